@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make app` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8501
+
+.PHONY: app demo test lint screenshots browser clean
+
+app: demo            ## set up, build the default run, serve the app
+	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+
+demo: $(VENV)/.app   ## build the default run from a simulated cohort (kept, resumed if it was cut short)
+	$(BIN)/python -m core demo
+
+test: export OMP_NUM_THREADS := 1   # two workers on few cores: more threads only wait for each other
+test: $(VENV)/.dev browser lint   ## set up, check, test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from the running app
+	$(BIN)/python tests/browser/screenshots.py
+
+browser:             ## Chromium for the browser tests: installed where we may, else said how
+	@sh tests/browser/install_chromium.sh
+
+$(VENV)/.app: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.app
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) data/runs data/uploads

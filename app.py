@@ -1,0 +1,45 @@
+"""The app's frame: one window, its navigation, one script per page. Start it with `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import PhenoPolicyError
+from pages.components.frame import SIDEBAR_WIDTH, failed
+
+ASSETS = Path(__file__).parent / "assets"
+PAGES = {
+    "": [("overview", "Overview", "home")],
+    "Data and training": [
+        ("cohort", "Cohort", "groups"),
+        ("encoder", "Encoder", "model_training"),
+    ],
+    "Results": [
+        ("phenotypes", "Phenotypes", "scatter_plot"),
+        ("policies", "Policies", "balance"),
+        ("values", "Values", "query_stats"),
+        ("patient", "Patient", "personal_injury"),
+    ],
+}
+
+
+def main() -> None:
+    """Draw the frame and run the chosen page."""
+    st.set_page_config("PhenoPolicy", str(ASSETS / "mark.svg"), layout="wide", initial_sidebar_state=SIDEBAR_WIDTH)
+    st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "mark.svg"), size="large")
+    sections = {
+        section: [
+            st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "overview")
+            for name, title, icon in pages
+        ]
+        for section, pages in PAGES.items()
+    }
+    page = st.navigation(sections, expanded=True)
+    try:
+        page.run()
+    except PhenoPolicyError as error:
+        failed(error, "Drawing this page")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Bellman updates over a frozen forest: every step is a sparse product, shared by all policies evaluated together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.agents.forests import LeafAverages
+from core.agents.q_forest import Structure, with_action
+from core.trajectories import Transitions
+
+Values = tuple[np.ndarray, ...]  # (leaves, P) per forest
+
+
+class Regression:
+    """Fit leaf values of a structure to targets at the recorded (s, a)."""
+
+    def __init__(self, structure: Structure, states: np.ndarray, actions: np.ndarray, shrinkage: float) -> None:
+        forests = structure.forests
+        self.joint = structure.layout == "joint"
+        rows = with_action(states, actions, structure.n_actions) if self.joint else states
+        self.base = LeafAverages(forests[0].leaves(rows), forests[0].n_leaves)
+        self.rows, self.own = [], []
+        for action, forest in enumerate(forests[1:]):
+            mine = np.flatnonzero(actions == action)
+            self.rows.append(mine)
+            self.own.append(LeafAverages(forest.leaves(states[mine]), forest.n_leaves, shrinkage))
+
+    def fit(self, targets: np.ndarray) -> Values:
+        """Leaf values from targets (n, P)."""
+        base = self.base.average(targets)
+        if self.joint:
+            return (base,)
+        residual = targets - self.base.lookup(base)
+        own = [average.average(residual[rows]) for rows, average in zip(self.rows, self.own, strict=True)]
+        return (base, *own)
+
+
+class NextValues:
+    """V at the next states from leaf values: the best action's, or each policy's expectation."""
+
+    def __init__(self, structure: Structure, next_states: np.ndarray) -> None:
+        forests, n_actions = structure.forests, structure.n_actions
+        self.joint = structure.layout == "joint"
+
+        def at(forest: int, action: int) -> LeafAverages:
+            return LeafAverages(structure.leaves(forest, next_states, action), forests[forest].n_leaves)
+
+        self.base = None if self.joint else at(0, 0)
+        self.by_action = [at(0 if self.joint else action + 1, action) for action in range(n_actions)]
+
+    def best(self, values: Values) -> np.ndarray:
+        """max_a Q(s', a) (n, P)."""
+        best = self._action(values, 0)
+        for action in range(1, len(self.by_action)):
+            np.maximum(best, self._action(values, action), out=best)
+        return best if self.base is None else best + self.base.lookup(values[0])
+
+    def expected(self, values: Values, probs: np.ndarray) -> np.ndarray:
+        """sum_a pi_p(a|s') Q_p(s', a) (n, P), probs (A, n, P) float32."""
+        total = probs[0] * self._action(values, 0)
+        for action in range(1, len(self.by_action)):
+            total += probs[action] * self._action(values, action)
+        return total if self.base is None else total + self.base.lookup(values[0])
+
+    def _action(self, values: Values, action: int) -> np.ndarray:
+        return self.by_action[action].lookup(values[0 if self.joint else action + 1])
+
+
+def returns_to_go(transitions: Transitions, gamma: float) -> np.ndarray:
+    """Discounted return from each recorded transition to the end of its stay (n,) float32.
+
+    Transitions are in order of patient and step, as `make_transitions` gives them; where the next step is not among
+    them, the return ends there.
+    """
+    total = transitions.rewards.astype(np.float64)
+    same = (transitions.patient[1:] == transitions.patient[:-1]) & (transitions.step[1:] == transitions.step[:-1] + 1)
+    follows = np.append(same, False) & ~transitions.terminals if len(total) else np.empty(0, dtype=bool)
+    for step in np.unique(transitions.step)[::-1]:
+        here = np.flatnonzero(follows & (transitions.step == step))
+        total[here] += gamma * total[here + 1]
+    return total.astype(np.float32)

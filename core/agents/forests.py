@@ -1,0 +1,153 @@
+"""Forests as plain arrays: fitted by scikit-learn, then walked, averaged and stored without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+CHUNK_ROWS = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Which leaf of each tree a row falls into; what a leaf is worth is kept elsewhere.
+
+    Nodes of all trees are numbered together: `feature`, `threshold` (nodes,), `child` (nodes, 2) with the left child
+    (x <= threshold) at [:, 1]; a leaf is its own child. `leaf` (nodes,) numbers the leaves of all trees, -1 elsewhere.
+    `roots` (n_trees,), `depth` the deepest leaf.
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    child: np.ndarray
+    leaf: np.ndarray
+    roots: np.ndarray
+    depth: int
+
+    @property
+    def n_trees(self) -> int:
+        return len(self.roots)
+
+    @property
+    def n_leaves(self) -> int:
+        """Leaves of all trees together."""
+        return int(self.leaf.max()) + 1
+
+    def leaves(self, rows: np.ndarray) -> np.ndarray:
+        """Leaf numbers of each row in each tree: (n, D) float32 -> (n, n_trees) int32."""
+        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        out = np.empty((len(rows), self.n_trees), dtype=np.int32)
+        child = self.child.reshape(-1)
+        for start in range(0, len(rows), CHUNK_ROWS):  # a chunk of rows stays in the processor's cache
+            part = rows[start : start + CHUNK_ROWS]
+            flat, offset = part.reshape(-1), np.arange(len(part)) * part.shape[1]
+            for tree, root in enumerate(self.roots):
+                node = np.full(len(part), root)
+                for _ in range(self.depth):
+                    left = flat[offset + self.feature[node]] <= self.threshold[node]
+                    node = child[2 * node + left]
+                out[start : start + len(part), tree] = self.leaf[node]
+        return out
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that defines the forest, for storage."""
+        names = ("feature", "threshold", "child", "leaf", "roots")
+        return {name: getattr(self, name) for name in names} | {"depth": np.array(self.depth)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], n_columns: int) -> Forest:
+        """Rebuild from `arrays()`; raises `ValueError` where they do not form trees over `n_columns` columns."""
+        names = ("feature", "threshold", "child", "leaf", "roots")
+        feature, threshold, child, leaf, roots = (arrays[name] for name in names)
+        n, leaves = len(feature), np.sort(leaf[leaf >= 0])
+        depth = int(arrays["depth"])
+        shapes = threshold.shape == leaf.shape == (n,) and child.shape == (n, 2) and roots.ndim == 1 and len(roots) > 0
+        if not shapes or not np.array_equal(leaves, np.arange(len(leaves))) or not 0 <= depth <= n:
+            raise ValueError("the arrays of a forest do not fit together")
+        bounds = ((feature, n_columns), (child, n), (roots, n))
+        if any(index.dtype.kind != "i" or index.min() < 0 or index.max() >= size for index, size in bounds):
+            raise ValueError("the arrays of a forest point outside it")
+        forest = cls(feature, threshold, child, leaf, roots, depth)
+        if (forest.leaves(np.zeros((1, n_columns), dtype=np.float32)) < 0).any():
+            raise ValueError("the arrays of a forest hold a branch without a leaf")
+        return forest
+
+
+def fit_forest(
+    rows: np.ndarray,
+    targets: np.ndarray,
+    *,
+    kind: Literal["random_forest", "extra_trees"],
+    n_trees: int,
+    max_depth: int,
+    min_leaf: int,
+    seed: int,
+) -> Forest:
+    """Fit the structure of a forest: rows (n, D), targets (n,). Without rows every tree is a single leaf.
+
+    Random forests bootstrap their rows (Breiman 2001); extra-trees draw thresholds at random on all rows, which is
+    about ten times faster (Geurts et al. 2006; the forest of the first fitted Q iteration, Ernst et al. 2005).
+    """
+    from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+
+    if len(rows) == 0:
+        zeros = np.zeros(n_trees, dtype=np.int32)
+        own = np.arange(n_trees, dtype=np.int32)
+        return Forest(zeros, zeros.astype(np.float32), np.stack([own, own], axis=1), own, own, 0)
+    model = (RandomForestRegressor if kind == "random_forest" else ExtraTreesRegressor)(
+        n_estimators=n_trees, max_depth=max_depth, min_samples_leaf=min_leaf, random_state=seed, n_jobs=-1
+    )
+    model.fit(rows, targets)
+    return _from_trees([estimator.tree_ for estimator in model.estimators_])
+
+
+def _from_trees(trees: list) -> Forest:
+    """Join scikit-learn trees into one numbering of nodes."""
+    sizes = [tree.node_count for tree in trees]
+    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+    feature = np.concatenate([tree.feature for tree in trees])
+    is_leaf = feature < 0
+    left = np.concatenate([tree.children_left + root for tree, root in zip(trees, roots, strict=True)])
+    right = np.concatenate([tree.children_right + root for tree, root in zip(trees, roots, strict=True)])
+    child = np.where(is_leaf[:, None], np.arange(len(feature))[:, None], np.stack([right, left], axis=1))
+    leaf = np.where(is_leaf, np.cumsum(is_leaf) - 1, -1)
+    exact = np.concatenate([tree.threshold for tree in trees])
+    threshold = exact.astype(np.float32)  # largest float32 <= threshold: the same answer for every float32 row
+    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+    return Forest(
+        np.where(is_leaf, 0, feature).astype(np.int32),
+        threshold,
+        child.astype(np.int32),
+        leaf.astype(np.int32),
+        roots,
+        max(tree.max_depth for tree in trees),
+    )
+
+
+class LeafAverages:
+    """The two linear maps between n rows and the leaves of a frozen forest, for any number of columns P.
+
+    average: (n, P) -> (n_leaves, P), sum of the leaf's rows / (their number + shrinkage); 0 in an empty leaf.
+    lookup:  (n_leaves, P) -> (n, P), mean over trees of the row's leaves.
+    """
+
+    def __init__(self, leaves: np.ndarray, n_leaves: int, shrinkage: float = 0.0) -> None:
+        from scipy.sparse import csr_matrix
+
+        n, self.n_trees = leaves.shape
+        ones = np.ones(leaves.size, dtype=np.float32)
+        starts = np.arange(0, leaves.size + 1, self.n_trees)
+        self._matrix = csr_matrix((ones, leaves.reshape(-1), starts), shape=(n, n_leaves))
+        weight = np.bincount(leaves.reshape(-1), minlength=n_leaves) + shrinkage
+        self._per_leaf = np.divide(1, weight, out=np.zeros(n_leaves), where=weight > 0).astype(np.float32)[:, None]
+
+    def average(self, values: np.ndarray) -> np.ndarray:
+        """Leaf averages of the rows' values."""
+        return (self._matrix.T @ values) * self._per_leaf
+
+    def lookup(self, leaf_values: np.ndarray) -> np.ndarray:
+        """Forest prediction at the rows."""
+        return (self._matrix @ leaf_values) / np.float32(self.n_trees)

@@ -1,0 +1,164 @@
+"""Trained agents: their action values, and their safe storage (safetensors + JSON)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.agents.catalog import CATALOG
+from core.agents.config import AgentConfig
+from core.agents.networks import Networks, Shape
+from core.errors import ArtifactError, ConfigError
+from core.files import write_atomic, write_json
+
+SCHEMA_VERSION = 1
+WEIGHTS, MANIFEST = "agents.safetensors", "agents.json"
+CHUNK_NUMBERS = 4_000_000  # hidden activations held at once
+
+
+@dataclass(frozen=True, eq=False)
+class AgentStack:
+    """n agents of one shape, in the order of `keys`.
+
+    `columns` are the state columns they were trained on, `n_transitions` the size of each one's training set, `td_loss`
+    (n,) the squared temporal-difference error of each, averaged over its last updates.
+    """
+
+    config: AgentConfig
+    networks: Networks
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    n_transitions: tuple[int, ...]
+    td_loss: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def n_actions(self) -> int:
+        return self.networks.shape.n_actions
+
+    def select(self, keys: Sequence[str]) -> AgentStack:
+        """Only these agents, in this order."""
+        rows = [self.keys.index(key) for key in keys]
+        return replace(
+            self,
+            networks=self.networks.rows(rows),
+            keys=tuple(keys),
+            n_transitions=tuple(self.n_transitions[row] for row in rows),
+            td_loss=self.td_loss[rows],
+        )
+
+    def q_values(self, states: np.ndarray) -> np.ndarray:
+        """Q of every agent at the same states: (..., D) scaled -> (n_agents, ..., A) float32.
+
+        Evaluation mode: BatchNorm uses its running statistics and nothing changes. Raises `ValueError` for states of
+        another width.
+        """
+        shape = self.networks.shape
+        states = np.asarray(states, dtype=np.float32)
+        if states.shape[-1] != shape.n_columns:
+            raise ValueError(f"these agents need states of {shape.n_columns} columns, got {states.shape[-1]}.")
+        rows = torch.from_numpy(np.ascontiguousarray(states.reshape(-1, shape.n_columns)))
+        out = np.empty((len(self), len(rows), shape.n_actions), dtype=np.float32)
+        chunk = max(1, CHUNK_NUMBERS // max(1, len(self) * shape.hidden_size))
+        for start in range(0, len(rows), chunk):
+            part = rows[start : start + chunk].to(self.networks.weight.device)
+            out[:, start : start + chunk] = self.networks.q(part).cpu().numpy()
+        return out.reshape(len(self), *states.shape[:-1], shape.n_actions)
+
+    def save(self, folder: str | Path) -> None:
+        """Write agents.safetensors and agents.json; each file appears whole or not at all."""
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        nets = self.networks
+        tensors = {name: getattr(nets, name).detach().cpu().contiguous() for name in _tensor_shapes(nets.shape, nets.n)}
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "agents",
+            "config": self.config.model_dump(mode="json"),
+            "keys": self.keys,
+            "columns": self.columns,
+            "n_columns": nets.shape.n_columns,
+            "n_actions": self.n_actions,
+            "n_transitions": self.n_transitions,
+            "td_loss": self.td_loss.tolist(),
+        }
+        write_atomic(folder / WEIGHTS, lambda file: file.write(save(tensors)))
+        write_json(folder / MANIFEST, manifest)
+
+
+def load_agents(folder: str | Path, columns: Sequence[str] | None = None, n_actions: int | None = None) -> AgentStack:
+    """Read agents written by `AgentStack.save`.
+
+    Give `columns` and `n_actions` of the study at hand to have them checked. Raises `ArtifactError` where a file is
+    missing, broken, of another version, or made for other columns or actions.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder / MANIFEST)
+    if columns is not None and tuple(columns) != tuple(manifest["columns"]):
+        raise ArtifactError(
+            f"the agents in {folder} were trained on columns {', '.join(manifest['columns'][:4])}..., the study has "
+            f"{', '.join(columns[:4])}...; use the study they were trained with, or train again."
+        )
+    if n_actions is not None and n_actions != manifest["n_actions"]:
+        raise ArtifactError(
+            f"the agents in {folder} choose among {manifest['n_actions']} actions, the study has {n_actions}; use the "
+            "study they were trained with, or train again."
+        )
+    try:
+        config = AgentConfig.build(manifest["config"], f"{folder / MANIFEST}: config")
+    except ConfigError as error:
+        raise ArtifactError(f"{error} Train again.") from None
+    dueling = CATALOG[config.algorithm].dueling
+    shape = Shape(manifest["n_columns"], config.hidden_size, manifest["n_actions"], dueling)
+    networks = _read_networks(folder / WEIGHTS, shape, len(manifest["keys"]))
+    keys, counts = tuple(manifest["keys"]), tuple(manifest["n_transitions"])
+    return AgentStack(config, networks, keys, tuple(manifest["columns"]), counts, np.array(manifest["td_loss"]))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["schema_version"]
+        if manifest["kind"] != "agents":
+            raise KeyError("kind")
+        if version == SCHEMA_VERSION:
+            names = ("config", "keys", "columns", "n_columns", "n_actions", "n_transitions", "td_loss")
+            return {name: manifest[name] for name in names}
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; train the agents, or copy the whole run folder.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise ArtifactError(f"{path} is not a manifest of agents; train the agents again.") from None
+    raise ArtifactError(f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; train again.")
+
+
+def _read_networks(path: Path, shape: Shape, n: int) -> Networks:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; train the agents, or copy the whole run folder.") from None
+    except SafetensorError:
+        raise ArtifactError(f"{path} is not a readable safetensors file; train the agents again.") from None
+    expected = _tensor_shapes(shape, n)
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected:
+        raise ArtifactError(
+            f"{path} holds {found}, its manifest asks for {expected}; the files do not belong together."
+        )
+    return Networks(shape, **tensors)
+
+
+def _tensor_shapes(shape: Shape, n: int) -> dict[str, tuple[int, ...]]:
+    statistics = {"mean": (shape.hidden_size,), "var": (shape.hidden_size,)}
+    return {name: (n, *size) for name, size in (shape.layers | statistics).items()}

@@ -1,0 +1,173 @@
+"""Check a table against the rules of a cohort: every problem, attrition, summary; never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.cohort import rules, sequences
+from core.cohort.columns import OPTIONAL, resolve_columns
+from core.cohort.report import CohortReport, Exclusion, Problem
+from core.cohort.sequences import Stays
+from core.cohort.units import convert_units, unit_warning
+from core.cohort.values import Cells, read_cells, read_keys
+from core.study import StudySpec, load_study
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A report, and what the rest of loading needs (`cells` by our column name, `stays`; None where unusable)."""
+
+    report: CohortReport
+    cells: Mapping[str, Cells]
+    positions: Mapping[str, int]
+    stays: Stays | None
+
+
+def check_cohort(
+    frame: pd.DataFrame,
+    study: StudySpec | str | Path | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> CohortReport:
+    """Every problem of a table by row (1 = first data row), column, value and rule, with attrition and a summary.
+
+    columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
+    (`Column.other_units`). Errors refuse the table; warnings say how `load_cohort` mends it. Never raises on bad data,
+    whatever the table holds; `StudyError` where the study itself cannot be read.
+    """
+    return examine(frame, load_study(study), columns, units).report
+
+
+def examine(
+    frame: Any,
+    study: StudySpec,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Checked:
+    """`check_cohort` that also returns the cells it read."""
+    if not isinstance(frame, pd.DataFrame):
+        problem = Problem(
+            "not-a-table", f"a table is expected, not {type(frame).__name__}.", remedy="Give a DataFrame."
+        )
+        return Checked(CohortReport((problem,), (), {"rows": 0, "patients": 0}), {}, {}, None)
+    found = resolve_columns(frame.columns, study, columns)
+    problems = list(found.problems)
+    if not len(frame):
+        problems.insert(0, Problem("no-rows", "the table has no data rows.", remedy="Give one row a patient and step."))
+    cells = {name: read_cells(frame.iloc[:, i]) for name, i in found.positions.items() if name in _numeric(study)}
+    cells, unit_problems = convert_units(cells, units or {}, study)
+    problems += unit_problems
+    problems += _cell_problems(cells, study)
+    stays, key_problems = _stays(frame, found.positions, cells)
+    problems += key_problems
+    if stays is not None:
+        problems += _stay_problems(stays, cells, study)
+    attrition = _attrition(frame, stays, found.positions)
+    if len(frame) and stays is not None and len(stays.keys) and not (stays.lengths > 1).any():
+        remedy = "Each patient needs at least two steps; check that 'traj' holds the patient."
+        problems.append(Problem("no-patients", "no patient has more than one step.", None, "traj", None, remedy))
+    problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
+    summary = _summary(frame, found.renamed, cells, stays, study)
+    return Checked(CohortReport(tuple(problems), attrition, summary), cells, found.positions, stays)
+
+
+def _numeric(study: StudySpec) -> set[str]:
+    return {"step", *study.names, "action", "outcome", *OPTIONAL}
+
+
+def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
+    problems: list[Problem] = []
+    for column in study.columns:
+        if column.name in cells:
+            problems += rules.state_problems(column, cells[column.name])
+            problems += rules.missing_state_warning(column, cells[column.name])
+            problems += unit_warning(column, cells[column.name])
+    if "step" in cells:
+        problems += rules.step_problems(cells["step"])
+    if "action" in cells:
+        problems += rules.action_problems(cells["action"], study)
+    if "outcome" in cells:
+        problems += rules.outcome_problems(cells["outcome"])
+    if "dose" in cells and "action" in cells:
+        problems += rules.dose_problems(cells["dose"], cells["action"], study)
+    return problems
+
+
+def _stays(
+    frame: pd.DataFrame, positions: Mapping[str, int], cells: Mapping[str, Cells]
+) -> tuple[Stays | None, list[Problem]]:
+    """Sorted stays, and the problems of patient keys; None where traj or step is missing altogether."""
+    if "traj" not in positions:
+        return None, []
+    keys, missing = read_keys(frame.iloc[:, positions["traj"]])
+    remedy = "Every row needs the key of its patient."
+    problems = list(
+        rules.listed("missing-value", "traj", np.flatnonzero(missing), lambda r: "the value is missing.", remedy)
+    )
+    if "step" not in cells:
+        return None, problems
+    good = rules.good_steps(cells["step"])
+    spoiled = (
+        np.isin(keys, np.unique(keys[~good & ~missing])) if (~good & ~missing).any() else np.zeros(len(keys), bool)
+    )
+    steps = np.where(good, cells["step"].values, 0)
+    return sequences.arrange(keys, ~missing & ~spoiled, steps), problems
+
+
+def _stay_problems(stays: Stays, cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
+    problems = list(sequences.step_order_problems(stays, study))
+    if "outcome" in cells:
+        problems += sequences.outcome_places(stays, cells["outcome"])
+    for column in study.columns:
+        if column.kind == "static" and column.name in cells:
+            problems += sequences.static_changes(column.name, stays, cells[column.name])
+    problems += sequences.single_step_warning(stays)
+    return problems
+
+
+def _attrition(frame: pd.DataFrame, stays: Stays | None, positions: Mapping[str, int]) -> tuple[Exclusion, ...]:
+    """From the rows read to the rows that a cohort would hold."""
+    rows = len(frame)
+    patients = 0
+    if "traj" in positions:
+        keys, missing = read_keys(frame.iloc[:, positions["traj"]])
+        patients = len(np.unique(keys[~missing]))
+    chart = [Exclusion("rows read", 0, 0, patients, rows)]
+    if stays is not None:
+        single = int((stays.lengths == 1).sum())
+        chart.append(Exclusion("stay of one step", single, single, patients - single, rows - single))
+    return tuple(chart)
+
+
+def _summary(
+    frame: pd.DataFrame, renamed: Mapping[str, str], cells: Mapping[str, Cells], stays: Stays | None, study: StudySpec
+) -> dict[str, Any]:
+    """Facts of the table as far as they can be read."""
+    facts: dict[str, Any] = {
+        "rows": len(frame),
+        "columns": frame.shape[1],
+        "study": study.name,
+        "renamed": dict(renamed),
+    }
+    states = [cells[name] for name in study.names if name in cells]
+    total = max(len(frame) * len(states), 1)
+    facts["missing_percent"] = 100 * sum(int(cell.missing.sum()) for cell in states) / total
+    facts["patients"] = 0 if stays is None else int((stays.lengths > 1).sum())
+    if stays is not None and len(stays.keys):
+        facts["steps_median"], facts["steps_max"] = float(np.median(stays.lengths)), int(stays.lengths.max())
+        if "outcome" in cells:
+            final = cells["outcome"].values[stays.order[stays.starts + stays.lengths - 1]]
+            known = final[np.isin(final, (-1, 1)) & (stays.lengths > 1)]
+            facts["mortality_percent"] = float(100 * np.mean(known == -1)) if len(known) else float("nan")
+    if "action" in cells:
+        taken = cells["action"].values
+        counts = np.array([(taken == action).sum() for action in range(study.n_actions)])
+        facts["action_percent"] = (100 * counts / max(counts.sum(), 1)).round(2).tolist()
+    return facts

@@ -1,0 +1,220 @@
+"""Describe a cohort: Table 1, missing values, attrition, outcomes, patients in the record at each step, actions.
+
+`groups` is always an (N,) array of labels by patient position (phenotypes, splits, outcomes); every table starts with
+the group "all". Tables are long, so that they can be filtered, joined and exported as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.cohort.cohort import Cohort
+from core.cohort.report import CohortReport
+from core.study import DEFAULT_STUDY
+from core.types import Estimate
+
+ALL = "all"
+PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "reference" / "features.csv"
+Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
+
+
+def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Each state column overall and by group, over recorded values only.
+
+    Columns: column, label, unit, kind, group, counted ("patients" for static columns, one value each, "steps" for
+    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); for the shipped ICU
+    study also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd as published. Statistics of an empty group are NaN.
+    """
+    states = cohort.states.astype(np.float64)
+    imputed = _imputed(cohort)
+    rows = []
+    for group, members in _members(cohort, groups):
+        in_group = np.repeat(members, cohort.lengths)
+        for j, column in enumerate(cohort.study.columns):
+            pick = cohort.starts[members] if column.kind == "static" else in_group
+            values, filled = states[pick, j], imputed[pick, j]
+            rows.append(
+                {
+                    "column": column.name,
+                    "label": column.label or column.name,
+                    "unit": column.unit,
+                    "kind": column.kind,
+                    "group": group,
+                    "counted": "patients" if column.kind == "static" else "steps",
+                    **_statistics(values[~filled]),
+                    "missing_percent": float(100 * filled.mean()) if len(filled) else np.nan,
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.merge(_published(), on="column", how="left") if cohort.study.name == DEFAULT_STUDY else table
+
+
+def table_one_text(table: pd.DataFrame) -> pd.DataFrame:
+    """`table_one` as one reads it: a row a column, "mean (sd)" by group, published values beside where known."""
+    shown = table.assign(text=[_mean_sd(m, s) for m, s in zip(table["mean"], table["sd"], strict=True)])
+    order = table["column"].drop_duplicates()
+    wide = shown.pivot_table(index="column", columns="group", values="text", aggfunc="first", sort=False)
+    wide = wide.reindex(order)[list(table["group"].drop_duplicates())]
+    first = table[table["group"] == ALL].set_index("column").loc[order]
+    for source in ("mimic_iv", "eicu"):
+        if f"{source}_mean" in first:
+            pairs = zip(first[f"{source}_mean"], first[f"{source}_sd"], strict=True)
+            wide[f"published {source.replace('_', '-')}"] = [_mean_sd(mean, sd) for mean, sd in pairs]
+    wide.insert(0, "unit", first["unit"])
+    return wide.rename_axis(columns=None)
+
+
+def missing_by_column(cohort: Cohort) -> pd.DataFrame:
+    """Imputed values of each state column: column, unit, missing, missing_percent, patients_without (any value)."""
+    imputed = _imputed(cohort)
+    without = np.logical_and.reduceat(imputed, cohort.starts, axis=0)
+    return pd.DataFrame(
+        {
+            "column": cohort.study.names,
+            "unit": [column.unit for column in cohort.study.columns],
+            "missing": imputed.sum(axis=0),
+            "missing_percent": 100 * imputed.mean(axis=0),
+            "patients_without": without.sum(axis=0),
+        }
+    )
+
+
+def missing_by_step(cohort: Cohort) -> pd.DataFrame:
+    """Percentage of imputed values by state column (rows) and step (columns); NaN at steps that no patient reaches."""
+    step = cohort.frame["step"].to_numpy()
+    counts = np.bincount(step, minlength=cohort.study.horizon)[: cohort.study.horizon]
+    totals = np.zeros((cohort.study.horizon, cohort.study.n_columns))
+    np.add.at(totals, step, _imputed(cohort).astype(np.float64))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = 100 * totals / counts[:, None]
+    return pd.DataFrame(share.T, index=pd.Index(cohort.study.names, name="column"))
+
+
+def attrition_table(report: CohortReport) -> pd.DataFrame:
+    """The attrition chart as a table: reason, patients, rows (removed), patients_left, rows_left."""
+    names = ["reason", "patients", "rows", "patients_left", "rows_left"]
+    return pd.DataFrame([[getattr(item, name) for name in names] for item in report.attrition], columns=names)
+
+
+def wilson_interval(successes: int, n: int) -> Estimate:
+    """Share successes / n with the 95 % Wilson score interval; NaN where n = 0.
+
+    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Source: Wilson 1927.
+    """
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    p, z2 = successes / n, Z95**2
+    center = p + z2 / (2 * n)
+    half = Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
+    scale = 1 + z2 / n
+    return Estimate(p, max(0.0, float((center - half) / scale)), min(1.0, float((center + half) / scale)), n)
+
+
+def outcome_by_group(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Deaths by group: group, patients, deaths, mortality, mortality_low, mortality_high, survival (1 - mortality).
+
+    The bounds are the 95 % Wilson interval of the mortality.
+    """
+    rows = []
+    for group, members in _members(cohort, groups):
+        deaths = int((cohort.outcomes[members] < 0).sum())
+        share = wilson_interval(deaths, int(members.sum()))
+        rows.append([group, share.n, deaths, share.value, share.low, share.high, 1 - share.value])
+    names = ["group", "patients", "deaths", "mortality", "mortality_low", "mortality_high", "survival"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def in_record_by_step(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Patients still in the record at each step: group, step, hours, n, share (of the group).
+
+    These are the numbers at risk under any curve by step. The layout holds one outcome a patient and no time of death
+    or discharge, and a record ends for either reason, so a Kaplan-Meier curve cannot be drawn from it.
+    """
+    steps = np.arange(cohort.study.horizon)
+    tables = []
+    for group, members in _members(cohort, groups):
+        n = (cohort.lengths[members][:, None] > steps).sum(axis=0)
+        share = n / max(int(members.sum()), 1)
+        tables.append(
+            pd.DataFrame({"group": group, "step": steps, "hours": cohort.study.hours(steps), "n": n, "share": share})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def action_shares(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """How often each dose bin was given: group, action, dose (label), n (steps), share."""
+    bins = range(cohort.study.n_actions)
+    labels = [cohort.study.actions.label(action) for action in bins]
+    tables = []
+    for group, members in _members(cohort, groups):
+        n = np.bincount(cohort.actions[np.repeat(members, cohort.lengths)], minlength=cohort.study.n_actions)
+        tables.append(
+            pd.DataFrame({"group": group, "action": bins, "dose": labels, "n": n, "share": n / max(int(n.sum()), 1)})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def cohort_facts(cohort: Cohort) -> dict[str, Any]:
+    """What stands at the head of every page.
+
+    Keys: origin (text), simulated, patients, steps, steps_median, mortality, missing_percent (of the state values),
+    columns, actions, data_hash.
+    """
+    origin = cohort.origin
+    text = f"simulated ({origin.like}, seed {origin.seed})" if origin.simulated else origin.like or "recorded"
+    return {
+        "origin": text,
+        "simulated": origin.simulated,
+        "patients": cohort.n_patients,
+        "steps": len(cohort.frame),
+        "steps_median": float(np.median(cohort.lengths)),
+        "mortality": float((cohort.outcomes < 0).mean()),
+        "missing_percent": float(100 * _imputed(cohort).mean()),
+        "columns": cohort.study.n_columns,
+        "actions": cohort.study.n_actions,
+        "data_hash": cohort.data_hash,
+    }
+
+
+def _members(cohort: Cohort, groups: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, (N,) bool) of all patients, then of each group in sorted order."""
+    yield ALL, np.ones(cohort.n_patients, dtype=bool)
+    if groups is None:
+        return
+    groups = np.asarray(groups)
+    if groups.shape != (cohort.n_patients,):
+        raise ValueError(
+            f"groups has shape {groups.shape}; one label for each of {cohort.n_patients} patients is needed"
+        )
+    for group in np.unique(groups):
+        yield str(group), groups == group
+
+
+def _imputed(cohort: Cohort) -> np.ndarray:
+    if cohort.imputed is None:
+        return np.zeros((len(cohort.frame), cohort.study.n_columns), dtype=bool)
+    return cohort.imputed
+
+
+def _statistics(values: np.ndarray) -> dict[str, float]:
+    if not len(values):
+        return {"n": 0, **dict.fromkeys(("mean", "sd", "median", "q1", "q3"), np.nan)}
+    q1, median, q3 = np.percentile(values, [25, 50, 75])
+    sd = float(values.std(ddof=1)) if len(values) > 1 else np.nan
+    return {"n": len(values), "mean": float(values.mean()), "sd": sd, "median": median, "q1": q1, "q3": q3}
+
+
+def _published() -> pd.DataFrame:
+    table = pd.read_csv(PUBLISHED).rename(columns={"feature": "column"})
+    return table[["column", "mimic_iv_mean", "mimic_iv_sd", "eicu_mean", "eicu_sd"]]
+
+
+def _mean_sd(mean: float, sd: float) -> str:
+    if np.isnan(mean):
+        return "–"
+    return f"{mean:,.2f}" if np.isnan(sd) else f"{mean:,.2f} ({sd:,.2f})"

@@ -1,0 +1,62 @@
+"""Fill in missing state values, and remember which ones.
+
+Temporal columns: the last recorded value of the same stay; before the first record, the median over the recorded values
+of the training patients. Static columns: the stay's first recorded value in every step, else that median (one value
+per patient). Binary columns use the most frequent value in place of the median. No value of a later step is ever
+carried back into a temporal column, and no value of a patient outside training reaches another patient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.study import StudySpec
+
+
+def impute(
+    states: np.ndarray, starts: np.ndarray, lengths: np.ndarray, study: StudySpec, train: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill NaN in (rows, D) states of sorted stays.
+
+    starts, lengths: (N,) rows of each stay; train: (N,) bool, the patients whose values give the medians (where they
+    have none in a column, all patients do). Returns the filled copy and (rows, D) bool flags of filled values.
+    """
+    imputed = np.isnan(states)
+    filled = states.copy()
+    first_row = np.repeat(starts, lengths)
+    train_rows = np.repeat(train, lengths)
+    rows = np.arange(len(states))
+    for j, column in enumerate(study.columns):
+        values, missing = filled[:, j], imputed[:, j]
+        if column.kind == "static":
+            values[:] = _first_recorded(values, starts, lengths)
+        elif missing.any():
+            latest = np.maximum.accumulate(np.where(missing, -1, rows))
+            known = latest >= first_row
+            values[known] = states[latest[known], j]
+        left = np.isnan(values)
+        if left.any():
+            values[left] = _typical(states, j, starts, train_rows, study)
+    return filled, imputed
+
+
+def _first_recorded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """(rows,) each stay's first value that is not NaN, in all its rows."""
+    n = len(values)
+    row = np.where(np.isnan(values), n, np.arange(n))
+    first = np.minimum.reduceat(row, starts)
+    return np.repeat(np.append(values, np.nan)[first], lengths)
+
+
+def _typical(states: np.ndarray, j: int, starts: np.ndarray, train_rows: np.ndarray, study: StudySpec) -> float:
+    """Median (binary: most frequent value) of the recorded training values; static columns count each patient once."""
+    column, values = study.columns[j], states[:, j]
+    if column.kind == "static":
+        ends = np.append(starts[1:], len(values))
+        values, train_rows = _first_recorded(values, starts, ends - starts)[starts], train_rows[starts]
+    recorded = values[train_rows & ~np.isnan(values)]
+    if not len(recorded):
+        recorded = values[~np.isnan(values)]
+    if not len(recorded):
+        return float(np.mean(column.plausible))
+    return float(np.mean(recorded) > 0.5) if column.binary else float(np.median(recorded))

@@ -1,0 +1,154 @@
+"""Rules that one cell must obey, whatever the rows around it say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from core.cohort.report import Problem
+from core.cohort.values import Cells
+from core.study import Column, StudySpec
+
+EXAMPLES = 20  # rows listed for one rule in one column; `Problem.count` tells how many there are
+
+NUMBERS = "Write plain numbers: a point for decimals, no thousands separators, no units; leave unknown values empty."
+
+
+def listed(
+    rule: str,
+    column: str | None,
+    rows: np.ndarray,
+    message: Callable[[int], str],
+    remedy: str,
+    value: Callable[[int], object] = lambda row: None,
+) -> Iterator[Problem]:
+    """One error for each of the first rows (0-based positions in the file) that break a rule in a column."""
+    for row in np.sort(rows)[:EXAMPLES].tolist():
+        yield Problem(rule, message(row), row + 1, column, value(row), remedy, "error", len(rows))
+
+
+def warned(
+    rule: str, column: str | None, rows: np.ndarray, message: str, remedy: str = "", value: object = None
+) -> Iterator[Problem]:
+    """One warning for all rows (0-based positions in the file) that were mended, placed at the first of them."""
+    if len(rows):
+        yield Problem(rule, message, int(rows.min()) + 1, column, value, remedy, "warning", len(rows))
+
+
+def number_problems(name: str, cells: Cells, required: bool) -> Iterator[Problem]:
+    """Cells that are text, infinite, or (where `required`) missing."""
+    unreadable = np.flatnonzero(cells.unreadable)
+    yield from listed(
+        "not-a-number", name, unreadable, lambda r: f"'{cells.at(r)}' is not a number.", NUMBERS, cells.at
+    )
+    infinite = np.flatnonzero(np.isinf(cells.values))
+    yield from listed(
+        "infinite", name, infinite, lambda r: "the value is infinite.", "Leave it empty or correct it.", cells.at
+    )
+    if required:
+        missing = np.flatnonzero(cells.missing)
+        remedy = "Every row needs a value here; it is never filled in."
+        yield from listed("missing-value", name, missing, lambda r: "the value is missing.", remedy, cells.at)
+
+
+def state_problems(column: Column, cells: Cells) -> Iterator[Problem]:
+    """A state value must be a number inside the column's plausible range; a missing one is filled in later."""
+    yield from number_problems(column.name, cells, required=False)
+    low, high = column.plausible
+    lowest, highest = min(low, float(np.float32(low))), max(high, float(np.float32(high)))  # a saved bound is float32
+    outside = np.flatnonzero(cells.usable & ((cells.values < lowest) | (cells.values > highest)))
+    unit = "" if column.binary or column.unit == "1" else f" {column.unit}"
+    coding = f"the coding is {column.unit}" if column.binary else f"check that the unit is {column.unit}"
+
+    def message(row: int) -> str:
+        return f"{cells.values[row]:g} is impossible: plausible values are {low:g} to {high:g}{unit}."
+
+    remedy = f"Correct it, or leave it empty; {coding}."
+    yield from listed("impossible-value", column.name, outside, message, remedy, cells.at)
+    between = np.flatnonzero(cells.usable & (cells.values > 0) & (cells.values < 1) & column.binary)
+    if len(between):
+        kept = f"{cells.values[between[0]]:g} where 0 or 1 is expected; kept as it is."
+        yield from warned(
+            "not-binary", column.name, between, kept, f"The coding is {column.unit}.", cells.at(between[0])
+        )
+
+
+def missing_state_warning(column: Column, cells: Cells) -> Iterator[Problem]:
+    """How many values of a column are missing and how they are filled in; a column without any value is an error."""
+    rows, total = np.flatnonzero(cells.missing), len(cells.values)
+    if total and len(rows) == total:
+        remedy = "Record at least some values, or leave the column out of the study file."
+        yield Problem("empty-column", "the column holds no value at all.", None, column.name, None, remedy, count=total)
+        return
+    how = "the last value of the stay is carried forward, else the median of the training patients"
+    if column.kind == "static":
+        how = "the stay's own value is used, else the median of the training patients"
+    if column.binary:
+        how = how.replace("median", "most frequent value")
+    share = 100 * len(rows) / max(total, 1)
+    message = f"missing values: {len(rows):,} of {total:,} ({share:.1f} %); {how}."
+    yield from warned("missing-value", column.name, rows, message)
+
+
+def action_problems(cells: Cells, study: StudySpec) -> Iterator[Problem]:
+    """An action is the whole number of a dose bin."""
+    yield from number_problems("action", cells, required=True)
+    last = study.n_actions - 1
+    remedy = f"Use the dose bins 0 to {last} of the study (0 = no {study.actions.drug})."
+    whole = cells.usable & (np.mod(np.where(cells.usable, cells.values, 0), 1) == 0)
+    broken = np.flatnonzero(cells.usable & ~whole)
+    yield from listed(
+        "action-not-integer",
+        "action",
+        broken,
+        lambda r: f"{cells.values[r]:g} is not a whole number.",
+        remedy,
+        cells.at,
+    )
+    outside = np.flatnonzero(whole & ((cells.values < 0) | (cells.values > last)))
+    yield from listed(
+        "action-outside-bins", "action", outside, lambda r: f"{cells.values[r]:g} is no dose bin.", remedy, cells.at
+    )
+
+
+def step_problems(cells: Cells) -> Iterator[Problem]:
+    """A step is a whole number from 0."""
+    yield from number_problems("step", cells, required=True)
+    broken = np.flatnonzero(cells.usable & ~good_steps(cells))
+    remedy = "Number the steps of each patient 0, 1, 2, ... without gaps."
+    yield from listed(
+        "step-not-integer", "step", broken, lambda r: f"{cells.values[r]:g} is not a step number.", remedy, cells.at
+    )
+
+
+def good_steps(cells: Cells) -> np.ndarray:
+    """(rows,) True where the step is a whole number from 0 that a table index can hold."""
+    values = np.where(cells.usable, cells.values, -1)
+    return (values >= 0) & (np.mod(values, 1) == 0) & (values < 2**31)
+
+
+def outcome_problems(cells: Cells) -> Iterator[Problem]:
+    """An outcome cell is 0, +1 or -1; where they may stand is for `sequences.outcome_places`."""
+    yield from number_problems("outcome", cells, required=True)
+    other = np.flatnonzero(cells.usable & ~np.isin(cells.values, (-1, 0, 1)))
+    remedy = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
+    yield from listed(
+        "outcome-value", "outcome", other, lambda r: f"{cells.values[r]:g} is no outcome.", remedy, cells.at
+    )
+
+
+def dose_problems(dose: Cells, actions: Cells, study: StudySpec) -> Iterator[Problem]:
+    """Warn where an optional dose contradicts the action, or cannot be a dose."""
+    bad = np.flatnonzero(dose.unreadable | (dose.values < 0) | np.isinf(dose.values))
+    if len(bad):
+        value = dose.at(bad[0])
+        yield from warned("dose-value", "dose", bad, f"'{value}' is no dose; shown as missing.", value=value)
+    both = dose.usable & (dose.values >= 0) & actions.usable
+    bins = study.actions.bin(np.where(both, dose.values, 0))
+    differ = np.flatnonzero(both & (bins != np.where(both, actions.values, 0)))
+    if len(differ):
+        row = differ[0]
+        belongs = f"a dose of {dose.values[row]:g} belongs to bin {bins[row]}"
+        message = f"{belongs}, the action is {actions.values[row]:g}; kept."
+        yield from warned("dose-and-action", "dose", differ, message, value=dose.at(row))

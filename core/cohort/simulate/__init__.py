@@ -1,0 +1,24 @@
+"""A mechanistic simulator of ICU stays with known phenotypes, propensities and policy values.
+
+patients -> physiology (hidden factors) -> measurement (the chart) -> clinicians or any policy -> physiology ... hazard
+"""
+
+from core.cohort.simulate.generate import ground_truth, simulate_cohort
+from core.cohort.simulate.policies import constant_policy, oracle_policy, random_policy
+from core.cohort.simulate.report import CalibrationReport, calibration_report
+from core.cohort.simulate.rollout import History, Policy
+from core.cohort.simulate.truth import GroundTruth, TrueValue
+
+__all__ = [
+    "CalibrationReport",
+    "GroundTruth",
+    "History",
+    "Policy",
+    "TrueValue",
+    "calibration_report",
+    "constant_policy",
+    "ground_truth",
+    "oracle_policy",
+    "random_policy",
+    "simulate_cohort",
+]

@@ -1,0 +1,180 @@
+"""Roll out any policy in the mechanism: the recorded cohort and every true value come from this one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.cohort.simulate import hazard, measurement
+from core.cohort.simulate.clinicians import clinician_probs
+from core.cohort.simulate.constants import Constants
+from core.cohort.simulate.patients import Patients, draw_patients
+from core.cohort.simulate.physiology import Body
+from core.errors import ConfigError
+from core.rng import stream
+from core.study import StudySpec
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What a policy may see when it acts: n patients up to the current step t.
+
+    states (n, t + 1, D) physical units; actions (n, t) so far; active (n,) still in the stay (of the others the last
+    charted row is repeated, and what the policy says of them is ignored). `phenotype` (n,) is the hidden truth: only
+    an oracle may read it.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+    active: np.ndarray
+    phenotype: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def step(self) -> int:
+        """The current step t."""
+        return self.states.shape[1] - 1
+
+    @property
+    def state(self) -> np.ndarray:
+        """(n, D) current charted state."""
+        return self.states[:, -1]
+
+
+Policy = Callable[[History], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """n simulated stays: states (n, T, D) float32, actions (n, T), probs (n, T, A) of the policy, lengths (n,),
+    outcomes (n,) +1 or -1, died (n,) inside the window, risk (n, T); rows of states beyond a stay's length repeat its
+    last one. signals (n, T, J) latent, kept on request."""
+
+    patients: Patients
+    states: np.ndarray
+    actions: np.ndarray
+    probs: np.ndarray
+    lengths: np.ndarray
+    outcomes: np.ndarray
+    died: np.ndarray
+    risk: np.ndarray
+    signals: np.ndarray | None
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(n, T) real steps."""
+        return np.arange(self.states.shape[1]) < self.lengths[:, None]
+
+
+def chart(statics: np.ndarray, signals: np.ndarray, constants: Constants, study: StudySpec) -> np.ndarray:
+    """(n, D) float32 charted row from statics (n, S) and latent signals (n, J)."""
+    values = measurement.measure(measurement.prepare(signals), constants.transforms)
+    temporal = [values[name] for name in study.names[study.n_static :]]
+    return np.concatenate([statics, np.stack(temporal, axis=1)], axis=1).astype(np.float32)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _answer(policy: Policy | None, history: History, constants: Constants, study: StudySpec) -> np.ndarray:
+    """(n, A) probabilities of the clinicians (None) or of a policy."""
+    if policy is None:
+        return clinician_probs(history.state, np.asarray(constants.action_intercepts), study)
+    return _checked(policy(history), history.active, study.n_actions)
+
+
+def _checked(probs: np.ndarray, active: np.ndarray, n_actions: int) -> np.ndarray:
+    """A policy's answer, (n, A), refused where it is not a distribution for a patient still in the stay."""
+    probs = np.asarray(probs, dtype=np.float64)
+    if probs.shape != (len(active), n_actions):
+        raise ConfigError(f"a policy must return ({len(active)}, {n_actions}) action probabilities, not {probs.shape}.")
+    asked = probs[active]
+    if not np.isfinite(asked).all() or (asked < -1e-9).any() or (np.abs(asked.sum(axis=1) - 1) > 1e-4).any():
+        raise ConfigError("a policy must return finite, non-negative probabilities that sum to 1 in each row.")
+    return np.where(active[:, None], probs, np.eye(n_actions)[0])
+
+
+def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    cumulative = np.cumsum(probs, axis=1)
+    """One action a row (n,); a row's probabilities may sum to 1 only roughly."""
+    chosen = (rng.random(len(probs))[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+    return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
+
+
+class _Stays:
+    """Which stays still run, how long they were and how they ended."""
+
+    def __init__(self, n: int, horizon: int, constants: Constants, rng: np.random.Generator) -> None:
+        self.active = np.ones(n, dtype=bool)
+        self.lengths = np.full(n, horizon)
+        self.died = np.zeros(n, dtype=bool)
+        self._last_risk = np.zeros(n)
+        self._constants = constants
+        self._rng = rng
+
+    def observe(self, step: int, level: np.ndarray) -> None:
+        """End stays whose last row is this step; two uniforms a patient and step, whatever happens."""
+        draws = self._rng.random((2, len(level)))
+        self._last_risk = np.where(self.active, level, self._last_risk)
+        if step == 0:
+            return
+        died = self.active & (draws[0] < hazard.death_probability(level, self._constants))
+        left = self.active & (draws[1] < hazard.discharge_probability(level, self._constants))
+        self.died |= died
+        ends = died | left
+        self.lengths[ends] = step + 1
+        self.active &= ~ends
+
+    def outcomes(self, phenotype: np.ndarray) -> np.ndarray:
+        """(n,) +1 survived to day 90, -1 died."""
+        late = hazard.late_death_probability(self._last_risk, phenotype, self._constants)
+        died = self.died | (self._rng.random(len(late)) < late)
+        return np.where(died, -1.0, 1.0).astype(np.float32)
+
+
+def roll_out(
+    constants: Constants,
+    study: StudySpec,
+    n: int,
+    seed: int,
+    purpose: str,
+    policy: Policy | None = None,
+    keep_signals: bool = False,
+) -> Rollout:
+    """Simulate n stays under a policy (None: the clinicians).
+
+    Streams are named by (seed, purpose): two policies rolled out with the same seed meet the same patients and the
+    same noise (common random numbers), so the difference of their values is sharper than each value.
+    """
+    patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
+    body = Body(patients, study.horizon, stream(seed, purpose, "physiology"))
+    stays = _Stays(n, study.horizon, constants, stream(seed, purpose, "hazard"))
+    choices = stream(seed, purpose, "actions")
+    shape = (n, study.horizon)
+    states = np.zeros((*shape, study.n_columns), dtype=np.float32)
+    actions = np.zeros(shape, dtype=np.int64)
+    probs = np.zeros((*shape, study.n_actions))
+    risk = np.zeros(shape)
+    signals = np.zeros((*shape, len(patients.own_levels.T))) if keep_signals else None
+    for t in range(study.horizon):
+        active = stays.active.copy()
+        row = chart(patients.statics, body.signals, constants, study)
+        states[:, t] = row if t == 0 else np.where(active[:, None], row, states[:, t - 1])
+        risk[:, t] = hazard.risk(body.factors)
+        if signals is not None:
+            signals[:, t] = body.signals
+        history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
+        probs[:, t] = _answer(policy, history, constants, study)
+        actions[:, t] = _draw(probs[:, t], choices)
+        stays.observe(t, risk[:, t])
+        if t + 1 < study.horizon:
+            body.advance(actions[:, t])
+    outcomes = stays.outcomes(patients.phenotype)
+    return Rollout(patients, states, actions, probs, stays.lengths, outcomes, stays.died, risk, signals)

@@ -1,0 +1,106 @@
+"""From cells of any type to numbers and patient keys; what cannot be read is flagged, never raised."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING_TEXT = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat"})
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" and "7" are two patients, so only canonical numbers
+TRUTH = {"true": "1", "false": "0"}
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """One column as numbers: `values` is NaN where the cell is `missing` or `unreadable`; infinities are kept."""
+
+    raw: pd.Series
+    values: np.ndarray  # (rows,) float64
+    missing: np.ndarray  # (rows,) bool
+    unreadable: np.ndarray  # (rows,) bool
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(rows,) True where the cell is a finite number."""
+        return np.isfinite(self.values)
+
+    def at(self, row: int) -> Any:
+        """The cell as a plain Python value for a message."""
+        return plain_value(self.raw.iloc[row])
+
+
+def plain_value(value: Any) -> Any:
+    """A number, or text of at most 60 characters, for use in messages and tables."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)) and abs(int(value)) < 2**63:
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    return safe_text(value).strip()[:60]
+
+
+def read_cells(series: pd.Series) -> Cells:
+    """Numbers of a column of any dtype: numeric and boolean directly, everything else through its text."""
+    series = series.reset_index(drop=True)
+    if isinstance(series.dtype, pd.SparseDtype):
+        series = pd.Series(np.asarray(series))
+    dtype = series.dtype
+    numeric = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    if numeric and not pd.api.types.is_complex_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
+        values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        missing = np.isnan(values)
+        return Cells(series, values, missing, np.zeros(len(series), dtype=bool))
+    lowered = _texts(series).str.casefold()
+    missing = lowered.isin(MISSING_TEXT).to_numpy(bool)
+    numbers = pd.to_numeric(lowered.replace(TRUTH), errors="coerce")
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = np.where(missing, np.nan, values)
+    return Cells(series, values, missing, np.isnan(values) & ~missing)
+
+
+def read_keys(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Patient keys and where they are missing.
+
+    Whole numbers (also written as text, "12") become int64, so that they sort as numbers; any other key stays text.
+    Returns keys (rows,) int64 or object, with 0 or "" where missing, and missing (rows,) bool.
+    """
+    series = series.reset_index(drop=True)
+    missing = series.isna().to_numpy(bool)
+    if pd.api.types.is_integer_dtype(series.dtype) and not isinstance(series.dtype, pd.SparseDtype):
+        numbers = series.fillna(0)
+        if not len(numbers) or numbers.max() <= np.iinfo(np.int64).max:
+            return numbers.to_numpy(np.int64), missing
+    if pd.api.types.is_float_dtype(series.dtype) and not isinstance(series.dtype, pd.SparseDtype):
+        values = series.to_numpy(np.float64, na_value=np.nan)
+        missing = missing | ~np.isfinite(values)
+        present = values[~missing]
+        if np.all((np.mod(present, 1) == 0) & (np.abs(present) < 2**53)):
+            return np.where(missing, 0, values).astype(np.int64), missing
+    texts = _texts(series)
+    missing = missing | texts.str.casefold().isin(MISSING_TEXT).to_numpy(bool)
+    keys = texts.to_numpy(dtype=object)
+    if all(WHOLE.fullmatch(key) for key in pd.unique(keys[~missing])):
+        return np.where(missing, "0", keys).astype(np.int64), missing
+    return np.where(missing, "", keys), missing
+
+
+def _texts(series: pd.Series) -> pd.Series:
+    """Stripped text of every cell; missing ones are empty."""
+    if isinstance(series.dtype, pd.StringDtype):
+        return series.fillna("").str.strip()
+    return pd.Series([safe_text(value).strip() for value in series.astype(object)], dtype="str")
+
+
+def safe_text(value: Any) -> str:
+    """Text of any object that can be printed and stored as UTF-8; "" for missing values."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return ""
+    try:
+        return str(value).encode("utf-8", "replace").decode("utf-8")
+    except Exception:  # a foreign object whose own text fails
+        return f"<{type(value).__name__}>"

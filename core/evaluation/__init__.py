@@ -1,0 +1,57 @@
+"""What a policy is worth, and how far that estimate can be trusted. Arrays in, frozen results out; no torch."""
+
+from core.evaluation.behavior import BehaviorPolicy, knn_behavior_policy
+from core.evaluation.calibration import Reliability, reliability
+from core.evaluation.concordance import concordance_rate, concordant
+from core.evaluation.differences import differences
+from core.evaluation.direct import direct, direct_many
+from core.evaluation.doses import dose_excess, mortality_by_excess
+from core.evaluation.phwdr import phwdr, phwdr_draws, phwdr_many
+from core.evaluation.phwis import phwis, phwis_draws, phwis_many
+from core.evaluation.policies import (
+    action_shares,
+    epsilon_soft,
+    given_shares,
+    policy_entropy,
+    propensities,
+    random_policy,
+    state_values,
+    unsupported_share,
+    zero_drug_policy,
+)
+from core.evaluation.support import Support, support_grade
+from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
+
+__all__ = [
+    "BehaviorPolicy",
+    "Reliability",
+    "Support",
+    "SurvivalCurve",
+    "action_shares",
+    "concordance_rate",
+    "concordant",
+    "differences",
+    "direct",
+    "direct_many",
+    "dose_excess",
+    "epsilon_soft",
+    "expected_survival",
+    "given_shares",
+    "knn_behavior_policy",
+    "mortality_by_excess",
+    "phwdr",
+    "phwdr_draws",
+    "phwdr_many",
+    "phwis",
+    "phwis_draws",
+    "phwis_many",
+    "policy_entropy",
+    "propensities",
+    "random_policy",
+    "reliability",
+    "state_values",
+    "support_grade",
+    "survival_curve",
+    "unsupported_share",
+    "zero_drug_policy",
+]

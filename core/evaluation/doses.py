@@ -1,0 +1,48 @@
+"""Dose recommended beyond dose given, and mortality against it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core.statistics import wilson
+
+
+def dose_excess(
+    action_probs: np.ndarray, actions: np.ndarray, mask: np.ndarray, representative: np.ndarray, expected: bool = False
+) -> np.ndarray:
+    """Mean over a patient's steps of dose recommended - dose given, in the drug's unit.
+
+    action_probs (N, T, A), actions (N, T) int, mask (N, T), representative (A,) dose of each action; the recommended
+    dose is that of the top action, or the mean under the policy with expected=True. (N,), NaN for rows without a step.
+    """
+    dose = np.asarray(representative, dtype=np.float64)
+    probabilities = np.asarray(action_probs)
+    advised = probabilities @ dose if expected else dose[probabilities.argmax(axis=-1)]
+    valid = np.asarray(mask, dtype=bool)
+    n = valid.sum(axis=1)
+    total = np.where(valid, advised - dose[np.where(valid, actions, 0)], 0).sum(axis=1)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def mortality_by_excess(excess: np.ndarray, died: np.ndarray, n_bins: int = 10) -> pd.DataFrame:
+    """Mortality of patients by dose excess.
+
+    excess (N,) as from `dose_excess` (NaN are left out), died (N,) bool. Patients at exactly 0 form a bin of their own;
+    those below and those above 0 each form up to n_bins / 2 bins of equal counts. Columns: excess (mean), mortality,
+    low, high (95 % Wilson interval), n.
+    """
+    known = ~np.isnan(excess)
+    x, dead = np.asarray(excess, dtype=np.float64)[known], np.asarray(died, dtype=bool)[known]
+    codes = np.zeros(len(x), dtype=np.int64)
+    for sign in (-1, 1):
+        side = np.flatnonzero(np.sign(x) == sign)
+        if len(side):
+            cuts = np.unique(np.quantile(np.abs(x[side]), np.linspace(0, 1, max(1, n_bins // 2) + 1)))
+            codes[side] = sign * (1 + np.searchsorted(cuts[1:-1], np.abs(x[side]), side="right"))
+    _, bins = np.unique(codes, return_inverse=True)
+    n = np.bincount(bins)
+    deaths = np.bincount(bins, weights=dead)
+    low, high = wilson(deaths, n)
+    mean = np.bincount(bins, weights=x) / np.maximum(n, 1)
+    return pd.DataFrame({"excess": mean, "mortality": deaths / np.maximum(n, 1), "low": low, "high": high, "n": n})

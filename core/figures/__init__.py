@@ -1,0 +1,1 @@
+"""Numbers in, Plotly figure out; nothing here computes a statistic or reads a file."""

@@ -1,0 +1,332 @@
+"""Pictures of one patient: the course on one time axis, phenotype weights, dose probabilities, Q, similar states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.figures.theme import (
+    ACCENT,
+    ESTIMATOR_COLORS,
+    NEUTRAL,
+    REFERENCE_BAND,
+    action_colors,
+    apply_theme,
+    axis_label,
+    phenotype_color,
+    phenotype_name,
+    policy_style,
+    with_alpha,
+)
+
+INK = "#1f2430"
+INK_LINE = "#33518C"
+TARGET = "#B87A00"  # therapeutic target
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One column of one stay; values (t,) in `unit`, imputed (t,) True where filled in rather than recorded."""
+
+    name: str
+    unit: str
+    values: np.ndarray
+    imputed: np.ndarray
+    reference: tuple[float, float] | None = None
+    target: tuple[float, float] | None = None
+
+
+def timeline(
+    hours: np.ndarray,
+    measurements: Sequence[Measurement],
+    actions: np.ndarray,
+    action_labels: Sequence[str],
+    *,
+    drug: str,
+    unit: str,
+    step: int | None = None,
+    step_hours: float = 4.0,
+    window: tuple[float, float] | None = None,
+    height_each: int = 112,
+) -> go.Figure:
+    """The stay as small multiples on one axis of hours: doses as bars below, one panel a measurement above.
+
+    hours (t,) start of each step; actions (t,) dose bins. Recorded values are filled, imputed ones hollow; the healthy
+    range is a green band, a therapeutic target lies between dashed lines with a bar at the right. `step` is marked in
+    every panel.
+    window: hours that the axis spans (None: the stay), the same for every patient so that stays can be compared.
+    """
+    rows = len(measurements) + 1
+    titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(drug.capitalize() + " given", unit)]
+    fig = make_subplots(
+        rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows)
+    )
+    for row, measurement in enumerate(measurements, start=1):
+        _add_measurement(fig, hours, measurement, row)
+    _add_doses(fig, hours, actions, action_labels, rows, step_hours)
+    shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
+    # One list, set once: adding shapes one by one takes plotly longer than all the rest of the figure.
+    fig.update_layout(shapes=shapes + _moments(hours, step, step_hours, rows))
+    apply_theme(fig, height=rows * height_each + 70, legend=False)
+    fig.update_annotations(font_size=12.5, x=0.0, xanchor="left")
+    first, last = window or (float(hours[0]), float(hours[-1]))
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_xaxes(title_text="hours from onset", row=rows, col=1)
+    fig.update_layout(margin={"l": 56, "r": 14, "t": 30, "b": 44}, hovermode="x unified")
+    return fig
+
+
+def _add_measurement(fig: go.Figure, hours: np.ndarray, m: Measurement, row: int) -> None:
+    values = np.asarray(m.values, dtype=float)
+    view = _view(values, m.reference)
+    imputed = np.asarray(m.imputed, dtype=bool)
+    fig.add_trace(
+        go.Scatter(
+            x=hours,
+            y=values,
+            mode="lines+markers",
+            name=m.name,
+            line={"color": INK_LINE, "width": 1.3},
+            marker={
+                "size": 7,
+                "color": np.where(imputed, "white", INK_LINE).tolist(),
+                "line": {"color": INK_LINE, "width": 1.4},
+            },
+            customdata=np.where(imputed, "imputed", "recorded"),
+            hovertemplate=f"%{{y:.4g}} {m.unit} (%{{customdata}})",
+        ),
+        row=row,
+        col=1,
+    )
+    fig.update_yaxes(range=list(view), nticks=4, row=row, col=1)
+
+
+def _bands(m: Measurement, row: int) -> list[dict[str, object]]:
+    """Shapes of the healthy range and of the target, as far as they lie inside the view of the panel in this row."""
+    low, high = _view(np.asarray(m.values, dtype=float), m.reference)
+    axis = {"xref": "x domain", "yref": f"y{row}" if row > 1 else "y", "layer": "below", "x0": 0, "x1": 1}
+    shapes: list[dict[str, object]] = []
+    for bounds, look in (
+        (m.reference, {"fillcolor": REFERENCE_BAND}),
+        (m.target, {"fillcolor": TARGET, "x0": 0.985}),  # a bar at the edge: two fills on each other would mix
+    ):
+        if bounds is None:
+            continue
+        bottom, top = max(bounds[0], low), min(bounds[1], high)
+        if bottom < top:
+            shapes.append({**axis, "type": "rect", "y0": bottom, "y1": top, "line": {"width": 0}, **look})
+    line = {"color": TARGET, "width": 1.2, "dash": "dash"}
+    inside = [bound for bound in m.target or () if low <= bound <= high]
+    return shapes + [{**axis, "type": "line", "y0": bound, "y1": bound, "line": line} for bound in inside]
+
+
+def _moments(hours: np.ndarray, step: int | None, step_hours: float, rows: int) -> list[dict[str, object]]:
+    """Shapes of every panel, which leave the titles between them free: onset dotted, the chosen step a purple band."""
+    dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+    marks: list[dict[str, object]] = [{"type": "line", "x0": 0, "x1": 0, "line": dots}]
+    if step is not None:
+        half, fill = 0.12 * step_hours, with_alpha("#7B3FA0", 0.28)
+        ends = {"x0": float(hours[step]) - half, "x1": float(hours[step]) + half}
+        marks.append({**ends, "type": "rect", "fillcolor": fill, "line": {"width": 0}})
+    axis = {"xref": "x", "layer": "below", "y0": 0, "y1": 1}
+    names = ["y", *(f"y{row}" for row in range(2, rows + 1))]
+    return [{**axis, "yref": f"{name} domain", **mark} for name in names for mark in marks]
+
+
+def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[float, float]:
+    """Axis range: the values with room around them, never narrower than 60 % of the healthy range, so that noise
+    does not look like a course."""
+    low, high = float(values.min()), float(values.max())
+    least = 0.6 * (reference[1] - reference[0]) if reference else max(abs(high) * 0.1, 1.0)
+    pad = max(0.15 * (high - low), (least - (high - low)) / 2)
+    return low - pad, high + pad
+
+
+def _add_doses(
+    fig: go.Figure, hours: np.ndarray, actions: np.ndarray, labels: Sequence[str], row: int, step_hours: float
+) -> None:
+    colors = action_colors(len(labels))
+    fig.add_trace(
+        go.Bar(
+            x=hours,
+            y=np.where(actions > 0, actions, 0.06),
+            width=0.8 * step_hours,
+            marker={"color": [colors[a] for a in actions]},
+            name="dose",
+            customdata=[labels[a] for a in actions],
+            hovertemplate="%{customdata}<extra></extra>",
+        ),
+        row=row,
+        col=1,
+    )
+    fig.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=list(labels),
+        range=[-0.2, len(labels) - 0.5],
+        row=row,
+        col=1,
+        tickfont={"size": 10},
+    )
+
+
+def weight_course(
+    hours: np.ndarray,
+    weights: np.ndarray,
+    step: int,
+    *,
+    step_hours: float = 4.0,
+    window: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Phenotype weights along the stay, stacked to 100 %: weights (t, K); `step` is marked."""
+    fig = go.Figure()
+    for k in range(weights.shape[1]):
+        fig.add_trace(
+            go.Bar(
+                x=hours,
+                y=100 * weights[:, k],
+                width=0.9 * step_hours,
+                marker={
+                    "color": phenotype_color(k),
+                    "opacity": [1.0 if t == step else 0.45 for t in range(len(hours))],
+                },
+                name=phenotype_name(k),
+                text=[f"{k}" if t == step and w >= 0.12 else "" for t, w in enumerate(weights[:, k])],
+                textposition="inside",
+                insidetextanchor="middle",
+                textangle=0,
+                textfont={"color": "white", "size": 13},
+                hovertemplate=f"{phenotype_name(k)}: %{{y:.1f}} % at %{{x:g}} h<extra></extra>",
+            )
+        )
+    apply_theme(fig, x="hours from onset", y="weight (%)", height=230, legend=False)
+    first, last = window or (float(hours[0]), float(hours[-1]))
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_layout(barmode="stack", margin={"l": 52, "r": 8, "t": 10, "b": 44})
+    fig.update_yaxes(range=[0, 100], dtick=25)
+    return fig
+
+
+def probability_table(
+    policies: Sequence[str], probs: np.ndarray, action_labels: Sequence[str], given: int
+) -> go.Figure:
+    """Probability of each dose under each policy at one step: probs (policies, A); the dose given is framed."""
+    rows, actions = probs.shape
+    fig = go.Figure(
+        go.Heatmap(
+            x=np.arange(actions),
+            y=np.arange(rows),
+            z=100 * probs,
+            zmin=0,
+            zmax=100,
+            colorscale=[[0.0, "#F3F6FA"], [1.0, "#0072B2"]],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="%{z:.1f} %<extra></extra>",
+        )
+    )
+    for r in range(rows):
+        for a in range(actions):
+            p = 100 * probs[r, a]
+            color = "white" if p > 55 else INK
+            fig.add_annotation(x=a, y=r, text=f"{p:.0f} %", showarrow=False, font={"color": color, "size": 13})
+    fig.add_shape(
+        type="rect", x0=given - 0.5, x1=given + 0.5, y0=-0.5, y1=rows - 0.5, line={"color": "#D55E00", "width": 2.5}
+    )
+    fig.add_annotation(
+        x=given, y=-0.5, yanchor="bottom", text="given", showarrow=False, font={"color": "#D55E00", "size": 12}
+    )
+    apply_theme(fig, height=34 * rows + 92, legend=False)
+    fig.update_xaxes(
+        tickvals=list(range(actions)), ticktext=list(action_labels), showgrid=False, range=[-0.5, actions - 0.5]
+    )
+    fig.update_yaxes(tickvals=list(range(rows)), ticktext=list(policies), showgrid=False, range=[rows - 0.5, -0.5])
+    fig.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 40})
+    return fig
+
+
+def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
+    """Expected return of each dose at one step: estimates table estimate, action, value, low, high (NaN: none)."""
+    fig = go.Figure()
+    looks = {"FQI": (ESTIMATOR_COLORS["fqi"], "square"), "FQE": (ESTIMATOR_COLORS["fqe"], "circle")}
+    looks["agents"] = (policy_style("fused").color, policy_style("fused").symbol)
+    names = list(dict.fromkeys(estimates["estimate"]))
+    offsets = np.linspace(-0.22, 0.22, len(names)) if len(names) > 1 else [0.0]
+    for name, offset in zip(names, offsets, strict=True):
+        part = estimates[estimates["estimate"] == name]
+        color, symbol = next((look for key, look in looks.items() if key in name), (NEUTRAL, "x"))
+        value, low, high = (part[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
+        fig.add_trace(
+            go.Scatter(
+                x=value,
+                y=part["action"].to_numpy() + float(offset),
+                mode="markers",
+                name=name,
+                marker={"color": color, "symbol": symbol, "size": 9},
+                error_x={"array": high - value, "arrayminus": value - low, "thickness": 1.4, "width": 3},
+                customdata=np.stack([low, high], axis=1),
+                hovertemplate=name + " %{x:.2f} [%{customdata[0]:.2f}, %{customdata[1]:.2f}]<extra></extra>",
+            )
+        )
+    n = len(action_labels)
+    apply_theme(fig, x="expected return", height=48 * n + 110, legend=True)
+    fig.update_yaxes(tickvals=list(range(n)), ticktext=list(action_labels), range=[n - 0.5, -0.5])
+    fig.update_layout(
+        legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"}, margin={"l": 8, "r": 10, "t": 36, "b": 44}
+    )
+    return fig
+
+
+def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
+    """What similar states got and how those patients did: table action, n, share, survival, low, high (0..1)."""
+    fig = make_subplots(
+        rows=1,
+        cols=2,
+        shared_yaxes=True,
+        horizontal_spacing=0.1,
+        subplot_titles=("What they got", "Of these, survived"),
+    )
+    y = [action_labels[int(a)] for a in table["action"]]
+    colors = action_colors(len(action_labels))
+    share = 100 * table["share"].to_numpy(dtype=float)
+    fig.add_trace(
+        go.Bar(
+            x=share,
+            y=y,
+            orientation="h",
+            marker={"color": [colors[int(a)] for a in table["action"]]},
+            name="share",
+            text=[f"{s:.0f} % (n = {n:,})" for s, n in zip(share, table["n"], strict=True)],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{x:.1f} % of similar states<extra></extra>",
+        ),
+        row=1,
+        col=1,
+    )
+    survival, low, high = (100 * table[c].to_numpy(dtype=float) for c in ("survival", "low", "high"))
+    fig.add_trace(
+        go.Scatter(
+            x=survival,
+            y=y,
+            mode="markers",
+            marker={"color": ACCENT, "size": 9},
+            name="survival",
+            error_x={"array": high - survival, "arrayminus": survival - low, "thickness": 1.4, "width": 3},
+            hovertemplate="%{x:.0f} % survived<extra></extra>",
+        ),
+        row=1,
+        col=2,
+    )
+    apply_theme(fig, height=36 * len(action_labels) + 110, legend=False)
+    fig.update_xaxes(title_text="similar states (%)", range=[0, 150], tickvals=[0, 50, 100], row=1, col=1)
+    fig.update_xaxes(title_text="patients (%)", range=[0, 103], tickvals=[0, 50, 100], row=1, col=2)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    fig.update_annotations(font_size=13)
+    fig.update_layout(margin={"l": 8, "r": 8, "t": 28, "b": 44})
+    return fig

@@ -1,0 +1,302 @@
+"""Pictures of phenotypes: the map, how good each K is, outcomes, courses, severity and what sets a selection apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.figures.labels import end_labels
+from core.figures.theme import (
+    GRID,
+    NEUTRAL,
+    apply_theme,
+    axis_label,
+    phenotype_color,
+    phenotype_name,
+    phenotype_symbol,
+    with_alpha,
+)
+
+HIGHER, LOWER = "#3F4A5C", "#A3ACBA"  # of a selection against the rest: no phenotype's color
+
+
+@dataclass(frozen=True, eq=False)
+class CourseSeries:
+    """One feature's mean course in each phenotype; mean, low, high (K, T)."""
+
+    name: str
+    unit: str
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    reference: tuple[float, float] | None = None
+
+
+def phenotype_map(
+    points: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    keys: np.ndarray,
+    n_clusters: int,
+    *,
+    method: str,
+    selected: np.ndarray | None = None,
+    height: int = 460,
+) -> go.Figure:
+    """The map of patients, one trace a phenotype.
+
+    points (n, 2); labels (n,); patients (n,) positions, which travel as customdata; keys: readable patient keys.
+    The axes are fitted to all points, so a new K recolors and nothing moves. `selected` positions stay bright.
+    """
+    fig = go.Figure()
+    points = np.asarray(points, dtype=np.float32)
+    marker_size = 7 if len(points) < 1500 else 5 if len(points) < 6000 else 3.5
+    for k in range(n_clusters):
+        own = np.flatnonzero(labels == k)
+        if not len(own):
+            continue
+        marker = {"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": marker_size}
+        fig.add_trace(
+            go.Scattergl(
+                x=points[own, 0],
+                y=points[own, 1],
+                customdata=patients[own].astype(np.int32),
+                text=keys[own],
+                mode="markers",
+                name=phenotype_name(k),
+                marker=marker,
+                opacity=0.75,
+                unselected={"marker": {"opacity": 0.15}},
+                selectedpoints=None if selected is None else np.flatnonzero(np.isin(patients[own], selected)),
+                hovertemplate=f"patient %{{text}}<br>{phenotype_name(k)}<extra></extra>",
+            )
+        )
+        _number_group(fig, points[own], k)
+    apply_theme(fig, height=height, legend=False)
+    for axis, values in (("xaxis", points[:, 0]), ("yaxis", points[:, 1])):
+        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+        pad = 0.025 * (high - low or 1.0)
+        fig.update_layout(
+            {axis: {"range": [low - pad, high + pad], "showticklabels": False, "ticks": "", "showgrid": False}}
+        )
+    fig.update_xaxes(title_text=f"{method} 1 (no unit)")
+    fig.update_yaxes(title_text=f"{method} 2 (no unit)")
+    fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26})
+    fig.update_xaxes(title_standoff=4)
+    fig.update_yaxes(title_standoff=4)
+    return fig
+
+
+def _number_group(fig: go.Figure, points: np.ndarray, k: int) -> None:
+    """The phenotype's number at the median of its points."""
+    x, y = np.median(points, axis=0)
+    fig.add_annotation(
+        x=float(x),
+        y=float(y),
+        text=f"<b>{k}</b>",
+        showarrow=False,
+        bgcolor="rgba(255,255,255,0.82)",
+        bordercolor=phenotype_color(k),
+        borderwidth=2,
+        borderpad=3,
+        font={"color": "#1f2430", "size": 14},
+    )
+
+
+def outcome_bars(
+    table: pd.DataFrame, *, survived: str = "Survived", died: str = "Died", height: int = 300
+) -> go.Figure:
+    """Survival and mortality of each phenotype with 95 % intervals, percent and n written at the bars.
+
+    table: group, n, survival, survival_low, survival_high, mortality, mortality_low, mortality_high.
+    """
+    fig = make_subplots(rows=1, cols=2, shared_yaxes=True, subplot_titles=(survived, died), horizontal_spacing=0.08)
+    fig.update_annotations(font_size=13)
+    names = [f"{phenotype_name(int(k))}<br>n = {n:,}" for k, n in zip(table["group"], table["n"], strict=True)]
+    colors = [phenotype_color(int(k)) for k in table["group"]]
+    for col, what in enumerate(("survival", "mortality"), start=1):
+        value = 100 * table[what].to_numpy()
+        low, high = 100 * table[f"{what}_low"].to_numpy(), 100 * table[f"{what}_high"].to_numpy()
+        fig.add_trace(
+            go.Bar(
+                x=value,
+                y=names,
+                orientation="h",
+                name=what,
+                marker={"color": colors, "opacity": 1.0 if what == "mortality" else 0.55},
+                error_x={"array": high - value, "arrayminus": value - low, "thickness": 1.4, "color": "#3b4252"},
+                customdata=np.stack([low, high], axis=1),
+                hovertemplate="%{x:.1f} % [%{customdata[0]:.1f}, %{customdata[1]:.1f}]<extra></extra>",
+            ),
+            row=1,
+            col=col,
+        )
+        for name, v, top in zip(names, value, high, strict=True):
+            if np.isfinite(v):
+                fig.add_annotation(
+                    x=top, y=name, text=f" {v:.1f} %", xanchor="left", showarrow=False, font_size=12, row=1, col=col
+                )
+    apply_theme(fig, height=height, legend=False)
+    fig.update_xaxes(title_text="patients (%)", range=[0, 118], tickvals=[0, 25, 50, 75, 100])
+    fig.update_yaxes(autorange="reversed")
+    fig.update_layout(margin={"l": 92, "r": 8, "t": 30, "b": 44})
+    return fig
+
+
+def course_panels(
+    hours: np.ndarray, features: Sequence[CourseSeries], *, columns: int = 3, height_each: int = 290
+) -> go.Figure:
+    """Mean of each feature by step and phenotype with 95 % bands; the phenotype's number stands at the line's end."""
+    columns = max(1, min(columns, len(features)))
+    rows = -(-len(features) // columns)
+    titles = [axis_label(f.name, f.unit) for f in features]
+    fig = make_subplots(rows=rows, cols=columns, subplot_titles=titles, horizontal_spacing=0.07, vertical_spacing=0.16)
+    for i, feature in enumerate(features):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        for k in range(len(feature.mean)):
+            _add_course(fig, hours, feature, k, place)
+        _number_courses(fig, hours, feature, place)
+    apply_theme(fig, height=rows * height_each + 30, legend=False)
+    fig.update_annotations(font_size=13)
+    fig.update_xaxes(title_text="hours from onset", dtick=12)
+    fig.update_layout(margin={"l": 44, "r": 28, "t": 34, "b": 44})
+    return fig
+
+
+def _add_course(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, k: int, place: dict[str, int]) -> None:
+    real = np.flatnonzero(np.isfinite(feature.mean[k]))
+    if not len(real):
+        return
+    x, color = hours[real], phenotype_color(k)
+    fig.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([feature.high[k, real], feature.low[k, real][::-1]]),
+            fill="toself",
+            fillcolor=with_alpha(color, 0.18),
+            line={"width": 0},
+            hoverinfo="skip",
+            name=f"{phenotype_name(k)} 95 %",
+        ),
+        **place,
+    )
+    fig.add_trace(
+        go.Scatter(
+            x=x,
+            y=feature.mean[k, real],
+            mode="lines+markers",
+            line={"color": color, "width": 2},
+            marker={"symbol": phenotype_symbol(k), "size": 6, "color": color},
+            name=phenotype_name(k),
+            hovertemplate=f"{phenotype_name(k)}: %{{y:.3g}} {feature.unit} at %{{x:g}} h<extra></extra>",
+        ),
+        **place,
+    )
+
+
+def _number_courses(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, place: dict[str, int]) -> None:
+    """The phenotype's number at the end of each line."""
+    if not np.isfinite(feature.mean).any():
+        return
+    last = [(k, np.flatnonzero(np.isfinite(row))) for k, row in enumerate(feature.mean)]
+    ends = [(f"<b>{k}</b>", float(feature.mean[k, real[-1]]), phenotype_color(k)) for k, real in last if len(real)]
+    gap = 0.075 * float(np.nanmax(feature.high) - np.nanmin(feature.low))
+    end_labels(
+        fig,
+        float(max(hours[real[-1]] for _, real in last if len(real))),
+        ends,
+        gap,
+        size=13,
+        row=place["row"],
+        col=place["col"],
+    )
+
+
+def severity_histograms(
+    edges: np.ndarray,
+    shares: np.ndarray,
+    bands: np.ndarray,
+    *,
+    name: str,
+    unit: str,
+    low: float,
+    high: float,
+    height_each: int = 110,
+) -> go.Figure:
+    """Histogram of severity in each phenotype; the share of steps in each of the three bands stands over its band.
+
+    edges (B + 1,); shares (K, B) sum to 1; bands (K, 3) below `low`, low..high, above `high`.
+    """
+    n = len(shares)
+    fig = make_subplots(rows=n, cols=1, shared_xaxes=True, vertical_spacing=min(0.05, 0.4 / max(n, 1)))
+    middle, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
+    top = 100 * float(shares.max()) * 1.45 if n else 1.0
+    spots = ((edges[0] + low) / 2, (low + high) / 2, (high + edges[-1]) / 2)
+    for k in range(n):
+        bar = go.Bar(
+            x=middle,
+            y=100 * shares[k],
+            width=width,
+            marker={"color": phenotype_color(k), "line": {"width": 0.5, "color": "white"}},
+            name=phenotype_name(k),
+            hovertemplate="%{x:.3g}: %{y:.1f} % of steps<extra></extra>",
+        )
+        place = {"row": k + 1, "col": 1}
+        fig.add_trace(bar, **place)
+        for spot, share in zip(spots, bands[k], strict=True):
+            text = f"{100 * share:.0f} %"
+            fig.add_annotation(x=spot, y=top, yanchor="top", text=text, showarrow=False, font_size=12, **place)
+        fig.update_yaxes(title_text=f"<b>{k}</b>", range=[0, top], nticks=3, ticksuffix=" %", **place)
+        for bound in (low, high):
+            fig.add_vline(x=bound, line={"color": NEUTRAL, "width": 1, "dash": "dash"}, **place)
+    apply_theme(fig, height=max(n * height_each, 160) + 70, legend=False)
+    head = {"y": 1.0, "xref": "x", "yref": "paper", "yanchor": "bottom", "showarrow": False, "font_size": 12}
+    for spot, text in zip(spots, (f"below {low:g}", f"{low:g} to {high:g}", f"above {high:g}"), strict=True):
+        fig.add_annotation(x=spot, text=f"<b>{text}</b>", **head)
+    fig.update_xaxes(range=[edges[0], edges[-1]])
+    fig.update_xaxes(title_text=axis_label(name, unit), row=n or 1, col=1)
+    fig.update_layout(bargap=0, margin={"l": 64, "r": 12, "t": 30, "b": 44})
+    return fig
+
+
+def effect_bars(
+    names: Sequence[str],
+    effects: np.ndarray,
+    *,
+    low: np.ndarray | None = None,
+    high: np.ndarray | None = None,
+    versus: str,
+    top: int = 12,
+) -> go.Figure:
+    """What sets a selection apart: standardized mean difference of each feature, largest first."""
+    effects = np.asarray(effects, dtype=float)
+    order = np.argsort(-np.abs(np.nan_to_num(effects)), kind="stable")[:top]
+    value, label = effects[order], [names[i] for i in order]
+    error, reach = None, np.abs(value)
+    if low is not None and high is not None:
+        reach = np.maximum(np.abs(low[order]), np.abs(high[order]))
+        error = {"array": high[order] - value, "arrayminus": value - low[order], "thickness": 1.2, "color": "#3b4252"}
+    fig = go.Figure(
+        go.Bar(
+            x=value,
+            y=label,
+            orientation="h",
+            error_x=error,
+            marker={"color": [HIGHER if v > 0 else LOWER for v in value]},
+            hovertemplate="%{y}: %{x:+.2f} SD<extra></extra>",
+        )
+    )
+    for name, v, end in zip(label, value, np.where(value < 0, -reach, reach), strict=True):
+        anchor = "right" if v < 0 else "left"
+        fig.add_annotation(x=end, y=name, text=f" {v:+.2f} ", xanchor=anchor, showarrow=False, font_size=12)
+    apply_theme(fig, x=f"difference from {versus} (standard deviations)", height=26 * len(order) + 90, legend=False)
+    limit = 1.25 * max(float(np.nanmax(reach)) if len(value) else 0.0, 0.2)
+    fig.update_xaxes(range=[-limit, limit], zeroline=True, zerolinecolor=GRID, zerolinewidth=2)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    fig.update_layout(margin={"l": 8, "r": 12, "t": 12, "b": 44})
+    return fig

@@ -1,0 +1,231 @@
+"""One look for every figure: colors that color-blind readers can tell apart, units on axes, plain number formats.
+
+Phenotype k has the same color and the same marker on every page. The colors are Okabe and Ito's (2008), with gray in
+place of black and brown added, so that all nine read on light and on dark grounds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.io as pio
+from plotly.colors import sample_colorscale
+
+PHENOTYPE_COLORS = (
+    "#0072B2",  # blue
+    "#D55E00",  # vermilion
+    "#009E73",  # bluish green
+    "#E69F00",  # orange
+    "#56B4E9",  # sky blue
+    "#CC79A7",  # reddish purple
+    "#F0E442",  # yellow
+    "#8A8F98",  # gray
+    "#8C564B",  # brown
+)
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "triangle-down", "cross", "hexagon")
+
+NEUTRAL = "#8A8F98"
+ACCENT = "#0072B2"
+WARNING = "#D55E00"
+GRID = "rgba(138, 143, 152, 0.22)"
+REFERENCE_BAND = "rgba(0, 158, 115, 0.16)"  # healthy range
+# Estimators and critics: apart from every phenotype and policy, since both stand in the same figures.
+ESTIMATOR_COLORS = {"phwis": "#3D4DB7", "phwdr": "#C2255C", "fqe": "#00707A", "fqi": "#8A6D00"}
+SEQUENTIAL = "Cividis"  # amounts
+DIVERGING = ((0.0, "#0072B2"), (0.5, "#F4F4F2"), (1.0, "#D55E00"))  # differences; center it on 0 with zmid=0
+
+TEMPLATE = "phenopolicy"
+HOUR_STEPS = (4, 12, 24, 48, 96, 168, 336, 672)  # apart, for ticks on a time axis
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one policy is drawn wherever it appears: readable name, color, line dash, marker."""
+
+    name: str
+    color: str
+    dash: str
+    symbol: str
+
+
+_POLICIES = {
+    "clinician": Style("Clinicians", "#6F7782", "solid", "circle"),
+    "fused": Style("Fused", "#7B3FA0", "solid", "star"),
+    "single-expert": Style("Single expert", "#B58BD0", "dash", "diamond"),
+    "random": Style("Random", "#B8BDC6", "dot", "x"),
+    "zero-drug": Style("No drug", "#A3886A", "dashdot", "square"),
+}
+
+
+def phenotype_color(k: int) -> str:
+    """Color of phenotype k; the palette repeats after nine."""
+    return PHENOTYPE_COLORS[k % len(PHENOTYPE_COLORS)]
+
+
+def phenotype_symbol(k: int) -> str:
+    """Marker of phenotype k."""
+    return SYMBOLS[k % len(SYMBOLS)]
+
+
+def phenotype_name(k: int) -> str:
+    """Readable name of phenotype k; the number is the one that tables and policies carry."""
+    return f"Phenotype {k}"
+
+
+def policy_style(policy: str) -> Style:
+    """Name, color, dash and marker of a policy ("clinician", "phenotype-0", "fused", ...)."""
+    head, _, tail = policy.rpartition("-")
+    if head == "phenotype" and tail.isdigit():
+        k = int(tail)
+        return Style(phenotype_name(k), phenotype_color(k), "solid", phenotype_symbol(k))
+    return _POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
+
+
+def action_colors(n_actions: int) -> list[str]:
+    """Colors of the dose bins: gray for no drug, then light to dark with the dose (any number of bins)."""
+    if n_actions < 2:
+        return ["#C9CED6"]
+    points = [0.85 - 0.58 * i / max(n_actions - 2, 1) for i in range(n_actions - 1)]
+    return ["#C9CED6", *sample_colorscale("Viridis", points)]
+
+
+def with_alpha(color: str, alpha: float) -> str:
+    """`#RRGGBB` as rgba, for bands and fills."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {alpha:g})"
+
+
+def axis_label(name: str, unit: str | None = None) -> str:
+    """'Platelets (×10⁹/L)'; the unit is left out where there is none, or the number 1."""
+    return f"{name} ({fmt_unit(unit)})" if unit and unit != "1" else name
+
+
+def _register() -> None:
+    axis = {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": GRID,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
+    layout = go.Layout(
+        font={"family": "Source Sans, Segoe UI, Helvetica, Arial, sans-serif", "size": 13},
+        title={"x": 0.0, "xanchor": "left", "xref": "paper", "font": {"size": 15}, "pad": {"b": 8}},
+        colorway=list(PHENOTYPE_COLORS),
+        margin={"l": 56, "r": 16, "t": 48, "b": 48},
+        xaxis=axis,
+        yaxis=axis,
+        legend={"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"},
+        hoverlabel={"font": {"size": 12}},
+        bargap=0.25,
+        separators=".,",
+    )
+    pio.templates[TEMPLATE] = go.layout.Template(layout=layout)
+
+
+_register()
+
+
+def apply_theme(
+    fig: go.Figure,
+    title: str = "",
+    x: str | None = None,
+    y: str | None = None,
+    *,
+    height: int | None = None,
+    legend: bool | None = None,
+) -> go.Figure:
+    """Give a figure the common look, a title that says what it shows, and axis labels with units; returns it."""
+    # The legend stands between title and plot, left-aligned, so that neither can run into the other.
+    named = sum(trace.name is not None and trace.showlegend is not False for trace in fig.data)
+    top = 14 + (34 if title else 0) + (26 if named > 1 and legend is not False else 0)
+    fig.update_layout(template=TEMPLATE, margin={"l": 56, "r": 16, "t": top, "b": 48})
+    heading = {"text": title, "x": 0.0, "xref": "paper", "xanchor": "left", "font": {"size": 15}}
+    fig.update_layout(title={**heading, "y": 1.0, "yref": "container", "yanchor": "top", "pad": {"t": 10}})
+    fig.update_layout(legend={"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.0, "yanchor": "bottom"})
+    if x is not None:
+        fig.update_xaxes(title_text=x)
+    if y is not None:
+        fig.update_yaxes(title_text=y)
+    if height is not None:
+        fig.update_layout(height=height)
+    if legend is not None:
+        fig.update_layout(showlegend=legend)
+    return fig
+
+
+def message_figure(text: str, *, height: int = 220) -> go.Figure:
+    """An empty figure that says why it is empty and what to do."""
+    fig = go.Figure()
+    fig.add_annotation(text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
+    fig.update_xaxes(visible=False)
+    fig.update_yaxes(visible=False)
+    return apply_theme(fig, height=height)
+
+
+def fmt(value: float | None, digits: int = 2) -> str:
+    """A number for people: thousands separated, a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "∞" if value is not None and math.isinf(value) and value > 0 else "–"
+    if abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}f}"
+
+
+def fmt_count(value: float | None) -> str:
+    """A count: '13,355'."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.0f}"
+
+
+def fmt_percent(share: float | None, digits: int = 1) -> str:
+    """A share 0..1 as percent: '27.5 %'."""
+    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f} %"
+
+
+def fmt_interval(low: float | None, high: float | None, digits: int = 2) -> str:
+    """'[1.20, 3.40]', or 'no interval'."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return "no interval"
+    return f"[{fmt(low, digits)}, {fmt(high, digits)}]"
+
+
+def fmt_unit(text: str) -> str:
+    """A study's unit as print writes it: '10^9/L' as '×10⁹/L', 'deg C' as '°C', 'ug/kg/min' as 'µg/kg/min'."""
+    text = re.sub(r"\bdeg (?=[CF]\b)", "°", text)
+    text = re.sub(r"\bu(?=(?:g|mol|L)\b)", "µ", text)
+    text = re.sub(r"(?:\bx )?\b10\^", lambda found: "× 10^" if found[0].startswith("x") else "×10^", text)
+    return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(SUPERSCRIPT), text)
+
+
+def hour_ticks(fig: go.Figure, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> go.Figure:
+    """Ticks at 0 and at multiples of 4, 12, 24, ... hours, at most about `most` of them on each panel; returns it."""
+    span = float(np.max(hours) - np.min(hours)) if len(hours) else 0.0
+    every = next((step for step in HOUR_STEPS if span / step <= most), HOUR_STEPS[-1])
+    return fig.update_xaxes(tick0=0, dtick=every)
+
+
+def fmt_lambda(value: float) -> str:
+    """Lambda for a slider: '0 (average)', '15', '∞ (single expert)'."""
+    if math.isinf(value):
+        return "∞ (single expert)"
+    return "0 (average)" if value == 0 else f"{value:g}"
+
+
+def fmt_duration(seconds: float | None) -> str:
+    """'45 s', '3 min 20 s', '2 h 05 min'."""
+    if seconds is None or not math.isfinite(seconds):
+        return "not known yet"
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,199 @@
+"""Are the phenotypes phenotypes? Held against length of stay, resampling, early steps, plain rivals and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.phenotypes.config import PhenotypeConfig
+from core.phenotypes.phenotypes import Phenotypes
+from core.phenotypes.profiles import patient_means
+from core.phenotypes.stability import bootstrap_ari, kmeans, nearest, silhouettes
+from core.rng import derive_seed
+from core.statistics import eta_squared
+from core.trajectories import Trajectories
+
+PADDED_COMPONENTS = 16
+ENCODER, MEANS, PADDED = "encoder", "patient means", "PCA of padded trajectory"
+CHANGES, SLOPE = "mean squared change", "slope"
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """One way to see patients: whole (N, H) from the whole stay, early (N, H) from its first steps alone."""
+
+    name: str
+    whole: np.ndarray
+    early: np.ndarray
+
+
+def prefix_agreement(prefix_labels: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
+    """How soon the steps so far give the label of the whole stay.
+
+    prefix_labels (N, T), labels (N,), mask (N, T) real steps. One row a step: step, n (patients still there), agreement
+    (share with the same label), ari (adjusted Rand index between the two).
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    rows = []
+    for step in range(mask.shape[1]):
+        there = mask[:, step]
+        if there.any():
+            early, whole = prefix_labels[there, step], labels[there]
+            ari = float(adjusted_rand_score(whole, early))
+            rows.append({"step": step, "n": int(there.sum()), "agreement": float((early == whole).mean()), "ari": ari})
+    return pd.DataFrame(rows, columns=["step", "n", "agreement", "ari"])
+
+
+def mean_squared_changes(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """How restless each column of a patient is: mean over t of (x_{t+1} - x_t)^2, both steps real.
+
+    values (N, T, D), mask (N, T) real steps -> (N, D) float64. NaN for a patient without two neighboring steps.
+    """
+    valid = np.asarray(mask, dtype=bool)
+    both = valid[:, 1:] & valid[:, :-1]
+    squares = np.square(np.diff(np.asarray(values, dtype=np.float64), axis=1))
+    squares = patient_means(np.where(both[..., None], squares, 0.0), both)
+    return np.where(both.any(axis=1)[:, None], squares, np.nan)
+
+
+def slopes(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Where each column of a patient drifts: the slope of its least-squares line over the real steps,
+
+        sum_t (t - mean t) x_t / sum_t (t - mean t)^2.
+
+    values (N, T, D), mask (N, T) real steps -> (N, D) float64, per step. NaN for a patient with fewer than two steps.
+    """
+    valid = np.asarray(mask, dtype=bool)
+    x, step = np.asarray(values, dtype=np.float64), np.arange(valid.shape[1])
+    middle = (valid * step).sum(axis=1) / np.maximum(valid.sum(axis=1), 1)
+    centered = np.where(valid, step - middle[:, None], 0.0)
+    spread = np.square(centered).sum(axis=1)[:, None]
+    rise = np.einsum("ntd,nt->nd", np.where(valid[..., None], x, 0.0), centered)
+    return np.where(spread > 0, rise / np.where(spread > 0, spread, 1.0), np.nan)
+
+
+def rivals(trajectories: Trajectories, early_steps: int, train: np.ndarray) -> list[Representation]:
+    """The four plain rivals, each fitted on the training patients, positions `train`.
+
+    Means of a patient's states (the published ablation) see levels. PCA (at most 16 components) of the padded
+    trajectory of the temporal columns sees levels, courses and the length of stay. Mean squared change of the temporal
+    columns sees restlessness and nothing else. The slope of the temporal columns over time alone sees slow drift.
+    Patients of one step count as average in both. Means, mean squared changes and slopes are standardized, or the few
+    columns that vary most would decide alone.
+    """
+    mask = trajectories.mask
+    first = mask & (np.arange(mask.shape[1]) < early_steps)
+    states, temporal = trajectories.states, trajectories.temporal
+    changes = _standardized(mean_squared_changes(temporal, mask), mean_squared_changes(temporal, first), train)
+    drifts = _standardized(slopes(temporal, mask), slopes(temporal, first), train)
+    return [
+        Representation(MEANS, *_standardized(patient_means(states, mask), patient_means(states, first), train)),
+        Representation(PADDED, *_components(temporal, mask, first, train)),
+        Representation(CHANGES, *map(np.nan_to_num, changes)),
+        Representation(SLOPE, *map(np.nan_to_num, drifts)),
+    ]
+
+
+def _standardized(whole: np.ndarray, early: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both (N, D) in units of the training patients' whole stays; NaN stays NaN and counts for nothing."""
+    known = whole[train][~np.isnan(whole[train]).any(axis=1)]
+    if not len(known):
+        return whole, early
+    center, spread = known.mean(axis=0), known.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    return (whole - center) / spread, (early - center) / spread
+
+
+def _components(
+    temporal: np.ndarray, mask: np.ndarray, first: np.ndarray, train: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components (N, C) of the padded trajectory, and of its first steps alone."""
+    from sklearn.decomposition import PCA
+
+    flat, early = ((temporal * keep[..., None]).reshape(len(mask), -1) for keep in (mask, first))
+    model = PCA(min(PADDED_COMPONENTS, len(train), flat.shape[1]), svd_solver="covariance_eigh").fit(flat[train])
+    return model.transform(flat), model.transform(early)
+
+
+def honesty_table(
+    z: np.ndarray,
+    z_prefix: np.ndarray,
+    trajectories: Trajectories,
+    phenotypes: Phenotypes,
+    train: np.ndarray,
+    truth: np.ndarray | None = None,
+    config: PhenotypeConfig | None = None,
+) -> pd.DataFrame:
+    """Every representation on every measure, for each K.
+
+    z (N, H), z_prefix (N, T, H), train positions that phenotypes were fitted on; truth (N,) true phenotype of simulated
+    patients. One row a (n_clusters, representation): silhouette, eta2_length (0 is right), bootstrap_ari (1 is stable),
+    early_ari (labels by the first `early_steps` steps against the whole stay), truth_ari and early_truth_ari (NaN
+    without truth), smallest. Measures are taken on all patients, bootstrap_ari on the training patients.
+    """
+    config = config or PhenotypeConfig()
+    step = min(config.early_steps, z_prefix.shape[1]) - 1
+    encoder = Representation(ENCODER, np.asarray(z), np.asarray(z_prefix[:, step]))
+    stable = dict(zip(phenotypes.indices["n_clusters"], phenotypes.indices["bootstrap_ari"], strict=True))
+    own = _measures(encoder, phenotypes.centroids, stable, trajectories.lengths, truth, config)
+    others = rivals_table(trajectories, train, phenotypes.k_values, truth, config)
+    return pd.concat([own, others]).sort_values("n_clusters", kind="stable").reset_index(drop=True)
+
+
+def rivals_table(
+    trajectories: Trajectories,
+    train: np.ndarray,
+    k_values: Sequence[int],
+    truth: np.ndarray | None = None,
+    config: PhenotypeConfig | None = None,
+) -> pd.DataFrame:
+    """The rows of `honesty_table` that need no encoder: each rival by KMeans on training patients, same settings."""
+    config = config or PhenotypeConfig()
+    tables = []
+    for rival in rivals(trajectories, config.early_steps, train):
+        own = rival.whole[train]
+        seed = derive_seed(config.seed, "phenotypes", "kmeans")
+        fits = {k: kmeans(own, k, seed, config.n_init) for k in k_values}
+        stable = {k: bootstrap_ari(own, labels, k, config) for k, (labels, _) in fits.items()}
+        centroids = {k: centers for k, (_, centers) in fits.items()}
+        tables.append(_measures(rival, centroids, stable, trajectories.lengths, truth, config))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _measures(
+    patients: Representation,
+    centroids: Mapping[int, np.ndarray],
+    stable: Mapping[int, float],
+    lengths: np.ndarray,
+    truth: np.ndarray | None,
+    config: PhenotypeConfig,
+) -> pd.DataFrame:
+    """One row a K of one representation."""
+    from sklearn.metrics import adjusted_rand_score
+
+    labels = {k: nearest(patients.whole, centers) for k, centers in sorted(centroids.items())}
+    silhouette = silhouettes(patients.whole, labels, config)
+    rows = []
+    for k, whole in labels.items():
+        early = nearest(patients.early, centroids[k])
+        truths = (
+            [float("nan")] * 2 if truth is None else [adjusted_rand_score(truth, found) for found in (whole, early)]
+        )
+        rows.append(
+            {
+                "n_clusters": k,
+                "representation": patients.name,
+                "silhouette": silhouette[k],
+                "eta2_length": eta_squared(lengths, whole),
+                "bootstrap_ari": stable[k],
+                "early_ari": adjusted_rand_score(whole, early),
+                "truth_ari": truths[0],
+                "early_truth_ari": truths[1],
+                "smallest": int(np.bincount(whole, minlength=k).min()),
+            }
+        )
+    return pd.DataFrame(rows)

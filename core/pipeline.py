@@ -1,0 +1,298 @@
+"""The ICU study, top to bottom: cohort -> encoder -> phenotypes -> agents -> clinician policy -> values -> comparison.
+
+Each stage reads what earlier stages stored in the run folder and stores its own results there; a finished stage is
+never computed twice, so the same call resumes a run that was killed, and ends with the same result.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.agents.keys import agent_key
+from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
+from core.errors import ArtifactError, ConfigError, RunError
+from core.files import remove_parts, write_array, write_arrays, write_json, write_table
+from core.runs.clinicians import behavior_arrays
+from core.runs.compare import compare_policies, policy_keys, recorded_survival
+from core.runs.config import RunConfig, load_preset
+from core.runs.foreign import ForeignStays
+from core.runs.jobs import RUNS
+from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
+from core.runs.metrics import metrics_document
+from core.runs.progress import ProgressFile, hold
+from core.runs.stays import MODES
+from core.runs.truth import true_values
+from core.runs.values import fit_critics
+from core.runs.view import REPRESENTATION, RunView
+from core.trajectories import Scaler, fit_scaler, make_transitions
+from core.types import Progress
+
+DEMO_RUN = RUNS / "default"
+Stage = Callable[[RunView, Cohort], Iterator[Progress]]
+
+
+def run_study(
+    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`.
+
+    config: settings, or the name of a preset. Raises `RunError` where the folder holds a run on other data or with
+    other settings, or another process works there.
+    """
+    config = load_preset(config) if isinstance(config, str) else config
+    folder = Path(run_dir)
+    with hold(folder):
+        remove_parts(folder)
+        manifest = _open(folder, cohort, config, name or folder.name, owner)
+        progress = ProgressFile(folder, {stage: weight for stage, (_, weight) in STAGES.items()})
+        for stage, (function, _) in STAGES.items():
+            if stage in manifest.stages:
+                continue
+            started = time.perf_counter()
+            _set_threads(config.run.threads)
+            for step in _with_time_left(function(RunView(folder), cohort)):
+                progress.update(step)
+                yield step
+            manifest = manifest.with_stage(stage, time.perf_counter() - started)
+            manifest.write(folder)
+        finished = Progress(stage, 1, 1, "Run complete")
+        progress.write("done", finished)
+        yield finished
+
+
+def build_demo(n_patients: int) -> Iterator[Progress]:
+    """The app's default run: a simulated cohort, preset `quick`; made anew where the preset or the cohort changed."""
+    cohort, _ = simulate_cohort(like="mimic-iv", n_patients=n_patients, seed=0)
+    config = load_preset("quick")
+    if (DEMO_RUN / MANIFEST).exists():
+        manifest = read_manifest(DEMO_RUN)
+        stored = manifest.data_hash, manifest.config, manifest.study.model_dump()
+        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.study.model_dump()):
+            shutil.rmtree(DEMO_RUN)
+    yield from run_study(cohort, config, DEMO_RUN, name="Default run (simulated)")
+
+
+def evaluate_run(
+    view: RunView,
+    cohort: Cohort,
+    n_clusters: int | None = None,
+    lambda_: float | None = None,
+    mode: str | None = None,
+) -> dict[str, dict]:
+    """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one."""
+    n_clusters = n_clusters or view.phenotypes.n_clusters
+    lambda_ = view.config.fusion.lambda_ if lambda_ is None else lambda_
+    mode = mode or view.config.fusion.mode
+    if not np.isfinite(lambda_):
+        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; the single expert is valued in any case.")
+    if n_clusters not in view.k_values:
+        raise RunError(f"the run has no K = {n_clusters}; choose one of {', '.join(map(str, view.k_values))}.")
+    # the run keeps its cohort with values imputed anew, which is the same patients under another hash
+    own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
+    stays = view if own else ForeignStays(view, cohort)
+    patients = view.split.test if own else np.arange(cohort.n_patients)
+    table = compare_policies(stays, patients, policy_keys([n_clusters], [lambda_], [mode]), view.survival_curve)
+    if own:
+        table = view.with_truth(table)
+    settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
+    return metrics_document(table, cohort, patients, view.manifest, own, settings)
+
+
+def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:
+    """cohort.parquet, study.json, report.json, split.npz, scaler.json; medians and scales from training patients."""
+    folder, run = view.path, view.config.run
+    split = split_cohort(cohort, run.seed, run.fractions)
+    cohort = reimpute(cohort, split.train)
+    save_cohort(cohort, folder / "cohort.parquet")
+    write_json(folder / "study.json", cohort.study.model_dump(mode="json"))
+    write_json(folder / "report.json", cohort.report.to_json())
+    write_arrays(folder / "split.npz", train=split.train, valid=split.valid, test=split.test)
+    scaler = _given_scaler(view) if run.encoder_folder else fit_scaler(cohort, split.train)
+    write_json(folder / "scaler.json", scaler.to_json())
+    yield Progress("cohort", 1, 1, f"{cohort.n_patients:,} patients, {len(cohort.frame):,} steps")
+
+
+def _given_scaler(view: RunView) -> Scaler:
+    """The scaling that a saved encoder was trained with: its inputs must be scaled as they were then."""
+    from core.encoder import load_encoder
+
+    scaler = load_encoder(Path(view.config.run.encoder_folder), view.study).scaler
+    if scaler is None:
+        raise ArtifactError("the saved encoder does not say how its inputs were scaled; train it again.")
+    return scaler
+
+
+def train_representation(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """encoder/; the best epoch by validation error is kept."""
+    from core.encoder import load_encoder, save_encoder, train_encoder
+
+    given = view.config.run.encoder_folder
+    if given:
+        save_encoder(load_encoder(Path(given), view.study), view.path / "encoder")
+        yield Progress("encoder", 1, 1, "Saved encoder loaded")
+        return
+    data = view.trajectories
+    train, valid = data.subset(view.split.train), data.subset(view.split.valid)
+    yield from train_encoder(view.config.encoder, train, valid, view.path / "encoder")
+
+
+def represent(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """z.npy, z_prefix.npy, attention.npy, representation.json."""
+    encoder, data = view.encoder(), view.trajectories
+    write_array(view.path / "z_prefix.npy", encoder.encode_prefixes(data))
+    yield Progress("representation", 1, 2, "Representation of every prefix")
+    write_array(view.path / "z.npy", encoder.encode(data))
+    write_array(view.path / "attention.npy", encoder.attention(data))
+    write_json(view.path / REPRESENTATION, {"sees_current_action": encoder.sees_current_action})
+    yield Progress("representation", 2, 2, "Representation of every stay")
+
+
+def find_phenotypes(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """phenotypes/, projection.npz, honesty.parquet."""
+    from core.phenotypes import fit_phenotypes, honesty_table, project, save_phenotypes
+
+    config, data, train = view.config.phenotypes, view.trajectories, view.split.train
+    severity = data.states[:, :, view.study.index(view.study.severity)]
+    mean_severity = np.where(data.mask, severity, 0).sum(axis=1) / data.lengths
+    phenotypes = fit_phenotypes(view.z[train], config, data.lengths[train], mean_severity[train])
+    save_phenotypes(phenotypes, view.path / "phenotypes")
+    yield Progress("phenotypes", 1, 3, f"K = {min(phenotypes.k_values)} to {max(phenotypes.k_values)}")
+    projection = project(view.z, config)
+    write_arrays(view.path / "projection.npz", umap=projection.umap, pca=projection.pca)
+    write_json(view.path / "projection.json", {"note": projection.note, "explained": projection.explained})
+    yield Progress("phenotypes", 2, 3, "Map of the stays")
+    truth = ground_truth(view.cohort)
+    known = None if truth is None else truth.phenotype
+    table = honesty_table(view.z, view.z_prefix, data, phenotypes, train, known, config)
+    write_table(view.path / "honesty.parquet", table)
+    yield Progress("phenotypes", 3, 3, "Phenotypes held against stay length, rivals and, where known, the truth")
+
+
+def train_policies(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """agents/: one agent per phenotype for every K, and their Q at every state."""
+    from core.agents import train_agents
+
+    transitions = make_transitions(view.trajectories, view.split.train)
+    keys = [(k, index) for k in view.k_values for index in range(k)]
+    memberships = [np.flatnonzero(view.labels(k)[transitions.patient] == index) for k, index in keys]
+    agents = yield from train_agents(
+        view.config.agents,
+        transitions,
+        memberships,
+        n_actions=view.study.n_actions,
+        columns=view.study.names,
+        keys=[agent_key(k, index) for k, index in keys],
+    )
+    agents.save(view.path / "agents")
+    for k in view.k_values:
+        q = agents.select([agent_key(k, index) for index in range(k)]).q_values(view.trajectories.states)
+        write_array(view.path / "agents" / f"q_{k}.npy", np.ascontiguousarray(np.moveaxis(q, 0, -2)))
+
+
+def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """behavior.npy, support.npy, neighbors.npy, neighbor_distances.npy: one search serves all four."""
+    arrays = behavior_arrays(view, view.trajectories, own=True)
+    for name, array in arrays.items():
+        write_array(view.path / f"{name}.npy", array)
+    yield Progress("clinicians", 1, 1, "Clinician policy from similar patients")
+
+
+def estimate_values(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """FQI (Q*) in both layouts, and FQE of every baseline and phenotype policy, at every state."""
+    yield from fit_critics(view)
+
+
+def roll_out_truth(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """truth.parquet: what the policies are really worth, on simulated patients only."""
+    table = pd.DataFrame()
+    for progress, table in true_values(view):  # noqa: B007 - the last table is whole
+        yield progress
+    write_table(view.path / "truth.parquet", table)
+
+
+def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
+    curve = recorded_survival(view, view.split.train)
+    write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
+    keys = policy_keys(view.k_values, view.lambdas, MODES)
+    write_table(view.path / "evaluations.parquet", compare_policies(view, view.split.test, keys, curve))
+    if view.config.run.plot_flag:
+        from core.runs.plots import write_figures
+
+        write_figures(view)
+    yield Progress("evaluation", 1, 1, f"{len(keys)} policies compared")
+
+
+# In flow order; the number is the stage's usual share of the run's time, for the progress bar.
+STAGES: dict[str, tuple[Stage, float]] = {
+    "cohort": (store_cohort, 1),
+    "encoder": (train_representation, 40),
+    "representation": (represent, 2),
+    "phenotypes": (find_phenotypes, 15),
+    "agents": (train_policies, 20),
+    "clinicians": (estimate_clinicians, 4),
+    "values": (estimate_values, 15),
+    "truth": (roll_out_truth, 8),
+    "evaluation": (compare, 8),
+}
+
+
+def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str) -> Manifest:
+    """The folder's manifest, new where there is none; `RunError` where it is of other data or settings."""
+    study = config.rewards.apply(cohort.study)
+    settings = config.model_dump(mode="json")
+    if not (folder / MANIFEST).exists():
+        manifest = new_manifest(replace(cohort, study=study), settings, study, name, owner)
+        manifest.write(folder)
+        return manifest
+    manifest = read_manifest(folder)
+    if manifest.data_hash != cohort.data_hash:
+        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
+    changed = sorted(_differences(manifest.config, settings))
+    if changed:
+        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
+    other = sorted(_differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json")))
+    if other:
+        raise RunError(
+            f"{folder} holds a run under another definition of study '{manifest.study.name}' ({', '.join(other[:5])}); "
+            "choose another folder."
+        )
+    return manifest
+
+
+def _differences(stored: dict[str, Any], given: dict[str, Any]) -> Iterator[str]:
+    for group in given:
+        if isinstance(given[group], dict) and isinstance(stored.get(group), dict):
+            for key, value in given[group].items():
+                if stored[group].get(key) != value:
+                    yield f"{group}.{key}"
+        elif stored.get(group) != given[group]:
+            yield group
+
+
+def _with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
+    """Fill in seconds_left of stages that do not estimate it themselves."""
+    started = time.perf_counter()
+    for step in steps:
+        if step.seconds_left is None and 0 < step.fraction < 1:
+            spent = time.perf_counter() - started
+            yield replace(step, seconds_left=spent / step.fraction * (1 - step.fraction))
+        else:
+            yield step
+
+
+def _set_threads(threads: int) -> None:
+    """Fix torch's threads before each stage: other libraries change them when they load, and sums over another number
+    of threads differ in their last digits, so that a resumed run would not end as an undisturbed one."""
+    import torch
+
+    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)

@@ -1,0 +1,124 @@
+"""Progress of a run: one small atomic file that pages poll, and the lock that proves the run is alive."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from core.config import Config
+from core.errors import RunError
+from core.files import read_json, write_json
+from core.types import Progress
+
+PROGRESS = "progress.json"
+LOCK = ".lock"
+MIN_SECONDS_BETWEEN_WRITES = 0.25
+
+
+class ProgressRecord(Config):
+    """What the progress file holds. `state` is what the process last said; see `jobs.read_job` for what is true now."""
+
+    state: str  # waiting, running, done, failed, cancelled
+    stage: str = ""
+    stage_fraction: float = 0.0
+    overall_fraction: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+    error: str = ""
+    updated: float = 0.0
+    history: list[dict[str, float]] = Field(default_factory=list)  # encoder epochs
+
+
+class ProgressFile:
+    """Writes the progress of one run. Weights are the share of a run's time that each stage usually takes."""
+
+    def __init__(self, folder: Path, weights: dict[str, float]) -> None:
+        self.path = folder / PROGRESS
+        self.weights = weights
+        before = read_progress(folder)
+        self.history: list[dict[str, float]] = list(before.history) if before else []  # epochs before an interruption
+        self._last_write = 0.0
+        self._last_stage = ""
+
+    def update(self, progress: Progress) -> None:
+        """Write unless a write was just made in the same stage; epochs are always kept in the history."""
+        if progress.metrics and progress.stage == "encoder":
+            finite = {name: float(v) for name, v in progress.metrics.items() if math.isfinite(v)}
+            self.history.append({"epoch": float(progress.done), **finite})
+        recent = time.time() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
+        if recent and progress.stage == self._last_stage and progress.done < progress.total:
+            return
+        self.write("running", progress)
+
+    def write(self, state: str, progress: Progress | None = None, error: str = "") -> None:
+        """Write a state now."""
+        stage = progress.stage if progress else self._last_stage
+        fraction = progress.fraction if progress else float(state == "done")
+        record = ProgressRecord(
+            state=state,
+            stage=stage,
+            stage_fraction=min(fraction, 1.0),
+            overall_fraction=1.0 if state == "done" else self._overall(stage, fraction),
+            seconds_left=progress.seconds_left if progress else None,
+            message=progress.message if progress else "",
+            error=error,
+            updated=time.time(),
+            history=self.history,
+        )
+        write_json(self.path, record.model_dump())
+        self._last_write, self._last_stage = time.time(), stage
+
+    def _overall(self, stage: str, fraction: float) -> float:
+        total = sum(self.weights.values())
+        before = 0.0
+        for name, weight in self.weights.items():
+            if name == stage:
+                return (before + weight * min(fraction, 1.0)) / total
+            before += weight
+        return 0.0
+
+
+def read_progress(folder: Path) -> ProgressRecord | None:
+    """The last progress, or None where there is none or it cannot be read."""
+    if not (folder / PROGRESS).is_file():
+        return None
+    try:
+        return ProgressRecord.model_validate(read_json(folder / PROGRESS))
+    except (ValidationError, RunError):
+        return None
+
+
+def history_table(record: ProgressRecord | None) -> pd.DataFrame:
+    """Encoder epochs seen so far: epoch, train_loss, valid_loss (empty before the first)."""
+    columns = ["epoch", "train_loss", "valid_loss"]
+    table = pd.DataFrame(record.history if record else [], columns=columns)
+    return table.drop_duplicates("epoch", keep="last").sort_values("epoch", ignore_index=True)
+
+
+def hold(folder: Path) -> FileLock:
+    """The lock that a running process holds; it falls with the process, however that ends. `RunError` where taken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, is_singleton=True)  # the same process may hold it twice: waiting, then running
+    try:
+        lock.acquire(timeout=1)  # a page that asks `is_held` takes the lock for a moment
+    except Timeout:
+        raise RunError(f"another process is already working on {folder}; wait for it or cancel it.") from None
+    return lock
+
+
+def is_held(folder: Path) -> bool:
+    """True while a live process works on the folder."""
+    if not (folder / LOCK).exists():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,115 @@
+"""True values of a run's policies on simulated patients: the policies rolled out in the simulator itself.
+
+Only policies that can act forward in time have a true value: retrospective fusion weighs phenotypes by the whole stay,
+which no one has while treating, so it is left out and the table says so by its absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.agents import action_probs
+from core.agents.keys import agent_key
+from core.cohort import History, ground_truth
+from core.evaluation import random_policy, zero_drug_policy
+from core.fusion import fuse, fusion_weights
+from core.rng import derive_seed
+from core.runs.stays import PolicyKey, decision_distances, phenotype_of
+from core.trajectories import Trajectories
+from core.types import Progress
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+COLUMNS = ("policy", "n_clusters", "mode", "lambda_", "true_value", "true_se", "true_survival", "true_survival_se", "n")
+
+
+class RunPolicy:
+    """A run's policy as the simulator calls it: history so far -> action probabilities (n, A)."""
+
+    def __init__(self, view: RunView, key: PolicyKey) -> None:
+        self.view, self.key = view, key
+        if key.n_clusters:
+            names = [agent_key(key.n_clusters, index) for index in range(key.n_clusters)]
+            self.agents = view.agents.select(names)
+
+    def __call__(self, history: History) -> np.ndarray:
+        study = self.view.study
+        if self.key.policy == "random":
+            return random_policy((len(history),), study.n_actions)
+        if self.key.policy == "zero-drug":
+            return zero_drug_policy((len(history),), study.n_actions)
+        q = self.agents.q_values(self.view.scaler.scale(history.state))  # (K, n, A)
+        probs = action_probs(q, self.view.config.agents.temperature)
+        if self.key.policy.startswith("phenotype-"):
+            return probs[phenotype_of(self.key.policy)]
+        return fuse(fusion_weights(self._distances(history), self.key.lambda_), np.moveaxis(probs, 0, -2))
+
+    def _distances(self, history: History) -> np.ndarray:
+        """(n, K) distances at the current step, exactly as the recorded stays are seen prospectively."""
+        encoder, step = self.view.encoder(), history.step
+        prefixes = encoder.encode_prefixes(self._trajectories(history))
+        distances = self.view.phenotypes.distances(prefixes, self.key.n_clusters)
+        return decision_distances(distances, encoder.sees_current_action)[:, step]
+
+    def _trajectories(self, history: History) -> Trajectories:
+        study, n, upto = self.view.study, len(history), history.step + 1
+        states = np.zeros((n, study.horizon, study.n_columns), dtype=np.float32)
+        states[:, :upto] = self.view.scaler.scale(history.states)
+        actions = np.zeros((n, study.horizon), dtype=np.int64)
+        actions[:, : upto - 1] = history.actions
+        mask = np.broadcast_to(np.arange(study.horizon) < upto, (n, study.horizon))
+        rewards = np.zeros((n, study.horizon), dtype=np.float32)
+        return Trajectories(study, states, actions, rewards, mask, np.ones(n, dtype=np.float32), self.view.scaler)
+
+
+def true_values(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
+    """Roll out the run's policies one by one; yields progress and the table so far (empty for real patients)."""
+    n, truth = view.config.evaluation.truth_patients, ground_truth(view.cohort)
+    rows: list[dict[str, object]] = []
+    if truth is None or n == 0:
+        yield Progress("truth", 1, 1, "No truth: the patients are real, or roll-outs are off"), _table(rows)
+        return
+    truth = replace(truth, study=view.study)  # the run's reward weights
+    keys = forward_policies(view)
+    seed = derive_seed(view.config.run.seed, "truth")
+    for done, key in enumerate(keys, start=1):
+        policy = None if key.policy == "clinician" else RunPolicy(view, key)
+        result = truth.policy_value(
+            policy or "clinician", n, seed, spans=view.scaler.spans, gamma=view.config.agents.gamma
+        )
+        rows.append(
+            {
+                "policy": key.policy,
+                "n_clusters": key.n_clusters,
+                "mode": key.mode,
+                "lambda_": key.lambda_,
+                "true_value": result.value,
+                "true_se": result.standard_error,
+                "true_survival": result.survival,
+                "true_survival_se": result.survival_standard_error,
+                "n": result.n,
+            }
+        )
+        yield Progress("truth", done, len(keys), f"{key.policy} rolled out on {n:,} simulated patients"), _table(rows)
+
+
+def forward_policies(view: RunView) -> list[PolicyKey]:
+    """Baselines, the run's own K with a few lambdas, and at every other K the fused policy at the run's lambda."""
+    own, lambda_ = view.n_clusters, view.config.fusion.lambda_
+    keys = [PolicyKey("clinician"), PolicyKey("random"), PolicyKey("zero-drug")]
+    keys += [PolicyKey(f"phenotype-{index}", own) for index in range(own)]
+    lambdas = view.config.fusion.grid[:: max(1, len(view.config.fusion.grid) // 4)]
+    keys += [PolicyKey("fused", own, "prospective", value) for value in sorted({*lambdas, lambda_})]
+    keys.append(PolicyKey("single-expert", own, "prospective", np.inf))
+    keys += [PolicyKey("fused", k, "prospective", lambda_) for k in view.k_values if k != own]
+    return keys
+
+
+def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,125 @@
+"""From the cohort's long table to padded arrays (N, T, D) with a mask, and to flat transitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from core.cohort.cohort import Cohort
+from core.rewards import step_rewards
+from core.study import StudySpec
+from core.trajectories.scaling import Scaler
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """N stays padded to the study's horizon T; padding is 0 (actions, rewards, states) and False (mask).
+
+    states (N, T, D) float32 scaled; actions (N, T) int64; rewards (N, T) float32, of t -> t+1, so 0 on the
+    last real step; mask (N, T) real steps; outcomes (N,) +1 survived, -1 died.
+    """
+
+    study: StudySpec
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    mask: np.ndarray
+    outcomes: np.ndarray
+    scaler: Scaler | None = None  # what scaled the states
+
+    @property
+    def n(self) -> int:
+        return len(self.states)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(N,) real steps."""
+        return self.mask.sum(axis=1)
+
+    @cached_property
+    def transition_mask(self) -> np.ndarray:
+        """(N, T) True where step t has a successor: the steps that have a reward, and that off-policy estimates use."""
+        mask = self.mask.copy()
+        mask[:, :-1] &= self.mask[:, 1:]
+        mask[:, -1] = False
+        return mask
+
+    @property
+    def static(self) -> np.ndarray:
+        """(N, S) scaled static columns."""
+        return self.states[:, 0, : self.study.n_static]
+
+    @property
+    def temporal(self) -> np.ndarray:
+        """(N, T, D - S) scaled temporal columns."""
+        return self.states[:, :, self.study.n_static :]
+
+    def subset(self, patients: np.ndarray) -> Trajectories:
+        """Only the patients at these positions."""
+        return replace(
+            self,
+            states=self.states[patients],
+            actions=self.actions[patients],
+            rewards=self.rewards[patients],
+            mask=self.mask[patients],
+            outcomes=self.outcomes[patients],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """n transitions (s, a, r, s', terminal); `patient` is the position in the trajectories, `step` the t of s."""
+
+    states: np.ndarray  # (n, D) float32
+    actions: np.ndarray  # (n,) int64
+    rewards: np.ndarray  # (n,) float32
+    next_states: np.ndarray  # (n, D) float32
+    terminals: np.ndarray  # (n,) bool
+    patient: np.ndarray  # (n,) int64
+    step: np.ndarray  # (n,) int64
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+def make_trajectories(cohort: Cohort, scaler: Scaler) -> Trajectories:
+    """Pad and scale a cohort; rewards follow the cohort's study (see `core.rewards`)."""
+    study, n, horizon = cohort.study, cohort.n_patients, cohort.study.horizon
+    patient = np.repeat(np.arange(n), cohort.lengths)
+    step = cohort.frame["step"].to_numpy(np.int64)
+    states = np.zeros((n, horizon, study.n_columns), dtype=np.float32)
+    actions = np.zeros((n, horizon), dtype=np.int64)
+    mask = np.zeros((n, horizon), dtype=bool)
+    rewards = np.zeros((n, horizon), dtype=np.float32)
+    raw = cohort.states
+    states[patient, step] = scaler.scale(raw)
+    actions[patient, step] = cohort.actions
+    mask[patient, step] = True
+    has_next = np.append(patient[1:] == patient[:-1], False)
+    here = np.flatnonzero(has_next)
+    reward = step_rewards(raw[here], raw[here + 1], study, scaler.spans)
+    last = cohort.starts + cohort.lengths - 1
+    reward += np.float32(study.terminal_coeff) * np.where(np.isin(here + 1, last), cohort.outcomes[patient[here]], 0)
+    rewards[patient[here], step[here]] = reward
+    return Trajectories(study, states, actions, rewards, mask, cohort.outcomes, scaler)
+
+
+def make_transitions(trajectories: Trajectories, patients: np.ndarray | None = None) -> Transitions:
+    """Flat transitions of the given patient positions (None: all), in order of patient and step."""
+    mask = trajectories.transition_mask
+    if patients is not None:
+        keep = np.zeros(trajectories.n, dtype=bool)
+        keep[patients] = True
+        mask = mask & keep[:, None]
+    patient, step = np.nonzero(mask)
+    return Transitions(
+        states=trajectories.states[patient, step],
+        actions=trajectories.actions[patient, step],
+        rewards=trajectories.rewards[patient, step],
+        next_states=trajectories.states[patient, step + 1],
+        terminals=step + 2 == trajectories.lengths[patient],
+        patient=patient,
+        step=step,
+    )

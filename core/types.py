@@ -1,0 +1,51 @@
+"""Small frozen results that every stage shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a long computation stands.
+
+    `done` of `total` units in `stage`; `metrics` are numbers to plot (losses); `seconds_left` is an estimate for the
+    stage, or None while too little is known.
+    """
+
+    stage: str
+    done: int
+    total: int
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    seconds_left: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        """Share of the stage that is done, 0..1."""
+        return self.done / self.total if self.total else 1.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its basis: 95 % interval (NaN where none was asked for) and n patients."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class OPEResult(Estimate):
+    """Off-policy estimate of a policy's value with its support.
+
+    `ess` is the Kish effective sample size 1 / sum_i w_i^2 of the normalised trajectory weights (n when on-policy);
+    `zero_weight` is the share of trajectories whose final ratio is 0; `max_weight` the largest normalised weight.
+    """
+
+    ess: float
+    zero_weight: float
+    max_weight: float
+    estimator: str

@@ -1,0 +1,61 @@
+"""Cohort: simulate, upload or extract stays, check them, see what they hold."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import PhenoPolicyError
+from pages.components import cohort_sources, cohort_upload, cohort_views
+from pages.components.cohorts import StoredCohort, chosen_cohort, open_cohort, stored_cohorts
+from pages.components.frame import failed, go_to, page
+from pages.components.session import get_session
+
+LOOK = "Look at a cohort"
+SOURCES = {"Simulate": cohort_sources.simulate, "Upload": cohort_upload.draw, "Extract": cohort_sources.extract}
+SHOW = "cohort-source"
+
+
+def main() -> None:
+    """Draw the page; only the chosen part is computed."""
+    page(
+        "Cohort",
+        "The stays that everything is learned from: their source, who was left out, what was measured.",
+    )
+    cohorts = stored_cohorts()
+    if st.session_state.pop("cohort-accepted", False):
+        st.session_state[SHOW] = LOOK
+    options = [LOOK, *SOURCES] if cohorts else list(SOURCES)
+    if st.session_state.get(SHOW) not in options:
+        st.session_state[SHOW] = options[0]
+    part = st.segmented_control("Part", options, required=True, key=SHOW, label_visibility="collapsed")
+    if part == LOOK:
+        _look(cohorts)
+    else:
+        SOURCES[str(part)]()
+
+
+def _look(cohorts: list[StoredCohort]) -> None:
+    session = get_session()
+    chosen = chosen_cohort() or cohorts[0]
+    names = {cohort.key: str(cohort) for cohort in cohorts}
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    with left:
+        st.session_state["cohort-chosen"] = chosen.key
+        st.selectbox(
+            "Cohort",
+            list(names),
+            format_func=lambda key: names.get(key, key),
+            key="cohort-chosen",
+            on_change=lambda: setattr(session, "cohort", st.session_state["cohort-chosen"]),
+        )
+    with right:
+        go_to("pages/encoder.py", "Train on this cohort", icon=":material/model_training:")
+    try:
+        cohort = open_cohort(chosen)
+    except (PhenoPolicyError, OSError) as error:
+        failed(error, "Opening this cohort")
+        return
+    cohort_views.draw(cohort)
+
+
+main()

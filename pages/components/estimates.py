@@ -1,0 +1,138 @@
+"""Rows of a run's comparison and the patients that a panel counts: what the policy and value pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.theme import fmt, fmt_interval, policy_style
+from pages.components.controls import k_slider, lambda_slider, mode_control
+from pages.components.session import get_session
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+ESTIMATORS = {"phwis": "PHWIS", "phwdr": "PHWDR", "fqe": "FQE"}
+FQE_REMARK = "critic's own estimate; its error is not known"
+SUPPORT_RULE = (
+    "Support: not supported where ESS is under {floor:g}; weak under {double:g}, or where more than half of the stays "
+    "have ratio 0 or one stay carries more than 10 % of the weight."
+)
+ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
+NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
+
+
+def policy_names(n_clusters: int) -> list[str]:
+    """Policies that a run compares at one K, in the order of tables."""
+    experts = (f"phenotype-{k}" for k in range(n_clusters))
+    return ["clinician", *experts, "fused", "single-expert", "random", "zero-drug"]
+
+
+def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
+    """K, lambda and mode in one row."""
+    first, second, third = st.columns([2, 3, 2], vertical_alignment="bottom")
+    with first:
+        k = k_slider(run, key=f"{key}-k")
+    with second:
+        lambda_ = lambda_slider(run, key=f"{key}-lambda")
+    with third:
+        mode = mode_control(key=f"{key}-mode")
+    return k, lambda_, mode
+
+
+def choose_patients(run: RunView, key: str) -> tuple[np.ndarray, str]:
+    """Positions that a panel counts, and their name: held-out patients unless asked otherwise."""
+    selection = get_session().selection
+    options = ["test", "all"] + (["selection"] if selection is not None and len(selection) else [])
+    names = {"test": "Held-out test patients", "all": "All patients", "selection": "Selected patients"}
+    choice = (
+        st.segmented_control(
+            "Patients",
+            options,
+            default="test",
+            format_func=names.__getitem__,
+            key=key,
+            required=True,
+            help="Agents were trained on the training patients; only held-out patients show how they do on new ones.",
+        )
+        or "test"
+    )
+    if choice == "selection" and selection is not None:
+        return np.asarray(selection.patients), f"selection '{selection.name}'"
+    if choice == "all":
+        return np.arange(run.cohort.n_patients), "all patients"
+    return run.split.test, "test patients"
+
+
+def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:
+    """Rows of the stored comparison for this view (every policy at this K, lambda and mode), in the order of tables."""
+    found = run.policy_table(n_clusters, lambda_, mode)
+    order = {name: i for i, name in enumerate(policy_names(n_clusters))}
+    found = found.sort_values("policy", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
+    for column in ("true_value", "true_se", "true_survival"):
+        if column not in found:
+            found[column] = np.nan
+    return found
+
+
+def support_rule(run: RunView) -> str:
+    """The rule behind the grades, with the run's own floor."""
+    floor = run.config.evaluation.ess_floor
+    return SUPPORT_RULE.format(floor=floor, double=2 * floor)
+
+
+def bracketed(text: str, support: str) -> str:
+    """The text of a number, in brackets where the records do not support it."""
+    return f"({text})" if support == "not supported" else text
+
+
+def truth_missed(rows: pd.DataFrame) -> str:
+    """One line on the intervals that do not hold the true value; empty where no truth is known."""
+    known = rows.dropna(subset=["true_value", "low", "high"])
+    if known.empty:
+        return ""
+    missed = [
+        f"{policy_style(r.policy).name} ({ESTIMATORS.get(r.estimator, r.estimator)} {fmt_interval(r.low, r.high)}, "
+        f"true {fmt(r.true_value)} ± {fmt(r.true_se)}, standard error)"
+        for r in rows_of(known)
+        if not r.low <= r.true_value <= r.high
+    ]
+    if not missed:
+        return "All 95 % intervals shown here hold the true value of their policy."
+    return f"The 95 % interval does not hold the true value: {'; '.join(missed)}."
+
+
+def fqe_tells_little(rows: pd.DataFrame) -> str:
+    """One line where FQE spreads the policies less than half as far as a typical PHWIS interval is wide."""
+    values = rows.loc[rows["estimator"] == "fqe", "value"].dropna()
+    usable = rows[(rows["estimator"] == "phwis") & (rows["support"] != "not supported")]
+    widths = (usable["high"] - usable["low"]).dropna()
+    if len(values) < 2 or widths.empty:
+        return ""
+    spread, width = float(values.max() - values.min()), float(widths.median())
+    if spread >= width / 2:
+        return ""
+    return (
+        f"FQE hardly tells these policies apart: its values for {len(values)} policies span {fmt(spread)}, while a "
+        f"PHWIS interval is typically {fmt(width)} wide."
+    )
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows as named tuples; pandas types their fields as anything a cell may hold."""
+    yield from frame.itertuples()
+
+
+def has_truth(run: RunView) -> bool:
+    """True where the comparison holds true values (simulated cohorts)."""
+    return "true_value" in run.evaluations and bool(run.evaluations["true_value"].notna().any())
+
+
+def true_values(run: RunView, n_clusters: int, lambda_: float, mode: str) -> dict[str, float]:
+    """True value of each policy of this view that was rolled out in the simulator; empty for real patients."""
+    rows = compared(run, n_clusters, lambda_, mode).drop_duplicates("policy").dropna(subset=["true_value"])
+    return {str(row.policy): float(row.true_value) for row in rows_of(rows)}

@@ -1,0 +1,193 @@
+"""Tables and figures with their exports, and numbers with their basis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.figures.theme import fmt, fmt_count, fmt_interval
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+SelectionMode = Literal["points", "box", "lasso"]
+
+
+def neutralize(value: Any) -> Any:
+    """A text cell that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+
+
+def to_csv(table: pd.DataFrame) -> bytes:
+    """CSV in which no cell, header or index starts a formula."""
+    safe = table.copy()
+    for column in safe.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in safe.dtypes]]:
+        safe[column] = safe[column].astype(object).map(neutralize)
+    safe.columns = [neutralize(str(column)) for column in safe.columns]
+    return safe.to_csv(index=False).encode("utf-8")
+
+
+def file_name(text: str, ending: str) -> str:
+    """A harmless file name from any text."""
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', text).strip('-.')[:60] or 'phenopolicy'}.{ending}"
+
+
+def csv_button(table: pd.DataFrame, key: str, *, name: str = "", label: str = "CSV") -> None:
+    """Download button; the file is made when it is clicked."""
+    st.download_button(
+        label,
+        data=lambda: to_csv(table),
+        file_name=file_name(name or key, "csv"),
+        mime="text/csv",
+        key=f"{key}-csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+
+
+def table(
+    frame: pd.DataFrame,
+    key: str,
+    *,
+    name: str = "",
+    caption: str = "",
+    height: int | Literal["auto"] = "auto",
+    on_select: Literal["ignore", "rerun"] | Callable[..., None] = "ignore",
+    selection_mode: Literal["multi-row", "single-row"] = "multi-row",
+    column_config: dict[str, Any] | None = None,
+    csv: pd.DataFrame | None = None,
+    placeholder: str | None = None,
+) -> Any:
+    """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
+
+    `placeholder` is shown in empty cells.
+    """
+    event = st.dataframe(
+        frame,
+        key=key,
+        hide_index=True,
+        height=height,
+        on_select=on_select,
+        selection_mode=selection_mode,
+        column_config=column_config,
+        placeholder=placeholder,
+        alt=caption or name or key,
+    )
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(caption or f"{len(frame):,} rows")
+        csv_button(frame if csv is None else csv, key, name=name)
+    return event
+
+
+def show(
+    fig: go.Figure,
+    key: str,
+    alt: str,
+    *,
+    caption: str = "",
+    on_select: Literal["ignore", "rerun"] | Callable[..., None] = "ignore",
+    selection_mode: SelectionMode | tuple[SelectionMode, ...] = ("points", "box", "lasso"),
+    data: pd.DataFrame | None = None,
+) -> Any:
+    """Draw a figure with its text alternative, a caption that says what to see, and exports.
+
+    The camera in the figure's tool bar saves PNG or SVG as chosen under Export; HTML is the live figure in one file
+    that needs no network; CSV is the numbers behind it (`data`). Returns the selection event of `st.plotly_chart`.
+    """
+    picture = st.session_state.get(f"{key}-picture") or "SVG"
+    config = {
+        "displaylogo": False,
+        "displayModeBar": "hover",
+        "toImageButtonOptions": {"format": picture.lower(), "filename": file_name(key, "")[:-1], "scale": 2},
+    }
+    event = st.plotly_chart(
+        fig, key=key, on_select=on_select, selection_mode=selection_mode, config=config, alt=alt, theme="streamlit"
+    )
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(caption)
+        with st.popover("Export", type="tertiary", icon=":material/ios_share:"):
+            _exports(fig, key, alt, data)
+    return event
+
+
+def _exports(fig: go.Figure, key: str, alt: str, data: pd.DataFrame | None) -> None:
+    st.segmented_control("Camera saves", ["SVG", "PNG"], default="SVG", required=True, key=f"{key}-picture")
+    st.download_button(
+        "HTML",
+        data=lambda: figure_html(fig, alt),
+        file_name=file_name(key, "html"),
+        mime="text/html",
+        key=f"{key}-html",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+    if data is not None:
+        csv_button(data, key)
+    st.caption(alt)
+
+
+def figure_html(fig: go.Figure, alt: str) -> str:
+    """The figure as one page that works without a network."""
+    body: str = fig.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
+    escaped = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return body.replace("<body>", f'<body role="img" aria-label="{escaped}">', 1)
+
+
+def metric(
+    label: str,
+    value: float | None,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    ess: float | None = None,
+    n: float | None = None,
+    estimator: str = "",
+    mode: str = "",
+    unit: str = "",
+    digits: int = 2,
+    text: str | None = None,
+    help: str | None = None,
+    ess_floor: float | None = None,
+    note: str = "",
+    fill: bool = True,
+) -> None:
+    """A number with its basis under it: interval, effective sample size, patients, estimator and mode.
+
+    A value whose ESS lies below `ess_floor` is marked; `note` says in words what the number means; `fill` makes cards
+    of one row equally high.
+    """
+    shown = text if text is not None else fmt(value, digits)
+    with st.container(border=True, gap=None, height="stretch" if fill else "content"):
+        st.metric(label, f"{shown} {unit}".strip(), help=help)
+        st.caption(basis(low=low, high=high, ess=ess, n=n, estimator=estimator, mode=mode, digits=digits))
+        if note:
+            st.markdown(note)
+        if ess is not None and ess_floor is not None and ess < ess_floor:
+            st.badge(f"weak: ESS under {ess_floor:g}", color="orange", icon=":material/warning:")
+
+
+def basis(
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    ess: float | None = None,
+    n: float | None = None,
+    estimator: str = "",
+    mode: str = "",
+    digits: int = 2,
+) -> str:
+    """One line: '95 % CI [1.20, 3.40] · ESS 12.3 of 2,004 · PHWIS · prospective'."""
+    parts = []
+    if low is not None or high is not None:
+        parts.append(f"95 % CI {fmt_interval(low, high, digits)}")
+    if ess is not None:
+        parts.append(f"ESS {fmt(ess, 1)}" + (f" of {fmt_count(n)}" if n is not None else ""))
+    elif n is not None:
+        parts.append(f"n = {fmt_count(n)}")
+    parts += [part for part in (estimator, mode) if part]
+    return " · ".join(parts) or "no basis stated"

@@ -1,0 +1,174 @@
+"""Head of every page: what the app is for, which run is shown, and what stands in its way when there is none."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import PhenoPolicyError
+from core.figures.theme import fmt_unit
+from pages.components.places import run_path, runs_root
+from pages.components.session import Session, get_session, sync_url, write_url
+
+if TYPE_CHECKING:
+    from core.runs.jobs import RunInfo
+    from core.runs.view import RunView
+
+SMALL_COHORT = 100
+PURPOSE = "Research and teaching only. Not a medical device: nothing here may guide the care of a patient."
+USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
+SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show Streamlit's own width
+STYLE = """<style>
+@media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
+.stMainBlockContainer {padding: 3.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
+.stMainBlockContainer h1 {padding: .5rem 0 .1rem 0;}
+.pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
+  font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
+.pp-run {font-size: .84rem; opacity: .9; margin: .15rem 0 .35rem 0; line-height: 1.6;}
+.pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
+  margin-right: .35rem; border: 1px solid currentColor;}
+.pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}
+.pp-small {color: light-dark(#A34700, #FFA266); background: rgba(213, 94, 0, .10);}
+</style>""".replace("SIDEBAR_WIDTH", str(SIDEBAR_WIDTH))
+
+
+def page(title: str, intro: str) -> Session:
+    """Draw the head of a page (banner, title, one sentence, the current run) and return the session."""
+    _enter_frame()
+    session = sync_url()
+    st.html(STYLE)
+    run = current_run()
+    write_url()
+    population = html.escape(fmt_unit(run.study.population if run is not None else "adults in intensive care"))
+    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {population}.</div>')
+    st.title(title, anchor=False)
+    if run is not None:
+        _run_line(run)
+    st.markdown(intro)
+    return session
+
+
+def _enter_frame() -> None:
+    """Run app.py around this page where Streamlit did not.
+
+    A server that has not run app.py yet takes the pages/ folder for an app without st.navigation, so a first visit by
+    a deep link would show the bare page. The flag is Streamlit's own (its version is pinned); st.navigation clears it.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _run_line(run: RunView) -> None:
+    n = run.cohort.n_patients
+    badges = ""
+    if run.manifest.simulated:
+        badges += '<span class="pp-badge pp-simulated">simulated data</span>'
+    if n < SMALL_COHORT:
+        badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
+    st.html(
+        f'<div class="pp-run">{badges}Run <b>{html.escape(run.manifest.name)}</b> · {n:,} patients · '
+        f"preset {html.escape(str(run.config.preset))} · data <code>{html.escape(run.manifest.data_hash)}</code></div>"
+    )
+
+
+@st.cache_resource(max_entries=4, ttl="6h", show_spinner="Opening the run ...")
+def _open(path: str, stamp: tuple[int, int]) -> RunView:
+    """One read-only view per version of a run, shared by all who may see it."""
+    from core.runs.view import RunView
+
+    return RunView(Path(path))
+
+
+def visible_runs() -> list[RunInfo]:
+    """Runs that this session may see: the shared ones and its own, newest first."""
+    from core.runs.jobs import list_runs
+
+    return list_runs(get_session().owner, root=runs_root())
+
+
+def may_see(folder: Path) -> bool:
+    """True where the run is shared or this session's own (also before its manifest is written)."""
+    from core.files import read_json
+    from core.runs.manifest import MANIFEST
+
+    for name in (MANIFEST, "job.json"):
+        if (folder / name).is_file():
+            try:
+                return str(read_json(folder / name).get("owner", "")) in ("", get_session().owner)
+            except (PhenoPolicyError, AttributeError):
+                return False
+    return False
+
+
+def current_run() -> RunView | None:
+    """The run that the pages show: the session's, else the newest finished one it may see; None where there is none."""
+    session = get_session()
+    folder = run_path(session.run) if session.run else None
+    run = _open_finished(folder) if folder is not None and may_see(folder) else None
+    if run is None:
+        finished = (_open_finished(info.path) for info in visible_runs() if info.state == "done")
+        run = next((found for found in finished if found is not None), None)
+    if run is None:
+        return None
+    session.open_run(run.path.name)
+    session.fit(run)
+    return run
+
+
+def _open_finished(folder: Path) -> RunView | None:
+    """The run in a folder; None where it is not finished or cannot be read."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return None
+    stat = manifest.stat()
+    try:
+        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size))
+        return run if run.complete and run.k_values else None
+    except PhenoPolicyError:
+        return None
+
+
+def require_run() -> RunView:
+    """The current run, or an empty state that says how to get one (and the page stops there)."""
+    run = current_run()
+    if run is None:
+        empty(
+            "No finished run yet",
+            "This page shows what a run has learned. Simulate or upload a cohort, then train on it; "
+            "a quick run takes about a minute.",
+            icon=":material/hourglass_empty:",
+            page="pages/cohort.py",
+            action="Choose a cohort",
+        )
+        st.stop()
+    return run
+
+
+def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "", action: str = "") -> None:
+    """A designed empty state: what is missing, what to do, and the door to it."""
+    with st.container(border=True):
+        st.markdown(f"#### {icon} {title}")
+        st.markdown(text)
+        if page:
+            go_to(page, action)
+
+
+def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:") -> None:
+    """A link to another page that keeps the view."""
+    params = get_session().to_params()
+    try:
+        st.page_link(page, label=label, icon=icon, query_params=params)
+    except st.errors.StreamlitAPIException:
+        # A page run on its own, as in tests, has no navigation to link into.
+        st.caption(f"→ {label}")
+
+
+def failed(error: Exception, doing: str) -> None:
+    """An error state: what could not be done, why, in the words of the error."""
+    st.error(f"**{doing} did not work.** {error}", icon=":material/error:")

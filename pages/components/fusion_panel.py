@@ -1,0 +1,198 @@
+"""The fused policy along the whole lambda axis: value, support, disagreement, doses, and the check of both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.policies import fused_share_area
+from core.figures.policy_values import lambda_axis
+from core.figures.theme import fmt, fmt_lambda, fmt_percent
+from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
+from core.runs.summaries.doses import expert_disagreement, total_variation
+from pages.components.estimates import (
+    ESTIMATORS,
+    ONE_EXPERT,
+    bracketed,
+    fusion_controls,
+    has_truth,
+    support_rule,
+)
+from pages.components.export import metric, show
+from pages.components.frame import empty
+from pages.components.panels import panel
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+
+@panel
+def lambda_panel(run: RunView) -> None:
+    """The fused policy along the whole lambda axis."""
+    k, lambda_, mode = fusion_controls(run, "fusion")
+    patients = run.split.test
+    mask = run.trajectories.mask[patients]
+    distances = run.distances(k, mode)[patients][mask]
+    training = run.distances(k, mode)[run.split.train][run.trajectories.mask[run.split.train]]
+    unit = 1 / relative_lambda(1.0, training)
+    position = {value: i / max(len(run.lambdas) - 1, 1) for i, value in enumerate(run.lambdas)}
+    experts = run.agent_probs(k)[patients][mask]
+    course = _along_lambda(run.lambdas, distances, experts, run.behavior[patients][mask])
+    fused = run.lambda_curve(k, mode)
+    fused = fused[fused["estimator"].isin(["phwis", "phwdr"])].merge(course, on="lambda_", how="left")
+    if fused.empty:
+        empty("Not evaluated", f"This run holds no fused policy at K = {k}, {mode}.")
+        return
+    _lambda_numbers(fused, course, lambda_, unit)
+    ticks = _ticks(position)
+    stored = run.policy_table(k, lambda_, mode)
+    clinician = stored.loc[(stored["policy"] == "clinician") & (stored["estimator"] == "phwis"), "value"]
+    truth = None
+    if has_truth(run):
+        truth = fused.drop_duplicates("lambda_").set_index("lambda_")["true_value"].dropna().sort_index()
+    show(
+        lambda_axis(
+            fused,
+            position,
+            ticks,
+            lambda_,
+            ess_floor=run.config.evaluation.ess_floor,
+            clinician=float(clinician.iloc[0]) if len(clinician) else None,
+            truth=truth,
+        ),
+        "lambda-axis",
+        "Three panels along λ: value of the fused policy by PHWIS and PHWDR with intervals, effective sample size, "
+        "and "
+        f"disagreement; λ = {fmt_lambda(lambda_)} is marked.",
+        caption=f"{len(patients):,} test patients, K = {k}, {mode}; hollow: weak, gray: not supported, where an "
+        f"interval is too narrow to be believed. {support_rule(run)} Disagreement is the share of dose choices in "
+        "which two policies differ (total variation).",
+        data=fused,
+    )
+    if missed := _missed_along(fused):
+        st.caption(missed)
+    _doses_along(run, course, position, lambda_, _ends(distances, experts))
+
+
+def _doses_along(
+    run: RunView, course: pd.DataFrame, position: dict[float, float], lambda_: float, caption: str
+) -> None:
+    """Mean probability of each dose under the fused policy at every lambda."""
+    ticks = _ticks(position)
+    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    shares = np.stack(course["shares"].to_list())
+    x = np.array([position[value] for value in course["lambda_"]])
+    st.markdown("**Doses of the fused policy along λ** (mean probability)")
+    show(
+        fused_share_area(x, shares, labels, {position[v]: t for v, t in ticks.items()}, position[lambda_]),
+        "lambda-doses",
+        "Stacked areas: mean probability of each dose under the fused policy along λ.",
+        caption=caption,
+        data=pd.DataFrame(shares, columns=labels).assign(lambda_=course["lambda_"].to_numpy()),
+    )
+
+
+def _ticks(position: dict[float, float]) -> dict[float, str]:
+    """Tick labels that do not run into each other; both ends always have one."""
+    ordered = sorted(position)
+    ticks = {ordered[0]: "0<br>average", ordered[-1]: "∞<br>single expert"}
+    taken = [position[v] for v in ticks]
+    for value in ordered[1:-1]:
+        if min(abs(position[value] - other) for other in taken) >= 0.05:
+            ticks[value] = f"{value:g}"
+            taken.append(position[value])
+    return ticks
+
+
+def _along_lambda(
+    lambdas: Sequence[float], distances: np.ndarray, experts: np.ndarray, clinicians: np.ndarray
+) -> pd.DataFrame:
+    """Disagreement and dose shares of the fused policy at every lambda: steps (n, K), (n, K, A) and (n, A)."""
+    rows = []
+    for value in lambdas:
+        weights = fusion_weights(distances, value)
+        fused = fuse(weights, experts)
+        rows.append(
+            {
+                "lambda_": value,
+                "disagreement_clinicians": float(total_variation(fused, clinicians).mean()),
+                "disagreement_experts": float(expert_disagreement(weights, experts, fused).mean()),
+                "largest_weight": float(weights.max(axis=-1).mean()),
+                "shares": fused.mean(axis=0),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _missed_along(fused: pd.DataFrame) -> str:
+    """One line on the lambdas at which an interval does not hold the true value; empty where no truth is known."""
+    if "true_value" not in fused or fused["true_value"].isna().all():
+        return ""
+    known = fused.dropna(subset=["true_value", "low", "high"])
+    parts = []
+    for name, rows in known.groupby("estimator", sort=False):
+        outside = rows[(rows["true_value"] < rows["low"]) | (rows["true_value"] > rows["high"])].sort_values("lambda_")
+        if len(outside):
+            parts.append(f"{ESTIMATORS[str(name)]} at λ = {', '.join(f'{v:g}' for v in outside['lambda_'])}")
+    if not parts:
+        return f"At the {known['lambda_'].nunique()} λ with a known true value, every interval holds it."
+    return f"The 95 % interval does not hold the true value: {'; '.join(parts)}."
+
+
+def _lambda_numbers(fused: pd.DataFrame, course: pd.DataFrame, lambda_: float, unit: float) -> None:
+    now = fused[fused["lambda_"] == lambda_]
+    weight = float(course.loc[course["lambda_"] == lambda_, "largest_weight"].iloc[0])
+    cards = st.columns(3)
+    for card, name in zip(cards[:2], ("phwis", "phwdr"), strict=True):
+        rows = now[now["estimator"] == name]
+        with card:
+            if len(rows):
+                _value_card(ESTIMATORS[name], rows.iloc[0])
+    with cards[2]:
+        metric(
+            "Largest fusion weight",
+            weight,
+            text=fmt_percent(weight),
+            estimator="mean over the steps; 100 % is one expert alone",
+        )
+    alone = " λ this high means one expert decides." if weight > ONE_EXPERT else ""
+    st.caption(
+        f"λ = {fmt_lambda(lambda_)} is {fmt(lambda_ * unit, 1)} in typical distances (λ × {unit:.3g}, the median "
+        f"distance to a center).{alone}"
+    )
+
+
+def _value_card(name: str, row: pd.Series) -> None:
+    metric(
+        name,
+        row["value"],
+        text=bracketed(fmt(row["value"]), row["support"]),
+        low=row["low"],
+        high=row["high"],
+        ess=row["ess"],
+        n=row["n"],
+        estimator=row["support"],
+    )
+
+
+def _ends(distances: np.ndarray, experts: np.ndarray) -> str:
+    """The two ends checked against the pure policies."""
+    average = np.abs(fuse(fusion_weights(distances, 0.0), experts) - experts.mean(axis=-2)).max(initial=0.0)
+    chosen = single_expert(fusion_weights(distances, 1.0)).argmax(axis=-1)
+    nearest = np.take_along_axis(experts, chosen[:, None, None], axis=1)[:, 0]
+    single = np.abs(fuse(fusion_weights(distances, np.inf), experts) - nearest).max(initial=0.0)
+    return (
+        f"The ends are the pure policies: at λ = 0 the plain average of the {experts.shape[1]} experts (largest "
+        "difference "
+        f"{_tiny(average)}), "
+        f"at ∞ the nearest phenotype's own policy (largest difference {_tiny(single)})."
+    )
+
+
+def _tiny(value: float) -> str:
+    """A rounding error for people: '0', '7.9e-08'."""
+    return f"{value:.1e}" if value else "0"

@@ -1,0 +1,37 @@
+"""Encoder: set up and start a run, follow it, look into what the encoder learned, keep or load its weights."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components import encoder_artifacts, encoder_setup, encoder_views
+from pages.components.frame import page, require_run
+from pages.components.jobs import job_panel
+
+VIEWS = ("Set up", "Training", "Reconstruction", "Attention", "Save and load")
+
+
+def main() -> None:
+    """Draw the page; only the chosen view is computed."""
+    session = page(
+        "Encoder",
+        "The encoder turns a stay into one vector. Set up a run, watch it learn, and check what the vector kept.",
+    )
+    if session.job:
+        job_panel(session.job)
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, key="encoder-view", label_visibility="collapsed"
+    )
+    if view == "Set up":
+        encoder_setup.draw()
+    elif view == "Save and load":
+        encoder_artifacts.draw()
+    elif view == "Training":
+        encoder_views.training(require_run())
+    elif view == "Reconstruction":
+        encoder_views.reconstruction(require_run())
+    else:
+        encoder_views.attention(require_run())
+
+
+main()

@@ -1,0 +1,236 @@
+"""Overview: what this is, for whom, how it flows, and which run is shown."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from core.cohort import simulate_cohort
+from core.evaluation import support_grade
+from core.figures.theme import fmt, fmt_count, fmt_percent
+from core.runs.gain import Gain, gain
+from core.runs.stays import policy_key
+from pages.components.cohorts import store
+from pages.components.controls import MODE_HELP
+from pages.components.encoder_setup import launch
+from pages.components.export import metric, table
+from pages.components.frame import current_run, empty, go_to, page, visible_runs
+from pages.components.jobs import job_panel, state_text
+from pages.components.session import get_session, link
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+FLOW = Path(__file__).resolve().parents[1] / "assets" / "flow.svg"
+FIRST_PATIENTS = 600
+SUPPORT = {"supported": "supported", "weak": "weakly supported", "not supported": "not supported by the records"}
+FLOW_TEXT = (
+    "Recorded stays are encoded, grouped into phenotypes, each phenotype learns a policy, the policies are fused by "
+    "distance, and every policy's value is estimated with its support."
+)
+DOORS = (
+    (
+        "Clinician: browse patients",
+        ":material/stethoscope:",
+        "Follow a stay step by step: what was given, what each policy would weigh, how similar patients fared.",
+        (("pages/patient.py", "Open a patient"), ("pages/phenotypes.py", "Start from the map")),
+    ),
+    (
+        "Researcher: tune",
+        ":material/tune:",
+        "Move K and λ and see policies, values and their support follow at once; train on your own cohort.",
+        (("pages/policies.py", "Compare policies"), ("pages/encoder.py", "Set up a run")),
+    ),
+    (
+        "Teacher: learn",
+        ":material/school:",
+        "Simulated patients have a known truth: see what an encoder keeps of a stay, and which estimator comes close.",
+        (("pages/encoder.py", "See what an encoder keeps"), ("pages/values.py", "Hold estimates against the truth")),
+    ),
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    page(
+        "Patient phenotypes and their policies",
+        "PhenoPolicy learns groups of similar ICU stays and a treatment policy for each, blends them, "
+        "and shows how much of their estimated worth the records support.",
+    )
+    ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
+    st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
+    for column, door in zip(st.columns(len(DOORS)), DOORS, strict=True):
+        with column:
+            _door(*door)
+    run = current_run()
+    st.subheader("The run on show", anchor=False)
+    if run is None:
+        _first_run()
+    else:
+        _state(run)
+    _runs()
+
+
+def _door(title: str, icon: str, text: str, links: tuple[tuple[str, str], ...]) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"##### {icon} {title}")
+        st.caption(text)
+        for target, label in links:
+            go_to(target, label)
+
+
+def _first_run() -> None:
+    """Nothing to show yet: one button that changes that, or the way to one's own data."""
+    if get_session().job:
+        st.caption("A run is under way; the pages fill as soon as it is done.")
+        return
+    empty(
+        "No finished run yet",
+        "Simulate patients and train on them with one click, or bring your own cohort.",
+        icon=":material/rocket_launch:",
+        page="pages/cohort.py",
+        action="Choose a cohort",
+    )
+    if st.button(f"Simulate {FIRST_PATIENTS} patients and train", type="primary", icon=":material/play_arrow:"):
+        cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0)
+        stored = store(cohort, "MIMIC-IV-like, seed 0")
+        if launch(stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
+            st.rerun()
+
+
+def _state(run: RunView) -> None:
+    """Size, phenotypes, and what the fused policy is estimated to gain over the clinicians, with its basis."""
+    session = get_session()
+    died = int((run.cohort.outcomes < 0).sum())
+    n = run.cohort.n_patients
+    cards = st.columns([1, 1, 2])
+    with cards[0]:
+        metric(
+            "Patients", n, n=n, digits=0, text=fmt_count(n), estimator=f"{fmt_percent(died / n)} {run.study.died_label}"
+        )
+    with cards[1]:
+        chosen = run.indices[run.indices["n_clusters"] == session.n_clusters]
+        silhouette = float(chosen["silhouette"].iloc[0]) if len(chosen) else None
+        kept = f"silhouette {silhouette:.2f}" if silhouette is not None else "no index stored"
+        metric("Phenotypes", session.n_clusters, n=n, text=str(session.n_clusters), estimator=kept)
+    with cards[2]:
+        _worth(run)
+    st.caption(_reading(run))
+
+
+def _reading(run: RunView) -> str:
+    """What value and support mean, in two sentences."""
+    return (
+        f"Value is the expected discounted reward of a stay: mainly {run.study.terminal_coeff:+g} for survival and "
+        f"{-run.study.terminal_coeff:+g} for death. The effective sample size (ESS) says how many patients' records "
+        f"speak for the policy. {MODE_HELP}"
+    )
+
+
+@st.cache_data(max_entries=64, ttl="6h", show_spinner="Comparing with the clinicians ...")
+def _gain(path: str, made: str, k: int, lambda_: float, mode: str, _run: RunView) -> Gain:
+    """The fused policy against the clinicians on held-out patients; cached by run and setting."""
+    persons = _run.cohort.persons[_run.split.test]
+    return gain(_run, _run.split.test, policy_key("fused", k, lambda_, mode), persons=persons)
+
+
+def _worth(run: RunView) -> None:
+    """Is the fused policy better than what was done? The paired difference, its support and, where known, the truth."""
+    session = get_session()
+    setting = session.n_clusters, session.lambda_, session.mode
+    if not len(run.split.test):
+        metric("Fused policy minus clinicians", None, estimator="no held-out patients in this run")
+        return
+    found = _gain(str(run.path), run.manifest.created, *setting, run)
+    difference, weights, floor = found.difference, found.policy, run.config.evaluation.ess_floor
+    grade = support_grade(weights.ess, weights.n, weights.zero_weight, weights.max_weight, floor)
+    metric(
+        "Estimated value: fused policy minus clinicians",
+        difference.value,
+        text=f"{difference.value:+.2f}",
+        low=difference.low,
+        high=difference.high,
+        ess=found.policy.ess,
+        n=found.policy.n,
+        estimator=f"PHWIS, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
+        mode=f"{session.mode} · {SUPPORT[grade]}",
+        note=_verdict(difference.low, difference.high) + _true_difference(run, *setting),
+    )
+
+
+def _verdict(low: float, high: float) -> str:
+    """What the interval of the difference allows to say."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "No interval was computed."
+    if low > 0:
+        return "The interval lies above 0: estimated to be better than what was done, if the assumptions hold."
+    if high < 0:
+        return "The interval lies below 0: estimated to be worse than what was done."
+    return "The interval holds 0: the records do not show which of the two is better."
+
+
+def _true_difference(run: RunView, n_clusters: int, lambda_: float, mode: str) -> str:
+    """On simulated patients, the difference of the true values; empty where they are not known."""
+    rows = run.policy_table(n_clusters, lambda_, mode)
+    known = rows.dropna(subset=["true_value"]).drop_duplicates("policy").set_index("policy")
+    if not {"fused", "clinician"} <= set(known.index):
+        return ""
+    values, errors = known["true_value"].to_dict(), known["true_se"].to_dict()
+    gap, error = values["fused"] - values["clinician"], math.hypot(errors["fused"], errors["clinician"])
+    return f" True difference in the simulator: **{gap:+.2f}** ± {error:.2f} (standard error)."
+
+
+def _runs() -> None:
+    """Runs that this session may see; a row opens its run."""
+    session = get_session()
+    runs = visible_runs()
+    if session.job and (session.job != session.run):
+        st.subheader("Run in the background", anchor=False)
+        job_panel(session.job)
+    if not runs:
+        return
+    st.subheader("Runs", anchor=False)
+    rows = pd.DataFrame(
+        {
+            "run": [run.name for run in runs],
+            "state": [state_text(run.state) for run in runs],
+            "patients": [run.n_patients for run in runs],
+            "data": ["simulated" if run.simulated else "recorded" for run in runs],
+            "data hash": [run.data_hash for run in runs],
+            "started": [_when(run.created) for run in runs],
+            "seen by": ["you" if run.owner else "everybody" for run in runs],
+        }
+    )
+    event = table(
+        rows,
+        "runs",
+        caption="Select a row to show that run on every page.",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    picked = list(event["selection"]["rows"]) if event else []
+    if picked and runs[picked[0]].path.name not in (session.run, session.job):
+        chosen = runs[picked[0]]
+        if chosen.state == "done":
+            session.open_run(chosen.path.name)
+        else:
+            session.job = chosen.path.name
+        st.rerun()
+    with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
+        st.code(link(), language=None)
+        st.caption("Append it to the app's address. It holds no key to your uploads; shared runs open for everybody.")
+
+
+def _when(text: str) -> str:
+    try:
+        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return text
+
+
+main()

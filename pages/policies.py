@@ -1,0 +1,198 @@
+"""Policies: what they would give beside what was given, the lambda axis, what each is worth, and what supports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import action_shares, given_shares, policy_entropy
+from core.figures.policies import action_share_bars, bin_names, dose_difference_map
+from core.figures.theme import fmt_lambda, phenotype_name, policy_style
+from core.runs.summaries.doses import DoseMap, dose_map
+from core.runs.view import RunView
+from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_controls
+from pages.components.excess_panel import excess_panel
+from pages.components.export import show
+from pages.components.frame import empty, page, require_run
+from pages.components.fusion_panel import lambda_panel
+from pages.components.panels import panel
+from pages.components.worth_panel import support_panel, value_panel
+
+VIEWS = ("Doses", "Fusion λ", "Value", "Support", "Dose excess")
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What clinicians gave: patients (n,) positions, mask (n, T) real steps, actions of those steps; `who` in words."""
+
+    patients: np.ndarray
+    mask: np.ndarray
+    actions: np.ndarray
+    who: str
+
+
+def main() -> None:
+    """Draw the page."""
+    page(
+        "Policies", "What clinicians gave, what each phenotype's policy would give, and what the fusion makes of them."
+    )
+    run = require_run()
+    view = st.segmented_control(
+        "View",
+        VIEWS,
+        default=VIEWS[0],
+        key="policies-view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    panels = {
+        VIEWS[0]: dose_panel,
+        VIEWS[1]: lambda_panel,
+        VIEWS[2]: value_panel,
+        VIEWS[3]: support_panel,
+        VIEWS[4]: excess_panel,
+    }
+    panels[view or VIEWS[0]](run)
+
+
+@panel
+def dose_panel(run: RunView) -> None:
+    """Dose shares of every policy, and where the chosen one departs from the clinicians."""
+    k, lambda_, mode = fusion_controls(run, "doses")
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        patients, who = choose_patients(run, "doses-patients")
+    with right:
+        top = (
+            st.segmented_control(
+                "A policy counts by its",
+                ("likeliest dose", "probabilities"),
+                default="likeliest dose",
+                key="doses-top",
+                required=True,
+                help="A policy is a probability for each dose; the published tables count its likeliest dose.",
+            )
+            != "probabilities"
+        )
+    mask = run.trajectories.mask[patients]
+    if not mask.any():
+        empty("No patients here", "This part of the cohort is empty; choose all patients.")
+        return
+    actions = run.trajectories.actions[patients][mask]
+    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    names = ["clinician", *(f"phenotype-{i}" for i in range(k)), "fused"]
+    probs = {n: run.policy_probs(n, k, lambda_, mode)[patients] for n in names[1:]}
+    shares = np.stack([given_shares(actions, len(labels)), *(action_shares(p, mask, top=top) for p in probs.values())])
+    readable = ["Given by clinicians", *(phenotype_name(i) for i in range(k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
+    data = pd.DataFrame(shares, columns=labels)
+    data.insert(0, "policy", readable)
+    show(
+        action_share_bars(readable, shares, labels, dose_unit=run.study.actions.unit),
+        "dose-shares",
+        "Stacked bars of dose shares: "
+        + "; ".join(
+            f"{n}: " + ", ".join(f"{lab} {s:.0%}" for lab, s in zip(labels, row, strict=True))
+            for n, row in zip(readable, shares, strict=True)
+        ),
+        caption=f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; "
+        "hover or export.",
+        data=data,
+    )
+    _near_uniform(probs, mask)
+    _difference(run, Given(patients, mask, actions, who), probs, k, top)
+
+
+def _near_uniform(probs: dict[str, np.ndarray], mask: np.ndarray) -> None:
+    """Say which policies hardly prefer any dose."""
+    entropies = {name: policy_entropy(p, mask) for name, p in probs.items()}
+    flat = [f"{policy_style(n).name} ({e:.2f})" for n, e in entropies.items() if e >= NEAR_UNIFORM]
+    if flat:
+        st.warning(
+            f"Near-uniform: {', '.join(flat)} of the entropy of a uniform choice. Such a policy hardly prefers any "
+            "dose; "
+            "its likeliest dose overstates what it says.",
+            icon=":material/warning:",
+        )
+
+
+def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int, top: bool) -> None:
+    """Choose a policy and the rows of the map, and draw where it departs from the clinicians."""
+    st.markdown("**Where the policy departs from the clinicians**")
+    first, second, third = st.columns(3, vertical_alignment="bottom")
+    policy = first.selectbox(
+        "Policy",
+        list(probs),
+        index=len(probs) - 1,
+        format_func=lambda name: policy_style(name).name,
+        key=f"difference-policy-{k}",
+    )
+    severity = run.study.column(run.study.severity)
+    by_severity, by_phenotype = severity.label or severity.name, "Phenotype"
+    rows = second.segmented_control(
+        "Rows", (by_severity, by_phenotype), required=True, default=by_severity, key="difference-rows"
+    )
+    minimum = third.number_input(
+        "Fewest recorded steps in a cell",
+        1,
+        1000,
+        10,
+        key="difference-minimum",
+        help="Cells with fewer are hatched: too little was recorded to say anything.",
+    )
+    p = probs[policy][given.mask]
+    p = np.eye(p.shape[1])[p.argmax(axis=1)] if top else p
+    if rows == by_phenotype:
+        cells = np.repeat(run.labels(k)[given.patients], given.mask.sum(axis=1))
+        names, title = [str(label) for label in range(k)], "phenotype"
+    else:
+        cells, names = _severity_bins(run, given.patients, given.mask)
+        title = f"{by_severity} ({severity.unit})"
+    _draw_difference(run, dose_map(p, given.actions, cells, len(names)), names, title, policy, int(minimum), given.who)
+
+
+def _draw_difference(
+    run: RunView, cell: DoseMap, names: list[str], title: str, policy: str, minimum: int, who: str
+) -> None:
+    labels = [run.study.actions.label(action) for action in range(run.study.n_actions)]
+    data = pd.DataFrame(
+        {
+            "row": np.repeat(names, len(labels)),
+            "dose": labels * len(names),
+            "recommended": cell.recommended.ravel(),
+            "given": cell.given.ravel(),
+            "difference": cell.difference.ravel(),
+            "recorded steps": cell.count.ravel(),
+        }
+    )
+    unit = f"dose ({run.study.actions.unit})"
+    figure = dose_difference_map(
+        cell.difference, cell.count, minimum, names, labels, row_title=title, action_title=unit
+    )
+    show(
+        figure,
+        "dose-difference",
+        f"Heat map of recommended minus given share, {policy_style(policy).name}, by {title} and dose; "
+        f"{int((cell.count < minimum).sum())} cells hatched as insufficient data.",
+        caption=f"Recommended minus given share, percentage points, {who}: orange is more often than clinicians, blue "
+        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that dose (n is written).",
+        data=data,
+    )
+
+
+def _severity_bins(run: RunView, patients: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Severity of each step in bins that hold about equal numbers of the cohort's steps."""
+    column = run.study.index(run.study.severity)
+    everything = run.cohort.states[:, column]
+    padded = np.zeros(run.trajectories.mask.shape, dtype=np.float32)
+    padded[run.trajectories.mask] = everything
+    cuts = np.unique(np.round(np.quantile(everything, [0.15, 0.3, 0.45, 0.6, 0.75, 0.9])))
+    cuts = cuts[(cuts > everything.min()) & (cuts <= everything.max())]
+    names = bin_names(cuts, float(everything.min()), whole=bool((everything == np.round(everything)).all()))
+    return np.searchsorted(cuts, padded[patients][mask], side="right"), names
+
+
+main()

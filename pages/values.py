@@ -1,0 +1,351 @@
+"""Values: what the critics say by dose, phenotype and step, how far they tell doses apart, where they disagree."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import state_values
+from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, phenotype_color, phenotype_name, policy_style
+from core.figures.values import (
+    convergence,
+    estimates_by_group,
+    spread_histograms,
+    survival_by_value,
+    value_boxes,
+    value_by_step,
+)
+from core.phenotypes import patient_means
+from core.runs.summaries.groups import histogram_shares, mean_courses
+from core.runs.summaries.returns import mean_interval, quantiles, spread_over_actions, tie_share
+from core.runs.view import RunView
+from pages.components.agreement_panel import estimator_panel
+from pages.components.estimates import (
+    ESTIMATORS,
+    FQE_REMARK,
+    bracketed,
+    choose_patients,
+    compared,
+    fqe_tells_little,
+    fusion_controls,
+    has_truth,
+    policy_names,
+    rows_of,
+    support_rule,
+    true_values,
+    truth_missed,
+)
+from pages.components.export import metric, show, table
+from pages.components.frame import empty, page, require_run
+from pages.components.panels import panel
+
+VIEWS = ("By dose, phenotype and step", "Critics", "Survival", "Two estimators")
+FEWEST = 5
+
+
+def main() -> None:
+    """Draw the page."""
+    page(
+        "Values",
+        "What a state is worth under the best policy (FQI, Q*) and under a given one (FQE), and how far to believe it.",
+    )
+    run = require_run()
+    view = st.segmented_control(
+        "View",
+        VIEWS,
+        default=VIEWS[0],
+        key="values-view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    panels = {VIEWS[0]: level_panel, VIEWS[1]: critic_panel, VIEWS[2]: survival_panel, VIEWS[3]: estimator_panel}
+    panels[view or VIEWS[0]](run)
+
+
+@panel
+def level_panel(run: RunView) -> None:
+    """FQI and FQE beside each other by dose, by phenotype and by step."""
+    k, lambda_, mode = fusion_controls(run, "levels")
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    with left:
+        patients, who = choose_patients(run, "levels-patients")
+    policy = right.selectbox(
+        "FQE of",
+        policy_names(k),
+        index=policy_names(k).index("fused"),
+        key=f"levels-policy-{k}",
+        format_func=lambda p: policy_style(p).name,
+    )
+    mask = run.trajectories.mask[patients]
+    if mask.any(axis=1).sum() < FEWEST:
+        empty("Too few patients", f"At least {FEWEST} patients are needed for an interval; choose all patients.")
+        return
+    probs = run.policy_probs(policy, k, lambda_, mode)[patients]
+    star, own = run.fqi_q[patients], run.critic(policy, k, lambda_, mode)[patients]
+    names = {"FQI (Q*, best policy)": star, f"FQE ({policy_style(policy).name.lower()})": own}
+    values = dict(zip(names, (star.max(axis=-1), state_values(probs, own)), strict=True))
+    _headline(run, policy, k, lambda_, mode)
+    by_dose, by_phenotype = st.columns(2, gap="medium")
+    with by_dose:
+        _by_dose(run, names, mask, who)
+    with by_phenotype:
+        _by_phenotype(run, values, patients, mask, k, who)
+    _by_step(run, values, patients, mask, who)
+
+
+def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> None:
+    """The off-policy value of the chosen policy, with support, before any critic is believed."""
+    rows = compared(run, k, lambda_, mode)
+    rows = rows[rows["policy"] == policy]
+    if rows.empty:
+        return
+    cards = st.columns(len(rows) + (1 if has_truth(run) else 0))
+    for card, row in zip(cards, rows_of(rows), strict=False):
+        with card:
+            metric(
+                f"{policy_style(policy).name}: {ESTIMATORS.get(row.estimator, row.estimator)}",
+                row.value,
+                text=bracketed(fmt(row.value), row.support),
+                low=row.low if np.isfinite(row.low) else None,
+                high=row.high if np.isfinite(row.high) else None,
+                ess=row.ess if row.support else None,
+                n=row.n,
+                estimator=row.support or FQE_REMARK,
+            )
+    if has_truth(run):
+        with cards[-1]:
+            metric(
+                "True value",
+                rows["true_value"].iloc[0],
+                estimator=f"simulated, ± {fmt(rows['true_se'].iloc[0])} (standard error)",
+            )
+    if missed := truth_missed(rows):
+        st.caption(missed)
+
+
+def _by_dose(run: RunView, names: dict[str, np.ndarray], mask: np.ndarray, who: str) -> None:
+    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    tables, given = {}, np.bincount(run.trajectories.actions[run.trajectories.mask], minlength=len(labels))
+    for name, q in names.items():
+        means = patient_means(q, mask)
+        doses = np.tile(np.arange(len(labels)), len(means))
+        tables[name] = mean_interval(means.ravel(), doses, len(labels))
+    st.markdown("**By dose: mean Q over the states**")
+    show(
+        estimates_by_group(
+            [f"{label}<br>given in {n:,} steps" for label, n in zip(labels, given, strict=True)],
+            tables,
+            x="mean Q of giving this dose (return)",
+        ),
+        "q-by-dose",
+        "Mean Q of each dose with intervals: "
+        + "; ".join(f"{n}: " + ", ".join(fmt(v) for v in t["mean"]) for n, t in tables.items()),
+        caption=f"{len(mask):,} {who}; one mean a patient, 95 % interval over patients. Not a comparison of treated "
+        "groups: every dose is "
+        "valued in every state, also where it was hardly ever given.",
+        data=_long(tables, "dose", labels),
+    )
+
+
+def _by_phenotype(
+    run: RunView, values: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, k: int, who: str
+) -> None:
+    labels = run.labels(k)[patients]
+    tables = {name: mean_interval(patient_means(v, mask), labels, k, FEWEST) for name, v in values.items()}
+    names = [phenotype_name(i) for i in range(k)]
+    st.markdown("**By phenotype: mean value of the states**")
+    show(
+        estimates_by_group(names, tables, x="mean V (return)", colors=[phenotype_color(i) for i in range(k)]),
+        "v-by-phenotype",
+        "Mean state value by phenotype: "
+        + "; ".join(f"{n}: " + ", ".join(fmt(v) for v in t["mean"]) for n, t in tables.items()),
+        caption=f"{len(mask):,} {who}; 95 % interval over patients, not drawn under {FEWEST} patients.",
+        data=_long(tables, "phenotype", names),
+    )
+
+
+def _long(tables: dict[str, pd.DataFrame], group: str, names: list[str]) -> pd.DataFrame:
+    parts = [t.assign(estimate=n, **{group: names}).drop(columns="group") for n, t in tables.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _by_step(run: RunView, values: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, who: str) -> None:
+    hours = run.study.hours(np.arange(run.study.horizon))
+    everyone = np.zeros(len(patients), dtype=int)
+    curves, rows = {}, []
+    for name, v in values.items():
+        course = mean_courses(v, mask, everyone, 1, FEWEST)
+        curves[name] = (course.mean[0], course.low[0], course.high[0])
+        rows.append(
+            pd.DataFrame(
+                {
+                    "estimate": name,
+                    "hours": hours,
+                    "mean": course.mean[0],
+                    "low": course.low[0],
+                    "high": course.high[0],
+                    "patients": course.n[0],
+                }
+            )
+        )
+    st.markdown("**By step: mean value along the stay**")
+    show(
+        value_by_step(hours, curves),
+        "v-by-step",
+        "Mean state value by hours from onset under FQI and FQE, with 95 % bands.",
+        caption=f"{len(patients):,} {who}; patients who died or left early are missing from later steps, so a rise "
+        "is not a recovery.",
+        data=pd.concat(rows),
+    )
+
+
+@panel
+def critic_panel(run: RunView) -> None:
+    """Convergence of FQI, the spread of Q over doses, and V under each policy."""
+    st.markdown("**Does fitted Q iteration converge?**")
+    history = run.fqi_history
+    if history.empty:
+        empty("No history", "This run did not store the course of its fitted Q iteration.")
+    else:
+        last = history.iloc[-1]
+        settled = last["max_change"] < 0.05
+        show(
+            convergence(history),
+            "fqi-convergence",
+            "Mean value and largest change of fitted Q iteration by iteration.",
+            caption=f"{int(last['iteration'])} iterations; in the last one no value changed by more "
+            f"than {last['max_change']:.2g}, "
+            + (
+                "so it has converged (under 0.05). A jump marks where the forests are fitted anew."
+                if settled
+                else "so it has not converged (0.05 is the limit): values may still move."
+            ),
+            data=history,
+        )
+    _spread(run)
+    _distribution(run)
+
+
+def _spread(run: RunView) -> None:
+    patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
+    mask = run.trajectories.mask[patients]
+    estimates = {
+        "FQI, one forest per dose": run.fqi_layout_q("per_action")[patients][mask],
+        "FQI, joint forest (published)": run.fqi_layout_q("joint")[patients][mask],
+    }
+    spreads = {name: spread_over_actions(q) for name, q in estimates.items()}
+    top = max(float(np.quantile(np.concatenate(list(spreads.values())), 0.99)), 1e-3)
+    edges = np.linspace(0, top, 41)
+    shares = {name: histogram_shares(s, np.zeros(len(s), dtype=int), 1, edges)[0][0] for name, s in spreads.items()}
+    ties = {name: tie_share(q, 0.01 * max(top, 1e-9)) for name, q in estimates.items()}
+    st.markdown("**Can the critic tell doses apart?**")
+    data = pd.DataFrame({"spread from": edges[:-1], "spread to": edges[1:], **shares})
+    show(
+        spread_histograms(edges, shares, ties),
+        "q-spread",
+        "Histograms of the spread of Q over doses: " + "; ".join(f"{n}: {ties[n]:.0%} of states tie" for n in shares),
+        caption=f"{mask.sum():,} states of test patients. A forest on (state, one-hot dose) rarely splits on the "
+        "dose, so all doses tie and "
+        "their ranking is chance; one forest per dose keeps them apart. Ties: spread under 1 % of the axis.",
+        data=data,
+    )
+
+
+def _distribution(run: RunView) -> None:
+    st.markdown("**Value of the first state under each policy**")
+    k, lambda_, mode = fusion_controls(run, "critics")
+    patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
+    boxes = {}
+    for name in policy_names(k):
+        q = run.critic(name, k, lambda_, mode)[patients, 0]
+        boxes[name] = quantiles(state_values(run.policy_probs(name, k, lambda_, mode)[patients, 0], q))
+    truth = true_values(run, k, lambda_, mode)
+    data = pd.DataFrame(boxes, index=["5 %", "25 %", "50 %", "75 %", "95 %"]).T.reset_index(names="policy")
+    show(
+        value_boxes(boxes, truth),
+        "v-distribution",
+        "Boxes of the value of the first state under each policy: medians "
+        + ", ".join(f"{policy_style(n).name} {q[2]:.2f}" for n, q in boxes.items()),
+        caption=f"FQE of each policy, {len(patients):,} test patients, {mode}."
+        + (" Black bar: true mean value." if truth else "")
+        + f" FQE: {FQE_REMARK}. {fqe_tells_little(compared(run, k, lambda_, mode))}",
+        data=data,
+    )
+
+
+def _survival_bias(run: RunView, rows: pd.DataFrame) -> None:
+    """Say so where the curve misses what is known: the survival of the test patients under their clinicians."""
+    if "clinician" not in rows.index or not len(run.split.test):
+        return
+    observed = float((run.cohort.outcomes[run.split.test] > 0).mean())
+    expected = float(rows["expected_survival"].to_dict()["clinician"])
+    if abs(observed - expected) > 0.1:
+        st.warning(
+            f"Under their clinicians {fmt_percent(observed)} of the test patients survived, while this curve expects "
+            f"{fmt_percent(expected)}: read it for the order of policies, not for survival rates. Values of the best "
+            "policy (FQI, preset published) lie on another scale than the returns that are read off there.",
+            icon=":material/warning:",
+        )
+
+
+@panel
+def survival_panel(run: RunView) -> None:
+    """Survival against expected return, with every policy's place on the curve."""
+    k, lambda_, mode = fusion_controls(run, "survival")
+    curve = pd.DataFrame(asdict(run.survival_curve))
+    if len(curve) < 2:
+        empty("Too few patients for a curve", "Survival against return needs more patients than this run has.")
+        return
+    rows = compared(run, k, lambda_, mode)
+    rows = rows[rows["estimator"] == "phwdr"].set_index("policy")
+    chosen = st.pills(
+        "Policies on the curve",
+        list(rows.index),
+        selection_mode="multi",
+        key=f"survival-policies-{k}",
+        default=[p for p in ("clinician", "fused") if p in rows.index],
+        format_func=lambda p: policy_style(p).name,
+    )
+    marks = {p: (float(rows.loc[p, "value"]), float(rows.loc[p, "expected_survival"])) for p in chosen}
+    grades = {policy_style(p).name: rows.loc[p, "support"] for p in chosen}
+    weak = [f"{name} ({grade})" for name, grade in grades.items() if grade != "supported"]
+    show(
+        survival_by_value(curve, marks),
+        "survival-by-value",
+        "Survival against the value of what was done: rising curve with band, and policies: "
+        + ", ".join(f"{policy_style(p).name} {v:.2f} gives {s:.0%}" for p, (v, s) in marks.items()),
+        caption=f"Gray: {fmt_count(curve['n'].sum())} recorded steps of training patients in bins of value (by the "
+        f"{'FQI' if run.config.evaluation.control_variate == 'fqi' else 'FQE of the clinicians'}). Dark line: monotone "
+        "fit with 95 % band. "
+        "A policy's place is read off at its PHWDR; it says how patients with such values fared, not what the "
+        "policy would do." + (f" Support: {', '.join(weak)}." if weak else ""),
+        data=curve,
+    )
+    _survival_bias(run, rows)
+    _survival_table(run, rows.reset_index())
+
+
+def _survival_table(run: RunView, listed: pd.DataFrame) -> None:
+    """One line a policy: where it stands on the curve, and how far the records support that."""
+    lines = [
+        {
+            "policy": policy_style(r.policy).name,
+            "support": r.support,
+            "PHWDR": bracketed(f"{fmt(r.value)} {fmt_interval(r.low, r.high)}", r.support),
+            "ESS": round(r.ess, 1),
+            "expected survival": bracketed(fmt_percent(r.expected_survival), r.support),
+        }
+        for r in rows_of(listed)
+    ]
+    shown = pd.DataFrame(lines)
+    if has_truth(run):
+        shown["true survival"] = [fmt_percent(v) for v in listed["true_survival"]]
+    caption = f"In brackets: not supported by the records. {support_rule(run)} {truth_missed(listed)}"
+    table(shown, "survival-table", name="survival", caption=caption.strip(), csv=listed)
+
+
+main()

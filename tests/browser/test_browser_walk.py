@@ -1,0 +1,203 @@
+"""The app as a visitor meets it: one walk from an uploaded file to a patient, every page by its link, two visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from visitor import PATIENCE, Tab
+
+from core.cohort import save_cohort, simulate_cohort
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PATIENTS = 150
+# Small enough that a run ends in seconds; each is set in the form, as a visitor would.
+SETTINGS = {
+    "encoder": {"epochs": 4},
+    "phenotypes": {"k_max": 4, "n_bootstrap": 2},
+    "agents": {"epochs": 1},
+    "fqi": {"n_trees": 4},
+    "fqe": {"n_trees": 4},
+    "evaluation": {"n_neighbors": 40, "n_bootstrap": 40, "truth_patients": 60},
+}
+PAGES = ("overview", "cohort", "encoder", "phenotypes", "policies", "values", "patient", "experiments", "registry",
+         "learn")  # fmt: skip
+PRESENT = [name for name in PAGES if (Path(__file__).parents[2] / "pages" / f"{name}.py").is_file()]
+# Where each patient is drawn and in which color, read from the figure that the browser shows.
+POINTS = """() => {
+    const points = {};
+    for (const trace of document.querySelector('.js-plotly-plot')._fullData)
+        Array.from(trace.customdata).forEach((patient, i) => {
+            points[patient] = [trace.x[i], trace.y[i], trace.marker.color];
+        });
+    return points;
+}"""
+PIXEL = """([x, y]) => {
+    const plot = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
+    const box = plot.getBoundingClientRect();
+    return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+}"""
+
+
+@pytest.fixture(scope="module")
+def cohort_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort as a visitor might bring it: a CSV file."""
+    cohort, _ = simulate_cohort("eicu", PATIENTS, seed=8)
+    return save_cohort(cohort, tmp_path_factory.mktemp("upload") / "ward-seven.csv")
+
+
+def upload(tab: Tab, file: Path) -> None:
+    """Upload a file on the Cohort page, see it checked, accept it."""
+    tab.choose("Upload")
+    tab.main.locator("input[type=file]").first.set_input_files(file)
+    tab.main.get_by_text(f"Usable: {PATIENTS} patients").wait_for()
+    tab.rest()
+    tab.main.get_by_role("button", name="Accept this cohort").click()
+    tab.main.get_by_text("From the source to the cohort").wait_for()
+    tab.rest()
+
+
+def set_up(tab: Tab) -> None:
+    """Preset quick, made quicker still in the parameter forms."""
+    tab.choose("Quick")
+    for group, values in SETTINGS.items():
+        tab.choose(group)
+        for name, value in values.items():
+            field = tab.main.get_by_role("spinbutton", name=name, exact=True)
+            field.fill(str(value))
+            field.press("Enter")
+            tab.main.get_by_text(f"{group}.{name}={value}").wait_for()
+    tab.rest()
+
+
+def run_name(tab: Tab) -> str:
+    """What the head of the page says about the run on show."""
+    return tab.main.locator(".pp-run").inner_text()
+
+
+def chosen_cohort(tab: Tab) -> str:
+    """What the cohort box shows."""
+    return tab.main.get_by_role("combobox", name="Cohort").input_value()
+
+
+def numbers(tab: Tab) -> list[str]:
+    """The large numbers of a page, in order."""
+    return tab.main.get_by_test_id("stMetricValue").all_inner_texts()
+
+
+def lasso(tab: Tab, point: list[float], radius: int = 25) -> None:
+    """Draw a loop around one point of the map."""
+    mouse = tab.page.mouse
+    tab.page.evaluate("document.querySelector('.js-plotly-plot').scrollIntoView({block: 'center'})")
+    tab.page.wait_for_timeout(300)  # the page scrolls smoothly; the mouse needs where it ends
+    x, y = tab.page.evaluate(PIXEL, point[:2])
+    mouse.move(x - radius, y - radius)
+    mouse.down()
+    for dx, dy in ((1, -1), (1, 1), (-1, 1), (-1, -1)):
+        mouse.move(x + dx * radius, y + dy * radius, steps=5)
+    mouse.up()
+
+
+def test_a_walk_from_a_file_to_a_patient(new_tab: Callable[[], Tab], cohort_file: Path) -> None:
+    tab = new_tab()
+    tab.open("")
+    assert "Tiny run" in run_name(tab)
+    tab.go("Cohort")
+    upload(tab, cohort_file)
+
+    tab.go("Encoder")
+    assert "ward-seven.csv" in chosen_cohort(tab)
+    set_up(tab)
+    tab.main.get_by_label("Name of the run").fill("walk")
+    tab.main.get_by_role("button", name="Run", exact=True).click()
+    follow(tab)
+    assert "walk" in run_name(tab)
+
+    map_page(tab)
+    patient_page(tab)
+    policies_page(tab)
+
+    stranger = new_tab()
+    stranger.open("?run=walk")
+    assert "Tiny run" in run_name(stranger), "a run belongs to the visitor who started it"
+
+
+def follow(tab: Tab) -> None:
+    """Progress is live, goes on over a reload, and ends in a run that can be shown."""
+    shown = tab.main.get_by_text("Whole run:")
+    shown.wait_for()
+    before = shown.inner_text()
+    tab.page.reload()
+    shown.wait_for()
+    tab.page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before, timeout=PATIENCE)
+    show = tab.main.get_by_role("button", name="Show this run")
+    show.wait_for(timeout=2 * PATIENCE)
+    show.click()
+    show.wait_for(state="detached")
+    tab.rest()
+
+
+def map_page(tab: Tab) -> None:
+    """K recolors the map and moves no point; a lasso lists patients, and a row opens one."""
+    tab.go("Phenotypes")
+    before = tab.page.evaluate(POINTS)
+    assert len(before) == PATIENTS
+    tab.step("Number of phenotypes K", "ArrowRight")
+    after = tab.page.evaluate(POINTS)
+    assert {p: xy[:2] for p, xy in before.items()} == {p: xy[:2] for p, xy in after.items()}
+    assert {p: xy[2] for p, xy in before.items()} != {p: xy[2] for p, xy in after.items()}
+    lasso(tab, after["7"])
+    table = tab.main.get_by_test_id("stDataFrame").first
+    table.wait_for()
+    tab.rest()
+    table.click(position={"x": 20, "y": 52})  # the box before the first row
+
+
+def patient_page(tab: Tab) -> None:
+    """The row has opened a patient: the course over time, and what may be weighed at a step."""
+    tab.page.get_by_role("heading", level=1, name="Patient", exact=True).wait_for()
+    tab.rest()
+    assert "patient=" in tab.page.url
+    titles = tab.page.evaluate("document.querySelector('.js-plotly-plot').layout.annotations.map(a => a.text)")
+    assert any("Platelets" in title for title in titles)
+    said = tab.main.inner_text()
+    assert "Option group 1" in said or "No options are ranked here" in said
+    assert "Expected return of each dose" in said
+
+
+def policies_page(tab: Tab) -> None:
+    """Lambda moves the numbers, each of which keeps its basis under it."""
+    tab.go("Policies")
+    tab.choose("Fusion λ")
+    before = numbers(tab)
+    tab.step("Sharpness λ", "Home")
+    after = numbers(tab)
+    assert len(before) == len(after) > 2
+    assert sum(a != b for a, b in zip(before, after, strict=True)) > 1
+    assert "ESS" in tab.main.inner_text()
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_every_page_opens_by_its_link(new_tab: Callable[[], Tab], name: str) -> None:
+    tab = new_tab()
+    tab.open("" if name == "overview" else name)
+    assert tab.page.get_by_text("Research and teaching only").is_visible()
+    assert tab.main.get_by_role("heading", level=1).count() == 1
+
+
+def test_visitors_do_not_see_each_others_uploads(new_tab: Callable[[], Tab], cohort_file: Path) -> None:
+    one, other = new_tab(), new_tab()
+    one.open("cohort")
+    other.open("cohort")
+    upload(one, cohort_file)
+    key = one.page.url.partition("cohort=")[2].partition("&")[0]
+    assert key
+    assert "ward-seven.csv" in chosen_cohort(one)
+    other.open(f"cohort?cohort={key}")
+    other.main.get_by_role("combobox", name="Cohort").click()
+    options = other.page.get_by_role("option")
+    options.first.wait_for()
+    assert not [text for text in options.all_inner_texts() if "ward-seven" in text]
+    assert "ward-seven" not in chosen_cohort(other)

@@ -1,0 +1,50 @@
+"""Fixtures that several test packages share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {
+    "encoder.epochs": "2",
+    "phenotypes.k_max": "4",
+    "phenotypes.n_bootstrap": "2",
+    "agents.epochs": "1",
+    "fqi.n_trees": "4",
+    "fqe.n_trees": "4",
+    "evaluation.n_bootstrap": "40",
+    "evaluation.n_neighbors": "40",
+    "evaluation.truth_patients": "60",
+}
+TINY_PATIENTS = 160
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Open clinical data for tests; skipped where the folder is not there."""
+    folder = Path(os.environ.get("PHENOPOLICY_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"open clinical data not found in {folder}; set PHENOPOLICY_SHARED_DATA to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of a small complete run on simulated patients, made once for all workers; read only."""
+    from core.cohort import simulate_cohort
+    from core.pipeline import run_study
+    from core.runs.config import load_preset
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "tiny_run"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)
+            for _ in run_study(cohort, load_preset("quick", TINY), folder, name="Tiny run"):
+                pass
+            (folder / "complete").touch()
+    return folder

@@ -1,0 +1,121 @@
+"""What every learning rule in the catalog must do: fit, act, save, load, and solve a small MDP."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from core.agents import CATALOG, AgentConfig, action_probs, load_agents, train_agents
+from core.errors import ArtifactError
+from core.trajectories import Transitions
+
+COLUMNS = ("a", "b", "c")
+
+
+def train(config, transitions, memberships, n_actions=2):
+    generator = train_agents(config, transitions, memberships, n_actions=n_actions, columns=COLUMNS)
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def chain(n):
+    """States 0, 1, 2 in a row (one-hot). Action 0 stays for 0.5, action 1 moves right for -1; from 2 it ends for 10.
+
+    By hand, gamma = 0.9: Q*(2, 1) = 10, Q*(1, 1) = -1 + 0.9 * 10 = 8, Q*(0, 1) = -1 + 0.9 * 8 = 6.2, and staying is
+    Q*(s, 0) = 0.5 + 0.9 V*(s). In state 2 that is 9.5 < 10, so moving is best everywhere.
+    """
+    rng = np.random.default_rng(3)
+    state, action = rng.integers(3, size=n), rng.integers(2, size=n)
+    eye = np.eye(3, dtype=np.float32)
+    rewards = np.where(action == 0, 0.5, np.where(state == 2, 10.0, -1.0)).astype(np.float32)
+    ends = (state == 2) & (action == 1)
+    move = Transitions(
+        eye[state], action, rewards, eye[np.minimum(state + action, 2)], ends, np.arange(n), np.zeros(n, dtype=int)
+    )
+    right = np.array([6.2, 8.0, 10.0])
+    return move, np.stack([0.5 + 0.9 * right, right], axis=1)
+
+
+@pytest.fixture(scope="module", params=CATALOG)
+def trained(request):
+    transitions, q = chain(2000)
+    config = AgentConfig(
+        algorithm=request.param, gamma=0.9, epochs=200, batch_size=250, lr=0.003, hidden_size=16, target_update=3
+    )
+    return train(config, transitions, [np.arange(2000), np.arange(20)]), transitions, q
+
+
+def test_solves_the_chain(trained):
+    stack, _, expected = trained
+    np.testing.assert_allclose(stack.q_values(np.eye(3))[0], expected, atol=0.5)
+
+
+def test_acts_with_probabilities(trained):
+    stack, transitions, _ = trained
+    q = stack.q_values(transitions.states.reshape(40, 50, 3))
+    assert q.shape == (2, 40, 50, 2)
+    np.testing.assert_allclose(action_probs(q).sum(axis=-1), 1, rtol=1e-5)
+
+
+def test_acting_changes_nothing_and_does_not_see_the_other_patients(trained):
+    stack, transitions, _ = trained
+    before = stack.networks.copy()
+    whole = stack.q_values(transitions.states)
+    np.testing.assert_allclose(stack.q_values(transitions.states[:1])[:, 0], whole[:, 0], atol=1e-5)
+    for tensor, old in zip(stack.networks.tensors, before.tensors, strict=True):
+        assert torch.equal(tensor, old)
+
+
+def test_saves_and_loads(trained, tmp_path):
+    stack, transitions, _ = trained
+    stack.save(tmp_path)
+    again = load_agents(tmp_path, columns=COLUMNS, n_actions=2)
+    np.testing.assert_array_equal(again.q_values(transitions.states), stack.q_values(transitions.states))
+    assert (again.keys, again.columns, again.config, again.n_transitions) == (
+        stack.keys,
+        COLUMNS,
+        stack.config,
+        (2000, 20),
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"agents.safetensors", "agents.json"}
+    one = again.select(["1"])
+    np.testing.assert_array_equal(one.q_values(np.eye(3)), stack.q_values(np.eye(3))[1:])
+
+
+def _edit(folder, **changes):
+    path = folder / "agents.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda f: (f / "agents.json").unlink(), "agents.json is missing; train the agents"),
+        (lambda f: (f / "agents.json").write_text("{"), "is not a manifest of agents"),
+        (lambda f: (f / "agents.json").write_text("[1]"), "is not a manifest of agents"),
+        (lambda f: _edit(f, schema_version=99), "schema version 99, this program reads 1"),
+        (lambda f: _edit(f, columns=["x", "b", "c"]), "trained on columns x, b, c"),
+        (lambda f: _edit(f, n_actions=7), "choose among 7 actions, the study has 2"),
+        (lambda f: _edit(f, config={"speed": 1}), "unknown key 'speed'"),
+        (lambda f: _edit(f, keys=["0"]), "do not belong together"),
+        (lambda f: (f / "agents.safetensors").unlink(), "agents.safetensors is missing"),
+        (lambda f: (f / "agents.safetensors").write_bytes(b"junk"), "not a readable safetensors file"),
+    ],
+)
+def test_damaged_artifacts_are_named(tmp_path, damage, text):
+    transitions, _ = chain(40)
+    train(AgentConfig(hidden_size=4, epochs=1), transitions, [np.arange(40), np.arange(5)]).save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ArtifactError, match=text):
+        load_agents(tmp_path, columns=COLUMNS, n_actions=2)
+
+
+def test_states_of_another_width_are_refused(trained):
+    with pytest.raises(ValueError, match="states of 3 columns, got 4"):
+        trained[0].q_values(np.zeros((2, 4)))

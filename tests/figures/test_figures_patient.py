@@ -1,0 +1,115 @@
+"""Figures of one patient carry the stay's own numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core.figures.patient import (
+    Measurement,
+    probability_table,
+    q_by_action,
+    similar_states,
+    timeline,
+    weight_course,
+)
+from core.figures.theme import REFERENCE_BAND
+
+LABELS = ["no heparin", "low", "high"]
+HOURS = np.array([-8.0, -4.0, 0.0, 4.0])
+
+
+def lactate(**changes: object) -> Measurement:
+    values = {
+        "name": "Lactate",
+        "unit": "mmol/L",
+        "values": np.array([1.0, 2.0, 3.0, 2.0]),
+        "imputed": np.array([False, True, False, True]),
+        "reference": (0.5, 2.2),
+    }
+    return Measurement(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_imputed_values_are_hollow_and_named() -> None:
+    fig = timeline(HOURS, [lactate()], np.array([0, 1, 0, 2]), LABELS, drug="heparin", unit="units")
+    course = fig.data[0]
+    assert list(course.y) == [1.0, 2.0, 3.0, 2.0]
+    assert list(course.customdata) == ["recorded", "imputed", "recorded", "imputed"]
+    assert [c == "white" for c in course.marker.color] == [False, True, False, True]
+
+
+def test_doses_are_bars_on_the_same_hours() -> None:
+    fig = timeline(HOURS, [lactate()], np.array([0, 1, 0, 2]), LABELS, drug="heparin", unit="units")
+    bars = fig.data[-1]
+    assert list(bars.x) == HOURS.tolist()
+    assert list(bars.customdata) == ["no heparin", "low", "no heparin", "high"]
+    assert bars.y[3] == 2
+    assert [a.text for a in fig.layout.annotations][:2] == ["Lactate (mmol/L)", "Heparin given (units)"]
+
+
+def test_reference_and_target_are_told_apart() -> None:
+    fig = timeline(HOURS, [lactate(target=(1.5, 2.0))], np.zeros(4, int), LABELS, drug="heparin", unit="units")
+    healthy, target = (s for s in fig.layout.shapes if s.type == "rect")
+    assert healthy.fillcolor == REFERENCE_BAND
+    assert target.x0 > 0.9  # a bar at the edge, so that the fills never lie on each other
+    assert (target.y0, target.y1) == (1.5, 2.0)
+    dashed = [s for s in fig.layout.shapes if s.type == "line" and s.line.dash == "dash"]
+    assert sorted(s.y0 for s in dashed) == [1.5, 2.0]
+
+
+def test_the_chosen_step_is_marked_inside_the_panels_and_not_over_their_titles() -> None:
+    fig = timeline(HOURS, [lactate()], np.zeros(4, int), LABELS, drug="heparin", unit="units", step=1)
+    marks = [s for s in fig.layout.shapes if s.type == "rect" and s.xref == "x"]
+    assert [s.yref for s in marks] == ["y domain", "y2 domain"]
+    assert all(s.x0 < -4.0 < s.x1 for s in marks)
+
+
+def test_a_range_outside_of_the_view_is_not_drawn() -> None:
+    fig = timeline(HOURS, [lactate(reference=(50.0, 51.0))], np.zeros(4, int), LABELS, drug="heparin", unit="units")
+    assert not [s for s in fig.layout.shapes if s.type == "rect"]
+
+
+def test_one_step_and_a_constant_course_can_be_drawn() -> None:
+    one = lactate(values=np.array([2.0]), imputed=np.array([False]), reference=None)
+    fig = timeline(HOURS[:1], [one], np.array([1]), LABELS, drug="heparin", unit="units", step=0)
+    low, high = fig.layout.yaxis.range
+    assert low < 2.0 < high
+
+
+def test_weights_stack_to_all_and_the_step_stands_out() -> None:
+    weights = np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8], [0.0, 1.0]])
+    fig = weight_course(HOURS, weights, 2)
+    np.testing.assert_allclose(np.sum([t.y for t in fig.data], axis=0), 100)
+    assert fig.data[0].marker.opacity[2] == 1.0
+    assert fig.data[0].marker.opacity[1] < 1.0
+
+
+def test_probabilities_are_written_and_the_given_dose_is_framed() -> None:
+    fig = probability_table(["Clinicians", "Fused"], np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]]), LABELS, 1)
+    np.testing.assert_allclose(fig.data[0].z, [[90, 10, 0], [20, 30, 50]])
+    assert "50 %" in [a.text for a in fig.layout.annotations]
+    assert fig.layout.shapes[0].x0 == 0.5
+
+
+def test_q_values_carry_their_spread() -> None:
+    table = pd.DataFrame({"estimate": ["FQI"] * 3, "action": [0, 1, 2], "value": [1.0, 2.0, 3.0]})
+    fig = q_by_action(table.assign(low=table["value"] - 0.5, high=table["value"] + 0.5), LABELS)
+    assert list(fig.data[0].x) == [1.0, 2.0, 3.0]
+    np.testing.assert_allclose(fig.data[0].error_x.array, 0.5)
+
+
+def test_similar_states_show_what_they_got_and_how_they_did() -> None:
+    table = pd.DataFrame(
+        {
+            "action": [0, 1, 2],
+            "n": [8, 2, 0],
+            "share": [0.8, 0.2, 0.0],
+            "survival": [0.5, 1.0, np.nan],
+            "low": [0.2, 0.4, np.nan],
+            "high": [0.8, 1.0, np.nan],
+        }
+    )
+    got, did = similar_states(table, LABELS).data
+    np.testing.assert_allclose(got.x, [80, 20, 0])
+    assert "n = 8" in got.text[0]
+    np.testing.assert_allclose(did.x, [50, 100, np.nan])

@@ -1,0 +1,194 @@
+"""The Cohort page as a user meets it: empty, simulate, look, upload good and broken files, extract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.cohort import load_cohort, simulate_cohort
+from pages.components.export import to_csv
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    next(button for button in page.button if button.label == label).click()
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def go(page: AppTest, part: str, key: str = "cohort-source") -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(part)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def texts(page: AppTest) -> str:
+    parts = [*page.markdown, *page.caption, *page.error, *page.success, *page.warning]
+    return "\n".join(str(part.value) for part in parts)
+
+
+@pytest.fixture
+def simulated(open_page) -> AppTest:
+    page = open_page("cohort")
+    page.number_input(key="simulate-patients").set_value(40)
+    return press(page, "Simulate MIMIC-IV-like")
+
+
+def test_first_visit_offers_sources(open_page) -> None:
+    page = open_page("cohort")
+    assert {"Simulate MIMIC-IV-like", "Simulate eICU-like"} <= {button.label for button in page.button}
+    assert any("Research and teaching only" in block.proto.body for block in page.get("html"))
+
+
+def test_simulating_stores_by_hash_and_shows_the_cohort(simulated: AppTest, app_data: Path) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 40, 0)
+    assert [path.stem for path in app_data.glob("uploads/*/*.parquet")] == [cohort.data_hash]
+    assert simulated.query_params["cohort"] == cohort.data_hash
+    assert simulated.metric[0].value == "40"
+    assert "Only 40 patients" in texts(simulated)
+
+
+@pytest.mark.parametrize("view", ["Patients", "Table 1", "Missing values", "Outcome", "Doses"])
+def test_every_view_of_a_small_cohort_draws(simulated: AppTest, view: str) -> None:
+    page = go(simulated, view, "cohort-view")
+    assert page.dataframe or page.get("plotly_chart") or "No value was filled in" in texts(page)
+
+
+def test_another_owner_does_not_see_the_cohort(simulated: AppTest, open_page) -> None:
+    other = open_page("cohort", {"owner": "somebody-else-altogether"})
+    assert not other.metric
+
+
+def test_upload_maps_columns_checks_and_accepts(open_page, app_data: Path) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    frame = cohort.frame.rename(columns={"Total Input": "total_input", "traj": "stay"})
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", to_csv(frame), "text/csv"))
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="upload-map-Total Input").value == "total_input"
+    accept = next(button for button in page.button if button.label == "Accept this cohort")
+    assert accept.disabled
+    page.selectbox(key="upload-map-traj").set_value("stay")
+    page.run()
+    press(page, "Accept this cohort")
+    assert [path.stem for path in app_data.glob("uploads/*/*.parquet")] == [cohort.data_hash]
+    assert page.metric[0].value == "30"
+
+
+def test_upload_lists_problems_by_row_and_column(open_page) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    frame = cohort.frame.astype({"HR": object})
+    frame.loc[4, "HR"] = "fast"
+    frame.loc[6, "Age"] = 999.0
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", to_csv(frame), "text/csv"))
+    page.run()
+    assert not page.exception
+    tables = [element.value for element in page.dataframe if "problem" in element.value]
+    listed = {(row, column) for table in tables for row, column in zip(table["row"], table["column"], strict=True)}
+    assert (5, "HR") in listed
+    assert (7, "Age") in listed
+    assert next(button for button in page.button if button.label == "Accept this cohort").disabled
+
+
+def test_a_column_in_another_unit_is_pointed_out_and_converted(open_page, app_data: Path) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    frame = cohort.frame.assign(Temperature=cohort.frame["Temperature"] * 1.8 + 32)
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", to_csv(frame), "text/csv"))
+    page.run()
+    assert not page.exception
+    assert "look at Temperature" in texts(page)
+    page.selectbox(key="upload-unit-Temperature").select_index(1)
+    page.run()
+    press(page, "Accept this cohort")
+    stored = load_cohort(next(app_data.glob("uploads/*/*.parquet")))
+    np.testing.assert_allclose(stored.frame["Temperature"], cohort.frame["Temperature"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"PK\x03\x04 not a table", b"a,b\n1,2,3\n"])
+def test_files_that_are_no_table_are_refused_in_words(open_page, content: bytes) -> None:
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", content, "text/csv"))
+    page.run()
+    assert not page.exception
+    assert page.error
+
+
+def test_extract_from_a_folder_that_is_none_is_refused_in_words(open_page, tmp_path: Path) -> None:
+    page = go(open_page("cohort"), "Extract")
+    page.text_input(key="extract-folder").set_value(str(tmp_path / "nowhere"))
+    page.run()
+    press(page, "Extract")
+    assert "Extracting did not work" in page.error[0].value
+
+
+def test_extract_from_the_open_demo(open_page, shared_data: Path) -> None:
+    page = go(open_page("cohort"), "Extract")
+    page.text_input(key="extract-folder").set_value(str(shared_data / "mimic-iv-demo"))
+    page.run()
+    press(page, "Extract")
+    assert int(page.metric[0].value) > 2
+    go(page, "Missing values", "cohort-view")
+
+
+def test_cohort_of_the_run_is_offered_by_phenotype(open_page, app_run: str) -> None:
+    page = open_page("cohort", {"run": app_run})
+    page = go(page, "Table 1", "cohort-view")
+    names = [str(column) for column in page.dataframe[0].value.columns]
+    assert any(name.startswith("Phenotype 0") for name in names)
+
+
+SMALL_STUDY = """
+schema_version = 1
+name = "fluids"
+title = "Fluids"
+population = "Adults in a small unit"
+horizon = 6
+step_hours = 2.0
+terminal_coeff = 5.0
+severity = "Score"
+highlights = ["Score"]
+
+[actions]
+drug = "fluid"
+unit = "mL per 2 h"
+upper = [0.0, 250.0, 1000.0]
+representative = [0.0, 125.0, 600.0]
+
+[[columns]]
+name = "Age"
+unit = "years"
+kind = "static"
+plausible = [0.0, 120.0]
+
+[[columns]]
+name = "Score"
+unit = "points"
+kind = "temporal"
+plausible = [0.0, 20.0]
+"""
+
+
+def test_a_cohort_of_another_study_keeps_its_study(open_page, app_data: Path) -> None:
+    rows = [(stay, step, 60.0, step % 5, step % 3, 0) for stay in range(12) for step in range(4)]
+    frame = pd.DataFrame(rows, columns=["traj", "step", "Age", "Score", "action", "outcome"])
+    frame.loc[frame["step"] == 3, "outcome"] = np.where(np.arange(12) % 3, 1, -1)
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader(key="upload-study").set_value(("s.toml", b"name = 3", "application/toml"))
+    page.run()
+    assert not page.exception
+    assert "schema" in texts(page) or "missing" in texts(page)
+    page.file_uploader(key="upload-study").set_value(("s.toml", SMALL_STUDY.encode(), "application/toml"))
+    page.file_uploader(key="upload-file").set_value(("mine.csv", to_csv(frame), "text/csv"))
+    page.run()
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    assert load_cohort(path, path.with_suffix(".toml")).study.name == "fluids"
+    assert page.metric[0].value == "12"

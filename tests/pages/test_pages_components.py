@@ -1,0 +1,193 @@
+"""Session, places, exports and forms, apart from any page."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.encoder.config import EncoderConfig
+from pages.components.export import basis, file_name, neutralize, to_csv
+from pages.components.forms import _bounds, _kind, _step
+from pages.components.places import new_token, run_path, uploads_root
+from pages.components.session import LONGEST_SELECTION, Selection, Session
+
+
+def fake_run(**changes: object) -> SimpleNamespace:
+    config = SimpleNamespace(
+        phenotypes=SimpleNamespace(n_clusters=4),
+        fusion=SimpleNamespace(lambda_=9.0, mode="prospective"),
+        agents=SimpleNamespace(temperature=1.0),
+    )
+    run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
+    return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
+
+
+@given(st.sets(st.integers(0, 3000), max_size=60), st.text(min_size=1, max_size=20))
+def test_selection_survives_the_url(patients: set[int], name: str) -> None:
+    selection = Selection.of(name, list(patients))
+    assert Selection.decode(name, selection.encode()) == selection
+
+
+@given(st.text(max_size=60))
+def test_a_foreign_selection_never_raises(text: str) -> None:
+    found = Selection.decode("x", text)
+    assert found is None or all(p >= 0 for p in found.patients)
+
+
+def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
+    session = Session(owner="o" * 20, run="a-run")
+    session.choose("n_clusters", 5)
+    session.choose("lambda_", math.inf)
+    session.choose("mode", "retrospective")
+    session.patient, session.step = 7, 3
+    session.select("mine", [4, 2, 2])
+    shared = session.to_params(private=False)
+    assert "owner" not in shared
+    assert session.to_params()["owner"] == "o" * 20
+    again = Session(owner="p" * 20)
+    again.read_params(shared)
+    assert (again.run, again.n_clusters, again.lambda_, again.mode) == ("a-run", 5, math.inf, "retrospective")
+    assert (again.patient, again.step, again.selection) == (7, 3, Selection("mine", (2, 4)))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"run": "../../etc"},
+        {"run": "/etc/passwd"},
+        {"k": "nan"},
+        {"k": "1e99"},
+        {"lambda": "-1"},
+        {"mode": "psychic"},
+        {"patient": "-1"},
+        {"patient": "inf"},
+        {"temperature": "0"},
+        {"selection": "%%%"},
+    ],
+)
+def test_malformed_links_change_nothing(params: dict[str, str]) -> None:
+    session = Session(owner="o" * 20)
+    session.read_params(params)
+    assert session == Session(owner="o" * 20)
+
+
+def test_a_huge_selection_stays_out_of_the_url() -> None:
+    session = Session(owner="o" * 20)
+    chosen = np.flatnonzero(np.random.default_rng(0).random(100_000) < 0.5)
+    session.select("half", chosen)
+    assert "selection" not in session.to_params()
+    assert max(len(value) for value in session.to_params().values()) <= LONGEST_SELECTION
+
+
+def test_fields_follow_the_run_until_they_are_chosen() -> None:
+    session = Session(owner="o" * 20)
+    session.fit(fake_run())
+    assert (session.n_clusters, session.lambda_, session.mode) == (4, 9.0, "prospective")
+    session.choose("n_clusters", 3)
+    session.choose("lambda_", 14.0)
+    session.patient = 99
+    session.select("some", [1, 99])
+    session.fit(fake_run())
+    assert (session.n_clusters, session.lambda_) == (3, 15.0)
+    assert session.patient is None
+    assert session.selection == Selection("some", (1,))
+
+
+def test_a_choice_that_the_run_does_not_hold_falls_back_to_the_run() -> None:
+    session = Session(owner="o" * 20)
+    session.choose("n_clusters", 9)
+    session.fit(fake_run(k_values=(2,)))
+    assert session.n_clusters == 2
+
+
+def test_another_run_drops_patients_of_the_run_before() -> None:
+    session = Session(owner="o" * 20, run="a", patient=3, step=2)
+    session.select("some", [1])
+    session.open_run("b")
+    assert (session.patient, session.step, session.selection, session.selections) == (None, None, None, {})
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "/etc", "a/b", "", ".hidden", "a" * 200, "a\\b", "a\0"])
+def test_run_names_cannot_leave_the_folder(name: str) -> None:
+    assert run_path(name) is None
+
+
+@pytest.mark.parametrize("owner", ["", "short", "../../../../../../etc", "x" * 100])
+def test_owner_tokens_cannot_leave_the_folder(owner: str) -> None:
+    with pytest.raises(ValueError, match="owner token"):
+        uploads_root(owner)
+
+
+def test_new_tokens_are_long_and_differ(tmp_path: Path) -> None:
+    tokens = {new_token() for _ in range(50)}
+    assert len(tokens) == 50
+    assert all(uploads_root(token).name == token for token in tokens)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])
+def test_formulas_in_text_cells_are_neutralized(text: str) -> None:
+    assert neutralize(text).startswith("'")
+    line = to_csv(pd.DataFrame({"a": [text], "b": [-1.5]})).decode()
+    again = pd.read_csv(pd.io.common.StringIO(line), dtype=str) if "\r" not in text and "\t" not in text else None
+    if again is not None:
+        assert again["a"][0].startswith("'")
+        assert float(again["b"][0]) == -1.5
+
+
+def test_formula_headers_are_neutralized_and_numbers_are_not() -> None:
+    assert to_csv(pd.DataFrame({"=x": [-2]})).decode() == "'=x\n-2\n"
+    assert neutralize(-3) == -3
+    assert neutralize("plain") == "plain"
+
+
+def test_file_names_are_harmless() -> None:
+    assert file_name("../../a b/c", "csv") == "a-b-c.csv"
+    assert file_name("", "csv") == "phenopolicy.csv"
+
+
+def test_basis_names_interval_support_and_mode() -> None:
+    text = basis(low=1.0, high=2.0, ess=3.25, n=2004, estimator="PHWIS", mode="prospective")
+    assert text == "95 % CI [1.00, 2.00] · ESS 3.2 of 2,004 · PHWIS · prospective"
+    assert basis() == "no basis stated"
+    assert "no interval" in basis(low=math.nan, high=math.nan)
+
+
+def test_form_bounds_are_values_that_the_settings_accept() -> None:
+    for name, field in EncoderConfig.model_fields.items():
+        kind, _ = _kind(field.annotation)
+        if kind not in (int, float):
+            continue
+        low, high = _bounds(field, kind)
+        for value in (low, high):
+            if value is not None and abs(value) < 1e12:
+                assert getattr(EncoderConfig.build({name: value}), name) == value
+
+
+@pytest.mark.parametrize(("annotation", "wanted"), [(int | None, (int, True)), (float, (float, False))])
+def test_optional_fields_are_known(annotation: object, wanted: tuple[type, bool]) -> None:
+    assert _kind(annotation) == wanted
+
+
+@pytest.mark.parametrize(("value", "step"), [(5e-5, 1e-6), (0.3, 0.01), (0.0, 0.1), (15.0, 1.0)])
+def test_steps_follow_the_magnitude(value: float, step: float) -> None:
+    assert math.isclose(_step(value), step)
+
+
+def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
+    import tomllib
+
+    from core.figures.theme import PHENOTYPE_COLORS
+
+    settings = tomllib.loads((Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml").read_text())
+    assert tuple(settings["theme"]["chartCategoricalColors"]) == PHENOTYPE_COLORS
+    assert settings["browser"]["gatherUsageStats"] is False
+    assert settings["server"]["address"] == "127.0.0.1"
+    json.dumps(settings)

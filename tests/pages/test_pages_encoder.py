@@ -1,0 +1,216 @@
+"""The Encoder page: set up, start, follow, look into a run, save and load weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import core.runs.jobs as jobs
+from core.cohort import save_cohort, simulate_cohort
+from core.files import write_json
+from core.runs.jobs import JobStatus
+
+OWNER = "a-token-of-this-test-only"
+
+
+def go(page: AppTest, view: str, key: str = "encoder-view") -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(view)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+@pytest.fixture
+def stored(app_data: Path) -> str:
+    """A cohort of this owner; returns its key."""
+    cohort, _ = simulate_cohort("mimic-iv", 20, 1)
+    path = save_cohort(cohort, app_data / "uploads" / OWNER / f"{cohort.data_hash}.parquet")
+    facts = {"label": "small", "n_patients": 20, "simulated": True, "created": "2026-01-01", "report": {}}
+    write_json(path.with_suffix(".json"), facts)
+    return cohort.data_hash
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """What start_run was called with, instead of a subprocess."""
+    calls: list[dict] = []
+
+    def start_run(
+        cohort: Path,
+        folder: Path,
+        preset: str,
+        overrides: Mapping[str, str],
+        owner: str,
+        *,
+        name: str,
+        study: Path | None,
+    ) -> JobStatus:
+        given = {"cohort": cohort, "folder": folder, "overrides": overrides, "owner": owner, "name": name}
+        calls.append({**given, "study": study})
+        folder.mkdir(parents=True)
+        write_json(folder / "job.json", {"owner": owner, "pid": 0, "command": []})
+        return JobStatus("waiting")
+
+    monkeypatch.setattr(jobs, "start_run", start_run)
+    return calls
+
+
+def test_without_a_cohort_the_page_says_where_to_get_one(open_page) -> None:
+    page = open_page("encoder")
+    assert any("No cohort to train on yet" in str(part.value) for part in page.markdown)
+
+
+def test_changed_parameters_reach_the_run(open_page, stored: str, started: list, monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "read_job", lambda folder: JobStatus("waiting"))
+    page = open_page("encoder")
+    page.number_input(key="setting-encoder.epochs").set_value(7)
+    page.run()
+    go(page, "phenotypes", "encoder-group")
+    page.number_input(key="setting-phenotypes.n_clusters").set_value(4)
+    page.run()
+    go(page, "encoder", "encoder-group")
+    assert page.number_input(key="setting-encoder.epochs").value == 7
+    page.button(key="encoder-run").click()
+    page.run()
+    assert not page.exception
+    (call,) = started
+    assert call["cohort"].stem == stored
+    assert call["overrides"] == {"encoder.epochs": "7", "phenotypes.n_clusters": "4"}
+    assert call["study"] is None  # the app's own
+    assert call["owner"] == OWNER
+    assert page.query_params["job"] == call["folder"].name
+
+
+def test_back_to_the_preset_forgets_every_change(open_page, stored: str) -> None:
+    page = open_page("encoder")
+    before = page.number_input(key="setting-encoder.epochs").value
+    page.number_input(key="setting-encoder.epochs").set_value(before + 1)
+    page.run()
+    next(button for button in page.button if button.label == "Back to the preset").click()
+    page.run()
+    assert page.number_input(key="setting-encoder.epochs").value == before
+
+
+def test_every_group_of_parameters_draws_with_its_meaning(open_page, stored: str) -> None:
+    from core.runs.config import RunConfig
+
+    page = open_page("encoder")
+    for group, field in RunConfig.model_fields.items():
+        if group == "preset":
+            continue
+        go(page, group, "encoder-group")
+        widgets = [*page.number_input, *page.selectbox, *page.toggle, *page.text_input]
+        drawn = {widget.key: widget.help for widget in widgets if str(widget.key).startswith(f"setting-{group}.")}
+        assert set(drawn) == {f"setting-{group}.{name}" for name in field.annotation.model_fields}
+        shown = [str(caption.value).lower() for caption in page.caption]
+        for name, meant in field.annotation.model_fields.items():
+            assert any(text.startswith((meant.description or "?").lower()) for text in shown), (group, name)
+
+
+def test_what_a_group_takes_from_another_is_shown_and_follows_it(open_page, stored: str) -> None:
+    page = go(open_page("encoder"), "run", "encoder-group")
+    page.number_input(key="setting-run.seed").set_value(7)
+    page.run()
+    assert page.number_input(key="setting-run.seed").value == 7
+    go(page, "agents", "encoder-group")
+    assert page.number_input(key="setting-agents.seed").value == 7
+    page.number_input(key="setting-agents.gamma").set_value(0.9)
+    page.run()
+    go(page, "fqe", "encoder-group")
+    gamma = page.number_input(key="setting-fqe.gamma")
+    assert gamma.value == 0.9
+    assert gamma.disabled
+    assert any("The same as agents: gamma" in str(caption.value) for caption in page.caption)
+    listed = next(str(caption.value) for caption in page.caption if str(caption.value).startswith("Changed"))
+    assert listed == "Changed: `agents.gamma=0.9`, `run.seed=7`"
+
+
+def test_a_name_that_is_taken_is_refused(open_page, stored: str, started: list, app_data: Path) -> None:
+    (app_data / "runs" / "mine").mkdir()
+    page = open_page("encoder")
+    page.text_input(key="encoder-name").set_value("mine")
+    page.button(key="encoder-run").click()
+    page.run()
+    assert "There is a run 'mine' already" in page.error[0].value
+    assert not started
+
+
+def test_a_run_keeps_the_name_that_it_was_given(open_page, stored: str, started: list, monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "read_job", lambda folder: JobStatus("waiting", name="Älter als <b>65</b> / neu"))
+    page = open_page("encoder")
+    page.text_input(key="encoder-name").set_value("Älter als <b>65</b> / neu")
+    page.button(key="encoder-run").click()
+    page.run()
+    assert not page.exception
+    (call,) = started
+    assert call["name"] == "Älter als <b>65</b> / neu"
+    assert call["folder"].name == "lter-als-b-65-b-neu"
+    assert any("&lt;b&gt;65" in block.proto.body for block in page.get("html"))
+
+
+@pytest.mark.parametrize("state", ["waiting", "running", "done", "failed", "cancelled", "interrupted"])
+def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monkeypatch, state: str) -> None:
+    folder = app_data / "runs" / "job"
+    folder.mkdir()
+    write_json(folder / "job.json", {"owner": OWNER, "pid": 0, "command": []})
+    history = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "valid_loss": [0.9, 0.6]})
+    error = "It broke." if state == "failed" else ""
+    status = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history)
+    monkeypatch.setattr(jobs, "read_job", lambda path: status)
+    page = open_page("encoder", {"job": "job"})
+    buttons = {button.label for button in page.button}
+    assert page.get("plotly_chart")
+    assert ("Cancel" in buttons) == (state in ("waiting", "running"))
+    assert ("Resume" in buttons) == (state in ("failed", "cancelled", "interrupted"))
+    assert ("Show this run" in buttons) == (state == "done")
+
+
+def test_a_run_of_somebody_else_cannot_be_followed(open_page, app_data: Path) -> None:
+    folder = app_data / "runs" / "job"
+    folder.mkdir()
+    write_json(folder / "job.json", {"owner": "the-token-of-somebody-else", "pid": 0, "command": []})
+    page = open_page("encoder", {"job": "job"})
+    assert any("This run is not here" in str(part.value) for part in page.markdown)
+    assert not page.get("plotly_chart")
+
+
+@pytest.mark.parametrize("view", ["Training", "Reconstruction", "Attention", "Save and load"])
+def test_views_without_a_run_say_so(open_page, view: str) -> None:
+    page = go(open_page("encoder"), view)
+    assert any("No finished run" in str(part.value) for part in page.markdown)
+
+
+@pytest.mark.parametrize("view", ["Training", "Reconstruction", "Attention", "Save and load"])
+def test_views_of_a_run_draw(open_page, app_run: str, view: str) -> None:
+    page = go(open_page("encoder", {"patient": "3"}), view)
+    if view == "Save and load":
+        assert any("encoder.safetensors" in str(part.value) for part in page.markdown)
+    else:
+        assert page.get("plotly_chart")
+
+
+def test_a_saved_encoder_is_taken_for_the_next_run(open_page, app_run: str, tiny_run: Path) -> None:
+    page = go(open_page("encoder"), "Save and load")
+    for key, name in (("encoder-weights", "encoder.safetensors"), ("encoder-manifest", "encoder.json")):
+        content = (tiny_run / "encoder" / name).read_bytes()
+        page.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
+    page.run()
+    assert not page.exception
+    assert "skips its training" in page.success[0].value
+    page = go(page, "Set up")
+    assert any("run.encoder_folder" in str(part.value) for part in page.caption)
+
+
+def test_a_foreign_encoder_is_refused_in_words(open_page, app_run: str, tiny_run: Path, app_data: Path) -> None:
+    page = go(open_page("encoder"), "Save and load")
+    manifest = (tiny_run / "encoder" / "encoder.json").read_bytes()
+    page.file_uploader(key="encoder-weights").set_value(("w.safetensors", b"not weights", "application/octet-stream"))
+    page.file_uploader(key="encoder-manifest").set_value(("m.json", manifest, "application/json"))
+    page.run()
+    assert not page.exception
+    assert "This encoder cannot be used" in page.error[0].value
+    assert not list(app_data.glob("uploads/*/encoder-*"))

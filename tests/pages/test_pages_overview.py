@@ -1,0 +1,64 @@
+"""The Overview page: empty, with a run, and with a link to a run that is not one's own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_first_visit_says_what_to_do(open_page) -> None:
+    page = open_page("overview")
+    assert any("No finished run yet" in str(part.value) for part in page.markdown)
+
+
+def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
+    page = open_page("overview")
+    assert page.query_params["run"] == app_run
+    gain = page.metric[2]
+    assert gain.label == "Estimated value: fused policy minus clinicians"
+    assert gain.value[0] in "+-"
+    assert any("True difference in the simulator" in str(part.value) for part in page.markdown)
+    assert any("ESS" in str(part.value) and "PHWIS" in str(part.value) for part in page.caption)
+    assert page.dataframe[0].value["run"].tolist() == ["Tiny run"]
+
+
+def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not app.exception
+    assert not any(str(part.value).startswith("→") for part in app.caption)
+    links = app.get("page_link")
+    assert len(links) >= 6
+
+
+def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path, tiny_run: Path) -> None:
+    folder = app_data / "runs" / "private"
+    shutil.copytree(tiny_run, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": "the-token-of-somebody-else"}))
+    page = open_page("overview", {"run": "private"})
+    assert not page.metric
+    assert not page.dataframe
+    mine = open_page("overview", {"run": "private", "owner": "the-token-of-somebody-else"})
+    assert mine.metric
+
+
+def test_a_broken_run_is_left_out(open_page, app_data: Path) -> None:
+    folder = app_data / "runs" / "broken"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{not json")
+    page = open_page("overview", {"run": "broken"})
+    assert any("No finished run yet" in str(part.value) for part in page.markdown)
+
+
+def test_a_run_with_a_damaged_file_is_reported_in_words(app_data: Path, tiny_run: Path) -> None:
+    folder = app_data / "runs" / "damaged"
+    shutil.copytree(tiny_run, folder)
+    (folder / "evaluations.parquet").write_bytes(b"not a table")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not app.exception
+    assert "Drawing this page did not work" in app.error[0].value

@@ -1,0 +1,185 @@
+"""The Patient page: list, timeline, and one decision with its support."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.runs.view import RunView
+from pages.components import decision
+from pages.components.decision import critic_ties, neighborhood, refusal, step_estimates
+from pages.components.patients import Filters, patient_table
+from pages.components.session import KEY, Selection
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def texts(page: AppTest) -> str:
+    parts = (*page.markdown, *page.caption, *page.warning, *page.info, *page.subheader)
+    return " ".join(str(part.value) for part in parts)
+
+
+def view(page: AppTest, name: str, key: str = "decision-view") -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(name)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+@pytest.fixture
+def run(tiny_run: Path) -> RunView:
+    return RunView(tiny_run)
+
+
+@pytest.fixture
+def longest(run: RunView) -> int:
+    return int(np.argmax(run.cohort.lengths))
+
+
+@pytest.fixture
+def page(open_page, app_run: str, longest: int) -> AppTest:
+    return open_page("patient", {"run": app_run, "patient": str(longest), "step": "5"})
+
+
+def test_without_a_choice_an_unseen_patient_with_a_long_stay_is_shown(open_page, app_run: str, run: RunView) -> None:
+    page = open_page("patient", {"run": app_run})
+    chosen = page.session_state[KEY].patient
+    assert run.split_name[chosen] == "test"
+    assert run.cohort.lengths[chosen] == run.cohort.lengths[run.split.test].max()
+
+
+def test_the_timeline_shows_the_stay_as_recorded(page: AppTest, run: RunView, longest: int) -> None:
+    course = figures(page)[0]
+    rows = run.cohort.rows(longest)
+    platelets = next(t for t in course["data"] if t["name"] == "Platelets")
+    assert len(platelets["marker"]["color"]) == run.cohort.lengths[longest]
+    doses = next(t for t in course["data"] if t["name"] == "dose")
+    given = [run.study.actions.label(int(a)) for a in run.cohort.actions[rows]]
+    assert list(doses["customdata"]) == given
+    assert f"Patient {run.cohort.patients[longest]}" in texts(page)
+
+
+def test_the_same_stay_is_there_as_a_table(page: AppTest, run: RunView, longest: int) -> None:
+    page = view(page, "Table", "patient-form")
+    shown = page.dataframe[-1].value
+    assert shown["hours"].tolist() == run.study.hours(np.arange(run.cohort.lengths[longest])).tolist()
+    assert "Platelets (×10⁹/L)" in shown
+
+
+@pytest.mark.parametrize("name", ["Options", "Probabilities", "Similar states", "Phenotype"])
+def test_every_view_of_a_decision_works_at_first_and_last_step(open_page, app_run, run, longest, name: str) -> None:
+    for step in (0, int(run.cohort.lengths[longest]) - 1, 999):
+        page = open_page("patient", {"run": app_run, "patient": str(longest), "step": str(step)})
+        page = view(page, name)
+        assert len(figures(page)) == 2
+        assert "never advice for a patient" in texts(page)
+
+
+def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run: RunView, longest: int) -> None:
+    page = view(page, "Probabilities")
+    labels = figures(page)[1]["layout"]["yaxis"]["ticktext"]
+    assert labels[0] == "Clinicians"
+    assert len(labels) == 1 + 3 + 1
+    fused = run.fused_probs(3, 15.0, "prospective")[longest, 5]
+    assert fused.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_options_are_ranked_in_groups_and_rare_doses_are_refused(page: AppTest, run: RunView, longest: int) -> None:
+    said = texts(view(page, "Options"))
+    if not refusal(run, longest, 5):
+        assert "Option group 1" in said
+    assert "No options are ranked here" in said or "most similar" in said
+
+
+def test_a_state_far_from_the_records_gets_no_ranking(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 1.1)  # every state is now too far
+    page.run()
+    said = texts(view(page, "Options"))
+    assert "No options are ranked here" in said
+    assert "Too few similar patients" in said
+    assert "Option group 1" not in said
+
+
+def test_similar_states_are_counted_from_training_patients(run: RunView, longest: int) -> None:
+    table = neighborhood(run, longest, 3)
+    assert table["n"].sum() == (run.neighbors[longest, 3] >= 0).sum()
+    assert table["share"].sum() == pytest.approx(1)
+    known = table["n"] > 0
+    assert (table.loc[known, "low"] <= table.loc[known, "survival"]).all()
+    assert table.loc[~known, "low"].isna().all()
+
+
+def test_a_dose_that_nobody_similar_got_is_not_ranked(page: AppTest, run: RunView, longest: int, monkeypatch) -> None:
+    def one_dose(*where: object) -> pd.DataFrame:
+        table = neighborhood(run, longest, 5)
+        return table.assign(n=np.where(table["action"] == 0, 30, 0))
+
+    monkeypatch.setattr(decision, "neighborhood", one_dose)
+    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 0.0)
+    page.run()
+    said = texts(view(page, "Options"))
+    assert "nobody similar got it (0 of 30)" in said
+    assert "Option group 1" in said
+    assert "Option group 2" not in said
+
+
+def test_the_critic_says_when_it_cannot_tell_doses_apart(run: RunView, longest: int) -> None:
+    table = step_estimates(run, longest, 5, 3, 2.0)
+    critic = table["estimate"].str.startswith("FQI")
+    assert critic_ties(table.assign(spread=np.where(critic, 1e6, table["spread"])))
+    apart = table.assign(value=np.where(critic, table["action"] * 1.0, table["value"]))
+    assert not critic_ties(apart.assign(spread=0.1))
+
+
+def test_a_sharp_lambda_is_said_to_leave_one_expert(page: AppTest) -> None:
+    page.select_slider(key="patient-lambda").set_value(float("inf")).run()
+    assert "one expert decides" in texts(page)
+
+
+def test_one_expert_alone_has_no_spread_between_experts(run: RunView, longest: int) -> None:
+    table = step_estimates(run, longest, 3, 3, float("inf"))
+    fused = table[table["estimate"].str.startswith("Fused")]
+    assert fused["spread"].to_numpy() == pytest.approx(np.zeros(run.study.n_actions), abs=1e-6)
+
+
+def test_next_and_previous_walk_through_the_list(page: AppTest, longest: int) -> None:
+    page.button(key="next-patient").click().run()
+    following = page.session_state[KEY].patient
+    assert following == longest + 1 or following == longest
+    page.button(key="previous-patient").click().run()
+    assert not page.exception
+    assert page.session_state[KEY].patient == max(following - 1, 0)
+
+
+def test_filters_narrow_the_list_and_say_when_nothing_matches(page: AppTest, run: RunView) -> None:
+    page.multiselect(key="filter-outcome").set_value(["died"]).run()
+    shown = page.dataframe[0].value
+    assert set(shown["outcome"]) == {"died"}
+    assert len(shown) == (run.cohort.outcomes < 0).sum()
+    page.slider(key="filter-steps").set_value((2, 2)).run()
+    page.multiselect(key="filter-split").set_value(["valid"]).run()
+    assert not page.exception
+
+
+def test_the_list_can_be_limited_to_a_selection(open_page, app_run: str) -> None:
+    chosen = Selection.of("map", [2, 4, 6])
+    page = open_page("patient", {"run": app_run, "selection": chosen.encode()})
+    page.checkbox(key="filter-selection").check().run()
+    assert len(page.dataframe[0].value) == 3
+
+
+def test_the_exported_table_has_keys_and_every_column(run: RunView) -> None:
+    table = patient_table(run, 3, np.arange(5), every_column=True)
+    assert table["patient"].tolist() == run.cohort.patients[:5].tolist()
+    assert sum(" at start (" in name for name in table) == run.study.n_columns
+
+
+def test_filters_are_hashable_so_that_each_list_has_its_own_table() -> None:
+    assert hash(Filters((1,), ("died",))) != hash(Filters((2,), ("died",)))

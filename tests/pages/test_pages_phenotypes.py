@@ -1,0 +1,138 @@
+"""The Phenotypes page: map, selection, published panel, honesty."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.runs.view import RunView
+from pages.components.session import KEY, Selection
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def view(page: AppTest, name: str, key: str = "phenotypes-view") -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(name)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(
+        str(part.value) for part in (*page.markdown, *page.caption, *page.warning, *page.subheader, *page.info)
+    )
+
+
+def points(figure: dict) -> dict[int, tuple[float, float]]:
+    placed = {}
+    for trace in figure["data"]:
+        patients = np.ravel(decode(trace["customdata"]))
+        placed |= dict(zip(patients.tolist(), zip(decode(trace["x"]), decode(trace["y"]), strict=True), strict=True))
+    return placed
+
+
+def decode(values: object) -> np.ndarray:
+    """Plotly sends typed arrays as base64."""
+    if isinstance(values, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+    return np.asarray(values)
+
+
+def test_without_a_run_the_page_says_what_to_do(open_page) -> None:
+    assert "No finished run yet" in texts(open_page("phenotypes"))
+
+
+def test_k_recolors_and_no_point_moves(open_page, app_run: str, tiny_run: Path) -> None:
+    page = open_page("phenotypes", {"run": app_run})
+    before = points(figures(page)[0])
+    assert len(before) == RunView(tiny_run).cohort.n_patients
+    page.select_slider(key="map-k").set_value(4).run()
+    assert not page.exception
+    after = figures(page)[0]
+    assert points(after) == before
+    assert len(after["data"]) == 4
+    assert page.session_state[KEY].n_clusters == 4
+
+
+def test_the_map_says_what_it_is_not(open_page, app_run: str) -> None:
+    said = texts(open_page("phenotypes", {"run": app_run}))
+    for words in ("are not measurements", "clustering is done in the latent space", "seed 42", "All patients"):
+        assert words in said
+
+
+def test_a_selection_in_the_link_is_shown_with_its_patients(open_page, app_run: str, tiny_run: Path) -> None:
+    chosen = Selection.of("map", [3, 5, 8, 13, 21, 34])
+    page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode(), "selected": "map"})
+    run = RunView(tiny_run)
+    assert "6 selected patients" in texts(page)
+    listed = page.dataframe[0].value["patient"].tolist()
+    assert listed == run.cohort.patients[list(chosen.patients)].tolist()
+    page = view(page, "What sets them apart", "selection-show")
+    assert "6 selected against" in texts(page)
+
+
+def test_one_selected_patient_is_one(open_page, app_run: str) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [3]).encode()})
+    assert "1 selected patient " in texts(page)
+
+
+def test_too_few_patients_are_not_compared(open_page, app_run: str) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [1, 2]).encode()})
+    assert "Too few patients to compare" in texts(view(page, "What sets them apart", "selection-show"))
+
+
+def test_clearing_the_selection_brings_back_the_hint(open_page, app_run: str) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [1, 2, 3]).encode()})
+    page.button(key="clear-selection").click().run()
+    assert page.session_state[KEY].selection is None
+    assert "Drag a lasso" in texts(page)
+
+
+def test_a_kept_selection_can_be_returned_to_after_another_lasso(open_page, app_run: str) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [1, 2, 3, 4]).encode()})
+    page.text_input[0].set_value("early shock")
+    next(button for button in page.button if button.label == "Keep").click().run()
+    assert page.session_state[KEY].selection == Selection.of("early shock", [1, 2, 3, 4])
+    page.session_state[KEY].select("map", [7, 8])
+    page.run()
+    assert "2 selected patients" in texts(page)
+    page.selectbox(key="kept-selections").set_value("early shock").run()
+    assert "4 selected patients" in texts(page)
+
+
+def test_the_published_panel_shows_every_part(open_page, app_run: str, tiny_run: Path) -> None:
+    page = view(open_page("phenotypes", {"run": app_run}), "Published panel")
+    silhouette, outcomes, courses, severity = figures(page)
+    run = RunView(tiny_run)
+    assert decode(silhouette["data"][0]["y"]).tolist() == pytest.approx(run.indices["silhouette"].tolist())
+    died = decode(outcomes["data"][1]["x"])
+    labels = run.labels(3)
+    assert died == pytest.approx([100 * (run.cohort.outcomes[labels == k] < 0).mean() for k in range(3)])
+    titles = [a["text"] for a in courses["layout"]["annotations"]]
+    assert titles[:3] == ["SOFA score (points)", "Platelets (×10⁹/L)", "Lactate (mmol/L)"]
+    assert sum(len(decode(t["y"])) > 0 for t in severity["data"]) == 3
+
+
+def test_any_feature_can_be_chosen_and_none(open_page, app_run: str) -> None:
+    page = view(open_page("phenotypes", {"run": app_run}), "Published panel")
+    page.multiselect(key="panel-features").set_value(["Creatinine"]).run()
+    assert figures(page)[2]["layout"]["annotations"][0]["text"].startswith("Creatinine")
+    page.multiselect(key="panel-features").set_value([]).run()
+    assert "No feature chosen" in texts(page)
+
+
+def test_the_honesty_table_names_rivals_and_truth(open_page, app_run: str) -> None:
+    page = view(open_page("phenotypes", {"run": app_run}), "How far to trust them")
+    shown = page.dataframe[0].value
+    assert {"encoder", "patient means"} <= set(shown["representation"])
+    assert shown["ARI, truth"].notna().all()
+    assert len(figures(page)) == 1

@@ -1,0 +1,140 @@
+"""The Policies page: doses, the lambda axis, values with support."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.errors import ArtifactError
+from core.runs.view import RunView
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def view(page: AppTest, name: str, key: str = "policies-view") -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(name)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(str(part.value) for part in (*page.markdown, *page.caption, *page.warning))
+
+
+@pytest.fixture
+def page(open_page, app_run: str) -> AppTest:
+    return open_page("policies", {"run": app_run})
+
+
+@pytest.fixture
+def run(tiny_run: Path) -> RunView:
+    return RunView(tiny_run)
+
+
+def test_given_doses_are_those_of_the_test_patients(page: AppTest, run: RunView) -> None:
+    shares, difference = figures(page)
+    mask = run.trajectories.mask[run.split.test]
+    given = run.trajectories.actions[run.split.test][mask]
+    drawn = [np.ravel(np.asarray(decode(t["x"])))[0] for t in shares["data"]]
+    assert drawn == pytest.approx([100 * (given == a).mean() for a in range(run.study.n_actions)])
+    assert f"{mask.sum():,} steps" in texts(page)
+    assert "insufficient data" in texts(page)
+    assert difference["data"][0]["type"] == "heatmap"
+
+
+def decode(values: object) -> np.ndarray:
+    """Plotly sends typed arrays as base64."""
+    if isinstance(values, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+    return np.asarray(values)
+
+
+def test_a_stricter_count_hatches_every_cell(page: AppTest) -> None:
+    page.number_input(key="difference-minimum").set_value(1000).run()
+    assert not page.exception
+    heat = figures(page)[1]["data"][0]
+    assert np.isnan(decode(heat["z"]).astype(float)).all()
+
+
+def test_what_a_run_lacks_is_said_in_a_sentence(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise ArtifactError("evaluations.parquet is missing; run the evaluation again.")
+
+    monkeypatch.setattr(RunView, "policy_table", missing)
+    page = view(page, "Value")
+    assert "run the evaluation again" in page.error[0].value
+
+
+@pytest.mark.parametrize("lambda_", [0.0, 15.0, float("inf")])
+def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunView, lambda_: float) -> None:
+    page = view(page, "Fusion λ")
+    page.select_slider(key="fusion-lambda").set_value(lambda_).run()
+    assert not page.exception
+    axis = figures(page)[0]
+    value = next(t for t in axis["data"] if t.get("name") == "phwis")
+    assert len(decode(value["x"])) == len(run.lambdas)
+    assert "The ends are the pure policies" in texts(page)
+    assert "ESS" in texts(page)
+
+
+def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
+    page = view(page, "Value")
+    shown: pd.DataFrame = page.dataframe[0].value
+    assert shown["policy"].tolist()[0] == "Clinicians"
+    assert len(shown) == 5 + 3
+    assert shown["PHWIS"].str.contains(r"\[.*\]").all()
+    bad = shown["ESS"] < run.config.evaluation.ess_floor
+    assert bad.any()
+    for column in ("PHWDR", "survival", "expected survival"):
+        assert shown.loc[bad, column].str.startswith("(").all()
+    assert not shown["FQE"].str.contains(r"[(\[]").any()
+    assert ((shown["support"] == "not supported") == bad).all()
+    assert "true value" in shown
+    assert "true value of their policy" in texts(page) or "does not hold the true value" in texts(page)
+
+
+def test_published_values_can_be_laid_over(page: AppTest) -> None:
+    page = view(page, "Value")
+    page.toggle(key="value-published").set_value(True).run()
+    assert not page.exception
+    assert "published" in [t.get("name") for t in figures(page)[0]["data"]]
+
+
+def test_support_shows_calibration_and_verdicts(page: AppTest) -> None:
+    page = view(page, "Support")
+    curves, _ = figures(page)
+    assert len(curves["data"]) == 8
+    assert "calibration error" in texts(page)
+    assert set(page.dataframe[0].value["support"]) <= {"supported", "weak", "not supported"}
+    page.selectbox(key="support-dose").set_value(2).run()
+    assert not page.exception
+
+
+def test_k_and_mode_can_be_changed(page: AppTest) -> None:
+    page.select_slider(key="doses-k").set_value(2).run()
+    next(group for group in page.button_group if group.key == "doses-mode").set_value("retrospective")
+    page.run()
+    assert not page.exception
+    assert "retrospective" in texts(page)
+
+
+def test_dose_excess_has_a_curve_and_its_surprises(page: AppTest, run: RunView) -> None:
+    page = view(page, "Dose excess")
+    next(group for group in page.button_group if group.key == "excess-patients").set_value("all")
+    page.run()
+    assert not page.exception
+    (curve,) = figures(page)
+    drawn = next(t for t in curve["data"] if t["name"] == "Fused")
+    counted = np.asarray(decode(drawn["customdata"])).reshape(-1, 3)[:, 0]
+    assert counted.sum() == run.cohort.n_patients
+    assert "does not show that following the policy would save anyone" in texts(page)

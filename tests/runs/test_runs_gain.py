@@ -1,0 +1,41 @@
+"""The difference of two policies is that of their values, on the same resamples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.runs.gain import gain
+from core.runs.stays import PolicyKey, policy_key
+from core.runs.view import RunView
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run: Path) -> RunView:
+    return RunView(tiny_run)
+
+
+def test_the_gain_is_the_difference_of_the_stored_values(run: RunView) -> None:
+    lambda_ = run.config.fusion.lambda_
+    found = gain(run, run.split.test, policy_key("fused", 3, lambda_, "prospective"))
+    rows = run.policy_table(3, lambda_, "prospective").query("estimator == 'phwis'").set_index("policy")
+    assert found.policy.value == pytest.approx(rows.at["fused", "value"])
+    assert found.reference.value == pytest.approx(rows.at["clinician", "value"])
+    assert found.difference.value == pytest.approx(found.policy.value - found.reference.value)
+    assert found.difference.low < found.difference.value < found.difference.high
+
+
+def test_a_policy_gains_nothing_over_itself(run: RunView) -> None:
+    random = PolicyKey("random")
+    found = gain(run, run.split.test, random, random)
+    assert (found.difference.value, found.difference.low, found.difference.high) == (0, 0, 0)
+
+
+def test_stays_of_one_person_are_drawn_together(run: RunView) -> None:
+    zero = PolicyKey("zero-drug")
+    alone = gain(run, run.split.test, zero)
+    together = gain(run, run.split.test, zero, persons=np.zeros(len(run.split.test), dtype=int))
+    assert together.difference.value == alone.difference.value
+    assert together.difference.high - together.difference.low == pytest.approx(0)

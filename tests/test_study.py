@@ -1,0 +1,157 @@
+"""A study is a TOML file: what it may say, and how a wrong one is explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import StudyError
+from core.study import StudySpec, load_study
+
+GOOD = """
+name = "vaso"
+title = "Vasopressor in shock"
+population = "Adults in shock"
+horizon = 5
+step_hours = 1.0
+start_hours = -2.0
+terminal_coeff = 10.0
+outcome_labels = ["alive"]
+severity = "lactate"
+highlights = ["map"]
+
+[actions]
+drug = "norepinephrine"
+unit = "ug/kg/min"
+upper = [0.0, 0.03, 1.5]
+representative = [0.0, 0.02, 0.4]
+
+[[columns]]
+name = "age"
+unit = "years"
+kind = "static"
+plausible = [18, 120]
+
+[[columns]]
+name = "map"
+unit = "mmHg"
+kind = "temporal"
+plausible = [10, 250]
+
+[[columns]]
+name = "lactate"
+unit = "mmol/L"
+kind = "temporal"
+plausible = [0, 50]
+
+[[rewards]]
+name = "clearance"
+kind = "difference"
+column = "lactate"
+coefficient = -1.0
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_study_is_the_published_one() -> None:
+    study = load_study()
+    assert (study.n_columns, study.n_static, study.n_temporal, study.n_actions, study.horizon) == (36, 4, 32, 5, 16)
+    assert study.actions.upper == (0, 3600, 5402.16, 7464.14, 42645.37)
+    assert study.actions.representative == (0, 1800, 4501.08, 6433.15, 25054.755)
+    coefficients = {term.name: term.coefficient for term in study.rewards}
+    assert coefficients == {"C_0": -0.025, "C_1": -0.125, "C_2": -2, "C_3": 0.05, "C_4": 0.05}
+    assert study.terminal_coeff == 15
+    weighted = {column.name for column in study.columns if column.behavior_weight != 1}
+    assert weighted == {"Platelets", "RDW", "PTT", "INR", "Lactate", "SOFA"}
+    assert study.hours(4) == 0
+
+
+def test_load_study_takes_a_study_a_name_a_path_or_nothing(tmp_path: Path) -> None:
+    study = load_study()
+    assert load_study(study) is study
+    assert load_study("thrombocytopenia") == study
+    assert load_study(str(write(tmp_path, GOOD))).name == "vaso"
+    assert load_study(write(tmp_path, GOOD)).n_actions == 3
+
+
+def test_a_copy_with_other_columns_counts_its_own() -> None:
+    study = load_study()
+    assert (study.names[:4], study.n_static) == (tuple(column.name for column in study.columns[:4]), 4)
+    fewer = study.model_copy(update={"columns": study.columns[1:]})
+    assert (fewer.names, fewer.n_static, fewer.n_temporal) == (study.names[1:], 3, 32)
+    assert fewer.index(study.names[1]) == 0
+
+
+def test_doses_fall_into_bins_that_include_their_upper_end() -> None:
+    actions = load_study().actions
+    doses = np.array([[0, 0.01, 3600], [3600.01, 5402.16, 1e9]])
+    np.testing.assert_array_equal(actions.bin(doses), [[0, 1, 1], [2, 2, 4]])
+    np.testing.assert_array_equal(actions.bin(np.array(actions.representative)), range(5))
+    with pytest.raises(ValueError, match="a missing dose has no bin"):
+        actions.bin(np.array([1.0, np.nan]))
+
+
+def test_dose_labels_are_readable_at_any_scale(tmp_path: Path) -> None:
+    heparin = load_study().actions
+    assert [heparin.label(a) for a in (0, 1, 4)] == ["no heparin", "0–3,600", "7,464–42,645"]
+    small = StudySpec.from_toml(write(tmp_path, GOOD)).actions
+    assert [small.label(a) for a in range(3)] == ["no norepinephrine", "0–0.03", "0.03–1.5"]
+
+
+STATIC_AND_NEXT = GOOD[GOOD.index('kind = "static"') : GOOD.index("plausible = [10, 250]")]
+SWAPPED = STATIC_AND_NEXT.replace("static", "-").replace("temporal", "static").replace('"-"', '"temporal"')
+WRONG = [
+    ('severity = "lactate"', 'severity = "sofa"', "severity names column 'sofa', which the study does not have"),
+    ('column = "lactate"', 'column = "age"', "needs a temporal column, 'age' is static"),
+    ('column = "lactate"', 'column = "nothing"', "reward 'clearance' names column 'nothing'"),
+    ("horizon = 5", "horizon = 1", "'horizon' = 1 is not usable"),
+    ("horizon = 5", "horizn = 5", "unknown key 'horizn'"),
+    ("horizon = 5", "", "key 'horizon' is missing; add it"),
+    ("horizon = 5", "horizon = 5\ngamma = 0.99", "unknown key 'gamma'"),  # the discount is a setting of the run
+    ("upper = [0.0, 0.03, 1.5]", "upper = [0.0, 1.5, 0.03]", "increase strictly"),
+    ("upper = [0.0, 0.03, 1.5]", "upper = [0.0, nan, 1.5]", "finite number"),
+    ("upper = [0.0, 0.03, 1.5]", "upper = [0.1, 0.3, 1.5]", "start at 0"),
+    ("upper = [0.0, 0.03, 1.5]", "upper = [0.0, 0.03]", "one representative dose per bin"),
+    ("plausible = [10, 250]", "plausible = [250, 10]", "column 'map': plausible must be (low, high) with low < high"),
+    ("plausible = [10, 250]", "plausible = [nan, nan]", "finite number"),
+    ('name = "map"', 'name = "action"', "column names are reserved: action"),
+    ('name = "lactate"', 'name = "map"', "columns appear twice: map"),
+    (STATIC_AND_NEXT, SWAPPED, "static columns come first"),
+    ('kind = "difference"', 'kind = "range"\nlow = 2.0', "a range term needs low < high"),
+    ("[actions]", "[actions", "is not valid TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG)
+def test_a_wrong_study_is_explained(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(StudyError, match=re.escape(message)):
+        load_study(write(tmp_path, GOOD.replace(old, new, 1)))
+
+
+def test_a_study_that_cannot_be_read_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"does not exist; give the path .* \(.*thrombocytopenia.*\)"):
+        load_study("sepsis")
+    with pytest.raises(StudyError, match="cannot be read"):
+        load_study(tmp_path)
+    with pytest.raises(StudyError, match="cannot be read"):
+        load_study("bad\0name")
+    (tmp_path / "latin.toml").write_bytes(b'name = "M\xfcller"')
+    with pytest.raises(StudyError, match="is not valid TOML"):
+        load_study(tmp_path / "latin.toml")
+
+
+def test_another_study_keeps_its_own_order_and_clock(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, GOOD))
+    assert study.names == ("age", "map", "lactate")
+    assert study.index("lactate") == 2
+    assert study.column("map").unit == "mmHg"
+    np.testing.assert_array_equal(study.hours(np.arange(3)), [-2, -1, 0])
