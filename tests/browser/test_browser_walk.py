@@ -10,7 +10,7 @@ from visitor import PATIENCE, Tab
 
 from core.cohort import save_cohort, simulate_cohort
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 PATIENTS = 150
 # Small enough that a run ends in seconds; each is set in the form, as a visitor would.
