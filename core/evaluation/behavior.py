@@ -83,6 +83,25 @@ def knn_behavior_policy(
     )
 
 
+def knn_action_probs(
+    train_states: np.ndarray,
+    train_actions: np.ndarray,
+    states: np.ndarray,
+    n_actions: int,
+    n_neighbors: int = N_NEIGHBORS,
+    weights: np.ndarray | None = None,
+    pseudo_count: float = PSEUDO_COUNT,
+) -> np.ndarray:
+    """`knn_behavior_policy(...).action_probs` (m, A) at new states alone, without neighbors or support."""
+    actions = np.asarray(train_actions)
+    factor = 1.0 if weights is None else np.asarray(weights, dtype=np.float64)
+    bank, queries = _scaled(train_states, factor, "train_states"), _scaled(states, factor, "states")
+    _check(bank, actions, queries, n_actions, n_neighbors, pseudo_count)
+    k = min(n_neighbors, len(bank))
+    counts = _search(bank, actions, queries, n_actions, k, np.arange(len(bank)), None)[0]
+    return ((counts + pseudo_count) / (k + pseudo_count * n_actions)).astype(np.float32)
+
+
 def _scaled(states: np.ndarray, factor: np.ndarray | float, name: str) -> np.ndarray:
     values = np.asarray(states)
     if values.ndim != 2 or (np.ndim(factor) and np.shape(factor) != values.shape[1:]):

@@ -1,0 +1,190 @@
+"""The trust frontier of a run: how far a policy may depart from the clinicians before their records cannot judge it.
+
+Each dial leads from the clinicians' policy to a learned one (see `core.fusion.frontier`). Along it stand value, interval
+and effective sample size on recorded stays and, on simulated patients, the true value. The furthest setting at which the
+effective sample size still meets the floor is the one to start from: further out, values rest on hardly any patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.cohort import History, ground_truth
+from core.evaluation import knn_action_probs, phwdr_many, phwis_many, propensities, state_values, support_grade
+from core.fusion import between, within_support
+from core.rng import derive_seed, stream
+from core.runs.stays import PolicyKey, Stays
+from core.runs.summaries.doses import total_variation
+from core.runs.truth import RunPolicy
+from core.types import Progress
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+Mix = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+TRUTH_COLUMNS = ("dial", "setting", "true_value", "true_se", "n")
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A way from the clinicians' policy (first setting) to the learned one (last setting).
+
+    `mix(behavior, policy, setting)` gives the policy there; `known` are the settings that are rolled out on simulated
+    patients.
+    """
+
+    name: str
+    title: str
+    settings: tuple[float, ...]
+    known: tuple[float, ...]
+    mix: Mix
+
+
+MIXTURE = Dial(
+    "mixture",
+    "Share of the policy, a: π ∝ clinicians^(1-a) · policy^a",
+    tuple(round(0.05 * i, 2) for i in range(21)),
+    (0.0, 0.25, 0.5, 0.75, 1.0),
+    between,
+)
+FLOOR = Dial(
+    "floor",
+    "Only doses that clinicians give with at least this probability",
+    (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005, 0.0),
+    (0.2, 0.05, 0.01),
+    within_support,
+)
+DIALS = {dial.name: dial for dial in (MIXTURE, FLOOR)}
+
+
+def frontier_policy(stays: Stays, key: PolicyKey, dial: Dial, setting: float) -> np.ndarray:
+    """Action probabilities (N, T, A) of a policy at one setting of the dial."""
+    policy = stays.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)
+    return dial.mix(stays.behavior, policy, setting).astype(np.float32)
+
+
+def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dial) -> pd.DataFrame:
+    """Value and support of a policy along the dial, on the given patients.
+
+    One row a setting and estimator, settings in the order of the dial: setting, estimator (phwis, phwdr), value, low,
+    high, ess, support, n, distance (mean total variation from the clinicians' policy). PHWDR takes one critic, the
+    learned policy's, at every setting: it stays consistent under any, as long as the propensities hold.
+    """
+    some = stays.only(patients)
+    data, mask = some.trajectories, some.trajectories.transition_mask
+    behavior = some.behavior
+    given = propensities(behavior, data.actions)
+    which = key.policy, key.n_clusters, key.lambda_, key.mode
+    policy, q = some.policy_probs(*which), some.control_variate(*which)
+    mixed = [dial.mix(behavior, policy, setting) for setting in dial.settings]
+    chosen = np.stack([propensities(probs, data.actions) for probs in mixed])
+    v = np.stack([state_values(probs, q) for probs in mixed])
+    settings, gamma = some.config.evaluation, some.config.agents.gamma
+    q_taken, n_bootstrap = propensities(q, data.actions), settings.n_bootstrap
+    recorded = data.rewards, mask, chosen, given
+    results = {
+        "phwis": phwis_many(*recorded, gamma, n_bootstrap, _rng(some), some.persons),
+        "phwdr": phwdr_many(
+            *recorded, np.broadcast_to(q_taken, v.shape), v, gamma, n_bootstrap, _rng(some), some.persons
+        ),
+    }
+    rows = []
+    for i, setting in enumerate(dial.settings):
+        weighed = results["phwis"][i]
+        shared = {
+            "setting": setting,
+            "ess": weighed.ess,
+            "support": support_grade(
+                weighed.ess, weighed.n, weighed.zero_weight, weighed.max_weight, settings.ess_floor
+            ),
+            "n": weighed.n,
+            "distance": float(total_variation(mixed[i][mask], behavior[mask]).mean()) if mask.any() else np.nan,
+        }
+        for name, result in results.items():
+            estimate = {"estimator": name, "value": result[i].value, "low": result[i].low, "high": result[i].high}
+            rows.append({**shared, **estimate})
+    return pd.DataFrame(rows)
+
+
+def furthest_supported(table: pd.DataFrame, ess_floor: float) -> float | None:
+    """The last setting of `frontier_table` up to which every effective sample size meets the floor; None if none does.
+
+    An effective sample size that recovers further out is not counted: it does so where a few stays carry all weight.
+    """
+    once = table.drop_duplicates("setting")
+    met = np.cumprod((once["ess"] >= ess_floor).to_numpy()).astype(bool)
+    return float(once["setting"].to_numpy()[met][-1]) if met.any() else None
+
+
+class FrontierPolicy:
+    """A policy at one setting of a dial, as the simulator calls it: history so far -> action probabilities (n, A).
+
+    The clinicians' policy is the run's estimate of it at the simulated state, as it would be for new patients.
+    """
+
+    def __init__(self, view: RunView, key: PolicyKey, dial: Dial, setting: float) -> None:
+        self.view, self.dial, self.setting = view, dial, setting
+        self.policy = RunPolicy(view, key)
+        train = view.training_states
+        self.states = view.trajectories.states[train[:, 0], train[:, 1]]
+        self.actions = view.trajectories.actions[train[:, 0], train[:, 1]]
+
+    def __call__(self, history: History) -> np.ndarray:
+        study, settings = self.view.study, self.view.config.evaluation
+        behavior = knn_action_probs(
+            self.states,
+            self.actions,
+            self.view.scaler.scale(history.state),
+            study.n_actions,
+            settings.n_neighbors,
+            np.array([column.behavior_weight for column in study.columns]),
+            settings.pseudo_count,
+        )
+        return self.dial.mix(behavior, self.policy(history), self.setting)
+
+
+def frontier_truth(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
+    """Roll out the run's own fused policy along both dials; yields progress and the table so far.
+
+    Columns dial, setting, true_value, true_se, n; empty for real patients.
+    """
+    n, truth = view.config.evaluation.truth_patients, ground_truth(view.cohort)
+    rows: list[dict[str, object]] = []
+    if truth is None or n == 0:
+        yield Progress("frontier", 1, 1, "No truth: the patients are real, or roll-outs are off"), _table(rows)
+        return
+    truth, key = replace(truth, study=view.study), own_policy(view)
+    points = [(dial, setting) for dial in DIALS.values() for setting in dial.known]
+    seed = derive_seed(view.config.run.seed, "truth")
+    for done, (dial, setting) in enumerate(points, start=1):
+        policy = FrontierPolicy(view, key, dial, setting)
+        result = truth.policy_value(policy, n, seed, spans=view.scaler.spans, gamma=view.config.agents.gamma)
+        rows.append(
+            {
+                "dial": dial.name,
+                "setting": setting,
+                "true_value": result.value,
+                "true_se": result.standard_error,
+                "n": result.n,
+            }
+        )
+        yield Progress("frontier", done, len(points), "Truth along the trust frontier"), _table(rows)
+
+
+def own_policy(view: RunView) -> PolicyKey:
+    """The policy whose frontier is rolled out: fused at the run's own K and lambda, by the steps so far."""
+    return PolicyKey("fused", view.n_clusters, "prospective", view.config.fusion.lambda_)
+
+
+def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(TRUTH_COLUMNS))
+
+
+def _rng(stays: Stays) -> np.random.Generator:
+    """The same resamples at every setting, so that the course along the dial is not noise."""
+    return stream(stays.config.run.seed, "evaluation", "bootstrap")
