@@ -89,9 +89,7 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
     recorded = data.rewards, mask, chosen, given
     results = {
         "phwis": phwis_many(*recorded, gamma, n_bootstrap, _rng(some), some.persons),
-        "phwdr": phwdr_many(
-            *recorded, np.broadcast_to(q_taken, v.shape), v, gamma, n_bootstrap, _rng(some), some.persons
-        ),
+        "phwdr": phwdr_many(*recorded, q_taken, v, gamma, n_bootstrap, _rng(some), some.persons),
     }
     rows = []
     for i, setting in enumerate(dial.settings):
