@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,15 +82,20 @@ def start_run(
 
     name: what people call the run (default: its folder). study: its TOML file (default: the ICU heparin study).
     """
+    words = ["train", str(cohort_path), "--run", str(run_dir), "--preset", preset]
+    for key, value in (overrides or {}).items():
+        words += ["--set", f"{key}={value}"]
+    given = {"--owner": owner, "--name": name, "--study": "" if study is None else str(study.resolve())}
+    words += [f"{option}={text}" for option, text in given.items() if text]  # one word: a text may begin with a dash
+    return start_command(run_dir, words, owner, name)
+
+
+def start_command(run_dir: Path, words: Sequence[str], owner: str = "", name: str = "") -> JobStatus:
+    """Start `python -m core WORDS --background` for a run folder; `RunError` where a run is at work in it."""
     run_dir.mkdir(parents=True, exist_ok=True)
     if is_held(run_dir):
         raise RunError(f"a run is already at work in {run_dir.name}; wait for it or cancel it.")
-    command = [sys.executable, "-m", "core", "train", str(cohort_path), "--run", str(run_dir), "--preset", preset]
-    for key, value in (overrides or {}).items():
-        command += ["--set", f"{key}={value}"]
-    given = {"--owner": owner, "--name": name, "--study": "" if study is None else str(study.resolve())}
-    command += [f"{option}={text}" for option, text in given.items() if text]  # one word: a text may begin with a dash
-    return _launch(run_dir, command, owner, name)
+    return _launch(run_dir, [sys.executable, "-m", "core", *words], owner, name)
 
 
 def resume(run_dir: Path) -> JobStatus:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,20 +37,56 @@ STYLE = """<style>
 </style>""".replace("SIDEBAR_WIDTH", str(SIDEBAR_WIDTH))
 
 
-def page(title: str, intro: str) -> Session:
-    """Draw the head of a page (banner, title, one sentence, the current run) and return the session."""
+@dataclass(frozen=True)
+class Subject:
+    """The run on show, as the head of a page names it; `settings` in a few words."""
+
+    name: str
+    n_patients: int
+    simulated: bool
+    settings: str
+    data_hash: str
+    population: str
+
+
+def page(
+    title: str,
+    intro: str,
+    *,
+    subject: Callable[[], Subject | None] | None = None,
+    population: str = "adults in intensive care",
+) -> Session:
+    """Draw the head of a page (banner, title, one sentence, the run on show) and return the session.
+
+    subject: finds the run on show (default: the current run of the ICU study). population: where there is no run.
+    """
     _enter_frame()
     session = sync_url()
     st.html(STYLE)
-    run = current_run()
+    shown = (subject or _current_subject)()
     write_url()
-    population = html.escape(fmt_unit(run.study.population if run is not None else "adults in intensive care"))
-    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {population}.</div>')
+    people = html.escape(fmt_unit(shown.population if shown is not None else population))
+    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {people}.</div>')
     st.title(title, anchor=False)
-    if run is not None:
-        _run_line(run)
+    if shown is not None:
+        _run_line(shown)
     st.markdown(intro)
     return session
+
+
+def _current_subject() -> Subject | None:
+    run = current_run()
+    if run is None:
+        return None
+    facts = run.manifest
+    return Subject(
+        facts.name,
+        run.cohort.n_patients,
+        facts.simulated,
+        f"preset {run.config.preset}",
+        facts.data_hash,
+        run.study.population,
+    )
 
 
 def _enter_frame() -> None:
@@ -64,16 +102,16 @@ def _enter_frame() -> None:
         st.rerun()
 
 
-def _run_line(run: RunView) -> None:
-    n = run.cohort.n_patients
+def _run_line(shown: Subject) -> None:
+    n = shown.n_patients
     badges = ""
-    if run.manifest.simulated:
+    if shown.simulated:
         badges += '<span class="pp-badge pp-simulated">simulated data</span>'
     if n < SMALL_COHORT:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
-        f'<div class="pp-run">{badges}Run <b>{html.escape(run.manifest.name)}</b> · {n:,} patients · '
-        f"preset {html.escape(str(run.config.preset))} · data <code>{html.escape(run.manifest.data_hash)}</code></div>"
+        f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
+        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>"
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,16 +31,43 @@ LOOK = {
 }
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Which runs a panel follows: where they lie, which one is on show, how to show one, how to stop following.
+
+    kept: what a run that was cut short has kept, as one sentence.
+    """
+
+    folder: Callable[[str], Path | None]
+    on_show: Callable[[], str]
+    show: Callable[[str], None]
+    close: Callable[[], None]
+    kept: str
+
+
+def _close() -> None:
+    get_session().job = ""
+
+
+ICU = Desk(
+    folder=run_path,
+    on_show=lambda: get_session().run,
+    show=lambda name: get_session().open_run(name),
+    close=_close,
+    kept="What was finished is kept: resuming loses at most one epoch of the encoder, or the stage at work.",
+)
+
+
 def state_text(state: str) -> str:
     """Icon and word of a state, for tables."""
     return LOOK.get(state, (state, "", "gray"))[0]
 
 
-def job_panel(name: str, key: str = "job") -> None:
+def job_panel(name: str, key: str = "job", desk: Desk = ICU) -> None:
     """Follow the run in folder `name`; polls only while it is active."""
     from core.runs.jobs import read_job
 
-    folder = run_path(name)
+    folder = desk.folder(name)
     if folder is None or not may_see(folder):
         empty("This run is not here", "It was removed, or the link belongs to someone else's session.")
         return
@@ -48,14 +77,14 @@ def job_panel(name: str, key: str = "job") -> None:
     def follow() -> None:
         status = read_job(folder)
         with st.container(border=True):
-            _draw(folder, status, key)
+            _draw(folder, status, key, desk)
         if polling and not status.active:
             st.rerun()
 
     follow()
 
 
-def _draw(folder: Path, status: JobStatus, key: str) -> None:
+def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
     word, icon, color = LOOK[status.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
@@ -64,19 +93,19 @@ def _draw(folder: Path, status: JobStatus, key: str) -> None:
         _draw_active(folder, status, key)
     elif status.state == "done":
         st.markdown("Every page can show this run now.")
-        shown = get_session().run == folder.name
+        shown = desk.on_show() == folder.name
         if not shown and st.button("Show this run", key=f"{key}-open", type="primary"):
-            get_session().open_run(folder.name)
+            desk.show(folder.name)
             st.rerun()  # the whole page: a callback here would redraw the panel alone
     else:
         if status.error:
             st.error(status.error, icon=":material/error:")
-        st.markdown("What was finished is kept: resuming loses at most one epoch of the encoder, or the stage at work.")
+        st.markdown(desk.kept)
         with st.container(horizontal=True):
             if st.button("Resume", key=f"{key}-resume", icon=":material/play_arrow:"):
                 _resume(folder)
             if st.button("Close", key=f"{key}-close", type="tertiary"):
-                get_session().job = ""
+                desk.close()
                 st.rerun()
     if status.history is not None and not status.history.empty:
         st.plotly_chart(

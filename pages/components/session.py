@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ Mode = Literal["retrospective", "prospective"]
 MODES: tuple[Mode, ...] = ("prospective", "retrospective")
 KEY = "phenopolicy"
 WRITTEN = "phenopolicy-url"  # what this session last wrote into the URL
+MARK = re.compile(r"[a-z]{1,16}-[a-z]{1,16}")  # "registry-patient": a parameter that one page alone reads
+LONGEST_MARK = 80
 LONGEST_SELECTION = 1800  # characters in the URL
 
 
@@ -82,6 +85,15 @@ class Session:
     preset: str = "quick"  # of the run to be started
     overrides: dict[str, Any] = field(default_factory=dict)  # changed settings of the run to be started, by path
     chosen: set[str] = field(default_factory=set)
+    marks: dict[str, str] = field(default_factory=dict)  # parameters of single pages, "page-name"; the page checks them
+
+    def mark(self, name: str, value: object = "") -> None:
+        """Set a parameter of one page; an empty one is taken out of the URL."""
+        text = str(value)[:LONGEST_MARK]
+        if text:
+            self.marks[name] = text
+        else:
+            self.marks.pop(name, None)
 
     def choose(self, name: str, value: object) -> None:
         """Set a field by hand, so that it outlives a change of run where it still makes sense."""
@@ -133,13 +145,16 @@ class Session:
         params |= {"step": str(self.step)} if self.step is not None else {}
         if self.selection is not None and len(text := self.selection.encode()) <= LONGEST_SELECTION:
             params |= {"selection": text, "selected": self.selection.name}
-        return params
+        return params | dict(sorted(self.marks.items()))
 
     def read_params(self, params: Mapping[str, str]) -> None:
         """Take over what a link says; anything malformed is ignored, since a link comes from outside."""
         for name in ("run", "job", "cohort"):
             if NAME.fullmatch(params.get(name, "")):
                 setattr(self, name, params[name])
+        for name, text in params.items():
+            if MARK.fullmatch(name) and len(text) <= LONGEST_MARK:
+                self.mark(name, text)
         if (k := _number(params.get("k"))) is not None and 2 <= k <= 100:
             self.choose("n_clusters", int(k))
         if (lambda_ := _number(params.get("lambda"))) is not None and lambda_ >= 0:
