@@ -19,11 +19,17 @@ from core.evaluation.policies import (
     unsupported_share,
     zero_drug_policy,
 )
+from core.evaluation.recorded import Recorded
 from core.evaluation.support import Support, support_grade
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
+from core.evaluation.weighted import METHODS, Critic, weighted_draws, weighted_many
+from core.evaluation.wis import per_decision_wis, wdr, wis
 
 __all__ = [
+    "METHODS",
     "BehaviorPolicy",
+    "Critic",
+    "Recorded",
     "Reliability",
     "Support",
     "SurvivalCurve",
@@ -40,6 +46,7 @@ __all__ = [
     "knn_action_probs",
     "knn_behavior_policy",
     "mortality_by_excess",
+    "per_decision_wis",
     "phwdr",
     "phwdr_draws",
     "phwdr_many",
@@ -54,5 +61,9 @@ __all__ = [
     "support_grade",
     "survival_curve",
     "unsupported_share",
+    "wdr",
+    "weighted_draws",
+    "weighted_many",
+    "wis",
     "zero_drug_policy",
 ]

@@ -1,12 +1,12 @@
-"""Self-normalised weighting within length groups, which PHWIS and PHWDR share.
+"""Self-normalised weighting within groups of stays, which all estimators of `core.evaluation.weighted` share.
 
-Both estimators have the form
+They have the form
 
     sum_l W_l sum_j (sum_i w_ij x_ij) / (sum_i w_ij)
 
-over length groups l (share W_l), terms j and stays i: they differ in the weights w and the values x alone. A sum of
-weights that is 0 is replaced by equal weights 1/n_l. With resample counts c_i the same form, w_ij -> c_i w_ij, gives
-every bootstrap value by two matrix products a group.
+over groups l (stays of equal length, or all; share W_l), terms j and stays i: they differ in groups, w and x alone. A
+sum of weights that is 0 is replaced by equal weights 1/n_l. With resample counts c_i the same form, w_ij -> c_i w_ij,
+gives every bootstrap value by two matrix products a group.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.types import OPEResult
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """One length group. rows (g,) stays; weights (g, P, J) largest 1 in each column; values (g, P or 1, J)."""
+    """One group. rows (g,) stays; weights (g, P, J) largest 1 in each column; values (g, P or 1, J)."""
 
     rows: np.ndarray
     weights: np.ndarray
@@ -40,12 +40,15 @@ def scaled_weights(log_weights: np.ndarray) -> np.ndarray:
     return np.where(dead, 1.0, np.exp(log_weights - np.where(dead, 0.0, top)))
 
 
-def trajectory_weights(stays: Stays, log_ratios: np.ndarray) -> np.ndarray:
-    """W_l omega_i, the weight of each stay by its final ratio; rows sum to 1. log_ratios (P, n, T) -> (P, n)."""
+def trajectory_weights(groups: Sequence[np.ndarray], log_ratios: np.ndarray) -> np.ndarray:
+    """W_l omega_i, the weight of each stay by its final ratio; rows sum to 1.
+
+    groups: the stays (g,) of each; log_ratios (P, n, T) -> (P, n).
+    """
     weights = np.empty(log_ratios.shape[:2])
-    for rows in stays.groups:
+    for rows in groups:
         group = scaled_weights(log_ratios[:, rows, -1].T).T  # (P, g)
-        weights[:, rows] = group / group.sum(axis=1, keepdims=True) * (len(rows) / stays.n)
+        weights[:, rows] = group / group.sum(axis=1, keepdims=True) * (len(rows) / weights.shape[1])
     return weights
 
 
@@ -76,7 +79,7 @@ def _resampled_group(counts: np.ndarray, terms: Terms) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """Some policies under one estimator: their stays, cumulative log ratios (P, n, T) and terms by length group.
+    """Some policies under one estimator: their stays, cumulative log ratios (P, n, T) and terms by group.
 
     owner (n,) numbers the person of each stay, None where every stay is its own; see `resample_counts`.
     """
@@ -106,7 +109,7 @@ def summarise(name: str, weighed: Weighed, n_bootstrap: int, seed: int) -> list[
     stays, log_ratios, groups = weighed.stays, weighed.log_ratios, weighed.groups
     values = estimate(groups, stays.n)
     low, high = percentile_interval(bootstrap(weighed, n_bootstrap, seed))
-    weights = trajectory_weights(stays, log_ratios)
+    weights = trajectory_weights([terms.rows for terms in groups], log_ratios)
     ess = 1.0 / (weights**2).sum(axis=1)
     zero = np.isneginf(log_ratios[:, :, -1]).mean(axis=1)
     return [

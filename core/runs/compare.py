@@ -69,7 +69,8 @@ def compare_policies(
     n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(_rng, some), some.persons
     phwis = phwis_many(data.rewards, mask, evaluated, given, gamma, n_bootstrap, rng(), persons)
     survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
-    phwdr = phwdr_many(data.rewards, mask, evaluated, given, np.stack(q_taken), np.stack(v), gamma, n_bootstrap, rng())
+    critic = np.stack(q_taken), np.stack(v)
+    phwdr = phwdr_many(data.rewards, mask, evaluated, given, *critic, gamma, n_bootstrap, rng(), persons)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):

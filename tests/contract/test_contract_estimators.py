@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from core.evaluation import direct, phwdr, phwis, propensities, state_values
+from core.evaluation import Recorded as Records
+from core.evaluation import direct, per_decision_wis, phwdr, phwis, propensities, state_values, wdr, wis
 from core.types import OPEResult
 
 GAMMA, HORIZON = 0.9, 4
@@ -76,7 +77,31 @@ def run_direct(d: Recorded, **options) -> OPEResult:
     return direct(d.v, d.mask, **options)
 
 
-ESTIMATORS: dict[str, Callable[..., OPEResult]] = {"phwis": run_phwis, "phwdr": run_phwdr, "fqe": run_direct}
+def records(d: Recorded) -> Records:
+    return Records(d.rewards, d.mask, d.behavior, GAMMA)
+
+
+def run_wis(d: Recorded, **options) -> OPEResult:
+    return wis(records(d), d.evaluation, **options)
+
+
+def run_per_decision_wis(d: Recorded, **options) -> OPEResult:
+    return per_decision_wis(records(d), d.evaluation, **options)
+
+
+def run_wdr(d: Recorded, **options) -> OPEResult:
+    return wdr(records(d), d.evaluation, d.q, d.v, **options)
+
+
+ESTIMATORS: dict[str, Callable[..., OPEResult]] = {
+    "phwis": run_phwis,
+    "phwdr": run_phwdr,
+    "wis": run_wis,
+    "pdwis": run_per_decision_wis,
+    "wdr": run_wdr,
+    "fqe": run_direct,
+}
+robust = pytest.mark.parametrize("name", ["phwdr", "wdr"])
 TRUE_VALUE = float(
     np.mean([state_values(TARGET, exact_q(TARGET, length)[0]).mean() for length in range(2, HORIZON + 1)])
 )
@@ -113,26 +138,29 @@ def test_a_single_patient_can_be_valued(name: str) -> None:
     assert (result.ess, result.max_weight) == (pytest.approx(1), pytest.approx(1))
 
 
-def test_doubly_robust_survives_a_wrong_critic_when_propensities_are_true() -> None:
+@robust
+def test_doubly_robust_survives_a_wrong_critic_when_propensities_are_true(name: str) -> None:
     wrong = record(8000, seed=5, error=2.0)
-    result = run_phwdr(wrong, n_bootstrap=200)
+    result = ESTIMATORS[name](wrong, n_bootstrap=200)
     assert abs(run_direct(wrong).value - TRUE_VALUE) > 0.3
     assert result.low <= TRUE_VALUE <= result.high
 
 
-def test_doubly_robust_survives_wrong_propensities_when_the_critic_is_true() -> None:
+@robust
+def test_doubly_robust_survives_wrong_propensities_when_the_critic_is_true(name: str) -> None:
     data = record(8000, seed=6)
     blurred = Recorded(data.rewards, data.mask, data.evaluation, np.full_like(data.behavior, 0.5), data.q, data.v)
     off = run_phwis(blurred, n_bootstrap=200)
-    result = run_phwdr(blurred, n_bootstrap=200)
+    result = ESTIMATORS[name](blurred, n_bootstrap=200)
     assert not off.low <= TRUE_VALUE <= off.high
     assert result.low <= TRUE_VALUE <= result.high
 
 
-def test_a_true_critic_narrows_the_interval() -> None:
+@pytest.mark.parametrize(("with_critic", "without"), [("phwdr", "phwis"), ("wdr", "wis"), ("wdr", "pdwis")])
+def test_a_true_critic_narrows_the_interval(with_critic: str, without: str) -> None:
     data = record(2000, seed=7)
-    plain, robust = run_phwis(data, n_bootstrap=200), run_phwdr(data, n_bootstrap=200)
-    assert robust.high - robust.low < 0.8 * (plain.high - plain.low)
+    narrow, wide = (ESTIMATORS[name](data, n_bootstrap=200) for name in (with_critic, without))
+    assert narrow.high - narrow.low < 0.8 * (wide.high - wide.low)
 
 
 def test_doubly_robust_is_exact_where_everything_is_deterministic() -> None:

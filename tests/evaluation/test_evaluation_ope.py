@@ -26,7 +26,7 @@ TRUE = np.ones((2, 1), dtype=bool)
 def weights_of(mask: np.ndarray, evaluation: np.ndarray, behavior: np.ndarray) -> np.ndarray:
     """W_l omega_i of each stay, as PHWIS has it."""
     stays = make_stays(mask)
-    return trajectory_weights(stays, cumulative_log_ratios(stays, evaluation[None], behavior))[0]
+    return trajectory_weights(stays.groups, cumulative_log_ratios(stays, evaluation[None], behavior))[0]
 
 
 def test_phwis_of_two_one_step_stays_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""PHWIS and PHWDR as plain loops over patients and steps: slow, readable, no logarithms."""
+"""The weighted estimators as plain loops over patients and steps: slow, readable, no logarithms."""
 
 from __future__ import annotations
 
@@ -71,3 +71,29 @@ def slow_isotonic(y: Sequence[float], weights: Sequence[float]) -> list[float]:
             (a, wa, na), (b, wb, nb) = blocks[-2], blocks[-1]
             blocks[-2:] = [[(a * wa + b * wb) / (wa + wb), wa + wb, na + nb]]
     return [value for value, _, n in blocks for _ in range(int(n))]
+
+
+def slow_wis(stays: Sequence[Stay], gamma: float) -> float:
+    omega = _normalized([float(np.prod(ratios)) for _, ratios, _, _ in stays])
+    returns = [sum(gamma**t * r for t, r in enumerate(rewards)) for rewards, _, _, _ in stays]
+    return sum(w * g for w, g in zip(omega, returns, strict=True))
+
+
+def slow_wdr(stays: Sequence[Stay], gamma: float) -> float:
+    """A stay that has ended keeps its last ratio and has nothing more to earn: r = Q = V = 0."""
+    value, before = 0.0, [1 / len(stays)] * len(stays)
+    for t in range(max(len(rewards) for rewards, _, _, _ in stays)):
+        omega = _normalized([float(np.prod(ratios[: t + 1])) for _, ratios, _, _ in stays])
+        for i, (rewards, _, q, v) in enumerate(stays):
+            if t < len(rewards):
+                value += gamma**t * (omega[i] * rewards[t] - (omega[i] * q[t] - before[i] * v[t]))
+        before = omega
+    return value
+
+
+def slow_per_decision_wis(stays: Sequence[Stay], gamma: float) -> float:
+    value = 0.0
+    for t in range(max(len(rewards) for rewards, _, _, _ in stays)):
+        omega = _normalized([float(np.prod(ratios[: t + 1])) for _, ratios, _, _ in stays])
+        value += gamma**t * sum(w * s[0][t] for w, s in zip(omega, stays, strict=True) if t < len(s[0]))
+    return value

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.evaluation import phwdr, phwis
+from core.evaluation import Recorded, per_decision_wis, phwdr, phwis, wdr, wis
 from core.evaluation.resampling import bootstrap_seed, resample_counts
 from core.evaluation.survival import isotonic
 
@@ -44,6 +44,20 @@ def test_values_equal_the_loops(seed: int, zeros: float, gaps: bool) -> None:
     assert fast == pytest.approx(twins.slow_phwdr(stays, GAMMA), rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("zeros", "gaps"), [(0.0, False), (0.3, False), (0.95, False), (0.2, True)])
+def test_values_over_all_stays_equal_the_loops(seed: int, zeros: float, gaps: bool) -> None:
+    d = draw(seed, zeros, gaps)
+    stays = twins.stays_of(**d)
+    recorded = Recorded(d["rewards"], d["mask"], d["behavior"], GAMMA)
+    for fast, slow in (
+        (wis(recorded, d["evaluation"]), twins.slow_wis),
+        (per_decision_wis(recorded, d["evaluation"]), twins.slow_per_decision_wis),
+        (wdr(recorded, d["evaluation"], d["q"], d["v"]), twins.slow_wdr),
+    ):
+        assert fast.value == pytest.approx(slow(stays, GAMMA), rel=1e-12, abs=1e-12)
+
+
 @pytest.mark.parametrize("zeros", [0.0, 0.5])
 def test_bootstrap_interval_equals_the_loop_on_the_same_resamples(zeros: float) -> None:
     d = draw(1, zeros)
@@ -51,9 +65,13 @@ def test_bootstrap_interval_equals_the_loop_on_the_same_resamples(zeros: float) 
     args = d["rewards"], d["mask"], d["evaluation"], d["behavior"]
     seed = bootstrap_seed(np.random.default_rng(5))
     counts = np.concatenate(list(resample_counts(len(stays), 30, seed)))
+    recorded = Recorded(d["rewards"], d["mask"], d["behavior"], GAMMA)
     for fast, slow in (
         (phwis(*args, GAMMA, 30, np.random.default_rng(5)), twins.slow_phwis),
         (phwdr(*args, d["q"], d["v"], GAMMA, 30, np.random.default_rng(5)), twins.slow_phwdr),
+        (wis(recorded, d["evaluation"], 30, np.random.default_rng(5)), twins.slow_wis),
+        (per_decision_wis(recorded, d["evaluation"], 30, np.random.default_rng(5)), twins.slow_per_decision_wis),
+        (wdr(recorded, d["evaluation"], d["q"], d["v"], 30, np.random.default_rng(5)), twins.slow_wdr),
     ):
         low, high = np.percentile(twins.slow_bootstrap(slow, stays, GAMMA, counts), [2.5, 97.5])
         assert (fast.low, fast.high) == pytest.approx((low, high), rel=1e-10)
