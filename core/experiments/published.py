@@ -1,0 +1,64 @@
+"""The published results beside which ours stand, and the published names of our policies."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference" / "published_policies.csv"
+COHORTS = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
+NAMES = {
+    "clinician": "Clinician",
+    "random": "Random",
+    "zero-drug": "Zero drug",
+    "rf-fqi": "RF-FQI",
+    "xgb-fqi": "XGB-FQI",
+    "gb-fqi": "GB-FQI",
+    "dqn": "DQN",
+    "double-dqn": "DoubleDQN",
+    "dueling-dqn": "DuelingDQN",
+    "dueling-double-dqn": "DuelingDoubleDQN",
+    "cql": "CQL",
+    "wd3qne": "WD3QNE",
+    "bcq": "BCQ",
+    "behavior-cloning": "Behavior cloning",
+    "single-expert": "HOPAS-A (single expert)",
+    "fused": "HOPAS-B (fused)",
+    "no-encoder": "HOPAS-B without encoder",
+    "no-stratification": "HOPAS-B without stratification",
+    "no-fusion": "HOPAS-B without fusion",
+}
+# Where a row of the publication has another name, or is the same policy under a second name.
+ROWS = {
+    "single-expert": "HOPAS-A",
+    "fused": "HOPAS-B",
+    "no-fusion": "HOPAS-A",
+    "no-stratification": "DuelingDoubleDQN",
+    "gb-fqi": "XGB-FQI",
+}
+ABLATIONS = {"no-encoder": "no-encoder", "no-stratification": "dueling-double-dqn", "no-fusion": "single-expert"}
+MEASURES = ("phwis", "phwdr", "esr_percent")
+
+
+def display_name(policy: str, mode: str = "") -> str:
+    """Name in tables: "HOPAS-B (fused), prospective"; variants such as "fused:greedy" keep theirs behind a comma."""
+    base, _, variant = policy.partition(":")
+    return ", ".join(part for part in (NAMES.get(base, base), variant, mode) if part)
+
+
+def published(like: str, policy: str) -> dict[str, float | None]:
+    """phwis_mean, phwis_sd, phwdr_mean ... esr_percent_sd of a published row; None where nothing was published."""
+    name = ROWS.get(policy, NAMES.get(policy, ""))
+    table = _reference()
+    rows = table[(table["cohort"] == COHORTS.get(like, "")) & (table["policy"] == name)]
+    columns = [f"{measure}_{part}" for measure in MEASURES for part in ("mean", "sd")]
+    if rows.empty:
+        return dict.fromkeys(columns)
+    return {column: float(rows[column].iloc[0]) for column in columns}
+
+
+@cache
+def _reference() -> pd.DataFrame:
+    return pd.read_csv(REFERENCE)
