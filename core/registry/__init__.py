@@ -1,0 +1,44 @@
+"""The second study: treatment regimes over sets of drugs, learned from a registry of stages."""
+
+from core.registry.cohort import RegistryCohort, stage_counts
+from core.registry.decisions import DecisionData, StateEncoder, decision_points, state_rewards
+from core.registry.drugs import NO_DRUG, Combinations, prescription
+from core.registry.load import check_registry, load_registry, make_registry, save_registry
+from core.registry.simulate import (
+    DecisionState,
+    Policy,
+    RegistryTruth,
+    RegistryValue,
+    draw_combinations,
+    registry_truth,
+    simulate_registry,
+)
+from core.registry.spec import Decision, Feature, RegistrySpec, Stage, load_registry_spec
+
+__all__ = [
+    "NO_DRUG",
+    "Combinations",
+    "Decision",
+    "DecisionData",
+    "DecisionState",
+    "Feature",
+    "Policy",
+    "RegistryCohort",
+    "RegistrySpec",
+    "RegistryTruth",
+    "RegistryValue",
+    "Stage",
+    "StateEncoder",
+    "check_registry",
+    "decision_points",
+    "draw_combinations",
+    "load_registry",
+    "load_registry_spec",
+    "make_registry",
+    "prescription",
+    "registry_truth",
+    "save_registry",
+    "simulate_registry",
+    "stage_counts",
+    "state_rewards",
+]

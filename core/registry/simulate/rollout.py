@@ -1,0 +1,134 @@
+"""Roll out any policy in the mechanism: the recorded registry and every true value come from this one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.errors import ConfigError
+from core.registry.drugs import Combinations
+from core.registry.simulate import course
+from core.registry.simulate.patients import draw_patients, traits
+from core.registry.simulate.regimens import expert_probs, regimens
+from core.registry.spec import RegistrySpec
+from core.rng import stream
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionState:
+    """What a policy may see when a decision is posed to n patients at one stage.
+
+    frame: (n rows) baseline features and indicators by name, as `StateEncoder.transform` takes them; stage: index into
+    `spec.stages`; uniform: (n,) one number in [0, 1) a patient, the same for every policy, for random choices.
+    """
+
+    decision: str
+    stage: int
+    frame: pd.DataFrame
+    uniform: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def indicators(self) -> np.ndarray:
+        """(n, 4) bool: alive, acute GVHD, chronic GVHD, relapse."""
+        return self.frame[["alive", "acute_gvhd", "chronic_gvhd", "relapse"]].to_numpy(bool)
+
+
+Policy = Callable[[DecisionState], np.ndarray]
+"""From a `DecisionState` to the drugs given: (n, n_drugs) 0/1 in the order of the decision's drugs."""
+
+
+def draw_combinations(catalog: Combinations, probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """(n, n_drugs) drugs of one action a row, drawn from probabilities (n, A) with uniforms (n,)."""
+    return catalog.decode(draw(probs, uniform))
+
+
+def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """(n,) int64 one index a row of probabilities (n, A), which may sum to 1 only roughly."""
+    cumulative = np.cumsum(probs, axis=1)
+    chosen = (uniform[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+    return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """n simulated patients: features (n rows), indicators (n, stages, 4) bool, reached (n, stages) bool: the stage was
+    reached without earlier death or relapse (at the stage itself they may have died); drugs {decision: (n, stages,
+    n_drugs)} uint8; propensities {decision: (n, stages)} of what experts gave, NaN elsewhere."""
+
+    features: pd.DataFrame
+    indicators: np.ndarray
+    reached: np.ndarray
+    drugs: dict[str, np.ndarray]
+    propensities: dict[str, np.ndarray]
+
+
+def roll_out(
+    spec: RegistrySpec, n: int, seed: int, purpose: str, policies: Mapping[str, Policy] | None = None
+) -> Rollout:
+    """Simulate n patients from transplant to 4 years; decisions without a policy are the experts'.
+
+    Streams are named by (seed, purpose): two policies rolled out with the same seed meet the same patients and the
+    same chance (common random numbers), so the difference of their values is sharper than each value.
+    """
+    policies = dict(policies or {})
+    features = draw_patients(stream(seed, purpose, "patients"), n)
+    trait = traits(features)
+    n_stages = len(spec.stages)
+    indicators = np.zeros((n, n_stages, 4), dtype=bool)
+    indicators[:, 0, 0] = True
+    reached = np.zeros((n, n_stages), dtype=bool)
+    reached[:, 0] = True
+    drugs = {d.name: np.zeros((n, n_stages, len(d.drugs)), dtype=np.uint8) for d in spec.decisions}
+    propensities = {d.name: np.full((n, n_stages), np.nan) for d in spec.decisions}
+    luck = stream(seed, purpose, "course").random((spec.horizon, 4, n))
+    for stage in range(spec.horizon):
+        now = indicators[:, stage]
+        who = np.flatnonzero(reached[:, stage] & now[:, 0] & ~now[:, 3])
+        given = {}
+        for decision in spec.decisions:
+            if stage not in decision.stages:
+                continue
+            uniform = stream(seed, purpose, decision.name, stage).random(n)[who]
+            if decision.name in policies:
+                state = _state(spec, decision.name, stage, features, now, who, uniform)
+                answer = _checked(policies[decision.name](state), len(who), len(decision.drugs))
+            else:
+                probs = expert_probs(decision.name, trait[who], now[who], stage)
+                chosen = draw(probs, uniform)
+                answer = regimens(decision.name).matrix[chosen]
+                propensities[decision.name][who, stage] = probs[np.arange(len(who)), chosen]
+            drugs[decision.name][who, stage] = answer
+            given[decision.name] = answer
+        chance = course.chances(stage, trait[who], now[who], given)
+        indicators[who, stage + 1] = course.step(chance, luck[stage][:, who])
+        reached[who, stage + 1] = True
+    return Rollout(features, indicators, reached, drugs, propensities)
+
+
+def _state(
+    spec: RegistrySpec,
+    decision: str,
+    stage: int,
+    features: pd.DataFrame,
+    now: np.ndarray,
+    who: np.ndarray,
+    uniform: np.ndarray,
+) -> DecisionState:
+    frame = features.iloc[who].reset_index(drop=True)
+    for j, name in enumerate(spec.indicators):
+        frame[name] = now[who, j].astype(np.int64)
+    return DecisionState(decision, stage, frame, uniform)
+
+
+def _checked(answer: np.ndarray, n: int, n_drugs: int) -> np.ndarray:
+    """A policy's answer, (n, n_drugs) uint8, refused where it is no matrix of 0 and 1."""
+    answer = np.asarray(answer)
+    if answer.shape != (n, n_drugs) or not np.isin(answer, (0, 1)).all():
+        raise ConfigError(f"a policy must return a ({n}, {n_drugs}) matrix of 0 and 1, one column a drug.")
+    return answer.astype(np.uint8)
