@@ -246,7 +246,8 @@ def test_plot_flag_writes_every_figure_with_its_warning(view: RunView, tmp_path:
 
     shutil.copytree(view.path, tmp_path / "run")
     written = write_figures(RunView(tmp_path / "run"))
-    assert len(written) == 7
+    assert len(written) == (6 + view.n_clusters) + 8 + 1
+    assert (tmp_path / "run" / "figures" / "plotly.min.js").is_file()
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "Research and teaching only. Simulated patients" in page

@@ -227,28 +227,31 @@ def severity_histograms(
     low: float,
     high: float,
     height_each: int = 110,
+    phenotypes: Sequence[int] | None = None,
 ) -> go.Figure:
     """Histogram of severity in each phenotype; the share of steps in each of the three bands stands over its band.
 
-    edges (B + 1,); shares (K, B) sum to 1; bands (K, 3) below `low`, low..high, above `high`.
+    edges (B + 1,); shares (K, B) sum to 1; bands (K, 3) below `low`, low..high, above `high`. phenotypes: numbers of
+    the rows (default: 0..K-1).
     """
     n = len(shares)
+    numbers = range(n) if phenotypes is None else phenotypes
     fig = make_subplots(rows=n, cols=1, shared_xaxes=True, vertical_spacing=min(0.05, 0.4 / max(n, 1)))
     middle, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     top = 100 * float(shares.max()) * 1.45 if n else 1.0
     spots = ((edges[0] + low) / 2, (low + high) / 2, (high + edges[-1]) / 2)
-    for k in range(n):
+    for row, k in enumerate(numbers):
         bar = go.Bar(
             x=middle,
-            y=100 * shares[k],
+            y=100 * shares[row],
             width=width,
             marker={"color": phenotype_color(k), "line": {"width": 0.5, "color": "white"}},
             name=phenotype_name(k),
             hovertemplate="%{x:.3g}: %{y:.1f} % of steps<extra></extra>",
         )
-        place = {"row": k + 1, "col": 1}
+        place = {"row": row + 1, "col": 1}
         fig.add_trace(bar, **place)
-        for spot, share in zip(spots, bands[k], strict=True):
+        for spot, share in zip(spots, bands[row], strict=True):
             text = f"{100 * share:.0f} %"
             fig.add_annotation(x=spot, y=top, yanchor="top", text=text, showarrow=False, font_size=12, **place)
         fig.update_yaxes(title_text=f"<b>{k}</b>", range=[0, top], nticks=3, ticksuffix=" %", **place)

@@ -83,7 +83,7 @@ def test_a_run_counts_the_steps_of_its_records(view: RunView) -> None:
 
 def test_default_rules_are_those_of_the_study() -> None:
     study = load_study()
-    assert [rule.text(study) for rule in default_rules(study)][0] == "heparin while Platelets < 50"
+    assert default_rules(study)[0].text(study) == "heparin while Platelets < 50"
     assert [(r.column, r.operator, r.threshold) for r in default_rules(study)][1] == ("PTT", ">", 100.0)
     fewer = tuple(c for c in study.columns if c.name != "PTT")
     assert len(default_rules(study.model_copy(update={"columns": fewer}))) == 1
