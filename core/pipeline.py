@@ -6,13 +6,11 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +26,8 @@ from core.runs.foreign import ForeignStays
 from core.runs.jobs import RUNS
 from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
 from core.runs.metrics import metrics_document
-from core.runs.progress import ProgressFile, hold
+from core.runs.progress import hold
+from core.runs.stages import differences, run_stages
 from core.runs.stays import MODES
 from core.runs.truth import true_values
 from core.runs.values import fit_critics
@@ -53,20 +52,8 @@ def run_study(
     with hold(folder):
         remove_parts(folder)
         manifest = _open(folder, cohort, config, name or folder.name, owner)
-        progress = ProgressFile(folder, {stage: weight for stage, (_, weight) in STAGES.items()})
-        for stage, (function, _) in STAGES.items():
-            if stage in manifest.stages:
-                continue
-            started = time.perf_counter()
-            _set_threads(config.run.threads)
-            for step in _with_time_left(function(RunView(folder), cohort)):
-                progress.update(step)
-                yield step
-            manifest = manifest.with_stage(stage, time.perf_counter() - started)
-            manifest.write(folder)
-        finished = Progress(stage, 1, 1, "Run complete")
-        progress.write("done", finished)
-        yield finished
+        stages = {stage: (partial(function, RunView(folder), cohort), w) for stage, (function, w) in STAGES.items()}
+        yield from run_stages(folder, manifest, stages, config.run.threads)
 
 
 def build_demo(n_patients: int) -> Iterator[Progress]:
@@ -257,42 +244,13 @@ def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str
     manifest = read_manifest(folder)
     if manifest.data_hash != cohort.data_hash:
         raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
-    changed = sorted(_differences(manifest.config, settings))
+    changed = differences(manifest.config, settings)
     if changed:
         raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
-    other = sorted(_differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json")))
+    other = differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json"))
     if other:
         raise RunError(
             f"{folder} holds a run under another definition of study '{manifest.study.name}' ({', '.join(other[:5])}); "
             "choose another folder."
         )
     return manifest
-
-
-def _differences(stored: dict[str, Any], given: dict[str, Any]) -> Iterator[str]:
-    for group in given:
-        if isinstance(given[group], dict) and isinstance(stored.get(group), dict):
-            for key, value in given[group].items():
-                if stored[group].get(key) != value:
-                    yield f"{group}.{key}"
-        elif stored.get(group) != given[group]:
-            yield group
-
-
-def _with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
-    """Fill in seconds_left of stages that do not estimate it themselves."""
-    started = time.perf_counter()
-    for step in steps:
-        if step.seconds_left is None and 0 < step.fraction < 1:
-            spent = time.perf_counter() - started
-            yield replace(step, seconds_left=spent / step.fraction * (1 - step.fraction))
-        else:
-            yield step
-
-
-def _set_threads(threads: int) -> None:
-    """Fix torch's threads before each stage: other libraries change them when they load, and sums over another number
-    of threads differ in their last digits, so that a resumed run would not end as an undisturbed one."""
-    import torch
-
-    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)

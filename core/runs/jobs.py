@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import PhenoPolicyError, RunError
 from core.files import read_json, write_json
-from core.runs.manifest import MANIFEST, Manifest, now, read_manifest
+from core.runs.manifest import MANIFEST, Manifest, RunRecord, now, read_record
 from core.runs.progress import ProgressFile, history_table, hold, is_held, read_progress
 from core.types import Progress
 
@@ -162,12 +162,12 @@ def _read_state(run_dir: Path) -> JobStatus:
     )
 
 
-def list_runs(owner: str = "", root: Path = RUNS) -> list[RunInfo]:
-    """Shared runs and those of this owner, newest first; broken folders are left out."""
+def list_runs(owner: str = "", root: Path = RUNS, kind: type[RunRecord] = Manifest) -> list[RunInfo]:
+    """Shared runs of a study and those of this owner, newest first; broken folders are left out."""
     found = []
     for manifest_path in sorted(root.glob(f"*/{MANIFEST}")):
         try:
-            manifest: Manifest = read_manifest(manifest_path.parent)
+            manifest = read_record(manifest_path.parent, kind)
         except PhenoPolicyError:
             continue
         if manifest.owner not in ("", owner):

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -36,8 +36,8 @@ class OriginRecord(Config):
     seed: int = 0
 
 
-class Manifest(Config):
-    """Everything that identifies a run; `stages` grows as the run goes on."""
+class RunRecord(Config):
+    """What identifies a run of any study; `stages` grows as the run goes on."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -48,7 +48,6 @@ class Manifest(Config):
     n_rows: int
     origin: OriginRecord
     config: dict[str, Any]
-    study: StudySpec
     versions: dict[str, str]
     stages: dict[str, StageRecord] = Field(default_factory=dict)
 
@@ -59,10 +58,19 @@ class Manifest(Config):
     def write(self, folder: Path) -> None:
         write_json(folder / MANIFEST, self.model_dump(mode="json"))
 
-    def with_stage(self, stage: str, seconds: float) -> Manifest:
+    def with_stage(self, stage: str, seconds: float) -> Self:
         """A copy in which the stage is done."""
         record = StageRecord(seconds=round(seconds, 3), finished=now())
         return self.model_copy(update={"stages": {**self.stages, stage: record}})
+
+
+class Manifest(RunRecord):
+    """Everything that identifies a run of the ICU study."""
+
+    study: StudySpec
+
+
+Record = TypeVar("Record", bound=RunRecord)
 
 
 def new_manifest(cohort: Cohort, config: dict[str, Any], study: StudySpec, name: str, owner: str) -> Manifest:
@@ -78,12 +86,17 @@ def new_manifest(cohort: Cohort, config: dict[str, Any], study: StudySpec, name:
         origin=OriginRecord(kind=origin.kind, like=origin.like, n_patients=origin.n_patients, seed=origin.seed),
         config=config,
         study=study,
-        versions={"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        versions=versions(),
     )
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Manifest of a run folder; `ArtifactError` names what is wrong with it."""
+    """Manifest of a run folder of the ICU study; `ArtifactError` names what is wrong with it."""
+    return read_record(folder, Manifest)
+
+
+def read_record(folder: Path, kind: type[Record]) -> Record:
+    """Manifest of a run folder of any study."""
     values = read_json(folder / MANIFEST)
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != 1:
@@ -91,13 +104,18 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder / MANIFEST} has schema version {version}, this program reads 1; use the one that wrote it."
         )
     try:
-        return Manifest.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise ArtifactError(explain(error, str(folder / MANIFEST))) from None
 
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
 
 
 def _version(package: str) -> str:
