@@ -19,16 +19,18 @@ from core.agents.keys import agent_key
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
 from core.errors import ArtifactError, ConfigError, RunError
 from core.files import remove_parts, write_array, write_arrays, write_json, write_table
+from core.runs.baselines import train_baselines
 from core.runs.clinicians import behavior_arrays
 from core.runs.compare import compare_policies, policy_keys, recorded_survival
-from core.runs.config import RunConfig, load_preset
+from core.runs.config import NO_ENCODER, RunConfig, load_preset
 from core.runs.foreign import ForeignStays
+from core.runs.frontier import frontier_truth
 from core.runs.jobs import RUNS
 from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
 from core.runs.metrics import metrics_document
 from core.runs.progress import hold
 from core.runs.stages import differences, run_stages
-from core.runs.stays import MODES
+from core.runs.stays import MODES, baseline_keys
 from core.runs.truth import true_values
 from core.runs.values import fit_critics
 from core.runs.view import REPRESENTATION, RunView
@@ -87,7 +89,10 @@ def evaluate_run(
     own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
     stays = view if own else ForeignStays(view, cohort)
     patients = view.split.test if own else np.arange(cohort.n_patients)
-    table = compare_policies(stays, patients, policy_keys([n_clusters], [lambda_], [mode]), view.survival_curve)
+    keys = policy_keys([n_clusters], [lambda_], [mode])
+    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
+    keys += baseline_keys(names, n_clusters, lambda_, [mode])
+    table = compare_policies(stays, patients, keys, view.survival_curve)
     if own:
         table = view.with_truth(table)
     settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
@@ -185,6 +190,11 @@ def train_policies(view: RunView, _: Cohort) -> Iterator[Progress]:
         write_array(view.path / "agents" / f"q_{k}.npy", np.ascontiguousarray(np.moveaxis(q, 0, -2)))
 
 
+def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """baselines/: every policy to compare with, trained on all training patients, and its Q at every state."""
+    yield from train_baselines(view)
+
+
 def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
     """behavior.npy, support.npy, neighbors.npy, neighbor_distances.npy: one search serves all four."""
     arrays = behavior_arrays(view, view.trajectories, own=True)
@@ -206,11 +216,20 @@ def roll_out_truth(view: RunView, _: Cohort) -> Iterator[Progress]:
     write_table(view.path / "truth.parquet", table)
 
 
+def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """frontier.parquet: true values of the fused policy on its way from the clinicians', on simulated patients."""
+    table = pd.DataFrame()
+    for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
+        yield progress
+    write_table(view.path / "frontier.parquet", table)
+
+
 def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
     write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
     keys = policy_keys(view.k_values, view.lambdas, MODES)
+    keys += baseline_keys(view.baselines, view.n_clusters, view.config.fusion.lambda_, MODES)
     write_table(view.path / "evaluations.parquet", compare_policies(view, view.split.test, keys, curve))
     if view.config.run.plot_flag:
         from core.runs.plots import write_figures
@@ -226,9 +245,11 @@ STAGES: dict[str, tuple[Stage, float]] = {
     "representation": (represent, 2),
     "phenotypes": (find_phenotypes, 15),
     "agents": (train_policies, 20),
+    "baselines": (train_rivals, 10),
     "clinicians": (estimate_clinicians, 4),
     "values": (estimate_values, 15),
     "truth": (roll_out_truth, 8),
+    "frontier": (roll_out_frontier, 5),
     "evaluation": (compare, 8),
 }
 

@@ -17,11 +17,12 @@ from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_con
 from pages.components.excess_panel import excess_panel
 from pages.components.export import show
 from pages.components.frame import empty, page, require_run
+from pages.components.frontier_panel import frontier_panel
 from pages.components.fusion_panel import lambda_panel
 from pages.components.panels import panel
 from pages.components.worth_panel import support_panel, value_panel
 
-VIEWS = ("Doses", "Fusion λ", "Value", "Support", "Dose excess")
+VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +53,10 @@ def main() -> None:
     panels = {
         VIEWS[0]: dose_panel,
         VIEWS[1]: lambda_panel,
-        VIEWS[2]: value_panel,
-        VIEWS[3]: support_panel,
-        VIEWS[4]: excess_panel,
+        VIEWS[2]: frontier_panel,
+        VIEWS[3]: value_panel,
+        VIEWS[4]: support_panel,
+        VIEWS[5]: excess_panel,
     }
     panels[view or VIEWS[0]](run)
 

@@ -1,4 +1,4 @@
-"""Pictures of what policies are worth: the lambda axis, values with their support, and what supports them."""
+"""Pictures of what policies are worth: values with their support, and what supports them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from core.figures.labels import end_labels
 from core.figures.theme import (
     ACCENT,
     ESTIMATOR_COLORS,
     NEUTRAL,
-    WARNING,
     apply_theme,
     policy_style,
-    with_alpha,
 )
 
 ESTIMATOR_SYMBOLS = {"phwis": "circle", "phwdr": "diamond"}
@@ -36,162 +33,14 @@ def estimator_symbol(name: str) -> str:
     return next((s for key, s in ESTIMATOR_SYMBOLS.items() if name.lower().startswith(key)), "square")
 
 
-def _symbol(estimator: str, support: str) -> str:
+def support_symbol(estimator: str, support: str) -> str:
     """Filled where supported (or where no weights are used), hollow where weak or not supported."""
     return estimator_symbol(estimator) + ("-open" if support in HOLLOW else "")
 
 
-def _color(estimator: str, support: str) -> str:
+def support_color(estimator: str, support: str) -> str:
     """The estimator's color; gray where the records do not support the value."""
     return UNSUPPORTED if support == "not supported" else estimator_color(estimator)
-
-
-def lambda_axis(
-    table: pd.DataFrame,
-    position: Mapping[float, float],
-    ticks: Mapping[float, str],
-    current: float,
-    *,
-    ess_floor: float,
-    clinician: float | None = None,
-    truth: pd.Series | None = None,
-) -> go.Figure:
-    """Value, ESS and disagreement along the whole lambda axis, the current value marked.
-
-    table: lambda_, estimator, value, low, high, ess, support (one row a lambda and estimator), and once per lambda
-    disagreement_clinicians, disagreement_experts (0..1). position: where each lambda sits on the axis, 0..1. ticks:
-    lambda -> text. clinician: their value, as a line. truth: true value by lambda, where known.
-    """
-    titles = ("Value of the fused policy (return), 95 % intervals", "Effective sample size (patients)", "Disagreement")
-    fig = make_subplots(
-        rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.5, 0.25, 0.25], subplot_titles=titles
-    )
-    ends = [
-        _add_estimator(fig, str(name), part.sort_values("lambda_"), position)
-        for name, part in table.groupby("estimator")
-    ]
-    if clinician is not None:
-        fig.add_hline(y=clinician, line={"color": NEUTRAL, "dash": "dot"}, row=1, col=1)
-        ends.append(("clinicians", clinician, NEUTRAL))
-    if truth is not None and len(truth):
-        x, line = [position[v] for v in truth.index], {"color": INK, "dash": "dash", "width": 1.6}
-        fig.add_trace(go.Scatter(x=x, y=truth, mode="lines+markers", line=line, name="true value"), row=1, col=1)
-        ends.append(("true value", float(truth.iloc[-1]), INK))
-    shown = table[["value", "low", "high"]].to_numpy(dtype=float)
-    low, high = min(np.nanmin(shown), *(e[1] for e in ends)), max(np.nanmax(shown), *(e[1] for e in ends))
-    pad = 0.06 * max(high - low, 1e-6)
-    fig.update_yaxes(range=[low - pad, high + pad], row=1, col=1)
-    end_labels(fig, 1.0, ends, 0.085 * (high - low), row=1, col=1, within=(low, high))
-    once = table.drop_duplicates("lambda_").sort_values("lambda_")
-    _add_support(fig, once, position, ess_floor)
-    _add_disagreement(fig, once, position)
-    fig.add_vline(x=position[current], line={"color": INK, "width": 1.5})
-    apply_theme(fig, height=640, legend=False)
-    for annotation in fig.layout.annotations[: len(titles)]:
-        annotation.update(x=0.0, xanchor="left", font={"size": 13})
-    fig.update_xaxes(tickvals=[position[v] for v in ticks], ticktext=list(ticks.values()), range=[-0.02, 1.02])
-    fig.update_xaxes(title_text="λ (stored values, evenly spaced)", row=3, col=1)
-    fig.update_layout(margin={"l": 56, "r": 118, "t": 28, "b": 48})
-    return fig
-
-
-def _add_estimator(
-    fig: go.Figure, name: str, part: pd.DataFrame, position: Mapping[float, float]
-) -> tuple[str, float, str]:
-    """Line and band of one estimator, marked by support point by point; returns its end label."""
-    x = np.array([position[v] for v in part["lambda_"]])
-    color = estimator_color(name)
-    value, low, high = (part[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
-    known = np.isfinite(low) & np.isfinite(high)
-    if known.any():
-        fig.add_trace(
-            go.Scatter(
-                x=np.concatenate([x[known], x[known][::-1]]),
-                y=np.concatenate([high[known], low[known][::-1]]),
-                fill="toself",
-                fillcolor=with_alpha(color, 0.15),
-                line={"width": 0},
-                hoverinfo="skip",
-                name=f"{name} 95 %",
-            ),
-            row=1,
-            col=1,
-        )
-    fig.add_trace(
-        go.Scatter(
-            x=x,
-            y=value,
-            mode="lines+markers",
-            name=name,
-            line={"color": color},
-            marker={
-                "symbol": [_symbol(name, grade) for grade in part["support"]],
-                "size": 8,
-                "color": [_color(name, grade) for grade in part["support"]],
-            },
-            customdata=np.stack([low, high, part["ess"].to_numpy(dtype=float)], axis=1),
-            hovertemplate=f"{name.upper()} %{{y:.2f}} [%{{customdata[0]:.2f}}, %{{customdata[1]:.2f}}], "
-            "ESS %{customdata[2]:.1f}<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
-    return name.upper(), float(value[-1]), color
-
-
-def _add_support(fig: go.Figure, once: pd.DataFrame, position: Mapping[float, float], floor: float) -> None:
-    x, ess = [position[v] for v in once["lambda_"]], once["ess"].to_numpy(dtype=float)
-    colors = [ACCENT if value >= floor else UNSUPPORTED for value in ess]
-    fig.add_trace(
-        go.Scatter(
-            x=x,
-            y=ess,
-            mode="lines+markers",
-            name="ESS",
-            line={"color": NEUTRAL},
-            marker={"size": 8, "color": colors},
-            hovertemplate="ESS %{y:.1f}<extra></extra>",
-        ),
-        row=2,
-        col=1,
-    )
-    fig.add_hline(y=floor, line={"color": WARNING, "dash": "dash", "width": 1}, row=2, col=1)
-    top = 1.12 * max(float(np.nanmax(ess)), floor)
-    end_labels(
-        fig,
-        1.0,
-        [("ESS", float(ess[-1]), ACCENT), (f"floor {floor:g}", floor, WARNING)],
-        0.2 * top,
-        row=2,
-        col=1,
-        within=(0.06 * top, 0.95 * top),
-    )
-    fig.update_yaxes(range=[0, top], row=2, col=1)
-
-
-def _add_disagreement(fig: go.Figure, once: pd.DataFrame, position: Mapping[float, float]) -> None:
-    x, ends = [position[v] for v in once["lambda_"]], []
-    for column, label, color, dash in (
-        ("disagreement_clinicians", "with clinicians", NEUTRAL, "solid"),
-        ("disagreement_experts", "among experts", ACCENT, "dash"),
-    ):
-        y = once[column].to_numpy(dtype=float)
-        fig.add_trace(
-            go.Scatter(
-                x=x,
-                y=100 * y,
-                mode="lines+markers",
-                name=label,
-                line={"color": color, "dash": dash},
-                marker={"size": 5},
-                hovertemplate=label + " %{y:.1f} %<extra></extra>",
-            ),
-            row=3,
-            col=1,
-        )
-        ends.append((label, 100 * float(y[-1]), color))
-    end_labels(fig, 1.0, ends, 20, row=3, col=1, within=(4, 100))
-    fig.update_yaxes(range=[0, 108], ticksuffix=" %", nticks=4, row=3, col=1)
 
 
 def policy_forest(
@@ -256,7 +105,7 @@ def _legend_entry(name: str, symbol: str, color: str) -> go.Scatter:
 
 
 def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offset: float, support: str) -> go.Scatter:
-    color = _color(estimator, support)
+    color = support_color(estimator, support)
     value, low, high = (rows[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
     note = f", {support}" if support in HOLLOW else ""
     basis = f"<br>ESS %{{customdata[2]:.1f}} of %{{customdata[3]:,.0f}}{note}" if support else "<br>no interval, no ESS"
@@ -267,7 +116,7 @@ def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offse
         name=estimator.upper() + note,
         showlegend=False,
         marker={
-            "symbol": _symbol(estimator, support),
+            "symbol": support_symbol(estimator, support),
             "size": 10,
             "color": color,
             "line": {"width": 2, "color": color},

@@ -1,8 +1,9 @@
 """The trust frontier of a run: how far a policy may depart from the clinicians before their records cannot judge it.
 
-Each dial leads from the clinicians' policy to a learned one (see `core.fusion.frontier`). Along it stand value, interval
-and effective sample size on recorded stays and, on simulated patients, the true value. The furthest setting at which the
-effective sample size still meets the floor is the one to start from: further out, values rest on hardly any patient.
+Each dial leads from the clinicians' policy to a learned one (see `core.fusion.frontier`). Along it stand value,
+interval and effective sample size on recorded stays and, on simulated patients, the true value. The furthest setting at
+which the effective sample size still meets the floor is the one to start from: further out, values rest on hardly any
+patient.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ TRUTH_COLUMNS = ("dial", "setting", "true_value", "true_se", "n")
 class Dial:
     """A way from the clinicians' policy (first setting) to the learned one (last setting).
 
-    `mix(behavior, policy, setting)` gives the policy there; `known` are the settings that are rolled out on simulated
-    patients.
+    `mix(behavior, policy, setting)` gives the policy there; `known` are the settings in between that are rolled
+    out on simulated patients.
     """
 
     name: str
@@ -49,14 +50,14 @@ MIXTURE = Dial(
     "mixture",
     "Share of the policy, a: π ∝ clinicians^(1-a) · policy^a",
     tuple(round(0.05 * i, 2) for i in range(21)),
-    (0.0, 0.25, 0.5, 0.75, 1.0),
+    (0.25, 0.5, 0.75),
     between,
 )
 FLOOR = Dial(
     "floor",
     "Only doses that clinicians give with at least this probability",
     (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005, 0.0),
-    (0.2, 0.05, 0.01),
+    (0.2, 0.05),
     within_support,
 )
 DIALS = {dial.name: dial for dial in (MIXTURE, FLOOR)}
@@ -149,29 +150,35 @@ class FrontierPolicy:
 def frontier_truth(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
     """Roll out the run's own fused policy along both dials; yields progress and the table so far.
 
-    Columns dial, setting, true_value, true_se, n; empty for real patients.
+    Columns dial, setting, true_value, true_se, n; empty for real patients. The ends are the clinicians themselves and
+    the fused policy, whose true values the run already holds.
     """
-    n, truth = view.config.evaluation.truth_patients, ground_truth(view.cohort)
-    rows: list[dict[str, object]] = []
-    if truth is None or n == 0:
-        yield Progress("frontier", 1, 1, "No truth: the patients are real, or roll-outs are off"), _table(rows)
+    truth, key = ground_truth(view.cohort), own_policy(view)
+    if truth is None or view.truth.empty:
+        yield Progress("frontier", 1, 1, "No truth: the patients are real, or roll-outs are off"), _table([])
         return
-    truth, key = replace(truth, study=view.study), own_policy(view)
+    rows = [_row(dial, *end) for dial in DIALS.values() for end in _ends(view, dial, key)]
+    truth = replace(truth, study=view.study)
     points = [(dial, setting) for dial in DIALS.values() for setting in dial.known]
-    seed = derive_seed(view.config.run.seed, "truth")
+    n, seed = view.config.evaluation.truth_patients, derive_seed(view.config.run.seed, "truth")
     for done, (dial, setting) in enumerate(points, start=1):
         policy = FrontierPolicy(view, key, dial, setting)
         result = truth.policy_value(policy, n, seed, spans=view.scaler.spans, gamma=view.config.agents.gamma)
-        rows.append(
-            {
-                "dial": dial.name,
-                "setting": setting,
-                "true_value": result.value,
-                "true_se": result.standard_error,
-                "n": result.n,
-            }
-        )
+        rows.append(_row(dial, setting, result.value, result.standard_error, result.n))
         yield Progress("frontier", done, len(points), "Truth along the trust frontier"), _table(rows)
+
+
+def _ends(view: RunView, dial: Dial, key: PolicyKey) -> Iterator[tuple[float, float, float, int]]:
+    """Setting, true value, standard error and n of both ends of a dial."""
+    table = view.truth
+    for setting, end in ((dial.settings[0], PolicyKey("clinician")), (dial.settings[-1], key)):
+        same = (table["policy"] == end.policy) & (table["n_clusters"] == end.n_clusters) & (table["mode"] == end.mode)
+        row = table[same & (table["lambda_"].isna() | np.isclose(table["lambda_"], end.lambda_))].iloc[0]
+        yield setting, float(row["true_value"]), float(row["true_se"]), int(row["n"])
+
+
+def _row(dial: Dial, setting: float, value: float, error: float, n: int) -> dict[str, object]:
+    return {"dial": dial.name, "setting": setting, "true_value": value, "true_se": error, "n": n}
 
 
 def own_policy(view: RunView) -> PolicyKey:
@@ -180,7 +187,8 @@ def own_policy(view: RunView) -> PolicyKey:
 
 
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(TRUTH_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(TRUTH_COLUMNS))
+    return table.sort_values(["dial", "setting"], ignore_index=True)
 
 
 def _rng(stays: Stays) -> np.random.Generator:

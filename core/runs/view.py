@@ -14,10 +14,11 @@ from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.errors import ArtifactError
 from core.evaluation import SurvivalCurve
 from core.files import read_array, read_arrays, read_json, read_table
+from core.runs.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.runs.config import RunConfig
 from core.runs.manifest import Manifest, read_manifest
 from core.runs.remembered import remembered
-from core.runs.stays import PolicyKey, Stays, decision_distances, evaluated_policies
+from core.runs.stays import PolicyKey, Stays, decision_distances, evaluated_policies, policy_key
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
@@ -192,6 +193,22 @@ class RunView(Stays):
     def agent_probs(self, n_clusters: int) -> np.ndarray:
         return super().agent_probs(n_clusters)
 
+    @cached_property
+    def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
+        return stored_baselines(self.path)
+
+    def baseline_q(self, name: str) -> np.ndarray:
+        return read_array(stored_q(self.path, name))
+
+    @cached_property
+    def mean_phenotypes(self) -> MeanPhenotypes:
+        """Phenotypes of the ablation without encoder."""
+        return MeanPhenotypes(**read_arrays(self.path / MEANS))
+
+    @remembered(2)
+    def mean_distances(self, mode: str) -> np.ndarray:
+        return self.mean_phenotypes.distances(self.trajectories.states, self.trajectories.mask, mode)
+
     # Clinician policy and values
 
     @cached_property
@@ -242,7 +259,7 @@ class RunView(Stays):
 
     @cached_property
     def evaluated(self) -> list[PolicyKey]:
-        return evaluated_policies(self.config, self.k_values, self.n_clusters)
+        return evaluated_policies(self.config, self.k_values, self.n_clusters, self.baselines)
 
     @cached_property
     def fqe_stack(self) -> np.ndarray:
@@ -290,7 +307,21 @@ class RunView(Stays):
         fused &= np.isclose(table["lambda_"], lambda_) | np.isinf(table["lambda_"])
         return table[shared | phenotype | fused].reset_index(drop=True)
 
+    @remembered(12)
+    def frontier(self, policy: str, n_clusters: int, lambda_: float, mode: str, dial: str) -> pd.DataFrame:
+        """Value and support on the test patients from the clinicians' policy to this one; see `core.runs.frontier`."""
+        from core.runs.frontier import DIALS, frontier_table
+
+        key = policy_key(policy, n_clusters, lambda_, mode)
+        return frontier_table(self, self.split.test, key, DIALS[dial])
+
+    @cached_property
+    def frontier_truth(self) -> pd.DataFrame:
+        """True values of the run's own fused policy along each dial; empty for real patients."""
+        return read_table(self.path / "frontier.parquet")
+
     def lambda_curve(self, n_clusters: int, mode: str) -> pd.DataFrame:
         """The fused policy along the lambda axis; each estimator ends with the single expert (infinity)."""
         table = self.evaluations
-        return table[(table["n_clusters"] == n_clusters) & (table["mode"] == mode)].reset_index(drop=True)
+        fused = table["policy"].isin(("fused", "single-expert"))
+        return table[fused & (table["n_clusters"] == n_clusters) & (table["mode"] == mode)].reset_index(drop=True)

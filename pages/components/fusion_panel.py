@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
-from core.figures.policy_values import lambda_axis
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
 from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
 from core.runs.summaries.doses import expert_disagreement, total_variation

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.figures.dials import lambda_axis
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.policies import action_share_bars, bin_names, dose_difference_map, fused_share_area
-from core.figures.policy_values import UNSUPPORTED, calibration_plot, lambda_axis, policy_forest, support_curves
+from core.figures.policy_values import UNSUPPORTED, calibration_plot, policy_forest, support_curves
 from core.figures.theme import ESTIMATOR_COLORS, policy_style
 
 LABELS = ["none", "low", "high"]

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.errors import ArtifactError
+from core.runs.frontier import furthest_supported
 from core.runs.view import RunView
 
 
@@ -138,3 +139,32 @@ def test_dose_excess_has_a_curve_and_its_surprises(page: AppTest, run: RunView) 
     counted = np.asarray(decode(drawn["customdata"])).reshape(-1, 3)[:, 0]
     assert counted.sum() == run.cohort.n_patients
     assert "does not show that following the policy would save anyone" in texts(page)
+
+
+def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest, run: RunView) -> None:
+    view(page, "Trust frontier")
+    session = page.session_state["phenopolicy"]
+    table = run.frontier("fused", session.n_clusters, session.lambda_, session.mode, "mixture")
+    furthest = furthest_supported(table, run.config.evaluation.ess_floor)
+    slider = next(s for s in page.select_slider if s.label == "Departure from the clinicians")
+    if furthest is None:  # 24 test patients are fewer than the floor
+        assert "nothing can be judged" in texts(page)
+        assert slider.value == 0.0
+    else:
+        assert slider.value == furthest
+    slider.set_value(1.0)
+    page.run()
+    assert not page.exception
+    ess = table.loc[table["setting"] == 1.0, "ess"].iloc[0]
+    assert f"ESS {ess:.1f}" in texts(page)
+
+
+def test_a_frontier_within_the_floor_warns_beyond_it(page: AppTest, run: RunView, monkeypatch) -> None:
+    monkeypatch.setattr("pages.components.frontier_panel.furthest_supported", lambda table, floor: 0.5)
+    view(page, "Trust frontier")
+    slider = next(s for s in page.select_slider if s.label == "Departure from the clinicians")
+    assert slider.value == 0.5
+    assert "as far as **a = 0.5**" in " ".join(str(part.value) for part in page.info)
+    slider.set_value(0.75)
+    page.run()
+    assert "Beyond the trust frontier" in texts(page)
