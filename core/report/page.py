@@ -1,0 +1,100 @@
+"""One HTML file of a run: sections filled into a template that escapes all text, figures drawn by one library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from core.errors import RunError
+from core.experiments.published import published
+from core.experiments.repeats import TABLE
+from core.figures.panels import ESTIMATORS, PanelFigure
+from core.files import read_table, write_atomic
+from core.report.parts import Section
+from core.report.sections import parameters, the_cohort, the_limits, the_phenotypes, the_policies, the_run
+from core.runs.manifest import now
+from core.runs.view import RunView
+
+TEMPLATE = "report.html.j2"
+# What JSON may hold but a script element may not: an end tag, and two line ends that old parsers refuse.
+UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def write_report(run_folder: str | Path, out: str | Path, experiment: str | Path | None = None) -> Path:
+    """Write the report of a finished run to the file `out`; returns its path. `RunError` where the run is unfinished.
+
+    experiment: folder of repeats for the box plots (default: the one that the run is a cell of, if any).
+    """
+    page = render_report(RunView(run_folder), experiment)
+    write_atomic(Path(out), lambda file: file.write(page.encode("utf-8")))
+    return Path(out)
+
+
+def render_report(view: RunView, experiment: str | Path | None = None) -> str:
+    """The report as HTML text."""
+    if not view.complete:
+        raise RunError(f"run '{view.manifest.name}' is not finished; resume it, then write its report.")
+    repeats, published = _repeats(view, experiment)
+    sections = [
+        the_run(view),
+        the_cohort(view),
+        the_phenotypes(view),
+        the_policies(view, repeats, published),
+        the_limits(view),
+        parameters(view),
+    ]
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(TEMPLATE).render(
+        name=view.manifest.name,
+        simulated=view.manifest.simulated,
+        written=now(),
+        facts=view.manifest,
+        study=view.study.title,
+        sections=sections,
+        figures=[(plot.name, figure_json(plot)) for plot in _figures(sections)],
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _figures(sections: Sequence[Section]) -> list[PanelFigure]:
+    return [plot for section in sections for plot in section.figures]
+
+
+def figure_json(plot: PanelFigure) -> Markup:
+    """Data and layout as JSON that is safe inside a script element; WebGL traces become vectors, which print."""
+    parsed = json.loads(plot.figure.to_json())
+    for trace in parsed["data"]:
+        if trace.get("type") == "scattergl":
+            trace["type"] = "scatter"
+    parsed["layout"].pop("width", None)
+    text = json.dumps({"data": parsed["data"], "layout": parsed["layout"]}, separators=(",", ":"))
+    for character, safe in UNSAFE.items():
+        text = text.replace(character, safe)
+    return Markup(text)
+
+
+def _repeats(view: RunView, experiment: str | Path | None) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Repeats of the experiment and the published values beside them; nothing where there is no experiment."""
+    folder = view.path.resolve().parents[1] if experiment is None else Path(experiment)
+    if not (folder / TABLE).is_file():
+        return None, None
+    repeats = read_table(folder / TABLE)
+    return repeats, published_means(repeats)
+
+
+def published_means(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Published means of the policies and cohorts of a table of repeats: cohort, policy, estimator, value."""
+    rows = []
+    for cohort, like, policy in repeats[["cohort", "like", "policy"]].drop_duplicates().itertuples(index=False):
+        found = published(like, policy)
+        values = {name: found[f"{name}_mean"] for name in ESTIMATORS}
+        rows += [(cohort, policy, name, value) for name, value in values.items() if value is not None]
+    return pd.DataFrame(rows, columns=["cohort", "policy", "estimator", "value"])
