@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.patient import probability_table, q_by_action, similar_states, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, phenotype_name
+from core.runs.frontier import MIXTURE, furthest_supported
 from core.runs.summaries.doses import equal_options
 from core.statistics import wilson
 from core.study import StudySpec
@@ -195,7 +196,14 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
     experts = run.agent_probs(n_clusters)[patient, step]
     fused = run.weights(n_clusters, lambda_, "prospective")[patient, step] @ experts
     names = ["Clinicians", *(phenotype_name(k) for k in range(n_clusters)), f"Fused, λ = {fmt_lambda(lambda_)}"]
-    probs = np.vstack([run.behavior[patient, step], experts, fused])
+    rows = [run.behavior[patient, step], *experts, fused]
+    reach = furthest_supported(
+        run.frontier("fused", n_clusters, lambda_, "prospective", MIXTURE.name), run.config.evaluation.ess_floor
+    )
+    if reach is not None:
+        names.append(f"Fused, as far as supported (a = {reach:g})")
+        rows.append(MIXTURE.mix(run.behavior[patient, step], fused, reach))
+    probs = np.vstack(rows)
     labels = _dose_labels(run)
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", names)
@@ -205,7 +213,10 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
         "Probability of each dose: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in zip(names, probs, strict=True)),
         caption=f"Clinicians: share among {run.config.evaluation.n_neighbors} similar training states. Doses in "
-        f"{run.study.actions.unit}.",
+        f"{run.study.actions.unit}. As far as supported: the point between clinicians and fused policy up to which the "
+        "records of the test patients can judge it, an effective sample size of at least "
+        f"{run.config.evaluation.ess_floor:g} (Policies, Trust frontier)."
+        + ("" if reach is not None else " Here not even the clinicians' own policy meets it."),
         data=data,
     )
 

@@ -91,6 +91,20 @@ def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run
     assert fused.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
+    page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision, "furthest_supported", lambda table, floor: 0.5)
+    drawn = []
+    whole = decision.probability_table
+    monkeypatch.setattr(decision, "probability_table", lambda *given: (drawn.append(given), whole(*given))[1])
+    view(page, "Probabilities")
+    names, probs = drawn[-1][:2]
+    assert names[-1] == "Fused, as far as supported (a = 0.5)"
+    middle = np.sqrt(run.behavior[longest, 5] * run.fused_probs(3, 15.0, "prospective")[longest, 5])
+    np.testing.assert_allclose(probs[-1], middle / middle.sum(), rtol=1e-4)
+
+
 def test_options_are_ranked_in_groups_and_rare_doses_are_refused(page: AppTest, run: RunView, longest: int) -> None:
     said = texts(view(page, "Options"))
     if not refusal(run, longest, 5):
