@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: app demo test lint screenshots browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -20,6 +20,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+experiment: $(VENV)/.app   ## small experiment in minutes: repeats, external validation, tables (resumes)
+	$(BIN)/python -m core experiment small
+
+experiment-full: $(VENV)/.app   ## the published sizes and repeats on simulated patients: hours (resumes)
+	$(BIN)/python -m core experiment full
 
 screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from the running app
 	$(BIN)/python tests/browser/screenshots.py
@@ -37,4 +43,4 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
 	@touch $@
 
 clean:
-	rm -rf $(VENV) data/runs data/uploads
+	rm -rf $(VENV) data/runs data/uploads data/experiments

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from core.errors import CohortError, ConfigError, PhenoPolicyError
 
 if TYPE_CHECKING:
     from core.runs.config import RunConfig
+    from core.types import Progress
 
 DEMO_PATIENTS = 2000
 
@@ -84,6 +85,20 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--lambda", dest="lambda_", type=float, help="lambda (default: the run's)")
     verb.add_argument("--mode", choices=("prospective", "retrospective"), help="default: the run's")
     verb.set_defaults(function=evaluate)
+
+    verb = verbs.add_parser("experiment", help="presets x repeats with external validation, ending with tables")
+    verb.add_argument("name", help="a file in data/presets/experiments by its name, or the path of a TOML file")
+    verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
+    verb.set_defaults(function=experiment)
+
+    verb = verbs.add_parser("sweep", help="n_clusters x lambda x seeds x presets on a cohort file, one row a cell")
+    verb.add_argument("file", type=Path)
+    verb.add_argument("--run", type=Path, required=True, help="folder of the sweep; holds a run a preset and seed")
+    verb.add_argument("--grid", type=Path, required=True, help="TOML file, see core/experiments/sweep.py")
+    verb.add_argument("--study", help="TOML file of the study")
+    verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
+    verb.add_argument("--dask", default="", metavar="ADDRESS", help="Dask scheduler to work on, as tcp://HOST:8786")
+    verb.set_defaults(function=sweep)
 
     verb = verbs.add_parser("demo", help="build the app's default run from a simulated cohort")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
@@ -166,6 +181,22 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"{options.out}: {result['cohort']['note']}")
 
 
+def experiment(options: argparse.Namespace) -> None:
+    from core.experiments.run import run_experiment
+
+    signal.signal(signal.SIGTERM, _terminate)
+    print_steps(run_experiment(options.name, jobs=options.jobs))
+
+
+def sweep(options: argparse.Namespace) -> None:
+    from core.experiments.sweep import TABLE, load_grid, run_sweep
+
+    signal.signal(signal.SIGTERM, _terminate)
+    grid = load_grid(options.grid)
+    print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask))
+    print(options.run / TABLE)
+
+
 def demo(options: argparse.Namespace) -> None:
     from core.pipeline import build_demo
 
@@ -186,6 +217,12 @@ def print_progress(stages: object) -> None:
         last = progress.stage
     if live:
         print()
+
+
+def print_steps(steps: Iterable[Progress]) -> None:
+    """One line a step."""
+    for step in steps:
+        print(f"{step.stage:<12} {step.done:>4} of {step.total}  {step.message}", flush=True)
 
 
 def overrides(settings: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from core.experiments import tables as make
+from core.experiments.choose import TABLE as CHOICES
+from core.experiments.choose import choice_table, findings
 from core.experiments.published import COHORTS
 from core.experiments.repeats import RECORD, TABLE
 from core.experiments.settings import ExperimentSettings
@@ -32,6 +34,7 @@ EFFECTIVE = (
     "'Not supported' counts the repeats whose ESS is below the run's floor."
 )
 TABLES_JSON, TABLES_MD = "tables.json", "tables.md"
+SHOWN_CHOICES = 40  # rows in Markdown; all are in JSON
 Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], str]]
 
@@ -50,6 +53,7 @@ def build_document(folder: Path) -> dict[str, Any]:
     settings = ExperimentSettings.build(record["settings"], where=str(folder / RECORD))
     development = settings.config(settings.presets[0], settings.repeats[0]).run.fractions
     ratio = development[2] / development[0]
+    choices = read_table(folder / CHOICES) if (folder / CHOICES).is_file() else None
     document = {
         "name": record["name"],
         "title": settings.title,
@@ -59,6 +63,7 @@ def build_document(folder: Path) -> dict[str, Any]:
         "settings": record["settings"],
         "cells": record["cells"],
         "statements": statements(settings, table),
+        "choice": [] if choices is None else findings(choices, settings.choice),
         "tables": {
             "values": make.value_table(table),
             "gains_over_clinicians": make.gain_table(table, "clinician", ratio),
@@ -66,6 +71,7 @@ def build_document(folder: Path) -> dict[str, Any]:
             "ablations": make.ablation_table(table),
             "truth": make.truth_table(table),
             "shape": make.shape_table(table),
+            "choice": [] if choices is None else choice_table(choices),
         },
     }
     return make.plain(document)
@@ -119,6 +125,10 @@ def as_markdown(document: dict[str, Any]) -> str:
     for heading, name, columns in SECTIONS:
         for title, rows in _parts(tables[name]):
             lines += ["", f"## {heading}: {title}", "", *markdown(rows, columns)]
+    if document["choice"]:
+        lines += ["", "## Settings by true value, on tuning seeds", ""]
+        lines += [f"- {sentence}" for sentence in document["choice"]]
+        lines += ["", *markdown(tables["choice"][:SHOWN_CHOICES], CHOICE)]
     return "\n".join(lines) + "\n"
 
 
@@ -173,6 +183,18 @@ def _of_repeats(row: Row) -> str:
 
 
 NAME: Column = ("policy", text("name"))
+CHOICE: list[Column] = [
+    ("policy", text("policy")),
+    ("kind", text("kind")),
+    ("lambda", number("lambda_")),
+    ("temperature", number("temperature")),
+    ("epochs", text("epochs")),
+    ("true value", number("true_value")),
+    ("SE", number("se")),
+    ("gain over clinicians", number("gain")),
+    ("SE", number("gain_se")),
+    ("true survival, %", number("true_survival_percent", 1)),
+]
 TESTS: list[Column] = [
     NAME,
     ("estimator", lambda row: row["estimator"].upper()),

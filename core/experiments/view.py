@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from core.errors import ArtifactError
+from core.experiments.choose import TABLE as CHOICES
 from core.experiments.document import TABLES_JSON
 from core.experiments.repeats import CELLS, RECORD, TABLE, cell_table
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.files import read_json, read_table
 from core.runs.view import RunView
 
-CHOICES = "choices.parquet"
 LAB = "estimators.parquet"
 
 
