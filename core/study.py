@@ -107,6 +107,13 @@ class RewardTerm(Config):
         return self
 
 
+class Indication(Config):
+    """Where the drug is indicated at all: `column` at or above `at_least`, in the column's unit."""
+
+    column: str
+    at_least: float
+
+
 class StudySpec(Config):
     """A study; build it with `load_study` or `StudySpec.from_toml`."""
 
@@ -126,6 +133,7 @@ class StudySpec(Config):
     columns: tuple[Column, ...]
     actions: Actions
     rewards: tuple[RewardTerm, ...] = ()
+    indication: Indication | None = None  # None: the drug may be indicated in every state
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -142,6 +150,7 @@ class StudySpec(Config):
             raise ValueError("a study needs at least one temporal column")
         asked = [("severity", self.severity)] + [("highlights", h) for h in self.highlights]
         asked += [(f"reward '{term.name}'", term.column) for term in self.rewards]
+        asked += [] if self.indication is None else [("indication", self.indication.column)]
         for where, name in asked:
             if name not in names:
                 raise ValueError(f"{where} names column '{name}', which the study does not have")

@@ -18,7 +18,7 @@ from core.pipeline import STAGES, evaluate_run, run_study
 from core.runs.config import load_preset
 from core.runs.foreign import ForeignStays
 from core.runs.remembered import remembered
-from core.runs.stays import Stays
+from core.runs.stays import MODES, Stays
 from core.runs.view import RunView
 
 SMALLEST = {
@@ -120,6 +120,7 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
         "single-expert",
         "random",
         "zero-drug",
+        *view.baselines,
     ]
     assert set(document["policies"]) == set(names)
     for policy in document["policies"].values():
@@ -144,6 +145,16 @@ def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunVie
     np.testing.assert_allclose(
         computed.fused_probs(k, 2.0, "prospective")[mask], view.fused_probs(k, 2.0, "prospective")[mask], atol=1e-4
     )
+    for policy in view.baselines:
+        if policy != "no-encoder":  # it depends on the mode
+            np.testing.assert_allclose(
+                computed.policy_probs(policy, k, 2.0, "")[mask], view.policy_probs(policy, k, 2.0, "")[mask], atol=1e-4
+            )
+    for mode in MODES:
+        ablation = "no-encoder", k, 2.0, mode
+        np.testing.assert_allclose(
+            computed.policy_probs(*ablation)[mask], view.policy_probs(*ablation)[mask], atol=1e-4
+        )
     for policy in ("clinician", "phenotype-0"):
         np.testing.assert_allclose(computed.fqe_q(policy, k)[mask], view.fqe_q(policy, k)[mask], atol=1e-3)
 

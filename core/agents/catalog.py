@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from core.agents.cloning import BEHAVIOR_CLONING
+from core.agents.conservative import CQL
+from core.agents.constrained import BCQ
 from core.agents.targets import DOUBLE_DQN, DQN, DUELING_DOUBLE_DQN, DUELING_DQN, Rule
+from core.agents.weighted import WD3QNE
 
-CATALOG: dict[str, Rule] = {rule.name: rule for rule in (DQN, DOUBLE_DQN, DUELING_DQN, DUELING_DOUBLE_DQN)}
+RULES = (
+    DQN,
+    DOUBLE_DQN,
+    DUELING_DQN,
+    DUELING_DOUBLE_DQN,
+    CQL,
+    WD3QNE,
+    BCQ,
+    BEHAVIOR_CLONING,
+)
+CATALOG: dict[str, Rule] = {rule.name: rule for rule in RULES}

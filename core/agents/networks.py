@@ -23,17 +23,18 @@ MOMENTUM = 0.1  # BatchNorm's running statistics
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one agent's network; without dueling the head is Q itself."""
+    """Sizes of one agent's network; without dueling the head is Q itself. clones: A more heads, logits of actions."""
 
     n_columns: int
     hidden_size: int
     n_actions: int
     dueling: bool
+    clones: bool = False
 
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
         """Shape of each parameter of one agent."""
-        hidden, heads = self.hidden_size, self.n_actions + self.dueling
+        hidden, heads = self.hidden_size, self.n_actions * (1 + self.clones) + self.dueling
         return {
             "weight": (hidden, self.n_columns),
             "scale": (hidden,),
@@ -87,7 +88,8 @@ class Networks:
                 mine.lerp_(theirs, share)
 
     def training_q(self, states: Tensor) -> Tensor:
-        """Q (n, B, A) in training mode: BatchNorm uses this minibatch and updates the running statistics."""
+        """Outputs (n, B, A), with cloning (n, B, 2A), in training mode: BatchNorm uses this minibatch and updates the
+        running statistics."""
         hidden = torch.bmm(self.weight, states.transpose(1, 2))  # (n, H, B)
         normal = functional.batch_norm(
             hidden.view(1, -1, hidden.shape[-1]),  # agents' units are the channels
@@ -105,7 +107,7 @@ class Networks:
 
     @torch.no_grad()
     def q(self, states: Tensor) -> Tensor:
-        """Q (n, B, A) in evaluation mode: running statistics, folded into the layer; changes nothing.
+        """The same outputs in evaluation mode: running statistics, folded into the layer; changes nothing.
 
         states (n, B, D), or (B, D) where all agents see the same ones.
         """
@@ -120,11 +122,13 @@ class Networks:
         )
 
     def _combine(self, heads: Tensor) -> Tensor:
-        """Heads (n, heads, B) -> Q (n, B, A)."""
+        """Heads (n, heads, B), logits of cloning last -> Q (n, B, A), or (n, B, 2A) with the logits after it."""
+        logits = heads[:, -self.shape.n_actions :] if self.shape.clones else None
+        heads = heads if logits is None else heads[:, : -self.shape.n_actions]
         if self.shape.dueling:
             advantage, value = heads[:, :-1], heads[:, -1:]
             heads = value + advantage - advantage.mean(dim=1, keepdim=True)
-        return heads.transpose(1, 2)
+        return (heads if logits is None else torch.cat([heads, logits], dim=1)).transpose(1, 2)
 
 
 def new_networks(shape: Shape, generators: list[torch.Generator], device: str = "cpu") -> Networks:

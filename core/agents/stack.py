@@ -58,10 +58,11 @@ class AgentStack:
     def q_values(self, states: np.ndarray) -> np.ndarray:
         """Q of every agent at the same states: (..., D) scaled -> (n_agents, ..., A) float32.
 
-        Evaluation mode: BatchNorm uses its running statistics and nothing changes. Raises `ValueError` for states of
-        another width.
+        The rule's policy is the softmax of it (see `probs`): of a batch-constrained agent, Q is -inf where the action
+        is excluded; an agent that learns no values gives its logits. Evaluation mode: BatchNorm uses its running
+        statistics and nothing changes. Raises `ValueError` for states of another width.
         """
-        shape = self.networks.shape
+        shape, preferences = self.networks.shape, CATALOG[self.config.algorithm].preferences
         states = np.asarray(states, dtype=np.float32)
         if states.shape[-1] != shape.n_columns:
             raise ValueError(f"these agents need states of {shape.n_columns} columns, got {states.shape[-1]}.")
@@ -70,8 +71,14 @@ class AgentStack:
         chunk = max(1, CHUNK_NUMBERS // max(1, len(self) * shape.hidden_size))
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk].to(self.networks.weight.device)
-            out[:, start : start + chunk] = self.networks.q(part).cpu().numpy()
+            found = self.networks.q(part)
+            out[:, start : start + chunk] = (found if preferences is None else preferences(found)).cpu().numpy()
         return out.reshape(len(self), *states.shape[:-1], shape.n_actions)
+
+    def probs(self, states: np.ndarray, temperature: float | None = None) -> np.ndarray:
+        """Policy of every agent, (..., D) scaled -> (n_agents, ..., A); temperature None: that of its settings."""
+        at = self.config.temperature if temperature is None else temperature
+        return CATALOG[self.config.algorithm].probs(self.q_values(states), at)
 
     def save(self, folder: str | Path) -> None:
         """Write agents.safetensors and agents.json; each file appears whole or not at all."""
@@ -117,8 +124,8 @@ def load_agents(folder: str | Path, columns: Sequence[str] | None = None, n_acti
         config = AgentConfig.build(manifest["config"], f"{folder / MANIFEST}: config")
     except ConfigError as error:
         raise ArtifactError(f"{error} Train again.") from None
-    dueling = CATALOG[config.algorithm].dueling
-    shape = Shape(manifest["n_columns"], config.hidden_size, manifest["n_actions"], dueling)
+    rule = CATALOG[config.algorithm]
+    shape = Shape(manifest["n_columns"], config.hidden_size, manifest["n_actions"], rule.dueling, rule.clones)
     networks = _read_networks(folder / WEIGHTS, shape, len(manifest["keys"]))
     keys, counts = tuple(manifest["keys"]), tuple(manifest["n_transitions"])
     return AgentStack(config, networks, keys, tuple(manifest["columns"]), counts, np.array(manifest["td_loss"]))

@@ -1,8 +1,9 @@
-"""Learning rules of the DQN family: what each one bootstraps from.
+"""Learning rules, and those of the DQN family: what each one bootstraps from.
 
-A rule is data: which head the network has, the value V(s') it bootstraps from, and optional extras. The loop in
-`core.agents.train` turns it into y = r + gamma V(s') (1 - done), and its loss is mean (Q(s, a) - y)^2 + penalty. Only
-tensor methods are used here, so reading the catalog does not load torch.
+A rule is data: which heads the network has, the value V(s') it bootstraps from, and optional extras. The loop in
+`core.agents.train` turns it into y = r + gamma V(s') (1 - done), and its loss is mean (Q(s, a) - y)^2 + penalty; a rule
+without a bootstrap learns by its penalty alone. Only tensor methods are used in rules, so reading the catalog does not
+load torch.
 """
 
 from __future__ import annotations
@@ -11,36 +12,53 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from core.agents.policy import action_probs
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-    QFunction = Callable[[Tensor], Tensor]  # states (m, B, D) -> Q (m, B, A), in evaluation mode
+    # states (m, B, D) -> outputs (m, B, A), in evaluation mode; Q, and for a rule that clones, A logits after it
+    QFunction = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One minibatch of each of m agents: states and next_states (m, B, D), the rest (m, B); going is 1 - done."""
+    """One minibatch of each of m agents: states and next_states (m, B, D), the rest (m, B); going is 1 - done,
+    unindicated 1 where the drug is not indicated in the next state, 0 elsewhere."""
 
     states: Tensor
     actions: Tensor
     rewards: Tensor
     next_states: Tensor
     going: Tensor
+    unindicated: Tensor
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A learning rule. `bootstrap(online, target, batch)` gives V(s') (m, B); `penalty(q, actions)` gives (m,), added
-    to each agent's loss; `soft_target` is the share moved into the target network after every update (None: a copy
-    every `target_update` updates); `clip_norm` bounds each agent's gradient norm."""
+    """A learning rule. `bootstrap(online, target, batch)` gives V(s') (m, B), None for a rule that learns no values;
+    `penalty(outputs, actions)` gives (m,), added to each agent's loss; `soft_target` is the share moved into the target
+    network after every update (None: a copy every `target_update` updates); `clip_norm` bounds each agent's gradient
+    norm. `clones`: the network has A more outputs, logits of what clinicians give. `preferences(outputs)` gives what
+    the policy is the softmax of, (..., A); None: the outputs themselves. `tempered`: at the temperature of the
+    settings; else at 1, as the policy has been learned itself."""
 
     name: str
     title: str
     dueling: bool
-    bootstrap: Callable[[QFunction, QFunction, Batch], Tensor]
+    bootstrap: Callable[[QFunction, QFunction, Batch], Tensor] | None
     penalty: Callable[[Tensor, Tensor], Tensor] | None = None
     soft_target: float | None = None
     clip_norm: float | None = None
+    clones: bool = False
+    preferences: Callable[[Tensor], Tensor] | None = None
+    tempered: bool = True
+
+    def probs(self, preferences: np.ndarray, temperature: float) -> np.ndarray:
+        """The policy of this rule, (..., A) -> (..., A)."""
+        return action_probs(preferences, temperature if self.tempered else 1.0)
 
 
 def max_target(online: QFunction, target: QFunction, batch: Batch) -> Tensor:

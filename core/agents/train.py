@@ -30,6 +30,7 @@ def train_agents(
     n_actions: int,
     columns: Sequence[str] = (),
     keys: Sequence[str] | None = None,
+    unindicated: np.ndarray | None = None,
 ) -> Generator[Progress, None, AgentStack]:
     """Train one agent per membership; yields `Progress` (metric td_loss) and returns the `AgentStack`.
 
@@ -37,7 +38,8 @@ def train_agents(
 
     memberships: per agent, indices into the transitions or a boolean mask over them; they may overlap. `keys` name the
     agents ("K3/0"; default: their position) and choose their random streams, so an agent is the same whichever others
-    are trained beside it. `columns` are the state columns, kept with the weights.
+    are trained beside it. `columns` are the state columns, kept with the weights. `unindicated` (n,): True where the
+    drug is not indicated in a transition's next state, for rules that know of it (None: nowhere).
 
     An epoch visits a random order of the agent's transitions in floor(n/batch_size) minibatches without replacement;
     the remainder waits for the next epoch's order. With fewer transitions than one minibatch, they are repeated in turn
@@ -50,14 +52,15 @@ def train_agents(
     if len(names) != len(members) or len(set(names)) != len(names):
         raise ValueError(f"{len(members)} memberships need as many different keys, got {names}.")
     rule = CATALOG[config.algorithm]
-    shape = Shape(transitions.states.shape[-1], config.hidden_size, n_actions, rule.dueling)
+    shape = Shape(transitions.states.shape[-1], config.hidden_size, n_actions, rule.dueling, rule.clones)
     updates = np.array([config.epochs * _batches(len(m), config.batch_size) for m in members], dtype=np.int64)
     order = np.argsort(-updates, kind="stable")  # agents with most updates first, so the unfinished are leading rows
     generators = [torch_stream(config.seed, "agent", names[i], "weights") for i in order]
     networks = new_networks(shape, generators, config.device)
     feeds = [_minibatches(members[i], config, names[i]) for i in order]
     losses = np.zeros(len(members))
-    yield from _fit(config, rule, networks, _Data(transitions, config.device), feeds, updates[order], losses)
+    data = _Data(transitions, unindicated, config.device)
+    yield from _fit(config, rule, networks, data, feeds, updates[order], losses)
     silence(networks, [row for row, i in enumerate(order) if len(members[i]) == 0])
     back = np.argsort(order)
     counts = tuple(len(m) for m in members)
@@ -98,7 +101,7 @@ def _fit(
 class _Data:
     """Transitions as contiguous tensors, gathered by index."""
 
-    def __init__(self, transitions: Transitions, device: str) -> None:
+    def __init__(self, transitions: Transitions, unindicated: np.ndarray | None, device: str) -> None:
         def tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=dtype)
 
@@ -108,13 +111,15 @@ class _Data:
         self.actions = tensor(transitions.actions, torch.int64)
         self.rewards = tensor(transitions.rewards, torch.float32)
         self.going = 1 - tensor(transitions.terminals, torch.float32)
+        nowhere = np.zeros(len(transitions), dtype=bool)
+        self.unindicated = tensor(nowhere if unindicated is None else unindicated, torch.float32)
 
     def batch(self, indices: np.ndarray) -> Batch:
         """indices (m, B) -> the minibatch of each of m agents."""
         pick = torch.from_numpy(indices).to(self.device)
         flat = pick.reshape(-1)
         rows = [tensor.index_select(0, flat).view(*pick.shape, -1) for tensor in (self.states, self.next_states)]
-        return Batch(rows[0], self.actions[pick], self.rewards[pick], rows[1], self.going[pick])
+        return Batch(rows[0], self.actions[pick], self.rewards[pick], rows[1], self.going[pick], self.unindicated[pick])
 
 
 class _Trainer:
@@ -135,13 +140,9 @@ class _Trainer:
             self.adam.state[new] = kept
 
     def update(self, batch: Batch) -> Tensor:
-        """One Adam step of every agent; returns each agent's squared temporal-difference error (m,)."""
-        future = self.rule.bootstrap(self.online.q, self.target.q, batch)
-        y = batch.rewards + self.config.gamma * future * batch.going
-        q = self.online.training_q(batch.states)
-        taken = q.gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
-        error = (taken - y).square().mean(dim=1)
-        loss = error if self.rule.penalty is None else error + self.rule.penalty(q, batch.actions)
+        """One Adam step of every agent; returns each agent's squared temporal-difference error, or its penalty where
+        the rule learns no values (m,)."""
+        loss, error = self._loss(batch)
         self.adam.zero_grad()
         loss.sum().backward()  # agents share no parameter, so the sum leaves each its own gradient
         if self.rule.clip_norm is not None:
@@ -153,6 +154,20 @@ class _Trainer:
         elif self.n_updates % self.config.target_update == 0:
             self.target.pull(self.online)
         return error.detach()
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is minimized and what is reported, (m,) each."""
+        rule = self.rule
+        future = None if rule.bootstrap is None else rule.bootstrap(self.online.q, self.target.q, batch)
+        outputs = self.online.training_q(batch.states)
+        extra = None if rule.penalty is None else rule.penalty(outputs, batch.actions)
+        if future is None:
+            assert extra is not None, f"rule {rule.name} has neither a bootstrap nor a penalty"
+            return extra, extra
+        y = batch.rewards + self.config.gamma * future * batch.going
+        taken = outputs.gather(-1, batch.actions.unsqueeze(-1)).squeeze(-1)
+        error = (taken - y).square().mean(dim=1)
+        return (error if extra is None else error + extra), error
 
     def _clip(self, bound: float) -> None:
         gradients = [parameter.grad.flatten(1) for parameter in self.online.parameters if parameter.grad is not None]

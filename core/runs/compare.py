@@ -1,11 +1,12 @@
 """Every policy of a run, valued on recorded stays: one tidy table.
 
-Columns: policy, n_clusters (0 for baselines), mode and lambda_ (only where the policy depends on them; lambda_ = inf is
-the single expert), estimator (phwis, phwdr; fqe where the policy's own Q was evaluated, without an interval, since the
-error of the critic is not known), value, low, high, ess, zero_weight, max_weight, support (how far the records carry
-the weighted estimates; empty for fqe, like the three before), n, concordance_rate, entropy, unsupported_share (of steps
-whose top action clinicians hardly ever give), survival with survival_low and survival_high (the weights of PHWIS on who
-survived), expected_survival (read off the curve at PHWDR), action_shares.
+Columns: policy, n_clusters (0 where the policy has no phenotypes), mode and lambda_ (only where the policy depends on
+them; lambda_ = inf is the single expert), estimator (phwis, phwdr; fqe where the policy's own Q was evaluated, without
+an interval, since the error of the critic is not known), value, low, high, ess, zero_weight, max_weight, support (how
+far the records carry the weighted estimates; empty for fqe, like the three before), n, concordance_rate, entropy (share
+of that of uniform dosing, 0..1), unsupported_share (of steps whose top action clinicians hardly ever give), survival
+with survival_low and survival_high (the weights of PHWIS on who survived), expected_survival (read off the curve at
+PHWDR), action_shares.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ UNWEIGHTED = {"ess": np.nan, "zero_weight": np.nan, "max_weight": np.nan, "suppo
 
 
 def policy_keys(k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str]) -> list[PolicyKey]:
-    """Baselines, then for every K its phenotype policies, and fused and single expert in each mode."""
+    """The simple policies, then for every K its phenotype policies, and fused and single expert in each mode."""
     keys = [PolicyKey(name) for name in BASELINES]
     for k in k_values:
         keys += [PolicyKey(f"phenotype-{index}", k) for index in range(k)]

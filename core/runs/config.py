@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
 from core.config import Config
 from core.encoder.config import EncoderConfig
@@ -20,6 +21,9 @@ from core.study import StudySpec
 PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
 PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
+NETWORKS = tuple(name.replace("_", "-") for name in CATALOG)  # policies by one network agent for all patients
+FOREST, BOOSTED, NO_ENCODER = "rf-fqi", "xgb-fqi", "no-encoder"
+COMPARED = (*NETWORKS, FOREST, NO_ENCODER)
 
 
 class RunGroup(Config):
@@ -100,6 +104,27 @@ class FusionGroup(Config):
         return tuple(sorted({*self.lambdas, self.lambda_}))
 
 
+class BaselineGroup(Config):
+    """Policies that the study's are held against, each trained on all training patients."""
+
+    enabled: bool = Field(True, description="Train and value them")
+    algorithms: tuple[str, ...] = Field(COMPARED, description="Which: " + ", ".join(COMPARED))
+    epochs: int = Field(1, ge=1, le=1000, description="Passes of each network over all transitions")
+    batch_size: int = Field(32, ge=2, le=65536, description="Transitions per update of each network")
+
+    @field_validator("algorithms")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - set(COMPARED))
+        if unknown:
+            raise ValueError(f"there is no policy {', '.join(unknown)}; choose among {', '.join(COMPARED)}")
+        return tuple(name for name in COMPARED if name in names)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        return self.algorithms if self.enabled else ()
+
+
 class EvaluationGroup(Config):
     """Clinician policy and off-policy estimates."""
 
@@ -124,6 +149,7 @@ class RunConfig(Config):
     fqi: FQIConfig = FQIConfig()
     fqe: FQIConfig = FQIConfig()
     fusion: FusionGroup = FusionGroup()
+    baselines: BaselineGroup = BaselineGroup()
     evaluation: EvaluationGroup = EvaluationGroup()
 
     @model_validator(mode="after")

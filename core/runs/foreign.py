@@ -12,6 +12,7 @@ import numpy as np
 from core.agents.keys import agent_key
 from core.cohort import Cohort
 from core.errors import RunError
+from core.runs.baselines import baseline_values
 from core.runs.clinicians import behavior_arrays
 from core.runs.remembered import remembered
 from core.runs.stays import PolicyKey, Stays, decision_distances
@@ -55,6 +56,18 @@ class ForeignStays(Stays):
     def agent_q(self, n_clusters: int) -> np.ndarray:
         agents = self.view.agents.select([agent_key(n_clusters, index) for index in range(n_clusters)])
         return np.moveaxis(agents.q_values(self.trajectories.states), 0, -2)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.view.baselines
+
+    @remembered(3)
+    def baseline_q(self, name: str) -> np.ndarray:
+        return baseline_values(self.view, name)(self.trajectories.states)
+
+    @remembered(2)
+    def mean_distances(self, mode: str) -> np.ndarray:
+        return self.view.mean_phenotypes.distances(self.trajectories.states, self.trajectories.mask, mode)
 
     @cached_property
     def behavior(self) -> np.ndarray:

@@ -13,16 +13,19 @@ from functools import cached_property
 
 import numpy as np
 
+from core.agents.catalog import CATALOG
+from core.agents.config import AgentConfig
 from core.agents.policy import action_probs
-from core.errors import ArtifactError
-from core.evaluation import random_policy, zero_drug_policy
+from core.errors import ArtifactError, ConfigError
+from core.evaluation import epsilon_soft, random_policy, zero_drug_policy
 from core.fusion import fuse, fusion_weights
-from core.runs.config import RunConfig
+from core.runs.config import FOREST, NO_ENCODER, RunConfig
 from core.runs.remembered import remembered
 from core.trajectories import Trajectories
 
 BASELINES = ("clinician", "random", "zero-drug")
 MODES = ("prospective", "retrospective")
+VERSIONS = {"greedy": 0.0, "soft": 0.1}  # "fused:soft": this share spread over all actions, the rest on the top one
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,51 @@ class PolicyKey:
 
 def policy_key(policy: str, n_clusters: int, lambda_: float, mode: str) -> PolicyKey:
     """The key of a policy as the sliders name it: what it does not depend on is left out."""
-    if policy in BASELINES:
-        return PolicyKey(policy)
-    if policy == "fused":
+    base, _ = split_version(policy)
+    if base in ("fused", NO_ENCODER):
         return PolicyKey(policy, n_clusters, mode, float(lambda_))
-    if policy == "single-expert":
+    if base == "single-expert":
         return PolicyKey(policy, n_clusters, mode, np.inf)
-    return PolicyKey(policy, n_clusters)
+    return PolicyKey(policy, n_clusters if base.startswith("phenotype-") else 0)
 
 
-def evaluated_policies(config: RunConfig, k_values: Sequence[int], n_clusters: int) -> list[PolicyKey]:
-    """Policies whose Q a run evaluates, in the order it stores them: baselines, the phenotype policies of every K, and
-    at the run's own K the single expert and the fused policy at its own lambda, in both modes."""
+def split_version(policy: str) -> tuple[str, str]:
+    """ "fused:greedy" -> ("fused", "greedy"); without a version ("fused", ""). `ConfigError` for an unknown one."""
+    base, _, version = policy.partition(":")
+    if version and version not in VERSIONS:
+        raise ConfigError(f"policy '{policy}' is not known: versions are {', '.join(VERSIONS)}.")
+    return base, version
+
+
+def in_version(probs: np.ndarray, version: str) -> np.ndarray:
+    """A policy (..., A) as it is (""), or its greedy or epsilon-soft version."""
+    return epsilon_soft(probs, VERSIONS[version]) if version else probs
+
+
+def baseline_policy(name: str, q: np.ndarray, agents: AgentConfig) -> np.ndarray:
+    """Policy of a baseline from its Q, (..., A) -> (..., A), at the run's temperature; of the ablation without encoder
+    that of each of its agents."""
+    rule = CATALOG.get(agents.algorithm if name == NO_ENCODER else name.replace("-", "_"))
+    return rule.probs(q, agents.temperature) if rule else action_probs(q, agents.temperature)
+
+
+def baseline_keys(names: Sequence[str], n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
+    """Keys of a run's baselines; the ablation without encoder is fused at K and lambda, in each mode."""
+    keys = [PolicyKey(name) for name in names if name != NO_ENCODER]
+    return keys + [PolicyKey(NO_ENCODER, n_clusters, mode, lambda_) for mode in modes if NO_ENCODER in names]
+
+
+def evaluated_policies(
+    config: RunConfig, k_values: Sequence[int], n_clusters: int, baselines: Sequence[str] = ()
+) -> list[PolicyKey]:
+    """Policies whose Q a run evaluates, in the order it stores them: the simple ones, the phenotype policies of every
+    K, at the run's own K the single expert and the fused policy at its own lambda in both modes, and the baselines."""
     keys = [PolicyKey(name) for name in BASELINES]
     keys += [PolicyKey(f"phenotype-{index}", k) for k in k_values for index in range(k)]
     for mode in MODES:
         keys.append(PolicyKey("fused", n_clusters, mode, config.fusion.lambda_))
         keys.append(PolicyKey("single-expert", n_clusters, mode, np.inf))
-    return keys
+    return keys + baseline_keys(baselines, n_clusters, config.fusion.lambda_, MODES)
 
 
 class Stays(ABC):
@@ -67,6 +97,7 @@ class Stays(ABC):
 
     config: RunConfig
     trajectories: Trajectories
+    baselines: tuple[str, ...] = ()  # names of the policies trained on all patients, where the run has some
 
     @abstractmethod
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:
@@ -101,6 +132,14 @@ class Stays(ABC):
     def fqe_stack(self) -> np.ndarray:
         """Q of each evaluated policy by fitted Q evaluation, (P, N, T, A)."""
 
+    def baseline_q(self, name: str) -> np.ndarray:
+        """What a baseline's policy is the softmax of, (N, T, A); of the ablation without encoder (N, T, K, A)."""
+        raise ArtifactError(f"these stays have no policy '{name}'.")
+
+    def mean_distances(self, mode: str) -> np.ndarray:
+        """Distance of the mean state to each of the ablation's centroids, (N, T, K), as `distances`."""
+        raise ArtifactError(f"these stays have no policy '{NO_ENCODER}'.")
+
     def only(self, patients: np.ndarray) -> Stays:
         """The stays of these patients alone."""
         return _Some(self, patients)
@@ -111,14 +150,19 @@ class Stays(ABC):
 
     def agent_probs(self, n_clusters: int) -> np.ndarray:
         """Policy of each phenotype's agent, softmax of its Q at the run's temperature, (N, T, K, A)."""
-        return action_probs(self.agent_q(n_clusters), self.config.agents.temperature)
+        agents = self.config.agents
+        return CATALOG[agents.algorithm].probs(self.agent_q(n_clusters), agents.temperature)
 
     def fused_probs(self, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
         """pi = sum_k w_k pi_k, (N, T, A)."""
         return fuse(self.weights(n_clusters, lambda_, mode), self.agent_probs(n_clusters))
 
     def policy_probs(self, policy: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
-        """Action probabilities (N, T, A) of a policy by its name."""
+        """Action probabilities (N, T, A) of a policy by its name, or of a version of it ("fused:greedy", see
+        `VERSIONS`); `ArtifactError` for one that the run does not have."""
+        policy, version = split_version(policy)
+        if version:
+            return in_version(self.policy_probs(policy, n_clusters, lambda_, mode), version)
         shape = self.behavior.shape
         if policy == "clinician":
             return self.behavior
@@ -130,7 +174,23 @@ class Stays(ABC):
             return self.fused_probs(n_clusters, lambda_, mode)
         if policy == "single-expert":
             return self.fused_probs(n_clusters, np.inf, mode)
-        return self.agent_probs(n_clusters)[:, :, phenotype_of(policy)]
+        if policy.startswith("phenotype-"):
+            return self.agent_probs(n_clusters)[:, :, phenotype_of(policy)]
+        return self._baseline_probs(policy, n_clusters, lambda_, mode)
+
+    def _baseline_probs(self, name: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
+        if name not in self.baselines:
+            raise ArtifactError(
+                f"the run has no policy '{name}': it was made without that baseline, or before there were baselines; "
+                "train it again."
+            )
+        q = self.fqi_q if name == FOREST else self.baseline_q(name)
+        probs = baseline_policy(name, q, self.config.agents)
+        if name != NO_ENCODER:
+            return probs
+        if q.shape[-2] != n_clusters:
+            raise ArtifactError(f"the run holds '{name}' at K = {q.shape[-2]} alone, not at K = {n_clusters}.")
+        return fuse(fusion_weights(self.mean_distances(mode), lambda_), probs)
 
     def has_fqe(self, key: PolicyKey) -> bool:
         """True where the Q of this very policy was evaluated."""
@@ -148,7 +208,11 @@ class Stays(ABC):
         return {key.text: place for place, key in enumerate(self.evaluated)}
 
     def critic(self, policy: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
-        """Q (N, T, A) for a policy: its own fitted Q evaluation; for other fused policies sum_k w_k Q^{pi_k}."""
+        """Q (N, T, A) for a policy: its own fitted Q evaluation; for other fused policies sum_k w_k Q^{pi_k}; for a
+        version of a policy that of the policy."""
+        policy, _ = split_version(policy)
+        if policy == NO_ENCODER:
+            lambda_ = self.config.fusion.lambda_
         if self.has_fqe(policy_key(policy, n_clusters, lambda_, mode)):
             return self.fqe_q(policy, n_clusters, lambda_, mode)
         weights = self.weights(n_clusters, np.inf if policy == "single-expert" else lambda_, mode)
@@ -181,6 +245,18 @@ class _Some(Stays):
     @remembered(1)
     def agent_probs(self, n_clusters: int) -> np.ndarray:
         return super().agent_probs(n_clusters)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.whole.baselines
+
+    @remembered(1)
+    def baseline_q(self, name: str) -> np.ndarray:
+        return np.asarray(self.whole.baseline_q(name)[self.patients])
+
+    @remembered(2)
+    def mean_distances(self, mode: str) -> np.ndarray:
+        return self.whole.mean_distances(mode)[self.patients]
 
     @cached_property
     def behavior(self) -> np.ndarray:

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from core.agents import action_probs
 from core.agents.keys import agent_key
 from core.cohort import History, ground_truth
 from core.evaluation import random_policy, zero_drug_policy
 from core.fusion import fuse, fusion_weights
 from core.rng import derive_seed
-from core.runs.stays import PolicyKey, decision_distances, phenotype_of
+from core.runs.baselines import baseline_values
+from core.runs.config import NO_ENCODER
+from core.runs.stays import (
+    PolicyKey,
+    baseline_keys,
+    baseline_policy,
+    decision_distances,
+    in_version,
+    phenotype_of,
+    split_version,
+)
 from core.trajectories import Trajectories
 from core.types import Progress
 
@@ -34,21 +43,37 @@ class RunPolicy:
 
     def __init__(self, view: RunView, key: PolicyKey) -> None:
         self.view, self.key = view, key
-        if key.n_clusters:
+        self.policy, self.version = split_version(key.policy)
+        if self.policy in view.baselines:
+            self.values = baseline_values(view, self.policy)
+        elif key.n_clusters:
             names = [agent_key(key.n_clusters, index) for index in range(key.n_clusters)]
             self.agents = view.agents.select(names)
 
     def __call__(self, history: History) -> np.ndarray:
+        return in_version(self._probs(history), self.version)
+
+    def _probs(self, history: History) -> np.ndarray:
         study = self.view.study
-        if self.key.policy == "random":
+        if self.policy == "random":
             return random_policy((len(history),), study.n_actions)
-        if self.key.policy == "zero-drug":
+        if self.policy == "zero-drug":
             return zero_drug_policy((len(history),), study.n_actions)
-        q = self.agents.q_values(self.view.scaler.scale(history.state))  # (K, n, A)
-        probs = action_probs(q, self.view.config.agents.temperature)
-        if self.key.policy.startswith("phenotype-"):
-            return probs[phenotype_of(self.key.policy)]
+        if self.policy in self.view.baselines:
+            return self._baseline(history)
+        probs = self.agents.probs(self.view.scaler.scale(history.state), self.view.config.agents.temperature)
+        if self.policy.startswith("phenotype-"):
+            return probs[phenotype_of(self.policy)]
         return fuse(fusion_weights(self._distances(history), self.key.lambda_), np.moveaxis(probs, 0, -2))
+
+    def _baseline(self, history: History) -> np.ndarray:
+        view = self.view
+        probs = baseline_policy(self.policy, self.values(view.scaler.scale(history.state)), view.config.agents)
+        if self.policy != NO_ENCODER:
+            return probs
+        states = view.scaler.scale(history.states)
+        distances = view.mean_phenotypes.distances(states, np.ones(states.shape[:2], dtype=bool), "prospective")
+        return fuse(fusion_weights(distances[:, -1], self.key.lambda_), probs)
 
     def _distances(self, history: History) -> np.ndarray:
         """(n, K) distances at the current step, exactly as the recorded stays are seen prospectively."""
@@ -100,7 +125,8 @@ def true_values(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
 
 
 def forward_policies(view: RunView) -> list[PolicyKey]:
-    """Baselines, the run's own K with a few lambdas, and at every other K the fused policy at the run's lambda."""
+    """Simple policies, the run's own K with a few lambdas, at every other K the fused policy at the run's lambda, and
+    the baselines."""
     own, lambda_ = view.n_clusters, view.config.fusion.lambda_
     keys = [PolicyKey("clinician"), PolicyKey("random"), PolicyKey("zero-drug")]
     keys += [PolicyKey(f"phenotype-{index}", own) for index in range(own)]
@@ -108,7 +134,7 @@ def forward_policies(view: RunView) -> list[PolicyKey]:
     keys += [PolicyKey("fused", own, "prospective", value) for value in sorted({*lambdas, lambda_})]
     keys.append(PolicyKey("single-expert", own, "prospective", np.inf))
     keys += [PolicyKey("fused", k, "prospective", lambda_) for k in view.k_values if k != own]
-    return keys
+    return keys + baseline_keys(view.baselines, own, lambda_, ("prospective",))
 
 
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:

@@ -21,7 +21,9 @@ def batch(scale: float = 1.0) -> Batch:
     draw = torch.Generator().manual_seed(0)
     states, after = torch.randn(2, 2, 32, 4, generator=draw)
     actions = torch.randint(0, 3, (2, 32), generator=draw)
-    return Batch(states, actions, scale * torch.randn(2, 32, generator=draw), after, torch.ones(2, 32))
+    return Batch(
+        states, actions, scale * torch.randn(2, 32, generator=draw), after, torch.ones(2, 32), torch.zeros(2, 32)
+    )
 
 
 def trainer(**options: object) -> _Trainer:

@@ -1,4 +1,4 @@
-"""What every learning rule in the catalog must do: fit, act, save, load, and solve a small MDP."""
+"""What every learning rule in the catalog must do: fit, act, save, load, and reach its closed form on a small MDP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from core.trajectories import Transitions
 COLUMNS = ("a", "b", "c")
 
 
-def train(config, transitions, memberships, n_actions=2):
-    generator = train_agents(config, transitions, memberships, n_actions=n_actions, columns=COLUMNS)
+def train(config, transitions, memberships, n_actions=2, **options):
+    generator = train_agents(config, transitions, memberships, n_actions=n_actions, columns=COLUMNS, **options)
     while True:
         try:
             next(generator)
@@ -24,14 +24,16 @@ def train(config, transitions, memberships, n_actions=2):
             return end.value
 
 
-def chain(n):
+def chain(n, moving=0.5):
     """States 0, 1, 2 in a row (one-hot). Action 0 stays for 0.5, action 1 moves right for -1; from 2 it ends for 10.
 
     By hand, gamma = 0.9: Q*(2, 1) = 10, Q*(1, 1) = -1 + 0.9 * 10 = 8, Q*(0, 1) = -1 + 0.9 * 8 = 6.2, and staying is
-    Q*(s, 0) = 0.5 + 0.9 V*(s). In state 2 that is 9.5 < 10, so moving is best everywhere.
+    Q*(s, 0) = 0.5 + 0.9 V*(s). In state 2 that is 9.5 < 10, so moving is best everywhere. moving: share of records
+    with action 1, one for all states or one for each.
     """
     rng = np.random.default_rng(3)
-    state, action = rng.integers(3, size=n), rng.integers(2, size=n)
+    state = rng.integers(3, size=n)
+    action = (rng.random(n) < np.broadcast_to(moving, 3)[state]).astype(int)
     eye = np.eye(3, dtype=np.float32)
     rewards = np.where(action == 0, 0.5, np.where(state == 2, 10.0, -1.0)).astype(np.float32)
     ends = (state == 2) & (action == 1)
@@ -45,22 +47,78 @@ def chain(n):
 @pytest.fixture(scope="module", params=CATALOG)
 def trained(request):
     transitions, q = chain(2000)
-    config = AgentConfig(
-        algorithm=request.param, gamma=0.9, epochs=200, batch_size=250, lr=0.003, hidden_size=16, target_update=3
-    )
+    slow = CATALOG[request.param].soft_target is not None  # such a target needs several hundred updates to arrive
+    config = settings(request.param, epochs=500 if slow else 200)
     return train(config, transitions, [np.arange(2000), np.arange(20)]), transitions, q
+
+
+def settings(algorithm, **options):
+    sizes = {"gamma": 0.9, "epochs": 200, "batch_size": 250, "lr": 0.003, "hidden_size": 16, "target_update": 3}
+    return AgentConfig(algorithm=algorithm, **(sizes | options))
 
 
 def test_solves_the_chain(trained):
     stack, _, expected = trained
+    if CATALOG[stack.config.algorithm].bootstrap is None:
+        pytest.skip("this rule learns no values; its closed form is the share of each action")
     np.testing.assert_allclose(stack.q_values(np.eye(3))[0], expected, atol=0.5)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_cloning_converges_to_the_shares_of_the_records(temperature):
+    transitions, _ = chain(2000, moving=[0.1, 0.5, 0.8])
+    stack = train(settings("behavior_cloning", temperature=temperature), transitions, [np.arange(2000)])
+    for state in range(3):
+        here = transitions.states[:, state] == 1
+        share = np.bincount(transitions.actions[here], minlength=2) / here.sum()
+        np.testing.assert_allclose(stack.probs(np.eye(3))[0, state], share, atol=0.03)
+
+
+def test_a_batch_constrained_agent_never_picks_what_was_never_done():
+    transitions, _ = chain(2000, moving=[1.0, 0.0, 0.5])  # state 1 is never left in the records
+    stack = train(settings("bcq"), transitions, [np.arange(2000)])
+    probs, q = stack.probs(np.eye(3))[0], stack.q_values(np.eye(3))[0]
+    assert probs[0, 0] == 0
+    assert probs[1, 1] == 0
+    assert (probs[2] > 0).all()
+    # by hand: staying in state 1 for ever is worth 0.5 / (1 - 0.9) = 5, moving there -1 + 0.9 * 5 = 3.5
+    np.testing.assert_allclose(q[[0, 1, 2, 2], [1, 0, 0, 1]], [3.5, 5.0, 9.5, 10.0], atol=0.5)
+
+
+def test_a_rare_action_is_allowed_from_the_threshold_on():
+    for share, allowed in ((0.15, False), (0.4, True)):  # relative to the other action 0.18 and 0.67, threshold 0.3
+        transitions, _ = chain(2000, moving=share)
+        stack = train(settings("bcq", epochs=100), transitions, [np.arange(2000)])
+        np.testing.assert_array_equal(stack.probs(np.eye(3))[0, :, 1] > 0, allowed)
+
+
+def test_where_the_drug_is_not_indicated_giving_none_is_what_follows():
+    transitions, _ = chain(2000)
+    everywhere = np.ones(2000, dtype=bool)
+    stack = train(settings("wd3qne"), transitions, [np.arange(2000)], unindicated=everywhere)
+    # by hand: V(s) = Q(s, 0) = 0.5 / (1 - 0.9) = 5, moving is worth -1 + 0.9 * 5 = 3.5, and 10 where it ends
+    np.testing.assert_allclose(stack.q_values(np.eye(3))[0], [[5, 3.5], [5, 3.5], [5, 10]], atol=0.5)
+
+
+def test_the_conservative_penalty_lowers_values_by_its_weight():
+    """At the fixed point 2 p (Q - y) + 0.05 (softmax(Q) - p) = 0 with p = 1/2 and y from the rule's own values."""
+    transitions, q = chain(4000)
+    stack = train(settings("cql", epochs=500, batch_size=500), transitions, [np.arange(4000)])
+    for _ in range(100):
+        y = np.stack([0.5 + 0.9 * q.max(axis=1), [-1 + 0.9 * q[1].max(), -1 + 0.9 * q[2].max(), 10]], axis=1)
+        q = y - 0.05 * (action_probs(y) - 0.5)
+    np.testing.assert_allclose(stack.q_values(np.eye(3))[0], q, atol=0.15)
 
 
 def test_acts_with_probabilities(trained):
     stack, transitions, _ = trained
     q = stack.q_values(transitions.states.reshape(40, 50, 3))
     assert q.shape == (2, 40, 50, 2)
-    np.testing.assert_allclose(action_probs(q).sum(axis=-1), 1, rtol=1e-5)
+    probs = stack.probs(transitions.states)
+    assert (probs >= 0).all()
+    np.testing.assert_allclose(probs.sum(axis=-1), 1, rtol=1e-5)
+    sharper = stack.probs(transitions.states, temperature=0.1)
+    assert (sharper.max(axis=-1) >= probs.max(axis=-1) - 1e-6).all()
 
 
 def test_acting_changes_nothing_and_does_not_see_the_other_patients(trained):
