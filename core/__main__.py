@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from core.errors import CohortError, ConfigError, PhenoPolicyError
+from core.registry.cli import add_registry_verb
 
 if TYPE_CHECKING:
     from core.runs.config import RunConfig
@@ -103,6 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("demo", help="build the app's default run from a simulated cohort")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
     verb.set_defaults(function=demo)
+
+    add_registry_verb(verbs, positive)
     return parser
 
 

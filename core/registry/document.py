@@ -1,0 +1,135 @@
+"""The JSON that `registry evaluate` writes, in the form of the ICU study's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.errors import CohortError, RunError
+from core.registry.cohort import RegistryCohort
+from core.registry.evaluate import ALL, BASELINE
+from core.registry.policies import TITLES
+from core.registry.tables import EVALUATED, Evaluation
+from core.registry.view import RegistryView
+from core.runs.metrics import SMALL, number
+
+SHOWN_N = (1, 3, 5, 7, 10, 15, 20)
+
+
+def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> dict[str, Any]:
+    """Value of every policy of a run: on the test patients of its own registry, on all of another one.
+
+    {"cohort": ..., "run": ..., "policies": {name: {"matched": {decision: {value, low, high, n_matched}}, "modeled":
+    {decision: {value, low, high}}, "phwis": {value, low, high, ess}, "phwdr": ..., "support", "true_value", ...}},
+    "baseline": ..., "top_n": ..., "calibration": ..., "warning": ...}; what is not known is null.
+    """
+    if not view.complete:
+        raise RunError(f"the run in {view.path} is not complete; start the same training again to finish it.")
+    own = cohort.data_hash == view.manifest.data_hash
+    if own:
+        tables = {name: getattr(view, name) for name in ("accuracy", "calibration", "matched", "modeled", "ope")}
+        patients = view.split.test
+    else:
+        patients = np.arange(cohort.n_patients)
+        tables = _elsewhere(Evaluation(view, cohort, patients))
+    truth = view.truth if own else view.truth.iloc[:0]
+    return {
+        "cohort": _describe(cohort, patients, own),
+        "run": {
+            "name": view.manifest.name,
+            "data_hash": view.manifest.data_hash,
+            "versions": view.manifest.versions,
+            "seed": view.config.run.seed,
+            "screen_n": view.config.evaluation.screen_n,
+            "screen_threshold": view.config.evaluation.screen_threshold,
+            "follow_share": view.config.evaluation.follow_share,
+        },
+        "policies": {name: _policy(name, tables, truth) for name in EVALUATED},
+        "baseline": {"modeled": _by_decision(tables["modeled"], BASELINE, ("value", "low", "high"))},
+        "top_n": _top_n(tables["accuracy"]),
+        "calibration": _calibration(tables["calibration"]),
+        "warning": view.warning,
+    }
+
+
+def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+    """All tables on another registry; `CohortError` where there is nothing to evaluate."""
+    for decision in evaluation.view.treatments:
+        if not evaluation.points(decision).followed.any():
+            raise CohortError(
+                f"the registry has no {decision} treatment whose outcome is recorded; nothing to evaluate."
+            )
+    accuracy, calibration = evaluation.screening_tables()
+    return {
+        "accuracy": accuracy,
+        "calibration": calibration,
+        "matched": evaluation.matched(),
+        "modeled": evaluation.modeled(),
+        "ope": evaluation.off_policy(),
+    }
+
+
+def _policy(name: str, tables: dict[str, pd.DataFrame], truth: pd.DataFrame) -> dict[str, Any]:
+    ope = tables["ope"][tables["ope"]["policy"] == name]
+    true = truth[truth["policy"] == name]
+    matched = tables["matched"][tables["matched"]["group"] == ALL]
+    return {
+        "title": TITLES[name],
+        "matched": _by_decision(matched, name, ("value", "low", "high", "n_matched")),
+        "modeled": _by_decision(tables["modeled"], name, ("value", "low", "high")),
+        **{
+            str(row["estimator"]): {key: number(row[key]) for key in ("value", "low", "high", "ess")}
+            for _, row in ope.iterrows()
+        },
+        "support": str(ope["support"].iloc[0]),
+        "true_value": number(true["true_value"].iloc[0]) if len(true) else None,
+        "true_se": number(true["true_se"].iloc[0]) if len(true) else None,
+        "event_free": number(true["event_free"].iloc[0]) if len(true) else None,
+    }
+
+
+def _by_decision(table: pd.DataFrame, policy: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """{decision: {key: number}} of one policy over all stages; empty where the table does not hold it."""
+    rows = table[table["policy"] == policy]
+    if "stage" in rows:
+        rows = rows[rows["stage"] == "all"]
+    return {str(row["decision"]): {key: number(row[key]) for key in keys} for _, row in rows.iterrows()}
+
+
+def _top_n(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table[table["n"].isin(SHOWN_N)]
+    return [
+        {
+            "decision": row["decision"],
+            "stage": row["stage"],
+            "n": int(row["n"]),
+            **{key: number(row[key]) for key in ("accuracy", "low", "high")},
+        }
+        for _, row in rows.iterrows()
+    ]
+
+
+def _calibration(table: pd.DataFrame) -> dict[str, Any]:
+    """Expected calibration error and log loss of each screening network."""
+    rows = table[table["stage"] == "all"].groupby("decision", sort=False).first()
+    return {str(name): {key: number(row[key]) for key in ("error", "log_loss")} for name, row in rows.iterrows()}
+
+
+def _describe(cohort: RegistryCohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
+    """What the estimates rest on, with a plain sentence."""
+    used = len(patients)
+    note = f"{used:,} test patients of the run's own registry" if own else f"all {used:,} patients of another registry"
+    note += ", simulated" if cohort.origin.simulated else ""
+    note += "; too few for any conclusion" if used < SMALL else ""
+    return {
+        "patients": cohort.n_patients,
+        "rows": len(cohort.frame),
+        "data_hash": cohort.data_hash,
+        "simulated": cohort.origin.simulated,
+        "like": cohort.origin.like,
+        "evaluated_patients": used,
+        "split": "test" if own else "all",
+        "note": f"{note}. Research and teaching only.",
+    }

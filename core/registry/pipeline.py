@@ -1,0 +1,302 @@
+"""The registry study, top to bottom: cohort -> screening -> Q-networks -> forests -> comparisons -> truth.
+
+Each stage reads what earlier stages stored in the run folder and stores its own results there; a finished stage is
+never computed twice, so the same call resumes a run that was killed, and ends with the same result.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.cohort import Split
+from core.cohort.split import apportion
+from core.errors import CohortError, RunError
+from core.files import remove_parts, write_arrays, write_json, write_table
+from core.registry.cohort import RegistryCohort
+from core.registry.config import RegistryConfig
+from core.registry.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.drugs import Combinations
+from core.registry.load import save_registry
+from core.registry.simulate import simulate_registry
+from core.registry.view import DEMO_RUN, TREATED, RegistryManifest, RegistryView
+from core.rng import derive_seed, stream
+from core.runs.manifest import MANIFEST, OriginRecord, now, read_record, versions
+from core.runs.progress import hold
+from core.runs.stages import Work, differences, run_stages
+from core.types import Progress
+
+FEWEST_PATIENTS = 20
+DEMO_PATIENTS = 6021
+Stage = Callable[[RegistryView], Iterator[Progress]]
+
+
+def train_registry(
+    cohort: RegistryCohort, config: RegistryConfig, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a registry, yielding progress; resumes what is already in `run_dir`.
+
+    Raises `RunError` where the folder holds a run on other data or with other settings, or another process works there,
+    and `CohortError` where the registry cannot be learned from.
+    """
+    folder = Path(run_dir)
+    _check(cohort)
+    with hold(folder):
+        remove_parts(folder)
+        manifest = _open(folder, cohort, config, name or folder.name, owner)
+        stages: dict[str, tuple[Work, float]] = {
+            "cohort": (partial(store_cohort, RegistryView(folder), cohort), 1),
+            **{
+                stage: (partial(work, RegistryView(folder)), weight)
+                for stage, (work, weight) in learning_stages(cohort).items()
+            },
+        }
+        yield from run_stages(folder, manifest, stages, config.run.threads)
+
+
+def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage, float]]:
+    """Stages after the cohort's own, in flow order, with their usual share of the run's time."""
+    stages: dict[str, tuple[Stage, float]] = {}
+    names = [decision.name for decision in cohort.spec.decisions]
+    treatments = [name for name in names if name in TREATED]
+    for name in names:
+        stages[f"screening {name}"] = partial(screen, name), 12
+    for name in treatments:
+        stages[f"dqn {name}"] = partial(train_q_network, name), 8
+        stages[f"forest {name}"] = partial(grow_forest, name), 2
+        stages[f"reward {name}"] = partial(train_rewards, name), 5
+    stages |= {"accuracy": (judge_screening, 3), "comparison": (compare, 12), "truth": (store_truth, 20)}
+    return stages
+
+
+def build_registry_demo(n_patients: int = DEMO_PATIENTS) -> Iterator[Progress]:
+    """The app's default run of this study: a simulated registry; made anew where settings or cohort changed."""
+    cohort, _ = simulate_registry(n_patients, seed=0)
+    config = RegistryConfig()
+    if (DEMO_RUN / MANIFEST).exists():
+        manifest = read_record(DEMO_RUN, RegistryManifest)
+        stored = manifest.data_hash, manifest.config, manifest.spec.model_dump()
+        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.spec.model_dump()):
+            shutil.rmtree(DEMO_RUN)
+    yield from train_registry(cohort, config, DEMO_RUN, name="Default registry (simulated)")
+
+
+def split_registry(n_patients: int, config: RegistryConfig) -> Split:
+    """Random split by patient: test patients, and of the others a share that validates."""
+    run = config.run
+    learned = 1 - run.test_share
+    shares = np.array([learned * (1 - run.valid_share), learned * run.valid_share, run.test_share])
+    order = stream(run.seed, "registry", "split").permutation(n_patients)
+    parts = np.split(order, np.cumsum(apportion(shares, n_patients))[:-1])
+    return Split(*(np.sort(part) for part in parts))
+
+
+def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progress]:
+    """cohort.parquet, report.json, split.npz; decisions.json: encoder, catalogs and inputs from learning patients."""
+    from core.registry.inputs import Inputs
+    from core.registry.policies import DISEASE, usual_actions
+
+    folder, config = view.path, view.config
+    split = split_registry(cohort.n_patients, config)
+    learned = np.concatenate([split.train, split.valid])
+    save_registry(cohort, folder / "cohort.parquet")
+    write_json(folder / "report.json", cohort.report.to_json())
+    write_arrays(folder / "split.npz", train=split.train, valid=split.valid, test=split.test)
+    encoder = StateEncoder.fit(cohort, learned)
+    stored: dict[str, Any] = {"schema_version": 1, "encoder": encoder.to_json()}
+    for decision in cohort.spec.decisions:
+        data = decision_points(cohort, decision.name, encoder)
+        here = data.of(learned)
+        states, drugs = data.states[here], data.drugs[here]
+        catalog = Combinations.fit(drugs, decision.drugs)
+        least = config.screening.min_variance
+        inputs = Inputs.fit(states, data.stage[here], data.names, decision.stages, least)
+        stored[decision.name] = {"catalog": catalog.to_json(), "inputs": inputs.to_json()}
+        if decision.name in TREATED:
+            ill = states[:, data.names.index(DISEASE[decision.name])] > 0
+            stored[decision.name]["usual"] = list(usual_actions(catalog, drugs, ill))
+    write_json(folder / "decisions.json", stored)
+    yield Progress("cohort", 1, 1, f"{cohort.n_patients:,} patients, {len(cohort.frame):,} rows")
+
+
+def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
+    """screening_DECISION.safetensors, .json (temperature) and .parquet (losses by epoch)."""
+    from core.registry.networks import save_networks
+    from core.registry.screening import train_screening
+
+    data, here, valid = _learning(view, decision)
+    x = view.inputs[decision].transform(data.states[here], data.stage[here])
+    actions = view.catalogs[decision].encode(data.drugs[here])
+    config, seed = view.config.screening, view.config.run.seed
+    steps = train_screening(config, x, actions, valid, len(view.catalogs[decision]), name=decision, seed=seed)
+    history: list[dict[str, float]] = []
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            fitted = end.value
+            break
+        history.append({"epoch": len(history) + 1, **step.metrics})
+        yield step
+    stem = view.path / f"screening_{decision}"
+    write_table(stem.with_suffix(".parquet"), pd.DataFrame(history))
+    write_json(stem.with_suffix(".json"), {"schema_version": 1, "temperature": fitted.temperature})
+    save_networks(stem.with_suffix(".safetensors"), {"network": fitted.network})
+
+
+def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
+    """dqn_DECISION.safetensors."""
+    from core.registry.dqn import Moves, train_dqn
+    from core.registry.networks import save_networks
+
+    data, here, _ = _learning(view, decision)
+    rows = np.flatnonzero(here & data.followed)
+    after = np.where(data.next[rows] >= 0, data.next[rows], rows)
+    inputs, catalog = view.inputs[decision], view.catalogs[decision]
+    moves = Moves(
+        states=inputs.transform(data.states[rows], data.stage[rows]),
+        actions=catalog.encode(data.drugs[rows]),
+        rewards=data.rewards[rows],
+        next_states=inputs.transform(data.states[after], data.stage[after]),
+        terminals=data.terminal[rows],
+    )
+    network = yield from train_dqn(view.config.dqn, moves, len(catalog), name=decision, seed=view.config.run.seed)
+    save_networks(view.path / f"dqn_{decision}.safetensors", {"network": network})
+
+
+def grow_forest(decision: str, view: RegistryView) -> Iterator[Progress]:
+    """forest_DECISION.npz."""
+    from core.registry.forest import fit_reward_forest
+
+    x, drugs, rewards, _ = _rewarded(view, decision)
+    forest = fit_reward_forest(view.config.forest, x, drugs, rewards, name=decision, seed=view.config.run.seed)
+    forest.save(view.path / f"forest_{decision}.npz")
+    yield Progress(f"forest {decision}", 1, 1, f"{forest.forest.n_trees} trees on {len(x):,} decisions")
+
+
+def train_rewards(decision: str, view: RegistryView) -> Iterator[Progress]:
+    """reward_DECISION.safetensors: the network of the model-based comparison."""
+    from core.registry.evaluate import train_reward_model
+    from core.registry.networks import save_networks
+
+    x, drugs, rewards, valid = _rewarded(view, decision)
+    config, seed = view.config.reward_model, view.config.run.seed
+    network = yield from train_reward_model(config, x, drugs, rewards, valid, name=decision, seed=seed)
+    save_networks(view.path / f"reward_{decision}.safetensors", {"network": network})
+
+
+def judge_screening(view: RegistryView) -> Iterator[Progress]:
+    """accuracy.parquet, calibration.parquet on test patients; combinations.parquet on learning patients."""
+    from core.registry.recommend import combination_rewards
+    from core.registry.tables import Evaluation
+
+    accuracy, calibration = Evaluation.own(view).screening_tables()
+    write_table(view.path / "accuracy.parquet", accuracy)
+    write_table(view.path / "calibration.parquet", calibration)
+    parts, seed = [], derive_seed(view.config.run.seed, "registry", "combinations")
+    for decision in view.decisions:
+        data, here, _ = _learning(view, decision)
+        catalog = view.catalogs[decision]
+        actions, rewards = catalog.encode(data.drugs[here]), data.rewards[here]
+        draws = min(view.config.evaluation.n_bootstrap, 500)
+        table = combination_rewards(data.patient[here], actions, rewards, len(catalog), draws, seed)
+        parts.append(table.assign(decision=decision, name=catalog.names, count=catalog.counts))
+    write_table(view.path / "combinations.parquet", pd.concat(parts, ignore_index=True))
+    yield Progress("accuracy", 1, 1, "Experts' choices predicted on test patients")
+
+
+def compare(view: RegistryView) -> Iterator[Progress]:
+    """matched.parquet, modeled.parquet, ope.parquet on test patients."""
+    from core.registry.tables import Evaluation
+
+    own = Evaluation.own(view)
+    write_table(view.path / "matched.parquet", own.matched())
+    yield Progress("comparison", 1, 3, "Matched rewards")
+    write_table(view.path / "modeled.parquet", own.modeled())
+    yield Progress("comparison", 2, 3, "Predicted rewards")
+    write_table(view.path / "ope.parquet", own.off_policy())
+    yield Progress("comparison", 3, 3, "Off-policy estimates")
+
+
+def store_truth(view: RegistryView) -> Iterator[Progress]:
+    """truth.parquet and step_truth.parquet: what the policies are really worth, on simulated patients only."""
+    from core.registry.true_values import roll_out_truth
+
+    course = steps = pd.DataFrame()
+    for progress, course, steps in roll_out_truth(view):  # noqa: B007 - the last tables are whole
+        yield progress
+    write_table(view.path / "step_truth.parquet", steps)
+    write_table(view.path / "truth.parquet", course)
+
+
+def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarray, np.ndarray]:
+    """Points of a decision, which of them are learned from (n,) bool, and of these which validate."""
+    from core.registry.tables import learned
+
+    data = view.points[decision]
+    here = data.of(learned(view))
+    return data, here, data.of(view.split.valid)[here]
+
+
+def _rewarded(view: RegistryView, decision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, drugs and rewards of the learning points whose reward is known, and which of them validate."""
+    data, here, _ = _learning(view, decision)
+    used = here & data.followed
+    x = view.inputs[decision].transform(data.states[used], data.stage[used])
+    return x, data.drugs[used], data.rewards[used], data.of(view.split.valid)[used]
+
+
+def _check(cohort: RegistryCohort) -> None:
+    """Refuse what cannot be learned from, in a sentence."""
+    if cohort.n_patients < FEWEST_PATIENTS:
+        raise CohortError(
+            f"the registry has {cohort.n_patients} patients; the study needs at least {FEWEST_PATIENTS} to learn from "
+            "and to test on."
+        )
+    for decision in cohort.spec.decisions:
+        data = decision_points(cohort, decision.name)
+        if data.followed.sum() < FEWEST_PATIENTS:
+            raise CohortError(
+                f"{decision.title} was decided and followed {int(data.followed.sum())} times; at least "
+                f"{FEWEST_PATIENTS} decisions are needed."
+            )
+
+
+def _open(folder: Path, cohort: RegistryCohort, config: RegistryConfig, name: str, owner: str) -> RegistryManifest:
+    """The folder's manifest, new where there is none; `RunError` where it is of other data, settings or registry."""
+    settings = config.model_dump(mode="json")
+    if not (folder / MANIFEST).exists():
+        origin = cohort.origin
+        manifest = RegistryManifest(
+            name=name,
+            owner=owner,
+            created=now(),
+            data_hash=cohort.data_hash,
+            n_patients=cohort.n_patients,
+            n_rows=len(cohort.frame),
+            origin=OriginRecord(kind=origin.kind, like=origin.like, n_patients=origin.n_patients, seed=origin.seed),
+            config=settings,
+            spec=cohort.spec,
+            versions=versions(),
+        )
+        manifest.write(folder)
+        return manifest
+    manifest = read_record(folder, RegistryManifest)
+    if manifest.data_hash != cohort.data_hash:
+        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
+    changed = differences(manifest.config, settings)
+    if changed:
+        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
+    other = differences(manifest.spec.model_dump(mode="json"), cohort.spec.model_dump(mode="json"))
+    if other:
+        raise RunError(
+            f"{folder} holds a run under another definition of registry '{manifest.spec.name}' "
+            f"({', '.join(other[:5])}); choose another folder."
+        )
+    return manifest

@@ -1,0 +1,312 @@
+"""A run folder of the registry study, read only and lazily: what pages, reports and later stages see of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from core.cohort import CohortReport, Split
+from core.errors import ArtifactError, RunError
+from core.files import read_arrays, read_json, read_table
+from core.registry.cohort import RegistryCohort
+from core.registry.config import RegistryConfig
+from core.registry.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.drugs import Combinations
+from core.registry.load import load_registry
+from core.registry.recommend import recommendation_table
+from core.registry.spec import RegistrySpec
+from core.runs.jobs import RUNS
+from core.runs.manifest import RunRecord, read_record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from core.registry.inputs import Inputs
+    from core.registry.policies import Screen, TreatmentModels
+    from core.registry.screening import Screening
+
+REGISTRY_RUNS = RUNS.parent / "registry"  # where the app keeps runs of this study
+DEMO_RUN = REGISTRY_RUNS / "default"
+TREATED = ("acute", "chronic")  # decisions with a Q-network
+
+
+class RegistryManifest(RunRecord):
+    """Everything that identifies a run of the registry study."""
+
+    kind: Literal["registry"] = "registry"
+    spec: RegistrySpec
+
+
+class RegistryView:
+    """The run in `path`; each attribute is read when first asked for. `ArtifactError` where it is not there yet.
+
+    Tables name stages as the registry does ("100 days"; "all" for all stages together) with their `day` (-1 for all).
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    # What the run is
+
+    @cached_property
+    def manifest(self) -> RegistryManifest:
+        return read_record(self.path, RegistryManifest)
+
+    @cached_property
+    def config(self) -> RegistryConfig:
+        return RegistryConfig.build(self.manifest.config, where=str(self.path))
+
+    @property
+    def spec(self) -> RegistrySpec:
+        return self.manifest.spec
+
+    @property
+    def complete(self) -> bool:
+        """True where every stage is done."""
+        return "truth" in self.manifest.stages  # the last stage
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """All decisions, in the registry's order."""
+        return tuple(decision.name for decision in self.spec.decisions)
+
+    @property
+    def treatments(self) -> tuple[str, ...]:
+        """Decisions with a Q-network."""
+        return tuple(name for name in self.decisions if name in TREATED)
+
+    # Data
+
+    @cached_property
+    def cohort(self) -> RegistryCohort:
+        return replace(load_registry(self.path / "cohort.parquet", self.spec), report=self.report)
+
+    @cached_property
+    def report(self) -> CohortReport:
+        """Attrition and mended problems of the file that the run was made from."""
+        return CohortReport.from_json(read_json(self.path / "report.json"))
+
+    @cached_property
+    def split(self) -> Split:
+        """Positions of training, validation (both are learned from or tuned on) and test patients."""
+        return Split(**read_arrays(self.path / "split.npz"))
+
+    @cached_property
+    def _decisions(self) -> dict[str, Any]:
+        stored = read_json(self.path / "decisions.json")
+        if not isinstance(stored, dict) or not {"encoder", *self.decisions} <= stored.keys():
+            raise ArtifactError(f"{self.path / 'decisions.json'} does not hold this run's decisions; train again.")
+        return stored
+
+    @cached_property
+    def encoder(self) -> StateEncoder:
+        return StateEncoder.from_json(self._decisions["encoder"], self.spec)
+
+    @cached_property
+    def catalogs(self) -> dict[str, Combinations]:
+        """Combinations of each decision, as given to training and validation patients."""
+        return {name: Combinations.from_json(self._decisions[name]["catalog"]) for name in self.decisions}
+
+    @cached_property
+    def inputs(self) -> dict[str, Inputs]:
+        """What the networks of each decision see, and what the low-variance filter dropped."""
+        from core.registry.inputs import Inputs
+
+        return {name: Inputs.from_json(self._decisions[name]["inputs"]) for name in self.decisions}
+
+    @cached_property
+    def points(self) -> dict[str, DecisionData]:
+        """Decision points of the run's own cohort."""
+        return {name: decision_points(self.cohort, name, self.encoder) for name in self.decisions}
+
+    # Models
+
+    def screening(self, decision: str) -> Screening:
+        """Screening network of a decision."""
+        return self._cached("screening", decision, self._read_screening)
+
+    def q_network(self, decision: str) -> nn.Sequential:
+        """Q-network of a treatment."""
+        return self._cached("dqn", decision, self._read_q_network)
+
+    def models(self, decision: str) -> TreatmentModels:
+        """Everything learned about a treatment."""
+        return self._cached("models", decision, self._read_models)
+
+    def reward_model(self, decision: str) -> nn.Sequential:
+        """Network that predicts the reward of (state, drugs), apart from the policies' own models."""
+        return self._cached("reward", decision, self._read_reward_model)
+
+    @cached_property
+    def _models(self) -> dict[tuple[str, str], Any]:
+        return {}
+
+    def _cached(self, kind: str, decision: str, read: Any) -> Any:
+        if (kind, decision) not in self._models:
+            self._models[kind, decision] = read(decision)
+        return self._models[kind, decision]
+
+    def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> nn.Sequential:
+        from core.registry.networks import load_networks
+
+        path = self.path / f"{kind}_{decision}.safetensors"
+        return load_networks(path, {"network": (inputs, *hidden, outputs)})["network"]
+
+    def _read_screening(self, decision: str) -> Screening:
+        from core.registry.screening import Screening
+
+        hidden, catalog = self.config.screening.hidden_sizes, self.catalogs[decision]
+        network = self._network("screening", decision, hidden, len(self.inputs[decision].names), len(catalog))
+        path = self.path / f"screening_{decision}.json"
+        try:
+            temperature = float(read_json(path)["temperature"])
+        except (KeyError, TypeError, ValueError):
+            raise ArtifactError(f"{path} does not hold a temperature; train again.") from None
+        return Screening(network, temperature)
+
+    def _read_q_network(self, decision: str) -> nn.Sequential:
+        hidden, catalog = self.config.dqn.hidden_sizes, self.catalogs[decision]
+        return self._network("dqn", decision, hidden, len(self.inputs[decision].names), len(catalog))
+
+    def _read_reward_model(self, decision: str) -> nn.Sequential:
+        width = len(self.inputs[decision].names) + len(self.catalogs[decision].drugs)
+        return self._network("reward", decision, self.config.reward_model.hidden_sizes, width, 1)
+
+    def _read_models(self, decision: str) -> TreatmentModels:
+        from core.registry.forest import load_reward_forest
+        from core.registry.policies import DISEASE, TreatmentModels
+
+        catalog, inputs = self.catalogs[decision], self.inputs[decision]
+        path = self.path / f"forest_{decision}.npz"
+        without, ill = (int(action) for action in self._decisions[decision]["usual"])
+        return TreatmentModels(
+            catalog=catalog,
+            inputs=inputs,
+            screening=self.screening(decision),
+            q_network=self.q_network(decision),
+            forest=load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
+            usual=(without, ill),
+            disease=DISEASE[decision],
+        )
+
+    @property
+    def screen(self) -> Screen:
+        """The screen of the policy dqn-screened."""
+        from core.registry.policies import Screen
+
+        return Screen(self.config.evaluation.screen_n, self.config.evaluation.screen_threshold)
+
+    # Results
+
+    @cached_property
+    def accuracy(self) -> pd.DataFrame:
+        """Top-N accuracy on test patients: decision, stage, day, n, accuracy, low, high, decisions."""
+        return read_table(self.path / "accuracy.parquet")
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """Expert probabilities on test patients: decision, stage, day, predicted, observed, low, high, n, error,
+        log_loss."""
+        return read_table(self.path / "calibration.parquet")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Screening networks in training: decision, epoch, train_loss, valid_loss."""
+        parts = [read_table(self.path / f"screening_{name}.parquet").assign(decision=name) for name in self.decisions]
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def combinations(self) -> pd.DataFrame:
+        """What followed each combination in training: decision, action, name, count, decisions, patients, reward, low,
+        high."""
+        return read_table(self.path / "combinations.parquet")
+
+    @cached_property
+    def matched(self) -> pd.DataFrame:
+        """Mean reward where the record agrees with a policy: decision, group (all; ill: with the disease), policy,
+        value, low, high, n_matched, n. Confounded: see `core.registry.evaluate.CONFOUNDED`."""
+        return read_table(self.path / "matched.parquet")
+
+    @cached_property
+    def modeled(self) -> pd.DataFrame:
+        """Mean predicted reward of each policy's choice: decision, stage, day, policy, value, low, high, n."""
+        return read_table(self.path / "modeled.parquet")
+
+    @cached_property
+    def ope(self) -> pd.DataFrame:
+        """Off-policy estimates of the whole course: policy, estimator, value, low, high, ess, zero_weight, max_weight,
+        support, n."""
+        return read_table(self.path / "ope.parquet")
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """True values of the whole course, on simulated patients: policy, true_value, true_se, event_free,
+        event_free_se, n; empty for real patients."""
+        return read_table(self.path / "truth.parquet")
+
+    @cached_property
+    def step_truth(self) -> pd.DataFrame:
+        """What matched means should be, on simulated patients: decision, group, policy, true_value, true_se; the mean
+        reward of a decision where all follow the policy in it. Empty for real patients."""
+        return read_table(self.path / "step_truth.parquet")
+
+    @property
+    def confounding(self) -> pd.DataFrame:
+        """Matched means beside the truth: the rows of `matched` with true_value and true_se (NaN where unknown)."""
+        return self.matched.merge(self.step_truth, on=["decision", "group", "policy"], how="left")
+
+    @property
+    def warning(self) -> str:
+        """Why matched means are no values, with this run's worst example where the truth is known."""
+        from core.registry.evaluate import confounding_text
+
+        return confounding_text(self.confounding)
+
+    # One patient
+
+    def recommend(
+        self, patient: int, stage: int, decision: str, n: int | None = None, threshold: float | None = None
+    ) -> pd.DataFrame:
+        """All combinations for a patient (position) at a stage (index): see `recommendation_table`.
+
+        n, threshold: the screen (both None: the run's own). Decisions without a Q-network are ranked by the experts'
+        probability, and q is NaN. Raises `RunError` where the decision was not posed to the patient then.
+        """
+        point = self.point(patient, stage, decision)
+        data = self.points[decision]
+        states, stages = data.states[[point]], data.stage[[point]]
+        probs = self.screening(decision).probs(self.inputs[decision].transform(states, stages))[0]
+        if decision in self.treatments:
+            q = self.models(decision).q(states, stages)[0]
+        else:
+            q = np.full(len(probs), np.nan, dtype=np.float32)
+        if n is None and threshold is None:
+            n, threshold = self.screen.n, self.screen.threshold
+        recorded = self.combinations[self.combinations["decision"] == decision]
+        return recommendation_table(q, probs, self.catalogs[decision], recorded, n, threshold)
+
+    def point(self, patient: int, stage: int, decision: str) -> int:
+        """Index into `points[decision]` of a patient (position) at a stage (index)."""
+        if decision not in self.decisions:
+            raise RunError(f"there is no decision '{decision}'; choose one of {', '.join(self.decisions)}.")
+        data = self.points[decision]
+        found = np.flatnonzero((data.patient == patient) & (data.stage == stage))
+        if not len(found):
+            raise RunError(
+                f"{self.spec.decision(decision).title.lower()} is not decided for patient number {patient} at stage "
+                f"{stage}: choose a stage at which the patient was recorded alive and without relapse."
+            )
+        return int(found[0])
+
+    def given(self, patient: int, stage: int, decision: str) -> tuple[int, str]:
+        """Action (-1 outside the catalog) and words of what the patient was given."""
+        from core.registry.drugs import prescription
+
+        drugs = self.points[decision].drugs[[self.point(patient, stage, decision)]]
+        catalog = self.catalogs[decision]
+        return int(catalog.encode(drugs)[0]), prescription(drugs[0], catalog.drugs)
