@@ -9,7 +9,7 @@ from pages.components.frame import SIDEBAR_WIDTH, failed
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
-    "": [("overview", "Overview", "home")],
+    "": [("overview", "Overview", "home"), ("learn", "Learn", "school")],
     "Data and training": [
         ("cohort", "Cohort", "groups"),
         ("encoder", "Encoder", "model_training"),
@@ -20,6 +20,7 @@ PAGES = {
         ("values", "Values", "query_stats"),
         ("patient", "Patient", "personal_injury"),
     ],
+    "Second study": [("registry", "Registry", "medication")],
 }
 
 

@@ -50,7 +50,7 @@ DOORS = (
         "Teacher: learn",
         ":material/school:",
         "Simulated patients have a known truth: see what an encoder keeps of a stay, and which estimator comes close.",
-        (("pages/encoder.py", "See what an encoder keeps"), ("pages/values.py", "Hold estimates against the truth")),
+        (("pages/learn.py", "Five ideas to play with"), ("pages/values.py", "Hold estimates against the truth")),
     ),
 )
 

@@ -1,0 +1,34 @@
+"""Learn: each idea on one screen, with a toy to move, its equation, and the function that the engine runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.frame import page
+from pages.components.learn_toys import attention, clusters, dueling, fusion, weights
+
+IDEAS = {
+    "Attention": attention,
+    "Phenotypes": clusters,
+    "Dueling Q": dueling,
+    "Fusion λ": fusion,
+    "Importance weights": weights,
+}
+
+
+def main() -> None:
+    """Draw the page."""
+    page("Learn", "Five ideas behind the app, each with a toy. Ask before you move a slider, then look.")
+    idea = st.segmented_control(
+        "Idea",
+        list(IDEAS),
+        default="Attention",
+        key="learn-idea",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    IDEAS[idea or "Attention"]()
+
+
+main()
