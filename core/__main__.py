@@ -101,6 +101,11 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--dask", default="", metavar="ADDRESS", help="Dask scheduler to work on, as tcp://HOST:8786")
     verb.set_defaults(function=sweep)
 
+    verb = verbs.add_parser("report", help="one self-contained HTML file about a finished run")
+    verb.add_argument("run", type=Path)
+    verb.add_argument("--out", type=Path, required=True, help=".html")
+    verb.set_defaults(function=report)
+
     verb = verbs.add_parser("demo", help="build the app's default run from a simulated cohort")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
     verb.set_defaults(function=demo)
@@ -198,6 +203,12 @@ def sweep(options: argparse.Namespace) -> None:
     grid = load_grid(options.grid)
     print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask))
     print(options.run / TABLE)
+
+
+def report(options: argparse.Namespace) -> None:
+    from core.report import write_report
+
+    print(write_report(options.run, options.out))
 
 
 def demo(options: argparse.Namespace) -> None:

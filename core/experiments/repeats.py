@@ -25,7 +25,7 @@ from core.cohort import Cohort
 from core.errors import RunError
 from core.experiments.parallel import allowed_cores, in_parallel
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
-from core.experiments.values import external_truth, external_values, own_values
+from core.experiments.values import external_values, own_values
 from core.files import read_json, read_table, write_json, write_table
 from core.pipeline import run_study
 from core.runs.manifest import now, read_manifest
@@ -75,9 +75,8 @@ def _abroad(view: RunView, settings: ExperimentSettings) -> pd.DataFrame:
     if source is None:
         return pd.DataFrame()
     cohort = source.cohort()
-    table = external_values(view, cohort, source.lambda_, settings.modes)
-    truth = external_truth(view, cohort, source.lambda_, source.truth_patients)
-    return _label(table.merge(truth, on=["policy", "n_clusters", "mode", "lambda_"], how="left"), cohort, "external")
+    table = external_values(view, cohort, source.lambda_, settings.modes, source.truth_patients)
+    return _label(table, cohort, "external")
 
 
 def _label(table: pd.DataFrame, cohort: Cohort, name: str) -> pd.DataFrame:

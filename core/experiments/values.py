@@ -8,28 +8,49 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from core.cohort import Cohort, ground_truth
+from core.cohort import Cohort, GroundTruth, ground_truth
 from core.rng import derive_seed
 from core.runs.compare import compare_policies, policy_keys
 from core.runs.foreign import ForeignStays
-from core.runs.stays import PolicyKey, Stays
-from core.runs.truth import RunPolicy, forward_policies
+from core.runs.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
+from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 
 KEYS = ["policy", "n_clusters", "mode", "lambda_"]
 TRUTH = ["true_value", "true_se", "true_survival", "true_survival_se"]
 
 
+def compared_keys(view: RunView, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
+    """Every policy of a run at its own K: simple ones, its agents, fused in all versions, single expert, baselines."""
+    k = view.n_clusters
+    versions = [PolicyKey(f"fused:{version}", k, mode, lambda_) for mode in modes for version in VERSIONS]
+    return [*policy_keys([k], [lambda_], modes), *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
+
+
 def own_values(view: RunView, modes: Sequence[str]) -> pd.DataFrame:
     """Every policy of a run at its own K and lambda on its own test patients, with the truth where known."""
-    keys = policy_keys([view.n_clusters], [view.config.fusion.lambda_], modes)
-    return view.with_truth(valued(view, view.split.test, keys, view))
+    keys = compared_keys(view, view.config.fusion.lambda_, modes)
+    known = view.truth[[*KEYS, *TRUTH]]
+    missing = [key for key in keys if split_version(key.policy)[1]]  # versions, which the run does not roll out itself
+    seed = derive_seed(view.config.run.seed, "truth")  # the patients that the run's own truth met
+    versions = rolled_out(view, ground_truth(view.cohort), missing, view.config.evaluation.truth_patients, seed)
+    truth = pd.concat([part for part in (known, versions) if len(part)] or [known], ignore_index=True)
+    return valued(view, view.split.test, keys, view).merge(truth, on=KEYS, how="left")
 
 
-def external_values(view: RunView, cohort: Cohort, lambda_: float, modes: Sequence[str]) -> pd.DataFrame:
-    """Every policy of a run on all patients of another cohort, at that cohort's lambda; nothing is refitted."""
-    keys = policy_keys([view.n_clusters], [lambda_], modes)
-    return valued(ForeignStays(view, cohort), np.arange(cohort.n_patients), keys, view)
+def external_values(
+    view: RunView, cohort: Cohort, lambda_: float, modes: Sequence[str], truth_patients: int = 0
+) -> pd.DataFrame:
+    """Every policy of a run on all patients of another cohort, at that cohort's lambda; nothing is refitted.
+
+    True values are those in the mechanism that simulated that cohort.
+    """
+    keys = compared_keys(view, lambda_, modes)
+    seed = derive_seed(view.config.run.seed, "truth", "external")
+    truth = rolled_out(view, ground_truth(cohort), keys, truth_patients, seed)
+    return valued(ForeignStays(view, cohort), np.arange(cohort.n_patients), keys, view).merge(
+        truth, on=KEYS, how="left"
+    )
 
 
 def valued(stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], view: RunView) -> pd.DataFrame:
@@ -57,26 +78,17 @@ def total_variation(p: np.ndarray, q: np.ndarray) -> float:
     return float(np.abs(p - q).sum(axis=-1).mean() / 2)
 
 
-def external_truth(view: RunView, cohort: Cohort, lambda_: float, n: int) -> pd.DataFrame:
-    """True values in the mechanism of another simulated cohort of every policy that can act forward in time."""
-    truth = ground_truth(cohort)
-    if truth is None or n == 0:
-        kinds = {"policy": str, "n_clusters": int, "mode": str, **dict.fromkeys(["lambda_", *TRUTH], float)}
-        return pd.DataFrame(columns=[*KEYS, *TRUTH]).astype(kinds)
-    truth, gamma = replace(truth, study=view.study), view.config.agents.gamma  # the run's reward weights
-    seed, rows = derive_seed(view.config.run.seed, "truth", "external"), []
-    for key in _abroad_keys(view, lambda_):
-        policy = None if key.policy == "clinician" else RunPolicy(view, key)
-        result = truth.policy_value(policy or "clinician", n, seed, spans=view.scaler.spans, gamma=gamma)
-        values = (result.value, result.standard_error, result.survival, result.survival_standard_error)
-        rows.append((key.policy, key.n_clusters, key.mode, key.lambda_, *values))
-    return pd.DataFrame(rows, columns=[*KEYS, *TRUTH])
-
-
-def _abroad_keys(view: RunView, lambda_: float) -> list[PolicyKey]:
-    """The run's own forward policies at its own K, with the external lambda in place of the run's."""
-    keys = [key for key in forward_policies(view) if key.n_clusters in (0, view.n_clusters)]
-    lambdas = {key.lambda_ for key in keys if np.isfinite(key.lambda_)} - {view.config.fusion.lambda_}
-    kept = [key for key in keys if key.lambda_ not in lambdas]
-    own = view.config.fusion.lambda_
-    return [replace(key, lambda_=lambda_) if key.lambda_ == own else key for key in kept]
+def rolled_out(view: RunView, truth: GroundTruth | None, keys: Sequence[PolicyKey], n: int, seed: int) -> pd.DataFrame:
+    """True values in a mechanism of the policies that can act forward in time; empty without one, or with n = 0."""
+    kinds = {"policy": str, "n_clusters": int, "mode": str, **dict.fromkeys(["lambda_", *TRUTH], float)}
+    rows: list[tuple] = []
+    if truth is not None and n:
+        truth, gamma = replace(truth, study=view.study), view.config.agents.gamma  # the run's reward weights
+        for key in keys:
+            if key.mode == "retrospective":
+                continue
+            policy = None if key.policy == "clinician" else RunPolicy(view, key)
+            result = truth.policy_value(policy or "clinician", n, seed, spans=view.scaler.spans, gamma=gamma)
+            values = (result.value, result.standard_error, result.survival, result.survival_standard_error)
+            rows.append((key.policy, key.n_clusters, key.mode, key.lambda_, *values))
+    return pd.DataFrame(rows, columns=[*KEYS, *TRUTH]).astype(kinds)
