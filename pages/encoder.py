@@ -17,11 +17,11 @@ def main() -> None:
         "Encoder",
         "The encoder turns a stay into one vector. Set up a run, watch it learn, and check what the vector kept.",
     )
-    if session.job:
-        job_panel(session.job)
     view = st.segmented_control(
         "View", VIEWS, default=VIEWS[0], required=True, key="encoder-view", label_visibility="collapsed"
     )
+    if session.job:
+        job_panel(session.job, curves=view in ("Set up", "Training"))
     if view == "Set up":
         encoder_setup.draw()
     elif view == "Save and load":

@@ -19,10 +19,11 @@ from pages.components.export import show
 from pages.components.frame import empty, page, require_run
 from pages.components.frontier_panel import frontier_panel
 from pages.components.fusion_panel import lambda_panel
+from pages.components.hazard_panel import hazard_panel
 from pages.components.panels import panel
 from pages.components.worth_panel import support_panel, value_panel
 
-VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess")
+VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ def main() -> None:
         VIEWS[3]: value_panel,
         VIEWS[4]: support_panel,
         VIEWS[5]: excess_panel,
+        VIEWS[6]: hazard_panel,
     }
     panels[view or VIEWS[0]](run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +23,8 @@ from core.figures.theme import (
 from core.study import StudySpec
 
 
-def loss_curves(history: pd.DataFrame, *, height: int = 280) -> go.Figure:
-    """Training and validation loss by epoch; the kept epoch (lowest validation loss) is marked."""
+def loss_curves(history: pd.DataFrame, *, run: str = "", height: int = 280) -> go.Figure:
+    """Training and validation loss by epoch; the kept epoch (lowest validation loss) is marked. run: its name."""
     if history.empty:
         return message_figure("Waiting for the first epoch.", height=height)
     fig = go.Figure()
@@ -52,8 +53,9 @@ def loss_curves(history: pd.DataFrame, *, height: int = 280) -> go.Figure:
             hovertemplate="kept: epoch %{x}, %{y:.4f}<extra></extra>",
         )
     fig.update_layout(hovermode="x unified")
-    fig.update_xaxes(rangemode="tozero")
-    return apply_theme(fig, "Loss by epoch", "Epoch", "Loss (scaled units)", height=height)
+    fig.update_xaxes(rangemode="tozero", dtick=max(1, round(float(history["epoch"].max()) / 10)))  # no half epochs
+    title = f"Loss by epoch: {html.escape(run)}" if run else "Loss by epoch"
+    return apply_theme(fig, title, "Epoch", "Loss (scaled units)", height=height)
 
 
 def reconstruction(

@@ -33,7 +33,7 @@ def training(run: RunView) -> None:
         left, right = st.columns([3, 1])
         with left:
             show(
-                loss_curves(history, height=360),
+                loss_curves(history, run=run.manifest.name, height=360),
                 "encoder-losses",
                 "Training and validation loss by epoch; the star marks the kept epoch.",
                 caption="The epoch with the lowest validation loss is kept (star). Training loss is measured with "

@@ -63,8 +63,8 @@ def state_text(state: str) -> str:
     return LOOK.get(state, (state, "", "gray"))[0]
 
 
-def job_panel(name: str, key: str = "job", desk: Desk = ICU) -> None:
-    """Follow the run in folder `name`; polls only while it is active."""
+def job_panel(name: str, key: str = "job", desk: Desk = ICU, *, curves: bool = True) -> None:
+    """Follow the run in folder `name`; polls only while it is active. curves: draw its losses while it works."""
     from core.runs.jobs import read_job
 
     folder = desk.folder(name)
@@ -78,6 +78,8 @@ def job_panel(name: str, key: str = "job", desk: Desk = ICU) -> None:
         status = read_job(folder)
         with st.container(border=True):
             _draw(folder, status, key, desk)
+            if curves and status.active:
+                _draw_losses(status, folder, key)
         if polling and not status.active:
             st.rerun()
 
@@ -92,11 +94,13 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
     if status.active:
         _draw_active(folder, status, key)
     elif status.state == "done":
-        st.markdown("Every page can show this run now.")
-        shown = desk.on_show() == folder.name
-        if not shown and st.button("Show this run", key=f"{key}-open", type="primary"):
-            desk.show(folder.name)
-            st.rerun()  # the whole page: a callback here would redraw the panel alone
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if desk.on_show() == folder.name:
+                st.markdown("Every page shows this run now.", width="content")
+            elif st.button("Show this run", key=f"{key}-open", type="primary"):
+                desk.show(folder.name)
+                st.rerun()  # the whole page: a callback here would redraw the panel alone
+            _close_button(key, desk)
     else:
         if status.error:
             st.error(status.error, icon=":material/error:")
@@ -104,12 +108,19 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
         with st.container(horizontal=True):
             if st.button("Resume", key=f"{key}-resume", icon=":material/play_arrow:"):
                 _resume(folder)
-            if st.button("Close", key=f"{key}-close", type="tertiary"):
-                desk.close()
-                st.rerun()
+            _close_button(key, desk)
+
+
+def _close_button(key: str, desk: Desk) -> None:
+    if st.button("Close", key=f"{key}-close", type="tertiary", icon=":material/close:"):
+        desk.close()
+        st.rerun()
+
+
+def _draw_losses(status: JobStatus, folder: Path, key: str) -> None:
     if status.history is not None and not status.history.empty:
         st.plotly_chart(
-            loss_curves(status.history),
+            loss_curves(status.history, run=status.name or folder.name),
             key=f"{key}-losses",
             config={"displaylogo": False},
             alt="Training and validation loss of the encoder by epoch; the star marks the epoch that is kept.",

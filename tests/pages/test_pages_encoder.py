@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -159,11 +160,14 @@ def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monk
     write_json(folder / "job.json", {"owner": OWNER, "pid": 0, "command": []})
     history = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "valid_loss": [0.9, 0.6]})
     error = "It broke." if state == "failed" else ""
-    status = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history)
+    status = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history, "Mine")
     monkeypatch.setattr(jobs, "read_job", lambda path: status)
     page = open_page("encoder", {"job": "job"})
     buttons = {button.label for button in page.button}
-    assert page.get("plotly_chart")
+    charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+    active = state in ("waiting", "running")
+    assert [chart["layout"]["title"]["text"] for chart in charts] == ["Loss by epoch: Mine"] * active
+    assert ("Close" in buttons) == (not active)
     assert ("Cancel" in buttons) == (state in ("waiting", "running"))
     assert ("Resume" in buttons) == (state in ("failed", "cancelled", "interrupted"))
     assert ("Show this run" in buttons) == (state == "done")

@@ -168,3 +168,32 @@ def test_a_frontier_within_the_floor_warns_beyond_it(page: AppTest, run: RunView
     slider.set_value(0.75)
     page.run()
     assert "Beyond the trust frontier" in texts(page)
+
+
+def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, run: RunView) -> None:
+    page = view(page, "Hazard rules")
+    (drawn,) = figures(page)
+    frame = run.cohort.frame[run.cohort.frame["traj"].isin(run.cohort.patients[run.split.test])]
+    hit = frame[frame["Platelets"] < 50]
+    shown = page.dataframe[-1].value
+    first = shown[(shown["rule"] == "heparin while Platelets < 50") & (shown["policy"] == "As given")].iloc[0]
+    assert first["steps"] == len(hit)
+    if len(hit):
+        assert first["rate"] == f"{100 * (hit['action'] >= 1).mean():.1f} %"
+        rate = next(t for t in drawn["data"] if t["name"] == "As given")
+        assert decode(rate["x"])[0] == pytest.approx(100 * (hit["action"] >= 1).mean())
+    assert shown["rule"].nunique() == 2
+    assert "by person" in texts(page)
+
+
+def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:
+    from core.runs.hazards import HazardRule
+
+    page = view(page, "Hazard rules")
+    name = next(iter(page.session_state["hazard-rules"]))
+    page.session_state["hazard-rules"][name] = [HazardRule("Lactate", ">=", 4.0, 2)]
+    page = view(view(page, "Doses"), "Hazard rules")
+    assert set(page.dataframe[-1].value["rule"]) == {"heparin above 3,600 units per 4 h while Lactate >= 4"}
+    page.button(key="hazard-reset").click().run()
+    assert not page.exception
+    assert page.dataframe[-1].value["rule"].nunique() == 2

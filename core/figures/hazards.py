@@ -1,0 +1,69 @@
+"""Picture of hazard rules: how often each policy doses where it should not, beside the recorded course."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.figures.theme import NEUTRAL, apply_theme, fmt_percent, policy_style
+
+GIVEN = "given"
+
+
+def hazard_name(policy: str) -> str:
+    """Name of a policy in tables of hazards; the recorded course stands in the place of one."""
+    return "As given" if policy == GIVEN else policy_style(policy).name
+
+
+def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
+    """Violation rate of each policy with its 95 % interval, one panel a rule; dotted: the recorded course.
+
+    table: rule, text, policy, rate, low, high (0..1), steps, patients (see `core.runs.hazards`).
+    """
+    rules = list(table.drop_duplicates("rule")[["rule", "text"]].itertuples(index=False))
+    policies = list(dict.fromkeys(table["policy"]))
+    columns = max(1, min(across, len(rules)))
+    rows = -(-len(rules) // columns)
+    titles = ["<br>".join(wrap(str(text), 60)) for _, text in rules]
+    fig = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=titles,
+        shared_yaxes=True,
+        horizontal_spacing=0.05,
+        vertical_spacing=min(0.14, 0.4 / rows),
+    )
+    for i, (rule, _) in enumerate(rules):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        part = table[table["rule"] == rule].set_index("policy")
+        for policy in policies:
+            fig.add_trace(_dot(part.loc[policy], policy), **place)
+        if GIVEN in part.index and pd.notna(given := part.loc[GIVEN, "rate"]):
+            fig.add_vline(x=100 * given, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, **place)
+    apply_theme(fig, height=rows * (26 * len(policies) + 110), legend=False)
+    fig.update_annotations(font_size=13)
+    fig.update_xaxes(title_text="steps with a hazardous dose (%)", range=[-3, 103])
+    names = [hazard_name(policy) for policy in policies]
+    fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
+    fig.update_layout(margin={"l": 8, "r": 12, "t": 48, "b": 48})
+    return fig
+
+
+def _dot(row: pd.Series, policy: str) -> go.Scatter:
+    name = hazard_name(policy)
+    color, symbol = ("#1f2430", "line-ns") if policy == GIVEN else (policy_style(policy).color, "circle")
+    rate, low, high = (100 * float(row[part]) for part in ("rate", "low", "high"))
+    basis = f"{int(row['steps']):,} steps of {int(row['patients']):,} patients"
+    interval = f"[{fmt_percent(row['low'])}, {fmt_percent(row['high'])}]" if pd.notna(row["low"]) else "no interval"
+    return go.Scatter(
+        x=[rate],
+        y=[name],
+        mode="markers",
+        name=name,
+        marker={"color": color, "symbol": symbol, "size": 11, "line": {"width": 3 if policy == GIVEN else 0}},
+        error_x={"array": [high - rate], "arrayminus": [rate - low], "thickness": 1.5, "width": 3, "color": color},
+        hovertemplate=f"{name}: %{{x:.1f}} % {interval}<br>{basis}<extra></extra>",
+    )

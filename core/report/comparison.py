@@ -1,0 +1,121 @@
+"""Two runs beside each other: the settings that differ, the values of policies that both hold, and their phenotypes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation import phwis_draws, propensities
+from core.evaluation.resampling import percentile_interval
+from core.report.sections import policy_rows
+from core.rng import derive_seed, stream
+from core.runs.stays import policy_key
+from core.runs.view import RunView
+
+PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
+PATHS = ("encoder_folder",)  # settings that tell of the machine and its users
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two runs group the same n patients alike: adjusted Rand index, 1 is full agreement, 0 is chance."""
+
+    ari: float
+    n: int
+    n_clusters: tuple[int, int]
+
+
+def differing_settings(first: RunView, second: RunView) -> pd.DataFrame:
+    """Settings whose values differ, one row each: setting, first, second; data and preset among them."""
+    rows: list[tuple[str, str, str]] = []
+    facts = [(view.manifest.data_hash, view.config.preset, view.study.title) for view in (first, second)]
+    for name, one, other in zip(("data hash", "preset", "study"), *facts, strict=True):
+        if one != other:
+            rows.append((name, one, other))
+    settings = [view.config.model_dump() for view in (first, second)]
+    for group, values in settings[0].items():
+        if not isinstance(values, dict):
+            continue
+        for key, value in values.items():
+            other = settings[1][group][key]
+            if value != other and key not in PATHS:
+                rows.append((f"{group}.{key}", _text(value), _text(other)))
+    return pd.DataFrame(rows, columns=["setting", "first", "second"])
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "the study's"
+    return ", ".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)
+
+
+def shared_values(first: RunView, second: RunView, estimator: str) -> pd.DataFrame:
+    """Values of the policies that both runs hold, each at its own K, lambda and mode.
+
+    Columns: policy, then value_, low_, high_, ess_, support_, true_ with a and b for the runs, and difference (b - a).
+    """
+    tables = []
+    for view, letter in ((first, "a"), (second, "b")):
+        rows = policy_rows(view)
+        rows = rows[rows["estimator"] == estimator].set_index("policy")
+        tables.append(pd.DataFrame({f"{name}_{letter}": rows[column] for name, column in PARTS.items()}))
+    joined = tables[0].join(tables[1], how="inner").reset_index()
+    return joined.assign(difference=joined["value_b"] - joined["value_a"])
+
+
+def value_differences(first: RunView, second: RunView, policies: list[str]) -> pd.DataFrame:
+    """PHWIS of the second run minus that of the first, with 95 % intervals: policy, difference, low, high, paired.
+
+    Where both test on the same patients, each resample of persons values both runs (paired); else the resamples of each
+    run are its own, which makes the interval too wide where the test parts overlap, never too narrow.
+    """
+    paired = same_test_patients(first, second)
+    draws, values = [], []
+    for view, letter in ((first, "a"), (second, "b")):
+        seed = derive_seed(0, "comparison", "both" if paired else letter)
+        draws.append(_draws(view, policies, seed))
+        rows = policy_rows(view)
+        values.append(rows[rows["estimator"] == "phwis"].set_index("policy")["value"].loc[policies].to_numpy())
+    n = min(len(draws[0]), len(draws[1]))
+    low, high = percentile_interval(draws[1][:n] - draws[0][:n])
+    return pd.DataFrame(
+        {"policy": policies, "difference": values[1] - values[0], "low": low, "high": high, "paired": paired}
+    )
+
+
+def same_test_patients(first: RunView, second: RunView) -> bool:
+    """True where both runs are on the same data and test the same patients."""
+    return first.manifest.data_hash == second.manifest.data_hash and np.array_equal(first.split.test, second.split.test)
+
+
+def _draws(view: RunView, policies: list[str], seed: int) -> np.ndarray:
+    """PHWIS of the policies in each resample of the test part, (B, P)."""
+    fusion, settings = view.config.fusion, view.config.evaluation
+    some = view.only(view.split.test)
+    data = some.trajectories
+    keys = [policy_key(policy, view.n_clusters, fusion.lambda_, fusion.mode) for policy in policies]
+    probs = [some.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode) for key in keys]
+    return phwis_draws(
+        data.rewards,
+        data.transition_mask,
+        np.stack([propensities(p, data.actions) for p in probs]),
+        propensities(some.behavior, data.actions),
+        view.config.agents.gamma,
+        settings.n_bootstrap,
+        stream(seed, "bootstrap"),
+        some.persons,
+    )
+
+
+def phenotype_agreement(first: RunView, second: RunView) -> Agreement | None:
+    """Adjusted Rand index of the two runs' phenotypes on all patients; None where they are on different data."""
+    from sklearn.metrics import adjusted_rand_score
+
+    if first.manifest.data_hash != second.manifest.data_hash:
+        return None
+    k = first.n_clusters, second.n_clusters
+    labels = first.labels(k[0]), second.labels(k[1])
+    return Agreement(float(adjusted_rand_score(*labels)), len(labels[0]), k)
