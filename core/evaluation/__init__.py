@@ -20,7 +20,7 @@ from core.evaluation.policies import (
     zero_drug_policy,
 )
 from core.evaluation.recorded import Recorded
-from core.evaluation.support import Support, support_grade
+from core.evaluation.support import Light, Support, support_grade, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
 from core.evaluation.weighted import METHODS, Critic, weighted_draws, weighted_many
 from core.evaluation.wis import per_decision_wis, wdr, wis
@@ -29,6 +29,7 @@ __all__ = [
     "METHODS",
     "BehaviorPolicy",
     "Critic",
+    "Light",
     "Recorded",
     "Reliability",
     "Support",
@@ -59,6 +60,7 @@ __all__ = [
     "reliability",
     "state_values",
     "support_grade",
+    "support_light",
     "survival_curve",
     "unsupported_share",
     "wdr",

@@ -22,7 +22,8 @@ class BehaviorPolicy:
     action_probs (m, A) float32, rows sum to 1; counts (m, A) int32 neighbors given each action; neighbors (m, kept)
     int32 rows of the training states, nearest first; distances (m, kept) float32; mean_distance (m,) float32 over all
     neighbors; support (m,) float32 in 0..1, the share of training states that lie as far from their own neighbors or
-    farther (0: farther than any); n_neighbors actually used; pseudo_count as given.
+    farther (0: farther than any); reference (r,) the sorted mean distances of a sample of training states that support is
+    read from; n_neighbors actually used; pseudo_count as given.
     """
 
     action_probs: np.ndarray
@@ -31,6 +32,7 @@ class BehaviorPolicy:
     distances: np.ndarray
     mean_distance: np.ndarray
     support: np.ndarray
+    reference: np.ndarray
     n_neighbors: int
     pseudo_count: float
 
@@ -46,6 +48,7 @@ def knn_behavior_policy(
     train_groups: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     seed: int = 0,
+    reference: np.ndarray | None = None,
 ) -> BehaviorPolicy:
     """Probability of each action at a state, from the actions given at similar training states.
 
@@ -58,7 +61,8 @@ def knn_behavior_policy(
     train_states (n, D), train_actions (n,) int, states (m, D); n_actions A (None: largest training action + 1); weights
     (D,), `[column.behavior_weight for column in study.columns]`; k is at most the training states there are.
     train_groups (n,) and groups (m,): neighbors of a state's own group (its patient) are left out, so that training
-    patients are not their own evidence. seed picks the training states that calibrate `support`.
+    patients are not their own evidence. seed picks the training states that calibrate `support`;
+    `reference` is the result of an earlier call on the same training states, so that it is not searched for again.
     ValueError where shapes disagree, values are not finite or nothing is left to compare with.
     Source: He et al. 2025 with k = 300, weights sqrt 2 on six columns and c = 0.
     """
@@ -76,10 +80,19 @@ def knn_behavior_policy(
         raise ValueError("no training state is left once a state's own group is left out; give more patients")
     counts, rows, near, mean = _search(bank, actions, queries, n_actions, k, own, groups)
     probabilities = (counts + pseudo_count) / (k + pseudo_count * n_actions)
-    reference = _reference_distances(bank, actions, n_actions, k, own, seed)
+    if reference is None:
+        reference = _reference_distances(bank, actions, n_actions, k, own, seed)
     support = 1 - np.searchsorted(reference, mean, side="left") / len(reference)
     return BehaviorPolicy(
-        probabilities.astype(np.float32), counts, rows, near, mean, support.astype(np.float32), k, float(pseudo_count)
+        probabilities.astype(np.float32),
+        counts,
+        rows,
+        near,
+        mean,
+        support.astype(np.float32),
+        reference,
+        k,
+        float(pseudo_count),
     )
 
 

@@ -1,24 +1,83 @@
-"""How far the recorded stays support an estimate that weighs them."""
+"""How far the recorded stays support an estimate: one traffic light with its reasons.
+
+Not supported: no stays, or an effective sample size (ESS) below the floor (also where it is not a number).
+Weak: any of
+    ESS below twice the floor,
+    more than half of the stays have ratio 0 and so no say,
+    one stay carries more than 10 % of the weight,
+    more than 20 % of the policy's top doses are such as clinicians hardly ever give there,
+    the estimators (PHWIS, PHWDR, FQE) lie further apart than the PHWIS interval is wide.
+Supported otherwise. The limits were set on development seeds of `core.experiments.estimators`; how often intervals hold
+the truth within each grade is reported on other seeds.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
+
+from core.types import OPEResult
 
 Support = Literal["supported", "weak", "not supported"]
 
 MOST_ZERO = 0.5  # share of stays without any say
 LARGEST_WEIGHT = 0.1  # share of the estimate that may rest on one stay
+MOST_UNUSUAL = 0.2  # share of top doses that clinicians hardly ever give
+MOST_APART = 1.0  # range of the estimators, in widths of the interval
+
+
+@dataclass(frozen=True)
+class Light:
+    """A grade and, unless it is "supported", the sentences that say why."""
+
+    grade: Support
+    reasons: tuple[str, ...] = ()
+
+
+def support_light(
+    weighted: OPEResult, ess_floor: float, unsupported_share: float = math.nan, others: Sequence[OPEResult] = ()
+) -> Light:
+    """Judge the estimates of one policy.
+
+    weighted: its PHWIS result, whose weights, interval and n count; unsupported_share: share of steps whose top action
+    clinicians give with less than the floor probability (NaN: not known); others: its other estimates (PHWDR, FQE).
+    What is NaN is not held against a policy, except the ESS.
+    """
+    if weighted.n < 1:
+        return Light("not supported", ("There are no stays to judge by.",))
+    ess = weighted.ess
+    if not ess >= ess_floor:
+        why = f"ESS {ess:.0f} is below the floor of {ess_floor:g}." if math.isfinite(ess) else "The ESS is not known."
+        return Light("not supported", (why, *_doubts(weighted, unsupported_share, others)))
+    reasons = [*_doubts(weighted, unsupported_share, others)]
+    if ess < 2 * ess_floor:
+        reasons.insert(0, f"ESS {ess:.0f} is below twice the floor of {ess_floor:g}.")
+    return Light("weak" if reasons else "supported", tuple(reasons))
 
 
 def support_grade(ess: float, n: int, zero_weight: float, max_weight: float, ess_floor: float) -> Support:
-    """Grade an importance-weighted estimate by its weights.
+    """The grade by weights alone: ESS of n stays, share of stays with ratio 0, largest weight (both 0..1)."""
+    weighted = OPEResult(math.nan, math.nan, math.nan, n, ess, zero_weight, max_weight, "")
+    return support_light(weighted, ess_floor).grade
 
-    Not supported: no stays, or an effective sample size below the floor (also where it is not a number). Weak: below
-    twice the floor, or more than half of the stays have ratio 0, or one stay carries more than 10 % of the weight.
-    Supported otherwise. ess: Kish effective sample size of n stays; zero_weight, max_weight: shares 0..1.
-    """
-    if n < 1 or not ess >= ess_floor:
-        return "not supported"
-    if ess < 2 * ess_floor or zero_weight > MOST_ZERO or max_weight > LARGEST_WEIGHT:
-        return "weak"
-    return "supported"
+
+def apart(weighted: OPEResult, others: Sequence[OPEResult]) -> float:
+    """Range of the estimates in widths of the first one's interval; NaN where either is not known."""
+    values = [result.value for result in (weighted, *others) if math.isfinite(result.value)]
+    width = weighted.high - weighted.low
+    return (max(values) - min(values)) / width if len(values) > 1 and width > 0 else math.nan
+
+
+def _doubts(weighted: OPEResult, unsupported_share: float, others: Sequence[OPEResult]) -> Iterator[str]:
+    """What speaks against an estimate besides its ESS."""
+    if weighted.zero_weight > MOST_ZERO:
+        yield f"{weighted.zero_weight:.0%} of the stays have ratio 0 and no say."
+    if weighted.max_weight > LARGEST_WEIGHT:
+        yield f"One stay carries {weighted.max_weight:.0%} of the weight."
+    if unsupported_share > MOST_UNUSUAL:
+        yield f"{unsupported_share:.0%} of its top doses are hardly ever given by clinicians in such states."
+    distance = apart(weighted, others)
+    if distance > MOST_APART:
+        yield f"The estimators lie {distance:.1f} interval widths apart."

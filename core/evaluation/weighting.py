@@ -48,7 +48,7 @@ def trajectory_weights(groups: Sequence[np.ndarray], log_ratios: np.ndarray) -> 
     weights = np.empty(log_ratios.shape[:2])
     for rows in groups:
         group = scaled_weights(log_ratios[:, rows, -1].T).T  # (P, g)
-        weights[:, rows] = group / group.sum(axis=1, keepdims=True) * (len(rows) / weights.shape[1])
+        weights[:, rows] = group / group.sum(axis=1, keepdims=True) * (len(rows) / log_ratios.shape[1])
     return weights
 
 
