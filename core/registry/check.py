@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from core.cohort.report import CohortReport, Problem
-from core.registry.spec import RegistrySpec
+from core.cohort.report import CohortReport, Exclusion, Problem
+from core.cohort.rules import listed, warned
+from core.cohort.sequences import Stays, arrange, static_changes
+from core.cohort.values import Cells, read_cells, read_keys
+from core.registry import rules
+from core.registry.cells import Drugs, read_categories, read_drug_text
+from core.registry.columns import Found, find_columns
+from core.registry.spec import INDICATORS, Decision, RegistrySpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +27,208 @@ class Checked:
     frame: pd.DataFrame | None
 
 
-def examine(frame: pd.DataFrame, spec: RegistrySpec) -> Checked:
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Cells by column; drugs by decision; stays sorted by patient and stage, with the stage index (n,) of each row."""
+
+    cells: Mapping[str, Cells]
+    drugs: Mapping[str, Drugs]
+    stays: Stays | None
+    stage: np.ndarray
+
+
+def examine(frame: Any, spec: RegistrySpec) -> Checked:
     """`check_registry` that also returns the mended table."""
-    missing = [name for name in spec.columns if name not in frame.columns]
-    problems = tuple(Problem("missing-column", "the column is missing.", column=name) for name in missing)
-    facts = {"rows": len(frame), "patients": 0 if missing else frame["patient"].nunique()}
-    report = CohortReport(problems, (), facts)
-    if missing:
+    if not isinstance(frame, pd.DataFrame):
+        message = f"a table is expected, not {type(frame).__name__}."
+        problem = Problem("not-a-table", message, remedy="Give a DataFrame.")
+        return Checked(CohortReport((problem,), (), {"rows": 0, "patients": 0}), None)
+    found = find_columns(frame.columns, spec)
+    problems = list(found.problems)
+    if not len(frame):
+        problems.insert(
+            0, Problem("no-rows", "the table has no data rows.", remedy="Give one row a patient and stage.")
+        )
+    cells = _cells(frame, found, spec)
+    stays, stage, key_problems = _stays(frame, found, cells, spec)
+    problems += key_problems
+    drugs: dict[str, Drugs] = {}
+    for decision in spec.decisions:
+        given, drug_problems = _drugs(frame, found, decision, spec)
+        problems += drug_problems
+        if given is not None:
+            drugs[decision.name] = given
+    read = _Read(cells, drugs, stays, stage)
+    problems += _cell_problems(read, spec)
+    if stays is not None:
+        problems += _patient_problems(read, spec)
+    problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
+    after = _after_death(read)
+    report = CohortReport(tuple(problems), _attrition(frame, found, stays, after), _summary(frame, read, after, spec))
+    if not report.ok or stays is None:
         return Checked(report, None)
-    ordered = frame[list(spec.columns)].sort_values(["patient", "stage"], ignore_index=True)
-    return Checked(report, ordered)
+    return Checked(report, _table(read, stays, ~after, spec))
+
+
+def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, Cells]:
+    """Every numeric and category column that the file has."""
+    categories = {feature.name: feature for feature in spec.features if feature.kind == "category"}
+    cells = {}
+    for name in ("stage", *spec.feature_names, *INDICATORS):
+        if name in found.positions:
+            series = frame.iloc[:, found.positions[name]]
+            cells[name] = read_categories(series, categories[name]) if name in categories else read_cells(series)
+    return cells
+
+
+def _drugs(
+    frame: pd.DataFrame, found: Found, decision: Decision, spec: RegistrySpec
+) -> tuple[Drugs | None, list[Problem]]:
+    """Drugs of one decision from its text column or its columns of 0 and 1; None where neither is complete."""
+    if decision.name in found.in_text:
+        return read_drug_text(frame.iloc[:, found.positions[decision.name]], decision, spec.separator), []
+    problems: list[Problem] = []
+    columns = [column for column in decision.columns if column in found.positions]
+    given = np.zeros((len(frame), len(decision.columns)), dtype=np.uint8)
+    missing = np.zeros((len(frame), len(columns)), dtype=bool)
+    for j, column in enumerate(columns):
+        cells = read_cells(frame.iloc[:, found.positions[column]])
+        given[:, decision.columns.index(column)], missing[:, j] = cells.values == 1, cells.missing
+        problems += rules.drug_cell_problems(column, cells)
+    if len(columns) < len(decision.columns):
+        return None, problems
+    # A decision that is not made in a row may leave all its cells empty.
+    return Drugs(given, missing.any(axis=1) & ~missing.all(axis=1), {}), problems
+
+
+def _stays(
+    frame: pd.DataFrame, found: Found, cells: Mapping[str, Cells], spec: RegistrySpec
+) -> tuple[Stays | None, np.ndarray, list[Problem]]:
+    """Sorted rows of patients whose keys and stages are all readable, the stage index of each, and key problems."""
+    nothing = np.zeros(0, dtype=np.int64)
+    if "patient" not in found.positions:
+        return None, nothing, []
+    keys, missing = read_keys(frame.iloc[:, found.positions["patient"]])
+    lost = np.flatnonzero(missing)
+    remedy = "Every row needs the key of its patient."
+    problems = list(listed("missing-value", "patient", lost, lambda r: "the value is missing.", remedy))
+    if "stage" not in cells:
+        return None, nothing, problems
+    index = stage_index(cells["stage"], spec)
+    bad = (index < 0) & ~missing
+    spoiled = np.isin(keys, np.unique(keys[bad])) if bad.any() else bad
+    stays = arrange(keys, ~missing & ~spoiled, index)
+    return stays, index[stays.order], problems
+
+
+def stage_index(cells: Cells, spec: RegistrySpec) -> np.ndarray:
+    """(rows,) index into `spec.stages` of each cell's day, -1 where it is no stage."""
+    days = np.asarray(spec.days, dtype=np.float64)
+    place = np.minimum(np.searchsorted(days, np.where(cells.usable, cells.values, -1)), len(days) - 1)
+    return np.where(days[place] == cells.values, place, -1).astype(np.int64)
+
+
+def _cell_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
+    """Rules on single rows."""
+    problems: list[Problem] = []
+    cells = read.cells
+    if "stage" in cells:
+        problems += rules.stage_problems(cells["stage"], spec)
+    for feature in spec.features:
+        if feature.name in cells:
+            problems += rules.feature_problems(feature, cells[feature.name])
+    for name in INDICATORS:
+        if name in cells:
+            problems += rules.indicator_problems(name, cells[name])
+    problems += rules.contradictions(cells)
+    stage = stage_index(cells["stage"], spec) if "stage" in cells else None
+    for decision in spec.decisions:
+        if decision.name in read.drugs:
+            drugs = read.drugs[decision.name]
+            problems += rules.drug_problems(decision, drugs)
+            if stage is not None:
+                problems += rules.place_problems(decision, drugs, stage, cells, spec)
+    return problems
+
+
+def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
+    """Rules on the rows of one patient."""
+    stays, cells = read.stays, read.cells
+    assert stays is not None
+    problems = list(rules.order_problems(stays, read.stage, spec))
+    if "alive" in cells and "relapse" in cells:
+        problems += rules.history_problems(stays, cells)
+        ended = (cells["alive"].values == 0) | (cells["relapse"].values == 1)
+        problems += rules.follow_up_warnings(stays, read.stage, ended[stays.order], spec)
+    for feature in spec.features:
+        if feature.name in cells:
+            problems += static_changes(feature.name, stays, cells[feature.name])
+    after = stays.order[_after_death(read)]
+    message = f"rows after the stage at which the patient was first dead: {len(after):,}; they were left out."
+    problems += warned("rows-after-death", "alive", after, message)
+    return problems
+
+
+def _after_death(read: _Read) -> np.ndarray:
+    """(n,) sorted rows that follow a row of the dead."""
+    if read.stays is None or "alive" not in read.cells:
+        return np.zeros(0 if read.stays is None else len(read.stays.order), dtype=bool)
+    return rules.before(read.cells["alive"].values[read.stays.order] == 0, read.stays)
+
+
+def _attrition(frame: pd.DataFrame, found: Found, stays: Stays | None, after: np.ndarray) -> tuple[Exclusion, ...]:
+    """From the rows read to the rows that a registry would hold."""
+    rows, patients = len(frame), 0
+    if "patient" in found.positions:
+        keys, missing = read_keys(frame.iloc[:, found.positions["patient"]])
+        patients = len(np.unique(keys[~missing]))
+    chart = [Exclusion("rows read", 0, 0, patients, rows)]
+    if stays is not None:
+        dropped = int(after.sum())
+        chart.append(Exclusion("row after death", 0, dropped, patients, rows - dropped))
+    return tuple(chart)
+
+
+def _summary(frame: pd.DataFrame, read: _Read, after: np.ndarray, spec: RegistrySpec) -> dict[str, Any]:
+    """Facts of the table as far as they can be read."""
+    facts: dict[str, Any] = {"rows": len(frame), "columns": frame.shape[1], "study": spec.name, "patients": 0}
+    features = [read.cells[name] for name in spec.feature_names if name in read.cells]
+    total = max(len(frame) * len(features), 1)
+    facts["missing_percent"] = 100 * sum(int(cells.missing.sum()) for cells in features) / total
+    stays = read.stays
+    if stays is not None and len(stays.keys):
+        facts["patients"] = len(stays.keys)
+        facts["steps_median"], facts["steps_max"] = float(np.median(stays.lengths)), int(stays.lengths.max())
+        if "alive" in read.cells:
+            dead = (read.cells["alive"].values == 0)[stays.order] & ~after
+            facts["mortality_percent"] = 100 * float(dead.sum()) / len(stays.keys)
+    return facts
+
+
+def _table(read: _Read, stays: Stays, keep: np.ndarray, spec: RegistrySpec) -> pd.DataFrame:
+    """The rows to keep, sorted, with one value of each feature a patient."""
+    order = stays.order[keep]
+    keys = stays.keys[stays.patient[keep]]
+    columns: dict[str, Any] = {
+        "patient": keys if keys.dtype == np.int64 else pd.array(keys, dtype="str"),
+        "stage": np.asarray(spec.days, dtype=np.int64)[read.stage[keep]],
+    }
+    for feature in spec.features:
+        value = _first_value(read.cells[feature.name].values[stays.order], stays)[stays.patient[keep]]
+        if feature.kind == "category":
+            codes = np.where(np.isnan(value), len(feature.categories), value).astype(np.int64)
+            columns[feature.name] = pd.array(np.array([*feature.categories, None], dtype=object)[codes], dtype="str")
+        else:
+            columns[feature.name] = value
+    columns |= {name: read.cells[name].values[order].astype(np.int64) for name in INDICATORS}
+    for decision in spec.decisions:
+        given = read.drugs[decision.name].given[order]
+        columns |= {name: given[:, j] for j, name in enumerate(decision.columns)}
+    return pd.DataFrame(columns)
+
+
+def _first_value(values: np.ndarray, stays: Stays) -> np.ndarray:
+    """(P,) first value (n,) of each patient that is not NaN, NaN where there is none."""
+    place = np.where(np.isnan(values), len(values), np.arange(len(values)))
+    first = np.minimum.reduceat(place, stays.starts) if len(values) else np.zeros(0, dtype=np.int64)
+    return np.append(values, np.nan)[first]

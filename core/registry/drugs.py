@@ -46,7 +46,7 @@ class Combinations:
         return {row.tobytes(): action for action, row in enumerate(self.matrix)}
 
     def encode(self, given: np.ndarray) -> np.ndarray:
-        """(n,) int64 action of each row of `given` (n, n_drugs) 0/1; -1 for combinations that are not in the catalog."""
+        """(n,) int64 action of each row of `given` (n, n_drugs) 0/1; -1 where the combination is not in the catalog."""
         given = _checked(given, len(self.drugs))
         if not len(given):
             return np.zeros(0, dtype=np.int64)

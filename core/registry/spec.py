@@ -55,7 +55,7 @@ class Feature(Config):
 class Decision(Config):
     """One decision: at which stages (indices into `RegistrySpec.stages`) it is made, among which drugs."""
 
-    name: Literal["conditioning", "prophylaxis", "acute", "chronic"]
+    name: str
     title: str
     stages: tuple[int, ...] = Field(min_length=1)
     drugs: tuple[str, ...] = Field(min_length=1)
@@ -112,8 +112,10 @@ class RegistrySpec(Config):
 
     def _check_decision(self, decision: Decision) -> None:
         where = f"decision '{decision.name}'"
-        if list(decision.stages) != sorted(set(decision.stages)):
-            raise ValueError(f"{where}: stages are different indices in increasing order")
+        if decision.name not in DECISIONS:
+            raise ValueError(f"{where}: decisions are {', '.join(DECISIONS)}")
+        if [*decision.stages] != [*range(decision.stages[0], decision.stages[0] + len(decision.stages))]:
+            raise ValueError(f"{where}: stages are consecutive indices in increasing order")
         if decision.stages[0] < 0 or decision.stages[-1] > self.horizon - 1:
             raise ValueError(f"{where}: stages lie between 0 and {self.horizon - 1}; the last stage is the outcome")
         doubled = sorted({drug for drug in decision.drugs if decision.drugs.count(drug) > 1})

@@ -7,6 +7,7 @@ import pandas as pd
 
 from core.cohort.cohort import Origin
 from core.errors import ConfigError
+from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
@@ -30,7 +31,9 @@ def simulate_registry(n_patients: int = PUBLISHED_PATIENTS, seed: int = 0) -> tu
     spec = load_registry_spec()
     course = roll_out(spec, n_patients, seed, "registry")
     recorded = _recorded(course, stream(seed, "registry", "follow-up"))
-    cohort = RegistryCohort(spec, to_frame(course, recorded, spec), Origin("simulated", spec.name, n_patients, seed))
+    frame = to_frame(course, recorded, spec)
+    origin = Origin("simulated", spec.name, n_patients, seed)
+    cohort = RegistryCohort(spec, frame, origin, examine(frame, spec).report)
     propensities = {}
     for decision in spec.decisions:
         posed = ~np.isnan(course.propensities[decision.name]) & recorded
@@ -42,7 +45,7 @@ def to_frame(course: Rollout, recorded: np.ndarray, spec: RegistrySpec) -> pd.Da
     """Long table of the recorded (n, stages) stages, as `RegistryCohort.frame`."""
     patient, stage = np.nonzero(recorded)
     columns: dict[str, object] = {"patient": patient + 1, "stage": np.asarray(spec.days)[stage]}
-    columns |= {name: course.features[name].to_numpy()[patient] for name in spec.feature_names}
+    columns |= {name: course.features[name].array[patient] for name in spec.feature_names}
     columns |= {name: course.indicators[patient, stage, j].astype(np.int64) for j, name in enumerate(spec.indicators)}
     for decision in spec.decisions:
         given = course.drugs[decision.name][patient, stage]

@@ -50,7 +50,8 @@ def draw_patients(rng: np.random.Generator, n: int) -> pd.DataFrame:
     shares = np.array([MATCH_SHARES[relation] for relation in RELATIONS])
     position = (rng.random(n)[:, None] >= np.cumsum(shares, axis=1)[_codes(frame["donor_relation"], RELATIONS)]).sum(1)
     frame["hla_match"] = np.asarray(MATCHES, dtype=object)[np.minimum(position, len(MATCHES) - 1)]
-    return frame
+    texts = [name for name in frame if name != "age"]
+    return frame.astype(dict.fromkeys(texts, "str"))
 
 
 def traits(frame: pd.DataFrame) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What experts give: a long-tailed list of combinations for each decision, and how they choose among them.
 
-    pi(c | x) = (1 - treat(x)) [c is no drug] + treat(x) softmax_c(log popularity_c + sum_{d in c} leaning_d . x + u_c . x)
+    pi(c | x) = (1 - treat(x)) [c is no drug] + treat(x) softmax_c(z_c),  z_c = log popularity_c + sum_{d in c}
+    leaning_d . x + risk(x) heavier (size_c - 2); where every patient is treated, treat = 1
 
 Experts look at the recorded state and stage and at nothing else, so their propensities can be learned without bias.
 They give more drugs to those at higher risk: confounding by indication.
@@ -54,13 +55,13 @@ CORES: dict[str, tuple[Core, ...]] = {
         ("systemic corticosteroids+tacrolimus+MMF", 9),
         ("systemic corticosteroids+cyclosporine+MMF", 6),
         ("topical corticosteroids", 6),
-        ("tacrolimus+MMF", 5),
+        ("tacrolimus+MMF", 8),
         ("systemic corticosteroids+topical corticosteroids+tacrolimus", 5),
         ("systemic corticosteroids+tacrolimus+sirolimus", 4),
         ("systemic corticosteroids+cyclosporine+ATG", 4),
         ("systemic corticosteroids+tacrolimus+infliximab", 3),
-        ("tacrolimus+etanercept", 3),
-        ("tacrolimus+sirolimus", 3),
+        ("tacrolimus+etanercept", 5),
+        ("tacrolimus+sirolimus", 5),
         ("systemic corticosteroids+tacrolimus+anti-CD25", 2),
     ),
     "chronic": (
@@ -75,9 +76,9 @@ CORES: dict[str, tuple[Core, ...]] = {
         ("sirolimus+tacrolimus", 4),
         ("systemic corticosteroids+sirolimus", 3),
         ("topical corticosteroids", 3),
-        ("ECP+tacrolimus", 3),
+        ("ECP+tacrolimus", 4),
         ("systemic corticosteroids+azathioprine", 2),
-        ("rituximab+tacrolimus", 2),
+        ("rituximab+tacrolimus", 3),
     ),
 }
 # drug -> trait -> change of the log odds of a combination that holds the drug
@@ -110,13 +111,14 @@ LEANINGS: dict[str, dict[str, dict[str, float]]] = {
         "topical corticosteroids": {"child": 0.8},
     },
 }
-SIZES = {"conditioning": 152, "prophylaxis": 132, "acute": 300, "chronic": 285}  # combinations that experts know
+SIZES = {"conditioning": 147, "prophylaxis": 128, "acute": 334, "chronic": 298}  # combinations that experts know
 TAIL = {"conditioning": 0.14, "prophylaxis": 0.12, "acute": 0.22, "chronic": 0.20}  # share beyond the usual regimens
 HEAVIER = 0.30  # log odds a drug and unit of risk
 TREAT = {  # by stage: chance of any drug without and with the disease that the decision treats
     "acute": {1: (0.10, 0.96), 2: (0.06, 0.94)},
-    "chronic": {1: (0.35, 0.97), 2: (0.22, 0.96), 3: (0.10, 0.95), 4: (0.04, 0.90)},
+    "chronic": {1: (0.60, 0.97), 2: (0.28, 0.96), 3: (0.10, 0.95), 4: (0.06, 0.92)},
 }
+SHARPER = {("chronic", 4): 1.05}  # late choices are more alike: factor of the log odds
 DISEASE = {"acute": 1, "chronic": 2}  # column of the indicators
 
 
@@ -140,7 +142,7 @@ def regimens(decision: str) -> Regimens:
     popularity = np.array([weight for _, weight in CORES[decision]], dtype=np.float64)
     treated = SIZES[decision] - (decision in TREAT)
     rare = _variants(usual, popularity, treated - len(usual), decision)
-    weight = 1 / (12 + np.arange(len(rare)))  # rank-frequency law of the rare ones
+    weight = 1 / (60 + np.arange(len(rare)))  # rank-frequency law of the rare ones
     tail = TAIL[decision]
     popularity = np.concatenate([(1 - tail) * popularity / popularity.sum(), tail * weight / weight.sum()])
     matrix = np.concatenate([usual, rare])
@@ -191,7 +193,8 @@ def expert_probs(decision: str, trait: np.ndarray, indicators: np.ndarray, stage
         return _softmax(logits)
     without, with_disease = TREAT[decision][stage]
     treat = np.where(indicators[:, DISEASE[decision]], with_disease, without)[:, None]
-    return np.concatenate([1 - treat, treat * _softmax(logits[:, 1:])], axis=1)
+    given = _softmax(SHARPER.get((decision, stage), 1.0) * logits[:, 1:])
+    return np.concatenate([1 - treat, treat * given], axis=1)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
