@@ -1,0 +1,86 @@
+"""Choosing settings by true values: candidates are the run's own policies varied, and verdicts follow from numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.cohort import simulate_cohort
+from core.errors import RunError
+from core.experiments import choose
+from core.experiments.choose import Candidate, choice_table, findings, kind_name, run_choice
+from core.experiments.settings import ChoiceSettings
+from core.experiments.view import ExperimentView
+from core.rng import derive_seed
+from core.runs.stays import PolicyKey
+from core.runs.view import RunView
+from tests.experiments.stub_study import copied
+
+SETTINGS = ChoiceSettings(
+    seeds=(7,), patients=160, preset="quick", epochs=(1,), lambdas=(15.0,), temperatures=(1.0,), epsilons=(0.0, 0.5),
+    truth_patients=60,
+)  # fmt: skip
+
+
+def test_the_candidate_at_the_runs_own_settings_is_the_runs_own_policy(tiny_run: Path) -> None:
+    view = RunView(tiny_run)
+    _, truth = simulate_cohort("mimic-iv", 160, seed=3)
+    lambda_, temperature = view.config.fusion.lambda_, view.config.agents.temperature
+    key = PolicyKey("fused", view.n_clusters, "prospective", lambda_)
+    n, seed = view.config.evaluation.truth_patients, derive_seed(view.config.run.seed, "truth")
+    known = view.truth[(view.truth["policy"] == "fused") & (view.truth["n_clusters"] == view.n_clusters)]
+    known = known.loc[known["lambda_"] == lambda_, "true_value"].iloc[0]
+    values = {}
+    for epsilon in (None, 0.0, 1.0):
+        policy = Candidate(view, key, temperature, epsilon)
+        values[epsilon] = truth.policy_value(policy, n, seed, spans=view.scaler.spans).value
+    assert values[None] == pytest.approx(known)
+    random = view.truth.loc[view.truth["policy"] == "random", "true_value"].iloc[0]
+    assert values[1.0] == pytest.approx(random)  # all probability spread evenly
+    assert values[0.0] != values[None]
+
+
+def test_a_choice_is_resumed_and_shown(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "run_study", copied(tiny_run))
+    assert [step.done for step in run_choice(SETTINGS, tmp_path, jobs=1)] == [0, 1]
+    assert [step.done for step in run_choice(SETTINGS, tmp_path, jobs=1)] == [1]
+    table = ExperimentView(tmp_path).choices
+    assert set(table.loc[table["policy"] == "fused", "kind"]) == {"soft", "greedy", "epsilon 0.5"}
+    assert table.loc[table["policy"] == "clinician", "gain"].iloc[0] == 0
+    other = SETTINGS.model_copy(update={"lambdas": (1.0,)})
+    with pytest.raises(RunError, match="lambdas"):
+        next(run_choice(other, tmp_path))
+    assert list(run_choice(SETTINGS.model_copy(update={"seeds": ()}), tmp_path)) == []
+
+
+def made(fused: tuple[float, float], agent: tuple[float, float]) -> pd.DataFrame:
+    rows = []
+    for seed in (0, 1):
+        for policy, value in (("clinician", 5.0), ("phenotype-0", agent[seed]), ("phenotype-1", 1.0)):
+            rows.append({"seed": seed, "policy": policy, "kind": "own", "lambda_": np.nan, "true_value": value})
+        rows.append({"seed": seed, "policy": "fused", "kind": "soft", "lambda_": 15.0, "true_value": fused[seed]})
+    table = pd.DataFrame(rows).assign(epochs=10, temperature=1.0, true_se=0.1, true_survival=0.8, true_survival_se=0.01)
+    table["gain"] = table["true_value"] - 5.0
+    return table
+
+
+def test_verdicts_follow_from_the_paired_differences() -> None:
+    settings = SETTINGS.model_copy(update={"seeds": (0, 1), "epochs": (10,)})
+    said = " ".join(findings(made(fused=(7.0, 7.2), agent=(8.0, 8.3)), settings))
+    assert "best candidate beats the clinicians: difference +2.10 (SE 0.10, 2 seeds)" in said
+    assert "loses against the best of its own agents: difference -1.05 (SE 0.05, 2 seeds)" in said
+    assert "preset's default beats the clinicians" in said
+    assert "cannot be rolled out" in said
+    unsure = " ".join(findings(made(fused=(4.0, 6.2), agent=(8.0, 8.3)), settings))
+    assert "cannot be told from the clinicians: difference +0.10 (SE 1.10, 2 seeds)" in unsure
+
+
+def test_the_table_is_in_order_of_true_value() -> None:
+    rows = choice_table(made(fused=(7.0, 7.2), agent=(8.0, 8.4)))
+    assert [row["policy"] for row in rows] == ["phenotype-0", "fused", "clinician", "phenotype-1"]
+    assert rows[0]["true_value"] == pytest.approx(8.2)
+    assert rows[0]["se"] == pytest.approx(0.2)
+    assert [kind_name(None), kind_name(0.0), kind_name(0.05)] == ["soft", "greedy", "epsilon 0.05"]
