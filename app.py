@@ -19,6 +19,7 @@ PAGES = {
         ("policies", "Policies", "balance"),
         ("values", "Values", "query_stats"),
         ("patient", "Patient", "personal_injury"),
+        ("experiments", "Experiments", "labs"),
     ],
     "Second study": [("registry", "Registry", "medication")],
 }

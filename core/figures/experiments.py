@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.figures.theme import NEUTRAL, SEQUENTIAL, apply_theme, fmt, policy_style, with_alpha
+from core.figures.theme import (
+    NEUTRAL,
+    SEQUENTIAL,
+    apply_theme,
+    fmt,
+    phenotype_color,
+    phenotype_symbol,
+    policy_style,
+    with_alpha,
+)
 
 INK = "#1f2430"
 UNSUPPORTED = "#A9AFB8"
@@ -183,4 +192,36 @@ def sweep_map(
     fig.update_xaxes(type="category", showgrid=False)
     fig.update_yaxes(type="category", showgrid=False)
     fig.update_layout(margin={"l": 8, "r": 8, "t": 16, "b": 52})
+    return fig
+
+
+def coverage_by_band(table: pd.DataFrame, goal: float) -> go.Figure:
+    """Coverage of 95 % intervals by band of effective sample size, one line an estimator, with intervals.
+
+    table: band, estimator, coverage, coverage_low, coverage_high (0..1), n; bands in order. goal: a dashed line.
+    """
+    bands = list(dict.fromkeys(table["band"]))
+    estimators = list(dict.fromkeys(table["estimator"]))
+    fig = go.Figure()
+    for i, estimator in enumerate(estimators):
+        rows = table[table["estimator"] == estimator]
+        offset = 0.5 * (i / max(len(estimators) - 1, 1) - 0.5)
+        value, low, high = (100 * rows[c].to_numpy(float) for c in ("coverage", "coverage_low", "coverage_high"))
+        color = phenotype_color(i)
+        fig.add_trace(
+            go.Scatter(
+                x=[bands.index(band) + offset for band in rows["band"]],
+                y=value,
+                mode="markers",
+                name=estimator.upper(),
+                marker={"color": color, "symbol": phenotype_symbol(i), "size": 9},
+                error_y={"array": high - value, "arrayminus": value - low, "thickness": 1.3, "width": 3},
+                customdata=rows["n"],
+                hovertemplate=f"{estimator.upper()} %{{y:.0f}} % of %{{customdata:,.0f}} intervals<extra></extra>",
+            )
+        )
+    fig.add_hline(y=100 * goal, line={"color": INK, "width": 1, "dash": "dash"})
+    apply_theme(fig, x="effective sample size of PHWIS (patients)", y="intervals that hold the truth (%)", height=380)
+    fig.update_xaxes(tickvals=list(range(len(bands))), ticktext=bands, showgrid=False)
+    fig.update_yaxes(range=[-3, 105])
     return fig

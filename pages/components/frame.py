@@ -172,6 +172,11 @@ def _open_finished(folder: Path) -> RunView | None:
         return None
 
 
+def finished_run(folder: Path) -> RunView | None:
+    """The run in a folder, where it is finished, can be read, and this session may see it; None otherwise."""
+    return _open_finished(folder) if may_see(folder) else None
+
+
 def require_run() -> RunView:
     """The current run, or an empty state that says how to get one (and the page stops there)."""
     run = current_run()

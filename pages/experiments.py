@@ -1,0 +1,46 @@
+"""Experiments: runs and their comparison, the published tables in shape, estimators, sweeps, and a run's report."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components import (
+    experiment_compare,
+    experiment_lab,
+    experiment_report,
+    experiment_runs,
+    experiment_sweeps,
+    experiment_tables,
+)
+from pages.components.frame import page
+
+VIEWS = {
+    "Runs": experiment_runs.draw,
+    "Two runs": experiment_compare.draw,
+    "Published tables": experiment_tables.draw,
+    "Estimators": experiment_lab.draw,
+    "Sweeps": experiment_sweeps.draw,
+    "Report": experiment_report.draw,
+}
+
+
+def main() -> None:
+    """Draw the page; only the chosen view is computed."""
+    page(
+        "Experiments",
+        "The evidence behind the pages: what was run, how runs differ, the published tables in shape, and how far the "
+        "estimators came from the truth.",
+    )
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        default="Runs",
+        key="experiments-view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    VIEWS[view or "Runs"]()
+
+
+main()
