@@ -46,21 +46,25 @@ class DQNConfig(Config):
     """Q-networks of acute and chronic treatment."""
 
     algorithm: Literal["dqn", "double_dqn"] = Field("dqn", description="What the networks bootstrap from")
+    look_ahead: Literal["all", "screened"] = Field(
+        "all",
+        description="Which combinations V of the next state is the maximum over: all, or those that pass the screen",
+    )
     hidden_sizes: tuple[int, ...] = Field((32, 64), description="Units of the hidden layers")
     memory: int = Field(20_000, ge=1, description="Transitions that the replay memory holds")
     lr: float = Field(1e-3, gt=0, le=1, description="Learning rate of Adam")
     tau: float = Field(0.01, gt=0, le=1, description="Share of the network moved into its target at every step")
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per stage")
-    updates: int = Field(10_000, ge=1, description="Minibatches learned from")
+    updates: int = Field(5_000, ge=1, description="Minibatches learned from")
     batch_size: int = Field(64, ge=1, description="Transitions per minibatch")
 
 
 class ForestConfig(Config):
     """Random forest that predicts the reward of a decision."""
 
-    n_trees: int = Field(100, ge=1, le=1000, description="Trees")
-    max_depth: int = Field(10, ge=1, le=20, description="Depth of each tree")
-    min_leaf: int = Field(10, ge=1, description="Fewest decisions in a leaf")
+    n_trees: int = Field(50, ge=1, le=1000, description="Trees")
+    max_depth: int = Field(8, ge=1, le=20, description="Depth of each tree")
+    min_leaf: int = Field(20, ge=1, description="Fewest decisions in a leaf")
 
 
 class RewardModelConfig(Config):

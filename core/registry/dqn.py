@@ -1,9 +1,15 @@
 """Deep Q-learning from the recorded transitions of one decision, with a replay memory; no new actions are tried.
 
-    y = r + gamma max_a Q'(s', a) (1 - done),   loss = mean (Q(s, a) - y)^2,   Q' <- Q' + tau (Q - Q') at every step
+    y = r + gamma V(s') (1 - done),   V(s') = max_a Q'(s', a),   loss = mean (Q(s, a) - y)^2
+    Q' <- Q' + tau (Q - Q') at every step
 
 Done: death, relapse, or the decision's last stage. Transitions whose outcome was not recorded (lost to follow-up) are
 left out. Double DQN, where it is asked for, lets Q choose the next action and Q' value it.
+
+Two things keep the maximum over hundreds of combinations, most of them never seen at s', from feeding on its own errors
+(left alone, it diverges on the simulated registry). V(s') is kept within `bounds`, the least and the most that the
+stages that are left can pay: a fact about the rewards. And where `allowed` is given, the maximum is over combinations
+that experts may choose at s', the same screen as that of the recommendation.
 Source: Liu et al. 2019 (8 -> 32 -> 64 -> actions, memory 20,000, lr 1e-3, tau 0.01, gamma 0.99).
 """
 
@@ -29,13 +35,19 @@ LOSS_WINDOW = 200  # updates that the reported loss averages over, fading
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """n recorded transitions: states, next_states (n, D) float32, actions (n,), rewards (n,), terminals (n,) bool."""
+    """n recorded transitions: states, next_states (n, D) float32, actions (n,), rewards (n,), terminals (n,) bool.
+
+    bounds: (n, 2) least and largest value that the next state can have; allowed: (n, A) bool actions to look ahead to
+    (None: all).
+    """
 
     states: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
     next_states: np.ndarray
     terminals: np.ndarray
+    bounds: np.ndarray
+    allowed: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -110,11 +122,13 @@ class _Tensors:
             moves.rewards.astype(np.float32),
             moves.next_states.astype(np.float32),
             1 - moves.terminals.astype(np.float32),
+            *moves.bounds.astype(np.float32).T,
+            *(() if moves.allowed is None else (np.where(moves.allowed, 0, -np.inf).astype(np.float32),)),
         )
         self._rows = tuple(torch.from_numpy(np.ascontiguousarray(column)) for column in columns)
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
-        """States, actions, rewards, next states and 1 - done of these transitions."""
+        """States, actions, rewards, next states, 1 - done, both bounds, and where given 0 or -inf for each action."""
         pick = torch.from_numpy(indices)
         return tuple(rows[pick] for rows in self._rows)
 
@@ -127,11 +141,13 @@ def _update(
     batch: tuple[Tensor, ...],
 ) -> float:
     """One step of Adam and one of the target network; the squared temporal-difference error before it."""
-    states, actions, rewards, next_states, going = batch
+    states, actions, rewards, next_states, going, least, most, *closed = batch
     with torch.no_grad():
         ahead = target(next_states)
-        best = (online(next_states) if config.algorithm == "double_dqn" else ahead).argmax(dim=1, keepdim=True)
-        y = rewards + config.gamma * ahead.gather(1, best).squeeze(1) * going
+        judged = online(next_states) if config.algorithm == "double_dqn" else ahead
+        best = (judged + closed[0] if closed else judged).argmax(dim=1, keepdim=True)
+        value = ahead.gather(1, best).squeeze(1).clamp(least, most)
+        y = rewards + config.gamma * value * going
     taken = online(states).gather(1, actions.unsqueeze(1)).squeeze(1)
     loss = (taken - y).square().mean()
     adam.zero_grad()

@@ -1,8 +1,8 @@
-"""Off-policy estimates over the whole course of treatment, by the estimators of the ICU study.
+"""Off-policy estimates over the course of treatment, by the estimators of the ICU study.
 
-A course has one reward a stage; where acute and chronic treatment are decided at the same stage, the experts choose
-them independently given the state, so that their ratios multiply. Conditioning and prophylaxis are left to the experts
-(ratio 1).
+A course begins at the first stage at which acute or chronic GVHD is treated, for those who reach it alive and without
+relapse, and has one reward a stage. Where both are decided at the same stage, the experts choose them independently
+given the state, so that their ratios multiply.
 
 Every course is valued over the same number of stages: after death or relapse nothing is decided (ratio 1) and nothing
 earned. Grouping courses by their length, as stays in the ICU are, would hide what a policy does to survival.
@@ -31,12 +31,13 @@ RIDGE = 10.0  # penalty of the critic's coefficients
 
 @dataclass(frozen=True, eq=False)
 class Courses:
-    """Recorded courses of N patients over T stages (`spec.stages` but the last).
+    """Recorded courses of N patients over T stages, from stage `first` to the last but one.
 
     patients (N,) positions in the cohort; going (N, T) a decision is posed and all before were followed; followed
     (N, T) going, and the next stage is recorded; rewards (N, T), 0 where nothing is earned or known.
     """
 
+    first: int
     patients: np.ndarray
     going: np.ndarray
     followed: np.ndarray
@@ -56,37 +57,37 @@ class Courses:
         return np.where(going > 0, self.followed.sum(axis=0) / np.maximum(going, 1), 1.0)
 
 
-def make_courses(cohort: RegistryCohort, patients: np.ndarray) -> Courses:
-    """Courses of these patients; those without a record of the first stage, or dead by it, have none."""
+def make_courses(cohort: RegistryCohort, patients: np.ndarray, first: int) -> Courses:
+    """Courses of these patients from stage `first` (index) on; those not recorded there, dead or relapsed have none."""
     spec = cohort.spec
-    rows = cohort.row_of[patients]
+    rows = cohort.row_of[patients][:, first:]
     present = rows >= 0
     safe = np.maximum(rows, 0)
     open_ = present & ~cohort.ended[safe]
-    shape = (len(patients), spec.horizon)
+    shape = (len(patients), spec.horizon - first)
     going, followed = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     unbroken = np.ones(len(patients), dtype=bool)
-    for t in range(spec.horizon):
+    for t in range(shape[1]):
         going[:, t] = unbroken & open_[:, t]
         followed[:, t] = going[:, t] & present[:, t + 1]
         unbroken = followed[:, t]
     arrived = state_rewards(cohort.indicators[safe[:, 1:].reshape(-1)], spec.rewards).reshape(shape)
     begun = going[:, 0]
     rewards = np.where(followed, arrived, 0.0)
-    return Courses(np.asarray(patients)[begun], going[begun], followed[begun], rewards[begun])
+    return Courses(first, np.asarray(patients)[begun], going[begun], followed[begun], rewards[begun])
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
     """Decision points of some courses for one treatment.
 
-    course, stage (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
+    course, step (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
     (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities; policies:
     (n, A) probabilities by name.
     """
 
     course: np.ndarray
-    stage: np.ndarray
+    step: np.ndarray
     states: np.ndarray
     actions: np.ndarray
     given: np.ndarray
@@ -110,7 +111,7 @@ def behavior_propensities(courses: Courses, treatments: Mapping[str, Points], ke
     """(N, T) probability of what was recorded: the experts' choices, and that the course was followed."""
     grid = np.where(courses.going, kept_share, 1.0)
     for points in treatments.values():
-        grid[points.course, points.stage] *= points.taken(points.expert, UNSEEN)
+        grid[points.course, points.step] *= points.taken(points.expert, UNSEEN)
     return grid
 
 
@@ -121,7 +122,7 @@ def policy_propensities(
     grid = np.where(courses.lost, 0.0, 1.0)
     for points in treatments.values():
         taken = points.taken(points.policies[policy], points.unseen(policy, follow_share))
-        grid[points.course, points.stage] *= taken
+        grid[points.course, points.step] *= taken
     return grid
 
 
@@ -172,7 +173,7 @@ def _drugs(courses: Courses, treatments: Mapping[str, Points], policy: str | Non
     for points in treatments.values():
         values = points.given if policy is None else points.policies[policy] @ points.matrix.astype(np.float32)
         grid = np.zeros((*courses.going.shape, points.given.shape[1]))
-        grid[points.course, points.stage] = values
+        grid[points.course, points.step] = values
         parts.append(grid)
     return np.concatenate(parts, axis=2)
 

@@ -154,17 +154,24 @@ def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
     """dqn_DECISION.safetensors."""
     from core.registry.dqn import Moves, train_dqn
     from core.registry.networks import save_networks
+    from core.registry.screening import screened
 
     data, here, _ = _learning(view, decision)
     rows = np.flatnonzero(here & data.followed)
     after = np.where(data.next[rows] >= 0, data.next[rows], rows)
     inputs, catalog = view.inputs[decision], view.catalogs[decision]
+    following = inputs.transform(data.states[after], data.stage[after])
+    allowed = None
+    if view.config.dqn.look_ahead == "screened":
+        allowed = screened(view.screening(decision).probs(following), view.screen.n, view.screen.threshold)
     moves = Moves(
         states=inputs.transform(data.states[rows], data.stage[rows]),
         actions=catalog.encode(data.drugs[rows]),
         rewards=data.rewards[rows],
-        next_states=inputs.transform(data.states[after], data.stage[after]),
+        next_states=following,
         terminals=data.terminal[rows],
+        bounds=_bounds(view, decision, data.stage[rows]),
+        allowed=allowed,
     )
     network = yield from train_dqn(view.config.dqn, moves, len(catalog), name=decision, seed=view.config.run.seed)
     save_networks(view.path / f"dqn_{decision}.safetensors", {"network": network})
@@ -242,6 +249,14 @@ def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarr
     data = view.points[decision]
     here = data.of(learned(view))
     return data, here, data.of(view.split.valid)[here]
+
+
+def _bounds(view: RegistryView, decision: str, stage: np.ndarray) -> np.ndarray:
+    """(n, 2) least and most that the decision's stages after each one can pay, discounted to the next stage."""
+    later = (np.asarray(view.spec.decision(decision).stages) > stage[:, None]).sum(axis=1)
+    paid = np.concatenate([[0.0], np.cumsum(view.config.dqn.gamma ** np.arange(later.max(initial=0)))])[later]
+    rewards = tuple(view.spec.rewards.model_dump().values())
+    return np.stack([min(0.0, *rewards) * paid, max(0.0, *rewards) * paid], axis=1)
 
 
 def _rewarded(view: RegistryView, decision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

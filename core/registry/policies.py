@@ -14,6 +14,7 @@ one that sometimes follows the experts overlaps with all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,14 +95,25 @@ class TreatmentModels:
         self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen, follow_share: float
     ) -> np.ndarray:
         """(n, A) float32 probability of each combination under any policy."""
-        if policy == OBSERVED:
-            return self.expert_probs(states, stage)
-        chosen = np.zeros((len(states), len(self.catalog)), dtype=np.float32)
-        chosen[np.arange(len(states)), self.choices(policy, states, stage, screen)] = 1
-        if not policy.endswith(HALF):
-            return chosen
-        share = np.float32(follow_share)
-        return share * chosen + (1 - share) * self.expert_probs(states, stage)
+        return self.many_probs((policy,), states, stage, screen, follow_share)[policy]
+
+    def many_probs(
+        self, policies: Iterable[str], states: np.ndarray, stage: np.ndarray, screen: Screen, follow_share: float
+    ) -> dict[str, np.ndarray]:
+        """`probs` of several policies; what they share is computed once."""
+        expert, share = self.expert_probs(states, stage), np.float32(follow_share)
+        chosen: dict[str, np.ndarray] = {}
+        found = {}
+        for policy in policies:
+            name = policy.removesuffix(HALF)
+            if name != OBSERVED and name not in chosen:
+                chosen[name] = np.zeros_like(expert)
+                chosen[name][np.arange(len(states)), self.choices(name, states, stage, screen)] = 1
+            if name == OBSERVED:
+                found[policy] = expert
+            else:
+                found[policy] = share * chosen[name] + (1 - share) * expert if policy != name else chosen[name]
+        return found
 
 
 def usual_actions(catalog: Combinations, drugs: np.ndarray, ill: np.ndarray) -> tuple[int, int]:

@@ -99,7 +99,7 @@ class Evaluation:
         return pd.concat(tables, ignore_index=True)
 
     def off_policy(self) -> pd.DataFrame:
-        """PHWIS and PHWDR of the whole course; see `RegistryView.ope`. Critics learn from the run's own patients."""
+        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients."""
         view, settings = self.view, self.view.config.evaluation
         names = view.encoder.names
         return off_policy_table(
@@ -135,25 +135,26 @@ class Evaluation:
     def _recorded(self) -> Recorded:
         """Courses of the patients, with what every policy would do at each of their decisions."""
         view = self.view
-        courses = make_courses(self.cohort, self.patients)
+        first = min(view.spec.decision(name).stages[0] for name in view.treatments)
+        courses = make_courses(self.cohort, self.patients, first)
         position = np.full(self.cohort.n_patients, -1)
         position[courses.patients] = np.arange(len(courses))
         states = np.zeros((*courses.going.shape, len(view.encoder.names)), dtype=np.float32)
-        rows = self.cohort.row_of[courses.patients][:, : view.spec.horizon]
+        rows = self.cohort.row_of[courses.patients][:, first : view.spec.horizon]
         states[courses.going] = view.encoder.transform(self.cohort.frame.iloc[rows[courses.going]])
         treatments = {name: self._points_of(name, courses, position) for name in view.treatments}
         return Recorded(courses, treatments, states)
 
     def _points_of(self, decision: str, courses: Courses, position: np.ndarray) -> Points:
         view, data = self.view, self.points(decision)
-        course = position[data.patient]
-        here = (course >= 0) & courses.going[np.maximum(course, 0), data.stage]
+        course, step = position[data.patient], data.stage - courses.first
+        here = (course >= 0) & courses.going[np.maximum(course, 0), step]
         states, stage = data.states[here], data.stage[here]
         models, share = view.models(decision), view.config.evaluation.follow_share
-        policies = {name: models.probs(name, states, stage, view.screen, share) for name in EVALUATED}
+        policies = models.many_probs(EVALUATED, states, stage, view.screen, share)
         return Points(
             course=course[here],
-            stage=stage,
+            step=step[here],
             states=states,
             actions=models.catalog.encode(data.drugs[here]),
             given=data.drugs[here],

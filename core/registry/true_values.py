@@ -30,9 +30,10 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
         yield Progress("truth", 1, 1, "No truth: the patients are real, or roll-outs are off"), course, steps
         return
     seed, rows, step_rows = derive_seed(view.config.run.seed, "registry", "truth"), [], []
+    longest = max(view.treatments, key=lambda name: len(view.spec.decision(name).stages))  # all stages of a course
     done, total = 0, len(EVALUATED) + (len(GREEDY) + 1) * len(view.treatments)
     for name in EVALUATED:
-        found = truth.policy_value(_policies(view, name, view.treatments), n, seed)
+        found = truth.policy_value(_policies(view, name, view.treatments), n, seed, decision=longest)
         free = found.event_free, found.event_free_standard_error
         rows.append((name, found.value, found.standard_error, *free, found.n))
         course, done = pd.DataFrame(rows, columns=COURSE), done + 1

@@ -239,14 +239,14 @@ class RegistryView:
 
     @cached_property
     def ope(self) -> pd.DataFrame:
-        """Off-policy estimates of the whole course: policy, estimator, value, low, high, ess, zero_weight, max_weight,
-        support, n."""
+        """Off-policy estimates of the course of treatment, from its first stage on: policy, estimator, value, low,
+        high, ess, zero_weight, max_weight, support, n."""
         return read_table(self.path / "ope.parquet")
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """True values of the whole course, on simulated patients: policy, true_value, true_se, event_free,
-        event_free_se, n; empty for real patients."""
+        """True values of the same course, on simulated patients: policy, true_value, true_se, event_free,
+        event_free_se, n (who reach its first stage); empty for real patients."""
         return read_table(self.path / "truth.parquet")
 
     @cached_property
