@@ -22,7 +22,7 @@ class BehaviorPolicy:
     action_probs (m, A) float32, rows sum to 1; counts (m, A) int32 neighbors given each action; neighbors (m, kept)
     int32 rows of the training states, nearest first; distances (m, kept) float32; mean_distance (m,) float32 over all
     neighbors; support (m,) float32 in 0..1, the share of training states that lie as far from their own neighbors or
-    farther (0: farther than any); reference (r,) the sorted mean distances of a sample of training states that support is
+    farther (0: farther than any); reference (r,) sorted mean distances of a sample of training states, which support is
     read from; n_neighbors actually used; pseudo_count as given.
     """
 

@@ -18,6 +18,8 @@ SHOWN_NEIGHBORS = 30  # similar states kept for the patient page
 def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, np.ndarray]:
     """Arrays of the clinician policy on the grid of the stays, 0 (neighbors: -1) on padding.
 
+    Besides, support_reference (r,): distances of training states that support is read from.
+
     behavior (N, T, A), support (N, T), neighbors (N, T, m) int32 rows of the run's training states, their distances
     (N, T, m). `own`: the stays are the run's own, so a training patient's own states are left out of its neighbors.
     """
@@ -39,6 +41,7 @@ def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, 
     return {
         "behavior": _grid(result.action_probs, stays.mask, 0),
         "support": _grid(result.support, stays.mask, 0),
+        "support_reference": result.reference,
         "neighbors": _grid(result.neighbors[:, :shown], stays.mask, -1),
         "neighbor_distances": _grid(result.distances[:, :shown], stays.mask, 0),
     }

@@ -236,6 +236,11 @@ class RunView(Stays):
         return read_array(self.path / "support.npy")
 
     @cached_property
+    def support_reference(self) -> np.ndarray:
+        """(r,) sorted mean neighbor distances of training states, from which `support` is read."""
+        return read_array(self.path / "support_reference.npy")
+
+    @cached_property
     def fqi_q(self) -> np.ndarray:
         return read_array(self.path / "fqi_q.npy")
 

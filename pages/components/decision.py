@@ -16,6 +16,7 @@ from core.statistics import wilson
 from core.study import StudySpec
 from pages.components.estimates import ONE_EXPERT, rows_of
 from pages.components.export import show
+from pages.components.what_if_panel import what_if_view
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -24,7 +25,7 @@ SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the trainin
 FEWEST_SIMILAR = 20
 FEWEST_SURVIVAL = 5  # similar states that got a dose, below which their survival is not shown
 SPREADS = ("SD between experts", "SD between trees")
-VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype")
+VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
 def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
@@ -50,6 +51,8 @@ def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambd
         _similar(run, patient, step)
     elif view == "Phenotype":
         _weights(run, patient, step, n_clusters, lambda_)
+    elif view == "What if":
+        what_if_view(run, patient, step, n_clusters, lambda_, SUPPORT_FLOOR)
     else:
         _options(run, patient, step, n_clusters, lambda_, given)
 

@@ -213,8 +213,9 @@ def weights() -> None:
         f"ESS {estimate.ess:.1f} of {n} stays; estimate {estimate.value:.2f} "
         f"{fmt_interval(estimate.low, estimate.high)}, true value {toy.truth:.2f}.",
         caption="Simulated stays: every dose earns 1, with noise. Left: how fast the heaviest stays use the estimate "
-        "up. Right: each further step multiplies what is left by the same factor. A narrow interval at a small ESS "
-        "is no comfort: resampling a handful of stays cannot show what the others would have said.",
+        "up. Right: each further step multiplies what is left by the same factor. Where hardly any is left, the "
+        "ESS of a sample still looks too good: the stays that would outweigh all others are not in it, and resampling "
+        "cannot show them. A narrow interval is then no comfort.",
     )
     _show_function(
         ("core/evaluation/phwis.py", "phwis"),

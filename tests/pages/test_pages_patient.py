@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.view import RunView
+from core.runs.what_if import what_if
 from pages.components import decision
 from pages.components.decision import critic_ties, neighborhood, refusal, step_estimates
 from pages.components.patients import Filters, patient_table
@@ -197,3 +198,21 @@ def test_the_exported_table_has_keys_and_every_column(run: RunView) -> None:
 
 def test_filters_are_hashable_so_that_each_list_has_its_own_table() -> None:
     assert hash(Filters((1,), ("died",))) != hash(Filters((2,), ("died",)))
+
+
+def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
+    page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view(page, "What if")
+    assert "nothing changed yet" in texts(page)
+    slider = next(s for s in page.slider if s.key == f"what-if-Platelets-{longest}-5")
+    slider.set_value(20.0)
+    page.run()
+    assert not page.exception
+    assert "Platelets 20.00" in texts(page)
+    found = what_if(run, longest, 5, {"Platelets": 20.0}, 3, 15.0)
+    moved = 0.5 * np.abs(found.fused - run.fused_probs(3, 15.0, "prospective")[longest, 5]).sum()
+    assert f"moves {100 * moved:.1f} %" in texts(page)
+    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 1.1)  # every state is now too far
+    page.run()
+    assert "No recommendation here" in texts(page)

@@ -1,0 +1,90 @@
+"""What a run would say at a step of a recorded stay if some of its measurements had been others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.cohort import History
+from core.errors import ConfigError
+from core.evaluation import BehaviorPolicy, knn_behavior_policy
+from core.runs.frontier import MIXTURE, furthest_supported
+from core.runs.stays import PolicyKey
+from core.runs.truth import RunPolicy
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIf:
+    """Model output at one step: action probabilities of clinicians (A,), each phenotype's policy (K, A), the fused
+    policy (A,) and of the fused policy as far as the records support it (the clinicians' where they support none);
+    support, the closeness to the training states in 0..1; number of similar training states by action (A,)."""
+
+    clinicians: np.ndarray
+    experts: np.ndarray
+    fused: np.ndarray
+    supported: np.ndarray
+    support: float
+    similar: np.ndarray
+
+
+def what_if(
+    view: RunView, patient: int, step: int, changes: Mapping[str, float], n_clusters: int, lambda_: float
+) -> WhatIf:
+    """The run's policies with the values of `changes` (column -> value in the study's unit) at the step.
+
+    Prospective: steps before stay as recorded, later ones are not looked at. Only the named columns change; a score
+    made from them keeps its recorded value unless it is changed too. Raises `ConfigError` for a column that the study
+    does not have, or a value outside its plausible range.
+    """
+    study = view.study
+    start = view.cohort.starts[patient]
+    states = view.cohort.states[start : start + step + 1].astype(np.float64).copy()
+    for name, value in changes.items():
+        if name not in study.names:
+            raise ConfigError(f"what-if: study '{study.name}' has no column '{name}'.")
+        low, high = study.column(name).plausible
+        if not low <= value <= high:
+            raise ConfigError(f"what-if: {name} = {value:g} lies outside its plausible range {low:g} to {high:g}.")
+        states[-1, study.index(name)] = value
+    actions = view.trajectories.actions[patient, :step][None]
+    history = History(states[None], actions, np.ones(1, dtype=bool), np.zeros(1, dtype=np.int64))
+    nearest = _clinicians(view, patient, history)
+    fused = RunPolicy(view, PolicyKey("fused", n_clusters, "prospective", lambda_))(history)[0]
+    experts = [RunPolicy(view, PolicyKey(f"phenotype-{k}", n_clusters))(history)[0] for k in range(n_clusters)]
+    reach = furthest_supported(
+        view.frontier("fused", n_clusters, lambda_, "prospective", MIXTURE.name), view.config.evaluation.ess_floor
+    )
+    clinicians = nearest.action_probs[0]
+    return WhatIf(
+        clinicians,
+        np.stack(experts),
+        fused,
+        MIXTURE.mix(clinicians, fused, reach or 0.0),
+        float(nearest.support[0]),
+        nearest.counts[0],
+    )
+
+
+def _clinicians(view: RunView, patient: int, history: History) -> BehaviorPolicy:
+    """The clinicians' policy at the changed state; the patient's own states are not its evidence."""
+    train = view.training_states
+    study, settings = view.study, view.config.evaluation
+    return knn_behavior_policy(
+        view.trajectories.states[train[:, 0], train[:, 1]],
+        view.trajectories.actions[train[:, 0], train[:, 1]],
+        view.scaler.scale(history.state),
+        study.n_actions,
+        settings.n_neighbors,
+        np.array([column.behavior_weight for column in study.columns]),
+        settings.pseudo_count,
+        train_groups=train[:, 0],
+        groups=np.array([patient]),
+        seed=view.config.run.seed,
+        reference=view.support_reference,
+    )

@@ -1,0 +1,107 @@
+"""What if a measurement had been another: how the recommendation moves, refused outside the records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.patient import probability_table
+from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
+from core.runs.what_if import WhatIf, what_if
+from pages.components.export import show
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+    from core.study import Column
+
+MOST_CHANGED = 4
+TICKS = 200  # positions of a slider over the plausible range
+FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
+
+
+def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, floor: float) -> None:
+    """Sliders for some measurements of this step, and the policies with them; `floor` is the least support."""
+    columns = [column for column in run.study.columns[run.study.n_static :] if not column.binary]
+    names = [column.name for column in columns]
+    chosen = st.multiselect(
+        "Measurements to change",
+        names,
+        default=[name for name in FIRST if name in names] or names[:2],
+        format_func=lambda name: _label(run.study.column(name)),
+        max_selections=MOST_CHANGED,
+        key="what-if-columns",
+        persist_state="session",
+    )
+    state = run.cohort.states[run.cohort.starts[patient] + step]
+    changes = {}
+    for slot, name in zip(st.columns(2) * MOST_CHANGED, chosen, strict=False):
+        with slot:
+            value = _slider(run.study.column(name), float(state[run.study.index(name)]), f"{patient}-{step}")
+        if value is not None:
+            changes[name] = value
+    after = what_if(run, patient, step, changes, n_clusters, lambda_)
+    if after.support < floor:
+        st.warning(
+            "**No recommendation here.** Too few similar patients: the changed state lies farther from the records "
+            f"than {fmt_percent(1 - after.support, 0)} of the training states lie from one another.",
+            icon=":material/block:",
+        )
+        return
+    recorded = run.only(np.array([patient]))
+    fused = recorded.fused_probs(n_clusters, lambda_, "prospective")[0, step]
+    given = int(run.trajectories.actions[patient, step])
+    _compare(run, (recorded.behavior[0, step], fused), after, changes, given)
+
+
+def _label(column: Column) -> str:
+    return axis_label(column.label or column.name, column.unit)
+
+
+def _slider(column: Column, recorded: float, key: str) -> float | None:
+    """The chosen value; None where it is the recorded one."""
+    low, high = column.plausible
+    inside = float(np.clip(recorded, low, high))
+    grain = 10.0 ** np.floor(np.log10((high - low) / TICKS))
+    value = st.slider(
+        _label(column),
+        low,
+        high,
+        inside,
+        step=float(grain),
+        key=f"what-if-{column.name}-{key}",
+        help=f"Recorded: {fmt(recorded)} {fmt_unit(column.unit)}",
+    )
+    return None if value == inside else float(value)
+
+
+def _compare(
+    run: RunView, before: tuple[np.ndarray, np.ndarray], after: WhatIf, changes: dict[str, float], given: int
+) -> None:
+    """before: the clinicians' and the fused policy as recorded."""
+    rows = {
+        "Clinicians, as recorded": before[0],
+        "Clinicians, what if": after.clinicians,
+        "Fused, as recorded": before[1],
+        "Fused, what if": after.fused,
+        "Fused as far as supported, what if": after.supported,
+    }
+    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    short = [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels]
+    probs = np.stack(list(rows.values()))
+    moved = 0.5 * float(np.abs(after.fused - before[1]).sum())
+    data = pd.DataFrame(probs, columns=labels)
+    data.insert(0, "policy", list(rows))
+    changed = ", ".join(f"{name} {fmt(value)}" for name, value in changes.items()) or "nothing changed yet"
+    show(
+        probability_table(list(rows), probs, short, given),
+        "what-if",
+        f"Probability of each dose, as recorded and with {changed}: "
+        + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),
+        caption=f"Model output, not an effect: {changed}. The fused policy moves {fmt_percent(moved)} of its "
+        f"probability. Support {fmt_percent(after.support, 0)}; {int(after.similar.sum())} similar training states. A "
+        "score made from a changed value keeps its recorded value unless it is changed too.",
+        data=data,
+    )
