@@ -14,7 +14,8 @@ class EncoderConfig(Config):
 
     model_name: Literal["seq2seq", "dynamics"] = Field(
         "seq2seq",
-        description="seq2seq: the published attention autoencoder; dynamics: a bottleneck that predicts the next state",
+        description="seq2seq: the published attention autoencoder; dynamics: a bottleneck that predicts next state "
+        "and drift",
     )
     epochs: int = Field(50, ge=1, le=10_000, description="passes over the training patients")
     d: int = Field(5, ge=1, le=256, description="frequencies of the time embedding (2d numbers)")
@@ -37,6 +38,9 @@ class EncoderConfig(Config):
     )
     kl_weight: float = Field(
         5.0, ge=0, le=1000, description="how strongly z is kept from holding more than it needs; dynamics only"
+    )
+    drift_weight: float = Field(
+        0.5, ge=0, le=1000, description="how much where a stay drifts counts beside its next states; dynamics only"
     )
     seed: int = Field(0, ge=0, description="seed of initial weights, batch order, dropout and teacher forcing")
     device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where the tensors live")

@@ -50,6 +50,7 @@ def small_study() -> StudySpec:
         "horizon": 6,
         "severity": "lab a",
         "highlights": ("lab a",),
+        "indication": None,
         "columns": columns,
         "actions": {"drug": "drug", "unit": "mg", "upper": (0, 1, 2), "representative": (0, 0.5, 1.5)},
         "rewards": (),
