@@ -22,15 +22,16 @@ SHARED = {"seed": "run", "device": "run", "gamma": "agents"}  # field: the group
 TAKERS = ("encoder", "agents", "fqi", "fqe")
 
 
-def config_form(group: str, preset: Config) -> None:
-    """Widgets for all fields of one group, each with its meaning; changes go to `Session.overrides`."""
+def config_form(group: str, preset: Config, changes: dict[str, Any] | None = None) -> None:
+    """Widgets for all fields of one group, each with its meaning; changes go to `changes` or `Session.overrides`."""
+    changes = get_session().overrides if changes is None else changes
     st.caption(_first_line(type(preset).__doc__))
     fields = list(type(preset).model_fields.items())
     for start in range(0, len(fields), COLUMNS):
         # a row at a time, so that fields stand in line however long their meanings are
         for column, (name, field) in zip(st.columns(COLUMNS), fields[start : start + COLUMNS], strict=False):
             with column, st.container(gap="xxsmall"):
-                _widget(group, name, field, getattr(preset, name))
+                _widget(group, name, field, getattr(preset, name), changes)
                 st.caption(_meaning(group, name, field))
 
 
@@ -50,13 +51,13 @@ def clear_overrides() -> None:
     get_session().overrides.clear()
 
 
-def _widget(group: str, name: str, field: FieldInfo, preset: Any) -> None:
+def _widget(group: str, name: str, field: FieldInfo, preset: Any, changes: dict[str, Any]) -> None:
     path = f"{group}.{name}"
     key = f"setting-{path}"
-    value = get_session().overrides.get(path, preset)
+    value = changes.get(path, preset)
     kind, optional = _kind(field.annotation)
-    label = f"{name} :orange-badge[changed]" if path in get_session().overrides else name
-    bind: dict[str, Any] = {"key": key, "on_change": _take, "args": (path, key, preset), "help": _help(preset)}
+    label = f"{name} :orange-badge[changed]" if path in changes else name
+    bind: dict[str, Any] = {"key": key, "on_change": _take, "args": (path, key, preset, changes), "help": _help(preset)}
     bind["disabled"] = _fixed(group, name)
     if get_origin(kind) is Literal:
         st.session_state[key] = value
@@ -80,18 +81,17 @@ def _number(label: str, kind: type, field: FieldInfo, value: Any, optional: bool
     st.number_input(label, min_value=low, max_value=high, **extra, **bind)
 
 
-def _take(path: str, key: str, preset: Any) -> None:
-    """Copy a widget's value into the overrides (a callback)."""
+def _take(path: str, key: str, preset: Any, changes: dict[str, Any]) -> None:
+    """Copy a widget's value into the changes (a callback)."""
     value = st.session_state[key]
     if isinstance(value, str) and not isinstance(preset, str):
         with contextlib.suppress(json.JSONDecodeError):  # the settings class will say what is wrong with the text
             value = json.loads(value)
-    overrides = get_session().overrides
     same = list(value) == list(preset) if isinstance(value, list) else value == preset
     if same:
-        overrides.pop(path, None)
+        changes.pop(path, None)
     else:
-        overrides[path] = value
+        changes[path] = value
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:

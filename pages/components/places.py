@@ -23,6 +23,16 @@ def runs_root() -> Path:
     return data_root() / "runs"
 
 
+def registry_root() -> Path:
+    """Runs of the registry study lie apart from those of the ICU study."""
+    return data_root() / "registry"
+
+
+def registry_path(name: str) -> Path | None:
+    """Folder of a run of the registry study by its name; None for anything that is not a plain name."""
+    return registry_root() / name if NAME.fullmatch(name) else None
+
+
 def uploads_root(owner: str) -> Path:
     """Folder of one owner's cohorts and encoders; the token is checked before it becomes part of a path."""
     if not TOKEN.fullmatch(owner):

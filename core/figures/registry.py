@@ -1,0 +1,353 @@
+"""Pictures of a transplant registry: stages and decisions, who is still there, combinations, expert predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.figures.labels import end_labels
+from core.figures.theme import ACCENT, GRID, NEUTRAL, apply_theme, axis_label, fmt_count, with_alpha
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a decision, a state or a stage is drawn wherever it appears: readable name, color, marker."""
+
+    name: str
+    color: str
+    symbol: str
+
+
+DECISIONS: Mapping[str, Look] = {
+    "conditioning": Look("Conditioning", "#0072B2", "circle"),
+    "prophylaxis": Look("GVHD prophylaxis", "#009E73", "square"),
+    "acute": Look("Acute GVHD treatment", "#D55E00", "diamond"),
+    "chronic": Look("Chronic GVHD treatment", "#B0609A", "triangle-up"),
+}
+STATES: Mapping[str, Look] = {
+    "well": Look("Alive, no GVHD", "#009E73", "circle"),
+    "acute": Look("Acute GVHD", "#E69F00", "diamond"),
+    "chronic": Look("Chronic GVHD", "#CC79A7", "triangle-up"),
+    "relapse": Look("Relapse", "#0072B2", "star"),
+    "dead": Look("Died", "#5B616B", "x"),
+    "absent": Look("Not seen at this stage", "#E4E7EB", "circle-open"),
+    "lost": Look("Lost to follow-up", "#B8BDC6", "circle-open"),
+}
+STAGE_COLORS = ("#56B4E9", "#0072B2", "#D55E00", "#7B3FA0", "#009E73")
+STAGE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
+YEAR = 365
+
+
+def decision_look(decision: str) -> Look:
+    """Look of a decision; gray under its own name where a spec brings another one."""
+    return DECISIONS.get(decision, Look(decision.replace("-", " ").capitalize(), NEUTRAL, "hexagon"))
+
+
+def short_stage(day: float) -> str:
+    """'day 0', '100 d', '1 y'."""
+    return "day 0" if day == 0 else f"{day:g} d" if day < YEAR else f"{round(day / YEAR, 1):g} y"
+
+
+def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> go.Figure:
+    """Which decision is taken at which stage, for how many patients, on one real time axis.
+
+    table: decision, day, patients (present), treated, combinations. stages: days of the stages. end: last day
+    of the follow-up.
+    """
+    names = list(dict.fromkeys(table["decision"]))
+    fig = go.Figure()
+    for row, name in enumerate(names):
+        part, look = table[table["decision"] == name], decision_look(name)
+        share = np.sqrt(part["treated"].to_numpy(dtype=float) / max(float(table["treated"].max()), 1.0))
+        fig.add_trace(
+            go.Scatter(
+                x=part["day"],
+                y=[row] * len(part),
+                mode="lines+markers+text",
+                name=look.name,
+                line={"color": with_alpha(look.color, 0.35), "width": 5},
+                marker={"symbol": look.symbol, "size": 13 + 13 * share, "color": look.color, "line": {"width": 0}},
+                text=[fmt_count(n) for n in part["treated"]],
+                textposition="bottom right",
+                textfont={"size": 12},
+                customdata=part[["patients", "treated", "combinations"]].to_numpy(),
+                hovertemplate=f"<b>{look.name}</b>, day %{{x}}<br>%{{customdata[1]:,}} of %{{customdata[0]:,}} present "
+                "patients treated<br>%{customdata[2]:,} combinations<extra></extra>",
+            )
+        )
+    for day in stages:
+        fig.add_vline(x=day, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, layer="below")
+    fig.add_vrect(x0=max(stages), x1=end, fillcolor=GRID, opacity=0.35, line_width=0, layer="below")
+    fig.add_annotation(
+        x=(max(stages) + end) / 2, y=-0.45, text="follow-up only", showarrow=False, font={"color": NEUTRAL, "size": 12}
+    )
+    apply_theme(fig, x="time from transplant", height=92 + 58 * len(names), legend=False)
+    ticks = [*stages, end]
+    fig.update_xaxes(
+        tickvals=ticks, ticktext=[short_stage(day) for day in ticks], range=[-0.035 * end, 1.01 * end], showgrid=False
+    )
+    fig.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=[decision_look(name).name for name in names],
+        range=[len(names) - 0.3, -0.6],
+        showgrid=False,
+    )
+    fig.update_layout(margin={"l": 8, "r": 12, "t": 10, "b": 44})
+    return fig
+
+
+def state_bars(table: pd.DataFrame) -> go.Figure:
+    """Where all patients are at each stage: stacked bars. table: stage (name), state (see STATES), patients."""
+    stages = list(dict.fromkeys(table["stage"]))
+    total = table.groupby("stage")["patients"].sum().reindex(stages).to_numpy(dtype=float)
+    fig = go.Figure()
+    for state, look in STATES.items():
+        part = table[table["state"] == state].set_index("stage")["patients"].reindex(stages).fillna(0)
+        if not part.any():
+            continue
+        share = 100 * part.to_numpy(dtype=float) / np.maximum(total, 1)
+        light = look.color in ("#E4E7EB", "#B8BDC6", "#E69F00", "#CC79A7")
+        fig.add_trace(
+            go.Bar(
+                x=stages,
+                y=share,
+                name=look.name,
+                marker={"color": look.color, "line": {"color": "white", "width": 1}},
+                text=[f"{s:.0f} %" if s >= 4.5 else "" for s in share],
+                textposition="inside",
+                insidetextanchor="middle",
+                textangle=0,
+                textfont={"size": 11, "color": "#1f2430" if light else "white"},
+                customdata=part.to_numpy(),
+                hovertemplate=f"%{{x}}: {look.name} %{{y:.1f}} % (%{{customdata:,}} patients)<extra></extra>",
+            )
+        )
+    apply_theme(fig, y="share of all patients (%)", height=350, legend=True)
+    fig.update_layout(barmode="stack", bargap=0.28, legend_traceorder="normal", margin={"t": 62, "b": 32, "r": 8})
+    fig.update_yaxes(range=[0, 100])
+    return fig
+
+
+def age_histogram(
+    edges: np.ndarray, counts: np.ndarray, *, label: str = "Age", unit: str = "years", adult: float | None = 18
+) -> go.Figure:
+    """Patients by age, or by another number: counts (B,) between edges (B + 1,); those under `adult` lighter."""
+    edges = np.asarray(edges, dtype=float)
+    left, right = edges[:-1], edges[1:]
+    border = -np.inf if adult is None else adult
+    fig = go.Figure(
+        go.Bar(
+            x=(left + right) / 2,
+            y=counts,
+            width=right - left,
+            marker={
+                "color": [with_alpha(ACCENT, 0.5) if a < border else ACCENT for a in left],
+                "line": {"color": "white", "width": 1},
+            },
+            customdata=np.stack([left, right], axis=1),
+            hovertemplate=f"%{{customdata[0]:.3g}} to under %{{customdata[1]:.3g}} {unit}: %{{y:,}} patients"
+            "<extra></extra>",
+        )
+    )
+    if left[0] < border < right[-1]:
+        fig.add_vline(x=adult, line={"color": NEUTRAL, "dash": "dash", "width": 1})
+        note = {"yref": "paper", "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": NEUTRAL}}
+        fig.add_annotation(x=adult, y=1.0, text=f"children ◂  ▸ {adult:g} and over", **note)
+    apply_theme(fig, x=axis_label(label, unit), y="patients", height=330, legend=False)
+    fig.update_layout(bargap=0, margin={"t": 26, "r": 8})
+    return fig
+
+
+def combination_tail(table: pd.DataFrame) -> go.Figure:
+    """How often each drug combination was chosen, most used first, on two logarithmic axes.
+
+    table: decision, rank (1 = most used), uses.
+    """
+    fig, ends = go.Figure(), []
+    for name, part in table.groupby("decision", sort=False):
+        look = decision_look(str(name))
+        part = part.sort_values("rank")
+        texts = [str(text) for text in part["combination"]]
+        fig.add_trace(
+            go.Scatter(
+                x=part["rank"],
+                y=part["uses"],
+                mode="lines+markers",
+                name=f"{look.name} ({len(part)})",
+                line={"color": look.color, "width": 2},
+                marker={"symbol": look.symbol, "size": 5},
+                customdata=texts,
+                hovertemplate=f"{look.name}, rank %{{x}}: %{{y:,}} uses<br>%{{customdata}}<extra></extra>",
+            )
+        )
+        ends.append(len(part))
+    apply_theme(fig, x="rank of the combination", y="times chosen", height=350, legend=True)
+    top, most = max(ends, default=1), float(table["uses"].max()) if len(table) else 1.0
+    fig.update_xaxes(type="log", range=[-0.05, np.log10(top) + 0.08], **_decades(top))
+    fig.update_yaxes(type="log", range=[-0.12, np.log10(most) + 0.15], **_decades(most))
+    fig.update_layout(margin={"t": 62, "r": 8})
+    return fig
+
+
+def _decades(top: float) -> dict[str, list[float] | list[str]]:
+    """Ticks at 1, 3, 10, 30 ... up to `top`."""
+    values = [float(m * 10**k) for k in range(7) for m in (1, 3) if m * 10**k <= max(top, 1)]
+    return {"tickvals": values, "ticktext": [fmt_count(value) for value in values]}
+
+
+def top_n_accuracy(table: pd.DataFrame, published: tuple[float, float] | None = None) -> go.Figure:
+    """How often the expert's choice is among the N likeliest, by N, one panel a decision.
+
+    table: decision, stage (name), n, accuracy, low, high (shares). published: range of the published values (shares).
+    """
+    names = list(dict.fromkeys(table["decision"]))
+    titles = [decision_look(name).name for name in names]
+    fig = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.07)
+    last, several = float(table["n"].max()), table.groupby("decision")["stage"].nunique().max() > 1
+    if published is not None:
+        _published_range(fig, published)
+    for col, name in enumerate(names, start=1):
+        part = table[table["decision"] == name]
+        stages, ends = list(dict.fromkeys(part["stage"])), []
+        for i, stage in enumerate(stages):
+            color = decision_look(name).color if len(stages) == 1 else STAGE_COLORS[i % len(STAGE_COLORS)]
+            symbol = STAGE_SYMBOLS[i % len(STAGE_SYMBOLS)]
+            rows = part[part["stage"] == stage].sort_values("n")
+            _accuracy_line(fig, rows, stage, color, symbol, col)
+            ends.append((stage, 100 * float(rows["accuracy"].iloc[-1]), color))
+        end_labels(fig, float(part["n"].max()), ends if len(stages) > 1 else [], 5.0, row=1, col=col, size=11)
+    apply_theme(fig, height=330, legend=False)
+    fig.update_xaxes(title_text="N likeliest combinations", range=[0.4, (1.2 if several else 1.03) * last])
+    fig.update_yaxes(range=[0, 102], ticksuffix=" %")
+    fig.update_yaxes(title_text="expert's choice among them", row=1, col=1)
+    fig.update_layout(margin={"t": 34, "r": 8})
+    return fig
+
+
+def _published_range(fig: go.Figure, published: tuple[float, float]) -> None:
+    low, high = (100 * share for share in published)
+    fig.add_hrect(y0=low, y1=high, fillcolor=GRID, opacity=0.5, line_width=0, layer="below")
+    fig.add_annotation(
+        x=0.02,
+        xref="x domain",
+        y=high,
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        text=f"published: about {low:.0f}–{high:.0f} %",
+        font={"size": 11, "color": NEUTRAL},
+    )
+
+
+def _accuracy_line(fig: go.Figure, rows: pd.DataFrame, name: str, color: str, symbol: str, col: int) -> None:
+    x = rows["n"].to_numpy(dtype=float)
+    value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("accuracy", "low", "high"))
+    fig.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, x[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            fill="toself",
+            fillcolor=with_alpha(color, 0.15),
+            line={"width": 0},
+            hoverinfo="skip",
+            name=f"{name} 95 %",
+        ),
+        row=1,
+        col=col,
+    )
+    fig.add_trace(
+        go.Scatter(
+            x=x,
+            y=value,
+            mode="lines+markers",
+            name=name,
+            line={"color": color},
+            marker={"symbol": symbol, "size": 7},
+            customdata=np.stack([low, high], axis=1),
+            hovertemplate=f"{name}, top %{{x:g}}: %{{y:.1f}} % [%{{customdata[0]:.1f}}, %{{customdata[1]:.1f}}]"
+            "<extra></extra>",
+        ),
+        row=1,
+        col=col,
+    )
+
+
+def accuracy_by_stage(table: pd.DataFrame) -> go.Figure:
+    """Top-N accuracy at each stage with its interval, one color an N; table: stage (name), n, accuracy, low, high."""
+    stages, fig = list(dict.fromkeys(table["stage"])), go.Figure()
+    sizes = sorted(table["n"].unique())
+    offsets = np.linspace(-0.09, 0.09, len(sizes)) if len(sizes) > 1 else [0.0]
+    for i, (n, offset) in enumerate(zip(sizes, offsets, strict=True)):
+        rows = table[table["n"] == n].set_index("stage").reindex(stages)
+        value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("accuracy", "low", "high"))
+        color = STAGE_COLORS[(1, 2, 3, 4, 0)[i % len(STAGE_COLORS)]]
+        fig.add_trace(
+            go.Scatter(
+                x=np.arange(len(stages)) + offset,
+                y=value,
+                mode="lines+markers",
+                name=f"top {n:g}",
+                line={"color": color, "width": 1.5},
+                marker={"symbol": STAGE_SYMBOLS[i % len(STAGE_SYMBOLS)], "size": 9},
+                error_y={"array": high - value, "arrayminus": value - low, "thickness": 1.6, "width": 4},
+                customdata=np.stack([low, high], axis=1),
+                hovertemplate=f"top {n:g}: %{{y:.1f}} % [%{{customdata[0]:.1f}}, "
+                "%{customdata[1]:.1f}]<extra></extra>",
+            )
+        )
+    apply_theme(fig, y="expert's choice among them", height=330, legend=True)
+    fig.update_xaxes(tickvals=list(range(len(stages))), ticktext=stages, range=[-0.4, len(stages) - 0.6])
+    fig.update_yaxes(range=[0, 102], ticksuffix=" %")
+    fig.update_layout(margin={"r": 8})
+    return fig
+
+
+def calibration_panels(table: pd.DataFrame) -> go.Figure:
+    """How often a combination was chosen where its network gave it this probability, one panel a decision.
+
+    table: decision, predicted, observed, low, high (shares), n.
+    """
+    names = list(dict.fromkeys(table["decision"]))
+    titles = [decision_look(name).name for name in names]
+    fig = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.035)
+    for col, name in enumerate(names, start=1):
+        part, look = table[table["decision"] == name], decision_look(name)
+        predicted, observed, low, high = (
+            100 * part[c].to_numpy(dtype=float) for c in ("predicted", "observed", "low", "high")
+        )
+        n = part["n"].to_numpy(dtype=float)
+        perfect = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": NEUTRAL, "dash": "dot"})
+        fig.add_trace(perfect.update(name="perfect", hoverinfo="skip"), row=1, col=col)
+        fig.add_trace(
+            go.Scatter(
+                x=predicted,
+                y=observed,
+                mode="lines+markers",
+                name=look.name,
+                line={"color": with_alpha(look.color, 0.5), "width": 1},
+                marker={"color": look.color, "symbol": look.symbol, "size": 8},
+                error_y={
+                    "array": high - observed,
+                    "arrayminus": observed - low,
+                    "thickness": 1.3,
+                    "width": 3,
+                    "color": look.color,
+                },
+                customdata=n,
+                hovertemplate="predicted %{x:.1f} %, chosen %{y:.1f} % (%{customdata:,.0f} cases)<extra></extra>",
+            ),
+            row=1,
+            col=col,
+        )
+    apply_theme(fig, height=320, legend=False)
+    top = 110 * max(float(table["predicted"].max()), float(table["high"].max()), 0.05)
+    fig.update_xaxes(range=[-0.05 * top, min(top, 104)], title_text="predicted (%)")
+    fig.update_yaxes(range=[-0.05 * top, min(top, 104)])
+    fig.update_yaxes(title_text="chosen by the expert (%)", row=1, col=1)
+    fig.update_layout(margin={"t": 34, "r": 8})
+    return fig

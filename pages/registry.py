@@ -1,0 +1,137 @@
+"""Registry: which drug combinations at which stage after a transplant, screened by what experts do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import PhenoPolicyError
+from pages.components import (
+    registry_accuracy,
+    registry_patient,
+    registry_sources,
+    registry_values,
+    registry_views,
+)
+from pages.components.cohorts import StoredCohort
+from pages.components.frame import failed, page
+from pages.components.jobs import job_panel
+from pages.components.registry_session import (
+    DESK,
+    VIEWS,
+    chosen_registry,
+    mark,
+    open_registry,
+    require_registry,
+    set_mark,
+    stored_registries,
+    subject,
+    visible_registry_runs,
+)
+from pages.components.session import write_url
+
+POPULATION = "children and adults after a stem-cell transplantation"
+LOOK, TRAIN, SIMULATE, UPLOAD = "Look at a registry", "Train", "Simulate", "Upload"
+PART = "registry-part"
+
+
+def main() -> None:
+    """Draw the page; only the chosen view is computed."""
+    page(
+        "Registry",
+        "After a stem-cell transplantation: which drugs at which stage prevent and treat graft-versus-host disease "
+        "(GVHD)? Q-learning ranks the combinations, and only those that experts would likely choose are shown.",
+        subject=subject,
+        population=POPULATION,
+    )
+    if mark("job"):
+        job_panel(mark("job"), key="registry-job", desk=DESK)
+    st.session_state["registry-view"] = mark("view") if mark("view") in VIEWS else VIEWS[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        view = st.segmented_control(
+            "View",
+            VIEWS,
+            required=True,
+            key="registry-view",
+            label_visibility="collapsed",
+            on_change=lambda: set_mark("view", st.session_state["registry-view"]),
+        )
+        _choose_run()
+    try:
+        if view == VIEWS[0]:
+            _cohort()
+        elif view == VIEWS[1]:
+            registry_accuracy.draw(require_registry())
+        elif view == VIEWS[2]:
+            registry_values.draw(require_registry())
+        else:
+            registry_patient.draw(require_registry())
+    except PhenoPolicyError as error:
+        failed(error, "Reading this part of the run")
+    write_url()
+
+
+def _cohort() -> None:
+    cohorts = stored_registries()
+    if not cohorts and not mark("job"):
+        registry_sources.first_start()
+    options = [LOOK, TRAIN, SIMULATE, UPLOAD] if cohorts else [SIMULATE, UPLOAD]
+    if st.session_state.pop("registry-accepted", False):
+        st.session_state[PART] = LOOK
+    if st.session_state.get(PART) not in options:
+        st.session_state[PART] = options[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        part = st.segmented_control("Part", options, required=True, key=PART, label_visibility="collapsed")
+        chosen = _choose_registry(cohorts) if part in (LOOK, TRAIN) else None
+    if part == SIMULATE:
+        registry_sources.simulate()
+    elif part == UPLOAD:
+        registry_sources.upload()
+    elif chosen is not None:
+        _with_cohort(str(part), chosen)
+
+
+def _choose_registry(cohorts: list[StoredCohort]) -> StoredCohort | None:
+    chosen, names = chosen_registry(), {cohort.key: str(cohort) for cohort in cohorts}
+    if chosen is None:
+        return None
+    st.session_state["registry-chosen"] = chosen.key
+    st.selectbox(
+        "Registry",
+        list(names),
+        format_func=lambda key: names.get(key, key),
+        key="registry-chosen",
+        on_change=lambda: set_mark("cohort", st.session_state["registry-chosen"]),
+        label_visibility="collapsed",
+    )
+    return chosen
+
+
+def _with_cohort(part: str, chosen: StoredCohort) -> None:
+    if part == TRAIN:
+        registry_sources.train(chosen)
+        return
+    try:
+        cohort = open_registry(chosen)
+    except (PhenoPolicyError, OSError) as error:
+        failed(error, "Opening this registry")
+        return
+    registry_views.draw(cohort)
+
+
+def _choose_run() -> None:
+    """Which finished run the page shows, where there are several."""
+    runs = {line.path.name: line for line in visible_registry_runs() if line.state == "done"}
+    if len(runs) < 2:
+        return
+    st.session_state["registry-run-shown"] = mark("run") if mark("run") in runs else next(iter(runs))
+    st.selectbox(
+        "Run on show",
+        list(runs),
+        format_func=lambda name: f"Run: {runs[name].name}",
+        key="registry-run-shown",
+        on_change=lambda: DESK.show(st.session_state["registry-run-shown"]),
+        label_visibility="collapsed",
+    )
+
+
+main()
