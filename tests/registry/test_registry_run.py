@@ -1,0 +1,229 @@
+"""The registry study as a user runs it: files in, a run that survives cuts, JSON out, clear words where it cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.__main__ import main
+from core.errors import ArtifactError, CohortError, RunError
+from core.registry.config import registry_config
+from core.registry.load import load_registry
+from core.registry.pipeline import learning_stages, train_registry
+from core.registry.policies import GREEDY, HALF_POLICIES, POLICIES
+from core.registry.view import RegistryView
+from core.runs.jobs import read_job
+
+SMALL = {
+    "screening.epochs": "2",
+    "dqn.updates": "60",
+    "reward_model.epochs": "2",
+    "forest.n_trees": "4",
+    "evaluation.n_bootstrap": "60",
+    "evaluation.ope_bootstrap": "40",
+    "evaluation.truth_patients": "150",
+    "evaluation.screen_n": "5",
+}
+PATIENTS = 300
+
+
+@pytest.fixture(scope="module")
+def registry_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("registry") / "g.parquet"
+    assert main(["registry", "simulate", "--patients", str(PATIENTS), "--seed", "3", "--out", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_dir(registry_file: Path) -> Path:
+    folder = registry_file.parent / "g"
+    settings = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+    assert main(["registry", "train", str(registry_file), "--run", str(folder), *settings]) == 0
+    return folder
+
+
+@pytest.fixture
+def view(run_dir: Path) -> RegistryView:
+    return RegistryView(run_dir)
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Content of every result file; the manifest holds times, the rest must be equal."""
+    skip = {"manifest.json", "progress.json", ".lock"}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.name not in skip
+    }
+
+
+def test_the_run_holds_every_stage_and_says_done(view: RegistryView) -> None:
+    assert view.complete
+    assert set(view.manifest.stages) == {"cohort", *learning_stages(view.cohort)}
+    assert view.manifest.simulated
+    assert view.manifest.schema_version == 1
+    assert read_job(view.path).state == "done"
+    assert set(view.accuracy.columns) >= {"decision", "stage", "day", "n", "accuracy", "low", "high"}
+    assert set(view.history["decision"]) == set(view.decisions)
+
+
+def test_patients_are_split_once_and_for_all(view: RegistryView) -> None:
+    parts = view.split.train, view.split.valid, view.split.test
+    assert sorted(np.concatenate(parts)) == list(range(PATIENTS))
+    assert len(view.split.test) == PATIENTS // 5
+
+
+def test_catalogs_hold_what_learning_patients_were_given(view: RegistryView) -> None:
+    learned = np.concatenate([view.split.train, view.split.valid])
+    for name, catalog in view.catalogs.items():
+        data = view.points[name]
+        assert catalog.counts.sum() == data.of(learned).sum()
+        assert (catalog.encode(data.drugs[data.of(learned)]) >= 0).all()
+        assert "alive" in view.inputs[name].dropped
+
+
+def test_a_screened_choice_is_always_among_the_likely(view: RegistryView) -> None:
+    for name in view.treatments:
+        data, models = view.points[name], view.models(name)
+        chosen = models.choices("dqn-screened", data.states, data.stage, view.screen)
+        probs = models.expert_probs(data.states, data.stage)
+        place = (probs > probs[np.arange(len(chosen)), chosen][:, None]).sum(axis=1)
+        assert place.max() < view.screen.n
+        for policy in (*POLICIES, *HALF_POLICIES):
+            total = models.probs(policy, data.states[:20], data.stage[:20], view.screen, 0.5).sum(axis=1)
+            np.testing.assert_allclose(total, 1, rtol=1e-4)
+
+
+def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
+    for name in view.decisions:
+        data = view.points[name]
+        patient, stage = int(data.patient[3]), int(data.stage[3])
+        table = view.recommend(patient, stage, name)
+        assert len(table) == len(view.catalogs[name])
+        assert table["screened"].sum() == min(view.screen.n, len(table))
+        assert (table.loc[~table["screened"], "reason"] != "").all()
+        assert view.recommend(patient, stage, name, n=2)["screened"].sum() == 2
+        action, words = view.given(patient, stage, name)
+        assert action < 0 or view.catalogs[name].name(action) == words
+        if name in view.treatments:
+            chosen = view.models(name).choices("dqn-screened", data.states[[3]], data.stage[[3]], view.screen)
+            assert table["action"].iloc[0] == chosen[0]
+        else:
+            assert table["probability"].iloc[0] == table["probability"].max()
+
+
+def test_nothing_is_recommended_where_nothing_is_decided(view: RegistryView) -> None:
+    with pytest.raises(RunError, match="is not decided for patient number 0 at stage 0"):
+        view.recommend(0, 0, "acute")
+    with pytest.raises(RunError, match="no decision 'surgery'; choose one of"):
+        view.recommend(0, 1, "surgery")
+
+
+def test_evaluate_writes_the_document_with_truth_and_intervals(
+    run_dir: Path, registry_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "g.json"
+    assert main(["registry", "evaluate", str(run_dir), "--cohort", str(registry_file), "--out", str(out)]) == 0
+    assert "true" in capsys.readouterr().out
+    document = json.loads(out.read_text())
+    assert document["cohort"]["split"] == "test"
+    assert document["cohort"]["simulated"]
+    assert set(document["policies"]) == {*POLICIES, *HALF_POLICIES}
+    for name in POLICIES:
+        policy = document["policies"][name]
+        assert policy["true_se"] > 0
+        assert set(policy["phwis"]) == {"value", "low", "high", "ess"}
+        assert set(policy["matched"]) == {"acute", "chronic"}
+    assert document["policies"]["observed"]["modeled"] == {}
+    assert document["baseline"]["modeled"]["acute"]["value"] is not None
+    assert "confounded" in document["warning"]
+    assert "Example from the simulator" in document["warning"]
+
+
+def test_another_registry_is_evaluated_whole_and_without_truth(run_dir: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "h.csv", tmp_path / "h.json"
+    assert main(["registry", "simulate", "--patients", "80", "--seed", "9", "--out", str(other)]) == 0
+    assert main(["registry", "evaluate", str(run_dir), "--cohort", str(other), "--out", str(out)]) == 0
+    document = json.loads(out.read_text())
+    assert document["cohort"]["evaluated_patients"] == 80
+    assert "too few for any conclusion" in document["cohort"]["note"]
+    assert all(document["policies"][name]["true_value"] is None for name in GREEDY)
+
+
+def test_a_run_cut_short_anywhere_ends_with_the_same_result(run_dir: Path, registry_file: Path, tmp_path: Path) -> None:
+    """Progress is abandoned inside several stages, as by a kill, and the same call goes on each time."""
+    cohort, config, folder = load_registry(registry_file), registry_config(SMALL), tmp_path / "cut"
+    for stage in ("screening acute", "dqn chronic", "comparison"):
+        for step in train_registry(cohort, config, folder):
+            if step.stage == stage:
+                break
+        assert not RegistryView(folder).complete
+    for _ in train_registry(cohort, config, folder):
+        pass
+    assert digest(folder) == digest(run_dir)
+
+
+def test_a_folder_of_another_run_is_refused(run_dir: Path, registry_file: Path) -> None:
+    cohort = load_registry(registry_file)
+    with pytest.raises(RunError, match=r"holds a run with other settings \(dqn\.updates\)"):
+        list(train_registry(cohort, registry_config({**SMALL, "dqn.updates": "61"}), run_dir))
+    with pytest.raises(RunError, match="holds a run on other data"):
+        list(train_registry(cohort.only(np.arange(100)), registry_config(SMALL), run_dir))
+
+
+def test_too_few_patients_are_refused(registry_file: Path, tmp_path: Path) -> None:
+    few = load_registry(registry_file).only(np.arange(10))
+    with pytest.raises(CohortError, match="10 patients; the study needs at least 20"):
+        list(train_registry(few, registry_config(SMALL), tmp_path / "few"))
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "reason"),
+    [
+        ("manifest.json", lambda v: v.manifest, "is not valid JSON"),
+        ("decisions.json", lambda v: v.catalogs, "is not valid JSON"),
+        ("screening_acute.safetensors", lambda v: v.screening("acute"), "not a readable safetensors file"),
+        ("dqn_chronic.safetensors", lambda v: v.q_network("chronic"), "not a readable safetensors file"),
+        ("forest_acute.npz", lambda v: v.models("acute"), "not a set of stored arrays"),
+        ("ope.parquet", lambda v: v.ope, "is not a Parquet table"),
+    ],
+)
+def test_damaged_files_are_named(name, read, reason, run_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(run_dir, folder)
+    (folder / name).write_bytes(b"{junk")
+    with pytest.raises(ArtifactError, match=reason) as caught:
+        read(RegistryView(folder))
+    assert name in str(caught.value)
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match="missing"):
+        read(RegistryView(folder))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["train", "nowhere.parquet", "--run", "r"], "nowhere.parquet"),
+        (["evaluate", "nowhere", "--cohort", "nowhere.csv", "--out", "m.json"], "manifest.json is missing"),
+        (["simulate", "--patients", "30", "--out", "x.xlsx"], ".parquet, .csv or .csv.gz"),
+        (["train", "FILE", "--run", "r", "--set", "dqn.speed=1"], "unknown key 'dqn.speed'"),
+        (["train", "FILE", "--run", "r", "--set", "agents.lr=1"], "groups are dqn, evaluation"),
+        (["train", "FILE", "--run", "r", "--set", "dqn.tau=2"], "'dqn.tau' = 2 is not usable"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_a_reason(
+    arguments: list[str],
+    reason: str,
+    registry_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["registry", *(str(registry_file) if word == "FILE" else word for word in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert "Traceback" not in error
