@@ -12,6 +12,7 @@ import pandas as pd
 from core.experiments import tables as make
 from core.experiments.choose import TABLE as CHOICES
 from core.experiments.choose import choice_table, findings
+from core.experiments.estimator_summary import markdown as lab_markdown
 from core.experiments.published import COHORTS
 from core.experiments.repeats import RECORD, TABLE
 from core.experiments.settings import ExperimentSettings
@@ -33,6 +34,7 @@ EFFECTIVE = (
     "ESS is the effective sample size of PHWIS, in patients; an estimate that rests on few of them is no evidence. "
     "'Not supported' counts the repeats whose ESS is below the run's floor."
 )
+LAB = "lab"  # the estimator lab's folder
 TABLES_JSON, TABLES_MD = "tables.json", "tables.md"
 SHOWN_CHOICES = 40  # rows in Markdown; all are in JSON
 Row = dict[str, Any]
@@ -64,6 +66,7 @@ def build_document(folder: Path) -> dict[str, Any]:
         "cells": record["cells"],
         "statements": statements(settings, table),
         "choice": [] if choices is None else findings(choices, settings.choice),
+        "lab": read_json(folder / LAB / "summary.json") if (folder / LAB / "summary.json").is_file() else None,
         "tables": {
             "values": make.value_table(table),
             "gains_over_clinicians": make.gain_table(table, "clinician", ratio),
@@ -129,6 +132,8 @@ def as_markdown(document: dict[str, Any]) -> str:
         lines += ["", "## Settings by true value, on tuning seeds", ""]
         lines += [f"- {sentence}" for sentence in document["choice"]]
         lines += ["", *markdown(tables["choice"][:SHOWN_CHOICES], CHOICE)]
+    if document["lab"]:
+        lines += ["", lab_markdown(document["lab"]).replace("\n#", "\n##").replace("# ", "## ", 1).rstrip()]
     return "\n".join(lines) + "\n"
 
 

@@ -51,11 +51,14 @@ class ExternalSource(CohortSource):
 
 
 class LabSettings(Config):
-    """Estimators against the truth: simulated cohorts, one a seed, none of which served in development."""
+    """Estimators against the truth (see `core.experiments.estimators`): one cohort a seed, none of development."""
 
     seeds: tuple[int, ...] = Field((), description="Seeds of the cohorts; none: the lab is left out")
-    patients: int = Field(1000, ge=30, description="Patients of each cohort")
-    preset: Preset = Field("quick", description="Settings of the runs whose policies are estimated")
+    studies: tuple[str, ...] = Field(("simulated",), description="simulated, and icu-sepsis where it is installed")
+    patients: int = Field(2000, ge=30, description="Patients of each cohort")
+    truth_patients: int = Field(3000, ge=10, description="Simulated patients behind each true value")
+    n_bootstrap: int = Field(400, ge=2, description="Bootstrap samples behind each interval")
+    epochs: int = Field(5, ge=1, description="Epochs of the agents")
 
 
 class ChoiceSettings(Config):

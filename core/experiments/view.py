@@ -10,13 +10,11 @@ import pandas as pd
 
 from core.errors import ArtifactError
 from core.experiments.choose import TABLE as CHOICES
-from core.experiments.document import TABLES_JSON
+from core.experiments.document import LAB, TABLES_JSON
 from core.experiments.repeats import CELLS, RECORD, TABLE, cell_table
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.files import read_json, read_table
 from core.runs.view import RunView
-
-LAB = "estimators.parquet"
 
 
 class ExperimentView:
@@ -73,8 +71,8 @@ class ExperimentView:
 
     @cached_property
     def lab(self) -> pd.DataFrame:
-        """Estimators against the truth (see `core.experiments.estimators`); empty where none were asked for."""
-        return self._optional(LAB)
+        """Every estimate of the lab (see `core.experiments.estimators`); empty where none was asked for."""
+        return self._optional(f"{LAB}/estimates.parquet")
 
     def run(self, preset: str, repeat: int) -> RunView:
         """The run of one cell."""

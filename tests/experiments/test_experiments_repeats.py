@@ -151,16 +151,20 @@ def test_the_verb_runs_a_whole_experiment(
 ) -> None:
     """End to end with a real run: one preset, one repeat, one tuning run, tables."""
     monkeypatch.setattr(run, "run_experiment", partial(run.run_experiment, root=tmp_path))
+    labs: list[tuple] = []
+    monkeypatch.setattr(run, "run_estimator_lab", lambda *asked: labs.append(asked) or iter(()))
     overrides = "\n".join(f'"{key}" = {value}' for key, value in SMALLEST.items())
     file = tmp_path / "tiny.toml"
     file.write_text(
         'presets = ["quick"]\nrepeats = [1]\n[development]\npatients = 60\nseed = 1\n'
         f'[external]\nlike = "eicu"\npatients = 40\nseed = 2\ntruth_patients = 10\n[overrides]\n{overrides}\n'
+        "[lab]\nseeds = [8, 9]\npatients = 30\n"
         '[choice]\nseeds = [3]\npatients = 60\npreset = "quick"\nepochs = [1]\nlambdas = [0.0]\n'
         f"temperatures = [1.0]\nepsilons = [0.0]\ntruth_patients = 10\n[choice.overrides]\n{overrides}\n"
     )
     assert main(["experiment", str(file), "--jobs", "1"]) == 0
     assert "tables" in capsys.readouterr().out
+    assert labs == [(tmp_path / "tiny" / "lab", (8, 9), ("simulated",), 30, 3000, 400, 5)]
     text = (tmp_path / "tiny" / "tables.md").read_text()
     assert "## True values: external cohort (simulated, like eICU), preset quick" in text
     assert "## Settings by true value, on tuning seeds" in text
