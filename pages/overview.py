@@ -11,13 +11,13 @@ import pandas as pd
 import streamlit as st
 
 from core.cohort import simulate_cohort
-from core.evaluation import support_grade
 from core.figures.theme import fmt, fmt_count, fmt_percent
 from core.runs.gain import Gain, gain
 from core.runs.stays import policy_key
 from pages.components.cohorts import store
 from pages.components.controls import MODE_HELP
 from pages.components.encoder_setup import launch
+from pages.components.estimates import stored_support
 from pages.components.export import metric, table
 from pages.components.frame import current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
@@ -147,8 +147,7 @@ def _worth(run: RunView) -> None:
         metric("Fused policy minus clinicians", None, estimator="no held-out patients in this run")
         return
     found = _gain(str(run.path), run.manifest.created, *setting, run)
-    difference, weights, floor = found.difference, found.policy, run.config.evaluation.ess_floor
-    grade = support_grade(weights.ess, weights.n, weights.zero_weight, weights.max_weight, floor)
+    difference, light = found.difference, stored_support(run, "fused", *setting)
     metric(
         "Estimated value: fused policy minus clinicians",
         difference.value,
@@ -158,8 +157,8 @@ def _worth(run: RunView) -> None:
         ess=found.policy.ess,
         n=found.policy.n,
         estimator=f"PHWIS, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
-        mode=f"{session.mode} · {SUPPORT[grade]}",
-        note=_verdict(difference.low, difference.high) + _true_difference(run, *setting),
+        mode=f"{session.mode} · {SUPPORT[light.grade]}",
+        note=" ".join((_verdict(difference.low, difference.high), *light.reasons)) + _true_difference(run, *setting),
     )
 
 

@@ -3,16 +3,17 @@
 Columns: policy, n_clusters (0 where the policy has no phenotypes), mode and lambda_ (only where the policy depends on
 them; lambda_ = inf is the single expert), estimator (phwis, phwdr; fqe where the policy's own Q was evaluated, without
 an interval, since the error of the critic is not known), value, low, high, ess, zero_weight, max_weight, support (how
-far the records carry the weighted estimates; empty for fqe, like the three before), n, concordance_rate, entropy (share
-of that of uniform dosing, 0..1), unsupported_share (of steps whose top action clinicians hardly ever give), survival
-with survival_low and survival_high (the weights of PHWIS on who survived), expected_survival (read off the curve at
-PHWDR), action_shares.
+far the records carry the weighted estimates) and reasons, the sentences that say why not (all empty for fqe from ess
+on), n, concordance_rate, entropy (share of that of uniform dosing, 0..1), unsupported_share (of steps whose top action
+clinicians hardly ever give), survival with survival_low and survival_high (the weights of PHWIS on who survived),
+expected_survival (read off the curve at PHWDR), action_shares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from core.evaluation import (
     policy_entropy,
     propensities,
     state_values,
-    support_grade,
+    support_light,
     survival_curve,
     unsupported_share,
 )
@@ -37,7 +38,7 @@ from core.trajectories import Trajectories
 from core.types import OPEResult
 
 # The critic alone weighs no stay, so there is no support to grade.
-UNWEIGHTED = {"ess": np.nan, "zero_weight": np.nan, "max_weight": np.nan, "support": ""}
+UNWEIGHTED = {"ess": np.nan, "zero_weight": np.nan, "max_weight": np.nan, "support": "", "reasons": ""}
 
 
 def policy_keys(k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str]) -> list[PolicyKey]:
@@ -76,15 +77,13 @@ def compare_policies(
     rows = []
     for i, key in enumerate(keys):
         shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
-        grade = support_grade(
-            phwis[i].ess, phwis[i].n, phwis[i].zero_weight, phwis[i].max_weight, some.config.evaluation.ess_floor
-        )
+        others = [phwdr[i], *([own[key.text]] if key.text in own else [])]
+        light = support_light(phwis[i], some.config.evaluation.ess_floor, described[i]["unsupported_share"], others)
+        graded = {"support": light.grade, "reasons": " ".join(light.reasons)}
         results = {"phwis": phwis[i], "phwdr": phwdr[i]} | ({"fqe": own[key.text]} if key.text in own else {})
         for name, result in results.items():
             estimate = {"estimator": name, "value": result.value, "low": result.low, "high": result.high}
-            rows.append(
-                {**shared, **estimate, "n": result.n, "support": grade, **(UNWEIGHTED if name == "fqe" else {})}
-            )
+            rows.append({**shared, **estimate, "n": result.n, **graded, **(UNWEIGHTED if name == "fqe" else {})})
     return pd.DataFrame(rows)
 
 
@@ -130,7 +129,7 @@ def _rng(stays: Stays) -> np.random.Generator:
     return stream(stays.config.run.seed, "evaluation", "bootstrap")
 
 
-def _describe(probs: np.ndarray, some: Stays, mask: np.ndarray) -> dict[str, object]:
+def _describe(probs: np.ndarray, some: Stays, mask: np.ndarray) -> dict[str, Any]:
     return {
         "concordance_rate": concordance_rate(probs, some.trajectories.actions, mask),
         "entropy": policy_entropy(probs, mask),

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort import History, ground_truth
-from core.evaluation import knn_action_probs, phwdr_many, phwis_many, propensities, state_values, support_grade
+from core.evaluation import knn_action_probs, phwdr_many, phwis_many, propensities, state_values, support_light
 from core.fusion import between, within_support
 from core.rng import derive_seed, stream
 from core.runs.stays import PolicyKey, Stays
@@ -98,9 +98,7 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
         shared = {
             "setting": setting,
             "ess": weighed.ess,
-            "support": support_grade(
-                weighed.ess, weighed.n, weighed.zero_weight, weighed.max_weight, settings.ess_floor
-            ),
+            "support": support_light(weighed, settings.ess_floor, others=[results["phwdr"][i]]).grade,
             "n": weighed.n,
             "distance": float(total_variation(mixed[i][mask], behavior[mask]).mean()) if mask.any() else np.nan,
         }

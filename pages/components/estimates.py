@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.evaluation import Light
 from core.figures.theme import fmt, fmt_interval, policy_style
 from pages.components.controls import k_slider, lambda_slider, mode_control
 from pages.components.session import get_session
@@ -20,7 +21,8 @@ ESTIMATORS = {"phwis": "PHWIS", "phwdr": "PHWDR", "fqe": "FQE"}
 FQE_REMARK = "critic's own estimate; its error is not known"
 SUPPORT_RULE = (
     "Support: not supported where ESS is under {floor:g}; weak under {double:g}, or where more than half of the stays "
-    "have ratio 0 or one stay carries more than 10 % of the weight."
+    "have ratio 0, one stay carries more than 10 % of the weight, more than 10 % of the top doses are hardly ever "
+    "given by clinicians, or PHWIS, PHWDR and FQE lie further apart than half an interval."
 )
 ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
@@ -76,7 +78,19 @@ def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.Dat
     for column in ("true_value", "true_se", "true_survival"):
         if column not in found:
             found[column] = np.nan
+    if "reasons" not in found:  # a run from before reasons were stored
+        found["reasons"] = ""
     return found
+
+
+def stored_support(run: RunView, policy: str, n_clusters: int, lambda_: float, mode: str) -> Light:
+    """Grade and reasons of one policy of this view, as stored with its values."""
+    rows = compared(run, n_clusters, lambda_, mode)
+    rows = rows[(rows["policy"] == policy) & (rows["estimator"] == "phwis")]
+    if rows.empty:
+        return Light("not supported", ("Its value was not stored.",))
+    row = next(rows_of(rows))
+    return Light(row.support, (row.reasons,) if row.reasons else ())
 
 
 def support_rule(run: RunView) -> str:

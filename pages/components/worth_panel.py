@@ -199,6 +199,7 @@ def _support_table(
             {
                 "policy": policy_style(row.policy).name,
                 "support": row.support,
+                "why": row.reasons,
                 "ESS": round(row.ess, 1),
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),

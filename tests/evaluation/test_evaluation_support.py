@@ -1,17 +1,21 @@
-"""The grade of an estimate follows its weights."""
+"""The light of support: each rule at its edge, the sentences that give the reasons, and what never lowers a grade."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation import support_grade
+from core.evaluation import Light, support_grade, support_light
+from core.evaluation.support import apart
+from core.types import OPEResult
 
 SHARES = st.floats(0, 1)
 ORDER = ("not supported", "weak", "supported")
+GOOD = OPEResult(value=5.0, low=4.0, high=6.0, n=300, ess=200.0, zero_weight=0.0, max_weight=0.01, estimator="phwis")
 
 
 @pytest.mark.parametrize(
@@ -28,12 +32,46 @@ ORDER = ("not supported", "weak", "supported")
         (math.nan, 0.0, 0.01, "not supported"),
     ],
 )
-def test_the_rule_at_its_edges(ess: float, zero_weight: float, max_weight: float, grade: str) -> None:
+def test_the_rule_on_weights_at_its_edges(ess: float, zero_weight: float, max_weight: float, grade: str) -> None:
     assert support_grade(ess, 300, zero_weight, max_weight, 30) == grade
+    weighted = replace(GOOD, ess=ess, zero_weight=zero_weight, max_weight=max_weight)
+    assert support_light(weighted, 30).grade == grade
 
 
 def test_no_stays_support_nothing() -> None:
     assert support_grade(0.0, 0, 0.0, 0.0, 0.0) == "not supported"
+
+
+def test_what_is_supported_needs_no_reason() -> None:
+    assert support_light(GOOD, 30, 0.1, [replace(GOOD, value=6.0)]) == Light("supported")
+
+
+@pytest.mark.parametrize(
+    ("weighted", "share", "other", "reason"),
+    [
+        (replace(GOOD, ess=40.0), 0.0, 5.0, "ESS 40 is below twice the floor of 30."),
+        (replace(GOOD, zero_weight=0.72), 0.0, 5.0, "72% of the stays have ratio 0 and no say."),
+        (replace(GOOD, max_weight=0.31), 0.0, 5.0, "One stay carries 31% of the weight."),
+        (GOOD, 0.25, 5.0, "25% of its top doses are hardly ever given by clinicians in such states."),
+        (GOOD, 0.0, 6.2, "The estimators lie 0.6 interval widths apart."),
+    ],
+)
+def test_each_doubt_makes_it_weak_and_is_said(weighted: OPEResult, share: float, other: float, reason: str) -> None:
+    assert support_light(weighted, 30, share, [replace(GOOD, value=other)]) == Light("weak", (reason,))
+
+
+def test_a_low_ess_comes_first_among_the_reasons() -> None:
+    light = support_light(replace(GOOD, ess=4.0, max_weight=0.5), 30)
+    assert light.grade == "not supported"
+    assert light.reasons == ("ESS 4 is below the floor of 30.", "One stay carries 50% of the weight.")
+
+
+def test_what_is_not_known_is_not_held_against_a_policy() -> None:
+    bare = replace(GOOD, low=math.nan, high=math.nan)
+    assert support_light(bare, 30, math.nan, [replace(GOOD, value=99.0)]).grade == "supported"
+    assert math.isnan(apart(GOOD, []))
+    assert math.isnan(apart(GOOD, [replace(GOOD, value=math.nan)]))
+    assert apart(GOOD, [replace(GOOD, value=4.5), replace(GOOD, value=7.0)]) == pytest.approx(1.25)
 
 
 @given(st.floats(0, 500), st.floats(0, 500), SHARES, SHARES, st.floats(1, 100))
@@ -43,3 +81,12 @@ def test_more_effective_stays_never_lower_the_grade(
     before = support_grade(ess, 1000, zero_weight, max_weight, floor)
     after = support_grade(ess + more, 1000, zero_weight, max_weight, floor)
     assert ORDER.index(after) >= ORDER.index(before)
+
+
+@given(SHARES, st.floats(-20, 20), SHARES)
+def test_another_doubt_never_raises_the_grade(max_weight: float, other: float, share: float) -> None:
+    weighted = replace(GOOD, max_weight=max_weight)
+    alone = support_light(weighted, 30)
+    doubted = support_light(weighted, 30, share, [replace(GOOD, value=other)])
+    assert ORDER.index(doubted.grade) <= ORDER.index(alone.grade)
+    assert set(alone.reasons) <= set(doubted.reasons)
