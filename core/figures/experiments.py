@@ -19,9 +19,9 @@ from core.figures.theme import (
     with_alpha,
 )
 
-INK = "#1f2430"
+INK = "#5F6875"  # reads on light and on dark grounds
 UNSUPPORTED = "#A9AFB8"
-RUN_COLORS = ("#3B4C63", "#B4591F")  # of two runs: no phenotype's, policy's or estimator's color
+RUN_COLORS = ("#5E7C99", "#C46A2B")  # of two runs: no phenotype's, policy's or estimator's color
 
 
 def repeat_boxes(

@@ -54,7 +54,7 @@ def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
 
 def _dot(row: pd.Series, policy: str) -> go.Scatter:
     name = hazard_name(policy)
-    color, symbol = ("#1f2430", "line-ns") if policy == GIVEN else (policy_style(policy).color, "circle")
+    color, symbol = ("#5F6875", "line-ns") if policy == GIVEN else (policy_style(policy).color, "circle")
     rate, low, high = (100 * float(row[part]) for part in ("rate", "low", "high"))
     basis = f"{int(row['steps']):,} steps of {int(row['patients']):,} patients"
     interval = f"[{fmt_percent(row['low'])}, {fmt_percent(row['high'])}]" if pd.notna(row["low"]) else "no interval"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -61,6 +61,20 @@ _POLICIES = {
     "random": Style("Random", "#B8BDC6", "dot", "x"),
     "zero-drug": Style("No drug", "#A3886A", "dashdot", "square"),
 }
+_LEARNED = {  # on all patients, without phenotypes
+    "dqn": "DQN",
+    "double-dqn": "Double DQN",
+    "dueling-dqn": "Dueling DQN",
+    "dueling-double-dqn": "Dueling double DQN",
+    "cql": "CQL",
+    "wd3qne": "WD3QNE",
+    "bcq": "BCQ",
+    "behavior-cloning": "Behavior cloning",
+    "rf-fqi": "RF-FQI",
+    "xgb-fqi": "XGB-FQI",
+    "gb-fqi": "GB-FQI",
+    "no-encoder": "Fused, no encoder",
+}
 
 
 def phenotype_color(k: int) -> str:
@@ -80,11 +94,15 @@ def phenotype_name(k: int) -> str:
 
 def policy_style(policy: str) -> Style:
     """Name, color, dash and marker of a policy ("clinician", "phenotype-0", "fused", ...)."""
+    base, _, variant = policy.partition(":")
+    if variant:  # "fused:greedy"
+        style = policy_style(base)
+        return replace(style, name=f"{style.name}, {variant}", dash="longdash")
     head, _, tail = policy.rpartition("-")
     if head == "phenotype" and tail.isdigit():
         k = int(tail)
         return Style(phenotype_name(k), phenotype_color(k), "solid", phenotype_symbol(k))
-    return _POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
+    return _POLICIES.get(policy, Style(_LEARNED.get(policy, policy), NEUTRAL, "longdash", "circle-open"))
 
 
 def action_colors(n_actions: int) -> list[str]:

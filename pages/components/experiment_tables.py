@@ -125,6 +125,7 @@ def _table(key: str, rows: list[dict[str, Any]], name: str) -> None:
         caption=f"{str(first['cohort']).capitalize()} cohort ({kind} {LIKE.get(first['like'], first['like'])}), preset "
         f"{first['preset']}. {CAPTIONS[key]}",
         csv=pd.DataFrame(rows),
+        height=min(38 + 35 * len(rows), 780),
     )
 
 
