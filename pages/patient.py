@@ -15,6 +15,7 @@ from pages.components.frame import empty, go_to, page, require_run
 from pages.components.panels import panel
 from pages.components.patients import MOST_ROWS, Filters, matching, outcome_words, patient_table
 from pages.components.session import get_session
+from pages.components.verdict_panel import verdict_panel
 
 
 def main() -> None:
@@ -217,6 +218,7 @@ def patient_panel(run: RunView, patient: int) -> None:
         course_panel(run, patient, step)
     with right:
         decision_panel(run, patient, step, k, lambda_)
+        verdict_panel(run, patient, step, k, lambda_)
 
 
 def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:

@@ -216,3 +216,21 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
     monkeypatch.setattr(decision, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()
     assert "No recommendation here" in texts(page)
+
+
+def test_a_verdict_is_kept_and_comes_back(page: AppTest, longest: int, app_data: Path, open_page, app_run: str) -> None:
+    def panel(of: AppTest):
+        return next(part for part in of.expander if part.label.startswith("Your verdict"))
+
+    buttons = {b.label: b for b in page.button}
+    buttons["Keep verdict"].click()
+    page.run()
+    assert "Choose follow, modify, delay or reject first" in texts(page)
+    next(group for group in page.button_group if group.label == "I would").set_value("delay")
+    next(b for b in page.button if b.label == "Keep verdict").click()
+    page.run()
+    assert not page.exception
+    assert any("Kept: delay at step 6" in part.value for part in page.success)
+    assert len(list(app_data.rglob("verdicts/*.parquet"))) == 1
+    again = open_page("patient", {"run": app_run, "patient": str(longest), "step": "5"})
+    assert panel(again).label == "Your verdict: delay"
