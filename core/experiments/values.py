@@ -24,14 +24,16 @@ def compared_keys(view: RunView, lambda_: float, modes: Sequence[str]) -> list[P
     """Every policy of a run at its own K: simple ones, its agents, fused in all versions, single expert, baselines."""
     k = view.n_clusters
     versions = [PolicyKey(f"fused:{version}", k, mode, lambda_) for mode in modes for version in VERSIONS]
-    return [*policy_keys([k], [lambda_], modes), *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
+    keys = [*policy_keys([k], [lambda_], modes), *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
+    return list({key.text: key for key in keys}.values())
 
 
 def own_values(view: RunView, modes: Sequence[str]) -> pd.DataFrame:
     """Every policy of a run at its own K and lambda on its own test patients, with the truth where known."""
     keys = compared_keys(view, view.config.fusion.lambda_, modes)
     known = view.truth[[*KEYS, *TRUTH]]
-    missing = [key for key in keys if split_version(key.policy)[1]]  # versions, which the run does not roll out itself
+    there = {PolicyKey(*row).text for row in known[KEYS].itertuples(index=False)}
+    missing = [key for key in keys if split_version(key.policy)[1] and key.text not in there]
     seed = derive_seed(view.config.run.seed, "truth")  # the patients that the run's own truth met
     versions = rolled_out(view, ground_truth(view.cohort), missing, view.config.evaluation.truth_patients, seed)
     truth = pd.concat([part for part in (known, versions) if len(part)] or [known], ignore_index=True)
