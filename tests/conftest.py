@@ -16,6 +16,8 @@ TINY = {
     "agents.epochs": "1",
     "fqi.n_trees": "4",
     "fqe.n_trees": "4",
+    "baselines.boosting_rounds": "4",
+    "baselines.boosting_iterations": "4",
     "evaluation.n_bootstrap": "40",
     "evaluation.n_neighbors": "40",
     "evaluation.truth_patients": "60",

@@ -32,6 +32,8 @@ SMALLEST = {
     "agents.hidden_size": "8",
     "fqi.n_trees": "2",
     "fqe.n_trees": "2",
+    "baselines.boosting_rounds": "2",
+    "baselines.boosting_iterations": "2",
     "evaluation.n_bootstrap": "10",
     "evaluation.n_neighbors": "10",
     "evaluation.truth_patients": "20",

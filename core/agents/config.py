@@ -38,13 +38,13 @@ class FQIConfig(Config):
     method: Literal["refit", "frozen"] = Field(
         "frozen", description="refit: a new forest each iteration (published); frozen: one structure, leaf averages"
     )
-    estimator: Literal["random_forest", "extra_trees", "gradient_boosting"] = Field(
-        "random_forest", description="Regression of Q; gradient_boosting only with method refit"
+    estimator: Literal["random_forest", "extra_trees", "gradient_boosting", "xgboost"] = Field(
+        "random_forest", description="Regression of Q; gradient_boosting and xgboost only with method refit"
     )
     layout: Literal["joint", "per_action"] = Field(
         "per_action", description="joint: one forest on (state, one-hot action), published; per_action: one per action"
     )
-    n_trees: int = Field(80, ge=1, le=2000, description="Trees per forest (boosting rounds for gradient_boosting)")
+    n_trees: int = Field(80, ge=1, le=2000, description="Trees per forest (rounds of boosting)")
     max_depth: int = Field(6, ge=1, le=20, description="Depth of each tree")
     min_leaf: int = Field(10, ge=1, description="Fewest transitions in a leaf")
     shrinkage: float = Field(
@@ -61,8 +61,12 @@ class FQIConfig(Config):
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     seed: int = Field(0, ge=0, description="Seed of samples and forests")
 
+    @property
+    def boosted(self) -> bool:
+        return self.estimator in ("gradient_boosting", "xgboost")
+
     @model_validator(mode="after")
     def _freezable(self) -> Self:
-        if self.method == "frozen" and self.estimator == "gradient_boosting":
+        if self.method == "frozen" and self.boosted:
             raise ValueError("gradient boosting has no structure to freeze: choose method refit, or a forest")
         return self

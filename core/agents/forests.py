@@ -101,11 +101,11 @@ def fit_forest(
         n_estimators=n_trees, max_depth=max_depth, min_samples_leaf=min_leaf, random_state=seed, n_jobs=-1
     )
     model.fit(rows, targets)
-    return _from_trees([estimator.tree_ for estimator in model.estimators_])
+    return join_trees([estimator.tree_ for estimator in model.estimators_])
 
 
-def _from_trees(trees: list) -> Forest:
-    """Join scikit-learn trees into one numbering of nodes."""
+def join_trees(trees: list) -> Forest:
+    """Join trees, described as scikit-learn does, into one numbering of nodes."""
     sizes = [tree.node_count for tree in trees]
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
     feature = np.concatenate([tree.feature for tree in trees])

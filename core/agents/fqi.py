@@ -36,6 +36,7 @@ class _Fitted:
     def __init__(self, config: FQIConfig, n_actions: int, columns: Sequence[str] = ()) -> None:
         self.config, self.n_actions, self.columns = config, n_actions, tuple(columns)
         self._model: QForest | BoostedQ | None = None
+        self._n_columns = 0
         self._history: list[tuple[int, float, float]] = []
 
     @property
@@ -60,7 +61,10 @@ class _Fitted:
 
     def save(self, path: str | Path) -> None:
         """Store the fitted forest as .npz; read it with `load_q_forest`."""
-        self._forest("stored form").save(path)
+        model = self.model
+        if isinstance(model, BoostedQ):
+            model = model.forest(self._n_columns, self.columns)
+        model.save(path)
 
     def _forest(self, what: str) -> QForest:
         if isinstance(self.model, BoostedQ):
@@ -126,7 +130,7 @@ class FittedQIteration(_Fitted):
         Any number of transitions from 1 on; `ValueError` for none.
         """
         _check(transitions)
-        self._history = []
+        self._history, self._n_columns = [], transitions.states.shape[1]
         if self.config.method == "refit":
             yield from self._fit_refit(transitions)
             return
@@ -140,12 +144,17 @@ class FittedQIteration(_Fitted):
     def _fit_refit(self, transitions: Transitions) -> Iterator[Progress]:
         config, started = self.config, time.monotonic()
         before: QForest | BoostedQ | None = None
+        everything = len(transitions) <= config.sample_size  # then each iteration meets the next states of the last
+        value = np.zeros(0, np.float32)
         for i in range(config.iterations):
             pick = self._sample(len(transitions), "sample", i)
             states, actions, after = (
                 a[pick] for a in (transitions.states, transitions.actions, transitions.next_states)
             )
-            future = np.zeros(len(pick), np.float32) if before is None else before.q_values(after).max(axis=-1)
+            if before is None:
+                future = np.zeros(len(pick), np.float32)
+            else:
+                future = value if everything else before.q_values(after).max(axis=-1)
             targets = transitions.rewards[pick] + np.float32(config.gamma) * future * ~transitions.terminals[pick]
             model = self._regress(states, actions, targets, i)
             value = model.q_values(after).max(axis=-1)
@@ -155,7 +164,7 @@ class FittedQIteration(_Fitted):
         self._model = before
 
     def _regress(self, states: np.ndarray, actions: np.ndarray, targets: np.ndarray, i: int) -> QForest | BoostedQ:
-        if self.config.estimator == "gradient_boosting":
+        if self.config.boosted:
             return fit_boosted(self.config, states, actions, targets, self.n_actions, i)
         structure = fit_structure(self.config, states, actions, targets, self.n_actions, i)
         values = Regression(structure, states, actions, self.config.shrinkage).fit(targets[:, None])

@@ -179,7 +179,7 @@ def fit_structure(
 
     def grow(rows: np.ndarray, y: np.ndarray, index: int) -> Forest:
         kind = config.estimator
-        assert kind != "gradient_boosting"
+        assert kind == "random_forest" or kind == "extra_trees"
         seed = derive_seed(config.seed, "fqi", "forest", *path, index)
         sizes = {"n_trees": config.n_trees, "max_depth": config.max_depth, "min_leaf": config.min_leaf}
         return fit_forest(rows, y, kind=kind, seed=seed, **sizes)

@@ -1,8 +1,10 @@
 """Policies that a run's own are held against, each trained on all training patients.
 
 The network agents of the catalog ("dqn" ... "behavior-cloning"), the softmax of the run's Q* ("rf-fqi", no training of
-its own), and the ablation "no-encoder": phenotypes by KMeans on mean states, with agents of their own, fused.
-Stored in baselines/: NAME/ (the agents), NAME.npy (their Q at every state), means.npz, baselines.json (what there is).
+its own), of Q* by gradient boosting ("xgb-fqi", or "gb-fqi" where xgboost is not installed), and the ablation
+"no-encoder": phenotypes by KMeans on mean states, with agents of their own, fused.
+Stored in baselines/: NAME/ or NAME.npz (the agents), NAME.npy (their Q at every state), means.npz, baselines.json (what
+there is).
 """
 
 from __future__ import annotations
@@ -10,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from core.errors import ArtifactError
 from core.files import read_json, write_array, write_arrays, write_json
 from core.rng import derive_seed
-from core.runs.config import FOREST, NO_ENCODER
+from core.runs.config import BOOSTED, FOREST, NO_ENCODER
 from core.trajectories import Trajectories, Transitions, make_transitions
 from core.types import Progress
 
@@ -29,7 +31,9 @@ FOLDER = "baselines"
 NAMES = f"{FOLDER}/baselines.json"
 MEANS = f"{FOLDER}/means.npz"
 SCHEMA_VERSION = 1
+WITHOUT_XGBOOST = "gb-fqi"  # what xgb-fqi is called where scikit-learn boosts
 Training = Generator[Progress, None, "AgentStack"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +73,24 @@ def fit_mean_phenotypes(stays: Trajectories, n_clusters: int, seed: int, n_init:
 
 def train_baselines(view: RunView) -> Iterator[Progress]:
     """Train what the settings ask for, and write baselines/; its list comes last."""
-    names = [name for name in view.config.baselines.chosen if name != FOREST]
+    from core.agents.boosting import xgboost_installed
+
+    boosted = BOOSTED if xgboost_installed() else WITHOUT_XGBOOST
+    chosen = [boosted if name == BOOSTED else name for name in view.config.baselines.chosen]
+    names = [name for name in chosen if name != FOREST or not view.config.fqi.boosted]  # else its Q* is no forest
+    trained = [name for name in names if name != FOREST]
     transitions = make_transitions(view.trajectories, view.split.train)
-    for done, name in enumerate(names):
+    for done, name in enumerate(trained):
+        if name == boosted:
+            yield from _as_part(_boosted(view, name, transitions), name, done, len(trained))
+            continue
         training = _without_encoder(view, transitions) if name == NO_ENCODER else _network(view, name, transitions)
-        agents = yield from _as_part(training, name, done, len(names))
+        agents = yield from _as_part(training, name, done, len(trained))
         agents.save(view.path / FOLDER / name)
         q = agents.q_values(view.trajectories.states)
         write_array(stored_q(view.path, name), np.ascontiguousarray(np.moveaxis(q, 0, -2)) if len(q) > 1 else q[0])
-    available = list(view.config.baselines.chosen)
-    if view.config.fqi.estimator == "gradient_boosting" and FOREST in available:
-        available.remove(FOREST)  # the run's Q* is no forest
-    write_json(view.path / NAMES, {"schema_version": SCHEMA_VERSION, "names": available})
-    yield Progress(FOLDER, 1, 1, f"{len(available)} policies to compare with")
+    write_json(view.path / NAMES, {"schema_version": SCHEMA_VERSION, "names": names})
+    yield Progress(FOLDER, 1, 1, f"{len(names)} policies to compare with")
 
 
 def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
@@ -128,7 +137,30 @@ def _train(
     )
 
 
-def _as_part(training: Training, name: str, done: int, total: int) -> Training:
+def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Progress, None, None]:
+    """Fitted Q iteration by gradient boosting, one model of (s, a) as published."""
+    from core.agents import FittedQIteration, FQIConfig
+
+    settings, agents = view.config.baselines, view.config.agents
+    config = FQIConfig(
+        method="refit",
+        estimator="xgboost" if name == BOOSTED else "gradient_boosting",
+        layout="joint",
+        n_trees=settings.boosting_rounds,
+        max_depth=settings.boosting_depth,
+        iterations=settings.boosting_iterations,
+        gamma=agents.gamma,
+        seed=agents.seed,
+    )
+    fit = FittedQIteration(config, view.study.n_actions, view.study.names)
+    yield from fit.fit(transitions)
+    fit.save(view.path / FOLDER / f"{name}.npz")
+    write_array(stored_q(view.path, name), fit.q_values(view.trajectories.states))
+
+
+def _as_part(
+    training: Generator[Progress, None, Result], name: str, done: int, total: int
+) -> Generator[Progress, None, Result]:
     """Progress of one training within the stage."""
     while True:
         try:
@@ -159,10 +191,10 @@ def stored_q(folder: Path, name: str) -> Path:
 
 def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """A baseline's Q at any scaled states: (..., D) -> (..., A), or (..., K, A) for the ablation without encoder."""
-    if name == FOREST:
+    if name in (FOREST, BOOSTED, WITHOUT_XGBOOST):
         from core.runs.values import load_critic
 
-        return load_critic(view.path / "fqi.npz").q_values
+        return load_critic(view.path / ("fqi.npz" if name == FOREST else f"{FOLDER}/{name}.npz")).q_values
     from core.agents import load_agents
 
     agents = load_agents(view.path / FOLDER / name, view.study.names, view.study.n_actions)

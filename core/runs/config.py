@@ -23,7 +23,7 @@ PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 NETWORKS = tuple(name.replace("_", "-") for name in CATALOG)  # policies by one network agent for all patients
 FOREST, BOOSTED, NO_ENCODER = "rf-fqi", "xgb-fqi", "no-encoder"
-COMPARED = (*NETWORKS, FOREST, NO_ENCODER)
+COMPARED = (*NETWORKS, FOREST, BOOSTED, NO_ENCODER)
 
 
 class RunGroup(Config):
@@ -111,6 +111,11 @@ class BaselineGroup(Config):
     algorithms: tuple[str, ...] = Field(COMPARED, description="Which: " + ", ".join(COMPARED))
     epochs: int = Field(1, ge=1, le=1000, description="Passes of each network over all transitions")
     batch_size: int = Field(32, ge=2, le=65536, description="Transitions per update of each network")
+    boosting_rounds: int = Field(40, ge=1, le=2000, description="Trees of each regression of xgb-fqi")
+    boosting_depth: int = Field(4, ge=1, le=20, description="Depth of its trees")
+    boosting_iterations: int = Field(
+        16, ge=1, le=10000, description="Its iterations of the Bellman update; as many as a stay has steps suffice"
+    )
 
     @field_validator("algorithms")
     @classmethod

@@ -37,7 +37,7 @@ def _fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
     from core.agents.fqi import FittedQIteration
 
     config, study = view.config.fqi, view.study
-    boosted = config.estimator == "gradient_boosting"
+    boosted = config.boosted
     frozen = {"method": "frozen", "estimator": "extra_trees" if boosted else config.estimator}
     for share, layout in zip((0.25, 0.5), sorted(LAYOUTS, key=lambda name: name == config.layout), strict=True):
         chosen = layout == config.layout

@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, load_q_forest
-from core.agents.forests import Forest, LeafAverages, _from_trees, fit_forest
+from core.agents.forests import Forest, LeafAverages, fit_forest, join_trees
 from core.errors import ArtifactError
 
 COLUMNS = tuple("abcdef")
@@ -21,7 +21,7 @@ def test_leaves_and_predictions_are_those_of_scikit_learn(kind):
     rows = rng.integers(0, 9, size=(500, 4)).astype(np.float32) / 7  # many values lie exactly on a threshold
     y = rows[:, 0] * 3 + rng.normal(size=500)
     model = kind(n_estimators=7, max_depth=5, random_state=0).fit(rows, y)
-    forest = _from_trees([tree.tree_ for tree in model.estimators_])
+    forest = join_trees([tree.tree_ for tree in model.estimators_])
     values = np.concatenate([t.tree_.value[t.tree_.feature < 0, 0, 0] for t in model.estimators_])[:, None]
     fresh = rng.integers(0, 9, size=(300, 4)).astype(np.float32) / 7
     leaves = forest.leaves(fresh)

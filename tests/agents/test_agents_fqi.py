@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig
+from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, boosting, load_q_forest
 from core.agents.bellman import NextValues, Regression, returns_to_go
 from core.agents.q_forest import fit_structure
 from core.errors import ConfigError
@@ -47,9 +47,11 @@ def test_frozen_iteration_solves_the_chain(chain, layout, estimator):
     assert fqi.history["max_change"].iloc[-1] <= config.tolerance
 
 
-@pytest.mark.parametrize("estimator", ["random_forest", "extra_trees", "gradient_boosting"])
+@pytest.mark.parametrize("estimator", ["random_forest", "extra_trees", "gradient_boosting", "xgboost"])
 @pytest.mark.parametrize("layout", ["joint", "per_action"])
 def test_refitted_iteration_solves_the_chain(chain, layout, estimator):
+    if estimator == "xgboost":
+        pytest.importorskip("xgboost")
     problem = chain(600)
     config = FQIConfig(
         method="refit", layout=layout, estimator=estimator, gamma=problem.gamma, n_trees=30, iterations=12, min_leaf=1
@@ -238,3 +240,39 @@ def test_misuse_is_named(random_transitions):
     boosted = FQIConfig(method="refit", estimator="gradient_boosting", n_trees=2, iterations=1)
     with pytest.raises(ConfigError, match="no spread between trees"):
         run(FittedQIteration(boosted, 5), transitions).q_spread(transitions.states)
+    with pytest.raises(ConfigError, match="layout joint only"):
+        run(FittedQIteration(boosted, 5), transitions).save("unused.npz")
+
+
+@pytest.mark.parametrize("estimator", ["gradient_boosting", "xgboost"])
+def test_stored_boosted_trees_are_those_that_were_fitted(random_transitions, tmp_path, estimator):
+    if estimator == "xgboost":
+        pytest.importorskip("xgboost")
+    transitions = random_transitions(300)
+    config = FQIConfig(method="refit", estimator=estimator, layout="joint", n_trees=7, max_depth=3, iterations=3)
+    fit = run(FittedQIteration(config, 5, tuple("abcdef")), transitions)
+    fit.save(tmp_path / "q.npz")
+    stored = load_q_forest(tmp_path / "q.npz", columns=tuple("abcdef"), n_actions=5)
+    states = np.concatenate([transitions.states, 10 * transitions.states])
+    np.testing.assert_allclose(stored.q_values(states), fit.q_values(states), atol=1e-5)
+    assert np.ptp(stored.q_values(states), axis=0).min() > 0.5
+
+
+def test_xgboost_is_asked_for_by_name_where_it_is_missing(random_transitions, monkeypatch):
+    monkeypatch.setattr(boosting, "find_spec", lambda name: None)
+    config = FQIConfig(method="refit", estimator="xgboost", layout="joint", n_trees=2, iterations=1)
+    with pytest.raises(ConfigError, match="xgboost is not installed"):
+        run(FittedQIteration(config, 5), random_transitions(20))
+
+
+def test_a_refit_on_all_transitions_is_that_of_its_slow_twin(random_transitions):
+    """Values at the next states are kept from one iteration to the next; the twin computes them anew."""
+    data = random_transitions(200)
+    config = FQIConfig(method="refit", estimator="extra_trees", layout="joint", n_trees=4, iterations=4)
+    fit = run(FittedQIteration(config, 5), data)
+    twin, future = FittedQIteration(config, 5), np.zeros(200, dtype=np.float32)
+    for i in range(4):
+        targets = data.rewards + np.float32(config.gamma) * future * ~data.terminals
+        q = twin._regress(data.states, data.actions, targets, i)
+        future = q.q_values(data.next_states).max(axis=-1)
+    np.testing.assert_array_equal(fit.q_values(data.states), q.q_values(data.states))

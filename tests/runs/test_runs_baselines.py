@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.agents import action_probs
+from core.agents import action_probs, boosting
+from core.agents.boosting import xgboost_installed
 from core.cohort import History
 from core.errors import ArtifactError, ConfigError
-from core.runs.baselines import NAMES, MeanPhenotypes, not_indicated
-from core.runs.config import COMPARED, NETWORKS, load_preset
+from core.runs.baselines import NAMES, WITHOUT_XGBOOST, MeanPhenotypes, not_indicated, train_baselines
+from core.runs.config import BOOSTED, COMPARED, NETWORKS, load_preset
 from core.runs.stays import MODES, PolicyKey, baseline_keys
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
@@ -26,7 +27,8 @@ def view(tiny_run: Path) -> RunView:
 
 
 def test_every_baseline_is_a_distribution_and_has_its_rows(view: RunView) -> None:
-    assert set(view.baselines) == set(COMPARED)
+    boosted = BOOSTED if xgboost_installed() else WITHOUT_XGBOOST
+    assert view.baselines == tuple(boosted if name == BOOSTED else name for name in COMPARED)
     mask, k, lambda_ = view.trajectories.mask, view.n_clusters, view.config.fusion.lambda_
     for key in baseline_keys(view.baselines, k, lambda_, MODES):
         probs = view.policy_probs(key.policy, k, lambda_, key.mode)[mask]
@@ -40,6 +42,18 @@ def test_every_baseline_is_a_distribution_and_has_its_rows(view: RunView) -> Non
 def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values(view: RunView) -> None:
     probs = view.policy_probs("rf-fqi", 0, np.nan, "")
     np.testing.assert_allclose(probs, action_probs(view.fqi_q, view.config.agents.temperature), atol=1e-6)
+
+
+def test_boosting_has_the_name_of_what_boosts(view: RunView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = shutil.copytree(view.path, tmp_path / "run")
+    monkeypatch.setattr(boosting, "find_spec", lambda name: None)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["config"]["baselines"]["algorithms"] = ["xgb-fqi"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    for _ in train_baselines(RunView(run)):
+        pass
+    assert RunView(run).baselines == ("gb-fqi",)
+    assert RunView(run).policy_probs("gb-fqi", 0, np.nan, "").shape == view.behavior.shape
 
 
 def test_cloning_is_not_tempered_and_batch_constrained_excludes(view: RunView) -> None:
