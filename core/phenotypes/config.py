@@ -21,6 +21,7 @@ class PhenotypeConfig(Config):
     bootstrap_sample: int = Field(2000, ge=10, description="Most patients in a bootstrap sample")
     silhouette_sample: int = Field(5000, ge=10, description="Most patients that the silhouette is computed on")
     early_steps: int = Field(4, ge=1, description="Steps from which early labels are compared with whole-stay labels")
+    later_steps: int = Field(6, ge=1, description="The same, a little later in the stay")
     umap_neighbors: int = Field(15, ge=2, le=200, description="Neighbors in UMAP; more shows the large, less the fine")
     umap_min_dist: float = Field(0.1, ge=0, le=1, description="Least distance between points on the UMAP map")
     umap_epochs: int = Field(200, ge=10, le=2000, description="Optimization steps of UMAP")

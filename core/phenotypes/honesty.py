@@ -23,7 +23,8 @@ CHANGES, SLOPE = "mean squared change", "slope"
 
 @dataclass(frozen=True, eq=False)
 class Representation:
-    """One way to see patients: whole (N, H) from the whole stay, early (N, H) from its first steps alone."""
+    """One way to see patients: whole (N, H) from the whole stay, early (E, N, H) from its first steps alone, once for
+    each of E numbers of steps."""
 
     name: str
     whole: np.ndarray
@@ -76,8 +77,9 @@ def slopes(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, rise / np.where(spread > 0, spread, 1.0), np.nan)
 
 
-def rivals(trajectories: Trajectories, early_steps: int, train: np.ndarray) -> list[Representation]:
-    """The four plain rivals, each fitted on the training patients, positions `train`.
+def rivals(trajectories: Trajectories, early_steps: Sequence[int], train: np.ndarray) -> list[Representation]:
+    """The four plain rivals, each fitted on the training patients, positions `train`; early ones for each number of
+    steps in `early_steps`.
 
     Means of a patient's states (the published ablation) see levels. PCA (at most 16 components) of the padded
     trajectory of the temporal columns sees levels, courses and the length of stay. Mean squared change of the temporal
@@ -86,37 +88,37 @@ def rivals(trajectories: Trajectories, early_steps: int, train: np.ndarray) -> l
     columns that vary most would decide alone.
     """
     mask = trajectories.mask
-    first = mask & (np.arange(mask.shape[1]) < early_steps)
+    seen = [mask, *(mask & (np.arange(mask.shape[1]) < steps) for steps in early_steps)]
     states, temporal = trajectories.states, trajectories.temporal
-    changes = _standardized(mean_squared_changes(temporal, mask), mean_squared_changes(temporal, first), train)
-    drifts = _standardized(slopes(temporal, mask), slopes(temporal, first), train)
-    return [
-        Representation(MEANS, *_standardized(patient_means(states, mask), patient_means(states, first), train)),
-        Representation(PADDED, *_components(temporal, mask, first, train)),
-        Representation(CHANGES, *map(np.nan_to_num, changes)),
-        Representation(SLOPE, *map(np.nan_to_num, drifts)),
-    ]
+    views = {
+        MEANS: _standardized([patient_means(states, steps) for steps in seen], train),
+        PADDED: _components(temporal, seen, train),
+        CHANGES: np.nan_to_num(_standardized([mean_squared_changes(temporal, steps) for steps in seen], train)),
+        SLOPE: np.nan_to_num(_standardized([slopes(temporal, steps) for steps in seen], train)),
+    }
+    return [Representation(name, view[0], view[1:]) for name, view in views.items()]
 
 
-def _standardized(whole: np.ndarray, early: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both (N, D) in units of the training patients' whole stays; NaN stays NaN and counts for nothing."""
-    known = whole[train][~np.isnan(whole[train]).any(axis=1)]
+def _standardized(views: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
+    """Views (N, D), the first one of whole stays, in units of the training patients' whole stays: (views, N, D).
+
+    NaN stays NaN and counts for nothing.
+    """
+    stacked = np.stack(views)
+    known = stacked[0, train][~np.isnan(stacked[0, train]).any(axis=1)]
     if not len(known):
-        return whole, early
-    center, spread = known.mean(axis=0), known.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    return (whole - center) / spread, (early - center) / spread
+        return stacked
+    spread = known.std(axis=0)
+    return (stacked - known.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
 
 
-def _components(
-    temporal: np.ndarray, mask: np.ndarray, first: np.ndarray, train: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components (N, C) of the padded trajectory, and of its first steps alone."""
+def _components(temporal: np.ndarray, seen: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
+    """Principal components (views, N, C) of the padded trajectory; fitted on the first view, the whole stays."""
     from sklearn.decomposition import PCA
 
-    flat, early = ((temporal * keep[..., None]).reshape(len(mask), -1) for keep in (mask, first))
-    model = PCA(min(PADDED_COMPONENTS, len(train), flat.shape[1]), svd_solver="covariance_eigh").fit(flat[train])
-    return model.transform(flat), model.transform(early)
+    flat = [(temporal * steps[..., None]).reshape(len(steps), -1) for steps in seen]
+    model = PCA(min(PADDED_COMPONENTS, len(train), flat[0].shape[1]), svd_solver="covariance_eigh").fit(flat[0][train])
+    return np.stack([model.transform(rows) for rows in flat])
 
 
 def honesty_table(
@@ -132,12 +134,13 @@ def honesty_table(
 
     z (N, H), z_prefix (N, T, H), train positions that phenotypes were fitted on; truth (N,) true phenotype of simulated
     patients. One row a (n_clusters, representation): silhouette, eta2_length (0 is right), bootstrap_ari (1 is stable),
-    early_ari (labels by the first `early_steps` steps against the whole stay), truth_ari and early_truth_ari (NaN
-    without truth), smallest. Measures are taken on all patients, bootstrap_ari on the training patients.
+    early_ari and later_ari (labels by the first `early_steps` and `later_steps` steps against the whole stay; of a
+    shorter stay, all its steps), truth_ari, early_truth_ari and later_truth_ari (NaN without truth), smallest. Measures
+    are taken on all patients, bootstrap_ari on the training patients.
     """
     config = config or PhenotypeConfig()
-    step = min(config.early_steps, z_prefix.shape[1]) - 1
-    encoder = Representation(ENCODER, np.asarray(z), np.asarray(z_prefix[:, step]))
+    last = np.minimum([config.early_steps, config.later_steps], z_prefix.shape[1]) - 1
+    encoder = Representation(ENCODER, np.asarray(z), np.stack([z_prefix[:, step] for step in last]))
     stable = dict(zip(phenotypes.indices["n_clusters"], phenotypes.indices["bootstrap_ari"], strict=True))
     own = _measures(encoder, phenotypes.centroids, stable, trajectories.lengths, truth, config)
     others = rivals_table(trajectories, train, phenotypes.k_values, truth, config)
@@ -154,7 +157,7 @@ def rivals_table(
     """The rows of `honesty_table` that need no encoder: each rival by KMeans on training patients, same settings."""
     config = config or PhenotypeConfig()
     tables = []
-    for rival in rivals(trajectories, config.early_steps, train):
+    for rival in rivals(trajectories, (config.early_steps, config.later_steps), train):
         own = rival.whole[train]
         seed = derive_seed(config.seed, "phenotypes", "kmeans")
         fits = {k: kmeans(own, k, seed, config.n_init) for k in k_values}
@@ -179,9 +182,8 @@ def _measures(
     silhouette = silhouettes(patients.whole, labels, config)
     rows = []
     for k, whole in labels.items():
-        early = nearest(patients.early, centroids[k])
-        truths = (
-            [float("nan")] * 2 if truth is None else [adjusted_rand_score(truth, found) for found in (whole, early)]
+        found = dict(
+            zip(("", "early_", "later_"), (whole, *(nearest(z, centroids[k]) for z in patients.early)), strict=True)
         )
         rows.append(
             {
@@ -190,9 +192,11 @@ def _measures(
                 "silhouette": silhouette[k],
                 "eta2_length": eta_squared(lengths, whole),
                 "bootstrap_ari": stable[k],
-                "early_ari": adjusted_rand_score(whole, early),
-                "truth_ari": truths[0],
-                "early_truth_ari": truths[1],
+                **{f"{when}ari": adjusted_rand_score(whole, own) for when, own in found.items() if when},
+                **{
+                    f"{when}truth_ari": float("nan") if truth is None else adjusted_rand_score(truth, own)
+                    for when, own in found.items()
+                },
                 "smallest": int(np.bincount(whole, minlength=k).min()),
             }
         )

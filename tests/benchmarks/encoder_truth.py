@@ -1,9 +1,9 @@
-"""Do encoders find the true phenotypes of simulated patients, and do plain rivals? Run it as a script, see `--help`.
+"""Do encoders find the true phenotypes of simulated patients, and do plain rivals? See `--help`.
 
 For every seed: simulate, split, train each encoder on the training patients, cluster at K = 3, measure on all patients.
 Writes a Markdown table and, beside it, the same numbers as JSON. `--equal-restlessness` gives the simulator's
-phenotypes one and the same memory, so that only their courses, levels and responses to the drug differ. `--reuse` keeps
-the encoders of an earlier JSON, with its settings, and measures the plain rivals anew in a minute.
+phenotypes one and the same memory, so that only their courses, levels and responses to the drug differ. `--reuse` takes
+over the settings of an earlier JSON and those of its encoders that `--presets` does not name (none, unless given).
 """
 
 from __future__ import annotations
@@ -36,13 +36,16 @@ from core.trajectories import Trajectories, fit_scaler, make_trajectories
 
 ENCODERS = {"published": "published encoder", "standard": "standard encoder", "quick": "quick encoder"}
 K = 3
-EARLY = (4, 6)
+CONFIG = PhenotypeConfig(n_clusters=K, k_min=K, k_max=K)
+EARLY, LATER = CONFIG.early_steps, CONFIG.later_steps
 MEASURES = {
     "truth_ari": "ARI, truth",
     "eta2_length": "η² of stay length",
     "bootstrap_ari": "bootstrap ARI",
-    **{f"early_ari_{steps}": f"ARI, {steps} steps and whole stay" for steps in EARLY},
-    **{f"early_truth_ari_{steps}": f"ARI, {steps} steps and truth" for steps in EARLY},
+    "early_ari": f"ARI, {EARLY} steps and whole stay",
+    "later_ari": f"ARI, {LATER} steps and whole stay",
+    "early_truth_ari": f"ARI, {EARLY} steps and truth",
+    "later_truth_ari": f"ARI, {LATER} steps and truth",
     "seconds": "training, CPU s",
 }
 
@@ -63,29 +66,17 @@ def measure(like: str, n_patients: int, seed: int, presets: list[str]) -> pd.Dat
     cohort, truth = simulate_cohort(like, n_patients, seed)
     split = split_cohort(cohort, seed)
     data = make_trajectories(cohort, fit_scaler(cohort, split.train))
-    rows: dict[str, dict[str, float | str]] = {}
-
-    def keep(table: pd.DataFrame, steps: int, encoder: str = "encoder") -> None:
-        for row in table.to_dict("records"):
-            name = str(row["representation"]).replace("encoder", encoder)
-            kept = rows.setdefault(name, {"seed": seed, "representation": name})
-            kept |= {key: row[key] for key in ("truth_ari", "eta2_length", "bootstrap_ari")}
-            kept |= {f"{key}_{steps}": row[key] for key in ("early_ari", "early_truth_ari")}
-
-    configs = [PhenotypeConfig(n_clusters=K, k_min=K, k_max=K, early_steps=steps) for steps in EARLY]
+    tables = [] if presets else [rivals_table(data, split.train, [K], truth.phenotype, CONFIG)]
     for preset in presets:
         z, z_prefix, seconds = train(preset, data, split.train, split.valid)
-        for config in configs:
-            phenotypes = fit_phenotypes(z[split.train], config, data.lengths[split.train])
-            table = honesty_table(z, z_prefix, data, phenotypes, split.train, truth.phenotype, config)
-            keep(table, config.early_steps, ENCODERS[preset])
-        rows[ENCODERS[preset]]["seconds"] = seconds
+        phenotypes = fit_phenotypes(z[split.train], CONFIG, data.lengths[split.train])
+        table = honesty_table(z, z_prefix, data, phenotypes, split.train, truth.phenotype, CONFIG)
+        own = table["representation"] == "encoder"
+        tables += [table[own].assign(representation=ENCODERS[preset], seconds=seconds)]
+        tables += [table[~own]] if preset == presets[0] else []
         print(f"seed {seed}: {preset} done in {seconds:.0f} s", file=sys.stderr, flush=True)
-    if not presets:
-        for config in configs:
-            keep(rivals_table(data, split.train, [K], truth.phenotype, config), config.early_steps)
-        print(f"seed {seed}: plain rivals done", file=sys.stderr, flush=True)
-    return pd.DataFrame(list(rows.values()))
+    rows = pd.concat(tables, ignore_index=True).assign(seed=seed)
+    return rows[["seed", "representation", *(name for name in MEASURES if name in rows)]]
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -128,7 +119,8 @@ def report(about: dict[str, Any], table: pd.DataFrame) -> str:
     """The Markdown document."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     seeds = f"seed {', '.join(map(str, about['seeds']))}"
-    again = f" Plain rivals measured {about['rivals_date']}." if "rivals_date" in about else ""
+    kept = about.get("kept")
+    again = f" {', '.join(kept['encoders'])}: measured {kept['date']}." if kept and kept["encoders"] else ""
     equal = ", phenotypes made equally restless" if about["equal_restlessness"] else ""
     return (
         f"# Encoders and plain rivals against the true phenotypes\n\n"
@@ -160,24 +152,26 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--like", default="mimic-iv", choices=("mimic-iv", "eicu"))
-    parser.add_argument("--presets", nargs="+", default=list(ENCODERS), choices=list(ENCODERS))
+    parser.add_argument("--presets", nargs="+", choices=list(ENCODERS), help="encoders to train; all, unless given")
     parser.add_argument("--equal-restlessness", action="store_true")
-    parser.add_argument("--reuse", type=Path, help="JSON of an earlier run: keep its encoders, measure rivals anew")
+    parser.add_argument("--reuse", type=Path, help="JSON of an earlier run to take over")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file; the JSON is written beside it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     earlier = json.loads(options.reuse.read_text(encoding="utf-8")) if options.reuse else None
     if earlier:
-        options.presets = []
         for name in ("like", "patients", "seeds", "equal_restlessness"):
             setattr(options, name, earlier[name])
+    options.presets = options.presets or ([] if earlier else list(ENCODERS))
     with equally_restless(options.equal_restlessness):
         table = pd.concat([measure(options.like, options.patients, seed, options.presets) for seed in options.seeds])
     about = circumstances(options)
     if earlier:
-        trained = pd.DataFrame([row for row in earlier.pop("rows") if row["representation"] in ENCODERS.values()])
+        kept = [name for preset, name in ENCODERS.items() if preset not in options.presets]
+        trained = pd.DataFrame([row for row in earlier["rows"] if row["representation"] in kept])
         table = pd.concat([trained, table]).sort_values("seed", kind="stable")
-        about = {**earlier, "rivals_date": about["date"]}
+        about["encoders"] = {**earlier["encoders"], **about["encoders"]}
+        about["kept"] = {"date": earlier["date"], "encoders": sorted(set(trained.get("representation", ())))}
     options.out.write_text(report(about, table), encoding="utf-8")
     rows = json.loads(table.to_json(orient="records"))
     options.out.with_suffix(".json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")

@@ -117,10 +117,10 @@ def test_only_the_rival_that_sees_drift_finds_groups_that_differ_in_it() -> None
     states = ((level + drift + noise * 0.5) * mask[..., None]).astype(np.float32)
     data = dataclasses.replace(data, states=states, mask=mask)
     train, found = np.arange(100), {}
-    for rival in rivals(data, 16, train):
+    for rival in rivals(data, (16,), train):
         _, centroids = kmeans(rival.whole[train], 3, 0, 3)
         found[rival.name] = adjusted_rand_score(truth, nearest(rival.whole, centroids))
-        assert rival.early == pytest.approx(rival.whole, abs=1e-6)
+        assert rival.early[0] == pytest.approx(rival.whole, abs=1e-6)
     assert found.pop("slope") > 0.9
     assert max(found.values()) < 0.3
 
@@ -133,17 +133,17 @@ def test_only_the_rival_that_sees_changes_finds_groups_that_differ_in_restlessne
     data = dataclasses.replace(data, states=(calm * data.mask[..., None]).astype(np.float32))
     train = np.arange(100)
     found = {}
-    for rival in rivals(data, 16, train):
+    for rival in rivals(data, (16,), train):
         _, centroids = kmeans(rival.whole[train], 3, 0, 3)
         found[rival.name] = adjusted_rand_score(truth, nearest(rival.whole, centroids))
-        assert rival.early == pytest.approx(rival.whole)  # the first 16 steps are the whole stay
+        assert rival.early[0] == pytest.approx(rival.whole)  # the first 16 steps are the whole stay
     assert found["mean squared change"] > 0.9
     assert max(found["patient means"], found["PCA of padded trajectory"], found["slope"]) < 0.3
 
 
 def test_patients_with_one_early_step_are_average_in_restlessness_and_drift() -> None:
     data, _ = trajectories(n=30)
-    for rival in rivals(data, 1, np.arange(20))[-2:]:
+    for rival in rivals(data, (1,), np.arange(20))[-2:]:
         assert (rival.early == 0).all()
         assert np.isfinite(rival.whole).all()
         assert rival.whole[:20].mean(axis=0) == pytest.approx(0, abs=1e-9)
@@ -184,17 +184,32 @@ def test_honesty_exposes_an_encoder_that_only_tells_the_time(table) -> None:
     rows = table[table["n_clusters"] == 3].set_index("representation")
     assert rows.loc["encoder", "eta2_length"] > 0.8
     assert rows.loc["encoder", "truth_ari"] < 0.1
-    assert rows.loc["encoder", "early_ari"] < 0.1
+    assert rows.loc["encoder", ["early_ari", "later_ari"]].max() < 0.1
     means = rows.loc["patient means"]
     assert means["truth_ari"] > 0.95
     assert means["eta2_length"] < 0.1
     assert means["early_truth_ari"] > 0.9
+    assert means["later_truth_ari"] >= means["early_truth_ari"]
     assert means["bootstrap_ari"] > 0.95
 
 
 def test_honesty_has_every_representation_at_every_k(table) -> None:
     assert table.groupby("n_clusters").size().tolist() == [5, 5, 5]
     assert table.drop(columns="representation").notna().all().all()
+
+
+def test_early_and_later_labels_are_those_of_the_prefixes_after_so_many_steps() -> None:
+    data, truth = trajectories(60)
+    z = np.stack([truth, -truth], axis=1) * 1.0
+    prefix = np.zeros((60, 16, 2))  # tells nothing until the sixth step, and then everything
+    prefix[:, 5:] = z[:, None]
+    config = PhenotypeConfig(n_clusters=3, k_min=3, k_max=3, n_bootstrap=0, n_init=3)
+    phenotypes = fit_phenotypes(z + np.random.default_rng(0).normal(size=z.shape) * 1e-3, config)
+    for steps, early, later in (((4, 6), 0, 1), ((6, 99), 1, 1), ((1, 5), 0, 0)):
+        asked = config.model_copy(update={"early_steps": steps[0], "later_steps": steps[1]})
+        row = honesty_table(z, prefix, data, phenotypes, np.arange(60), truth, asked).iloc[0]
+        found = row[["early_ari", "early_truth_ari", "later_ari", "later_truth_ari"]]
+        assert found.tolist() == pytest.approx([early, early, later, later])
 
 
 def test_without_truth_its_columns_are_empty() -> None:
@@ -204,5 +219,6 @@ def test_without_truth_its_columns_are_empty() -> None:
     phenotypes = fit_phenotypes(z, config)
     prefix = np.zeros((40, 16, 3))
     result = honesty_table(z, prefix, data, phenotypes, np.arange(40), None, config)
-    assert result["truth_ari"].isna().all()
+    assert result[["truth_ari", "early_truth_ari", "later_truth_ari"]].isna().all().all()
+    assert result["later_ari"].notna().all()
     assert result["silhouette"].notna().all()
