@@ -201,7 +201,7 @@ def _against(choices: pd.DataFrame, row: dict[str, Any], other: str) -> str:
     elif other == "ingredient":
         rivals, name = same[same["policy"].str.startswith("phenotype-")], "the best of its own agents"
     else:
-        apart = ("clinician", "random", "zero-drug", "single-expert")
+        apart = ("clinician", "random", "zero-drug", "single-expert", "no-encoder")
         rivals, name = same[~same["policy"].isin(apart)], "the best single agent of all"
     best = rivals.loc[rivals.groupby("seed")["true_value"].idxmax()].set_index("seed")
     if best.empty:
