@@ -17,7 +17,7 @@ from core.runs.stays import policy_key
 from pages.components.cohorts import store
 from pages.components.controls import MODE_HELP
 from pages.components.encoder_setup import launch
-from pages.components.estimates import stored_support
+from pages.components.estimates import ESTIMATORS, stored_support
 from pages.components.export import metric, table
 from pages.components.frame import current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
@@ -148,6 +148,7 @@ def _worth(run: RunView) -> None:
         return
     found = _gain(str(run.path), run.manifest.created, *setting, run)
     difference, light = found.difference, stored_support(run, "fused", *setting)
+    name = ESTIMATORS[found.policy.estimator]
     metric(
         "Estimated value: fused policy minus clinicians",
         difference.value,
@@ -156,7 +157,7 @@ def _worth(run: RunView) -> None:
         high=difference.high,
         ess=found.policy.ess,
         n=found.policy.n,
-        estimator=f"PHWIS, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
+        estimator=f"{name}, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
         mode=f"{session.mode} · {SUPPORT[light.grade]}",
         note=" ".join((_verdict(difference.low, difference.high), *light.reasons)) + _true_difference(run, *setting),
     )

@@ -22,10 +22,11 @@ from core.evaluation.policies import (
 from core.evaluation.recorded import Recorded
 from core.evaluation.support import Light, Support, support_grade, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
-from core.evaluation.weighted import METHODS, Critic, weighted_draws, weighted_many
+from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many
 from core.evaluation.wis import per_decision_wis, wdr, wis
 
 __all__ = [
+    "DEFAULT_ESTIMATOR",
     "METHODS",
     "BehaviorPolicy",
     "Critic",

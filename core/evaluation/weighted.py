@@ -45,6 +45,9 @@ METHODS = {
 }
 
 
+DEFAULT_ESTIMATOR = "phwdr"  # where one number must do: data/reference/estimator_evidence.json says why
+
+
 @dataclass(frozen=True, eq=False)
 class Critic:
     """q_taken = Q(s_t, a_t) and v = sum_a pi(a|s_t) Q(s_t, a) of each policy, (P, N, T), or (N, T) shared by all."""

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation import differences, phwis_draws, phwis_many, propensities
+from core.evaluation import (
+    DEFAULT_ESTIMATOR,
+    Critic,
+    Recorded,
+    differences,
+    propensities,
+    state_values,
+    weighted_draws,
+    weighted_many,
+)
 from core.rng import stream
 from core.runs.stays import PolicyKey, Stays
 from core.types import Estimate, OPEResult
@@ -28,18 +37,25 @@ def gain(
     reference: PolicyKey | None = None,
     persons: np.ndarray | None = None,
 ) -> Gain:
-    """PHWIS of two policies (reference None: the clinicians) on the same resamples of these patients.
+    """PHWDR, the default estimator, of two policies (reference None: the clinicians) on the same resamples of patients.
 
     Each resample values both policies, so that what they share cancels: the interval of the difference is narrower than
     the two intervals make it look. persons (n,): whose stays are drawn together, as in `phwis`.
     """
     some = stays.only(patients)
     data, settings = some.trajectories, some.config
-    pair = (reference or PolicyKey("clinician"), policy)
-    probs = [some.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode) for key in pair]
-    taken = np.stack([propensities(p, data.actions) for p in probs])
-    given = propensities(some.behavior, data.actions)
-    recorded = data.rewards, data.transition_mask, taken, given, settings.agents.gamma, settings.evaluation.n_bootstrap
-    first, second = phwis_many(*recorded, rng=stream(settings.run.seed, "evaluation", "bootstrap"), persons=persons)
-    draws = phwis_draws(*recorded, rng=stream(settings.run.seed, "evaluation", "bootstrap"), persons=persons)
+    keys = [
+        (key.policy, key.n_clusters, key.lambda_, key.mode) for key in (reference or PolicyKey("clinician"), policy)
+    ]
+    probs, critics = [some.policy_probs(*key) for key in keys], [some.control_variate(*key) for key in keys]
+    given, gamma = propensities(some.behavior, data.actions), settings.agents.gamma
+    recorded = Recorded(data.rewards, data.transition_mask, given, gamma, persons)
+    evaluated = np.stack([propensities(p, data.actions) for p in probs])
+    critic = Critic(
+        np.stack([propensities(q, data.actions) for q in critics]),
+        np.stack([state_values(p, q) for p, q in zip(probs, critics, strict=True)]),
+    )
+    asked = DEFAULT_ESTIMATOR, recorded, evaluated, critic, settings.evaluation.n_bootstrap
+    first, second = weighted_many(*asked, rng=stream(settings.run.seed, "evaluation", "bootstrap"))
+    draws = weighted_draws(*asked, rng=stream(settings.run.seed, "evaluation", "bootstrap"))
     return Gain(second, first, differences([first.value, second.value], draws, first.n)[1])

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import reliability, unsupported_share
+from core.experiments.estimator_evidence import evidence_note
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
 from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
 from core.runs.summaries.doses import unsupported_shares
@@ -85,6 +86,9 @@ def value_panel(run: RunView) -> None:
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
+    for note in map(evidence_note, chosen):
+        if note:
+            st.caption(f":material/science: {note}")
 
 
 def _published(rows: pd.DataFrame) -> pd.DataFrame:

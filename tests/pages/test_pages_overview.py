@@ -23,7 +23,7 @@ def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     assert gain.label == "Estimated value: fused policy minus clinicians"
     assert gain.value[0] in "+-"
     assert any("True difference in the simulator" in str(part.value) for part in page.markdown)
-    assert any("ESS" in str(part.value) and "PHWIS" in str(part.value) for part in page.caption)
+    assert any("ESS" in str(part.value) and "PHWDR" in str(part.value) for part in page.caption)
     assert page.dataframe[0].value["run"].tolist() == ["Tiny run"]
 
 

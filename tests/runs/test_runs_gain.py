@@ -20,7 +20,7 @@ def run(tiny_run: Path) -> RunView:
 def test_the_gain_is_the_difference_of_the_stored_values(run: RunView) -> None:
     lambda_ = run.config.fusion.lambda_
     found = gain(run, run.split.test, policy_key("fused", 3, lambda_, "prospective"))
-    rows = run.policy_table(3, lambda_, "prospective").query("estimator == 'phwis'").set_index("policy")
+    rows = run.policy_table(3, lambda_, "prospective").query("estimator == 'phwdr'").set_index("policy")
     assert found.policy.value == pytest.approx(rows.at["fused", "value"])
     assert found.reference.value == pytest.approx(rows.at["clinician", "value"])
     assert found.difference.value == pytest.approx(found.policy.value - found.reference.value)
