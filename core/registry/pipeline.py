@@ -274,6 +274,11 @@ def _check(cohort: RegistryCohort) -> None:
             f"the registry has {cohort.n_patients} patients; the study needs at least {FEWEST_PATIENTS} to learn from "
             "and to test on."
         )
+    if not any(decision.name in TREATED for decision in cohort.spec.decisions):
+        raise CohortError(
+            f"registry '{cohort.spec.name}' decides neither acute nor chronic treatment, so there is nothing to "
+            "learn a policy for; add one of these decisions to its definition."
+        )
     for decision in cohort.spec.decisions:
         data = decision_points(cohort, decision.name)
         if data.followed.sum() < FEWEST_PATIENTS:

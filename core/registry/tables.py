@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from core.errors import CohortError
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import DecisionData, decision_points
 from core.registry.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
@@ -137,6 +138,11 @@ class Evaluation:
         view = self.view
         first = min(view.spec.decision(name).stages[0] for name in view.treatments)
         courses = make_courses(self.cohort, self.patients, first)
+        if not len(courses):
+            raise CohortError(
+                f"none of the {len(self.patients)} patients to evaluate on is recorded alive and without relapse at "
+                f"stage {view.spec.stages[first].name}; more patients are needed."
+            )
         position = np.full(self.cohort.n_patients, -1)
         position[courses.patients] = np.arange(len(courses))
         states = np.zeros((*courses.going.shape, len(view.encoder.names)), dtype=np.float32)
