@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.figures.phenotype_quality import early_agreement
@@ -37,9 +36,11 @@ VERDICTS = {
 MEASURES = {  # column: label, and by how much a rival must be better to be pointed out (negative: lower is better)
     "eta2_length": ("η² of stay length", -0.05),
     "bootstrap_ari": ("Bootstrap ARI", 0.02),
-    "early_ari": ("ARI, first steps", 0.02),
+    "early_ari": ("ARI, first {early} steps", 0.02),
+    "later_ari": ("ARI, first {later} steps", 0.02),
     "truth_ari": ("ARI, truth", 0.02),
-    "early_truth_ari": ("ARI, first steps and truth", 0.02),
+    "early_truth_ari": ("ARI, first {early} steps and truth", 0.02),
+    "later_truth_ari": ("ARI, first {later} steps and truth", 0.02),
 }
 
 
@@ -50,8 +51,11 @@ def trust_panel(run: RunView) -> None:
     here = run.indices[run.indices["n_clusters"] == k]
     if len(here):
         _verdicts({str(name): float(value) for name, value in here.iloc[0].items()})
-    honesty = run.honesty[run.honesty["n_clusters"] == k]
-    _rivals(honesty, k)
+        st.caption(
+            f"These three: on the {len(run.split.train):,} training patients, which the clusters were fitted on. The "
+            f"table below: on all {run.cohort.n_patients:,} patients, but for its bootstrap ARI. So they may differ."
+        )
+    _rivals(run, k)
     _early(run, k)
 
 
@@ -67,7 +71,10 @@ def _verdicts(row: dict[str, float]) -> None:
             st.caption(f":material/check_circle: {verdict.good}" if fine else f":material/warning: {verdict.bad}")
 
 
-def _rivals(honesty: pd.DataFrame, n_clusters: int) -> None:
+def _rivals(run: RunView, n_clusters: int) -> None:
+    honesty, settings = run.honesty[run.honesty["n_clusters"] == n_clusters], run.config.phenotypes
+    steps = {"early": settings.early_steps, "later": settings.later_steps}
+    measures = {name: (label.format(**steps), margin) for name, (label, margin) in MEASURES.items()}
     st.markdown("**Beside plain rivals**")
     st.markdown(
         "A phenotype has to beat what is free: clustering each patient's mean values, or a PCA of the padded stay. It "
@@ -76,7 +83,7 @@ def _rivals(honesty: pd.DataFrame, n_clusters: int) -> None:
     encoder = honesty[honesty["representation"] == "encoder"]
     rivals = honesty[honesty["representation"] != "encoder"]
     beaten = 0
-    for name, (label, margin) in MEASURES.items():
+    for name, (label, margin) in measures.items():
         if name not in honesty or encoder.empty or rivals.empty or not np.isfinite(rivals[name]).any():
             continue
         sign, own, values = np.sign(margin), float(encoder[name].iloc[0]), rivals[name].to_numpy(dtype=float)
@@ -90,15 +97,16 @@ def _rivals(honesty: pd.DataFrame, n_clusters: int) -> None:
             )
     if not beaten and not rivals.empty:
         st.success(f"At K = {n_clusters} no rival is better than the encoder on any measure.", icon=":material/check:")
-    names = {name: label for name, (label, _) in MEASURES.items()} | {
+    names = {name: label for name, (label, _) in measures.items()} | {
         "smallest": "smallest phenotype",
         "n_clusters": "K",
     }
     table(
         honesty.drop(columns="n_clusters").round(3).rename(columns=names),
         "honesty",
-        caption="η² of stay length: 0 is right, 1 is a clustering of stay lengths. ARI: 1 is full agreement, 0 is "
-        "chance. "
+        caption=f"On all {run.cohort.n_patients:,} patients; bootstrap ARI on the {len(run.split.train):,} training "
+        "patients. η² of stay length: 0 is right, 1 is a clustering of stay lengths. ARI: 1 is full agreement, 0 is "
+        "chance; of the first steps, it is with the whole stay or with the truth. "
         "Truth is known on simulated cohorts only. Silhouettes live in each representation's own space and do not "
         "compare.",
         csv=honesty,
