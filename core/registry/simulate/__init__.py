@@ -4,6 +4,8 @@ patients -> experts or any policy (regimens) -> effects of drugs -> course to th
 """
 
 from core.registry.simulate.generate import registry_truth, simulate_registry
+from core.registry.simulate.oracle import oracle_policy
+from core.registry.simulate.report import calibration_report, expert_rank
 from core.registry.simulate.rollout import DecisionState, Policy, draw_combinations
 from core.registry.simulate.truth import RegistryTruth, RegistryValue
 
@@ -12,7 +14,10 @@ __all__ = [
     "Policy",
     "RegistryTruth",
     "RegistryValue",
+    "calibration_report",
     "draw_combinations",
+    "expert_rank",
+    "oracle_policy",
     "registry_truth",
     "simulate_registry",
 ]

@@ -11,7 +11,7 @@ from core.registry.simulate.effects import drug_effects
 from core.registry.simulate.patients import TRAITS
 
 # One entry for each transition: to 100 days, 6 months, 1 year, 2 years, 4 years.
-DEATH = (-3.0, -3.6, -3.2, -3.2, -3.2)
+DEATH = (-3.2, -3.9, -3.4, -3.5, -3.5)
 RELAPSE = (-1.7, -2.9, -2.6, -2.8, -3.2)
 NEW_ACUTE = (0.35, -2.0, -4.0, -5.0, -5.5)
 NEW_CHRONIC = (-2.4, -1.9, -1.7, -2.5, -3.0)
@@ -41,7 +41,7 @@ def chances(stage: int, trait: np.ndarray, indicators: np.ndarray, drugs: Mappin
     suppression = sum((effect[2] for effect in effects.values()), start=zero)
     ill = part["diabetes"] + part["hypertension"] + part["lung_disease"] + part["heart_disease"] + part["seizure"]
     death = DEATH[stage] + 0.45 * part["age"] + 0.35 * part["mismatch"] + 0.25 * ill
-    death = death + 1.5 * acute * (1 - 0.8 * efficacy["acute"]) + 0.9 * chronic * (1 - 0.8 * efficacy["chronic"])
+    death = death + 2.0 * acute * (1 - 0.8 * efficacy["acute"]) + 1.7 * chronic * (1 - 0.8 * efficacy["chronic"])
     relapse = RELAPSE[stage] - 0.3 * chronic - 0.2 * acute + 0.15 * part["age"] + suppression
     onset = 0.45 * part["mismatch"] + 0.35 * part["unrelated"] + 0.25 * part["female_to_male"] + 0.15 * part["age"]
     new_acute = NEW_ACUTE[stage] + onset - efficacy["prophylaxis"] - 0.5 * efficacy["acute"]
@@ -50,7 +50,7 @@ def chances(stage: int, trait: np.ndarray, indicators: np.ndarray, drugs: Mappin
     new_chronic = NEW_CHRONIC[stage] + onset + 0.8 * acute - protection
     stays_chronic = CHRONIC_STAYS[stage] + 0.4 * onset - 1.6 * efficacy["chronic"]
     return Chances(
-        death=_logistic(death + 0.9 * toxicity),
+        death=_logistic(death + 1.2 * toxicity),
         relapse=_logistic(relapse - efficacy["conditioning"]),
         acute=_logistic(np.where(acute > 0, stays_acute, new_acute)),
         chronic=_logistic(np.where(chronic > 0, stays_chronic, new_chronic)),

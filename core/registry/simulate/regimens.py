@@ -111,14 +111,13 @@ LEANINGS: dict[str, dict[str, dict[str, float]]] = {
         "topical corticosteroids": {"child": 0.8},
     },
 }
-SIZES = {"conditioning": 147, "prophylaxis": 128, "acute": 334, "chronic": 298}  # combinations that experts know
+SIZES = {"conditioning": 147, "prophylaxis": 128, "acute": 334, "chronic": 286}  # combinations that experts know
 TAIL = {"conditioning": 0.14, "prophylaxis": 0.12, "acute": 0.22, "chronic": 0.20}  # share beyond the usual regimens
 HEAVIER = 0.30  # log odds a drug and unit of risk
 TREAT = {  # by stage: chance of any drug without and with the disease that the decision treats
     "acute": {1: (0.10, 0.96), 2: (0.06, 0.94)},
-    "chronic": {1: (0.60, 0.97), 2: (0.28, 0.96), 3: (0.10, 0.95), 4: (0.06, 0.92)},
+    "chronic": {1: (0.60, 0.97), 2: (0.28, 0.96), 3: (0.11, 0.95), 4: (0.08, 0.92)},
 }
-SHARPER = {("chronic", 4): 1.05}  # late choices are more alike: factor of the log odds
 DISEASE = {"acute": 1, "chronic": 2}  # column of the indicators
 
 
@@ -193,8 +192,7 @@ def expert_probs(decision: str, trait: np.ndarray, indicators: np.ndarray, stage
         return _softmax(logits)
     without, with_disease = TREAT[decision][stage]
     treat = np.where(indicators[:, DISEASE[decision]], with_disease, without)[:, None]
-    given = _softmax(SHARPER.get((decision, stage), 1.0) * logits[:, 1:])
-    return np.concatenate([1 - treat, treat * given], axis=1)
+    return np.concatenate([1 - treat, treat * _softmax(logits[:, 1:])], axis=1)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,0 +1,93 @@
+"""The registry's definition: the published shape, and every contradiction named."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import StudyError
+from core.registry import RegistrySpec, load_registry_spec
+from core.study import STUDIES
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    return tomllib.loads((STUDIES / "transplant.toml").read_text(encoding="utf-8"))
+
+
+def test_shipped_registry_has_the_published_shape() -> None:
+    spec = load_registry_spec()
+    assert spec.days == (0, 100, 180, 365, 730, 1460)
+    shape = {d.name: (len(d.drugs), d.stages) for d in spec.decisions}
+    assert shape == {
+        "conditioning": (19, (0,)),
+        "prophylaxis": (14, (0,)),
+        "acute": (18, (1, 2)),
+        "chronic": (24, (1, 2, 3, 4)),
+    }
+    rewards = spec.rewards
+    assert (rewards.alive, rewards.acute_gvhd, rewards.chronic_gvhd, rewards.dead) == (1.0, 0.8, 0.7, 0.0)
+    assert spec.gamma == 0.99
+    assert spec.horizon == 5
+
+
+def test_columns_are_unique_and_hold_every_drug() -> None:
+    spec = load_registry_spec("transplant")
+    assert len(set(spec.columns)) == len(spec.columns) == 2 + 10 + 4 + 19 + 14 + 18 + 24
+    assert spec.decision("acute").columns[0] == "acute:systemic corticosteroids"
+
+
+def test_json_copy_rebuilds_the_same_registry() -> None:
+    spec = load_registry_spec()
+    assert RegistrySpec.from_values(spec.model_dump(mode="json"), "copy") == spec
+    assert load_registry_spec(spec) is spec
+
+
+def test_another_registry_comes_from_another_file(tmp_path: Path) -> None:
+    text = (STUDIES / "transplant.toml").read_text(encoding="utf-8").replace('name = "transplant"', 'name = "mine"', 1)
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    assert load_registry_spec(tmp_path / "mine.toml").name == "mine"
+
+
+def _set(values: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
+    at: Any = values
+    for part in path[:-1]:
+        at = at[part]
+    at[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("stages", 2, "day"), 50, "days increase"),
+        (("stages", 1, "name"), "transplant", "twice"),
+        (("features", 0, "name"), "alive", "reserved"),
+        (("features", 0, "name"), "acute:age", "colon"),
+        (("features", 0, "plausible"), [5.0, 1.0], "low < high"),
+        (("features", 1, "categories"), ["female"], "two different"),
+        (("decisions", 2, "stages"), [1, 3], "consecutive"),
+        (("decisions", 2, "stages"), [5], "last stage is the outcome"),
+        (("decisions", 2, "name"), "surgery", "decisions are"),
+        (("decisions", 1, "drugs"), ["MMF", "MMF"], "twice"),
+        (("decisions", 1, "drugs"), ["A+B"], "separator"),
+        (("gamma",), 1.5, "gamma"),
+        (("colour",), "red", "colour"),
+    ],
+)
+def test_a_contradiction_is_named(values: dict[str, Any], path: tuple[str | int, ...], value: Any, said: str) -> None:
+    _set(values, path, value)
+    with pytest.raises(StudyError, match=said):
+        RegistrySpec.from_values(values, "test")
+
+
+def test_unreadable_files_are_study_errors(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="does not exist"):
+        load_registry_spec(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("stages = [", encoding="utf-8")
+    with pytest.raises(StudyError, match="not valid TOML"):
+        load_registry_spec(tmp_path / "bad.toml")
+    with pytest.raises(StudyError, match="not in registry"):
+        load_registry_spec().decision("surgery")
