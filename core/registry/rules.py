@@ -120,7 +120,7 @@ def place_problems(
         return f"{words(row)} is given on day {spec.stages[int(stage[row])].day}; this decision is made on day {days}."
 
     yield from listed("drug-outside-stage", column, other, misplaced, remedy, words)
-    if "relapse" in indicators:
+    if "relapse" in indicators and "alive" in indicators:
         rows = np.flatnonzero(any_drug & (indicators["relapse"].values == 1) & (indicators["alive"].values == 1))
         message = f"rows with drugs after relapse: {len(rows):,}; kept, but relapse ends the decisions."
         yield from warned("drug-after-relapse", column, rows, message)
