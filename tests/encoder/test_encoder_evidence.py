@@ -1,9 +1,13 @@
-"""The quick encoder must find simulated phenotypes, must not be a clock, and must beat the rivals that see levels."""
+"""The quick encoder must find simulated phenotypes, must not be a clock, and must beat the rivals that see levels.
+
+In a second world the phenotypes are equally restless, so that only their slow courses tell them apart.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from core.cohort import simulate_cohort, split_cohort
+from core.cohort.simulate import mechanism
 from core.encoder import load_encoder, train_encoder
 from core.phenotypes import PhenotypeConfig, fit_phenotypes, honesty_table
 from core.runs.config import load_preset
@@ -34,7 +39,17 @@ class Evidence(NamedTuple):
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    folder: Path = tmp_path_factory.mktemp("quick_encoder")
+    return gather(tmp_path_factory.mktemp("quick_encoder"))
+
+
+@pytest.fixture(scope="module")
+def equally_restless(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    alike = {name: np.full(K, np.median(getattr(mechanism, name))) for name in ("MEMORY", "OWN_MEMORY")}
+    with mock.patch.multiple(mechanism, _COUPLING={}, **alike):
+        return gather(tmp_path_factory.mktemp("equally_restless"))
+
+
+def gather(folder: Path) -> Evidence:
     cohort, truth = simulate_cohort("mimic-iv", PATIENTS, SEED)
     split = split_cohort(cohort, SEED)
     data = make_trajectories(cohort, fit_scaler(cohort, split.train))
@@ -72,3 +87,11 @@ def test_patients_it_never_saw_are_grouped_as_well(evidence: Evidence) -> None:
 
 def test_the_first_steps_already_tell(evidence: Evidence) -> None:
     assert evidence.table.loc["encoder", "early_truth_ari"] > 0.35
+
+
+def test_phenotypes_that_differ_in_slow_courses_only_are_found_by_their_drift(equally_restless: Evidence) -> None:
+    found = equally_restless.table["truth_ari"]
+    assert found["encoder"] > 0.5
+    assert found["encoder"] > found["slope"] - 0.02
+    assert found["encoder"] > max(found["patient means"], found["mean squared change"]) + 0.3
+    assert equally_restless.table.loc["encoder", "eta2_length"] < 0.15
