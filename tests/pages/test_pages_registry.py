@@ -1,0 +1,304 @@
+"""The Registry page as a visitor meets it: first start, sources, every view of a run, a patient, who sees what."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from filelock import FileLock
+from streamlit.testing.v1 import AppTest
+
+from core.files import read_json, write_json
+from core.registry import save_registry, simulate_registry
+from core.runs.jobs import list_runs
+from pages.components.registry_options import group_options
+from pages.components.registry_patient import Filters, matching
+
+OWNER = "a-token-of-this-test-only"
+STRANGER = "somebody-else-altogether"
+TINY = {
+    "run.threads": "1",
+    "screening.epochs": "3",
+    "dqn.updates": "60",
+    "forest.n_trees": "4",
+    "reward_model.epochs": "2",
+    "evaluation.n_bootstrap": "40",
+    "evaluation.ope_bootstrap": "40",
+    "evaluation.truth_patients": "60",
+}
+
+
+@pytest.fixture(scope="module")
+def registry_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
+    from core.registry.config import registry_config
+    from core.registry.pipeline import train_registry
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "tiny_registry"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            cohort, _ = simulate_registry(300, seed=0)
+            for _ in train_registry(cohort, registry_config(TINY), folder, name="Tiny registry"):
+                pass
+            (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture
+def registry_run(app_data: Path, registry_folder: Path) -> str:
+    (app_data / "registry").mkdir()
+    (app_data / "registry" / "tiny").symlink_to(registry_folder, target_is_directory=True)
+    return "tiny"
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What would have been run in the background, instead of running it."""
+    from core.runs import jobs
+
+    calls: list[list[str]] = []
+
+    def note(folder: Path, command: list[str], owner: str, name: str) -> jobs.JobStatus:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "job.json", {"command": command, "owner": owner, "name": name, "pid": 0})
+        calls.append(command)
+        return jobs.JobStatus("waiting")
+
+    monkeypatch.setattr(jobs, "_launch", note)
+    return calls
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    next(button for button in page.button if button.label == label).click()
+    return rerun(page)
+
+
+def choose(page: AppTest, key: str, option: object) -> AppTest:
+    next(group for group in page.button_group if group.key == key).set_value(option)
+    return rerun(page)
+
+
+def rerun(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def texts(page: AppTest) -> str:
+    parts = [*page.markdown, *page.caption, *page.error, *page.success, *page.warning, *page.info]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def head(page: AppTest) -> str:
+    return "\n".join(str(block.proto.body) for block in page.get("html"))
+
+
+def test_first_start_offers_one_button_that_simulates_and_trains(open_page, app_data: Path, started) -> None:
+    page = open_page("registry")
+    assert "Research and teaching only" in head(page)
+    page = press(page, "Simulate 1,500 patients and train")
+    (command,) = started
+    assert command[3:5] == ["registry", "train"]
+    file = Path(command[5])
+    assert file.parent == app_data / "uploads" / OWNER / "registry"
+    assert f"--owner={OWNER}" in command
+    assert (app_data / "registry") in Path(command[command.index("--run") + 1]).parents
+    assert page.query_params["registry-job"] == ["simulated-registry-seed-0"] or page.query_params["registry-job"]
+
+
+def test_an_icu_run_alone_leaves_the_registry_empty_and_the_other_way_round(
+    open_page, app_run: str, app_data: Path, registry_run: str
+) -> None:
+    assert [run.name for run in list_runs(OWNER, app_data / "runs")] == ["Tiny run"]
+    (app_data / "registry" / "tiny").unlink()
+    page = open_page("registry")
+    assert "No registry yet" in texts(page)
+    assert "Tiny run" not in head(page)
+
+
+@pytest.mark.parametrize("view", ["Expert predictions", "Values", "Patient"])
+def test_views_without_a_run_say_what_to_do(open_page, view: str) -> None:
+    assert "No finished run of the registry study yet" in texts(open_page("registry", {"registry-view": view}))
+
+
+def test_simulating_stores_by_hash_and_shows_every_view(open_page, app_data: Path) -> None:
+    page = open_page("registry")
+    page = choose(page, "registry-size", 600)
+    page = press(page, "Simulate a registry")
+    cohort, _ = simulate_registry(600, 0)
+    assert [path.stem for path in app_data.glob("uploads/*/registry/*.parquet")] == [cohort.data_hash]
+    assert page.metric[0].value == "600"
+    for view in ("Stages", "Follow-up", "Features", "Combinations", "Notes"):
+        page = choose(page, "registry-cohort-view", view)
+        assert page.dataframe or page.get("plotly_chart") or "Nothing: every value" in texts(page)
+    shown = page.query_params["registry-cohort"]
+    assert cohort.data_hash in (shown, *shown)
+    other = open_page("registry", {"owner": STRANGER, "registry-cohort": cohort.data_hash})
+    assert not other.metric, "a registry belongs to the visitor who brought it"
+
+
+def upload(page: AppTest, name: str, content: bytes) -> AppTest:
+    page = choose(page, "registry-part", "Upload")
+    next(box for box in page.file_uploader if box.key == "registry-file").set_value((name, content, "text/csv"))
+    return rerun(page)
+
+
+def test_a_broken_upload_names_its_problems_and_a_good_one_is_accepted(open_page, app_data: Path, tmp_path) -> None:
+    cohort, _ = simulate_registry(40, seed=2)
+    path = save_registry(cohort, tmp_path / "mine.csv")
+    frame = pd.read_csv(path)
+    broken = frame.assign(age=frame["age"].where(frame.index != 3, 400)).drop(columns="alive")
+    page = upload(open_page("registry"), "broken.csv", broken.to_csv(index=False).encode())
+    assert next(button for button in page.button if button.label == "Accept this registry").disabled
+    assert "alive" in page.dataframe[-1].value.to_string()
+    page = upload(open_page("registry"), "mine.csv", path.read_bytes())
+    assert "Usable: 40 patients" in texts(page)
+    press(page, "Accept this registry")
+    assert [file.stem for file in app_data.glob("uploads/*/registry/*.parquet")] == [cohort.data_hash]
+
+
+def test_changed_settings_go_to_the_command_line(open_page, registry_run: str, started) -> None:
+    page = choose(open_page("registry"), "registry-part", "Train")
+    page.number_input(key="setting-dqn.updates").set_value(500)
+    page = rerun(page)
+    page.text_input(key="registry-name").set_value("My first")
+    press(rerun(page), "Run")
+    (command,) = started
+    assert command[command.index("--set") + 1] == "dqn.updates=500"
+    assert "--name=My first" in command
+    assert Path(command[command.index("--run") + 1]).name == "my-first"
+
+
+ALL_VIEWS = [
+    ("Expert predictions", "registry-accuracy-view", view)
+    for view in ("Initial treatment", "Acute GVHD", "Chronic GVHD", "Calibration", "Table")
+] + [
+    ("Values", "registry-values-view", view)
+    for view in ("Matched rewards", "Model-based rewards", "Whole course", "Table")
+]
+
+
+@pytest.mark.parametrize(("view", "key", "part"), ALL_VIEWS)
+def test_every_view_of_a_run_draws(open_page, registry_run: str, view: str, key: str, part: str) -> None:
+    page = choose(open_page("registry", {"registry-view": view}), key, part)
+    assert page.get("plotly_chart") or page.dataframe
+    assert "simulated data" in head(page)
+    assert "Tiny registry" in head(page)
+    assert not page.error
+
+
+def test_matched_means_are_shown_with_the_warning_numbers_and_truth(open_page, registry_run: str) -> None:
+    page = open_page("registry", {"registry-view": "Values"})
+    assert "confounded" in texts(page)
+    assert "Example from the simulator" in texts(page)
+    figure = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert any(trace["marker"]["symbol"] == "line-ns" for trace in figure["data"])
+    assert any("n = " in note["text"] for note in figure["layout"]["annotations"])
+    table = page.dataframe[0].value
+    assert {"95 % interval", "matched", "true value"} <= set(table.columns)
+
+
+def test_off_policy_estimates_carry_support_and_truth(open_page, registry_run: str) -> None:
+    page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Table")
+    table = page.dataframe[0].value
+    assert {"PHWIS", "PHWDR", "ESS", "support", "true value", "matched, acute"} <= set(table.columns)
+    unsupported = table[table["support"] == "not supported"]
+    assert all(text.startswith("(") for text in unsupported["PHWDR"])
+
+
+def patient_page(open_page, **params: str) -> AppTest:
+    return open_page("registry", {"registry-view": "Patient", **{f"registry-{k}": v for k, v in params.items()}})
+
+
+def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_run: str, registry_folder: Path) -> None:
+    from core.registry.view import RegistryView
+
+    run = RegistryView(registry_folder)
+    points = run.points["chronic"]
+    place = int(np.flatnonzero(points.stage == 2)[0])
+    patient = int(points.patient[place])
+    page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4")
+    assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.subheader]
+    options = run.recommend(patient, 2, "chronic", 4, 0.0)
+    shown = page.dataframe[-2].value  # the options; what was screened out comes last
+    allowed = options[options["screened"] & (options["count"] >= 5)]
+    assert set(shown["combination"]) == set(allowed["name"])
+    assert shown["group"].is_monotonic_increasing
+    out = page.dataframe[-1].value
+    assert len(out) == len(options) - 4
+    assert out["reason"].str.contains("the screen keeps 4").all()
+
+
+def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(
+    open_page, registry_run: str, registry_folder: Path
+) -> None:
+    from core.registry.view import RegistryView
+
+    run = RegistryView(registry_folder)
+    patient = int(run.points["chronic"].patient[0])
+    stage = int(run.points["chronic"].stage[0])
+    best = run.recommend(patient, stage, "chronic", 1, 0.0)["probability"].max()
+    assert best < 0.9
+    page = patient_page(open_page, patient=str(patient), stage=str(stage), decision="chronic", floor="100", n="1")
+    refused = "No options are ranked here" in texts(page)
+    assert refused == (best < 0.1 or run.recommend(patient, stage, "chronic", 1, 0.0)["count"].iloc[0] < 5)
+
+
+def test_initial_decisions_show_experts_only(open_page, registry_run: str) -> None:
+    page = patient_page(open_page, patient="3", stage="0", decision="prophylaxis")
+    assert "No policy is learned for this decision" in texts(page)
+    assert "Q" not in page.dataframe[-2].value.columns
+
+
+@pytest.mark.parametrize("params", [{"patient": "99999999"}, {"patient": "x", "stage": "77", "decision": "surgery"}])
+def test_a_malformed_link_does_no_harm(open_page, registry_run: str, params: dict[str, str]) -> None:
+    page = patient_page(open_page, **params)
+    assert page.subheader
+    assert not page.error
+
+
+def test_next_goes_through_the_filtered_list(open_page, registry_run: str) -> None:
+    page = patient_page(open_page, patient="0")
+    page.multiselect(key="registry-filter-outcome").set_value(["dead"])
+    page = rerun(page)
+    assert "outside of the filters" in next(box for box in page.selectbox if box.key == "registry-pick").label
+    page = press(page, "Next")
+    assert "**died**" in texts(page)
+
+
+def test_filters_hold_together() -> None:
+    everyone = pd.DataFrame(
+        {
+            "outcome": ["dead", "well", "well"], "acute_gvhd": [True, False, True], "split": ["test", "test", "train"],
+            "hla_match": ["matched", "mismatched", "matched"], "age": [10.0, 40.0, 70.0],
+        }
+    )  # fmt: skip
+    assert matching(everyone, Filters()).tolist() == [0, 1, 2]
+    assert matching(everyone, Filters(outcomes=("well",), had=("acute_gvhd",))).tolist() == [2]
+    assert matching(everyone, Filters(splits=("test",), category=("hla_match", ("matched",)))).tolist() == [0]
+    assert matching(everyone, Filters(age=(30, 80))).tolist() == [1, 2]
+
+
+def test_options_that_records_cannot_tell_apart_stand_together() -> None:
+    options = pd.DataFrame(
+        {"q": [2.0, 1.95, 1.5, 1.4], "low": [0.7, 0.7, 0.7, np.nan], "high": [0.72, 0.72, 0.72, np.nan]}
+    )
+    assert group_options(options, 0.06)["group"].tolist() == [1, 1, 2, 3]
+    wide = options.assign(low=0.4, high=1.0)  # half-width 0.3
+    assert group_options(wide, 0.06)["group"].tolist() == [1, 1, 2, 2]
+
+
+def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, registry_folder: Path) -> None:
+    folder = app_data / "registry" / "private"
+    shutil.copytree(registry_folder, folder)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"owner": STRANGER})
+    page = open_page("registry", {"registry-run": "private", "registry-view": "Values"})
+    assert "No finished run" in texts(page)
+    owner = open_page("registry", {"owner": STRANGER, "registry-run": "private", "registry-view": "Values"})
+    assert "Tiny registry" in head(owner)
