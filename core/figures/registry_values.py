@@ -24,7 +24,7 @@ POLICIES: Mapping[str, Style] = {
     "most-frequent": Style("One size fits all", "#D55E00", "dashdot", "triangle-up"),
     "baseline": Style("All other combinations", "#A3886A", "dot", "x"),
 }
-HALF = "-half"
+MIXED = "-mixed"
 ESTIMATORS: Mapping[str, tuple[str, str, str]] = {
     "matched": ("matched mean", "#E69F00", "circle"),
     "phwis": ("PHWIS", ESTIMATOR_COLORS["phwis"], "square"),
@@ -33,10 +33,10 @@ ESTIMATORS: Mapping[str, tuple[str, str, str]] = {
 
 
 def registry_policy(policy: str) -> Style:
-    """Look of a policy; hollow where it is followed half the time, gray where it is not one of the published ones."""
-    base = policy.removesuffix(HALF)
+    """Look of a policy; hollow where it is mixed with the experts', gray where it is not one of the published ones."""
+    base = policy.removesuffix(MIXED)
     look = POLICIES.get(base, Style(base, NEUTRAL, "longdash", "circle-open"))
-    return look if base == policy else replace(look, name=f"{look.name}, half", symbol=f"{look.symbol}-open")
+    return look if base == policy else replace(look, name=f"{look.name}, mixed", symbol=f"{look.symbol}-open")
 
 
 def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "mean cumulative reward") -> go.Figure:

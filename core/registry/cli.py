@@ -97,7 +97,9 @@ def demo(options: argparse.Namespace) -> None:
 def _line(values: dict) -> str:
     """PHWDR with interval and ESS, and the true value where it is known."""
     found = values["phwdr"]
-    text = f"PHWDR {found['value']:6.3f} [{found['low']:6.3f}, {found['high']:6.3f}]   ESS {found['ess']:7.1f}"
+    text = "no recorded course follows it"
+    if found["value"] is not None:
+        text = f"PHWDR {found['value']:6.3f} [{found['low']:6.3f}, {found['high']:6.3f}]   ESS {found['ess']:7.1f}"
     if values["true_value"] is not None:
         text += f"   true {values['true_value']:6.3f} (SE {values['true_se']:.3f})"
     return text

@@ -83,7 +83,7 @@ class RegistryEvaluationGroup(Config):
     screen_n: int = Field(10, ge=1, description="Screened policies choose among the experts' N most likely sets")
     screen_threshold: float = Field(0.0, ge=0, lt=1, description="... whose probability is at least this")
     follow_share: float = Field(
-        0.5, gt=0, le=1, description="How often a -half policy follows the recommendation rather than the experts"
+        0.1, gt=0, le=1, description="How often a -mixed policy follows the recommendation rather than the experts"
     )
     n_bootstrap: int = Field(5000, ge=0, description="Bootstrap samples of matched and model-based rewards")
     ope_bootstrap: int = Field(1000, ge=0, description="Bootstrap samples of PHWIS and PHWDR")

@@ -24,6 +24,7 @@ from core.evaluation import phwdr_many, phwis_many, propensities, support_grade
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import state_rewards
 from core.rng import stream
+from core.types import OPEResult
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog; policies that follow the experts share it
 RIDGE = 10.0  # penalty of the critic's coefficients
@@ -104,7 +105,7 @@ class Points:
         """What a policy gives a combination outside the catalog: nothing, but where it follows the experts."""
         if policy == "observed":
             return UNSEEN
-        return (1 - follow_share) * UNSEEN if policy.endswith("-half") else 0.0
+        return (1 - follow_share) * UNSEEN if policy.endswith("-mixed") else 0.0
 
 
 def behavior_propensities(courses: Courses, treatments: Mapping[str, Points], kept_share: np.ndarray) -> np.ndarray:
@@ -225,21 +226,26 @@ def off_policy_table(
 
     phwis = phwis_many(courses.rewards, mask, pi, behavior, gamma, n_bootstrap, rng())
     phwdr = phwdr_many(courses.rewards, mask, pi, behavior, np.stack(q_taken), np.stack(v), gamma, n_bootstrap, rng())
-    rows = []
-    for i, policy in enumerate(policies):
-        for result in (phwis[i], phwdr[i]):
-            rows.append(
-                {
-                    "policy": policy,
-                    "estimator": result.estimator,
-                    "value": result.value,
-                    "low": result.low,
-                    "high": result.high,
-                    "ess": result.ess,
-                    "zero_weight": result.zero_weight,
-                    "max_weight": result.max_weight,
-                    "support": support_grade(result.ess, result.n, result.zero_weight, result.max_weight, ess_floor),
-                    "n": result.n,
-                }
-            )
+    rows = [
+        {"policy": policy, **_row(result, ess_floor)}
+        for i, policy in enumerate(policies)
+        for result in (phwis[i], phwdr[i])
+    ]
     return pd.DataFrame(rows)
+
+
+def _row(result: OPEResult, ess_floor: float) -> dict[str, object]:
+    """One estimate with its support; where no course agrees with the policy to its end there is none, and ESS is 0."""
+    known = result.zero_weight < 1
+    ess = result.ess if known else 0.0
+    return {
+        "estimator": result.estimator,
+        "value": result.value if known else np.nan,
+        "low": result.low if known else np.nan,
+        "high": result.high if known else np.nan,
+        "ess": ess,
+        "zero_weight": result.zero_weight,
+        "max_weight": result.max_weight if known else np.nan,
+        "support": support_grade(ess, result.n, result.zero_weight, result.max_weight, ess_floor),
+        "n": result.n,
+    }

@@ -7,9 +7,9 @@ most-frequent  one size fits all: what was given most often to training patients
                treats, and to those without (which is no drug)
 observed       what the experts do: the screening network's calibrated probabilities
 
-A -half policy follows its recommendation in a share of the decisions and the experts in the others. It exists for
-off-policy estimates: a policy that is certain of one combination in 283 agrees with few recorded courses to the end,
-one that sometimes follows the experts overlaps with all of them.
+A -mixed policy follows its recommendation in a small share of the decisions (`follow_share`) and the experts in the
+others. It exists for off-policy estimates: a policy that is certain of one combination in 283 agrees with hardly any
+recorded course to the end, one that mostly follows the experts overlaps with all of them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from core.registry.simulate import DecisionState, draw_combinations
 OBSERVED = "observed"
 GREEDY = ("dqn", "dqn-screened", "random-forest", "most-frequent")
 POLICIES = (*GREEDY, OBSERVED)
-HALF = "-half"
-HALF_POLICIES = tuple(f"{name}{HALF}" for name in GREEDY)
+MIXED = "-mixed"
+MIXED_POLICIES = tuple(f"{name}{MIXED}" for name in GREEDY)
 DISEASE = {"acute": "acute_gvhd", "chronic": "chronic_gvhd"}  # decisions with Q-networks, and what they treat
 TITLES = {
     "dqn": "DQN",
@@ -41,10 +41,10 @@ TITLES = {
     "random-forest": "Random forest",
     "most-frequent": "One size fits all",
     "observed": "Observed",
-    "dqn-half": "DQN, followed half the time",
-    "dqn-screened-half": "DQN screened, followed half the time",
-    "random-forest-half": "Random forest, followed half the time",
-    "most-frequent-half": "One size fits all, followed half the time",
+    "dqn-mixed": "Experts with some DQN",
+    "dqn-screened-mixed": "Experts with some screened DQN",
+    "random-forest-mixed": "Experts with some random forest",
+    "most-frequent-mixed": "Experts with some one size fits all",
     "baseline": "All other combinations",
 }
 
@@ -79,7 +79,7 @@ class TreatmentModels:
 
     def choices(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
         """(n,) combination that a policy other than `observed` recommends."""
-        policy = policy.removesuffix(HALF)
+        policy = policy.removesuffix(MIXED)
         if policy == "dqn":
             return self.q(states, stage).argmax(axis=1)
         if policy == "dqn-screened":
@@ -105,7 +105,7 @@ class TreatmentModels:
         chosen: dict[str, np.ndarray] = {}
         found = {}
         for policy in policies:
-            name = policy.removesuffix(HALF)
+            name = policy.removesuffix(MIXED)
             if name != OBSERVED and name not in chosen:
                 chosen[name] = np.zeros_like(expert)
                 chosen[name][np.arange(len(states)), self.choices(name, states, stage, screen)] = 1
@@ -135,7 +135,7 @@ class SimulatedPolicy:
 
     def __call__(self, state: DecisionState) -> np.ndarray:
         states, stage = self.encoder.transform(state.frame), np.full(len(state), state.stage)
-        if self.policy.endswith(HALF):
+        if self.policy.endswith(MIXED):
             probs = self.models.probs(self.policy, states, stage, self.screen, self.follow_share)
             return draw_combinations(self.models.catalog, probs, state.uniform)
         return self.models.catalog.decode(self.models.choices(self.policy, states, stage, self.screen))

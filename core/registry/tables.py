@@ -13,12 +13,12 @@ from core.registry.cohort import RegistryCohort
 from core.registry.decisions import DecisionData, decision_points
 from core.registry.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
 from core.registry.ope import Courses, Points, Recorded, make_courses, off_policy_table
-from core.registry.policies import DISEASE, GREEDY, HALF_POLICIES, OBSERVED, POLICIES
+from core.registry.policies import DISEASE, GREEDY, MIXED_POLICIES, OBSERVED, POLICIES
 from core.registry.screening import accuracy_table, calibration_table
 from core.registry.view import RegistryView
 from core.rng import derive_seed
 
-EVALUATED = (*POLICIES, *HALF_POLICIES)
+EVALUATED = (*POLICIES, *MIXED_POLICIES)
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.registry import decision_look
-from core.figures.registry_values import ESTIMATORS, HALF, modeled_by_stage, registry_policy, value_forest
+from core.figures.registry_values import ESTIMATORS, MIXED, modeled_by_stage, registry_policy, value_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval
 from pages.components.estimates import rows_of
 from pages.components.export import show, table
@@ -131,9 +131,9 @@ def _modeled(run: RegistryView) -> None:
     table(wide.drop(columns="day"), "registry-modeled-table", name="modeled-rewards", csv=run.modeled)
 
 
-def whole_course(run: RegistryView, *, halves: bool) -> pd.DataFrame:
-    """Off-policy estimates with the truth, as the forest takes them; `halves` adds policies followed half the time."""
-    rows = run.ope if halves else run.ope[~run.ope["policy"].str.endswith(HALF)]
+def whole_course(run: RegistryView, *, mixed: bool) -> pd.DataFrame:
+    """Off-policy estimates with the truth, as the forest takes them; `mixed` adds experts with a little of a policy."""
+    rows = run.ope if mixed else run.ope[~run.ope["policy"].str.endswith(MIXED)]
     truth = run.truth
     if len(truth):
         rows = rows.merge(truth[["policy", "true_value", "true_se"]], on="policy", how="left")
@@ -152,21 +152,23 @@ def _with_error(values: pd.Series, errors: pd.Series) -> list[str]:
 
 
 def _whole(run: RegistryView) -> None:
-    st.markdown("**Expected sum of rewards over the whole course if a policy decided on acute and chronic treatment**")
-    halves = st.toggle(
-        "Also policies followed half the time, the experts otherwise",
+    st.markdown(
+        "**Expected sum of rewards from the first treatment stage on, if a policy decided on acute and chronic treatment**"
+    )
+    mixed = st.toggle(
+        "Also the experts mixed with a little of each policy",
         value=True,
-        key="registry-halves",
+        key="registry-mixed",
         help="A policy that is certain of one combination in hundreds agrees with few recorded courses to the end. One "
         "that sometimes follows the experts overlaps with all of them, so records can tell what it is worth.",
     )
-    rows = whole_course(run, halves=halves)
+    rows = whole_course(run, mixed=mixed)
     if rows.empty:
         empty("Nothing estimated", "This run holds no off-policy estimates.")
         return
     known = bool(rows["true_value"].notna().any())
     show(
-        value_forest(rows, truth=known, x_title="expected sum of rewards, transplant to the last stage"),
+        value_forest(rows, truth=known, x_title="expected sum of rewards from the first treatment stage on"),
         "registry-whole",
         "Off-policy estimates of each policy: "
         + "; ".join(
@@ -184,7 +186,7 @@ def _whole(run: RegistryView) -> None:
 def _table(run: RegistryView) -> None:
     """Every policy in one line: matched means beside off-policy estimates, support and truth."""
     st.markdown("**Matched means beside estimates that weigh what was done**")
-    rows, known = whole_course(run, halves=True), len(run.truth) > 0
+    rows, known = whole_course(run, mixed=True), len(run.truth) > 0
     lines = []
     for policy, part in rows.groupby("policy", sort=False):
         line: dict[str, object] = {"policy": registry_policy(str(policy)).name}

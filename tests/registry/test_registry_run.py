@@ -15,7 +15,7 @@ from core.errors import ArtifactError, CohortError, RunError
 from core.registry.config import registry_config
 from core.registry.load import load_registry
 from core.registry.pipeline import learning_stages, train_registry
-from core.registry.policies import GREEDY, HALF_POLICIES, POLICIES
+from core.registry.policies import GREEDY, MIXED_POLICIES, POLICIES
 from core.registry.view import RegistryView
 from core.runs.jobs import read_job
 
@@ -92,7 +92,7 @@ def test_a_screened_choice_is_always_among_the_likely(view: RegistryView) -> Non
         probs = models.expert_probs(data.states, data.stage)
         place = (probs > probs[np.arange(len(chosen)), chosen][:, None]).sum(axis=1)
         assert place.max() < view.screen.n
-        for policy in (*POLICIES, *HALF_POLICIES):
+        for policy in (*POLICIES, *MIXED_POLICIES):
             total = models.probs(policy, data.states[:20], data.stage[:20], view.screen, 0.5).sum(axis=1)
             np.testing.assert_allclose(total, 1, rtol=1e-4)
 
@@ -131,7 +131,7 @@ def test_evaluate_writes_the_document_with_truth_and_intervals(
     document = json.loads(out.read_text())
     assert document["cohort"]["split"] == "test"
     assert document["cohort"]["simulated"]
-    assert set(document["policies"]) == {*POLICIES, *HALF_POLICIES}
+    assert set(document["policies"]) == {*POLICIES, *MIXED_POLICIES}
     for name in POLICIES:
         policy = document["policies"][name]
         assert policy["true_se"] > 0

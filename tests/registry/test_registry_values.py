@@ -107,7 +107,7 @@ def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
     states = s[..., None].astype(np.float32)
     here = s[course, step]
     always = np.tile([0.0, 1.0], (len(course), 1))
-    policies = {"observed": expert(here), "dqn": always, "dqn-half": 0.5 * always + 0.5 * expert(here)}
+    policies = {"observed": expert(here), "dqn": always, "dqn-mixed": 0.5 * always + 0.5 * expert(here)}
     points = Points(
         course, step, here[:, None].astype(np.float32), a[course, step], a[course, step][:, None],
         np.array([[0], [1]], dtype=np.uint8), expert(here), policies,
@@ -115,7 +115,7 @@ def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
     return Recorded(Courses(1, np.arange(n), going, followed, rewards), {"chronic": points}, states)
 
 
-def estimates(test: Recorded, train: Recorded, policies=("observed", "dqn", "dqn-half")) -> pd.DataFrame:
+def estimates(test: Recorded, train: Recorded, policies=("observed", "dqn", "dqn-mixed")) -> pd.DataFrame:
     settings = {"gamma": GAMMA, "indicator_columns": (0,), "follow_share": 0.5, "n_bootstrap": 100, "ess_floor": 30.0}
     return off_policy_table(train, test, policies, seed=0, **settings).set_index(["policy", "estimator"])
 
@@ -125,7 +125,7 @@ def true_value(probs: np.ndarray) -> float:
     return (1 + GAMMA) * (0.5 + 0.5 * 0.5 * probs[0])
 
 
-TRUE = {"observed": true_value([0.3, 0.7]), "dqn": true_value([1, 1]), "dqn-half": true_value([0.65, 0.85])}
+TRUE = {"observed": true_value([0.3, 0.7]), "dqn": true_value([1, 1]), "dqn-mixed": true_value([0.65, 0.85])}
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.3])
@@ -165,7 +165,7 @@ def test_a_combination_outside_the_catalog_counts_for_the_experts_alone():
     points = test.treatments["chronic"]
     points.actions[:50] = -1
     assert (points.taken(points.policies["dqn"], points.unseen("dqn", 0.5))[:50] == 0).all()
-    ratio = points.taken(points.policies["dqn-half"], points.unseen("dqn-half", 0.5)) / points.taken(
+    ratio = points.taken(points.policies["dqn-mixed"], points.unseen("dqn-mixed", 0.5)) / points.taken(
         points.expert, 1e-3
     )
     np.testing.assert_allclose(ratio[:50], 0.5)
