@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.errors import PhenoPolicyError
 from core.figures.experiments import sweep_map
-from core.figures.theme import fmt_lambda
+from core.figures.theme import fmt, fmt_interval, fmt_lambda
 from core.files import read_table
 from core.runs.summaries.sweeps import sweep_grid
+from pages.components.estimates import bracketed
 from pages.components.experiment_folders import SWEEP, sweeps
 from pages.components.export import show, table
 from pages.components.frame import empty, failed
@@ -85,13 +86,25 @@ def _sweep(rows: pd.DataFrame, name: str) -> None:
 
 
 def _table(part: pd.DataFrame, name: str) -> None:
-    shown = part.drop(columns=["preset", "mode"]).round(3)
-    shown["lambda_"] = shown["lambda_"].map(fmt_lambda)
+    """One row a cell: values with intervals, ESS and support; the CSV holds every column."""
+    lines = []
+    for row in part.to_dict("records"):
+        line = {"seed": row["seed"], "K": row["n_clusters"], "λ": fmt_lambda(row["lambda_"])}
+        for metric in ("phwis", "phwdr"):
+            if metric in row:
+                interval = fmt_interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
+                line[METRICS[metric]] = bracketed(f"{fmt(row[metric])} {interval}", row["support"])
+        line |= {"ESS": fmt(row["ess"], 1), "support": row["support"]}
+        if np.isfinite(row.get("true_value", np.nan)):
+            line["true value"] = f"{fmt(row['true_value'])} ± {fmt(row['true_se'])}"
+        lines.append(line)
     table(
-        shown.rename(columns={"n_clusters": "K", "lambda_": "λ"}),
+        pd.DataFrame(lines),
         "sweep-table",
         name=f"sweep-{name}",
-        caption=f"{len(part)} cells, one row each.",
+        caption=f"{len(part)} cells, one row each, with 95 % bootstrap intervals; in brackets: not supported by the "
+        "records. True value ± standard error, where the run rolled the cell out.",
         csv=part,
-        height=320,
+        height=min(38 + 35 * len(part), 400),
+        placeholder="–",
     )

@@ -1,0 +1,221 @@
+"""The Experiments page: runs, two runs beside each other, tables of an experiment, lab, sweeps, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.experiments.document import write_tables
+from core.experiments.repeats import machine
+from core.experiments.settings import ExperimentSettings
+from core.files import read_json, write_json, write_table
+from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
+from core.runs.summaries.sweeps import sweep_grid
+from core.runs.view import RunView
+
+SETTINGS = {
+    "title": "For a test",
+    "presets": ["quick"],
+    "repeats": [1, 2, 3],
+    "development": {"like": "mimic-iv", "patients": 160, "seed": 3},
+}
+
+
+def choose(page: AppTest, name: str) -> AppTest:
+    next(group for group in page.button_group if group.key == "experiments-view").set_value(name)
+    page.run()
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def texts(page: AppTest) -> str:
+    return " ".join(str(part.value) for part in (*page.markdown, *page.caption, *page.warning, *page.error))
+
+
+def figures(page: AppTest) -> list[dict]:
+    return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def variant(tiny_run: Path, folder: Path, name: str, owner: str = "") -> Path:
+    """A copy of the tiny run under another name and lambda; its arrays are shared."""
+    folder.mkdir(parents=True)
+    for path in tiny_run.iterdir():
+        if path.name != "manifest.json" and not path.name.startswith("."):
+            (folder / path.name).symlink_to(path, target_is_directory=path.is_dir())
+    manifest = read_json(tiny_run / "manifest.json")
+    manifest |= {"name": name, "owner": owner}
+    manifest["config"]["fusion"]["lambda_"] = 4.0
+    write_json(folder / "manifest.json", manifest)
+    return folder
+
+
+@pytest.fixture
+def experiment(app_data: Path, tiny_run: Path) -> Path:
+    """An experiment whose repeats are the tiny run's values, moved a little."""
+    folder = app_data / "experiments" / "small"
+    folder.mkdir(parents=True)
+    view = RunView(tiny_run)
+    fusion = view.config.fusion
+    rows = view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
+    rows = pd.concat([rows.assign(repeat=repeat, value=rows["value"] + repeat) for repeat in (1, 2, 3)])
+    shared = {"preset": "quick", "cohort": "development", "like": "mimic-iv", "simulated": True, "own_mode": True}
+    shape = dict.fromkeys(("max_probability", "distance_from_uniform", "distance_from_clinicians"), 0.5)
+    write_table(folder / "evaluations.parquet", rows.assign(**shared, **shape))
+    settings = ExperimentSettings.build(SETTINGS).model_dump(mode="json")
+    cells = [{"preset": "quick", "repeat": repeat, "seconds": 1.0} for repeat in (1, 2, 3)]
+    record = {"name": "small", "written": "2025-01-02T03:04:05+00:00", "settings": settings, "machine": machine()}
+    write_json(folder / "experiment.json", {**record, "cells": cells})
+    write_tables(folder)
+    return folder
+
+
+@pytest.mark.parametrize("view", ["Two runs", "Published tables", "Estimators", "Sweeps", "Report"])
+def test_an_empty_view_says_how_to_fill_it(open_page, view: str) -> None:
+    page = choose(open_page("experiments"), view)
+    said = texts(page)
+    assert any(word in said for word in ("make experiment", "core sweep", "Train another", "No finished run"))
+
+
+def test_runs_are_listed_with_their_settings_and_those_of_others_are_not(
+    open_page, app_run, app_data, tiny_run
+) -> None:
+    variant(tiny_run, app_data / "runs" / "hidden", "Hidden run", owner="the-token-of-somebody-else")
+    page = open_page("experiments", {"run": app_run})
+    shown = page.dataframe[0].value
+    assert shown["run"].tolist() == ["Tiny run"]
+    first, view = shown.iloc[0], RunView(tiny_run)
+    assert first["K"] == view.config.phenotypes.n_clusters
+    assert first["λ"] == view.config.fusion.lambda_
+    assert first["data hash"] == view.manifest.data_hash
+    assert first["duration (s)"] == pytest.approx(sum(s.seconds for s in view.manifest.stages.values()), abs=0.1)
+
+
+def test_two_runs_are_compared_by_settings_values_and_phenotypes(open_page, app_run, app_data, tiny_run) -> None:
+    variant(tiny_run, app_data / "runs" / "other", "Other <b>run</b>")
+    page = choose(open_page("experiments", {"run": app_run}), "Two runs")
+    settings, values = (frame.value for frame in page.dataframe[:2])
+    assert settings["setting"].tolist() == ["fusion.lambda_"]
+    assert "adjusted Rand index" in " ".join(metric.label for metric in page.metric)
+    assert page.metric[0].value == "1.00", "the same clustering"
+    assert (values["B minus A"] != "").all()
+    clinicians = values[values["policy"] == "Clinicians"].iloc[0]
+    assert clinicians["B minus A"].strip("()").startswith("+0.00 [0.00, 0.00]"), "paired on the same patients"
+    assert "paired on the same test patients" in texts(page)
+
+
+def test_a_difference_of_runs_is_that_of_their_values(tiny_run: Path, tmp_path: Path) -> None:
+    first, second = RunView(tiny_run), RunView(variant(tiny_run, tmp_path / "other", "Other"))
+    assert differing_settings(first, second)["second"].tolist() == ["4.0"]
+    found = value_differences(first, second, ["clinician", "fused"]).set_index("policy")
+    values = shared_values(first, second, "phwis").set_index("policy")
+    for policy in ("clinician", "fused"):
+        expected = values.loc[policy, "value_b"] - values.loc[policy, "value_a"]
+        assert found.loc[policy, "difference"] == pytest.approx(expected)
+        assert found.loc[policy, "low"] <= expected <= found.loc[policy, "high"]
+    agreement = phenotype_agreement(first, second)
+    assert agreement is not None
+    assert agreement.ari == pytest.approx(1.0)
+
+
+def test_unequal_test_parts_are_not_paired(tiny_run: Path, tmp_path: Path) -> None:
+    other = variant(tiny_run, tmp_path / "other", "Other")
+    first, second = RunView(tiny_run), RunView(other)
+    second.split = type(first.split)(train=first.split.train, valid=first.split.test, test=first.split.valid)
+    found = value_differences(first, second, ["clinician"]).iloc[0]
+    assert not found["paired"]
+    assert found["high"] > found["low"]
+
+
+def test_the_published_table_stands_beside_ours(open_page, app_run, experiment: Path) -> None:
+    page = choose(open_page("experiments", {"run": app_run}), "Published tables")
+    shown = page.dataframe[0].value.set_index("policy")
+    assert shown.loc["Clinician", "published PHWIS"] == "5.78 ± 0.02"
+    fused = next(name for name in shown.index if name.startswith("HOPAS-B (fused)"))
+    assert shown.loc[fused, "published PHWDR"] == "9.39 ± 0.87"
+    assert "±" in shown.loc[fused, "PHWIS"]
+    assert "simulated, like MIMIC-IV" in texts(page)
+    (boxes,) = figures(page)
+    assert sum(trace["type"] == "box" for trace in boxes["data"]) >= 8
+    page.selectbox(key="experiment-table").set_value("gains_over_clinicians").run()
+    assert not page.exception
+    assert "p, sign-flip" in page.dataframe[0].value.columns
+
+
+def test_an_experiment_that_is_cut_short_says_how_far_it_came(open_page, app_run, experiment: Path) -> None:
+    (experiment / "tables.json").unlink()
+    page = choose(open_page("experiments", {"run": app_run}), "Published tables")
+    assert "0 of 3 runs are done" in texts(page)
+
+
+def test_a_sweep_is_a_heat_map_of_means(open_page, app_run, app_data: Path) -> None:
+    rows = pd.DataFrame(
+        [
+            {"preset": "quick", "seed": seed, "n_clusters": k, "lambda_": lambda_, "mode": "prospective"}
+            | {
+                "policy": "fused",
+                "phwis": 10.0 * k + seed,
+                "ess": 5.0,
+                "support": "not supported" if k == 2 else "weak",
+            }
+            for seed in (1, 2)
+            for k in (2, 3)
+            for lambda_ in (0.0, np.inf)
+        ]
+    )
+    grid = sweep_grid(rows, "phwis")
+    assert grid.mean.tolist() == [[21.5, 21.5], [31.5, 31.5]]
+    assert grid.unsupported.tolist() == [[True, True], [False, False]]
+    folder = app_data / "sweeps" / "first"
+    folder.mkdir(parents=True)
+    write_table(folder / "sweep.parquet", rows)
+    page = choose(open_page("experiments", {"run": app_run}), "Sweeps")
+    (heat,) = figures(page)
+    assert np.ravel(heat["data"][0]["text"]).tolist() == ["(21.50)", "(21.50)", "31.50", "31.50"]
+    assert len(page.dataframe[0].value) == 8
+
+
+def test_the_lab_shows_coverage_with_its_interval(open_page, app_run, app_data: Path) -> None:
+    rows = [
+        {
+            "study": "simulated",
+            "propensities": "knn",
+            "band": band,
+            "estimator": name,
+            "n": 20,
+            "bias": 0.1,
+            "rmse": 1.0,
+        }
+        | {"coverage": 0.9, "coverage_low": 0.7, "coverage_high": 0.97, "width": 3.0, "truth_se": 0.05}
+        for band in ("0 to 10", "10 to 30")
+        for name in ("phwis", "phwdr")
+    ]
+    folder = app_data / "experiments" / "lab"
+    folder.mkdir(parents=True)
+    settings = {"n_patients": 100, "seeds": [1, 2], "n_bootstrap": 50}
+    write_json(folder / "summary.json", {"settings": settings, "by_ess": rows, "ranks": []})
+    page = choose(open_page("experiments", {"run": app_run}), "Estimators")
+    assert "100 patients a cohort, 2 seeds" in texts(page)
+    (drawn,) = figures(page)
+    assert {trace["name"] for trace in drawn["data"]} == {"PHWIS", "PHWDR"}
+    assert len(page.dataframe[0].value) == 4
+
+
+def test_the_report_is_offered_for_a_visible_run(open_page, app_run, tiny_run: Path) -> None:
+    page = choose(open_page("experiments", {"run": app_run}), "Report")
+    assert page.selectbox(key="report-run").value == app_run
+    assert len(page.get("download_button")) == 1
+    assert "names no patient" in texts(page)
+
+
+def test_folders_of_other_things_are_left_out(open_page, app_run, app_data: Path) -> None:
+    (app_data / "experiments" / "broken").mkdir(parents=True)
+    (app_data / "experiments" / "broken" / "experiment.json").write_text("{")
+    page = choose(open_page("experiments", {"run": app_run}), "Published tables")
+    assert "make experiment" in texts(page)
+    shutil.rmtree(app_data / "experiments")
