@@ -135,7 +135,9 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
     for key, part in rows[rows["policy"] != CLINICIAN].groupby(keys, sort=False):
         results = {str(row.estimator): _result(row) for row in _tuples(part)}
         others = [results["phwdr"], results["fqe"]]
-        light = support_light(results["phwis"], ESS_FLOOR, float(part["unsupported_share"].iloc[0]), others)
+        pooled = float(part.loc[part["estimator"] == "wis", "own_ess"].iloc[0])
+        unusual = float(part["unsupported_share"].iloc[0])
+        light = support_light(results["phwis"], ESS_FLOOR, unusual, others, pooled)
         shared: Row = dict(zip(keys, key, strict=True)) | {
             "grade": light.grade,
             "reasons": " ".join(light.reasons),

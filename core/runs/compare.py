@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation import (
+    Recorded,
     SurvivalCurve,
     action_shares,
     concordance_rate,
@@ -31,6 +32,7 @@ from core.evaluation import (
     support_light,
     survival_curve,
     unsupported_share,
+    weighted_many,
 )
 from core.rng import stream
 from core.runs.stays import BASELINES, PolicyKey, Stays
@@ -73,12 +75,14 @@ def compare_policies(
     survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
     critic = np.stack(q_taken), np.stack(v)
     phwdr = phwdr_many(data.rewards, mask, evaluated, given, *critic, gamma, n_bootstrap, rng(), persons)
+    pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), evaluated)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):
         shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
         others = [phwdr[i], *([own[key.text]] if key.text in own else [])]
-        light = support_light(phwis[i], some.config.evaluation.ess_floor, described[i]["unsupported_share"], others)
+        unusual = described[i]["unsupported_share"]
+        light = support_light(phwis[i], some.config.evaluation.ess_floor, unusual, others, pooled[i].ess)
         graded = {"support": light.grade, "reasons": " ".join(light.reasons)}
         results = {"phwis": phwis[i], "phwdr": phwdr[i]} | ({"fqe": own[key.text]} if key.text in own else {})
         for name, result in results.items():

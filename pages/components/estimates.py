@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 ESTIMATORS = {"phwis": "PHWIS", "phwdr": "PHWDR", "fqe": "FQE"}
 FQE_REMARK = "critic's own estimate; its error is not known"
 SUPPORT_RULE = (
-    "Support: not supported where ESS is under {floor:g}; weak under {double:g}, or where more than half of the stays "
-    "have ratio 0, one stay carries more than 10 % of the weight, more than 10 % of the top doses are hardly ever "
-    "given by clinicians, or PHWIS, PHWDR and FQE lie further apart than half an interval."
+    "Support: not supported where ESS is under {floor:g}; weak under {double:g}, or where ESS over all stays together "
+    "is under {floor:g}, more than half of the stays have ratio 0, one stay carries more than 10 % of the weight, more "
+    "than 10 % of the top doses are hardly ever given by clinicians, or PHWIS, PHWDR and FQE lie further apart than "
+    "half an interval."
 )
 ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation import Light, support_grade, support_light
+from core.evaluation import Light, Recorded, phwis, support_grade, support_light, wis
 from core.evaluation.support import apart
 from core.types import OPEResult
 
@@ -58,6 +59,20 @@ def test_what_is_supported_needs_no_reason() -> None:
 )
 def test_each_doubt_makes_it_weak_and_is_said(weighted: OPEResult, share: float, other: float, reason: str) -> None:
     assert support_light(weighted, 30, share, [replace(GOOD, value=other)]) == Light("weak", (reason,))
+
+
+def test_an_ess_that_only_small_groups_hold_up_is_weak() -> None:
+    assert support_light(GOOD, 30, pooled_ess=30.0).grade == "supported"
+    light = support_light(GOOD, 30, pooled_ess=3.2)
+    assert light == Light("weak", ("Over all stays together the ESS is 3: rare lengths hide extreme ratios.",))
+
+
+def test_a_stay_alone_with_its_length_keeps_its_weight_in_phwis_and_loses_it_in_wis() -> None:
+    mask = np.arange(12) < np.arange(1, 13)[:, None]  # twelve stays, each of its own length
+    evaluated, behavior = np.where(np.arange(12)[:, None] == 0, 1.0, 0.01) * np.ones((12, 12)), np.full((12, 12), 0.5)
+    recorded = Recorded(np.ones((12, 12)), mask, behavior)
+    assert phwis(recorded.rewards, mask, evaluated, behavior).ess == pytest.approx(12)
+    assert wis(recorded, evaluated).ess == pytest.approx(1, abs=0.01)
 
 
 def test_a_low_ess_comes_first_among_the_reasons() -> None:
