@@ -98,7 +98,7 @@ def _drugs(
     if len(columns) < len(decision.columns):
         return None, problems
     # A decision that is not made in a row may leave all its cells empty.
-    lacking: np.ndarray = missing.any(axis=1) & ~missing.all(axis=1)
+    lacking = np.asarray(missing.any(axis=1) & ~missing.all(axis=1))
     return Drugs(given, lacking, {}), problems
 
 
