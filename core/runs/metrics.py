@@ -28,6 +28,7 @@ def metrics_document(
                 for _, row in rows.iterrows()
             },
             "support": str(first["support"]),
+            "support_reasons": str(first["reasons"]),
             "concordance_rate": number(first["concordance_rate"]),
             "expected_survival": number(first["expected_survival"]),
             "survival": {key: number(first[column]) for key, column in SURVIVAL.items()},
