@@ -6,7 +6,8 @@ With s_t the normal scores of the temporal state, u_t = (s_t - s_{t-1}) / sd its
 
 Evidence   v_t = MLP([s_t, u_t, u_t^2, one-hot a_{t-1}, has_previous]), a function of two neighboring steps. Under the
            weights w_t = softmax(score . v)_t: pooled = E[v]; slope = cov(tau, r) / (var(tau) + RIDGE), a column each.
-           q(z | steps) = N(mean, variance), both linear in [pooled, slope].
+           q(z | steps) = N(mean, variance), both linear in [pooled, slope, E[tau] slope]: early slopes mean something
+           else than late ones.
 Next state u_{t+1} ~ N(m, v), [m, log v] = MLP([z, s_t, one-hot a_t, static, time_t]).
 Drift      r_t - mean r ~ N(W z (tau_t - mean tau), 1), means over the stay: a straight line about the stay's own level.
 Loss       -log p(next states) - drift_weight * log p(drift), averaged over transitions and columns, + kl_weight *
@@ -43,7 +44,7 @@ from core.study import StudySpec
 PREPARE_BATCH = 4096
 SMALLEST_SCALE = 1e-3  # of a column that never changes
 LARGEST_CHANGE = 5.0  # standardized changes are clipped here
-RIDGE = 0.3  # draws slopes over few steps to 0, in the variance of time over a stay of full length
+RIDGE = 0.1  # draws slopes over few steps to 0, in the variance of time over a stay of full length
 LOG_VARIANCE_BOUND = 3.0  # of a predicted change: keeps a constant column from swallowing the loss
 
 
@@ -64,7 +65,7 @@ class Dynamics(SequenceModel):
         self.register_buffer("course_scale", torch.ones(features))
         self.reader = _perceptron(3 * features + actions + 1, hidden, config.embedding_dim, config.num_layers)
         self.score = nn.Linear(config.embedding_dim, 1)
-        self.posterior = nn.Linear(config.embedding_dim + features, 2 * config.latent_dim)
+        self.posterior = nn.Linear(config.embedding_dim + 2 * features, 2 * config.latent_dim)
         known = config.latent_dim + features + actions + study.n_static + 2 * config.d
         self.predictor = _perceptron(known, hidden, 2 * features, config.num_layers)
         self.drift = nn.Linear(config.latent_dim, features)
@@ -139,7 +140,7 @@ class Dynamics(SequenceModel):
         width = pooled.shape[-1] - 2 - 2 * features
         values, tau, tau_squared, course, product = pooled.split([width, 1, 1, features, features], dim=-1)
         slope = (product - tau * course) / (tau_squared - tau.square() + RIDGE)
-        mean, log_variance = self.posterior(torch.cat([values, slope], dim=-1)).chunk(2, dim=-1)
+        mean, log_variance = self.posterior(torch.cat([values, slope, tau * slope], dim=-1)).chunk(2, dim=-1)
         return mean, _bounded(log_variance)
 
     def _drift_surprise(self, batch: Batch, z: Tensor, scores: Tensor) -> Tensor:

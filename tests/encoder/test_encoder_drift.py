@@ -49,13 +49,16 @@ def test_it_reads_the_shrunken_least_squares_slope_of_each_column(make_toy: Toy)
     with torch.no_grad():  # equal weights for all steps, and z is the slopes
         for parameter in (*model.score.parameters(), *model.posterior.parameters()):
             parameter.zero_()
-        model.posterior.weight[:features, -features:] = torch.eye(features)
+        model.posterior.weight[:features, -2 * features : -features] = torch.eye(features)
         z = model.encode(make_batch(data)).numpy()
+        model.posterior.weight[:features] = model.posterior.weight[:features].roll(features, dims=1)
+        timed = model.encode(make_batch(data)).numpy()
     r, tau = courses(model, data)
     for patient in range(data.n):
         x, t = r[patient, data.mask[patient]], tau[data.mask[patient]]
         slope = ((t - t.mean()) @ x / len(t)) / (t.var() + RIDGE)
         np.testing.assert_allclose(z[patient], slope, atol=1e-4)
+        np.testing.assert_allclose(timed[patient], slope * t.mean(), atol=1e-4)
 
 
 def test_a_stay_of_one_step_has_no_slope(make_toy: Toy) -> None:
@@ -65,7 +68,7 @@ def test_a_stay_of_one_step_has_no_slope(make_toy: Toy) -> None:
     one = replace(data, states=data.states * keep[..., None], actions=data.actions * keep, mask=keep)
     model = prepared(data)
     with torch.no_grad():
-        model.posterior.weight[:, : -data.study.n_temporal] = 0  # slopes alone
+        model.posterior.weight[:, : -2 * data.study.n_temporal] = 0  # slopes alone
         z = model.encode(make_batch(one))
     torch.testing.assert_close(z, model.posterior.bias[:4].detach().expand(5, -1), atol=1e-6, rtol=0)
 
