@@ -82,15 +82,8 @@ def fit_network(
     adam = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
     best, best_loss, since = copy.deepcopy(network.state_dict()), math.inf, 0
     for epoch in range(1, epochs + 1):
-        total = 0.0
         order = torch.from_numpy(stream(seed, "registry", name, "epoch", epoch).permutation(learn))
-        for rows in order.split(batch_size):
-            value = loss(network(x[rows]), y[rows])
-            adam.zero_grad()
-            value.backward()
-            adam.step()
-            total += float(value.detach()) * len(rows)
-        metrics = {"train_loss": total / max(len(learn), 1)}
+        metrics = {"train_loss": _pass(network, adam, loss, x, y, order.split(batch_size))}
         if len(held):
             with torch.no_grad():
                 metrics["valid_loss"] = float(loss(network(x[held]), y[held]))
@@ -103,6 +96,20 @@ def fit_network(
         if ends:
             break
     network.load_state_dict(best)
+
+
+def _pass(
+    network: nn.Sequential, adam: torch.optim.Adam, loss: Loss, x: Tensor, y: Tensor, batches: Sequence[Tensor]
+) -> float:
+    """One step of Adam a batch of rows; the mean loss over the rows."""
+    total, n = 0.0, 0
+    for rows in batches:
+        value = loss(network(x[rows]), y[rows])
+        adam.zero_grad()
+        value.backward()
+        adam.step()
+        total, n = total + float(value.detach()) * len(rows), n + len(rows)
+    return total / max(n, 1)
 
 
 def save_networks(path: Path, networks: dict[str, nn.Sequential]) -> None:
