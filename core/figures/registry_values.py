@@ -59,7 +59,7 @@ def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "me
     for col, decision in enumerate(decisions, start=1):
         part = table[table["decision"] == decision]
         if truth:
-            _true_bars(fig, part, policies, col)
+            _true_bars(fig, part, policies, col, 12 + 10 * len(estimators))
         for estimator, offset in zip(estimators, offsets, strict=True):
             rows = part[part["estimator"] == estimator].dropna(subset=["value"])
             _estimates(fig, rows, policies, estimator, float(offset), col)
@@ -69,8 +69,8 @@ def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "me
     if table["support"].isin(("weak", "not supported")).any():
         fig.add_trace(_entry("weak or not supported", "circle-open", UNSUPPORTED))
     if truth and table["true_value"].notna().any():
-        bar = _entry("true value (simulated)", "line-ns", BLACK)
-        fig.add_trace(bar.update(marker={"size": 12, "line": {"width": 4, "color": BLACK}}))
+        bar = _entry("true value (simulated)", "square", BLACK)
+        fig.add_trace(bar.update(marker={"line": {"width": 1.5, "color": HALO}}))
     height = (30 + 20 * len(estimators)) * len(policies)
     apply_theme(fig, height=height + 122, legend=len(estimators) > 1 or truth)
     fig.update_xaxes(title_text=x_title)
@@ -94,11 +94,11 @@ def _entry(name: str, symbol: str, color: str) -> go.Scatter:
     )
 
 
-def _true_bars(fig: go.Figure, part: pd.DataFrame, policies: list[str], col: int) -> None:
-    """A black bar on a white one, so that it is seen on a dark ground too."""
+def _true_bars(fig: go.Figure, part: pd.DataFrame, policies: list[str], col: int, size: int) -> None:
+    """A black bar on a white one, so that it is seen on a dark ground too; size in pixels."""
     known = part.drop_duplicates("policy").dropna(subset=["true_value"])
     y = [policies.index(policy) for policy in known["policy"]]
-    for size, width, color in ((34, 7, HALO), (32, 4, BLACK)):
+    for length, width, color in ((size + 2, 7, HALO), (size, 4, BLACK)):
         fig.add_trace(
             go.Scatter(
                 x=known["true_value"],
@@ -106,7 +106,7 @@ def _true_bars(fig: go.Figure, part: pd.DataFrame, policies: list[str], col: int
                 mode="markers",
                 name="true value",
                 showlegend=False,
-                marker={"symbol": "line-ns", "size": size, "line": {"width": width, "color": color}},
+                marker={"symbol": "line-ns", "size": length, "line": {"width": width, "color": color}},
                 hovertemplate="true value %{x:.3f}<extra></extra>",
             ),
             row=1,

@@ -35,7 +35,7 @@ LOOK = {
 class Desk:
     """Which runs a panel follows: where they lie, which one is on show, how to show one, how to stop following.
 
-    kept: what a run that was cut short has kept, as one sentence.
+    kept: what a run that was cut short has kept, as one sentence. shown: what is said of the run on show.
     """
 
     folder: Callable[[str], Path | None]
@@ -43,6 +43,7 @@ class Desk:
     show: Callable[[str], None]
     close: Callable[[], None]
     kept: str
+    shown: str = "Every page shows this run now."
 
 
 def _close() -> None:
@@ -96,7 +97,7 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
     elif status.state == "done":
         with st.container(horizontal=True, vertical_alignment="center"):
             if desk.on_show() == folder.name:
-                st.markdown("Every page shows this run now.", width="content")
+                st.markdown(desk.shown, width="content")
             elif st.button("Show this run", key=f"{key}-open", type="primary"):
                 desk.show(folder.name)
                 st.rerun()  # the whole page: a callback here would redraw the panel alone

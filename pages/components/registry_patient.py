@@ -38,14 +38,14 @@ class Filters:
 
 
 @st.cache_data(scope="session", max_entries=2, ttl="2h", show_spinner="Listing patients ...")
-def _patients(data_hash: str, _run: RegistryView) -> pd.DataFrame:
-    """One row a patient with its part of the split; cached for this session only, by content."""
+def _patients(run: tuple[str, str], _run: RegistryView) -> pd.DataFrame:
+    """One row a patient with its part of the split; cached for this session only, by the run's folder and start."""
     return patient_table(_run.cohort).assign(split=_run.split.names(_run.cohort.n_patients))
 
 
 def draw(run: RegistryView) -> None:
     """Filters and list, the course, the options at one stage."""
-    everyone = _patients(run.manifest.data_hash, run)
+    everyone = _patients((str(run.path), run.manifest.created), run)
     listed = _find(run, everyone)
     if not mark("patient") and len(listed):
         set_mark("patient", _first(everyone, listed))

@@ -140,6 +140,7 @@ DESK = Desk(
     show=show_run,
     close=lambda: set_mark("job"),
     kept="What was finished is kept: resuming loses at most the stage at work.",
+    shown="The other parts of this page show this run now.",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -142,8 +142,12 @@ def whole_course(run: RegistryView, *, mixed: bool) -> pd.DataFrame:
     return rows.assign(
         decision="whole course",
         basis=[f"ESS {fmt(r.ess, 1)} of {fmt_count(r.n)}, {r.support}" for r in rows_of(rows)],
-        label=[f"ESS {fmt(r.ess, 1)}" if r.estimator == "phwis" else "" for r in rows_of(rows)],
+        label=[_support_label(r) if r.estimator == "phwis" else "" for r in rows_of(rows)],
     )
+
+
+def _support_label(row: Any) -> str:
+    return f"ESS {fmt(row.ess, 1)}" if np.isfinite(row.value) else "no course agrees"
 
 
 def _with_error(values: pd.Series, errors: pd.Series) -> list[str]:
@@ -152,9 +156,7 @@ def _with_error(values: pd.Series, errors: pd.Series) -> list[str]:
 
 
 def _whole(run: RegistryView) -> None:
-    st.markdown(
-        "**Expected sum of rewards from the first treatment stage on, if a policy decided on acute and chronic treatment**"
-    )
+    st.markdown("**Expected sum of rewards from the first treatment stage on, were a policy to decide on treatment**")
     mixed = st.toggle(
         "Also the experts mixed with a little of each policy",
         value=True,

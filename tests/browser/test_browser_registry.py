@@ -53,7 +53,7 @@ def test_a_walk_from_a_simulated_registry_to_a_patient(tab: Tab) -> None:
             tab.main.get_by_text(f"{group.replace(' ', '_')}.{name}={value}").wait_for()
     tab.rest()
     tab.main.get_by_role("button", name="Run", exact=True).click()
-    tab.main.get_by_text("Every page shows this run now.").or_(
+    tab.main.get_by_text("The other parts of this page show this run now.").or_(
         tab.main.get_by_role("button", name="Show this run")
     ).first.wait_for(timeout=3 * PATIENCE)
     tab.rest()
