@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.evaluation import phwis_draws, propensities
+from core.evaluation import Critic, Recorded, propensities, state_values, weighted_draws
 from core.evaluation.resampling import percentile_interval
 from core.report.sections import policy_rows
 from core.rng import derive_seed, stream
@@ -66,8 +66,8 @@ def shared_values(first: RunView, second: RunView, estimator: str) -> pd.DataFra
     return joined.assign(difference=joined["value_b"] - joined["value_a"])
 
 
-def value_differences(first: RunView, second: RunView, policies: list[str]) -> pd.DataFrame:
-    """PHWIS of the second run minus that of the first, with 95 % intervals: policy, difference, low, high, paired.
+def value_differences(first: RunView, second: RunView, policies: list[str], estimator: str) -> pd.DataFrame:
+    """Values of the second run minus those of the first, with 95 % intervals: policy, difference, low, high, paired.
 
     Where both test on the same patients, each resample of persons values both runs (paired); else the resamples of each
     run are its own, which makes the interval too wide where the test parts overlap, never too narrow.
@@ -76,9 +76,9 @@ def value_differences(first: RunView, second: RunView, policies: list[str]) -> p
     draws, values = [], []
     for view, letter in ((first, "a"), (second, "b")):
         seed = derive_seed(0, "comparison", "both" if paired else letter)
-        draws.append(_draws(view, policies, seed))
+        draws.append(_draws(view, policies, estimator, seed))
         rows = policy_rows(view)
-        values.append(rows[rows["estimator"] == "phwis"].set_index("policy")["value"].loc[policies].to_numpy())
+        values.append(rows[rows["estimator"] == estimator].set_index("policy")["value"].loc[policies].to_numpy())
     n = min(len(draws[0]), len(draws[1]))
     low, high = percentile_interval(draws[1][:n] - draws[0][:n])
     return pd.DataFrame(
@@ -91,23 +91,23 @@ def same_test_patients(first: RunView, second: RunView) -> bool:
     return first.manifest.data_hash == second.manifest.data_hash and np.array_equal(first.split.test, second.split.test)
 
 
-def _draws(view: RunView, policies: list[str], seed: int) -> np.ndarray:
-    """PHWIS of the policies in each resample of the test part, (B, P)."""
+def _draws(view: RunView, policies: list[str], estimator: str, seed: int) -> np.ndarray:
+    """Values of the policies in each resample of the test part, (B, P)."""
     fusion, settings = view.config.fusion, view.config.evaluation
     some = view.only(view.split.test)
     data = some.trajectories
     keys = [policy_key(policy, view.n_clusters, fusion.lambda_, fusion.mode) for policy in policies]
-    probs = [some.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode) for key in keys]
-    return phwis_draws(
-        data.rewards,
-        data.transition_mask,
-        np.stack([propensities(p, data.actions) for p in probs]),
-        propensities(some.behavior, data.actions),
-        view.config.agents.gamma,
-        settings.n_bootstrap,
-        stream(seed, "bootstrap"),
-        some.persons,
-    )
+    asked = [(key.policy, key.n_clusters, key.lambda_, key.mode) for key in keys]
+    probs = [some.policy_probs(*key) for key in asked]
+    critic = None
+    if estimator == "phwdr":
+        q = [some.control_variate(*key) for key in asked]
+        v = np.stack([state_values(p, own) for p, own in zip(probs, q, strict=True)])
+        critic = Critic(np.stack([propensities(own, data.actions) for own in q]), v)
+    given = propensities(some.behavior, data.actions)
+    recorded = Recorded(data.rewards, data.transition_mask, given, view.config.agents.gamma, some.persons)
+    evaluated = np.stack([propensities(p, data.actions) for p in probs])
+    return weighted_draws(estimator, recorded, evaluated, critic, settings.n_bootstrap, stream(seed, "bootstrap"))
 
 
 def phenotype_agreement(first: RunView, second: RunView) -> Agreement | None:

@@ -62,12 +62,12 @@ def _compare(first: RunView, second: RunView, names: tuple[str, str]) -> None:
         st.segmented_control(
             "Estimator",
             ("phwis", "phwdr"),
-            default="phwis",
+            default="phwdr",
             format_func=ESTIMATORS.__getitem__,
             key="compare-estimator",
             required=True,
         )
-        or "phwis"
+        or "phwdr"
     )
     values = shared_values(first, second, estimator)
     if values.empty:
@@ -105,9 +105,14 @@ def _agreement(paths: tuple[str, str], made: tuple[str, str], _first: RunView, _
 
 @st.cache_data(max_entries=32, ttl="6h", show_spinner="Comparing the values ...")
 def _differences(
-    paths: tuple[str, str], made: tuple[str, str], policies: list[str], _first: RunView, _second: RunView
+    paths: tuple[str, str],
+    made: tuple[str, str],
+    policies: list[str],
+    estimator: str,
+    _first: RunView,
+    _second: RunView,
 ) -> pd.DataFrame:
-    return value_differences(_first, _second, policies)
+    return value_differences(_first, _second, policies, estimator)
 
 
 def _which(first: RunView, second: RunView) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -131,11 +136,9 @@ def _phenotypes(first: RunView, second: RunView) -> None:
 
 
 def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: str) -> None:
-    """Values side by side; for PHWIS with the difference and its interval."""
-    gaps = {}
-    if estimator == "phwis":
-        found = _differences(*_which(first, second), list(values["policy"]), first, second)
-        gaps = {row.policy: f"{row.difference:+.2f} {fmt_interval(row.low, row.high)}" for row in rows_of(found)}
+    """Values side by side, with the difference and its interval."""
+    found = _differences(*_which(first, second), list(values["policy"]), estimator, first, second)
+    gaps = {row.policy: f"{row.difference:+.2f} {fmt_interval(row.low, row.high)}" for row in rows_of(found)}
     lines = []
     for row in rows_of(values):
         line = {"policy": policy_style(row.policy).name}
@@ -148,16 +151,15 @@ def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: st
             line[f"ESS {name}"] = fmt(ess, 1)
             line[f"true {name}"] = fmt(true)
         weak = "not supported" in (row.support_a, row.support_b)
-        if gaps:
-            line["B minus A"] = bracketed(gaps[row.policy], "not supported" if weak else "")
+        line["B minus A"] = bracketed(gaps[row.policy], "not supported" if weak else "")
         lines.append(line)
     paired = same_test_patients(first, second)
     basis = "paired on the same test patients" if paired else "unpaired: the runs test different patients"
-    said = f"B minus A with 95 % bootstrap interval, {basis}." if gaps else "Differences stand beside PHWIS."
     table(
         pd.DataFrame(lines),
         "compare-values",
         name="two-runs",
-        caption=f"{said} In brackets: not supported by the records in at least one of the runs.",
+        caption=f"B minus A with 95 % bootstrap interval, {basis}. In brackets: not supported by the "
+        "records in at least one of the runs.",
         csv=values,
     )

@@ -41,7 +41,8 @@ def draw() -> None:
         empty(
             "No estimators held against the truth yet",
             "On simulated patients, and on ICU-Sepsis, the true value of a policy is known, so every estimator can be "
-            "checked. `make experiment-full` does so; the tables appear here once they are written.",
+            "checked. `make experiment` does so with few seeds, `make experiment-full` with"
+            " twenty; the tables appear here once they are written.",
             icon=":material/straighten:",
         )
         return

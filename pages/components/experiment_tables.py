@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import PhenoPolicyError
-from core.experiments.document import SECTIONS, TABLES_MD
+from core.experiments.document import CHOICE, SECTIONS, TABLES_MD
 from core.experiments.view import ExperimentView, list_experiments
 from core.figures.experiments import repeat_boxes
 from core.figures.panels import COHORTS, ESTIMATORS, repeats_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.experiments.document import Column
 
 LIKE = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
+DEPENDENT = ("its error", "interval holds the truth", "SE")  # headings that belong to the column before
 CAPTIONS = {
     "values": "Mean ± standard deviation over repeats. ESS: effective sample size of PHWIS, in patients. Published "
     "numbers are of other, real patients.",
@@ -72,9 +73,14 @@ def _experiment(view: ExperimentView) -> None:
             st.markdown(f"- {sentence}")
     tables = view.document["tables"]
     headings = {key: heading for heading, key, _ in SECTIONS if tables.get(key)}
+    if tables.get("choice"):
+        headings["choice"] = "Settings by true value"
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
         key = st.selectbox("Table", list(headings), format_func=headings.__getitem__, key="experiment-table")
+    if key == "choice":
+        _choice(view.document, view.name)
+        return
     rows = pd.DataFrame(tables[key])
     with middle:
         cohort = st.selectbox("Cohort", list(dict.fromkeys(rows["cohort"])), key=f"experiment-cohort-{key}")
@@ -129,6 +135,22 @@ def _table(key: str, rows: list[dict[str, Any]], name: str) -> None:
     )
 
 
+def _choice(document: dict[str, Any], name: str) -> None:
+    """True values on tuning seeds, by which defaults were chosen."""
+    for sentence in document["choice"]:
+        st.markdown(f"- {sentence}")
+    rows = document["tables"]["choice"]
+    table(
+        pd.DataFrame(_cells(rows, CHOICE)),
+        "experiment-choice",
+        name=f"{name}-choice",
+        caption="True values by roll-out on simulated tuning cohorts, none of which is reported elsewhere; SE: "
+        "standard error.",
+        csv=pd.DataFrame(rows),
+        height=min(38 + 35 * len(rows), 780),
+    )
+
+
 def _cells(
     rows: list[dict[str, Any]], columns: list[tuple[str, Callable[[dict[str, Any]], str]]]
 ) -> dict[str, list[str]]:
@@ -136,7 +158,7 @@ def _cells(
     found: dict[str, list[str]] = {}
     before = ""
     for heading, text in columns:
-        name = heading if heading not in ("its error", "interval holds the truth") else f"{before}: {heading}"
+        name = heading if heading not in DEPENDENT else f"{before}: {heading}"
         found[name] = [text(row) for row in rows]
         before = heading if name == heading else before
     return {name: texts for name, texts in found.items() if any(texts)}

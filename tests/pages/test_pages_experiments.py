@@ -112,12 +112,13 @@ def test_two_runs_are_compared_by_settings_values_and_phenotypes(open_page, app_
 def test_a_difference_of_runs_is_that_of_their_values(tiny_run: Path, tmp_path: Path) -> None:
     first, second = RunView(tiny_run), RunView(variant(tiny_run, tmp_path / "other", "Other"))
     assert differing_settings(first, second)["second"].tolist() == ["4.0"]
-    found = value_differences(first, second, ["clinician", "fused"]).set_index("policy")
-    values = shared_values(first, second, "phwis").set_index("policy")
-    for policy in ("clinician", "fused"):
-        expected = values.loc[policy, "value_b"] - values.loc[policy, "value_a"]
-        assert found.loc[policy, "difference"] == pytest.approx(expected)
-        assert found.loc[policy, "low"] <= expected <= found.loc[policy, "high"]
+    for estimator in ("phwis", "phwdr"):
+        found = value_differences(first, second, ["clinician", "fused"], estimator).set_index("policy")
+        values = shared_values(first, second, estimator).set_index("policy")
+        for policy in ("clinician", "fused"):
+            expected = values.loc[policy, "value_b"] - values.loc[policy, "value_a"]
+            assert found.loc[policy, "difference"] == pytest.approx(expected)
+            assert found.loc[policy, "low"] <= expected <= found.loc[policy, "high"]
     agreement = phenotype_agreement(first, second)
     assert agreement is not None
     assert agreement.ari == pytest.approx(1.0)
@@ -127,7 +128,7 @@ def test_unequal_test_parts_are_not_paired(tiny_run: Path, tmp_path: Path) -> No
     other = variant(tiny_run, tmp_path / "other", "Other")
     first, second = RunView(tiny_run), RunView(other)
     second.split = type(first.split)(train=first.split.train, valid=first.split.test, test=first.split.valid)
-    found = value_differences(first, second, ["clinician"]).iloc[0]
+    found = value_differences(first, second, ["clinician"], "phwis").iloc[0]
     assert not found["paired"]
     assert found["high"] > found["low"]
 
