@@ -75,7 +75,7 @@ def level_panel(run: RunView) -> None:
         patients, who = choose_patients(run, "levels-patients")
     policy = right.selectbox(
         "FQE of",
-        policy_names(k),
+        policy_names(k, run),
         index=policy_names(k).index("fused"),
         key=f"levels-policy-{k}",
         format_func=lambda p: policy_style(p).name,

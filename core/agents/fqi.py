@@ -59,6 +59,11 @@ class _Fitted:
         """Standard deviation of Q between trees, shaped as `q_values`; see `QForest.q_spread`."""
         return self._forest("spread between trees").q_spread(states)
 
+    @property
+    def forest(self) -> QForest:
+        """The fitted Q on its forest; `ConfigError` for gradient boosting."""
+        return self._forest("forest")
+
     def save(self, path: str | Path) -> None:
         """Store the fitted forest as .npz; read it with `load_q_forest`."""
         model = self.model

@@ -11,7 +11,7 @@ records say otherwise, at the state resolution of all records together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,13 @@ class QForest:
         """V(s) = sum_a pi(a|s) Q(s, a), or max_a Q(s, a) without probabilities (..., A); drops the last axis."""
         q = self.q_values(states)
         return q.max(axis=-1) if probs is None else (np.asarray(probs) * q).sum(axis=-1)
+
+    def with_policies(self, other: QForest) -> QForest:
+        """These policies, and after them those of another Q on the same structure."""
+        if other.structure is not self.structure or not (self.many and other.many):
+            raise ValueError("policies can be joined only where they were evaluated together on one structure.")
+        values = tuple(np.concatenate(pair, axis=1) for pair in zip(self.values, other.values, strict=True))
+        return replace(self, values=values)
 
     def _collect(self, states: np.ndarray, reduce: Callable[[Terms], np.ndarray]) -> np.ndarray:
         """Reduce the terms of each action, (leaves (rows, n_trees), values (leaves, P)), to (rows, P), by chunks."""

@@ -102,7 +102,10 @@ def policy_style(policy: str) -> Style:
     if head == "phenotype" and tail.isdigit():
         k = int(tail)
         return Style(phenotype_name(k), phenotype_color(k), "solid", phenotype_symbol(k))
-    return _POLICIES.get(policy, Style(_LEARNED.get(policy, policy), NEUTRAL, "longdash", "circle-open"))
+    if policy in _LEARNED:  # too many for colors of their own: told apart by marker
+        symbol = SYMBOLS[list(_LEARNED).index(policy) % len(SYMBOLS)]
+        return Style(_LEARNED[policy], "#5B7083", "longdash", f"{symbol}-open")
+    return _POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
 
 
 def action_colors(n_actions: int) -> list[str]:

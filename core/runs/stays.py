@@ -6,6 +6,7 @@ another cohort. Everything that compares policies works on this one interface.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from core.trajectories import Trajectories
 BASELINES = ("clinician", "random", "zero-drug")
 MODES = ("prospective", "retrospective")
 VERSIONS = {"greedy": 0.0, "soft": 0.1}  # "fused:soft": this share spread over all actions, the rest on the top one
+TEMPERATURE = re.compile(r"t(\d+(\.\d+)?)")  # "fused:t0.2": at this temperature instead of the run's
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,22 @@ def policy_key(policy: str, n_clusters: int, lambda_: float, mode: str) -> Polic
 def split_version(policy: str) -> tuple[str, str]:
     """ "fused:greedy" -> ("fused", "greedy"); without a version ("fused", ""). `ConfigError` for an unknown one."""
     base, _, version = policy.partition(":")
-    if version and version not in VERSIONS:
-        raise ConfigError(f"policy '{policy}' is not known: versions are {', '.join(VERSIONS)}.")
+    if version and version not in VERSIONS and not TEMPERATURE.fullmatch(version):
+        raise ConfigError(
+            f"policy '{policy}' is not known: versions are {', '.join(VERSIONS)}, or t and a temperature."
+        )
     return base, version
 
 
 def in_version(probs: np.ndarray, version: str) -> np.ndarray:
-    """A policy (..., A) as it is (""), or its greedy or epsilon-soft version."""
-    return epsilon_soft(probs, VERSIONS[version]) if version else probs
+    """A policy (..., A), or its greedy or epsilon-soft version."""
+    return epsilon_soft(probs, VERSIONS[version]) if version in VERSIONS else probs
+
+
+def at_temperature(agents: AgentConfig, version: str) -> AgentConfig:
+    """The agents' settings, with the temperature of a version that names one ("t0.2")."""
+    named = TEMPERATURE.fullmatch(version)
+    return agents.model_copy(update={"temperature": float(named[1])}) if named else agents
 
 
 def baseline_policy(name: str, q: np.ndarray, agents: AgentConfig) -> np.ndarray:
@@ -153,6 +163,12 @@ class Stays(ABC):
         agents = self.config.agents
         return CATALOG[agents.algorithm].probs(self.agent_q(n_clusters), agents.temperature)
 
+    def _experts(self, n_clusters: int, agents: AgentConfig) -> np.ndarray:
+        """`agent_probs`, or the same at another temperature, which is not remembered."""
+        if agents is self.config.agents:
+            return self.agent_probs(n_clusters)
+        return CATALOG[agents.algorithm].probs(self.agent_q(n_clusters), agents.temperature)
+
     def fused_probs(self, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
         """pi = sum_k w_k pi_k, (N, T, A)."""
         return fuse(self.weights(n_clusters, lambda_, mode), self.agent_probs(n_clusters))
@@ -160,9 +176,11 @@ class Stays(ABC):
     def policy_probs(self, policy: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
         """Action probabilities (N, T, A) of a policy by its name, or of a version of it ("fused:greedy", see
         `VERSIONS`); `ArtifactError` for one that the run does not have."""
-        policy, version = split_version(policy)
-        if version:
-            return in_version(self.policy_probs(policy, n_clusters, lambda_, mode), version)
+        base, version = split_version(policy)
+        agents = at_temperature(self.config.agents, version)
+        return in_version(self._probs(base, n_clusters, lambda_, mode, agents), version)
+
+    def _probs(self, policy: str, n_clusters: int, lambda_: float, mode: str, agents: AgentConfig) -> np.ndarray:
         shape = self.behavior.shape
         if policy == "clinician":
             return self.behavior
@@ -170,22 +188,21 @@ class Stays(ABC):
             return random_policy(shape[:-1], shape[-1])
         if policy == "zero-drug":
             return zero_drug_policy(shape[:-1], shape[-1])
-        if policy == "fused":
-            return self.fused_probs(n_clusters, lambda_, mode)
-        if policy == "single-expert":
-            return self.fused_probs(n_clusters, np.inf, mode)
+        if policy in ("fused", "single-expert"):
+            sharpness = np.inf if policy == "single-expert" else lambda_
+            return fuse(self.weights(n_clusters, sharpness, mode), self._experts(n_clusters, agents))
         if policy.startswith("phenotype-"):
-            return self.agent_probs(n_clusters)[:, :, phenotype_of(policy)]
-        return self._baseline_probs(policy, n_clusters, lambda_, mode)
+            return self._experts(n_clusters, agents)[:, :, phenotype_of(policy)]
+        return self._baseline_probs(policy, n_clusters, lambda_, mode, agents)
 
-    def _baseline_probs(self, name: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
+    def _baseline_probs(self, name: str, n_clusters: int, lambda_: float, mode: str, agents: AgentConfig) -> np.ndarray:
         if name not in self.baselines:
             raise ArtifactError(
                 f"the run has no policy '{name}': it was made without that baseline, or before there were baselines; "
                 "train it again."
             )
         q = self.fqi_q if name == FOREST else self.baseline_q(name)
-        probs = baseline_policy(name, q, self.config.agents)
+        probs = baseline_policy(name, q, agents)
         if name != NO_ENCODER:
             return probs
         if q.shape[-2] != n_clusters:

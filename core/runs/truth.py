@@ -22,6 +22,7 @@ from core.runs.baselines import baseline_values
 from core.runs.config import NO_ENCODER
 from core.runs.stays import (
     PolicyKey,
+    at_temperature,
     baseline_keys,
     baseline_policy,
     decision_distances,
@@ -44,6 +45,7 @@ class RunPolicy:
     def __init__(self, view: RunView, key: PolicyKey) -> None:
         self.view, self.key = view, key
         self.policy, self.version = split_version(key.policy)
+        self.settings = at_temperature(view.config.agents, self.version)
         if self.policy in view.baselines:
             self.values = baseline_values(view, self.policy)
         elif key.n_clusters:
@@ -61,14 +63,14 @@ class RunPolicy:
             return zero_drug_policy((len(history),), study.n_actions)
         if self.policy in self.view.baselines:
             return self._baseline(history)
-        probs = self.agents.probs(self.view.scaler.scale(history.state), self.view.config.agents.temperature)
+        probs = self.agents.probs(self.view.scaler.scale(history.state), self.settings.temperature)
         if self.policy.startswith("phenotype-"):
             return probs[phenotype_of(self.policy)]
         return fuse(fusion_weights(self._distances(history), self.key.lambda_), np.moveaxis(probs, 0, -2))
 
     def _baseline(self, history: History) -> np.ndarray:
         view = self.view
-        probs = baseline_policy(self.policy, self.values(view.scaler.scale(history.state)), view.config.agents)
+        probs = baseline_policy(self.policy, self.values(view.scaler.scale(history.state)), self.settings)
         if self.policy != NO_ENCODER:
             return probs
         states = view.scaler.scale(history.states)

@@ -14,6 +14,7 @@ import numpy as np
 
 from core.errors import ArtifactError
 from core.files import write_array, write_table
+from core.runs.stays import evaluated_policies
 from core.trajectories import Transitions, make_transitions
 from core.types import Progress
 
@@ -63,10 +64,18 @@ def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress
     probs = np.empty((len(policies), len(transitions), view.study.n_actions), dtype=np.float32)
     for row, key in enumerate(policies):
         probs[row] = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[after]
+    # The trees grow on the study's own policies alone, so that their values do not depend on the baselines beside them.
+    own = len(evaluated_policies(view.config, view.k_values, view.n_clusters))
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
-    yield from _part(fit.fit(transitions, probs), f"Fitted Q evaluation of {len(policies)} policies", 1.0)
-    fit.save(view.path / "fqe.npz")
-    write_array(view.path / "fqe_q.npy", on_grid(fit.q_values, view))
+    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", 0.9)
+    forest = fit.forest
+    if own < len(policies):
+        rest = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
+        steps = rest.fit(transitions, probs[own:], forest.structure)
+        yield from _part(steps, f"Fitted Q evaluation of {len(policies) - own} baselines", 1.0)
+        forest = forest.with_policies(rest.forest)
+    forest.save(view.path / "fqe.npz")
+    write_array(view.path / "fqe_q.npy", on_grid(forest.q_values, view))
 
 
 def on_grid(function: Callable[[np.ndarray], np.ndarray], view: RunView) -> np.ndarray:

@@ -58,7 +58,7 @@ def estimator_panel(run: RunView) -> None:
     st.markdown("**FQI against FQE, state by state**")
     policy = st.selectbox(
         "FQE of",
-        policy_names(k),
+        policy_names(k, run),
         index=policy_names(k).index("fused"),
         key=f"density-policy-{k}",
         format_func=lambda p: policy_style(p).name,

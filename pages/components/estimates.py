@@ -29,10 +29,11 @@ ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
 
 
-def policy_names(n_clusters: int) -> list[str]:
-    """Policies that a run compares at one K, in the order of tables."""
+def policy_names(n_clusters: int, run: RunView | None = None) -> list[str]:
+    """Policies that a run compares at one K, in the order of tables; its baselines last, where the run is given."""
     experts = (f"phenotype-{k}" for k in range(n_clusters))
-    return ["clinician", *experts, "fused", "single-expert", "random", "zero-drug"]
+    baselines = [] if run is None else [b for b in run.baselines if b != "no-encoder" or n_clusters == run.n_clusters]
+    return ["clinician", *experts, "fused", "single-expert", "random", "zero-drug", *baselines]
 
 
 def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
@@ -74,7 +75,7 @@ def choose_patients(run: RunView, key: str) -> tuple[np.ndarray, str]:
 def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:
     """Rows of the stored comparison for this view (every policy at this K, lambda and mode), in the order of tables."""
     found = run.policy_table(n_clusters, lambda_, mode)
-    order = {name: i for i, name in enumerate(policy_names(n_clusters))}
+    order = {name: i for i, name in enumerate(policy_names(n_clusters, run))}
     found = found.sort_values("policy", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
     for column in ("true_value", "true_se", "true_survival"):
         if column not in found:

@@ -30,7 +30,7 @@ def frontier_panel(run: RunView) -> None:
     """A dial between clinicians and policy, set at the furthest point that the records support."""
     k, lambda_, mode = fusion_controls(run, "frontier")
     first, second = st.columns([2, 3], vertical_alignment="bottom")
-    policies = [name for name in policy_names(k) if name != "clinician"]
+    policies = [name for name in policy_names(k, run) if name != "clinician"]
     policy = first.selectbox(
         "Policy",
         policies,

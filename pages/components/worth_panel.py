@@ -42,6 +42,15 @@ PUBLISHED_NAMES = {
     "Zero drug": "zero-drug",
     "HOPAS-A": "single-expert",
     "HOPAS-B": "fused",
+    "HOPAS-B without encoder": "no-encoder",
+    "RF-FQI": "rf-fqi",
+    "XGB-FQI": "xgb-fqi",
+    "DQN": "dqn",
+    "DoubleDQN": "double-dqn",
+    "DuelingDQN": "dueling-dqn",
+    "DuelingDoubleDQN": "dueling-double-dqn",
+    "CQL": "cql",
+    "WD3QNE": "wd3qne",
 }
 
 
@@ -61,8 +70,10 @@ def value_panel(run: RunView) -> None:
         default=[e for e in ("phwis", "phwdr") if e in set(rows["estimator"])],
         format_func=lambda e: ESTIMATORS.get(e, e.upper()),
     )
-    published = _published(rows) if st.toggle("Published values (MIMIC-IV)", key="value-published") else None
-    drawn = rows[rows["estimator"].isin(chosen)]
+    with st.container(horizontal=True):
+        published = _published(rows) if st.toggle("Published values (MIMIC-IV)", key="value-published") else None
+        everything = not run.baselines or st.toggle("Policies to compare with", value=True, key="value-baselines")
+    drawn = rows[rows["estimator"].isin(chosen) & (everything | ~rows["policy"].isin(run.baselines))]
     if drawn.empty:
         empty("No estimator chosen", "Choose at least one estimator above.")
     else:
@@ -148,12 +159,12 @@ def support_panel(run: RunView) -> None:
         return
     behavior = run.behavior[patients][mask]
     actions = run.trajectories.actions[patients][mask]
-    names = policy_names(k)
+    names = policy_names(k, run)
     floors = np.linspace(0, 0.25, 26)
     probs = {name: run.policy_probs(name, k, lambda_, mode)[patients][mask] for name in names}
     top, mass = {}, {}
-    for name, p in probs.items():
-        top[name], mass[name] = unsupported_shares(p, behavior, floors)
+    for name in policy_names(k):  # the table below holds them all
+        top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**Recommendations that clinicians hardly ever give**")

@@ -276,3 +276,19 @@ def test_a_refit_on_all_transitions_is_that_of_its_slow_twin(random_transitions)
         q = twin._regress(data.states, data.actions, targets, i)
         future = q.q_values(data.next_states).max(axis=-1)
     np.testing.assert_array_equal(fit.q_values(data.states), q.q_values(data.states))
+
+
+def test_policies_evaluated_later_on_the_same_structure_join_those_before(random_transitions):
+    transitions = random_transitions(200)
+    probs = np.random.default_rng(1).dirichlet(np.ones(5), size=(4, 200)).astype(np.float32)
+    config = FQIConfig(n_trees=4, iterations=200, tolerance=1e-6)
+    first = run(FittedQEvaluation(config, 5), transitions, probs[:2]).forest
+    rest = run(FittedQEvaluation(config, 5), transitions, probs[2:], first.structure).forest
+    joined = first.with_policies(rest).q_values(transitions.states)
+    assert joined.shape == (4, 200, 5)
+    np.testing.assert_array_equal(joined[:2], first.q_values(transitions.states))
+    np.testing.assert_array_equal(joined[2:], rest.q_values(transitions.states))
+    together = run(FittedQEvaluation(config, 5), transitions, probs, first.structure)
+    np.testing.assert_allclose(joined, together.q_values(transitions.states), atol=1e-3)
+    with pytest.raises(ValueError, match="on one structure"):
+        first.with_policies(run(FittedQEvaluation(config, 5), transitions, probs[2:]).forest)

@@ -75,7 +75,7 @@ def history(view: RunView, patients: np.ndarray, step: int) -> History:
     return History(states, actions, np.ones(len(patients), dtype=bool), np.zeros(len(patients), dtype=int))
 
 
-@pytest.mark.parametrize("version", ["", ":greedy", ":soft"])
+@pytest.mark.parametrize("version", ["", ":greedy", ":soft", ":t0.2"])
 def test_a_rolled_out_policy_is_the_one_seen_on_recorded_stays(view: RunView, version: str) -> None:
     step, k, lambda_ = 3, view.n_clusters, view.config.fusion.lambda_
     patients = np.flatnonzero(view.trajectories.lengths > step)[:20]
@@ -96,8 +96,22 @@ def test_greedy_and_soft_versions_stand_on_the_top_action(view: RunView) -> None
     assert set(np.unique(greedy)) == {0.0, 1.0}
     np.testing.assert_array_equal(greedy.argmax(axis=1), probs[mask].argmax(axis=1))
     np.testing.assert_allclose(soft, 0.9 * greedy + 0.1 / view.study.n_actions, atol=1e-6)
-    with pytest.raises(ConfigError, match="versions are greedy, soft"):
+    with pytest.raises(ConfigError, match="versions are greedy, soft, or t"):
         view.policy_probs("fused:eager", 3, 2.0, "prospective")
+
+
+def test_a_temperature_in_the_name_is_that_of_every_expert(view: RunView) -> None:
+    k, mask = view.n_clusters, view.trajectories.mask
+    own = f"t{view.config.agents.temperature:g}"
+    for policy in ("fused", "single-expert", "phenotype-1", "dqn", "no-encoder", "rf-fqi"):
+        shown, same, colder = (
+            view.policy_probs(name, k, 2.0, "prospective")[mask]
+            for name in (policy, f"{policy}:{own}", f"{policy}:t0.05")
+        )
+        np.testing.assert_allclose(same, shown, atol=1e-6)
+        assert colder.max(axis=-1).mean() > shown.max(axis=-1).mean()
+    cold = action_probs(view.agent_q(k), 0.05)[:, :, 1]
+    np.testing.assert_allclose(view.policy_probs("phenotype-1:t0.05", k, 2.0, "")[mask], cold[mask], atol=1e-6)
 
 
 def test_mean_phenotypes_see_nothing_that_comes_later() -> None:
