@@ -26,8 +26,10 @@ MEASURES = {  # of the honesty table: heading
     "eta2_length": "η² of stay length",
     "bootstrap_ari": "bootstrap ARI",
     "early_ari": "early ARI",
+    "later_ari": "later ARI",
     "truth_ari": "ARI with truth",
     "early_truth_ari": "early ARI with truth",
+    "later_truth_ari": "later ARI with truth",
     "smallest": "smallest phenotype",
 }
 INDICES = {
