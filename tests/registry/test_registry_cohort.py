@@ -214,12 +214,19 @@ def test_useless_tables_are_refused_with_reasons(frame: pd.DataFrame) -> None:
         make_registry(frame)
 
 
+class Mute:
+    """An object without text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 CELLS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-3, 2000),
     st.floats(),
-    st.sampled_from([pd.NA, pd.NaT, b"\xff", 10**400, 1 + 2j, [1], {"a": 1}, "MMF+", "+", "dead", "1e999"]),
+    st.sampled_from([Mute(), pd.NA, pd.NaT, b"\xff", 10**400, 1 + 2j, [1], {"a": 1}, "MMF+", "+", "dead", "1e999"]),
     st.text(max_size=5),
 )
 
