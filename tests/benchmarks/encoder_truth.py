@@ -1,5 +1,7 @@
 """Do encoders find the true phenotypes of simulated patients, and do plain rivals? See `--help`.
 
+Run it in the project's folder: `PYTHONPATH=. python tests/benchmarks/encoder_truth.py --out table.md`.
+
 For every seed: simulate, split, train each encoder on the training patients, cluster at K = 3, measure on all patients.
 Writes a Markdown table and, beside it, the same numbers as JSON. `--equal-restlessness` gives the simulator's
 phenotypes one and the same memory, so that only their courses, levels and responses to the drug differ. `--reuse` takes
