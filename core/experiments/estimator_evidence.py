@@ -26,6 +26,7 @@ NAMES = {
     "wdr": "WDR",
     "fqe": "FQE",
 }
+SWEPT = ("propensities", "k", "pseudo_count", "n", "bias", "rmse", "median_ess", "calibration_error", "log_ratio_rmse")
 Row = dict[str, Any]
 
 
@@ -40,6 +41,11 @@ def make_evidence(summary: Row, date: str) -> Row:
         "goals": {"coverage": COVERAGE_GOAL, "rank_correlation": RANK_GOAL},
         "studies": {study: _estimators(summary, study) for study in studies},
         "bands": _chosen(summary["by_ess"], ("band", "estimator", "n", "bias", "rmse", "coverage", "width")),
+        "propensities": [
+            {name: _short(row[name]) for name in SWEPT}
+            for row in summary["propensities"]
+            if (row["study"], row["estimator"]) == ("simulated", "phwdr")
+        ],
         "light": _chosen(summary["light"], ("grade", "estimator", "n", "bias", "rmse", "coverage", "width")),
     }
 
@@ -92,7 +98,15 @@ def evidence_note(estimator: str, evidence: Row | None = None) -> str:
         f"{evidence['ess_floor']:g} or more: its 95 % intervals held the true value in {coverage:.0%} of "
         f"{measured['n']} cases (goal {goals['coverage']:.0%}), and its order agreed with the true one by a rank "
         f"correlation of {rank:.2f} (goal {goals['rank_correlation']:g}). {verdict}"
-    )
+    ) + _supported_note(estimator, evidence)
+
+
+def _supported_note(estimator: str, evidence: Row) -> str:
+    """How often its intervals held the truth where the light says supported; empty where it was not graded."""
+    for row in evidence["light"]:
+        if (row["grade"], row["estimator"]) == ("supported", estimator):
+            return f" Where values are graded supported: {row['coverage']:.0%} of {row['n']} cases."
+    return ""
 
 
 def main(arguments: list[str]) -> int:
