@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.figures.panels import PanelFigure
 
-NUMERIC = set("0123456789.,-+–∞ %[]()±")
+NUMERIC = set("0123456789.,-+–∞ %[]()±*")
 
 
 @dataclass(frozen=True)

@@ -282,7 +282,7 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
                 "ESS": fmt(row["ess"], 1),
                 "true survival": f"{true} ± {fmt_percent(row['true_survival_se'])}" if true != "–" else true,
                 "agrees with clinicians": fmt_percent(row["concordance_rate"]),
-                "entropy": fmt(row["entropy"]) + (" near-uniform" if row["entropy"] >= NEAR_UNIFORM else ""),
+                "entropy": fmt(row["entropy"]) + ("*" if row["entropy"] >= NEAR_UNIFORM else ""),
                 "rarely given advice": fmt_percent(row["unsupported_share"]),
             }
         )
@@ -290,8 +290,8 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
     return Table.of(
         "Survival under each policy, and what the policy looks like. Survival, weighted: the weights of PHWIS on who "
         "survived. Expected survival: read off the survival curve at PHWDR, with the curve's 95 % band there. Agrees: "
-        "steps whose likeliest dose was given. Entropy: 1 is a uniform choice. Rarely given: steps whose likeliest "
-        f"dose clinicians give with probability below {rare}.",
+        "steps whose likeliest dose was given. Entropy: 1 is a uniform choice; * is near-uniform, without preference. "
+        f"Rarely given: steps whose likeliest dose clinicians give with probability below {rare}.",
         pd.DataFrame(lines),
     )
 
