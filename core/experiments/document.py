@@ -20,6 +20,7 @@ from core.experiments.testing import smallest_sign_flip
 from core.files import read_json, read_table, write_atomic, write_json
 from core.runs.config import load_preset
 from core.runs.manifest import now
+from core.runs.metrics import SMALL
 
 SIMULATED = (
     "These patients are simulated. A simulated cohort is not the published one: the published numbers stand beside "
@@ -97,6 +98,9 @@ def statements(settings: ExperimentSettings, table: pd.DataFrame) -> list[str]:
         f"With {n} repeats the exact sign-flip test cannot give a p below {smallest:.4g}, before any correction{never}."
         " Holm's correction counts all policies compared within one preset, cohort and estimator."
     )
+    tested = int(table["n"].min())
+    if tested < SMALL:
+        said.append(f"Some values here rest on {tested} test patients: too few for any conclusion.")
     changes = [sentence for preset in settings.presets if (sentence := _changes(settings, preset))]
     return [*said, RETROSPECTIVE, EFFECTIVE, *changes]
 

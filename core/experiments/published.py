@@ -30,6 +30,7 @@ NAMES = {
     "no-stratification": "HOPAS-B without stratification",
     "no-fusion": "HOPAS-B without fusion",
 }
+VERSIONS = {"greedy": "greedy", "soft": "epsilon-soft"}
 # Where a row of the publication has another name, or is the same policy under a second name.
 ROWS = {
     "single-expert": "HOPAS-A",
@@ -45,7 +46,7 @@ MEASURES = ("phwis", "phwdr", "esr_percent")
 def display_name(policy: str, mode: str = "") -> str:
     """Name in tables: "HOPAS-B (fused), prospective"; variants such as "fused:greedy" keep theirs behind a comma."""
     base, _, variant = policy.partition(":")
-    return ", ".join(part for part in (NAMES.get(base, base), variant, mode) if part)
+    return ", ".join(part for part in (NAMES.get(base, base), VERSIONS.get(variant, variant), mode) if part)
 
 
 def published(like: str, policy: str) -> dict[str, float | None]:

@@ -90,6 +90,7 @@ def test_tables_are_written_with_what_a_reader_must_know(settings: ExperimentSet
     text = (tmp_path / "e" / "tables.md").read_text()
     assert "A simulated cohort is not the published one" in text
     assert "cannot give a p below 0.5" in text
+    assert "rest on 24 test patients: too few for any conclusion" in text
     assert json.loads((tmp_path / "e" / "tables.json").read_text())["tables"].keys() == document["tables"].keys()
     view = list_experiments(tmp_path)[0]
     assert view.complete
