@@ -233,11 +233,11 @@ def _published_range(fig: go.Figure, published: tuple[float, float]) -> None:
     low, high = (100 * share for share in published)
     fig.add_hrect(y0=low, y1=high, fillcolor=GRID, opacity=0.5, line_width=0, layer="below")
     fig.add_annotation(
-        x=0.02,
+        x=0.98,
         xref="x domain",
-        y=high,
-        xanchor="left",
-        yanchor="bottom",
+        y=low,
+        xanchor="right",
+        yanchor="top",
         showarrow=False,
         text=f"published: about {low:.0f}–{high:.0f} %",
         font={"size": 11, "color": NEUTRAL},

@@ -229,7 +229,7 @@ def _title(run: RegistryView, row: pd.Series) -> None:
     seen = "new to the policies" if row["split"] == "test" else "the policies learned from this patient"
     st.subheader(f"Patient {row['patient']}", anchor=False)
     st.caption(
-        f"{', '.join(facts)} · **{STATES[str(row['outcome'])].name.lower()}**, last recorded at {row['last_stage']} · "
+        f"{', '.join(facts)} · **{in_text(STATES[str(row['outcome'])].name)}**, last recorded at {row['last_stage']} · "
         f"{row['split']} ({seen})"
     )
 
