@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.agents import CATALOG, AgentConfig, action_probs, load_agents, train_agents
+from core.agents import CATALOG, AgentConfig, load_agents, train_agents
 from core.errors import ArtifactError
 from core.trajectories import Transitions
 
@@ -48,7 +48,7 @@ def chain(n, moving=0.5):
 def trained(request):
     transitions, q = chain(2000)
     slow = CATALOG[request.param].soft_target is not None  # such a target needs several hundred updates to arrive
-    config = settings(request.param, epochs=500 if slow else 200)
+    config = settings(request.param, epochs=350 if slow else 200)
     return train(config, transitions, [np.arange(2000), np.arange(20)]), transitions, q
 
 
@@ -88,7 +88,7 @@ def test_a_batch_constrained_agent_never_picks_what_was_never_done():
 def test_a_rare_action_is_allowed_from_the_threshold_on():
     for share, allowed in ((0.15, False), (0.4, True)):  # relative to the other action 0.18 and 0.67, threshold 0.3
         transitions, _ = chain(2000, moving=share)
-        stack = train(settings("bcq", epochs=100), transitions, [np.arange(2000)])
+        stack = train(settings("bcq", epochs=60), transitions, [np.arange(2000)])
         np.testing.assert_array_equal(stack.probs(np.eye(3))[0, :, 1] > 0, allowed)
 
 
@@ -98,16 +98,6 @@ def test_where_the_drug_is_not_indicated_giving_none_is_what_follows():
     stack = train(settings("wd3qne"), transitions, [np.arange(2000)], unindicated=everywhere)
     # by hand: V(s) = Q(s, 0) = 0.5 / (1 - 0.9) = 5, moving is worth -1 + 0.9 * 5 = 3.5, and 10 where it ends
     np.testing.assert_allclose(stack.q_values(np.eye(3))[0], [[5, 3.5], [5, 3.5], [5, 10]], atol=0.5)
-
-
-def test_the_conservative_penalty_lowers_values_by_its_weight():
-    """At the fixed point 2 p (Q - y) + 0.05 (softmax(Q) - p) = 0 with p = 1/2 and y from the rule's own values."""
-    transitions, q = chain(4000)
-    stack = train(settings("cql", epochs=500, batch_size=500), transitions, [np.arange(4000)])
-    for _ in range(100):
-        y = np.stack([0.5 + 0.9 * q.max(axis=1), [-1 + 0.9 * q[1].max(), -1 + 0.9 * q[2].max(), 10]], axis=1)
-        q = y - 0.05 * (action_probs(y) - 0.5)
-    np.testing.assert_allclose(stack.q_values(np.eye(3))[0], q, atol=0.15)
 
 
 def test_acts_with_probabilities(trained):
