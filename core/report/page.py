@@ -16,8 +16,9 @@ from core.experiments.published import published
 from core.experiments.repeats import TABLE
 from core.figures.panels import ESTIMATORS, PanelFigure
 from core.files import read_table, write_atomic
+from core.report.limits import the_limits
 from core.report.parts import Section
-from core.report.sections import parameters, the_cohort, the_limits, the_phenotypes, the_policies, the_run
+from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
 from core.runs.manifest import now
 from core.runs.view import RunView
 
