@@ -36,11 +36,11 @@ VERDICTS = {
 MEASURES = {  # column: label, and by how much a rival must be better to be pointed out (negative: lower is better)
     "eta2_length": ("η² of stay length", -0.05),
     "bootstrap_ari": ("Bootstrap ARI", 0.02),
-    "early_ari": ("ARI, first {early} steps", 0.02),
-    "later_ari": ("ARI, first {later} steps", 0.02),
+    "early_ari": ("ARI, {early} steps", 0.02),
+    "later_ari": ("ARI, {later} steps", 0.02),
     "truth_ari": ("ARI, truth", 0.02),
-    "early_truth_ari": ("ARI, first {early} steps and truth", 0.02),
-    "later_truth_ari": ("ARI, first {later} steps and truth", 0.02),
+    "early_truth_ari": ("ARI, {early} steps, truth", 0.02),
+    "later_truth_ari": ("ARI, {later} steps, truth", 0.02),
 }
 
 
@@ -106,7 +106,7 @@ def _rivals(run: RunView, n_clusters: int) -> None:
         "honesty",
         caption=f"On all {run.cohort.n_patients:,} patients; bootstrap ARI on the {len(run.split.train):,} training "
         "patients. η² of stay length: 0 is right, 1 is a clustering of stay lengths. ARI: 1 is full agreement, 0 is "
-        "chance; of the first steps, it is with the whole stay or with the truth. "
+        "chance; labels from the first steps alone are held against the whole stay, or against the truth. "
         "Truth is known on simulated cohorts only. Silhouettes live in each representation's own space and do not "
         "compare.",
         csv=honesty,

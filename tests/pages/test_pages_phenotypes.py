@@ -134,6 +134,6 @@ def test_the_honesty_table_names_rivals_and_truth(open_page, app_run: str) -> No
     page = view(open_page("phenotypes", {"run": app_run}), "How far to trust them")
     shown = page.dataframe[0].value
     assert {"encoder", "patient means"} <= set(shown["representation"])
-    assert shown[["ARI, truth", "ARI, first 4 steps", "ARI, first 6 steps and truth"]].notna().all().all()
+    assert shown[["ARI, truth", "ARI, 4 steps", "ARI, 6 steps, truth"]].notna().all().all()
     assert "training patients, which the clusters were fitted on" in texts(page)
     assert len(figures(page)) == 1
