@@ -67,7 +67,7 @@ def test_a_walk_from_a_simulated_registry_to_a_patient(tab: Tab) -> None:
     assert "Screened out:" in said
     tab.step("Screen by number", "ArrowLeft")
     assert "registry-n=9" in tab.page.url
-    tab.main.get_by_role("button", name="Next").click()
+    tab.main.get_by_role("button", name="Next", exact=True).click()
     tab.rest()
     address = tab.page.url
     heading = tab.main.get_by_role("heading", level=3).first.inner_text()
