@@ -144,7 +144,7 @@ def kind_name(epsilon: float | None) -> str:
 def choice_table(choices: pd.DataFrame) -> list[dict[str, Any]]:
     """Mean over tuning seeds of every candidate, best first.
 
-    se: of the mean over seeds, from their spread; with one seed, of its roll-outs alone.
+    se: of the mean over seeds, from their spread or their roll-outs, whichever is larger.
     """
     rows = []
     by = ["policy", "kind", "temperature", "lambda_", "epochs"]
@@ -225,10 +225,13 @@ def _describe(row: dict[str, Any]) -> str:
 
 
 def _se(values: pd.Series, errors: pd.Series) -> float:
-    """Standard error of a mean over seeds: from their spread, with one seed from its roll-outs."""
-    if len(values) > 1:
-        return float(values.std(ddof=1) / math.sqrt(len(values)))
-    return float(errors.iloc[0]) if len(values) else math.nan
+    """Standard error of a mean over seeds: from their spread or from their roll-outs, whichever is larger, since the
+    spread of few seeds may be small by chance."""
+    n = len(values)
+    if not n:
+        return math.nan
+    spread = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    return max(spread, math.sqrt(float((errors**2).sum())) / n)
 
 
 def _listed(seeds: tuple[int, ...]) -> str:
