@@ -195,11 +195,13 @@ def _table(run: RegistryView) -> None:
         for decision in run.treatments:
             match = run.matched
             match = match[(match["decision"] == decision) & (match["group"] == "all") & (match["policy"] == policy)]
+            match = match[match["n_matched"] > 0]
             text = [f"{fmt(r.value)} {fmt_interval(r.low, r.high)} (n = {r.n_matched})" for r in rows_of(match)]
             line[f"matched, {decision}"] = text[0] if text else "–"
         for r in rows_of(part):
             text_ = f"{fmt(r.value)} {fmt_interval(r.low, r.high)}"
-            line[ESTIMATORS[r.estimator][0]] = f"({text_})" if r.support == "not supported" else text_
+            shown = f"({text_})" if r.support == "not supported" else text_
+            line[ESTIMATORS[r.estimator][0]] = shown if np.isfinite(r.value) else "no course agrees"
         first = part.iloc[0]
         line |= {"ESS": round(float(first["ess"]), 1), "support": first["support"]}
         if known:
@@ -210,7 +212,7 @@ def _table(run: RegistryView) -> None:
         "registry-policies",
         name="registry-policies",
         caption="Matched means are per decision (reward of the next stage, 0 to 1); PHWIS, PHWDR and the true value "
-        "are sums over the whole course. In brackets: not supported by the records. ±: standard error.",
+        "are sums from the first treatment stage on. In brackets: not supported by the records. ±: standard error.",
         csv=rows.drop(columns=["basis", "label", "decision"]),
     )
     if known:
