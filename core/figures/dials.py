@@ -75,11 +75,11 @@ def frontier_axis(
 ) -> go.Figure:
     """Value and ESS from the clinicians' policy (left) to the learned one (right), the supported part shaded.
 
-    table: setting, estimator, value, low, high, ess, support; settings in the order of the dial. ticks: text of
-    some settings. current, furthest: settings; furthest None where no setting is supported. truth: setting, true_value,
-    true_se.
+    table: setting, estimator, value, low, high, ess, pooled_ess, support; settings in the order of the dial. ticks:
+    text of some settings. current, furthest: settings; furthest None where no setting is supported. truth: setting,
+    true_value, true_se.
     """
-    titles = ("Value (return), 95 % intervals", "Effective sample size (patients)")
+    titles = ("Value (return), 95 % intervals", "Effective sample size (patients); dotted: over all stays together")
     fig = make_subplots(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=[0.64, 0.36], subplot_titles=titles
     )
@@ -97,6 +97,15 @@ def frontier_axis(
     fig.update_yaxes(range=[low - pad, high + pad], row=1, col=1)
     end_labels(fig, last, ends, 0.08 * (high - low), row=1, col=1, within=(low, high))
     _add_support(fig, once["ess"].to_numpy(dtype=float), list(place.values()), ess_floor)
+    pooled = go.Scatter(
+        x=list(place.values()),
+        y=once["pooled_ess"],
+        mode="lines",
+        line={"color": NEUTRAL, "dash": "dot"},
+        name="over all stays",
+        hovertemplate="over all stays together %{y:.1f}<extra></extra>",
+    )
+    fig.add_trace(pooled, row=2, col=1)
     apply_theme(fig, height=520, legend=False)
     for annotation in fig.layout.annotations[: len(titles)]:
         annotation.update(x=0.0, xanchor="left", font={"size": 13})

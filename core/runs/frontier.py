@@ -2,7 +2,7 @@
 
 Each dial leads from the clinicians' policy to a learned one (see `core.fusion.frontier`). Along it stand value,
 interval and effective sample size on recorded stays and, on simulated patients, the true value. The furthest setting at
-which the effective sample size still meets the floor is the one to start from: further out, values rest on hardly any
+which the effective sample sizes still meet the floor is the one to start from: further out, values rest on hardly any
 patient.
 """
 
@@ -16,7 +16,18 @@ import numpy as np
 import pandas as pd
 
 from core.cohort import History, ground_truth
-from core.evaluation import knn_action_probs, phwdr_many, phwis_many, propensities, state_values, support_light
+from core.evaluation import (
+    Recorded,
+    direct_many,
+    knn_action_probs,
+    phwdr_many,
+    phwis_many,
+    propensities,
+    state_values,
+    support_light,
+    unsupported_share,
+    weighted_many,
+)
 from core.fusion import between, within_support
 from core.rng import derive_seed, stream
 from core.runs.stays import PolicyKey, Stays
@@ -73,8 +84,9 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
     """Value and support of a policy along the dial, on the given patients.
 
     One row a setting and estimator, settings in the order of the dial: setting, estimator (phwis, phwdr), value, low,
-    high, ess, support, n, distance (mean total variation from the clinicians' policy). PHWDR takes one critic, the
-    learned policy's, at every setting: it stays consistent under any, as long as the propensities hold.
+    high, ess, pooled_ess (over all stays together, not by length), support and its reasons, n, distance (mean total
+    variation from the clinicians' policy). PHWDR takes one critic, the learned policy's, at every setting: it stays
+    consistent under any, as long as the propensities hold.
     """
     some = stays.only(patients)
     data, mask = some.trajectories, some.trajectories.transition_mask
@@ -92,13 +104,19 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
         "phwis": phwis_many(*recorded, gamma, n_bootstrap, _rng(some), some.persons),
         "phwdr": phwdr_many(*recorded, q_taken, v, gamma, n_bootstrap, _rng(some), some.persons),
     }
+    pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), chosen)
+    critic = direct_many(v, mask)
     rows = []
     for i, setting in enumerate(dial.settings):
-        weighed = results["phwis"][i]
+        weighed, others = results["phwis"][i], [results["phwdr"][i], critic[i]]
+        unusual = unsupported_share(mixed[i], behavior, mask, settings.probability_floor)
+        light = support_light(weighed, settings.ess_floor, unusual, others, pooled[i].ess)
         shared = {
             "setting": setting,
             "ess": weighed.ess,
-            "support": support_light(weighed, settings.ess_floor, others=[results["phwdr"][i]]).grade,
+            "pooled_ess": pooled[i].ess,
+            "support": light.grade,
+            "reasons": " ".join(light.reasons),
             "n": weighed.n,
             "distance": float(total_variation(mixed[i][mask], behavior[mask]).mean()) if mask.any() else np.nan,
         }
@@ -109,12 +127,13 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
 
 
 def furthest_supported(table: pd.DataFrame, ess_floor: float) -> float | None:
-    """The last setting of `frontier_table` up to which every effective sample size meets the floor; None if none does.
+    """The last setting of `frontier_table` up to which both effective sample sizes meet the floor; None if none does.
 
+    Both, because stays of a rare length keep their weight in a small group, which hides how extreme their ratios are.
     An effective sample size that recovers further out is not counted: it does so where a few stays carry all weight.
     """
     once = table.drop_duplicates("setting")
-    met = np.cumprod((once["ess"] >= ess_floor).to_numpy()).astype(bool)
+    met = np.cumprod((once[["ess", "pooled_ess"]] >= ess_floor).all(axis=1).to_numpy()).astype(bool)
     return float(once["setting"].to_numpy()[met][-1]) if met.any() else None
 
 

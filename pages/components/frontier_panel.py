@@ -58,7 +58,7 @@ def frontier_panel(run: RunView) -> None:
         value=start,
         format_func=lambda value: _setting_text(dial, value),
         key=f"frontier-{run.manifest.data_hash}-{policy}-{dial.name}-{k}-{lambda_}-{mode}",
-        help="Starts at the furthest point whose effective sample size meets the run's floor.",
+        help="Starts at the furthest point whose effective sample sizes meet the run's floor.",
     )
     truth = _truth(run, policy, k, lambda_, mode, dial)
     _verdict(run, table, dial, setting, furthest)
@@ -118,15 +118,17 @@ def _verdict(run: RunView, table: pd.DataFrame, dial: Dial, setting: float, furt
         return
     reached = _setting_text(dial, furthest)
     if dial.settings.index(setting) > dial.settings.index(furthest):
-        ess = float(table.loc[table["setting"] == setting, "ess"].iloc[0])
+        here = table[table["setting"] == setting].iloc[0]
         st.warning(
-            f"Beyond the trust frontier ({reached}): the effective sample size is {fmt(ess, 1)}, or has fallen under "
-            f"{floor:g} on the way. What is shown here cannot be believed.",
+            f"Beyond the trust frontier ({reached}): the effective sample size is {fmt(float(here['ess']), 1)}, "
+            f"{fmt(float(here['pooled_ess']), 1)} over all stays together, or has fallen under {floor:g} on the way. "
+            "What is shown here rests on too few patients.",
             icon=":material/warning:",
         )
     else:
         st.info(
-            f"The records support this policy as far as **{reached}** (effective sample size at least {floor:g}).",
+            f"The records support this policy as far as **{reached}**: the effective sample size is at least "
+            f"{floor:g}, by length of stay and over all stays together.",
             icon=":material/verified:",
         )
 

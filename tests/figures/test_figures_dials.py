@@ -14,7 +14,8 @@ def course() -> pd.DataFrame:
     for setting, ess, grade in ((0.0, 90.0, "supported"), (0.5, 40.0, "weak"), (1.0, 4.0, "not supported")):
         for estimator in ("phwis", "phwdr"):
             rows.append((setting, estimator, 5 + setting, 4.0, 7.0, ess, grade))
-    return pd.DataFrame(rows, columns=["setting", "estimator", "value", "low", "high", "ess", "support"])
+    table = pd.DataFrame(rows, columns=["setting", "estimator", "value", "low", "high", "ess", "support"])
+    return table.assign(pooled_ess=table["ess"] / 2)
 
 
 TICKS = {0.0: "clinicians", 1.0: "policy"}

@@ -48,14 +48,15 @@ def test_the_mixture_departs_steadily_from_the_clinicians(view: RunView) -> None
 
 
 def test_the_mark_is_the_last_setting_before_support_is_lost() -> None:
-    def course(ess: list[float]) -> pd.DataFrame:
-        return pd.DataFrame({"setting": np.linspace(0, 1, len(ess)), "ess": ess})
+    def course(ess: list[float], pooled: list[float] | None = None) -> pd.DataFrame:
+        return pd.DataFrame({"setting": np.linspace(0, 1, len(ess)), "ess": ess, "pooled_ess": pooled or ess})
 
     assert furthest_supported(course([100, 60, 31, 29, 5]), 30) == 0.5
     assert furthest_supported(course([100, 60, 10, 40, 50]), 30) == 0.25  # a recovery further out is not counted
     assert furthest_supported(course([20, 10]), 30) is None
     assert furthest_supported(course([100, 90, 80]), 30) == 1.0
     assert furthest_supported(course([100, np.nan, 80]), 30) == 0.0
+    assert furthest_supported(course([100, 60, 31, 30, 30], [100, 40, 12, 5, 3]), 30) == 0.25
 
 
 def test_roll_outs_take_the_clinicians_policy_at_the_simulated_state(view: RunView) -> None:
