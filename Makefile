@@ -28,6 +28,7 @@ experiment-full: $(VENV)/.app   ## the published sizes and repeats on simulated 
 	$(BIN)/python -m core experiment full
 
 screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from the running app
+	$(BIN)/python -m core registry demo
 	$(BIN)/python tests/browser/screenshots.py
 
 browser:             ## Chromium for the browser tests: installed where we may, else said how

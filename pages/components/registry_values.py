@@ -162,7 +162,8 @@ def _whole(run: RegistryView) -> None:
         value=True,
         key="registry-mixed",
         help="A policy that is certain of one combination in hundreds agrees with few recorded courses to the end. One "
-        "that sometimes follows the experts overlaps with all of them, so records can tell what it is worth.",
+        "that mostly follows the experts overlaps with all of them, so records can tell what it is worth. The experts "
+        "are followed as the screening network predicts them: where it imitates them badly, the mix is worth less too.",
     )
     rows = whole_course(run, mixed=mixed)
     if rows.empty:

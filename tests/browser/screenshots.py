@@ -21,12 +21,12 @@ VIEWS = {
     "cohort": ("", 0),
     "encoder": ("Training", 0),
     "phenotypes": ("", 190),
-    "policies": ("Fusion λ", 190),
+    "policies": ("Trust frontier", 420),
     "values": ("Two estimators", 190),
     "patient": ("", 320),
     "experiments": ("", 0),
-    "registry": ("", 0),
-    "learn": ("", 0),
+    "registry": ("Values", 190),
+    "learn": ("Importance weights", 60),
 }
 
 
@@ -34,19 +34,22 @@ def main() -> None:
     """Write the pictures and print their paths."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=ROOT / "data" / "runs" / "default")
+    parser.add_argument("--registry", type=Path, default=ROOT / "data" / "registry" / "default")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
     options = parser.parse_args()
     executable = find_chromium()
     if executable is None:
         sys.exit("No Chromium found; install it, for example with 'sudo apt-get install chromium'.")
-    if not (options.run / "manifest.json").is_file():
-        sys.exit(f"No run in {options.run}; `make demo` builds the default one.")
+    for run, how in ((options.run, "make demo"), (options.registry, "python -m core registry demo")):
+        if not (run / "manifest.json").is_file():
+            sys.exit(f"No run in {run}; `{how}` builds the default one.")
     options.out.mkdir(parents=True, exist_ok=True)
-    # A data folder that holds this one run keeps everybody's other runs out of the pictures.
+    # A data folder that holds these two runs alone keeps everybody's other runs out of the pictures.
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        (data / "runs").mkdir()
-        (data / "runs" / options.run.name).symlink_to(options.run.resolve(), target_is_directory=True)
+        for study, run in (("runs", options.run), ("registry", options.registry)):
+            (data / study).mkdir()
+            (data / study / run.name).symlink_to(run.resolve(), target_is_directory=True)
         with serve(data) as address, chromium(executable) as browser:
             page = browser.new_page(viewport=SIZE, device_scale_factor=1, color_scheme="light")
             for name, (view, scroll) in VIEWS.items():
