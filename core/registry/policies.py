@@ -8,8 +8,9 @@ most-frequent  one size fits all: what was given most often to training patients
 observed       what the experts do: the screening network's calibrated probabilities
 
 A -mixed policy follows its recommendation in a small share of the decisions (`follow_share`) and the experts, as the
-screening network predicts them, in the others. It exists for off-policy estimates: a policy that is certain of one combination in 283 agrees with hardly any
-recorded course to the end, one that mostly follows the experts overlaps with all of them.
+screening network predicts them, in the others. It exists for off-policy estimates: a policy that is certain of one
+combination in 283 agrees with hardly any recorded course to the end, one that mostly follows the experts overlaps with
+all of them.
 """
 
 from __future__ import annotations
