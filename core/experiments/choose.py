@@ -4,8 +4,9 @@ On simulated tuning cohorts whose seeds are not the report's. Only epochs need n
 the simulator from the same agents, every policy on the same fresh patients. Prospective policies alone: retrospective
 ones weigh phenotypes by the whole stay, so they cannot act and have no true value.
 
-Columns: seed, epochs, policy, kind (soft, greedy, epsilon E; "own" for policies that the run itself rolled out),
-temperature, lambda_, true_value, true_se, true_survival, true_survival_se, gain (over the clinicians of that seed).
+Columns: seed, epochs (of the phenotype agents), policy, kind (soft, greedy, epsilon E; "own" for policies that the run
+itself rolled out), temperature, lambda_, true_value, true_se, true_survival, true_survival_se, gain (over the
+clinicians of that seed).
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ from core.files import read_json, read_table, write_json, write_table
 from core.fusion import fuse, fusion_weights
 from core.pipeline import run_study
 from core.rng import derive_seed
-from core.runs.config import load_preset
+from core.runs.config import FOREST, NO_ENCODER, load_preset
 from core.runs.stays import PolicyKey
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 from core.types import Progress
 
 FOLDER, TABLE, RECORD = "choice", "choices.parquet", "choice.json"
-# True values depend neither on the estimates nor on other K: these are made cheap.
+CANDIDATE = ["policy", "kind", "temperature", "lambda_", "epochs"]  # what names one
+# True values depend neither on the estimates nor on other K: these are made cheap. The one policy made from a critic,
+# the softmax of Q*, is left out, since it would be that of a forest of two trees.
 CHEAP = {
     "phenotypes.k_min": 3,
     "phenotypes.k_max": 3,
@@ -141,18 +144,28 @@ def kind_name(epsilon: float | None) -> str:
     return f"epsilon {epsilon:g}" if epsilon else "greedy"
 
 
+def _comparable(choices: pd.DataFrame) -> pd.DataFrame:
+    """Each policy once for each way it was trained: epochs are NaN for those that `agents.epochs` does not train (the
+    simple ones, and the baselines, whose epochs are their own), and Q* from a forest made cheap is left out."""
+    varied = choices["policy"].str.startswith("phenotype-")
+    varied |= choices["policy"].isin(("fused", "single-expert", NO_ENCODER))
+    table = choices.assign(epochs=choices["epochs"].where(varied).astype(float))[choices["policy"] != FOREST]
+    return table.drop_duplicates(["seed", *CANDIDATE], ignore_index=True)
+
+
 def choice_table(choices: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean over tuning seeds of every candidate, best first.
+    """Mean over tuning seeds of every candidate, best first; epochs None where the policy does not depend on them.
 
     se: of the mean over seeds, from their spread or their roll-outs, whichever is larger.
     """
     rows = []
-    by = ["policy", "kind", "temperature", "lambda_", "epochs"]
-    for values, part in choices.groupby(by, sort=False, dropna=False):
-        n = len(part)
+    for values, part in _comparable(choices).groupby(CANDIDATE, sort=False, dropna=False):
+        n, candidate = len(part), dict(zip(CANDIDATE, values, strict=True))
+        epochs = candidate["epochs"]
         rows.append(
             {
-                **dict(zip(by, values, strict=True)),
+                **candidate,
+                "epochs": int(epochs) if math.isfinite(epochs) else None,
                 "seeds": n,
                 "true_value": float(part["true_value"].mean()),
                 "se": _se(part["true_value"], part["true_se"]),
@@ -166,7 +179,7 @@ def choice_table(choices: pd.DataFrame) -> list[dict[str, Any]]:
 
 def findings(choices: pd.DataFrame, settings: ChoiceSettings) -> list[str]:
     """Does fusion beat the clinicians, its ingredients and the best single agent? One sentence each, with its basis."""
-    defaults = load_preset(settings.preset)
+    defaults, choices = load_preset(settings.preset), _comparable(choices)
     rows = choice_table(choices)
     fused = [row for row in rows if row["policy"] == "fused"]
     n, seeds = settings.truth_patients, len(settings.seeds)
@@ -195,13 +208,13 @@ def findings(choices: pd.DataFrame, settings: ChoiceSettings) -> list[str]:
 def _against(choices: pd.DataFrame, row: dict[str, Any], other: str) -> str:
     """One paired comparison over seeds of a fused candidate with the clinicians, its ingredients, or any one agent."""
     mine = choices[_is(choices, row)].set_index("seed")
-    same = choices[(choices["kind"] == "own") & (choices["epochs"] == row["epochs"])]
+    same = choices[(choices["kind"] == "own") & ((choices["epochs"] == row["epochs"]) | choices["epochs"].isna())]
     if other == "clinician":
         rivals, name = same[same["policy"] == "clinician"], "the clinicians"
     elif other == "ingredient":
         rivals, name = same[same["policy"].str.startswith("phenotype-")], "the best of its own agents"
     else:
-        apart = ("clinician", "random", "zero-drug", "single-expert", "no-encoder")
+        apart = ("clinician", "random", "zero-drug", "single-expert", NO_ENCODER)
         rivals, name = same[~same["policy"].isin(apart)], "the best single agent of all"
     best = rivals.loc[rivals.groupby("seed")["true_value"].idxmax()].set_index("seed")
     if best.empty:
@@ -215,7 +228,7 @@ def _against(choices: pd.DataFrame, row: dict[str, Any], other: str) -> str:
 
 def _is(choices: pd.DataFrame, row: dict[str, Any]) -> pd.Series:
     same = pd.Series(True, index=choices.index)
-    for key in ("policy", "kind", "temperature", "lambda_", "epochs"):
+    for key in CANDIDATE:
         same &= choices[key] == row[key]
     return same
 

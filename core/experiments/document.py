@@ -31,6 +31,11 @@ RETROSPECTIVE = (
     "A retrospective policy weighs phenotypes by the whole stay, which nobody has while treating; it can be estimated "
     "but not rolled out, so it has no true value."
 )
+ABROAD = (
+    "On the external cohort the clinicians' probabilities, which every estimate divides by, are those of similar "
+    "training states of the development cohort. Where clinicians abroad dose otherwise, PHWIS and PHWDR are biased, and "
+    "neither their intervals nor the ESS show it."
+)
 EFFECTIVE = (
     "ESS is the effective sample size of PHWIS, in patients; an estimate that rests on few of them is no evidence. "
     "'Not supported' counts the repeats whose ESS is below the run's floor."
@@ -102,7 +107,8 @@ def statements(settings: ExperimentSettings, table: pd.DataFrame) -> list[str]:
     if tested < SMALL:
         said.append(f"Some values here rest on {tested} test patients: too few for any conclusion.")
     changes = [sentence for preset in settings.presets if (sentence := _changes(settings, preset))]
-    return [*said, RETROSPECTIVE, EFFECTIVE, *changes]
+    abroad = [ABROAD] if settings.external is not None else []
+    return [*said, *abroad, RETROSPECTIVE, EFFECTIVE, *changes]
 
 
 def _changes(settings: ExperimentSettings, preset: str) -> str:
@@ -197,7 +203,7 @@ CHOICE: list[Column] = [
     ("kind", text("kind")),
     ("lambda", number("lambda_")),
     ("temperature", number("temperature")),
-    ("epochs", text("epochs")),
+    ("epochs", number("epochs", 0)),
     ("true value", number("true_value")),
     ("SE", number("se")),
     ("gain over clinicians", number("gain")),

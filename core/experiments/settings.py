@@ -98,10 +98,13 @@ class ExperimentSettings(Config):
 
     @model_validator(mode="after")
     def _fresh_seeds(self) -> Self:
-        """A tuning or laboratory cohort that is the reported one would let the report choose its own settings."""
+        """A tuning or laboratory cohort that is the reported one would let the report choose its own settings; so would
+        a tuning run with the seed of a repeat, since a run's seed draws the patients behind its true values."""
         reported = {source.seed for source in (self.development, self.external) if source is not None}
         if reported & {*self.lab.seeds, *self.choice.seeds} or set(self.lab.seeds) & set(self.choice.seeds):
             raise ValueError("seeds of the cohorts, of the lab and of the choice must all differ")
+        if set(self.repeats) & set(self.choice.seeds):
+            raise ValueError("seeds of the choice must differ from the repeats: equal ones share their true values")
         return self
 
     def config(self, preset: str, repeat: int) -> RunConfig:

@@ -85,3 +85,23 @@ def test_the_table_is_in_order_of_true_value() -> None:
     assert rows[0]["true_value"] == pytest.approx(8.2)
     assert rows[0]["se"] == pytest.approx(0.2)
     assert [kind_name(None), kind_name(0.0), kind_name(0.05)] == ["soft", "greedy", "epsilon 0.05"]
+
+
+def test_epochs_are_those_of_the_policies_that_they_train() -> None:
+    """Baselines are trained alike in every tuning run, and the critic is made cheap: it is no rival."""
+    short, extra = made(fused=(7.0, 7.2), agent=(8.0, 8.4)), []
+    for seed in (0, 1):
+        row = short[(short["seed"] == seed) & (short["policy"] == "clinician")]
+        extra += [row.assign(policy="dqn", true_value=8.5), row.assign(policy="rf-fqi", true_value=9.9)]
+    short = pd.concat([short, *extra], ignore_index=True)
+    long = short.assign(epochs=30)
+    long["true_value"] += long["policy"].isin(("fused", "phenotype-0")) * 0.5
+    rows = choice_table(pd.concat([short, long], ignore_index=True))
+    found = {(row["policy"], row["epochs"]): row["seeds"] for row in rows}
+    assert found == {
+        **dict.fromkeys((("clinician", None), ("dqn", None), ("fused", 10), ("fused", 30)), 2),
+        **{(f"phenotype-{k}", epochs): 2 for k in (0, 1) for epochs in (10, 30)},
+    }
+    settings = SETTINGS.model_copy(update={"seeds": (0, 1), "epochs": (10, 30)})
+    said = findings(pd.concat([short, long], ignore_index=True), settings)
+    assert "best single agent of all: difference -1.10" in " ".join(said[2:5])  # 7.6 against 8.5 and 8.9

@@ -98,6 +98,7 @@ def test_tables_are_written_with_what_a_reader_must_know(settings: ExperimentSet
     assert values.loc[("development", "Clinician"), "published_phwis_mean"] == 5.78
     assert values.loc[("external", "Clinician"), "published_phwis_mean"] == 7.98
     assert values.loc[("development", "HOPAS-B (fused), prospective"), "repeats"] == 2
+    assert any("similar training states of the development cohort" in said for said in view.document["statements"])
     assert view.run("quick", 2).complete
 
 
@@ -124,6 +125,8 @@ def test_settings_of_the_repository_can_be_read() -> None:
 def test_a_tuning_seed_may_not_be_a_reported_one() -> None:
     with pytest.raises(ConfigError, match="must all differ"):
         ExperimentSettings.build({**SETTINGS, "choice": {"seeds": [4]}})
+    with pytest.raises(ConfigError, match="differ from the repeats"):
+        ExperimentSettings.build({**SETTINGS, "choice": {"seeds": [2]}})
     with pytest.raises(ConfigError, match="patients"):
         ExperimentSettings.build({"development": {"like": "eicu"}})
 
