@@ -160,11 +160,10 @@ def choice_table(choices: pd.DataFrame) -> list[dict[str, Any]]:
     """
     rows = []
     for values, part in _comparable(choices).groupby(CANDIDATE, sort=False, dropna=False):
-        n, candidate = len(part), dict(zip(CANDIDATE, values, strict=True))
-        epochs = candidate["epochs"]
+        n, epochs = len(part), part["epochs"].iloc[0]
         rows.append(
             {
-                **candidate,
+                **dict(zip(CANDIDATE, values, strict=True)),
                 "epochs": int(epochs) if math.isfinite(epochs) else None,
                 "seeds": n,
                 "true_value": float(part["true_value"].mean()),

@@ -33,8 +33,8 @@ RETROSPECTIVE = (
 )
 ABROAD = (
     "On the external cohort the clinicians' probabilities, which every estimate divides by, are those of similar "
-    "training states of the development cohort. Where clinicians abroad dose otherwise, PHWIS and PHWDR are biased, and "
-    "neither their intervals nor the ESS show it."
+    "training states of the development cohort. Where clinicians abroad dose otherwise, PHWIS and PHWDR are biased, "
+    "and neither their intervals nor the ESS show it."
 )
 EFFECTIVE = (
     "ESS is the effective sample size of PHWIS, in patients; an estimate that rests on few of them is no evidence. "
