@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import action_shares, given_shares, policy_entropy
-from core.figures.policies import action_share_bars, bin_names, dose_difference_map
+from core.figures.policies import bin_names, dose_difference_map
 from core.figures.theme import fmt_lambda, phenotype_name, policy_style
 from core.runs.summaries.doses import DoseMap, dose_map
 from core.runs.view import RunView
+from pages.components.dose_bars import dose_bars
 from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_controls
 from pages.components.excess_panel import excess_panel
 from pages.components.export import show
@@ -87,24 +88,20 @@ def dose_panel(run: RunView) -> None:
         empty("No patients here", "This part of the cohort is empty; choose all patients.")
         return
     actions = run.trajectories.actions[patients][mask]
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
     names = ["clinician", *(f"phenotype-{i}" for i in range(k)), "fused"]
     probs = {n: run.policy_probs(n, k, lambda_, mode)[patients] for n in names[1:]}
-    shares = np.stack([given_shares(actions, len(labels)), *(action_shares(p, mask, top=top) for p in probs.values())])
+    shares = np.stack(
+        [given_shares(actions, run.study.n_actions), *(action_shares(p, mask, top=top) for p in probs.values())]
+    )
     readable = ["Given by clinicians", *(phenotype_name(i) for i in range(k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
-    data = pd.DataFrame(shares, columns=labels)
-    data.insert(0, "policy", readable)
-    show(
-        action_share_bars(readable, shares, labels, dose_unit=run.study.actions.unit),
+    dose_bars(
+        run.study,
+        readable,
+        shares,
         "dose-shares",
-        "Stacked bars of dose shares: "
-        + "; ".join(
-            f"{n}: " + ", ".join(f"{lab} {s:.0%}" for lab, s in zip(labels, row, strict=True))
-            for n, row in zip(readable, shares, strict=True)
-        ),
-        caption=f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; "
-        "hover or export.",
-        data=data,
+        "dose shares",
+        f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; hover or "
+        "export.",
     )
     _near_uniform(probs, mask)
     _difference(run, Given(patients, mask, actions, who), probs, k, top)

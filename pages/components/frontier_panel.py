@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.evaluation import action_shares
 from core.figures.dials import frontier_axis
-from core.figures.policies import action_share_bars
 from core.figures.theme import fmt, fmt_percent, policy_style
 from core.runs.frontier import DIALS, Dial, frontier_policy, furthest_supported, own_policy
 from core.runs.stays import policy_key
+from pages.components.dose_bars import dose_bars
 from pages.components.estimates import ESTIMATORS, bracketed, fusion_controls, policy_names, rows_of, support_rule
 from pages.components.export import metric, show
 from pages.components.panels import panel
@@ -182,19 +182,13 @@ def _doses(run: RunView, policy: str, k: int, lambda_: float, mode: str, dial: D
     ends = (dial.settings[0], setting, dial.settings[-1])
     shares = np.stack([action_shares(frontier_policy(some, key, dial, at), mask, top=False) for at in ends])
     names = ["Clinicians", f"At {_setting_text(dial, setting)}", policy_style(policy).name]
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
     st.markdown("**Doses** (mean probability)")
-    data = pd.DataFrame(shares, columns=labels)
-    data.insert(0, "policy", names)
-    show(
-        action_share_bars(names, shares, labels, dose_unit=run.study.actions.unit),
+    dose_bars(
+        run.study,
+        names,
+        shares,
         "frontier-doses",
-        "Stacked bars of mean dose probabilities: "
-        + "; ".join(
-            f"{n}: " + ", ".join(f"{lab} {s:.0%}" for lab, s in zip(labels, row, strict=True))
-            for n, row in zip(names, shares, strict=True)
-        ),
-        caption=f"{int(mask.sum()):,} steps of {len(some.persons):,} test patients. The clinicians' policy is its "
-        "estimate from similar patients.",
-        data=data,
+        "mean dose probabilities",
+        f"{int(mask.sum()):,} steps of {len(some.persons):,} test patients. The clinicians' policy is its estimate "
+        "from similar patients.",
     )
