@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.runs.view import RunView
 
 MOST_POINTS = 4000  # of the map in a report
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
+EXAMPLE = re.compile(r" \(first: patient .*\)")  # in what was mended: a patient's key, which is not passed on
 ESTIMATORS = {"phwis": "PHWIS", "phwdr": "PHWDR", "fqe": "FQE"}
 MEASURES = {  # of the honesty table: heading
     "silhouette": "silhouette",
@@ -134,7 +136,7 @@ def the_cohort(view: RunView) -> Section:
         (name, fmt_count(len(who)), fmt_percent(float((cohort.outcomes[who] < 0).mean()) if len(who) else np.nan))
         for name, who in parts.items()
     ]
-    warnings = [(w.column or "", str(w), fmt_count(w.count)) for w in view.report.warnings]
+    warnings = [(w.column or "", EXAMPLE.sub("", str(w)), fmt_count(w.count)) for w in view.report.warnings]
     tables = [
         Table.of("Attrition: what removed stays before the run.", attrition),
         Table.of(

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.cohort import check_cohort
 from core.errors import RunError
 from core.figures.panels import PanelFigure
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
 from core.files import read_json, write_json, write_table
 from core.report import render_report, write_report
 from core.report.page import figure_json
+from core.report.sections import the_cohort
 from core.runs.view import RunView
 
 HOSTILE = "<script>alert('x')</script> & \"Tom\""
@@ -150,6 +152,23 @@ def test_the_map_names_no_patient(written: str, view: RunView) -> None:
     drawn = json.loads(source[1])
     assert {trace["type"] for trace in drawn["data"]} == {"scatter"}
     assert not any("text" in trace or "customdata" in trace for trace in drawn["data"])
+
+
+def test_what_was_mended_names_no_patient(view: RunView) -> None:
+    frame = view.cohort.frame[["traj", "step", *view.study.names, "action", "outcome"]].copy()
+    frame["traj"] = "key (7) of " + frame["traj"].astype(str)
+    frame.loc[1, view.study.names[0]] += 1  # a static column changes within the first stay
+    last = frame["traj"].iloc[-1]
+    frame = frame[(frame["traj"] != last) | (frame["outcome"] != 0)]  # the last stay has one step
+    report = check_cohort(frame, view.study)
+    assert {"static-changes", "single-step"} <= {problem.rule for problem in report.warnings}
+    other = RunView(view.path)
+    other.__dict__["report"] = report
+    (mended,) = [table for table in the_cohort(other).tables if table.caption.startswith("Problems")]
+    text = " ".join(cell for row in mended.rows for cell in row)
+    assert "stays of one step were dropped: 1." in text
+    assert "changes within stays: 1; the first value is used." in text
+    assert "key (7)" not in text
 
 
 @pytest.fixture
