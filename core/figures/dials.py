@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.figures.labels import end_labels
-from core.figures.policy_values import INK, UNSUPPORTED, estimator_color, support_color, support_symbol
-from core.figures.theme import ACCENT, NEUTRAL, REFERENCE_BAND, WARNING, apply_theme, with_alpha
+from core.figures.policy_values import UNSUPPORTED, estimator_color, support_color, support_symbol
+from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, WARNING, apply_theme, with_alpha
 
 
 def lambda_axis(

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from core.figures.labels import end_labels
 from core.figures.theme import (
     ACCENT,
+    INK,
     NEUTRAL,
     WARNING,
     action_colors,
@@ -19,8 +20,6 @@ from core.figures.theme import (
     phenotype_name,
     phenotype_symbol,
 )
-
-INK = "#1f2430"
 
 
 def attention_figure(value: np.ndarray, weight: np.ndarray, running: np.ndarray, plain: np.ndarray) -> go.Figure:
@@ -39,7 +38,7 @@ def attention_figure(value: np.ndarray, weight: np.ndarray, running: np.ndarray,
     end_labels(fig, float(steps[-1]), [(n, float(y[-1]), c) for n, y, c, _ in lines], 0.9, row=2, col=1)
     apply_theme(fig, height=430, legend=False)
     _left_titles(fig, len(titles))
-    fig.update_xaxes(dtick=1)
+    fig.update_xaxes(tickvals=steps)
     fig.update_xaxes(title_text="step", row=2, col=1)
     fig.update_layout(margin={"l": 48, "r": 130, "t": 30, "b": 44})
     return fig
@@ -84,7 +83,14 @@ def dueling_figure(value: float, q: np.ndarray, policy: np.ndarray, actions: Seq
     texts = [[f"{x:.2f}" for x in q], [f"{100 * p:.0f}" for p in policy]]
     for column, (y, text) in enumerate(zip((q, 100 * policy), texts, strict=True), start=1):
         bar = go.Bar(
-            x=list(actions), y=y, marker={"color": colors}, text=text, textposition="outside", cliponaxis=False
+            x=list(actions),
+            y=y,
+            marker={"color": colors},
+            text=text,
+            textposition="auto",  # inside where it fits: above a bar the line would strike it out
+            insidetextanchor="middle",
+            textangle=0,
+            cliponaxis=False,
         )
         fig.add_trace(bar, row=1, col=column)
     fig.add_hline(y=value, line={"color": INK, "dash": "dash"}, row=1, col=1)
@@ -140,8 +146,8 @@ def fusion_figure(
     apply_theme(fig, height=380, legend=False)
     _left_titles(fig, len(titles))
     fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 30})
-    fig.update_xaxes(range=[-1.9, 1.9], showticklabels=False, row=1, col=1)
-    fig.update_yaxes(range=[-1.5, 1.9], showticklabels=False, row=1, col=1)
+    fig.update_xaxes(range=[-1.9, 1.9], showticklabels=False, ticks="", row=1, col=1)
+    fig.update_yaxes(range=[-1.5, 1.9], showticklabels=False, showgrid=False, ticks="", row=1, col=1)
     fig.update_yaxes(autorange="reversed", row=1, col=2)
     return fig
 

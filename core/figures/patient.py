@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from core.figures.theme import (
     ACCENT,
     ESTIMATOR_COLORS,
+    INK_ON_FILL,
     NEUTRAL,
     REFERENCE_BAND,
     action_colors,
@@ -24,7 +25,6 @@ from core.figures.theme import (
     with_alpha,
 )
 
-INK = "#1f2430"
 INK_LINE = "#33518C"
 TARGET = "#B87A00"  # therapeutic target
 
@@ -233,7 +233,7 @@ def probability_table(
     for r in range(rows):
         for a in range(actions):
             p = 100 * probs[r, a]
-            color = "white" if p > 55 else INK
+            color = "white" if p > 55 else INK_ON_FILL
             fig.add_annotation(x=a, y=r, text=f"{p:.0f} %", showarrow=False, font={"color": color, "size": 13})
     fig.add_shape(
         type="rect", x0=given - 0.5, x1=given + 0.5, y0=-0.5, y1=rows - 0.5, line={"color": "#D55E00", "width": 2.5}

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from core.figures.labels import end_labels
 from core.figures.theme import (
     GRID,
+    INK_ON_FILL,
     NEUTRAL,
     apply_theme,
     axis_label,
@@ -104,7 +105,7 @@ def _number_group(fig: go.Figure, points: np.ndarray, k: int) -> None:
         bordercolor=phenotype_color(k),
         borderwidth=2,
         borderpad=3,
-        font={"color": "#1f2430", "size": 14},
+        font={"color": INK_ON_FILL, "size": 14},
     )
 
 

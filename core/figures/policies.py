@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 from core.figures.labels import end_labels
 from core.figures.theme import (
     DIVERGING,
+    INK,
+    INK_ON_FILL,
     action_colors,
     apply_theme,
 )
 
-INK = "#1f2430"
 UNSUPPORTED = "#A9AFB8"
 
 
@@ -38,7 +39,7 @@ def action_share_bars(
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"color": "white" if dark else INK, "size": 12},
+                textfont={"color": "white" if dark else INK_ON_FILL, "size": 12},
                 hovertemplate=f"%{{y}}<br>{label}: %{{x:.2f}} % of steps<extra></extra>",
             )
         )
@@ -100,7 +101,7 @@ def dose_difference_map(
             y=int(r),
             text=f"n = {int(count[r, a])}",
             showarrow=False,
-            font={"size": 11, "color": INK},
+            font={"size": 11, "color": INK_ON_FILL},
             bgcolor="rgba(255,255,255,0.85)",
         )
     apply_theme(fig, x=action_title, y=row_title, height=max(44 * rows, 150) + 90, legend=False)
@@ -158,7 +159,7 @@ def fused_share_area(
         ends.append((label, 100 * float(floor[-1] + shares[-1, a] / 2), INK))
         floor = floor + shares[:, a]
     end_labels(fig, 1.0, ends, 7.5, within=(3, 97))
-    fig.add_vline(x=current, line={"color": INK, "width": 1.5})
+    fig.add_vline(x=current, line={"color": INK_ON_FILL, "width": 1.5})
     apply_theme(fig, x="λ (stored values, evenly spaced)", y="share of steps (%)", height=300, legend=False)
     fig.update_xaxes(tickvals=list(ticks), ticktext=list(ticks.values()), range=[0, 1])
     fig.update_yaxes(range=[0, 100])

@@ -12,13 +12,13 @@ from core.figures.labels import end_labels
 from core.figures.theme import (
     ACCENT,
     ESTIMATOR_COLORS,
+    INK,
     NEUTRAL,
     apply_theme,
     policy_style,
 )
 
 ESTIMATOR_SYMBOLS = {"phwis": "circle", "phwdr": "diamond"}
-INK = "#1f2430"
 UNSUPPORTED = "#A9AFB8"
 HOLLOW = ("weak", "not supported")
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.figures.labels import end_labels
-from core.figures.theme import ACCENT, GRID, NEUTRAL, apply_theme, axis_label, fmt_count, with_alpha
+from core.figures.theme import ACCENT, GRID, INK_ON_FILL, NEUTRAL, apply_theme, axis_label, fmt_count, with_alpha
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def state_bars(table: pd.DataFrame) -> go.Figure:
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"size": 11, "color": "#1f2430" if light else "white"},
+                textfont={"size": 11, "color": INK_ON_FILL if light else "white"},
                 customdata=part.to_numpy(),
                 hovertemplate=f"%{{x}}: {look.name} %{{y:.1f}} % (%{{customdata:,}} patients)<extra></extra>",
             )

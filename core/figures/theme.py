@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -30,10 +31,13 @@ PHENOTYPE_COLORS = (
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "triangle-down", "cross", "hexagon")
 
 NEUTRAL = "#8A8F98"
+INK = "#1f2430"  # what stands on the ground itself: `on_dark` turns it light
+INK_ON_DARK = "#E6EAEE"
+INK_ON_FILL = "#1B2430"  # what stands on a light fill, on any ground
 ACCENT = "#0072B2"
 WARNING = "#D55E00"
 GRID = "rgba(138, 143, 152, 0.22)"
-REFERENCE_BAND = "rgba(0, 158, 115, 0.16)"  # healthy range
+REFERENCE_BAND = "rgba(0, 158, 115, 0.16)"  # reference range
 # Estimators and critics: apart from every phenotype and policy, since both stand in the same figures.
 ESTIMATOR_COLORS = {"phwis": "#3D4DB7", "phwdr": "#C2255C", "fqe": "#00707A", "fqi": "#8A6D00"}
 SEQUENTIAL = "Cividis"  # amounts
@@ -224,6 +228,20 @@ def fmt_unit(text: str) -> str:
     text = re.sub(r"\bu(?=(?:g|mol|L)\b)", "µ", text)
     text = re.sub(r"(?:\bx )?\b10\^", lambda found: "× 10^" if found[0].startswith("x") else "×10^", text)
     return re.sub(r"\^(-?\d+)", lambda found: found[1].translate(SUPERSCRIPT), text)
+
+
+def on_dark(fig: go.Figure) -> go.Figure:
+    """The figure for a dark ground: ink that stands on the ground itself is light."""
+    return go.Figure(_light_ink(fig.to_dict()))
+
+
+def _light_ink(part: Any) -> Any:
+    """A copy of a figure's dict, list or value with light ink in place of dark."""
+    if isinstance(part, dict):
+        return {key: _light_ink(value) for key, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_light_ink(value) for value in part]
+    return INK_ON_DARK if isinstance(part, str) and part == INK else part
 
 
 def hour_ticks(fig: go.Figure, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> go.Figure:

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from core.figures.theme import (
     ESTIMATOR_COLORS,
+    INK,
     NEUTRAL,
     SEQUENTIAL,
     WARNING,
@@ -25,7 +26,6 @@ ESTIMATES = {  # estimate of a state's value: color, marker, line
     "FQE": (ESTIMATOR_COLORS["fqe"], "circle", "solid"),
     "joint": ("#8A8F98", "diamond", "dash"),
 }
-INK = "#1f2430"
 CURVE = "#2F3B4C"  # of no phenotype or policy: they stand on it
 
 

@@ -49,7 +49,7 @@ def estimator_panel(run: RunView) -> None:
             "estimators",
             "Value of each policy by every estimator with 95 % intervals.",
             caption="Test patients. Hollow: weak; hollow and gray: not supported. "
-            f"{support_rule(run)} FQE: {FQE_REMARK}." + (" Black bar: true value." if has_truth(run) else ""),
+            f"{support_rule(run)} FQE: {FQE_REMARK}." + (" Upright bar: true value." if has_truth(run) else ""),
             data=rows,
         )
     with right:

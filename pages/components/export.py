@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.figures.theme import fmt, fmt_count, fmt_interval
+from core.figures.theme import fmt, fmt_count, fmt_interval, on_dark
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 SelectionMode = Literal["points", "box", "lasso"]
@@ -105,7 +105,13 @@ def show(
         "toImageButtonOptions": {"format": picture.lower(), "filename": file_name(key, "")[:-1], "scale": 2},
     }
     event = st.plotly_chart(
-        fig, key=key, on_select=on_select, selection_mode=selection_mode, config=config, alt=alt, theme="streamlit"
+        on_dark(fig) if st.context.theme.type == "dark" else fig,
+        key=key,
+        on_select=on_select,
+        selection_mode=selection_mode,
+        config=config,
+        alt=alt,
+        theme="streamlit",
     )
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(caption)

@@ -90,7 +90,7 @@ def value_panel(run: RunView) -> None:
             ),
             caption=f"Test patients, 95 % bootstrap intervals over patients. Hollow: weak; hollow and gray: not "
             f"supported by the records, where the interval understates the doubt. {support_rule(run)}"
-            + (" Black bar: true value by simulation." if has_truth(run) else ""),
+            + (" Upright bar: true value by simulation." if has_truth(run) else ""),
             data=drawn,
         )
     for note in (truth_missed(drawn), fqe_tells_little(rows)):

@@ -1,0 +1,23 @@
+"""The look that all figures share."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+
+from core.figures.theme import INK, INK_ON_DARK, INK_ON_FILL, apply_theme, on_dark
+
+
+def test_ink_turns_light_on_a_dark_ground_and_nothing_else_changes() -> None:
+    fig = go.Figure(go.Scatter(x=np.arange(3.0), y=np.ones(3), marker={"color": [INK, "red", INK]}))
+    fig.add_vline(x=1, line={"color": INK})
+    fig.add_annotation(x=0, y=0, text="n = 3", font={"color": INK_ON_FILL})
+    apply_theme(fig)
+    dark = on_dark(fig)
+    assert list(dark.data[0].marker.color) == [INK_ON_DARK, "red", INK_ON_DARK]
+    assert dark.layout.shapes[0].line.color == INK_ON_DARK
+    assert dark.layout.annotations[0].font.color == INK_ON_FILL, "it stands on a light fill"
+    assert fig.layout.shapes[0].line.color == INK, "the figure itself, which exports take, stays as it is"
+    assert json.loads(dark.to_json().replace(INK_ON_DARK, INK)) == json.loads(fig.to_json())
