@@ -29,7 +29,7 @@ from pages.components.registry_session import (
 )
 from pages.components.session import write_url
 
-POPULATION = "children and adults after a stem-cell transplantation"
+POPULATION = "Children and adults after a stem-cell transplantation"
 LOOK, TRAIN, SIMULATE, UPLOAD = "Look at a registry", "Train", "Simulate", "Upload"
 PART = "registry-part"
 

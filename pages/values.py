@@ -91,7 +91,7 @@ def level_panel(run: RunView) -> None:
     _headline(run, policy, k, lambda_, mode)
     by_dose, by_phenotype = st.columns(2, gap="medium")
     with by_dose:
-        _by_dose(run, names, mask, who)
+        _by_dose(run, names, patients, mask, who)
     with by_phenotype:
         _by_phenotype(run, values, patients, mask, k, who)
     _by_step(run, values, patients, mask, who)
@@ -127,9 +127,9 @@ def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> N
         st.caption(missed)
 
 
-def _by_dose(run: RunView, names: dict[str, np.ndarray], mask: np.ndarray, who: str) -> None:
+def _by_dose(run: RunView, names: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, who: str) -> None:
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
-    tables, given = {}, np.bincount(run.trajectories.actions[run.trajectories.mask], minlength=len(labels))
+    tables, given = {}, np.bincount(run.trajectories.actions[patients][mask], minlength=len(labels))
     for name, q in names.items():
         means = patient_means(q, mask)
         doses = np.tile(np.arange(len(labels)), len(means))
@@ -271,7 +271,7 @@ def _distribution(run: RunView) -> None:
         "Boxes of the value of the first state under each policy: medians "
         + ", ".join(f"{policy_style(n).name} {q[2]:.2f}" for n, q in boxes.items()),
         caption=f"FQE of each policy, {len(patients):,} test patients, {mode}."
-        + (" Black bar: true mean value." if truth else "")
+        + (" Upright bar: true mean value." if truth else "")
         + f" FQE: {FQE_REMARK}. {fqe_tells_little(compared(run, k, lambda_, mode))}",
         data=data,
     )

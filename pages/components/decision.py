@@ -191,7 +191,7 @@ def _ranked(
     if rare:
         st.caption(
             ":material/block: Not ranked: too few similar patients got it (clinicians' probability under "
-            f"{floor:.0%}): {', '.join(rare)}."
+            f"{fmt_percent(floor, 0)}): {', '.join(rare)}."
         )
 
 

@@ -101,7 +101,7 @@ def _one_patient(run: RunView, patient: int, columns: list[str]) -> None:
         reconstruction_figure(study, hours, true, guess, columns),
         "encoder-reconstruction",
         f"Recorded and reconstructed values of {len(columns)} columns over {len(true)} steps of one patient.",
-        caption=f"Solid: recorded; dashed: the encoder's picture. Green: healthy range. This patient was in the "
+        caption=f"Solid: recorded; dashed: the encoder's picture. Green: reference range. This patient was in the "
         f"{run.split_name[patient]} set. {_picture(run)}",
         data=data,
     )

@@ -79,7 +79,7 @@ def excess_panel(run: RunView) -> None:
 
 def _surprises(run: RunView, policy: str, excess: np.ndarray, patients: np.ndarray, n_clusters: int) -> None:
     """The patients with the largest excess, each to be opened beside the real course."""
-    st.markdown(f"**Surprises: patients to whom {policy_style(policy).name.lower()} would have given far more**")
+    st.markdown(f"**Surprises: patients to whom the policy '{policy_style(policy).name}' would have given far more**")
     order = np.argsort(-excess, kind="stable")[:SURPRISES]
     order = order[excess[order] > 0]
     if not len(order):

@@ -37,8 +37,9 @@ def draw() -> None:
         rows,
         "experiment-runs",
         name="runs",
-        caption=f"{len(runs)} runs that you may see: the shared ones and your own. Click a heading to sort; mark a row "
-        "to show that run on every page. Every other setting is in the report of the run.",
+        caption=f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} that you may see: the shared ones and your own. "
+        "Click a heading to sort; mark a row to show that run on every page. Every other setting is in the report of "
+        "the run.",
         on_select="rerun",
         selection_mode="single-row",
         column_config={"duration (s)": None},

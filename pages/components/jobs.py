@@ -129,13 +129,14 @@ def _draw_losses(status: JobStatus, folder: Path, key: str) -> None:
 
 
 def _draw_active(folder: Path, status: JobStatus, key: str) -> None:
-    stage = status.stage.replace("_", " ") or "starting"
+    stage = (status.stage.replace("_", " ") or "starting").capitalize()
+    said = status.message or fmt_percent(status.stage_fraction, 0)
     st.progress(
         min(max(status.overall_fraction, 0.0), 1.0), text=f"Whole run: {fmt_percent(status.overall_fraction, 0)}"
     )
     st.progress(
         min(max(status.stage_fraction, 0.0), 1.0),
-        text=f"{stage.capitalize()}: {status.message or fmt_percent(status.stage_fraction, 0)} "
+        text=f"{stage if said == stage else f'{stage}: {said}'} "
         f"· left in this stage: {fmt_duration(status.seconds_left)}",
     )
     if st.button("Cancel", key=f"{key}-cancel", icon=":material/stop_circle:"):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.figures.theme import fmt_unit
 from pages.components.session import get_session
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
     }
     names = study.names if every_column else study.highlights[:4]
     for name in names:
-        unit = study.column(name).unit
+        unit = fmt_unit(study.column(name).unit)
         columns[f"{name} at start ({unit})"] = cohort.states[first, study.index(name)].round(2)
     return pd.DataFrame(columns)
 

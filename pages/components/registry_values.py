@@ -128,7 +128,13 @@ def _modeled(run: RegistryView) -> None:
     )
     order = list(dict.fromkeys(lines["policy"]))
     wide = lines.pivot(index=["decision", "day", "stage"], columns="policy", values="text")[order].reset_index()
-    table(wide.drop(columns="day"), "registry-modeled-table", name="modeled-rewards", csv=run.modeled)
+    table(
+        wide.drop(columns="day"),
+        "registry-modeled-table",
+        name="modeled-rewards",
+        caption="Mean predicted reward with its 95 % interval.",
+        csv=run.modeled,
+    )
 
 
 def whole_course(run: RegistryView, *, mixed: bool) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def _stages(cohort: RegistryCohort, decisions: pd.DataFrame) -> None:
     )
     shown = decisions.assign(
         decision=[decision_look(name).name for name in decisions["decision"]],
-        share=decisions["treated"] / decisions["patients"].clip(lower=1),
+        share=(decisions["treated"] / decisions["patients"].clip(lower=1)).round(3),
     )
     table(
         shown[["decision", "stage", "day", "patients", "treated", "share", "combinations"]],

@@ -77,8 +77,9 @@ def _rivals(run: RunView, n_clusters: int) -> None:
     measures = {name: (label.format(**steps), margin) for name, (label, margin) in MEASURES.items()}
     st.markdown("**Beside plain rivals**")
     st.markdown(
-        "A phenotype has to beat what is free: clustering each patient's mean values, or a PCA of the padded stay. It "
-        "should not mirror the length of stay, it should come back in resamples, and the first steps should show it."
+        "A phenotype has to beat what is free: clustering each patient's mean values, changes or slopes, or a PCA "
+        "of the padded stay. It should not mirror the length of stay, it should come back in resamples, and the first "
+        "steps should show it."
     )
     encoder = honesty[honesty["representation"] == "encoder"]
     rivals = honesty[honesty["representation"] != "encoder"]
