@@ -53,9 +53,9 @@ class Courses:
         return self.going & ~self.followed
 
     def kept_share(self) -> np.ndarray:
-        """(T,) share of the going courses that are followed to the next stage; 1 where none is going."""
-        going = self.going.sum(axis=0)
-        return np.where(going > 0, self.followed.sum(axis=0) / np.maximum(going, 1), 1.0)
+        """(T,) share of the going courses that are followed to the next stage; 1 where none is."""
+        going, followed = self.going.sum(axis=0), self.followed.sum(axis=0)
+        return np.where(followed > 0, followed / np.maximum(going, 1), 1.0)
 
 
 def make_courses(cohort: RegistryCohort, patients: np.ndarray, first: int) -> Courses:
@@ -200,6 +200,7 @@ def off_policy_table(
     test: Recorded,
     policies: tuple[str, ...],
     *,
+    kept_share: np.ndarray,
     gamma: float,
     indicator_columns: tuple[int, ...],
     follow_share: float,
@@ -208,9 +209,10 @@ def off_policy_table(
     seed: int,
 ) -> pd.DataFrame:
     """PHWIS and PHWDR of each policy on the test courses: policy, estimator, value, low, high, ess, zero_weight,
-    max_weight, support, n. Critics and the shares kept under observation come from the training courses."""
+    max_weight, support, n. Critics come from the training courses. kept_share (T,): share kept under observation at
+    each stage (`Courses.kept_share`) where the test courses were recorded."""
     courses = test.courses
-    behavior = behavior_propensities(courses, test.treatments, train.courses.kept_share())
+    behavior = behavior_propensities(courses, test.treatments, kept_share)
     evaluated, q_taken, v = [], [], []
     for policy in policies:
         evaluated.append(policy_propensities(courses, test.treatments, policy, follow_share))

@@ -100,13 +100,17 @@ class Evaluation:
         return pd.concat(tables, ignore_index=True)
 
     def off_policy(self) -> pd.DataFrame:
-        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients."""
+        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients.
+        The shares kept under observation are those of the run's patients too, but in another registry its own."""
         view, settings = self.view, self.view.config.evaluation
         names = view.encoder.names
+        train, test = Evaluation(view, view.cohort, learned(view), view.points)._recorded(), self._recorded()
+        followed = train if self.cohort is view.cohort else test
         return off_policy_table(
-            Evaluation(view, view.cohort, learned(view), view.points)._recorded(),
-            self._recorded(),
+            train,
+            test,
             EVALUATED,
+            kept_share=followed.courses.kept_share(),
             gamma=view.spec.gamma,
             indicator_columns=tuple(names.index(DISEASE[name]) for name in view.treatments),
             follow_share=settings.follow_share,

@@ -13,9 +13,11 @@ import pytest
 from core.__main__ import main
 from core.errors import ArtifactError, CohortError, RunError
 from core.registry.config import registry_config
-from core.registry.load import load_registry
+from core.registry.load import load_registry, make_registry
 from core.registry.pipeline import learning_stages, train_registry
 from core.registry.policies import GREEDY, MIXED_POLICIES, POLICIES
+from core.registry.simulate import simulate_registry
+from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from core.runs.jobs import read_job
 
@@ -227,3 +229,17 @@ def test_bad_input_ends_with_status_2_and_a_reason(
     error = capsys.readouterr().err
     assert reason in error
     assert "Traceback" not in error
+
+
+def test_another_registry_loses_patients_in_its_own_way(view: RegistryView) -> None:
+    """Losing every third patient before each stage leaves the value of what was observed as it was."""
+    cohort, _ = simulate_registry(1200, seed=5)
+    rng = np.random.default_rng(0)
+    lost = rng.geometric(1 / 3, cohort.n_patients) + 1  # stage from which on nothing is recorded
+    frame = cohort.frame[cohort.stage_index < lost[cohort.patient_index]]
+    values = []
+    assert (Evaluation(view, make_registry(frame[frame["stage"] < 365]), np.arange(9)).off_policy()["n"] > 0).all()
+    for registry in (cohort, make_registry(frame)):
+        table = Evaluation(view, registry, np.arange(registry.n_patients)).off_policy()
+        values.append(table[(table["policy"] == "observed") & (table["estimator"] == "phwis")]["value"].iloc[0])
+    assert values[1] == pytest.approx(values[0], abs=0.15)

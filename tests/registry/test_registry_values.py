@@ -117,7 +117,10 @@ def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
 
 def estimates(test: Recorded, train: Recorded, policies=("observed", "dqn", "dqn-mixed")) -> pd.DataFrame:
     settings = {"gamma": GAMMA, "indicator_columns": (0,), "follow_share": 0.5, "n_bootstrap": 100, "ess_floor": 30.0}
-    return off_policy_table(train, test, policies, seed=0, **settings).set_index(["policy", "estimator"])
+    kept = train.courses.kept_share()
+    return off_policy_table(train, test, policies, kept_share=kept, seed=0, **settings).set_index(
+        ["policy", "estimator"]
+    )
 
 
 def true_value(probs: np.ndarray) -> float:
