@@ -13,6 +13,7 @@ from core.rng import derive_seed
 from core.runs.compare import compare_policies, policy_keys
 from core.runs.foreign import ForeignStays
 from core.runs.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
+from core.runs.summaries.doses import total_variation
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 
@@ -68,16 +69,11 @@ def valued(stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], view: 
             {
                 **vars(key),
                 "max_probability": float(probs.max(axis=-1).mean()),
-                "distance_from_uniform": total_variation(probs, np.full_like(probs, 1 / probs.shape[-1])),
-                "distance_from_clinicians": total_variation(probs, given),
+                "distance_from_uniform": float(total_variation(probs, np.full_like(probs, 1 / probs.shape[-1])).mean()),
+                "distance_from_clinicians": float(total_variation(probs, given).mean()),
             }
         )
     return table.merge(pd.DataFrame(rows), on=KEYS, how="left")
-
-
-def total_variation(p: np.ndarray, q: np.ndarray) -> float:
-    """Mean over rows of sum_a |p_a - q_a| / 2: 0 where two policies agree, 1 where they share no action. (n, A)."""
-    return float(np.abs(p - q).sum(axis=-1).mean() / 2)
 
 
 def rolled_out(view: RunView, truth: GroundTruth | None, keys: Sequence[PolicyKey], n: int, seed: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The second study: treatment regimes over sets of drugs, learned from a registry of stages."""
 
-from core.registry.cohort import RegistryCohort, stage_counts
+from core.registry.cohort import RegistryCohort
 from core.registry.decisions import DecisionData, StateEncoder, decision_points, state_rewards
 from core.registry.drugs import NO_DRUG, Combinations, prescription
 from core.registry.load import check_registry, load_registry, make_registry, save_registry
@@ -39,6 +39,5 @@ __all__ = [
     "registry_truth",
     "save_registry",
     "simulate_registry",
-    "stage_counts",
     "state_rewards",
 ]

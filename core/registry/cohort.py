@@ -107,34 +107,3 @@ class RegistryCohort:
             else:
                 digest.update(np.ascontiguousarray(column.to_numpy(np.float64)).tobytes())
         return digest.hexdigest()[:16]
-
-
-def stage_counts(cohort: RegistryCohort) -> pd.DataFrame:
-    """How the patients fare, stage by stage.
-
-    Columns: stage, day, recorded (rows), alive, acute_gvhd, chronic_gvhd, relapse, died (rows of each), missing
-    (patients without a row although the record does not say that they had died or relapsed before), ended (patients
-    who died or relapsed at an earlier stage).
-    """
-    row_of, rows = cohort.row_of, []
-    before = np.zeros(cohort.n_patients, dtype=bool)
-    for index, stage in enumerate(cohort.spec.stages):
-        here = row_of[:, index][row_of[:, index] >= 0]
-        alive, acute, chronic, relapse = cohort.indicators[here].sum(axis=0).tolist()
-        lost = (row_of[:, index] < 0) & ~before
-        rows.append(
-            {
-                "stage": stage.name,
-                "day": stage.day,
-                "recorded": len(here),
-                "alive": alive,
-                "acute_gvhd": acute,
-                "chronic_gvhd": chronic,
-                "relapse": relapse,
-                "died": len(here) - alive,
-                "missing": int(lost.sum()),
-                "ended": int(before.sum()),
-            }
-        )
-        before[cohort.patient_index[here[cohort.ended[here]]]] = True
-    return pd.DataFrame(rows)

@@ -6,7 +6,6 @@ import json
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +16,7 @@ from core.experiments import repeats, run
 from core.experiments.document import write_tables
 from core.experiments.repeats import cell_table, run_repeats
 from core.experiments.settings import ExperimentSettings, load_settings
-from core.experiments.values import external_values, total_variation
+from core.experiments.values import external_values
 from core.experiments.view import ExperimentView, list_experiments
 from core.files import read_table
 from core.pipeline import evaluate_run
@@ -129,11 +128,6 @@ def test_a_tuning_seed_may_not_be_a_reported_one() -> None:
         ExperimentSettings.build({**SETTINGS, "choice": {"seeds": [2]}})
     with pytest.raises(ConfigError, match="patients"):
         ExperimentSettings.build({"development": {"like": "eicu"}})
-
-
-def test_total_variation_of_known_policies() -> None:
-    p, q = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.5, 0.5]])
-    assert total_variation(p, q) == 0.5
 
 
 def test_truth_abroad_is_the_mechanism_of_the_other_cohort(tiny_run: Path) -> None:

@@ -27,9 +27,9 @@ from core.registry import (
     prescription,
     save_registry,
     simulate_registry,
-    stage_counts,
     state_rewards,
 )
+from core.registry.describe import state_table
 
 SPEC = load_registry_spec()
 BASE: dict[str, Any] = {
@@ -191,10 +191,10 @@ def test_patients_without_stages_are_kept_and_counted() -> None:
     del rows[5], rows[2]  # a gap at 180 days, lost before 1460 days
     rules = found(table(*rows))
     assert {"stage-gap", "lost-to-follow-up"} <= rules.keys()
-    counts = stage_counts(make_registry(table(*rows))).set_index("day")
-    assert counts["missing"].tolist() == [0, 0, 1, 0, 0, 1]
-    assert counts["ended"].tolist() == [0, 0, 0, 1, 1, 1]
-    assert counts.loc[180, "died"] == 1
+    counts = state_table(make_registry(table(*rows))).pivot(index="day", columns="state", values="patients")
+    assert counts["absent"].tolist() == [0, 0, 1, 0, 0, 0]
+    assert counts["lost"].tolist() == [0, 0, 0, 0, 0, 1]
+    assert counts["dead"].tolist() == [0, 0, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
