@@ -139,7 +139,8 @@ def _missed_along(fused: pd.DataFrame) -> str:
         if len(outside):
             parts.append(f"{ESTIMATORS[str(name)]} at λ = {', '.join(f'{v:g}' for v in outside['lambda_'])}")
     if not parts:
-        return f"At the {known['lambda_'].nunique()} λ with a known true value, every interval holds it."
+        n = known["lambda_"].nunique()
+        return f"At the {'one' if n == 1 else n} λ with a known true value, every interval holds it."
     return f"The 95 % interval does not hold the true value: {'; '.join(parts)}."
 
 
@@ -159,11 +160,15 @@ def _lambda_numbers(fused: pd.DataFrame, course: pd.DataFrame, lambda_: float, u
             text=fmt_percent(weight),
             estimator="mean over the steps; 100 % is one expert alone",
         )
-    alone = " λ this high means one expert decides." if weight > ONE_EXPERT else ""
-    st.caption(
-        f"λ = {fmt_lambda(lambda_)} is {fmt(lambda_ * unit, 1)} in typical distances (λ × {unit:.3g}, the median "
-        f"distance to a center).{alone}"
-    )
+    parts = []
+    if np.isfinite(lambda_):
+        parts.append(
+            f"λ = {fmt_lambda(lambda_)} is {fmt(lambda_ * unit, 1)} in typical distances (λ × {unit:.3g}, the median "
+            "distance to a center)."
+        )
+    if weight > ONE_EXPERT:
+        parts.append("λ this high means one expert decides.")
+    st.caption(" ".join(parts))
 
 
 def _value_card(name: str, row: pd.Series) -> None:

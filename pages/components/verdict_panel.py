@@ -31,8 +31,8 @@ def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda
     title = "Your verdict" + (f": {here['verdict'].iloc[0]}" if len(here) else "")
     with st.expander(title, icon=":material/rate_review:"):
         st.caption(
-            f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. It stays "
-            "on this machine, for the link of this session alone."
+            f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. Your verdict "
+            "stays on this machine, for the link of this session alone."
         )
         with st.form(f"verdict-{patient}-{step}", border=False):
             current = here["verdict"].iloc[0] if len(here) else None
@@ -58,4 +58,9 @@ def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda
             except PhenoPolicyError as error:
                 failed(error, "Keeping the verdict")
         if len(stored):
-            csv_button(stored, "verdicts", name=f"verdicts-{run.path.name}", label=f"All {len(stored)} verdicts (CSV)")
+            csv_button(
+                stored,
+                "verdicts",
+                name=f"verdicts-{run.path.name}",
+                label="The one verdict (CSV)" if len(stored) == 1 else f"All {len(stored)} verdicts (CSV)",
+            )
