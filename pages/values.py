@@ -319,7 +319,7 @@ def survival_panel(run: RunView) -> None:
         "Survival against the value of what was done: rising curve with band, and policies: "
         + ", ".join(f"{policy_style(p).name} {v:.2f} gives {s:.0%}" for p, (v, s) in marks.items()),
         caption=f"Gray: {fmt_count(curve['n'].sum())} recorded steps of training patients in bins of value (by the "
-        f"{'FQI' if run.config.evaluation.control_variate == 'fqi' else 'FQE of the clinicians'}). Dark line: monotone "
+        f"{'FQI' if run.config.evaluation.control_variate == 'fqi' else 'FQE of the clinicians'}). Line: monotone "
         "fit with 95 % band. "
         "A policy's place is read off at its PHWDR; it says how patients with such values fared, not what the "
         "policy would do." + (f" Support: {', '.join(weak)}." if weak else ""),

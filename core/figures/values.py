@@ -26,7 +26,6 @@ ESTIMATES = {  # estimate of a state's value: color, marker, line
     "FQE": (ESTIMATOR_COLORS["fqe"], "circle", "solid"),
     "joint": ("#8A8F98", "diamond", "dash"),
 }
-CURVE = "#2F3B4C"  # of no phenotype or policy: they stand on it
 
 
 def estimate_look(name: str) -> tuple[str, str, str]:
@@ -233,13 +232,13 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
                 fill="toself",
-                fillcolor=with_alpha(CURVE, 0.14),
+                fillcolor=with_alpha(NEUTRAL, 0.25),
                 line={"width": 0},
                 hoverinfo="skip",
                 name="95 % band",
             )
         )
-    line = {"color": CURVE, "width": 2}
+    line = {"color": INK, "width": 2}
     fig.add_trace(go.Scatter(x=x, y=100 * curve["fitted"], mode="lines", line=line, name="monotone fit"))
     fig.add_trace(
         go.Scatter(

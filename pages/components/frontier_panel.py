@@ -79,7 +79,7 @@ def frontier_panel(run: RunView) -> None:
         f"{_setting_text(dial, setting)} is marked.",
         caption=f"{int(table['n'].iloc[0]):,} test patients, K = {k}, {mode}. Shaded: the records still support it; "
         f"to the right of it, values rest on hardly any patient. Hollow: weak, gray: not supported. {support_rule(run)}"
-        + ("" if truth is None else " Black bars: true values of simulated patients, ± 1.96 standard errors."),
+        + ("" if truth is None else " Upright bars: true values of simulated patients, ± 1.96 standard errors."),
         data=table,
     )
     _doses(run, policy, k, lambda_, mode, dial, setting)
