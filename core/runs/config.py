@@ -159,6 +159,12 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _evaluable(self) -> Self:
+        rule = CATALOG[self.agents.algorithm]
+        if rule.bootstrap is None or rule.preferences is not None:
+            raise ValueError(
+                f"agents.algorithm = {rule.name} gives no value of every dose, which the fusion needs; it is "
+                "trained as a policy to compare with (baselines.algorithms)"
+            )
         if self.fqe.method != "frozen":
             raise ValueError("fqe.method must be frozen: fitted Q evaluation iterates on one forest structure")
         for name, group in (("fqi", self.fqi), ("fqe", self.fqe)):

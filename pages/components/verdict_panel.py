@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
     """Follow, modify, delay or reject what the fused policy weighs highest at this step."""
     session = get_session()
-    path = uploads_root(session.owner) / "verdicts" / f"{run.path.name}.parquet"
+    # by name and data: a run that was made anew on other patients starts without verdicts
+    path = uploads_root(session.owner) / "verdicts" / f"{run.path.name}-{run.manifest.data_hash}.parquet"
     stored = load_verdicts(path)
     key = str(run.cohort.patients[patient])
     here = stored[(stored["patient"] == key) & (stored["step"] == step + 1)]

@@ -20,6 +20,8 @@ from core.runs.config import load_preset
         ("fusion.lambda_", "Infinity", "finite"),
         ("fusion.lambdas", "[0, Infinity]", "finite"),
         ("rewards.C_1", "NaN", "finite"),
+        ("agents.algorithm", "bcq", "gives no value of every dose"),
+        ("agents.algorithm", "behavior_cloning", "gives no value of every dose"),
     ],
 )
 def test_settings_that_no_run_can_finish_with(setting: str, value: str, reason: str) -> None:
