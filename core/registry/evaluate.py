@@ -23,6 +23,7 @@ from core.types import Progress
 
 BASELINE = "baseline"
 ALL, ILL = "all", "ill"  # groups of decisions: all, and of patients with the disease that is treated
+FEWEST_MATCHED = 10  # decisions behind a matched mean that is shown as an example
 CONFOUNDED = (
     "Matched means are confounded: they compare different patients. Those who were given what a policy recommends "
     "were chosen for it by their physicians, so the mean of their rewards is not what the policy would earn."
@@ -141,9 +142,10 @@ def modeled_rewards(
 def confounding_text(table: pd.DataFrame) -> str:
     """The warning, with the policy whose matched mean lies farthest from the truth, in standard errors.
 
-    table: rows of `matched_rewards` with decision, group, true_value and true_se; the observed treatment is no example.
+    table: rows of `matched_rewards` with decision, group, true_value and true_se; the observed treatment is no example,
+    nor is a mean of fewer than 10 decisions, whose interval says little.
     """
-    known = table[table["true_value"].notna() & table["value"].notna() & (table["policy"] != OBSERVED)]
+    known = table[table["true_value"].notna() & (table["n_matched"] >= FEWEST_MATCHED) & (table["policy"] != OBSERVED)]
     if known.empty:
         return CONFOUNDED
     numbers = ("value", "low", "high", "true_value", "true_se")

@@ -83,6 +83,7 @@ def test_the_warning_names_the_worst_example():
     assert "earns 0.700" in text
     assert "above the truth" in text
     assert confounding_text(table.assign(true_value=np.nan)) == CONFOUNDED
+    assert confounding_text(table.assign(n_matched=9)) == CONFOUNDED  # too few to be an example
 
 
 # Courses of two stages with one treatment: experts give action 1 with probability 0.3 + 0.4 s to patients of state s.
