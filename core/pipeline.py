@@ -196,7 +196,7 @@ def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 
 def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
-    """behavior, support, support_reference, neighbors and neighbor_distances.npy: one search serves all."""
+    """behavior, support, support_reference and neighbors.npy: one search serves all."""
     arrays = behavior_arrays(view, view.trajectories, own=True)
     for name, array in arrays.items():
         write_array(view.path / f"{name}.npy", array)

@@ -221,11 +221,6 @@ class RunView(Stays):
         return read_array(self.path / "neighbors.npy")
 
     @cached_property
-    def neighbor_distances(self) -> np.ndarray:
-        """(N, T, m) their distances."""
-        return read_array(self.path / "neighbor_distances.npy")
-
-    @cached_property
     def training_states(self) -> np.ndarray:
         """(n, 2) patient position and step of each training state that `neighbors` points to."""
         return np.argwhere(self.trajectories.mask & (self.split_name == "train")[:, None])

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.cohort import History
 from core.errors import ConfigError
-from core.evaluation import BehaviorPolicy, knn_behavior_policy
+from core.runs.clinicians import clinicians_at
 from core.runs.frontier import MIXTURE, furthest_supported
 from core.runs.stays import PolicyKey
 from core.runs.truth import RunPolicy
@@ -54,7 +54,7 @@ def what_if(
         states[-1, study.index(name)] = value
     actions = view.trajectories.actions[patient, :step][None]
     history = History(states[None], actions, np.ones(1, dtype=bool), np.zeros(1, dtype=np.int64))
-    nearest = _clinicians(view, patient, history)
+    nearest = clinicians_at(view, view.scaler.scale(history.state), np.array([patient]), view.support_reference)
     fused = RunPolicy(view, PolicyKey("fused", n_clusters, "prospective", lambda_))(history)[0]
     experts = [RunPolicy(view, PolicyKey(f"phenotype-{k}", n_clusters))(history)[0] for k in range(n_clusters)]
     reach = furthest_supported(
@@ -68,23 +68,4 @@ def what_if(
         MIXTURE.mix(clinicians, fused, reach or 0.0),
         float(nearest.support[0]),
         nearest.counts[0],
-    )
-
-
-def _clinicians(view: RunView, patient: int, history: History) -> BehaviorPolicy:
-    """The clinicians' policy at the changed state; the patient's own states are not its evidence."""
-    train = view.training_states
-    study, settings = view.study, view.config.evaluation
-    return knn_behavior_policy(
-        view.trajectories.states[train[:, 0], train[:, 1]],
-        view.trajectories.actions[train[:, 0], train[:, 1]],
-        view.scaler.scale(history.state),
-        study.n_actions,
-        settings.n_neighbors,
-        np.array([column.behavior_weight for column in study.columns]),
-        settings.pseudo_count,
-        train_groups=train[:, 0],
-        groups=np.array([patient]),
-        seed=view.config.run.seed,
-        reference=view.support_reference,
     )
