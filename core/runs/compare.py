@@ -70,7 +70,7 @@ def compare_policies(
         v.append(state_values(probs, q))
         described.append(_describe(probs, some, mask))
     evaluated, gamma = np.stack(chosen), some.config.agents.gamma
-    n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(_rng, some), some.persons
+    n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(bootstrap_rng, some), some.persons
     phwis = phwis_many(data.rewards, mask, evaluated, given, gamma, n_bootstrap, rng(), persons)
     survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
     critic = np.stack(q_taken), np.stack(v)
@@ -124,11 +124,11 @@ def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:
         data.outcomes[owner],
         stays.persons[patients][owner],
         n_bootstrap=settings.n_bootstrap,
-        rng=_rng(stays),
+        rng=bootstrap_rng(stays),
     )
 
 
-def _rng(stays: Stays) -> np.random.Generator:
+def bootstrap_rng(stays: Stays) -> np.random.Generator:
     """The same resamples for every estimator, so that their differences are not noise."""
     return stream(stays.config.run.seed, "evaluation", "bootstrap")
 

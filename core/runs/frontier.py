@@ -29,7 +29,8 @@ from core.evaluation import (
     weighted_many,
 )
 from core.fusion import between, within_support
-from core.rng import derive_seed, stream
+from core.rng import derive_seed
+from core.runs.compare import bootstrap_rng
 from core.runs.stays import PolicyKey, Stays
 from core.runs.summaries.doses import total_variation
 from core.runs.truth import RunPolicy
@@ -101,8 +102,8 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
     q_taken, n_bootstrap = propensities(q, data.actions), settings.n_bootstrap
     recorded = data.rewards, mask, chosen, given
     results = {
-        "phwis": phwis_many(*recorded, gamma, n_bootstrap, _rng(some), some.persons),
-        "phwdr": phwdr_many(*recorded, q_taken, v, gamma, n_bootstrap, _rng(some), some.persons),
+        "phwis": phwis_many(*recorded, gamma, n_bootstrap, bootstrap_rng(some), some.persons),
+        "phwdr": phwdr_many(*recorded, q_taken, v, gamma, n_bootstrap, bootstrap_rng(some), some.persons),
     }
     pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), chosen)
     critic = direct_many(v, mask)
@@ -206,8 +207,3 @@ def own_policy(view: RunView) -> PolicyKey:
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TRUTH_COLUMNS))
     return table.sort_values(["dial", "setting"], ignore_index=True)
-
-
-def _rng(stays: Stays) -> np.random.Generator:
-    """The same resamples at every setting, so that the course along the dial is not noise."""
-    return stream(stays.config.run.seed, "evaluation", "bootstrap")
