@@ -13,7 +13,7 @@ from core.registry.evaluate import ALL, BASELINE
 from core.registry.policies import TITLES
 from core.registry.tables import EVALUATED, Evaluation
 from core.registry.view import RegistryView
-from core.runs.metrics import SMALL, number
+from core.runs.metrics import evaluated_on, number
 
 SHOWN_N = (1, 3, 5, 7, 10, 15, 20)
 
@@ -119,17 +119,4 @@ def _calibration(table: pd.DataFrame) -> dict[str, Any]:
 
 def _describe(cohort: RegistryCohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
     """What the estimates rest on, with a plain sentence."""
-    used = len(patients)
-    note = f"{used:,} test patients of the run's own registry" if own else f"all {used:,} patients of another registry"
-    note += ", simulated" if cohort.origin.simulated else ""
-    note += "; too few for any conclusion" if used < SMALL else ""
-    return {
-        "patients": cohort.n_patients,
-        "rows": len(cohort.frame),
-        "data_hash": cohort.data_hash,
-        "simulated": cohort.origin.simulated,
-        "like": cohort.origin.like,
-        "evaluated_patients": used,
-        "split": "test" if own else "all",
-        "note": f"{note}. Research and teaching only.",
-    }
+    return {"rows": len(cohort.frame), **evaluated_on(cohort, len(patients), own, "registry")}

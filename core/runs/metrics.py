@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from core.cohort import Cohort
+from core.cohort.origin import Origin
 from core.runs.manifest import Manifest
 
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
@@ -47,14 +48,28 @@ def metrics_document(
 
 def describe_cohort(cohort: Cohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
     """What the estimates rest on, with a plain sentence."""
-    used = len(patients)
-    note = f"{used:,} test patients of the run's own cohort" if own else f"all {used:,} patients of another cohort"
+    mortality = number(float((cohort.outcomes < 0).mean()))
+    return {"steps": len(cohort.frame), "mortality": mortality, **evaluated_on(cohort, len(patients), own, "cohort")}
+
+
+class Data(Protocol):
+    """What cohorts of both studies say of themselves."""
+
+    @property
+    def n_patients(self) -> int: ...
+    @property
+    def data_hash(self) -> str: ...
+    @property
+    def origin(self) -> Origin: ...
+
+
+def evaluated_on(cohort: Data, used: int, own: bool, kind: str) -> dict[str, Any]:
+    """How many patients of which data the estimates rest on; `kind` is what the note calls the data."""
+    note = f"{used:,} test patients of the run's own {kind}" if own else f"all {used:,} patients of another {kind}"
     note += ", simulated" if cohort.origin.simulated else ""
     note += "; too few for any conclusion" if used < SMALL else ""
     return {
         "patients": cohort.n_patients,
-        "steps": len(cohort.frame),
-        "mortality": number(float((cohort.outcomes < 0).mean())),
         "data_hash": cohort.data_hash,
         "simulated": cohort.origin.simulated,
         "like": cohort.origin.like,
