@@ -23,9 +23,9 @@ from pages.components.export import csv_button
 from pages.components.frame import failed
 from pages.components.places import study, uploads_root
 from pages.components.session import get_session
+from pages.components.upload_steps import preview, unreadable
 
 MAX_MEGABYTES = 200
-PREVIEW_ROWS = 8
 NONE = "(not in the file)"
 UNIT_COLUMN = st.column_config.TextColumn(width=UNIT_WIDTH)
 
@@ -46,17 +46,9 @@ def draw() -> None:
     try:
         raw = _read(digest, file)
     except CohortError as error:
-        if error.report is not None and error.report.problems:
-            st.error("This file cannot be read as a table.", icon=":material/error:")
-            problems_table(error.report.problems, "upload-unreadable")
-        else:
-            failed(error, "Reading the file")
+        unreadable(error, "upload-unreadable")
         return
-    st.markdown(f"**1. Preview** · {len(raw.frame):,} rows, {raw.frame.shape[1]} columns")
-    preview = raw.frame.head(PREVIEW_ROWS)
-    preview.columns = [f"{name}" if list(raw.frame.columns).count(name) == 1 else f"{name} ({i})"
-                       for i, name in enumerate(raw.frame.columns)]  # fmt: skip
-    st.dataframe(preview.astype(str), hide_index=True, alt="First rows of the uploaded file")
+    preview(raw)
     mapping = _map_columns(raw, spec)
     units = _choose_units(raw, spec, mapping, digest, study_file)
     report = _check(digest, tuple(mapping.items()), tuple(units.items()), study_file, raw)

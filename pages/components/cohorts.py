@@ -13,6 +13,7 @@ from core.cohort import Cohort, load_cohort, save_cohort
 from core.errors import PhenoPolicyError
 from core.files import read_json, write_atomic, write_json
 from core.runs.manifest import now
+from core.runs.metrics import Data
 from pages.components.frame import visible_runs
 from pages.components.places import uploads_root
 from pages.components.session import get_session
@@ -51,17 +52,19 @@ def store(cohort: Cohort, label: str, study_file: Path | None = None) -> StoredC
     folder = uploads_root(session.owner)
     path = folder / f"{cohort.data_hash}.parquet"
     save_cohort(cohort, path)
-    facts = {
-        "label": label[:80],
-        "n_patients": cohort.n_patients,
-        "simulated": cohort.origin.simulated,
-        "created": now(),
-    }
-    if study_file is not None:
-        write_atomic(path.with_suffix(".toml"), lambda target: target.write(study_file.read_bytes()))
-    write_json(path.with_suffix(".json"), facts)
+    facts = write_facts(path, cohort, label, study_file)
     session.cohort = cohort.data_hash
     return _stored(path, facts)
+
+
+def write_facts(path: Path, cohort: Data, label: str, definition: Path | None) -> dict[str, Any]:
+    """Keep what a list of stored data shows, and the TOML file of its study, beside the data in `path`."""
+    if definition is not None:
+        write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
+    simulated = cohort.origin.simulated
+    facts = {"label": label[:80], "n_patients": cohort.n_patients, "simulated": simulated, "created": now()}
+    write_json(path.with_suffix(".json"), facts)
+    return facts
 
 
 def stored_cohorts() -> list[StoredCohort]:

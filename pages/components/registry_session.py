@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.errors import PhenoPolicyError
-from core.files import read_json, write_json
+from core.files import read_json
 from core.registry import RegistryCohort, load_registry, load_registry_spec, save_registry
-from core.runs.manifest import MANIFEST, now
-from pages.components.cohorts import StoredCohort
+from core.runs.manifest import MANIFEST
+from pages.components.cohorts import StoredCohort, write_facts
 from pages.components.frame import Subject, empty, may_see
 from pages.components.jobs import Desk
 from pages.components.places import NAME, registry_path, registry_root, uploads_root
@@ -168,17 +168,8 @@ def _folder() -> Path:
 def store_registry(cohort: RegistryCohort, label: str, spec_file: Path | None = None) -> StoredCohort:
     """Save a checked registry under its hash (never under a user's file name), with its label and spec beside it."""
     path = _folder() / f"{cohort.data_hash}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_registry(cohort, path)
-    facts = {
-        "label": label[:80],
-        "n_patients": cohort.n_patients,
-        "simulated": cohort.origin.simulated,
-        "created": now(),
-    }
-    if spec_file is not None:
-        path.with_suffix(".toml").write_bytes(spec_file.read_bytes())
-    write_json(path.with_suffix(".json"), facts)
+    write_facts(path, cohort, label, spec_file)
     set_mark("cohort", cohort.data_hash)
     return _stored(path)
 

@@ -26,6 +26,7 @@ from pages.components.frame import failed
 from pages.components.places import registry_root, uploads_root
 from pages.components.registry_session import overrides, set_mark, store_registry
 from pages.components.session import get_session
+from pages.components.upload_steps import preview, unreadable
 
 PUBLISHED_PATIENTS = 6021
 SIZES = (600, 1500, 3000, PUBLISHED_PATIENTS)
@@ -93,17 +94,9 @@ def upload() -> None:
     try:
         raw = _read(digest, file)
     except CohortError as error:
-        if error.report is not None and error.report.problems:
-            st.error("This file cannot be read as a table.", icon=":material/error:")
-            problems_table(error.report.problems, "registry-unreadable")
-        else:
-            failed(error, "Reading the file")
+        unreadable(error, "registry-unreadable")
         return
-    st.markdown(f"**1. Preview** · {len(raw.frame):,} rows, {raw.frame.shape[1]} columns")
-    preview = raw.frame.head(PREVIEW_ROWS)
-    preview.columns = [f"{name}" if list(raw.frame.columns).count(name) == 1 else f"{name} ({i})"
-                       for i, name in enumerate(raw.frame.columns)]  # fmt: skip
-    st.dataframe(preview.astype(str), hide_index=True, alt="First rows of the uploaded file")
+    preview(raw)
     st.markdown("**2. Check**")
     report = _check(digest, spec_file, raw)
     _problems(report)
