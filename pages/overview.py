@@ -12,12 +12,13 @@ import streamlit as st
 
 from core.cohort import simulate_cohort
 from core.figures.theme import fmt, fmt_count, fmt_percent
+from core.runs.frontier import MIXTURE, fused_reach, own_policy
 from core.runs.gain import Gain, gain
 from core.runs.stays import policy_key
 from pages.components.cohorts import store
 from pages.components.controls import MODE_HELP
 from pages.components.encoder_setup import launch
-from pages.components.estimates import ESTIMATORS, stored_support
+from pages.components.estimates import ESTIMATORS, rows_of, stored_support
 from pages.components.export import metric, table
 from pages.components.frame import current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
@@ -108,7 +109,7 @@ def _state(run: RunView) -> None:
     session = get_session()
     died = int((run.cohort.outcomes < 0).sum())
     n = run.cohort.n_patients
-    cards = st.columns([1, 1, 2])
+    cards = st.columns([2, 2, 3, 3])
     with cards[0]:
         metric(
             "Patients", n, n=n, digits=0, text=fmt_count(n), estimator=f"{fmt_percent(died / n)} {run.study.died_label}"
@@ -119,7 +120,9 @@ def _state(run: RunView) -> None:
         kept = f"silhouette {silhouette:.2f}" if silhouette is not None else "no index stored"
         metric("Phenotypes", session.n_clusters, n=n, text=str(session.n_clusters), estimator=kept)
     with cards[2]:
-        _worth(run)
+        _supported(run)
+    with cards[3]:
+        _whole(run)
     st.caption(_reading(run))
 
 
@@ -133,24 +136,49 @@ def _reading(run: RunView) -> str:
 
 
 @st.cache_data(max_entries=64, ttl="6h", show_spinner="Comparing with the clinicians ...")
-def _gain(path: str, made: str, k: int, lambda_: float, mode: str, _run: RunView) -> Gain:
-    """The fused policy against the clinicians on held-out patients; cached by run and setting."""
+def _gain(path: str, made: str, k: int, lambda_: float, mode: str, reach: float, _run: RunView) -> Gain:
+    """The fused policy, as far as `reach`, against the clinicians on held-out patients; cached by run and setting."""
     persons = _run.cohort.persons[_run.split.test]
-    return gain(_run, _run.split.test, policy_key("fused", k, lambda_, mode), persons=persons)
+    key = policy_key("fused", k, lambda_, mode)
+    return gain(_run, _run.split.test, key, persons=persons, reach=reach)
 
 
-def _worth(run: RunView) -> None:
-    """Is the fused policy better than what was done? The paired difference, its support and, where known, the truth."""
+def _supported(run: RunView) -> None:
+    """What the records can judge: the fused policy at the trust frontier against the clinicians."""
     session = get_session()
     setting = session.n_clusters, session.lambda_, session.mode
-    if not len(run.split.test):
-        metric("Fused policy minus clinicians", None, estimator="no held-out patients in this run")
+    title = "As far as the records support it, minus clinicians"
+    reach = fused_reach(run, *setting) if len(run.split.test) else None
+    if not reach:
+        floor = run.config.evaluation.ess_floor
+        why = f"no departure from the clinicians keeps an effective sample size of {floor:g}"
+        metric(title, None, estimator=why if len(run.split.test) else "no held-out patients in this run")
         return
-    found = _gain(str(run.path), run.manifest.created, *setting, run)
-    difference, light = found.difference, stored_support(run, "fused", *setting)
-    name = ESTIMATORS[found.policy.estimator]
+    found = _gain(str(run.path), run.manifest.created, *setting, reach, run)
+    _gain_card(title, found, f"{session.mode} · trust frontier at a = {reach:g}", _true_at(run, *setting, reach))
+
+
+def _whole(run: RunView) -> None:
+    """The fused policy itself against the clinicians, with its support and, where known, the truth."""
+    session = get_session()
+    setting = session.n_clusters, session.lambda_, session.mode
+    title = "Fused policy itself, minus clinicians"
+    if not len(run.split.test):
+        metric(title, None, estimator="no held-out patients in this run")
+        return
+    found, light = (
+        _gain(str(run.path), run.manifest.created, *setting, 1.0, run),
+        stored_support(run, "fused", *setting),
+    )
+    grade = f"{session.mode} · {SUPPORT[light.grade]}"
+    _gain_card(title, found, grade, " ".join(light.reasons) + _true_difference(run, *setting))
+
+
+def _gain_card(title: str, found: Gain, basis: str, note: str) -> None:
+    """A paired difference in value with its interval and what it allows to say."""
+    difference, name = found.difference, ESTIMATORS[found.policy.estimator]
     metric(
-        "Estimated value: fused policy minus clinicians",
+        title,
         difference.value,
         text=f"{difference.value:+.2f}",
         low=difference.low,
@@ -158,8 +186,8 @@ def _worth(run: RunView) -> None:
         ess=found.policy.ess,
         n=found.policy.n,
         estimator=f"{name}, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
-        mode=f"{session.mode} · {SUPPORT[light.grade]}",
-        note=" ".join((_verdict(difference.low, difference.high), *light.reasons)) + _true_difference(run, *setting),
+        mode=basis,
+        note=f"{_verdict(difference.low, difference.high)} {note}".strip(),
     )
 
 
@@ -183,6 +211,23 @@ def _true_difference(run: RunView, n_clusters: int, lambda_: float, mode: str) -
     values, errors = known["true_value"].to_dict(), known["true_se"].to_dict()
     gap, error = values["fused"] - values["clinician"], math.hypot(errors["fused"], errors["clinician"])
     return f" True difference in the simulator: **{gap:+.2f}** ± {error:.2f} (standard error)."
+
+
+def _true_at(run: RunView, n_clusters: int, lambda_: float, mode: str, reach: float) -> str:
+    """On simulated patients, true differences where this policy was rolled out around `reach`; empty elsewhere."""
+    known = run.frontier_truth
+    if known.empty or policy_key("fused", n_clusters, lambda_, mode).text != own_policy(run).text:
+        return ""
+    known = known[known["dial"] == MIXTURE.name].sort_values("setting")
+    start = known.iloc[0]
+    known = known.iloc[1:]
+    around = pd.concat([known[known["setting"] <= reach].tail(1), known[known["setting"] >= reach].head(1)])
+    parts = [
+        f"**{row.true_value - start['true_value']:+.2f}** ± {math.hypot(row.true_se, start['true_se']):.2f} "
+        f"at a = {row.setting:g}"
+        for row in rows_of(around.drop_duplicates("setting"))
+    ]
+    return f"True difference in the simulator: {', '.join(parts)} (± standard error)."
 
 
 def _runs() -> None:

@@ -15,6 +15,7 @@ from pages.components.frame import empty, go_to, page, require_run
 from pages.components.panels import panel
 from pages.components.patients import MOST_ROWS, Filters, matching, outcome_words, patient_table
 from pages.components.session import get_session
+from pages.components.similar_panel import way_back
 from pages.components.verdict_panel import verdict_panel
 
 
@@ -33,6 +34,7 @@ def main() -> None:
     if session.patient is None:
         empty("No patient matches", "Widen the filters above to see patients.")
         return
+    way_back(run)
     _title(run, session.patient)
     patient_panel(run, session.patient)
 

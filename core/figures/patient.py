@@ -1,4 +1,4 @@
-"""Pictures of one patient: the course on one time axis, phenotype weights, dose probabilities, Q, similar states."""
+"""Pictures of one patient: the course on one time axis, phenotype weights, dose probabilities, Q."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.figures.theme import (
-    ACCENT,
     ESTIMATOR_COLORS,
     INK_ON_FILL,
     NEUTRAL,
@@ -279,54 +278,4 @@ def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Fig
     fig.update_layout(
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"}, margin={"l": 8, "r": 10, "t": 36, "b": 44}
     )
-    return fig
-
-
-def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
-    """What similar states got and how those patients did: table action, n, share, survival, low, high (0..1)."""
-    fig = make_subplots(
-        rows=1,
-        cols=2,
-        shared_yaxes=True,
-        horizontal_spacing=0.1,
-        subplot_titles=("What they got", "Of these, survived"),
-    )
-    y = [action_labels[int(a)] for a in table["action"]]
-    colors = action_colors(len(action_labels))
-    share = 100 * table["share"].to_numpy(dtype=float)
-    fig.add_trace(
-        go.Bar(
-            x=share,
-            y=y,
-            orientation="h",
-            marker={"color": [colors[int(a)] for a in table["action"]]},
-            name="share",
-            text=[f"{s:.0f} % (n = {n:,})" for s, n in zip(share, table["n"], strict=True)],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{x:.1f} % of similar states<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
-    survival, low, high = (100 * table[c].to_numpy(dtype=float) for c in ("survival", "low", "high"))
-    fig.add_trace(
-        go.Scatter(
-            x=survival,
-            y=y,
-            mode="markers",
-            marker={"color": ACCENT, "size": 9},
-            name="survival",
-            error_x={"array": high - survival, "arrayminus": survival - low, "thickness": 1.4, "width": 3},
-            hovertemplate="%{x:.0f} % survived<extra></extra>",
-        ),
-        row=1,
-        col=2,
-    )
-    apply_theme(fig, height=36 * len(action_labels) + 110, legend=False)
-    fig.update_xaxes(title_text="similar states (%)", range=[0, 150], tickvals=[0, 50, 100], row=1, col=1)
-    fig.update_xaxes(title_text="patients (%)", range=[0, 103], tickvals=[0, 50, 100], row=1, col=2)
-    fig.update_yaxes(autorange="reversed", showgrid=False)
-    fig.update_annotations(font_size=13)
-    fig.update_layout(margin={"l": 8, "r": 8, "t": 28, "b": 44})
     return fig

@@ -138,6 +138,12 @@ def furthest_supported(table: pd.DataFrame, ess_floor: float) -> float | None:
     return float(once["setting"].to_numpy()[met][-1]) if met.any() else None
 
 
+def fused_reach(view: RunView, n_clusters: int, lambda_: float, mode: str = "prospective") -> float | None:
+    """How far the run's test patients support the fused policy, as a setting of the mixture; None if nowhere."""
+    table = view.frontier("fused", n_clusters, lambda_, mode, MIXTURE.name)
+    return furthest_supported(table, view.config.evaluation.ess_floor)
+
+
 class FrontierPolicy:
     """A policy at one setting of a dial, as the simulator calls it: history so far -> action probabilities (n, A).
 

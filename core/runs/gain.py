@@ -16,6 +16,7 @@ from core.evaluation import (
     weighted_draws,
     weighted_many,
 )
+from core.fusion import between
 from core.rng import stream
 from core.runs.stays import PolicyKey, Stays
 from core.types import Estimate, OPEResult
@@ -36,11 +37,13 @@ def gain(
     policy: PolicyKey,
     reference: PolicyKey | None = None,
     persons: np.ndarray | None = None,
+    reach: float = 1.0,
 ) -> Gain:
     """PHWDR, the default estimator, of two policies (reference None: the clinicians) on the same resamples of patients.
 
     Each resample values both policies, so that what they share cancels: the interval of the difference is narrower than
     the two intervals make it look. persons (n,): whose stays are drawn together, as in `phwis`.
+    reach: the policy only as far as this setting of the trust frontier's mixture, 0 (clinicians) to 1 (itself).
     """
     some = stays.only(patients)
     data, settings = some.trajectories, some.config
@@ -48,6 +51,8 @@ def gain(
         (key.policy, key.n_clusters, key.lambda_, key.mode) for key in (reference or PolicyKey("clinician"), policy)
     ]
     probs, critics = [some.policy_probs(*key) for key in keys], [some.control_variate(*key) for key in keys]
+    if reach < 1:
+        probs[1] = between(some.behavior, probs[1], reach)
     given, gamma = propensities(some.behavior, data.actions), settings.agents.gamma
     recorded = Recorded(data.rewards, data.transition_mask, given, gamma, persons)
     evaluated = np.stack([propensities(p, data.actions) for p in probs])

@@ -11,7 +11,7 @@ import numpy as np
 from core.cohort import History
 from core.errors import ConfigError
 from core.runs.clinicians import clinicians_at
-from core.runs.frontier import MIXTURE, furthest_supported
+from core.runs.frontier import MIXTURE, fused_reach
 from core.runs.stays import PolicyKey
 from core.runs.truth import RunPolicy
 
@@ -57,9 +57,7 @@ def what_if(
     nearest = clinicians_at(view, view.scaler.scale(history.state), np.array([patient]), view.support_reference)
     fused = RunPolicy(view, PolicyKey("fused", n_clusters, "prospective", lambda_))(history)[0]
     experts = [RunPolicy(view, PolicyKey(f"phenotype-{k}", n_clusters))(history)[0] for k in range(n_clusters)]
-    reach = furthest_supported(
-        view.frontier("fused", n_clusters, lambda_, "prospective", MIXTURE.name), view.config.evaluation.ess_floor
-    )
+    reach = fused_reach(view, n_clusters, lambda_)
     clinicians = nearest.action_probs[0]
     return WhatIf(
         clinicians,

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.figures.patient import probability_table, q_by_action, similar_states, weight_course
+from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, phenotype_name
-from core.runs.frontier import MIXTURE, furthest_supported
+from core.runs.frontier import MIXTURE, fused_reach
+from core.runs.similar import neighborhood
 from core.runs.summaries.doses import equal_options
-from core.statistics import wilson
 from core.study import StudySpec
 from pages.components.estimates import ONE_EXPERT, rows_of
 from pages.components.export import show
+from pages.components.similar_panel import similar_view
 from pages.components.what_if_panel import what_if_view
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the training states get no ranking
 FEWEST_SIMILAR = 20
-FEWEST_SURVIVAL = 5  # similar states that got a dose, below which their survival is not shown
 SPREADS = ("SD between experts", "SD between trees")
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
@@ -48,7 +48,7 @@ def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambd
     if view == "Probabilities":
         _probabilities(run, patient, step, n_clusters, lambda_, given)
     elif view == "Similar states":
-        _similar(run, patient, step)
+        similar_view(run, patient, step, n_clusters, refusal(run, patient, step))
     elif view == "Phenotype":
         _weights(run, patient, step, n_clusters, lambda_)
     elif view == "What if":
@@ -65,25 +65,6 @@ def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
 def stay_window(study: StudySpec) -> tuple[float, float]:
     """First and last hour that a stay can have."""
     return float(study.hours(0)), float(study.hours(study.horizon - 1))
-
-
-def neighborhood(run: RunView, patient: int, step: int) -> pd.DataFrame:
-    """What the most similar training states got and how those patients did: action, n, share, survival, low, high."""
-    rows = run.neighbors[patient, step]
-    states = run.training_states[rows[rows >= 0]]
-    actions = run.trajectories.actions[states[:, 0], states[:, 1]]
-    alive = run.cohort.outcomes[states[:, 0]] > 0
-    size = run.study.n_actions
-    n = np.bincount(actions, minlength=size)
-    survived = np.bincount(actions, weights=alive, minlength=size)
-    low, high = wilson(survived, n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share, survival = n / max(len(actions), 1), survived / n
-    nothing = n == 0
-    low[nothing], high[nothing] = np.nan, np.nan
-    return pd.DataFrame(
-        {"action": np.arange(size), "n": n, "share": share, "survival": survival, "low": low, "high": high}
-    )
 
 
 def refusal(run: RunView, patient: int, step: int) -> str:
@@ -200,9 +181,7 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
     fused = run.weights(n_clusters, lambda_, "prospective")[patient, step] @ experts
     names = ["Clinicians", *(phenotype_name(k) for k in range(n_clusters)), f"Fused, λ = {fmt_lambda(lambda_)}"]
     rows = [run.behavior[patient, step], *experts, fused]
-    reach = furthest_supported(
-        run.frontier("fused", n_clusters, lambda_, "prospective", MIXTURE.name), run.config.evaluation.ess_floor
-    )
+    reach = fused_reach(run, n_clusters, lambda_)
     if reach is not None:
         names.append(f"Fused, as far as supported (a = {reach:g})")
         rows.append(MIXTURE.mix(run.behavior[patient, step], fused, reach))
@@ -221,33 +200,6 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
         f"{run.config.evaluation.ess_floor:g} (Policies, Trust frontier)."
         + ("" if reach is not None else " Here not even the clinicians' own policy meets it."),
         data=data,
-    )
-
-
-def _similar(run: RunView, patient: int, step: int) -> None:
-    rows = neighborhood(run, patient, step)
-    n, support = int(rows["n"].sum()), float(run.support[patient, step])
-    if n < FEWEST_SIMILAR:
-        st.warning(refusal(run, patient, step), icon=":material/block:")
-        return
-    why = refusal(run, patient, step)
-    (st.warning if why else st.info)(
-        why
-        or f"Support {fmt_percent(support, 0)}: that share of the training states lies as far from its "
-        "own neighbors, or farther.",
-        icon=":material/groups:",
-    )
-    seldom = rows["n"] < FEWEST_SURVIVAL
-    rows.loc[seldom, ["survival", "low", "high"]] = np.nan
-    show(
-        similar_states(rows, _dose_labels(run)),
-        "similar-states",
-        f"Doses given in the {n} most similar states, and survival by dose.",
-        caption=f"The {n} nearest states of training patients; survival with 95 % Wilson intervals, not shown "
-        f"under {FEWEST_SURVIVAL} patients. Treated "
-        "patients differ from untreated "
-        "ones, so this is description, not effect.",
-        data=rows.assign(dose=_dose_labels(run)),
     )
 
 

@@ -9,7 +9,6 @@ from core.figures.patient import (
     Measurement,
     probability_table,
     q_by_action,
-    similar_states,
     timeline,
     weight_course,
 )
@@ -96,20 +95,3 @@ def test_q_values_carry_their_spread() -> None:
     fig = q_by_action(table.assign(low=table["value"] - 0.5, high=table["value"] + 0.5), LABELS)
     assert list(fig.data[0].x) == [1.0, 2.0, 3.0]
     np.testing.assert_allclose(fig.data[0].error_x.array, 0.5)
-
-
-def test_similar_states_show_what_they_got_and_how_they_did() -> None:
-    table = pd.DataFrame(
-        {
-            "action": [0, 1, 2],
-            "n": [8, 2, 0],
-            "share": [0.8, 0.2, 0.0],
-            "survival": [0.5, 1.0, np.nan],
-            "low": [0.2, 0.4, np.nan],
-            "high": [0.8, 1.0, np.nan],
-        }
-    )
-    got, did = similar_states(table, LABELS).data
-    np.testing.assert_allclose(got.x, [80, 20, 0])
-    assert "n = 8" in got.text[0]
-    np.testing.assert_allclose(did.x, [50, 100, np.nan])

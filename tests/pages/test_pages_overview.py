@@ -6,7 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from core.runs.frontier import own_policy
+from core.runs.gain import gain
+from core.runs.view import RunView
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,12 +24,29 @@ def test_first_visit_says_what_to_do(open_page) -> None:
 def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     page = open_page("overview")
     assert page.query_params["run"] == app_run
-    gain = page.metric[2]
-    assert gain.label == "Estimated value: fused policy minus clinicians"
-    assert gain.value[0] in "+-"
+    supported, whole = page.metric[2:]
+    assert supported.label == "As far as the records support it, minus clinicians"
+    assert supported.value == "–"  # 24 test patients are fewer than the floor
+    assert any("no departure from the clinicians keeps" in str(part.value) for part in page.caption)
+    assert whole.label == "Fused policy itself, minus clinicians"
+    assert whole.value[0] in "+-"
     assert any("True difference in the simulator" in str(part.value) for part in page.markdown)
     assert any("ESS" in str(part.value) and "PHWDR" in str(part.value) for part in page.caption)
     assert page.dataframe[0].value["run"].tolist() == ["Tiny run"]
+
+
+def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
+    open_page, app_run: str, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.frontier.furthest_supported", lambda table, floor: 0.5)
+    page = open_page("overview")
+    run = RunView(tiny_run)
+    found = gain(run, run.split.test, own_policy(run), persons=run.cohort.persons[run.split.test], reach=0.5)
+    assert page.metric[2].value == f"{found.difference.value:+.2f}"
+    true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
+    said = " ".join(str(part.value) for part in page.markdown)
+    assert f"True difference in the simulator: **{true[0.5] - true[0.0]:+.2f}**" in said
+    assert any("trust frontier at a = 0.5" in str(part.value) for part in page.caption)
 
 
 def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.runs.similar import neighborhood, similar_patients
 from core.runs.view import RunView
 from core.runs.what_if import what_if
 from pages.components import decision
-from pages.components.decision import critic_ties, neighborhood, refusal, step_estimates
+from pages.components.decision import critic_ties, refusal, step_estimates
 from pages.components.patients import Filters, patient_table
 from pages.components.session import KEY, Selection
+from pages.components.similar_panel import CAME_FROM
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -95,7 +98,7 @@ def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run
 def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
     page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decision, "furthest_supported", lambda table, floor: 0.5)
+    monkeypatch.setattr(decision, "fused_reach", lambda *which: 0.5)
     drawn = []
     whole = decision.probability_table
     monkeypatch.setattr(decision, "probability_table", lambda *given: (drawn.append(given), whole(*given))[1])
@@ -122,13 +125,25 @@ def test_a_state_far_from_the_records_gets_no_ranking(page: AppTest, monkeypatch
     assert "Option group 1" not in said
 
 
-def test_similar_states_are_counted_from_training_patients(run: RunView, longest: int) -> None:
-    table = neighborhood(run, longest, 3)
-    assert table["n"].sum() == (run.neighbors[longest, 3] >= 0).sum()
-    assert table["share"].sum() == pytest.approx(1)
-    known = table["n"] > 0
-    assert (table.loc[known, "low"] <= table.loc[known, "survival"]).all()
-    assert table.loc[~known, "low"].isna().all()
+def test_similar_patients_can_be_followed_and_opened_and_left_again(page: AppTest, run: RunView, longest: int) -> None:
+    view(page, "Similar states")
+    view(page, "How they went on", "similar-part")
+    course = figures(page)[1]
+    own = next(trace for trace in course["data"] if trace["name"].startswith("this stay"))
+    platelets = run.cohort.states[run.cohort.rows(longest)][5:, run.study.index("Platelets")]
+    drawn = np.frombuffer(base64.b64decode(own["y"]["bdata"]), dtype=own["y"]["dtype"])
+    np.testing.assert_allclose(drawn, platelets, rtol=1e-6)
+    view(page, "Who they are", "similar-part")
+    similar = similar_patients(run, longest, 5)
+    assert page.dataframe[-1].value["patient"].tolist() == run.cohort.patients[similar.patients].tolist()
+    other, step = int(similar.patients[0]), int(similar.steps[0])
+    page.session_state[CAME_FROM] = "tiny", longest, 5
+    page.session_state[KEY].patient, page.session_state[KEY].step = other, step
+    page.run()
+    assert f"Patient {run.cohort.patients[other]}" in texts(page)
+    page.button(key="similar-back").click().run()
+    assert (page.session_state[KEY].patient, page.session_state[KEY].step) == (longest, 5)
+    assert not any(button.key == "similar-back" for button in page.button)
 
 
 def test_a_dose_that_nobody_similar_got_is_not_ranked(page: AppTest, run: RunView, longest: int, monkeypatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.runs.frontier import MIXTURE, own_policy
 from core.runs.gain import gain
 from core.runs.stays import PolicyKey, policy_key
 from core.runs.view import RunView
@@ -39,3 +40,14 @@ def test_stays_of_one_person_are_drawn_together(run: RunView) -> None:
     together = gain(run, run.split.test, zero, persons=np.zeros(len(run.split.test), dtype=int))
     assert together.difference.value == alone.difference.value
     assert together.difference.high - together.difference.low == pytest.approx(0)
+
+
+def test_part_of_the_way_it_is_the_value_on_the_trust_frontier(run: RunView) -> None:
+    key = own_policy(run)
+    found = gain(run, run.split.test, key, reach=0.35)
+    rows = run.frontier(key.policy, key.n_clusters, key.lambda_, key.mode, MIXTURE.name).query("setting == 0.35")
+    row = rows.set_index("estimator").loc["phwdr"]
+    assert found.policy.value == pytest.approx(row["value"], rel=1e-5)
+    assert found.policy.ess == pytest.approx(row["ess"], rel=1e-5)
+    nowhere = gain(run, run.split.test, key, reach=0.0)
+    assert nowhere.policy.ess == pytest.approx(nowhere.policy.n)
