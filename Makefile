@@ -44,4 +44,4 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
 	@touch $@
 
 clean:
-	rm -rf $(VENV) data/runs data/registry data/uploads data/experiments data/sweeps
+	rm -rf $(VENV) data/runs data/registry data/uploads data/links data/experiments data/sweeps

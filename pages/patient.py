@@ -14,6 +14,7 @@ from pages.components.export import table
 from pages.components.frame import empty, go_to, page, require_run
 from pages.components.panels import panel
 from pages.components.patients import MOST_ROWS, Filters, matching, outcome_words, patient_table
+from pages.components.selection_bar import selection_bar
 from pages.components.session import get_session
 from pages.components.similar_panel import way_back
 from pages.components.verdict_panel import verdict_panel
@@ -27,6 +28,7 @@ def main() -> None:
         "similar patients stand behind it.",
     )
     run = require_run()
+    selection_bar(run)
     session = get_session()
     listed = _choose(run)
     if session.patient is None and len(listed):
@@ -113,10 +115,10 @@ def _filters(run: RunView, k: int) -> Filters:
         steps = columns[3].slider(
             "Steps", shortest, longest, (shortest, longest), key="filter-steps", persist_state="session"
         )
-    chosen = session.selection is not None and len(session.selection) > 0
+    chosen = session.selection is not None
     only = (
         st.checkbox(
-            "Only the patients selected on the map",
+            "Only the selection",
             key="filter-selection",
             disabled=not chosen,
             persist_state="session",

@@ -14,14 +14,15 @@ from core.figures.theme import fmt_lambda, phenotype_name, policy_style
 from core.runs.summaries.doses import DoseMap, dose_map
 from core.runs.view import RunView
 from pages.components.dose_bars import dose_bars
-from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_controls
+from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
 from pages.components.excess_panel import excess_panel
 from pages.components.export import show
-from pages.components.frame import empty, page, require_run
+from pages.components.frame import page, require_run
 from pages.components.frontier_panel import frontier_panel
 from pages.components.fusion_panel import lambda_panel
 from pages.components.hazard_panel import hazard_panel
 from pages.components.panels import panel
+from pages.components.selection_bar import selection_bar
 from pages.components.worth_panel import support_panel, value_panel
 
 VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules")
@@ -43,6 +44,7 @@ def main() -> None:
         "Policies", "What clinicians gave, what each phenotype's policy would give, and what the fusion makes of them."
     )
     run = require_run()
+    selection_bar(run)
     view = st.segmented_control(
         "View",
         VIEWS,
@@ -84,8 +86,7 @@ def dose_panel(run: RunView) -> None:
             != "probabilities"
         )
     mask = run.trajectories.mask[patients]
-    if not mask.any():
-        empty("No patients here", "This part of the cohort is empty; choose all patients.")
+    if too_few(patients):
         return
     actions = run.trajectories.actions[patients][mask]
     names = ["clinician", *(f"phenotype-{i}" for i in range(k)), "fused"]

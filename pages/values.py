@@ -35,12 +35,14 @@ from pages.components.estimates import (
     policy_names,
     rows_of,
     support_rule,
+    too_few,
     true_values,
     truth_missed,
 )
 from pages.components.export import metric, show, table
 from pages.components.frame import empty, page, require_run
 from pages.components.panels import panel
+from pages.components.selection_bar import selection_bar
 
 VIEWS = ("By dose, phenotype and step", "Critics", "Survival", "Two estimators")
 FEWEST = 5
@@ -53,6 +55,7 @@ def main() -> None:
         "What a state is worth under the best policy (FQI, Q*) and under a given one (FQE), and how far to believe it.",
     )
     run = require_run()
+    selection_bar(run)
     view = st.segmented_control(
         "View",
         VIEWS,
@@ -81,8 +84,7 @@ def level_panel(run: RunView) -> None:
         format_func=lambda p: policy_style(p).name,
     )
     mask = run.trajectories.mask[patients]
-    if mask.any(axis=1).sum() < FEWEST:
-        empty("Too few patients", f"At least {FEWEST} patients are needed for an interval; choose all patients.")
+    if too_few(patients, FEWEST):
         return
     probs = run.policy_probs(policy, k, lambda_, mode)[patients]
     star, own = run.fqi_q[patients], run.critic(policy, k, lambda_, mode)[patients]

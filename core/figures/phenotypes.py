@@ -56,12 +56,63 @@ def phenotype_map(
     """
     fig = go.Figure()
     points = np.asarray(points, dtype=np.float32)
-    marker_size = 7 if len(points) < 1500 else 5 if len(points) < 6000 else 3.5
+    _add_patients(fig, points, labels, patients, keys, n_clusters, selected)
+    for k in range(n_clusters):
+        if (labels == k).any():
+            _number_group(fig, points[labels == k], k)
+    apply_theme(fig, height=height, legend=False)
+    for axis, values in (("xaxis", points[:, 0]), ("yaxis", points[:, 1])):
+        fig.update_layout({axis: {"range": _padded(values), "showticklabels": False, "ticks": "", "showgrid": False}})
+    fig.update_xaxes(title_text=f"{method} 1 (no unit)")
+    fig.update_yaxes(title_text=f"{method} 2 (no unit)")
+    fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26})
+    fig.update_xaxes(title_standoff=4)
+    fig.update_yaxes(title_standoff=4)
+    return fig
+
+
+def gate_plot(
+    points: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    keys: np.ndarray,
+    n_clusters: int,
+    *,
+    x: str,
+    y: str,
+    selected: np.ndarray | None = None,
+    height: int = 460,
+) -> go.Figure:
+    """Two values of each patient against each other, one trace a phenotype, to draw a box or a lasso around some.
+
+    points (n, 2) physical units; x, y axis labels with unit; the rest as in `phenotype_map`.
+    """
+    fig = go.Figure()
+    points = np.asarray(points, dtype=np.float32)
+    _add_patients(fig, points, labels, patients, keys, n_clusters, selected)
+    apply_theme(fig, x=x, y=y, height=height)
+    fig.update_xaxes(range=_padded(points[:, 0]))
+    fig.update_yaxes(range=_padded(points[:, 1]))
+    fig.update_layout(dragmode="select", uirevision=f"{x}|{y}")
+    return fig
+
+
+def _add_patients(
+    fig: go.Figure,
+    points: np.ndarray,
+    labels: np.ndarray,
+    patients: np.ndarray,
+    keys: np.ndarray,
+    n_clusters: int,
+    selected: np.ndarray | None,
+) -> None:
+    """One trace of points a phenotype; `selected` positions stay bright, all do where it is None."""
+    size = 7 if len(points) < 1500 else 5 if len(points) < 6000 else 3.5
+    bright = None if selected is None else np.isin(patients, selected)
     for k in range(n_clusters):
         own = np.flatnonzero(labels == k)
         if not len(own):
             continue
-        marker = {"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": marker_size}
         fig.add_trace(
             go.Scattergl(
                 x=points[own, 0],
@@ -70,27 +121,20 @@ def phenotype_map(
                 text=keys[own],
                 mode="markers",
                 name=phenotype_name(k),
-                marker=marker,
+                marker={"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": size},
                 opacity=0.75,
                 unselected={"marker": {"opacity": 0.15}},
-                selectedpoints=None if selected is None else np.flatnonzero(np.isin(patients[own], selected)),
-                hovertemplate=f"patient %{{text}}<br>{phenotype_name(k)}<extra></extra>",
+                selectedpoints=None if bright is None else np.flatnonzero(bright[own]),
+                hovertemplate=f"patient %{{text}}<br>%{{x:.4g}}, %{{y:.4g}}<br>{phenotype_name(k)}<extra></extra>",
             )
         )
-        _number_group(fig, points[own], k)
-    apply_theme(fig, height=height, legend=False)
-    for axis, values in (("xaxis", points[:, 0]), ("yaxis", points[:, 1])):
-        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-        pad = 0.025 * (high - low or 1.0)
-        fig.update_layout(
-            {axis: {"range": [low - pad, high + pad], "showticklabels": False, "ticks": "", "showgrid": False}}
-        )
-    fig.update_xaxes(title_text=f"{method} 1 (no unit)")
-    fig.update_yaxes(title_text=f"{method} 2 (no unit)")
-    fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26})
-    fig.update_xaxes(title_standoff=4)
-    fig.update_yaxes(title_standoff=4)
-    return fig
+
+
+def _padded(values: np.ndarray) -> list[float]:
+    """Axis range around all values."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    pad = 0.025 * (high - low or 1.0)
+    return [low - pad, high + pad]
 
 
 def _number_group(fig: go.Figure, points: np.ndarray, k: int) -> None:

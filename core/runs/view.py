@@ -19,6 +19,7 @@ from core.runs.config import RunConfig
 from core.runs.manifest import Manifest, read_manifest
 from core.runs.remembered import remembered
 from core.runs.stays import PolicyKey, Stays, decision_distances, evaluated_policies, policy_key
+from core.runs.summaries.stay_values import StayValue, stay_values
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
@@ -82,6 +83,11 @@ class RunView(Stays):
     @cached_property
     def trajectories(self) -> Trajectories:  # type: ignore[override]
         return make_trajectories(self.cohort, self.scaler)
+
+    @remembered(5)
+    def stay_values(self, what: StayValue) -> np.ndarray:
+        """(N, D) one value a patient and column in physical units, see `core.runs.summaries.stay_values`."""
+        return stay_values(self.cohort.states, self.cohort.starts, self.cohort.lengths, what)
 
     # Encoder
 

@@ -12,6 +12,7 @@ import streamlit as st
 from core.evaluation import Light
 from core.figures.theme import fmt, fmt_interval, policy_style
 from pages.components.controls import k_slider, lambda_slider, mode_control
+from pages.components.frame import empty
 from pages.components.session import get_session
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ SUPPORT_RULE = (
     "than 10 % of the top doses are hardly ever given by clinicians, or PHWIS, PHWDR and FQE lie further apart than "
     "half an interval."
 )
+COUNTED = {"test": "Held-out test patients", "all": "All patients", "selection": "Selected patients"}
+COUNTED_MARK = "policies-patients"  # which of them, in the link and the same in every panel
+FEWEST_COUNTED = 5  # patients under whom a panel shows no shares
 ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
 
@@ -50,26 +54,39 @@ def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
 
 def choose_patients(run: RunView, key: str) -> tuple[np.ndarray, str]:
     """Positions that a panel counts, and their name: held-out patients unless asked otherwise."""
-    selection = get_session().selection
-    options = ["test", "all"] + (["selection"] if selection is not None and len(selection) else [])
-    names = {"test": "Held-out test patients", "all": "All patients", "selection": "Selected patients"}
-    choice = (
-        st.segmented_control(
-            "Patients",
-            options,
-            default="test",
-            format_func=names.__getitem__,
-            key=key,
-            required=True,
-            help="Agents were trained on the training patients; only held-out patients show how they do on new ones.",
-        )
-        or "test"
+    session = get_session()
+    selection = session.selection
+    options = [name for name in COUNTED if name != "selection" or selection is not None]
+    kept = session.marks.get(COUNTED_MARK, "test")
+    st.session_state[key] = kept if kept in options else "test"
+    choice = st.segmented_control(
+        "Patients",
+        options,
+        format_func=COUNTED.__getitem__,
+        key=key,
+        required=True,
+        on_change=lambda: session.mark(COUNTED_MARK, st.session_state[key]),
+        help="Agents were trained on the training patients; only held-out patients show how they do on new ones.",
     )
     if choice == "selection" and selection is not None:
-        return np.asarray(selection.patients), f"selection '{selection.name}'"
+        trained = int((run.split_name[selection.patients] == "train").sum())
+        return selection.patients, f"patients of '{selection.name}', {trained:,} of whom the agents were trained on"
     if choice == "all":
         return np.arange(run.cohort.n_patients), "all patients"
     return run.split.test, "test patients"
+
+
+def too_few(patients: np.ndarray, least: int = FEWEST_COUNTED) -> bool:
+    """True where a panel counts too few patients, which it then says and what to do."""
+    if len(patients) >= least:
+        return False
+    noun = "patient" if len(patients) == 1 else "patients"
+    empty(
+        "Too few patients",
+        f"This needs at least {least} patients and {len(patients)} {noun} would be counted. "
+        "Choose all patients above, or select more.",
+    )
+    return True
 
 
 def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:

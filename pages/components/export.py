@@ -14,6 +14,8 @@ from core.figures.theme import fmt, fmt_count, fmt_interval, on_dark
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 SelectionMode = Literal["points", "box", "lasso"]
+Rows = pd.DataFrame | Callable[[], pd.DataFrame]
+RowMode = Literal["multi-row", "single-row", "single-cell"]
 
 
 def neutralize(value: Any) -> Any:
@@ -35,11 +37,11 @@ def file_name(text: str, ending: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', text).strip('-.')[:60] or 'phenopolicy'}.{ending}"
 
 
-def csv_button(table: pd.DataFrame, key: str, *, name: str = "", label: str = "CSV") -> None:
-    """Download button; the file is made when it is clicked."""
+def csv_button(table: Rows, key: str, *, name: str = "", label: str = "CSV") -> None:
+    """Download button; the file, and a table given as a function, is made when it is clicked."""
     st.download_button(
         label,
-        data=lambda: to_csv(table),
+        data=lambda: to_csv(table() if callable(table) else table),
         file_name=file_name(name or key, "csv"),
         mime="text/csv",
         key=f"{key}-csv",
@@ -57,9 +59,9 @@ def table(
     caption: str = "",
     height: int | Literal["auto"] = "auto",
     on_select: Literal["ignore", "rerun"] | Callable[..., None] = "ignore",
-    selection_mode: Literal["multi-row", "single-row"] = "multi-row",
+    selection_mode: RowMode | tuple[RowMode, ...] = "multi-row",
     column_config: dict[str, Any] | None = None,
-    csv: pd.DataFrame | None = None,
+    csv: Rows | None = None,
     placeholder: str | None = None,
 ) -> Any:
     """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
@@ -91,7 +93,7 @@ def show(
     caption: str = "",
     on_select: Literal["ignore", "rerun"] | Callable[..., None] = "ignore",
     selection_mode: SelectionMode | tuple[SelectionMode, ...] = ("points", "box", "lasso"),
-    data: pd.DataFrame | None = None,
+    data: Rows | None = None,
 ) -> Any:
     """Draw a figure with its text alternative, a caption that says what to see, and exports.
 
@@ -120,7 +122,7 @@ def show(
     return event
 
 
-def _exports(fig: go.Figure, key: str, alt: str, data: pd.DataFrame | None) -> None:
+def _exports(fig: go.Figure, key: str, alt: str, data: Rows | None) -> None:
     st.segmented_control("Camera saves", ["SVG", "PNG"], default="SVG", required=True, key=f"{key}-picture")
     st.download_button(
         "HTML",

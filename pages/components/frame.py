@@ -13,7 +13,7 @@ import streamlit as st
 from core.errors import PhenoPolicyError
 from core.figures.theme import fmt_unit
 from pages.components.places import run_path, runs_root
-from pages.components.session import Session, get_session, sync_url, write_url
+from pages.components.session import BAR, Session, get_session, sync_url, write_url
 
 if TYPE_CHECKING:
     from core.runs.jobs import RunInfo
@@ -62,6 +62,7 @@ def page(
     """
     _enter_frame()
     session = sync_url()
+    st.session_state.pop(BAR, None)
     st.html(STYLE)
     shown = (subject or _current_subject)()
     write_url()

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.errors import PhenoPolicyError
 from pages.components.frame import failed
+from pages.components.selection_bar import bar_is_stale
 from pages.components.session import sync_url
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def panel(draw: Callable[Concatenate[RunView, P], None]) -> Callable[Concatenate
     @wraps(draw)
     def guarded(run: RunView, *args: P.args, **kwargs: P.kwargs) -> None:
         sync_url()
+        if bar_is_stale():
+            st.rerun()
         try:
             draw(run, *args, **kwargs)
         except PhenoPolicyError as error:

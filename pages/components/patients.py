@@ -48,10 +48,24 @@ def matching(run: RunView, n_clusters: int, filters: Filters) -> np.ndarray:
         keep &= (run.cohort.lengths >= filters.steps[0]) & (run.cohort.lengths <= filters.steps[1])
     selection = get_session().selection
     if filters.selection and selection is not None:
-        chosen = np.zeros_like(keep)
-        chosen[list(selection.patients)] = True
-        keep &= chosen
+        keep &= selection.marks(len(keep))
     return np.flatnonzero(keep)
+
+
+def filter_name(run: RunView, n_clusters: int, filters: Filters) -> str:
+    """What the filters ask for in a few words: 'phenotype 2 of 3, died, test'."""
+    parts = []
+    if filters.phenotypes:
+        noun = "phenotype" if len(filters.phenotypes) == 1 else "phenotypes"
+        parts.append(f"{noun} {' + '.join(map(str, filters.phenotypes))} of {n_clusters}")
+    parts += [" + ".join(chosen) for chosen in (filters.outcomes, filters.splits) if chosen]
+    shortest, longest = int(run.cohort.lengths.min()), int(run.cohort.lengths.max())
+    if filters.steps is not None and filters.steps != (shortest, longest):
+        parts.append("{}–{} steps".format(*filters.steps))
+    selection = get_session().selection
+    if filters.selection and selection is not None:
+        parts.append(f"in {selection.name}")
+    return ", ".join(parts) or "all patients"
 
 
 def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_column: bool = False) -> pd.DataFrame:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
+from core.files import write_atomic
 from core.study import StudySpec, load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+STORED = re.compile(r"~[0-9a-f]{32}")  # in a URL: a text too long for it, by its hash
 
 
 def data_root() -> Path:
@@ -53,3 +57,29 @@ def new_token() -> str:
 def study() -> StudySpec:
     """The study that the app checks new cohorts against."""
     return load_study()
+
+
+def put_text(text: str) -> str:
+    """Store a text that is too long for a URL, and return the short name under which `fetch_text` finds it."""
+    return _put(links_root(), text)
+
+
+def links_root() -> Path:
+    """Texts of links that are too long to stand in them, each in a file named by its hash."""
+    return data_root() / "links"
+
+
+@lru_cache(maxsize=64)
+def _put(folder: Path, text: str) -> str:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    if not (folder / digest).is_file():
+        write_atomic(folder / digest, lambda file: file.write(text.encode()))
+    return f"~{digest}"
+
+
+def fetch_text(text: str) -> str | None:
+    """The text that a name of `put_text` stands for, None where it is not stored here; any other text as it is."""
+    if not STORED.fullmatch(text):
+        return text
+    path = links_root() / text[1:]
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -1,84 +1,82 @@
-"""A selection of patients: naming it, and what sets it apart from the rest or from another selection."""
+"""Charts that show and make the selection, and what sets it apart from the rest or from another selection."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from core.figures.phenotypes import effect_bars
-from core.figures.theme import fmt
-from core.phenotypes import effect_sizes, patient_means
+from core.figures.theme import axis_label, fmt
+from core.phenotypes import effect_sizes
+from core.runs.selection import Selection
+from core.runs.summaries.stay_values import StayValue
 from pages.components.estimates import rows_of
 from pages.components.export import show
 from pages.components.frame import empty
-from pages.components.session import Selection, get_session
+from pages.components.session import get_session
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
 
 FEWEST = 5  # patients on each side of a comparison
-MAP_VERSION = "map-version"  # part of the map's widget key
-KEPT = "kept-selections"
 REST = "all other patients"
+BEFORE = "the selection before"
+VALUES: dict[StayValue, str] = {"mean": "stay mean", "first": "first step", "last": "last step"}
 
 
-def clear_selection() -> None:
-    """Drop the current selection (a callback); the map gets a new key, which is how Streamlit forgets a lasso."""
-    get_session().selection = None
-    redraw_map()
+@dataclass
+class _Drawn:
+    """What a chart shows: its selection, and how often it had to start afresh."""
+
+    selection: Selection | None = None
+    version: int = 0
 
 
-def redraw_map() -> None:
-    """Let the map start afresh, so that it shows the session's selection instead of the last lasso."""
-    st.session_state[MAP_VERSION] = st.session_state.get(MAP_VERSION, 0) + 1
+def chart_key(name: str) -> str:
+    """Key of a chart that shows the selection.
+
+    It changes when the selection was made elsewhere, which is how Streamlit forgets the chart's own last lasso; a lasso
+    on the chart itself keeps the key, and so its zoom.
+    """
+    drawn: _Drawn = st.session_state.setdefault(f"{name}-drawn", _Drawn())
+    selection = get_session().selection
+    if selection is not drawn.selection:
+        drawn.selection, drawn.version = selection, drawn.version + 1
+    return f"{name}-{drawn.version}"
 
 
-def keep_selection() -> None:
-    """Give the current selection a name, or return to one that was named before."""
-    session = get_session()
-    named = [name for name in session.selections if name != "map"]
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
-    with left.popover("Name this selection", icon=":material/bookmark_add:"), st.form("name-selection", border=False):
-        name = st.text_input("Name", max_chars=40, placeholder="early shock")
-        if st.form_submit_button("Keep") and name.strip() and session.selection is not None:
-            session.select(name.strip(), session.selection.patients)
-            st.rerun()
-    if named:
-        current = session.selection.name if session.selection is not None else None
-        st.session_state[KEPT] = current if current in named else None
-        right.selectbox(
-            "Kept selections",
-            named,
-            index=None,
-            placeholder="return to a kept selection",
-            label_visibility="collapsed",
-            key=KEPT,
-            on_change=_return_to_kept,
-        )
-
-
-def _return_to_kept() -> None:
-    session, name = get_session(), st.session_state[KEPT]
-    if name in session.selections:
-        session.selection = session.selections[name]
-        redraw_map()
+def take_from_chart(name: str, key: str, what: str) -> None:
+    """Make a lasso, box or click the selection (a callback); an emptied one clears it."""
+    points = st.session_state[key]["selection"]["points"]
+    patients = [int(np.ravel(point["customdata"])[0]) for point in points if point.get("customdata") is not None]
+    get_session().select(what, patients)
+    st.session_state[f"{name}-drawn"].selection = get_session().selection
 
 
 def compare_selection(run: RunView, selection: Selection, n_clusters: int) -> None:
     """Standardized differences between the selection and the rest, a phenotype or another selection, largest first."""
-    session = get_session()
-    others = {name: s for name, s in session.selections.items() if name != selection.name}
-    against = st.selectbox(
+    others = _others(selection)
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    against = left.selectbox(
         "Against", [REST, *(f"phenotype {k}" for k in range(n_clusters)), *others], key="selection-against"
     )
-    inside = np.zeros(run.cohort.n_patients, dtype=bool)
-    inside[list(selection.patients)] = True
+    what = right.segmented_control(
+        "Value of each patient",
+        list(VALUES),
+        format_func=VALUES.__getitem__,
+        default="mean",
+        required=True,
+        key="selection-value",
+        persist_state="session",
+    )
+    inside = selection.marks(run.cohort.n_patients)
     if against == REST:
         other = ~inside
     elif against in others:
-        other = np.isin(np.arange(len(inside)), others[against].patients)
+        other = others[against].marks(len(inside))
     else:
         other = (run.labels(n_clusters) == int(against.rsplit(" ", 1)[1])) & ~inside
     if min(inside.sum(), other.sum()) < FEWEST:
@@ -86,18 +84,31 @@ def compare_selection(run: RunView, selection: Selection, n_clusters: int) -> No
             "Too few patients to compare", f"Each side needs at least {FEWEST}; here {inside.sum()} and {other.sum()}."
         )
         return
-    _effects(run, inside, other, against)
+    _effects(run, inside, other, against, what or "mean")
 
 
-def _effects(run: RunView, inside: np.ndarray, other: np.ndarray, against: str) -> None:
-    """One value a patient and feature (the mean of the stay), compared by standardized mean difference."""
-    study, mask = run.study, run.trajectories.mask
-    values = patient_means(run.trajectories.states, mask)
+def _others(selection: Selection) -> dict[str, Selection]:
+    """Selections to compare with, by what they are called here."""
+    session = get_session()
+    before = next((past for past in reversed(session.past) if past is not None and past != selection), None)
+    kept = {f"kept: {name}": found for name, found in session.selections.items() if name != selection.name}
+    return ({f"{BEFORE}: {before.name}": before} if before is not None else {}) | kept
+
+
+def _effects(run: RunView, inside: np.ndarray, other: np.ndarray, against: str, what: StayValue) -> None:
+    """One value a patient and feature, compared by standardized mean difference."""
+    study = run.study
+    values = run.stay_values(what)
     used = np.concatenate([values, run.cohort.lengths[:, None], (run.cohort.outcomes < 0)[:, None]], axis=1)
     names = [*(c.label or c.name for c in study.columns), "Steps in the unit", study.died_label.capitalize()]
+    units = dict(zip(names, [*("" if c.binary else c.unit for c in study.columns), "", ""], strict=True))
     effects = effect_sizes(used, inside, names, other)
     shown = effects.dropna(subset=["effect"])
-    strongest = ", ".join(f"{r.feature} {fmt(r.effect)}" for r in rows_of(shown.head(3)))
+    strongest = ", ".join(
+        f"{axis_label(r.feature, units[r.feature])} {fmt(r.mean_selected)} against {fmt(r.mean_rest)}"
+        for r in rows_of(shown.head(3))
+    )
+    overlap = int((inside & other).sum())
     show(
         effect_bars(
             list(shown["feature"]),
@@ -109,8 +120,9 @@ def _effects(run: RunView, inside: np.ndarray, other: np.ndarray, against: str) 
         ),
         "selection-effects",
         f"Standardized differences of the selection from {against}, largest first: {strongest}.",
-        caption=f"{inside.sum():,} selected against {other.sum():,}: difference of patients' stay means in standard "
-        "deviations, 95 % "
-        "intervals, the 15 largest of all features. Chosen by eye on a map, so no test applies: a description.",
-        data=effects.assign(against=against),
+        caption=f"Largest: {strongest}. {inside.sum():,} selected against {other.sum():,}: difference of patients' "
+        f"values ({VALUES[what]}) in standard deviations, 95 % intervals, the 15 largest of all features. "
+        + (f"{overlap:,} patients are on both sides, so the intervals are rough. " if overlap else "")
+        + "The patients were chosen by eye or by hand, so no test applies: a description.",
+        data=effects.assign(unit=[units[name] for name in effects["feature"]], against=against, value=VALUES[what]),
     )

@@ -6,19 +6,17 @@ The URL holds the owner token, so a reload keeps one's own runs; a link without 
 
 from __future__ import annotations
 
-import base64
 import math
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-import numpy as np
 import streamlit as st
 
-from pages.components.places import NAME, TOKEN, new_token
+from core.runs.selection import Selection
+from pages.components.places import NAME, TOKEN, fetch_text, new_token, put_text
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -26,44 +24,12 @@ if TYPE_CHECKING:
 Mode = Literal["retrospective", "prospective"]
 MODES: tuple[Mode, ...] = ("prospective", "retrospective")
 KEY = "phenopolicy"
+BAR = "selection-bar-shows"  # the selection that the head of the page names
 WRITTEN = "phenopolicy-url"  # what this session last wrote into the URL
 MARK = re.compile(r"[a-z]{1,16}-[a-z]{1,16}")  # "registry-patient": a parameter that one page alone reads
 LONGEST_MARK = 80
-LONGEST_SELECTION = 1800  # characters in the URL
-
-
-@dataclass(frozen=True)
-class Selection:
-    """A named set of patient positions, sorted."""
-
-    name: str
-    patients: tuple[int, ...]
-
-    @classmethod
-    def of(cls, name: str, patients: object) -> Selection:
-        """From any sequence or array of positions."""
-        return cls(name, tuple(np.unique(np.asarray(patients, dtype=np.int64)).tolist()))
-
-    def __len__(self) -> int:
-        return len(self.patients)
-
-    def encode(self) -> str:
-        """Text for the URL: a compressed bit set, base64."""
-        bits = np.zeros(max(self.patients, default=-1) + 1, dtype=bool)
-        bits[list(self.patients)] = True
-        return base64.urlsafe_b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode().rstrip("=")
-
-    @classmethod
-    def decode(cls, name: str, text: str) -> Selection | None:
-        """The inverse; None where the text is not a selection."""
-        unpacker = zlib.decompressobj()
-        try:
-            packed = unpacker.decompress(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True), 1 << 20)
-        except (ValueError, zlib.error):
-            return None
-        if not unpacker.eof:
-            return None
-        return cls.of(name[:40], np.flatnonzero(np.unpackbits(np.frombuffer(packed, dtype=np.uint8))))
+LONGEST_SELECTION = 6000  # characters in the URL; a longer one is stored and named there by its hash
+MOST_UNDO = 50
 
 
 @dataclass
@@ -79,7 +45,10 @@ class Session:
     mode: Mode = "prospective"
     temperature: float = 1.0
     selection: Selection | None = None
-    selections: dict[str, Selection] = field(default_factory=dict)
+    selections: dict[str, Selection] = field(default_factory=dict)  # kept by name
+    past: list[Selection | None] = field(default_factory=list)  # what undo returns to, the latest last
+    unread: bool = False  # True after a link whose selection is not stored on this server
+    undone: list[Selection | None] = field(default_factory=list)  # what redo returns to, the latest last
     patient: int | None = None
     step: int | None = None
     preset: str = "quick"  # of the run to be started
@@ -100,17 +69,44 @@ class Session:
         setattr(self, name, value)
         self.chosen.add(name)
 
-    def select(self, name: str, patients: object) -> Selection:
-        """Make and remember a named selection; it becomes the current one."""
-        self.selection = Selection.of(name, patients)
-        self.selections[name] = self.selection
-        return self.selection
+    def select(self, name: str, patients: object) -> None:
+        """Make these patients the selection of every page; none of them: no selection."""
+        selection = Selection.of(name, patients)
+        self.put(selection if len(selection) else None)
+
+    def put(self, selection: Selection | None) -> None:
+        """Make a selection, or none, the current one, so that it can be undone."""
+        if selection == self.selection:
+            return
+        self.past = [*self.past, self.selection][-MOST_UNDO:]
+        self.undone.clear()
+        self.selection = selection
+
+    def keep(self, name: str) -> None:
+        """Give the current selection a name under which it can be found again."""
+        if self.selection is not None:
+            named = Selection.of(name, self.selection.patients)
+            self.selections[named.name] = named
+            self.put(named)
+
+    def undo(self) -> None:
+        """Return to the selection before, if there was one."""
+        if self.past:
+            self.undone.append(self.selection)
+            self.selection = self.past.pop()
+
+    def redo(self) -> None:
+        """Take back the latest undo."""
+        if self.undone:
+            self.past.append(self.selection)
+            self.selection = self.undone.pop()
 
     def open_run(self, name: str) -> None:
         """Show another run; patients and selections belong to the run before and are dropped."""
         if self.run and name != self.run:
             self.patient, self.step, self.selection = None, None, None
-            self.selections.clear()
+            for kept in (self.selections, self.past, self.undone):
+                kept.clear()
         self.run = name
 
     def fit(self, run: RunView) -> None:
@@ -128,10 +124,9 @@ class Session:
         n = run.cohort.n_patients
         if self.patient is not None and not 0 <= self.patient < n:
             self.patient = None
-        for name, selection in list(self.selections.items()):
-            self.selections[name] = Selection.of(name, [p for p in selection.patients if p < n])
+        self.selections = {name: selection.among(n) for name, selection in self.selections.items()}
         if self.selection is not None:
-            self.selection = self.selections.setdefault(self.selection.name, self.selection)
+            self.selection = self.selection.among(n) if len(self.selection.among(n)) else None
 
     def to_params(self, *, private: bool = True) -> dict[str, str]:
         """Query parameters that restore this view; `private` adds the owner token."""
@@ -143,7 +138,9 @@ class Session:
         params |= {"temperature": f"{self.temperature:g}"} if "temperature" in self.chosen else {}
         params |= {"patient": str(self.patient)} if self.patient is not None else {}
         params |= {"step": str(self.step)} if self.step is not None else {}
-        if self.selection is not None and len(text := self.selection.encode()) <= LONGEST_SELECTION:
+        if self.selection is not None:
+            text = self.selection.encode()
+            text = text if len(text) <= LONGEST_SELECTION else put_text(text)
             params |= {"selection": text, "selected": self.selection.name}
         return params | dict(sorted(self.marks.items()))
 
@@ -167,9 +164,11 @@ class Session:
             if (position := _number(params.get(name))) is not None and 0 <= position < 1e9:
                 setattr(self, name, int(position))
         if "selection" in params:
-            selection = Selection.decode(params.get("selected", "from link"), params["selection"])
+            stored = fetch_text(params["selection"])
+            self.unread = stored is None
+            selection = Selection.decode(params.get("selected", "from link"), stored or "")
             if selection is not None:
-                self.select(selection.name, selection.patients)
+                self.put(selection)
 
 
 def _number(text: str | None) -> float | None:

@@ -73,7 +73,7 @@ def test_a_selection_in_the_link_is_shown_with_its_patients(open_page, app_run: 
     chosen = Selection.of("map", [3, 5, 8, 13, 21, 34])
     page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode(), "selected": "map"})
     run = RunView(tiny_run)
-    assert "6 selected patients" in texts(page)
+    assert "Selected: **map** · 6 patients of 160" in texts(page)
     listed = page.dataframe[0].value["patient"].tolist()
     assert listed == run.cohort.patients[list(chosen.patients)].tolist()
     page = view(page, "What sets them apart", "selection-show")
@@ -82,7 +82,7 @@ def test_a_selection_in_the_link_is_shown_with_its_patients(open_page, app_run: 
 
 def test_one_selected_patient_is_one(open_page, app_run: str) -> None:
     page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [3]).encode()})
-    assert "1 selected patient " in texts(page)
+    assert "1 patient of 160" in texts(page)
 
 
 def test_too_few_patients_are_not_compared(open_page, app_run: str) -> None:
@@ -99,14 +99,89 @@ def test_clearing_the_selection_brings_back_the_hint(open_page, app_run: str) ->
 
 def test_a_kept_selection_can_be_returned_to_after_another_lasso(open_page, app_run: str) -> None:
     page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [1, 2, 3, 4]).encode()})
-    page.text_input[0].set_value("early shock")
-    next(button for button in page.button if button.label == "Keep").click().run()
+    page.text_input(key="selection-name").set_value("early shock")
+    page.button(key="keep-selection").click().run()
     assert page.session_state[KEY].selection == Selection.of("early shock", [1, 2, 3, 4])
     page.session_state[KEY].select("map", [7, 8])
     page.run()
-    assert "2 selected patients" in texts(page)
+    assert "**map** · 2 patients" in texts(page)
     page.selectbox(key="kept-selections").set_value("early shock").run()
-    assert "4 selected patients" in texts(page)
+    assert "**early shock** · 4 patients" in texts(page)
+
+
+def test_what_is_cleared_can_be_undone_and_redone(open_page, app_run: str) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("map", [1, 2, 3]).encode()})
+    page.button(key="clear-selection").click().run()
+    assert "No patients selected" in texts(page)
+    page.button(key="undo-selection").click().run()
+    assert "3 patients of 160" in texts(page)
+    assert page.query_params["selection"] == Selection.of("map", [1, 2, 3]).encode()
+    page.button(key="redo-selection").click().run()
+    assert page.session_state[KEY].selection is None
+    assert "selection" not in page.query_params
+
+
+@pytest.mark.parametrize("name", ["phenotypes", "policies", "values", "patient"])
+def test_a_slice_made_on_any_page_is_the_selection(open_page, app_run: str, tiny_run: Path, name: str) -> None:
+    page = open_page(name, {"run": app_run})
+    page.multiselect(key="slice-phenotype-3").set_value([2])
+    page.multiselect(key="slice-outcome").set_value(["died"])
+    page.multiselect(key="slice-split").set_value(["train"])
+    page.button(key="slice-select").click().run()
+    assert not page.exception
+    run = RunView(tiny_run)
+    wanted = (run.labels(3) == 2) & (run.cohort.outcomes < 0) & (run.split_name == "train")
+    assert page.session_state[KEY].selection == Selection.of("phenotype 2 of 3, died, train", np.flatnonzero(wanted))
+    assert f"**phenotype 2 of 3, died, train** · {wanted.sum()} patient" in texts(page)
+
+
+def test_a_slice_that_matches_nobody_changes_nothing(open_page, app_run: str, tiny_run: Path) -> None:
+    run = RunView(tiny_run)
+    chosen = Selection.of("map", np.flatnonzero(run.cohort.outcomes > 0)[:5])
+    page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode(), "selected": "map"})
+    page.multiselect(key="slice-outcome").set_value(["died"])
+    page.checkbox(key="slice-within").check()
+    page.button(key="slice-select").click().run()
+    assert "No patient matches" in texts(page)
+    assert page.session_state[KEY].selection == chosen
+
+
+def test_both_charts_of_two_features_show_the_selection(open_page, app_run: str, tiny_run: Path) -> None:
+    chosen = Selection.of("map", [3, 5, 8, 13, 21, 34])
+    page = view(open_page("phenotypes", {"run": app_run, "selection": chosen.encode()}), "Two features")
+    run = RunView(tiny_run)
+    gate, small_map = figures(page)
+    for figure in (gate, small_map):
+        bright = [
+            np.ravel(decode(trace["customdata"]))[decode(trace["selectedpoints"]).astype(int)]
+            for trace in figure["data"]
+        ]
+        assert sorted(np.concatenate(bright).tolist()) == chosen.patients.tolist()
+    x, y = points(gate)[8]
+    rows = run.cohort.rows(8)
+    assert x == pytest.approx(run.cohort.states[rows, run.study.index("SOFA")].mean(), rel=1e-5)
+    assert y == pytest.approx(run.cohort.states[rows, run.study.index("Platelets")].mean(), rel=1e-5)
+    page.selectbox(key="gate-y-value").set_value("last").run()
+    assert points(figures(page)[0])[8][1] == pytest.approx(
+        run.cohort.states[rows, run.study.index("Platelets")][-1], rel=1e-5
+    )
+
+
+def test_a_comparison_with_the_selection_before(open_page, app_run: str, tiny_run: Path) -> None:
+    page = open_page("phenotypes", {"run": app_run, "selection": Selection.of("one", range(30)).encode()})
+    page.session_state[KEY].select("two", range(100, 140))
+    page = view(page, "What sets them apart", "selection-show")
+    page.selectbox(key="selection-against").set_value("the selection before: from link").run()
+    assert "40 selected against 30" in texts(page)
+    run = RunView(tiny_run)
+    effects = figures(page)[-1]["data"][0]
+    names, values = effects["y"], decode(effects["x"])
+    sofa = run.stay_values("mean")[:, run.study.index("SOFA")]
+    one, two = sofa[:30], sofa[100:140]
+    wanted = (two.mean() - one.mean()) / np.sqrt((one.var(ddof=1) + two.var(ddof=1)) / 2)
+    found = dict(zip(names, values, strict=True))
+    assert found.get("SOFA score", wanted) == pytest.approx(wanted)
+    assert len(found) == 15
 
 
 def test_the_published_panel_shows_every_part(open_page, app_run: str, tiny_run: Path) -> None:

@@ -1,0 +1,25 @@
+"""One number a patient and column: the mean, first, last, lowest or highest of the stay."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+StayValue = Literal["mean", "first", "last", "lowest", "highest"]
+STAY_VALUES: tuple[StayValue, ...] = get_args(StayValue)
+
+
+def stay_values(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, what: StayValue) -> np.ndarray:
+    """Summarize each stay's rows: rows (R, D), stays starts (N,) and lengths (N,) >= 1, back to back -> (N, D) float64.
+
+    The mean counts every step alike, filled-in values included, as the tables of the cohort do.
+    """
+    if what == "first":
+        return rows[starts].astype(np.float64)
+    if what == "last":
+        return rows[starts + lengths - 1].astype(np.float64)
+    if what == "mean":
+        return np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / lengths[:, None]
+    reduce = np.minimum if what == "lowest" else np.maximum
+    return reduce.reduceat(rows, starts, axis=0).astype(np.float64)
