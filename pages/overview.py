@@ -147,7 +147,7 @@ def _supported(run: RunView) -> None:
     """What the records can judge: the fused policy at the trust frontier against the clinicians."""
     session = get_session()
     setting = session.n_clusters, session.lambda_, session.mode
-    title = "As far as the records support it, minus clinicians"
+    title = "Trust frontier, minus clinicians"
     reach = fused_reach(run, *setting) if len(run.split.test) else None
     if not reach:
         floor = run.config.evaluation.ess_floor

@@ -15,12 +15,12 @@ import pandas as pd
 
 from core.cohort.cohort import Cohort
 from core.cohort.report import CohortReport
+from core.statistics import wilson
 from core.study import DEFAULT_STUDY
 from core.types import Estimate
 
 ALL = "all"
 PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "reference" / "features.csv"
-Z95 = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
@@ -102,17 +102,11 @@ def attrition_table(report: CohortReport) -> pd.DataFrame:
 
 
 def wilson_interval(successes: int, n: int) -> Estimate:
-    """Share successes / n with the 95 % Wilson score interval; NaN where n = 0.
-
-    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Source: Wilson 1927.
-    """
+    """Share successes / n with its 95 % Wilson score interval; NaN where n = 0."""
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    p, z2 = successes / n, Z95**2
-    center = p + z2 / (2 * n)
-    half = Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
-    scale = 1 + z2 / n
-    return Estimate(p, max(0.0, float((center - half) / scale)), min(1.0, float((center + half) / scale)), n)
+    low, high = wilson(successes, n)
+    return Estimate(successes / n, float(low), float(high), n)
 
 
 def outcome_by_group(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:

@@ -12,7 +12,9 @@ from plotly.subplots import make_subplots
 
 from core.figures.theme import (
     ESTIMATOR_COLORS,
+    GROUND,
     INK_ON_FILL,
+    LINE,
     NEUTRAL,
     REFERENCE_BAND,
     action_colors,
@@ -24,7 +26,6 @@ from core.figures.theme import (
     with_alpha,
 )
 
-INK_LINE = "#33518C"
 TARGET = "#B87A00"  # therapeutic target
 
 
@@ -90,11 +91,11 @@ def _add_measurement(fig: go.Figure, hours: np.ndarray, m: Measurement, row: int
             y=values,
             mode="lines+markers",
             name=m.name,
-            line={"color": INK_LINE, "width": 1.3},
+            line={"color": LINE, "width": 1.3},
             marker={
                 "size": 7,
-                "color": np.where(imputed, "white", INK_LINE).tolist(),
-                "line": {"color": INK_LINE, "width": 1.4},
+                "color": np.where(imputed, GROUND, LINE).tolist(),
+                "line": {"color": LINE, "width": 1.4},
             },
             customdata=np.where(imputed, "imputed", "recorded"),
             hovertemplate=f"%{{y:.4g}} {m.unit} (%{{customdata}})",

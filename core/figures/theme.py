@@ -33,8 +33,13 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "triangle-
 NEUTRAL = "#8A8F98"
 INK = "#1f2430"  # what stands on the ground itself: `on_dark` turns it light
 INK_ON_DARK = "#E6EAEE"
+LINE = "#33518C"  # a measured course on the ground itself
+LINE_ON_DARK = "#8DB2F2"
+GROUND = "#FFFFFF"  # the fill of a hollow mark
+GROUND_ON_DARK = "#11161C"  # of .streamlit/config.toml
 INK_ON_FILL = "#1B2430"  # what stands on a light fill, on any ground
 ACCENT = "#0072B2"
+DARK = {INK: INK_ON_DARK, LINE: LINE_ON_DARK, GROUND: GROUND_ON_DARK}
 WARNING = "#D55E00"
 GRID = "rgba(138, 143, 152, 0.22)"
 REFERENCE_BAND = "rgba(0, 158, 115, 0.16)"  # reference range
@@ -231,17 +236,17 @@ def fmt_unit(text: str) -> str:
 
 
 def on_dark(fig: go.Figure) -> go.Figure:
-    """The figure for a dark ground: ink that stands on the ground itself is light."""
-    return go.Figure(_light_ink(fig.to_dict()))
+    """The figure for a dark ground: ink and lines that stand on the ground itself are light, hollow marks dark."""
+    return go.Figure(_on_dark(fig.to_dict()))
 
 
-def _light_ink(part: Any) -> Any:
-    """A copy of a figure's dict, list or value with light ink in place of dark."""
+def _on_dark(part: Any) -> Any:
+    """A copy of a figure's dict, list or value with the colors for a dark ground."""
     if isinstance(part, dict):
-        return {key: _light_ink(value) for key, value in part.items()}
+        return {key: _on_dark(value) for key, value in part.items()}
     if isinstance(part, (list, tuple)):
-        return [_light_ink(value) for value in part]
-    return INK_ON_DARK if isinstance(part, str) and part == INK else part
+        return [_on_dark(value) for value in part]
+    return DARK.get(part, part) if isinstance(part, str) else part
 
 
 def hour_ticks(fig: go.Figure, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> go.Figure:

@@ -144,6 +144,13 @@ def fused_reach(view: RunView, n_clusters: int, lambda_: float, mode: str = "pro
     return furthest_supported(table, view.config.evaluation.ess_floor)
 
 
+def as_far_as_supported(
+    view: RunView, behavior: np.ndarray, fused: np.ndarray, n_clusters: int, lambda_: float
+) -> np.ndarray:
+    """(..., A) the fused policy up to `fused_reach`; the clinicians' own where the records support no departure."""
+    return MIXTURE.mix(behavior, fused, fused_reach(view, n_clusters, lambda_) or 0.0)
+
+
 class FrontierPolicy:
     """A policy at one setting of a dial, as the simulator calls it: history so far -> action probabilities (n, A).
 

@@ -11,7 +11,7 @@ import numpy as np
 from core.cohort import History
 from core.errors import ConfigError
 from core.runs.clinicians import clinicians_at
-from core.runs.frontier import MIXTURE, fused_reach
+from core.runs.frontier import as_far_as_supported
 from core.runs.stays import PolicyKey
 from core.runs.truth import RunPolicy
 
@@ -57,13 +57,12 @@ def what_if(
     nearest = clinicians_at(view, view.scaler.scale(history.state), np.array([patient]), view.support_reference)
     fused = RunPolicy(view, PolicyKey("fused", n_clusters, "prospective", lambda_))(history)[0]
     experts = [RunPolicy(view, PolicyKey(f"phenotype-{k}", n_clusters))(history)[0] for k in range(n_clusters)]
-    reach = fused_reach(view, n_clusters, lambda_)
     clinicians = nearest.action_probs[0]
     return WhatIf(
         clinicians,
         np.stack(experts),
         fused,
-        MIXTURE.mix(clinicians, fused, reach or 0.0),
+        as_far_as_supported(view, clinicians, fused, n_clusters, lambda_),
         float(nearest.support[0]),
         nearest.counts[0],
     )

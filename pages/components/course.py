@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from core.runs.view import RunView
     from core.study import StudySpec
 
-FIRST_SHOWN = 6
+FIRST_SHOWN = 4
+PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +80,23 @@ def course_panel(run: RunView, patient: int, step: int) -> None:
     study, stay = run.study, stay_of(run, patient)
     temporal = [column.name for column in study.columns if column.kind == "temporal"]
     default = [name for name in study.highlights if name in temporal] or temporal
-    what, which = st.columns([1, 2], vertical_alignment="bottom")
+    what, which = st.columns([1, 2.6])
     form = what.segmented_control(
-        "Show as", ("Graph", "Table"), default="Graph", required=True, key="patient-form", persist_state="session"
+        "Show as",
+        ("Graph", "Table"),
+        default="Graph",
+        required=True,
+        key="patient-form",
+        label_visibility="collapsed",
+        persist_state="session",
     )
     names = which.multiselect(
         "Measurements",
         temporal,
         default=default[:FIRST_SHOWN],
         key="patient-columns",
-        placeholder="choose",
+        placeholder="choose measurements",
+        label_visibility="collapsed",
         persist_state="session",
     )
     if form == "Table":
@@ -117,6 +125,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         step=step,
         step_hours=study.step_hours,
         window=stay_window(study),
+        height_each=PANEL_HEIGHT,
     )
     imputed = float(stay.imputed[:, [study.index(name) for name in names]].mean()) if names else 0.0
     show(

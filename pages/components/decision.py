@@ -10,9 +10,8 @@ import streamlit as st
 
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, phenotype_name
-from core.runs.frontier import MIXTURE, fused_reach
-from core.runs.similar import neighborhood
-from core.runs.summaries.doses import equal_options
+from core.runs.frontier import as_far_as_supported, fused_reach
+from core.runs.options import AGENTS, NOBODY, RARE, SPREADS, critic_ties, rank_options, refusal, step_estimates
 from core.study import StudySpec
 from pages.components.estimates import ONE_EXPERT, rows_of
 from pages.components.export import show
@@ -22,29 +21,32 @@ from pages.components.what_if_panel import what_if_view
 if TYPE_CHECKING:
     from core.runs.view import RunView
 
-SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the training states get no ranking
-FEWEST_SIMILAR = 20
-SPREADS = ("SD between experts", "SD between trees")
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
 def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
     """Everything about one step of one stay; only what was known by then (prospective)."""
     view = st.segmented_control(
-        "At this step", VIEWS, default=VIEWS[0], key="decision-view", required=True, persist_state="session"
+        "At this step",
+        VIEWS,
+        default=VIEWS[0],
+        key="decision-view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
     )
     given = int(run.trajectories.actions[patient, step])
-    st.caption(
-        f"Step {step + 1}, prospective: from the stay so far. Given: **{run.study.actions.label(given)}**. Model "
-        "output for "
-        f"review and teaching, never advice for a patient. Doses in {run.study.actions.unit}."
-    )
+    notes = [
+        f"Step {step + 1}, from the stay so far (prospective). Given: **{run.study.actions.label(given)}**. Doses in "
+        f"{run.study.actions.unit}. Model output for review and teaching, never advice for a patient."
+    ]
     top = run.weights(n_clusters, lambda_, "prospective")[patient, step]
     if top.max() > ONE_EXPERT:
-        st.caption(
-            f":material/info: λ this high means one expert decides: {phenotype_name(int(top.argmax()))} has "
+        notes.append(
+            f"λ this high means one expert decides: {phenotype_name(int(top.argmax()))} has "
             f"{fmt_percent(float(top.max()))} of the weight."
         )
+    st.caption(" ".join(notes))
     if view == "Probabilities":
         _probabilities(run, patient, step, n_clusters, lambda_, given)
     elif view == "Similar states":
@@ -52,7 +54,7 @@ def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambd
     elif view == "Phenotype":
         _weights(run, patient, step, n_clusters, lambda_)
     elif view == "What if":
-        what_if_view(run, patient, step, n_clusters, lambda_, SUPPORT_FLOOR)
+        what_if_view(run, patient, step, n_clusters, lambda_)
     else:
         _options(run, patient, step, n_clusters, lambda_, given)
 
@@ -67,113 +69,67 @@ def stay_window(study: StudySpec) -> tuple[float, float]:
     return float(study.hours(0)), float(study.hours(study.horizon - 1))
 
 
-def refusal(run: RunView, patient: int, step: int) -> str:
-    """Why no options are ranked here, or nothing where the records support a ranking."""
-    support, n = float(run.support[patient, step]), int((run.neighbors[patient, step] >= 0).sum())
-    if n < FEWEST_SIMILAR:
-        return f"Too few similar patients: only {n} training states are stored as similar, {FEWEST_SIMILAR} are needed."
-    if support < SUPPORT_FLOOR:
-        return (
-            f"Too few similar patients: this state lies farther from the records than {fmt_percent(1 - support, 0)} "
-            "of the training "
-            "states lie from one another."
-        )
-    return ""
-
-
-def step_estimates(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> pd.DataFrame:
-    """Q of each dose with its spread: fused agents (SD between experts), FQI (SD between trees), FQE of the fusion."""
-    weights = run.weights(n_clusters, lambda_, "prospective")[patient, step]
-    experts = run.agent_q(n_clusters)[patient, step].astype(float)
-    fused = weights @ experts
-    between = np.sqrt(weights @ (experts - fused) ** 2)
-    star, trees = run.fqi_q[patient, step].astype(float), run.fqi_sd[patient, step].astype(float)
-    policy = run.critic("fused", n_clusters, lambda_, "prospective")[patient, step].astype(float)
-    actions = np.arange(len(fused))
-    parts = [
-        ("Fused agents (± SD between experts)", fused, between),
-        ("FQI (± SD between trees)", star, trees),
-        ("FQE of the fusion", policy, np.full(len(fused), np.nan)),
-    ]
-    return pd.concat(
-        [
-            pd.DataFrame({"estimate": name, "action": actions, "value": v, "low": v - s, "high": v + s, "spread": s})
-            for name, v, s in parts
-        ],
-        ignore_index=True,
-    )
-
-
-def critic_ties(estimates: pd.DataFrame) -> bool:
-    """True where the FQI values of all doses lie within the spread between its own trees."""
-    part = estimates[estimates["estimate"].str.startswith("FQI")]
-    value, spread = part["value"].to_numpy(), part["spread"].to_numpy()
-    return bool(np.isfinite(spread).all()) and len(equal_options(value, spread)) == 1
-
-
 def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, given: int) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
     why = refusal(run, patient, step)
     estimates = step_estimates(run, patient, step, n_clusters, lambda_)
-    labels, floor = _dose_labels(run), run.config.evaluation.probability_floor
     if why:
         st.warning(
             f"**No options are ranked here.** {why} The estimates below are extrapolation.", icon=":material/block:"
         )
     else:
-        names = list(dict.fromkeys(estimates["estimate"]))
-        by = st.selectbox("Rank by", names[:2], key="decision-rank", persist_state="session")
-        both = np.stack([estimates.loc[estimates["estimate"] == name, "spread"].to_numpy() for name in names[:2]])
-        part = estimates[estimates["estimate"] == by].assign(
-            spread=both.max(axis=0), source=[SPREADS[i] for i in both.argmax(axis=0)]
+        by = st.segmented_control(
+            "Rank by",
+            list(SPREADS),
+            default=AGENTS,
+            format_func=lambda name: f"Rank by {name.split(' (')[0]}",
+            key="decision-rank",
+            required=True,
+            label_visibility="collapsed",
+            persist_state="session",
         )
-        _ranked(run, patient, step, part, labels, floor, given)
+        _ranked(run, rank_options(run, patient, step, n_clusters, lambda_, estimates, by or AGENTS), given)
     if critic_ties(estimates):
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
+    labels = _dose_labels(run)
     st.markdown("**Expected return of each dose**")
     show(
         q_by_action(estimates, labels),
         "q-by-action",
         "Expected return of each dose by three estimates: "
         + "; ".join(f"{r.estimate} {labels[r.action]} {r.value:.2f}" for r in rows_of(estimates)),
-        caption="Bars, and ± above: spread between experts or between trees, not confidence intervals; FQE has none. "
-        "Doses are put into one group where their values differ by less than the larger of the two spreads.",
+        caption="Bars, and ± above: spread between experts or between trees, not confidence intervals; FQE has none.",
         data=estimates,
     )
 
 
-def _ranked(
-    run: RunView, patient: int, step: int, part: pd.DataFrame, labels: list[str], floor: float, given: int
-) -> None:
-    clinicians = run.behavior[patient, step]
-    similar = neighborhood(run, patient, step).set_index("action")
-    values = part["value"].to_numpy()
-    got = similar["n"].to_numpy()
-    usable = np.flatnonzero((clinicians >= floor) & (got > 0))
-    groups = equal_options(values[usable], part["spread"].to_numpy()[usable]) if len(usable) else []
-    for rank, group in enumerate(groups, start=1):
-        with st.container(border=True, gap="small"):
-            together = f"Option group {rank}" + (
-                f": {len(group)} doses that cannot be told apart" if len(group) > 1 else ""
-            )
-            st.markdown(f"**{together}**")
-            for i in group:
-                a = int(usable[i])
-                mark = " · *given*" if a == given else ""
-                st.markdown(
-                    f"{labels[a]}{mark}  \n:gray[value {fmt(values[a])} ± {fmt(part['spread'].iloc[a])} "
-                    f"({part['source'].iloc[a]}) · clinicians give it in "
-                    f"{fmt_percent(clinicians[a])} of such states · {int(got[a])} of the {int(got.sum())} most similar]"
-                )
-    nobody = [label for a, label in enumerate(labels) if got[a] == 0]
-    rare = [label for a, label in enumerate(labels) if got[a] > 0 and clinicians[a] < floor]
-    if nobody:
-        st.caption(f":material/block: Not ranked: nobody similar got it (0 of {int(got.sum())}): {', '.join(nobody)}.")
-    if rare:
-        st.caption(
-            ":material/block: Not ranked: too few similar patients got it (clinicians' probability under "
-            f"{fmt_percent(floor, 0)}): {', '.join(rare)}."
+def _ranked(run: RunView, options: pd.DataFrame, given: int) -> None:
+    """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
+    labels, n = _dose_labels(run), int(options["similar"].sum())
+    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
+    for row in rows_of(options):
+        dose = labels[row.action] + (" · *given*" if row.action == given else "")
+        place, value = (
+            (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
         )
+        lines.append(
+            f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
+            f"| {row.similar}/{n} |"
+        )
+    st.markdown("\n".join(lines))
+    notes = [
+        "Doses of one option cannot be told apart: values differ by less than the spread (±). Supported: what the "
+        "fused policy weighs as far as the records can judge it; Clinicians: what they give in such states; Similar: "
+        f"of the {n} most similar states."
+    ]
+    for why, detail in ((NOBODY, f"0 of {n}"), (RARE, f"clinicians under {_floor(run)}")):
+        doses = [labels[a] for a in options.loc[options["why"] == why, "action"]]
+        notes += [f":material/block: Not ranked, {why} ({detail}): {', '.join(doses)}."] if doses else []
+    st.caption(" ".join(notes))
+
+
+def _floor(run: RunView) -> str:
+    return fmt_percent(run.config.evaluation.probability_floor, 0)
 
 
 def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, given: int) -> None:
@@ -184,7 +140,7 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
     reach = fused_reach(run, n_clusters, lambda_)
     if reach is not None:
         names.append(f"Fused, as far as supported (a = {reach:g})")
-        rows.append(MIXTURE.mix(run.behavior[patient, step], fused, reach))
+        rows.append(as_far_as_supported(run, run.behavior[patient, step], fused, n_clusters, lambda_))
     probs = np.vstack(rows)
     labels = _dose_labels(run)
     data = pd.DataFrame(probs, columns=labels)

@@ -25,11 +25,15 @@ USERS = "Intended users: clinicians reviewing past care, researchers, teachers a
 SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show Streamlit's own width
 STYLE = """<style>
 @media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
-.stMainBlockContainer {padding: 3.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
-.stMainBlockContainer h1 {padding: .5rem 0 .1rem 0;}
+[data-testid="stHeader"] {height: 2.6rem; min-height: 2.6rem;}
+.stMainBlockContainer {padding: 2.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
+.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .75rem;}
+.stMainBlockContainer h1 {padding: 0 0 .1rem 0;}
 .pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
   font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
-.pp-run {font-size: .84rem; opacity: .9; margin: .15rem 0 .35rem 0; line-height: 1.6;}
+.pp-run {font-size: .84rem; opacity: .9; margin: -.1rem 0 0 0; line-height: 1.6;}
+.stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
+.stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
 .pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
   margin-right: .35rem; border: 1px solid currentColor;}
 .pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}

@@ -18,6 +18,7 @@ from pages.components.export import show, table
 from pages.components.frame import empty
 from pages.components.registry_options import options_panel
 from pages.components.registry_session import in_text, mark, number_mark, set_mark
+from pages.components.stepper import step_through
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -54,7 +55,8 @@ def draw(run: RegistryView) -> None:
         return
     patient = number_mark("patient", 0, 0, len(everyone) - 1)
     if len(listed):
-        _step_through(everyone, listed, patient)
+        slots = st.columns([1, 3, 1])
+        step_through(slots, listed, patient, everyone["patient"].to_numpy(), _open, prefix="registry-")
     _title(run, everyone.iloc[patient])
     _course(run, patient)
     options_panel(run, patient)
@@ -175,42 +177,6 @@ def matching(everyone: pd.DataFrame, filters: Filters) -> np.ndarray:
     if filters.age is not None:
         keep &= everyone["age"].between(*filters.age).to_numpy()
     return np.flatnonzero(keep)
-
-
-def _step_through(everyone: pd.DataFrame, listed: np.ndarray, patient: int) -> None:
-    """Previous, the patient by key, next."""
-    place = int(np.searchsorted(listed, patient))
-    inside = place < len(listed) and listed[place] == patient
-    before, pick, after = st.columns([1, 3, 1], vertical_alignment="bottom")
-    before.button(
-        "Previous",
-        icon=":material/chevron_left:",
-        key="registry-previous",
-        width="stretch",
-        disabled=place == 0,
-        on_click=_open,
-        args=(int(listed[max(place - 1, 0)]),),
-    )
-    following = min(place + (1 if inside else 0), len(listed) - 1)
-    after.button(
-        "Next",
-        icon=":material/chevron_right:",
-        key="registry-next",
-        width="stretch",
-        disabled=inside and place == len(listed) - 1,
-        on_click=_open,
-        args=(int(listed[following]),),
-    )
-    options = [int(p) for p in listed] if inside else [patient, *(int(p) for p in listed)]
-    keys = everyone["patient"].to_numpy()
-    st.session_state["registry-pick"] = patient
-    pick.selectbox(
-        f"Patient ({len(listed):,} in the list)" + ("" if inside else ", this one outside of the filters"),
-        options,
-        format_func=lambda p: f"{keys[p]}",
-        key="registry-pick",
-        on_change=lambda: _open(int(st.session_state["registry-pick"])),
-    )
 
 
 def _title(run: RegistryView, row: pd.Series) -> None:

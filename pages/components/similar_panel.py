@@ -12,7 +12,8 @@ from core.figures.similar import LaterCourse, later_courses, similar_states
 from core.figures.theme import fmt, fmt_percent
 from core.runs.similar import Similar, later_course, neighborhood, similar_patients, similar_table
 from pages.components.estimates import rows_of
-from pages.components.export import show, table
+from pages.components.export import show
+from pages.components.patient_list import patient_list
 from pages.components.session import get_session
 
 if TYPE_CHECKING:
@@ -107,21 +108,16 @@ def _spoken(others: pd.DataFrame) -> str:
 
 def _who(run: RunView, patient: int, step: int, similar: Similar, n_clusters: int) -> None:
     """The patients themselves; a row opens one at its similar state."""
-    key = f"similar-patients-{patient}-{step}"
-    event = table(
+    st.session_state[CAME_FROM] = run.path.name, patient, step
+    patient_list(
         similar_table(run, similar, followed(run), n_clusters),
-        key,
-        name=f"similar-to-{run.cohort.patients[patient]}-step-{step + 1}",
-        caption="Nearest first. Mark a row to open that patient at its similar step.",
+        similar.patients,
+        f"similar-patients-{patient}-{step}",
+        name=f"similar to {run.cohort.patients[patient]} at step {step + 1}",
+        caption="Nearest first.",
         height=390,
-        on_select="rerun",
-        selection_mode="single-row",
+        steps=similar.steps,
     )
-    if event and (marked := list(event["selection"]["rows"])):
-        st.session_state[CAME_FROM] = run.path.name, patient, step
-        session = get_session()
-        session.patient, session.step = int(similar.patients[marked[0]]), int(similar.steps[marked[0]])
-        st.rerun()
 
 
 def way_back(run: RunView) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
+from core.runs.options import too_far
 from core.runs.what_if import WhatIf, what_if
 from pages.components.export import show
 
@@ -22,8 +23,8 @@ TICKS = 200  # positions of a slider over the plausible range
 FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
 
 
-def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, floor: float) -> None:
-    """Sliders for some measurements of this step, and the policies with them; `floor` is the least support."""
+def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+    """Sliders for some measurements of this step, and the policies with them; refused outside the records."""
     columns = [column for column in run.study.columns[run.study.n_static :] if not column.binary]
     names = [column.name for column in columns]
     chosen = st.multiselect(
@@ -43,12 +44,8 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
         if value is not None:
             changes[name] = value
     after = what_if(run, patient, step, changes, n_clusters, lambda_)
-    if after.support < floor:
-        st.warning(
-            "**No recommendation here.** Too few similar patients: the changed state lies farther from the records "
-            f"than {fmt_percent(1 - after.support, 0)} of the training states lie from one another.",
-            icon=":material/block:",
-        )
+    if why := too_far(after.support):
+        st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
     recorded = run.only(np.array([patient]))
     fused = recorded.fused_probs(n_clusters, lambda_, "prospective")[0, step]

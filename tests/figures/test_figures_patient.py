@@ -12,7 +12,7 @@ from core.figures.patient import (
     timeline,
     weight_course,
 )
-from core.figures.theme import REFERENCE_BAND
+from core.figures.theme import GROUND, REFERENCE_BAND
 
 LABELS = ["no heparin", "low", "high"]
 HOURS = np.array([-8.0, -4.0, 0.0, 4.0])
@@ -34,7 +34,7 @@ def test_imputed_values_are_hollow_and_named() -> None:
     course = fig.data[0]
     assert list(course.y) == [1.0, 2.0, 3.0, 2.0]
     assert list(course.customdata) == ["recorded", "imputed", "recorded", "imputed"]
-    assert [c == "white" for c in course.marker.color] == [False, True, False, True]
+    assert [c == GROUND for c in course.marker.color] == [False, True, False, True]
 
 
 def test_doses_are_bars_on_the_same_hours() -> None:

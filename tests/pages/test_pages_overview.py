@@ -25,7 +25,7 @@ def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     page = open_page("overview")
     assert page.query_params["run"] == app_run
     supported, whole = page.metric[2:]
-    assert supported.label == "As far as the records support it, minus clinicians"
+    assert supported.label == "Trust frontier, minus clinicians"
     assert supported.value == "–"  # 24 test patients are fewer than the floor
     assert any("no departure from the clinicians keeps" in str(part.value) for part in page.caption)
     assert whole.label == "Fused policy itself, minus clinicians"

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.runs import options
+from core.runs.options import refusal
 from core.runs.similar import neighborhood, similar_patients
 from core.runs.view import RunView
 from core.runs.what_if import what_if
 from pages.components import decision
-from pages.components.decision import critic_ties, refusal, step_estimates
 from pages.components.patients import Filters, patient_table
 from pages.components.session import KEY, Selection
 from pages.components.similar_panel import CAME_FROM
@@ -67,7 +68,7 @@ def test_the_timeline_shows_the_stay_as_recorded(page: AppTest, run: RunView, lo
     doses = next(t for t in course["data"] if t["name"] == "dose")
     given = [run.study.actions.label(int(a)) for a in run.cohort.actions[rows]]
     assert list(doses["customdata"]) == given
-    assert f"Patient {run.cohort.patients[longest]}" in texts(page)
+    assert f"**Patient {run.cohort.patients[longest]}**" in texts(page)
 
 
 def test_the_same_stay_is_there_as_a_table(page: AppTest, run: RunView, longest: int) -> None:
@@ -98,7 +99,7 @@ def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run
 def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
     page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decision, "fused_reach", lambda *which: 0.5)
+    monkeypatch.setattr("core.runs.frontier.furthest_supported", lambda table, floor: 0.5)
     drawn = []
     whole = decision.probability_table
     monkeypatch.setattr(decision, "probability_table", lambda *given: (drawn.append(given), whole(*given))[1])
@@ -112,17 +113,17 @@ def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
 def test_options_are_ranked_in_groups_and_rare_doses_are_refused(page: AppTest, run: RunView, longest: int) -> None:
     said = texts(view(page, "Options"))
     if not refusal(run, longest, 5):
-        assert "Option group 1" in said
+        assert "| **1** |" in said
     assert "No options are ranked here" in said or "most similar" in said
 
 
 def test_a_state_far_from_the_records_gets_no_ranking(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 1.1)  # every state is now too far
+    monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()
     said = texts(view(page, "Options"))
     assert "No options are ranked here" in said
     assert "Too few similar patients" in said
-    assert "Option group 1" not in said
+    assert "| **1** |" not in said
 
 
 def test_similar_patients_can_be_followed_and_opened_and_left_again(page: AppTest, run: RunView, longest: int) -> None:
@@ -140,7 +141,7 @@ def test_similar_patients_can_be_followed_and_opened_and_left_again(page: AppTes
     page.session_state[CAME_FROM] = "tiny", longest, 5
     page.session_state[KEY].patient, page.session_state[KEY].step = other, step
     page.run()
-    assert f"Patient {run.cohort.patients[other]}" in texts(page)
+    assert f"**Patient {run.cohort.patients[other]}**" in texts(page)
     page.button(key="similar-back").click().run()
     assert (page.session_state[KEY].patient, page.session_state[KEY].step) == (longest, 5)
     assert not any(button.key == "similar-back" for button in page.button)
@@ -151,32 +152,18 @@ def test_a_dose_that_nobody_similar_got_is_not_ranked(page: AppTest, run: RunVie
         table = neighborhood(run, longest, 5)
         return table.assign(n=np.where(table["action"] == 0, 30, 0))
 
-    monkeypatch.setattr(decision, "neighborhood", one_dose)
-    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 0.0)
+    monkeypatch.setattr(options, "neighborhood", one_dose)
+    monkeypatch.setattr(options, "SUPPORT_FLOOR", 0.0)
     page.run()
     said = texts(view(page, "Options"))
     assert "nobody similar got it (0 of 30)" in said
-    assert "Option group 1" in said
-    assert "Option group 2" not in said
-
-
-def test_the_critic_says_when_it_cannot_tell_doses_apart(run: RunView, longest: int) -> None:
-    table = step_estimates(run, longest, 5, 3, 2.0)
-    critic = table["estimate"].str.startswith("FQI")
-    assert critic_ties(table.assign(spread=np.where(critic, 1e6, table["spread"])))
-    apart = table.assign(value=np.where(critic, table["action"] * 1.0, table["value"]))
-    assert not critic_ties(apart.assign(spread=0.1))
+    assert "| **1** |" in said
+    assert "| **2** |" not in said
 
 
 def test_a_sharp_lambda_is_said_to_leave_one_expert(page: AppTest) -> None:
     page.select_slider(key="patient-lambda").set_value(float("inf")).run()
     assert "one expert decides" in texts(page)
-
-
-def test_one_expert_alone_has_no_spread_between_experts(run: RunView, longest: int) -> None:
-    table = step_estimates(run, longest, 3, 3, float("inf"))
-    fused = table[table["estimate"].str.startswith("Fused")]
-    assert fused["spread"].to_numpy() == pytest.approx(np.zeros(run.study.n_actions), abs=1e-6)
 
 
 def test_next_and_previous_walk_through_the_list(page: AppTest, longest: int) -> None:
@@ -189,10 +176,15 @@ def test_next_and_previous_walk_through_the_list(page: AppTest, longest: int) ->
 
 
 def test_filters_narrow_the_list_and_say_when_nothing_matches(page: AppTest, run: RunView) -> None:
+    assert not page.dataframe  # the list costs nothing until it is asked for
+    page.toggle(key="find-patient").set_value(True).run()
     page.multiselect(key="filter-outcome").set_value(["died"]).run()
     shown = page.dataframe[0].value
     assert set(shown["outcome"]) == {"died"}
     assert len(shown) == (run.cohort.outcomes < 0).sum()
+    page.toggle(key="find-patient").set_value(False).run()
+    assert f"{len(shown):,} in the list" in page.selectbox(key="pick-patient").label  # closed, the filters still hold
+    page.toggle(key="find-patient").set_value(True).run()
     page.slider(key="filter-steps").set_value((2, 2)).run()
     page.multiselect(key="filter-split").set_value(["valid"]).run()
     assert not page.exception
@@ -201,6 +193,7 @@ def test_filters_narrow_the_list_and_say_when_nothing_matches(page: AppTest, run
 def test_the_list_can_be_limited_to_a_selection(open_page, app_run: str) -> None:
     chosen = Selection.of("map", [2, 4, 6])
     page = open_page("patient", {"run": app_run, "selection": chosen.encode()})
+    page.toggle(key="find-patient").set_value(True).run()
     page.checkbox(key="filter-selection").check().run()
     assert len(page.dataframe[0].value) == 3
 
@@ -228,7 +221,7 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
     found = what_if(run, longest, 5, {"Platelets": 20.0}, 3, 15.0)
     moved = 0.5 * np.abs(found.fused - run.fused_probs(3, 15.0, "prospective")[longest, 5]).sum()
     assert f"moves {100 * moved:.1f} %" in texts(page)
-    monkeypatch.setattr(decision, "SUPPORT_FLOOR", 1.1)  # every state is now too far
+    monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()
     assert "No recommendation here" in texts(page)
 
