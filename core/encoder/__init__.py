@@ -11,11 +11,13 @@ from core.encoder.config import EncoderConfig
 if TYPE_CHECKING:
     from core.encoder.artifacts import load_encoder, read_manifest, save_encoder
     from core.encoder.encoder import Encoder, build_encoder
+    from core.encoder.stepwise import StepwiseReader
     from core.encoder.train import train_encoder
 
 __all__ = [
     "Encoder",
     "EncoderConfig",
+    "StepwiseReader",
     "build_encoder",
     "load_encoder",
     "read_manifest",
@@ -25,6 +27,7 @@ __all__ = [
 
 _HOMES = {
     "Encoder": "encoder",
+    "StepwiseReader": "stepwise",
     "build_encoder": "encoder",
     "load_encoder": "artifacts",
     "read_manifest": "artifacts",

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from core.encoder.batches import Batch
 from core.encoder.config import EncoderConfig
 from core.encoder.layers import Noise, dropout, masked_softmax, time_embedding
-from core.encoder.model import SequenceModel
+from core.encoder.model import Evidence, Memory, SequenceModel
 from core.encoder.normal_scores import NormalScores
 from core.study import StudySpec
 
@@ -119,19 +119,42 @@ class Dynamics(SequenceModel):
         """Normal scores s and standardized changes u (0 at the first step), both (B, T, F) and 0 on padding."""
         scores = self.scores(batch.temporal) * batch.mask[..., None]
         changes = torch.zeros_like(scores)
-        moved = (scores[:, 1:] - scores[:, :-1]) / self.change_scale
-        changes[:, 1:] = moved.clamp(-LARGEST_CHANGE, LARGEST_CHANGE) * batch.mask[:, 1:, None]
+        changes[:, 1:] = self._changes(scores[:, :-1], scores[:, 1:]) * batch.mask[:, 1:, None]
         return scores, changes
 
+    def _changes(self, before: Tensor, after: Tensor) -> Tensor:
+        return ((after - before) / self.change_scale).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+
+    def evidence_at(self, step: int, static: Tensor, temporal: Tensor, actions: Tensor, memory: Memory) -> Evidence:
+        scores = self.scores(temporal)[:, None]
+        changes = torch.zeros_like(scores) if memory is None else self._changes(memory, scores)
+        tau = self._clock(temporal.device)[step].expand(len(scores), 1, 1)
+        has_previous = torch.full_like(tau, float(memory is not None))
+        course = (scores - self.mean_course[step]) / self.course_scale
+        values, weights = self._read(scores, changes, actions[:, None], has_previous, tau, course, None)
+        return values[:, 0], weights[:, 0], scores
+
     def _evidence(self, batch: Batch, scores: Tensor, changes: Tensor, noise: Noise | None) -> tuple[Tensor, Tensor]:
-        state = torch.cat([scores, changes, changes.square()], dim=-1)
         before = torch.zeros_like(batch.actions)
         before[:, 1:] = batch.actions[:, :-1]
-        has_previous = torch.ones_like(state[..., :1])
+        has_previous = torch.ones_like(scores[..., :1])
         has_previous[:, 0] = 0
-        state = dropout(state, self.config.dropout_rate, noise)
+        tau = self._clock(scores.device)[..., None].expand(len(batch), -1, 1)
+        return self._read(scores, changes, before, has_previous, tau, self._course(scores), noise)
+
+    def _read(
+        self,
+        scores: Tensor,
+        changes: Tensor,
+        before: Tensor,
+        has_previous: Tensor,
+        tau: Tensor,
+        course: Tensor,
+        noise: Noise | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Evidence [v, tau, tau^2, r, tau r] (B, T, V) and its scores (B, T) from two neighboring steps each."""
+        state = dropout(torch.cat([scores, changes, changes.square()], dim=-1), self.config.dropout_rate, noise)
         values = self.reader(torch.cat([state, before, has_previous], dim=-1))
-        tau, course = self._clock(batch)[..., None].expand(len(batch), -1, 1), self._course(scores)
         return torch.cat([values, tau, tau.square(), course, tau * course], dim=-1), self.score(values)[..., 0]
 
     def _posterior(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,7 +168,7 @@ class Dynamics(SequenceModel):
 
     def _drift_surprise(self, batch: Batch, z: Tensor, scores: Tensor) -> Tensor:
         """-log p of each stay's course about its own level, given its straight line; a sum over steps and columns."""
-        tau = _centered(self._clock(batch)[None, :, None].expand(len(batch), -1, 1), batch.mask)
+        tau = _centered(self._clock(scores.device)[None, :, None].expand(len(batch), -1, 1), batch.mask)
         course = _centered(self._course(scores), batch.mask)
         return 0.5 * (course - self.drift(z)[:, None] * tau).square().sum()
 
@@ -153,9 +176,9 @@ class Dynamics(SequenceModel):
         """r (B, T, F): scores beyond the mean course, in units of their spread about it."""
         return (scores - self.mean_course) / self.course_scale
 
-    def _clock(self, batch: Batch) -> Tensor:
+    def _clock(self, device: torch.device) -> Tensor:
         """tau (T,): the steps, with mean 0 and variance 1 over the horizon."""
-        steps = torch.arange(self.horizon, device=batch.temporal.device, dtype=torch.float32)
+        steps = torch.arange(self.horizon, device=device, dtype=torch.float32)
         return (steps - (self.horizon - 1) / 2) / max((self.horizon**2 - 1) / 12, 1) ** 0.5
 
     def _predict(self, batch: Batch, z: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -53,26 +53,35 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     return weights / weights.sum(dim=-1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
 
 
-def running_average(values: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
-    """Softmax average of the steps 0..t for every t, in one pass.
+class RunningAverage:
+    """Softmax average of the steps seen so far, m the largest score among them:
 
-    out_t = sum_{s <= t} exp(a_s - m_t) v_s / sum_{s <= t} exp(a_s - m_t), m_t = max_{s <= t} a_s: when the running
-    maximum rises, the sums so far are rescaled. Masked steps add nothing, so padding repeats the last real row.
-    values (B, T, V), scores and mask (B, T). Returns (B, T, V).
+        out_t = sum_{s <= t} exp(a_s - m_t) v_s / sum_{s <= t} exp(a_s - m_t).
+
+    When m rises, the sums so far are rescaled. Masked steps add nothing, so padding repeats the last real row.
     """
-    top = torch.full_like(scores[:, 0], torch.finfo(scores.dtype).min)
-    weight, total = torch.zeros_like(top), torch.zeros_like(values[:, 0])
-    averages = []
-    for t in range(scores.shape[1]):
-        higher = torch.where(mask[:, t], torch.maximum(top, scores[:, t]), top)
-        old, new = (top - higher).exp(), (scores[:, t] - higher).exp() * mask[:, t]
-        weight = weight * old + new
+
+    def __init__(self) -> None:
+        self.top: Tensor | None = None
+
+    def add(self, values: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+        """One more step: values (B, V), scores and mask (B,). Returns the average (B, V)."""
+        if self.top is None:
+            self.top = torch.full_like(scores, torch.finfo(scores.dtype).min)
+            self.weight, self.total = torch.zeros_like(scores), torch.zeros_like(values)
+        higher = torch.where(mask, torch.maximum(self.top, scores), self.top)
+        old, new = (self.top - higher).exp(), (scores - higher).exp() * mask
+        self.weight = self.weight * old + new
         # a masked step may hold anything, even infinities; where() keeps 0 * inf out of the sums
-        step = torch.where(mask[:, t, None], new[:, None] * values[:, t], 0.0)
-        total = total * old[:, None] + step
-        top = higher
-        averages.append(total / weight.clamp_min(torch.finfo(scores.dtype).tiny)[:, None])
-    return torch.stack(averages, dim=1)
+        self.total = self.total * old[:, None] + torch.where(mask[:, None], new[:, None] * values, 0.0)
+        self.top = higher
+        return self.total / self.weight.clamp_min(torch.finfo(scores.dtype).tiny)[:, None]
+
+
+def running_average(values: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    """`RunningAverage` after every step: values (B, T, V), scores and mask (B, T). Returns (B, T, V)."""
+    average = RunningAverage()
+    return torch.stack([average.add(values[:, t], scores[:, t], mask[:, t]) for t in range(scores.shape[1])], dim=1)
 
 
 def initialize(model: nn.Module, seed: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from core.encoder.batches import Batch
 from core.encoder.layers import Noise, masked_softmax, running_average
+
+Memory = Any  # what a model keeps of the steps it has read; None before the first
+Evidence = tuple[Tensor, Tensor, Memory]  # values (B, V) and scores (B,) of one step, and what to keep
 
 
 class SequenceModel(nn.Module, ABC):
@@ -31,6 +34,14 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def evidence(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Per-step values (B, T, V) and scores (B, T), each a function of the steps up to t only."""
+
+    @abstractmethod
+    def evidence_at(self, step: int, static: Tensor, temporal: Tensor, actions: Tensor, memory: Memory) -> Evidence:
+        """The row `step` of `evidence`, for stays that are read step by step.
+
+        static (B, S); temporal (B, F) of the step; actions (B, A) one-hot: those given at the step where the model sees
+        them, else those of the step before (0 at the first); memory: what the step before returned.
+        """
 
     def head(self, pooled: Tensor) -> Tensor:
         """z from the pooled values, (..., V) -> (..., z_dim)."""

@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from core.encoder.batches import Batch
 from core.encoder.config import EncoderConfig
 from core.encoder.layers import Noise, dropout, masked_softmax, time_embedding
-from core.encoder.model import SequenceModel, mean_over_real
+from core.encoder.model import Evidence, Memory, SequenceModel, mean_over_real
 from core.study import StudySpec
 
 State = tuple[Tensor, Tensor]
@@ -49,6 +49,13 @@ class Seq2Seq(SequenceModel):
     def evidence(self, batch: Batch) -> tuple[Tensor, Tensor]:
         memory, _ = self._read(batch, self._shared(batch), None)
         return memory, self._scores(memory)
+
+    def evidence_at(self, step: int, static: Tensor, temporal: Tensor, actions: Tensor, memory: Memory) -> Evidence:
+        time = time_embedding(self.horizon, self.config.d, temporal.device)[step].expand(len(temporal), -1)
+        known = [actions, self.encoder_embedding(temporal)]
+        known += [time] if self.static is None else [self.static(static), time]
+        output, memory = self.encoder(torch.cat(known, dim=-1)[:, None], memory)
+        return output[:, 0], self._scores(output[:, 0]), memory
 
     def loss(self, batch: Batch, noise: Noise | None) -> Tensor:
         return mean_over_real((self._autoencode(batch, noise) - batch.temporal).square(), batch.mask)

@@ -25,16 +25,16 @@ from core.runs.stays import (
     at_temperature,
     baseline_keys,
     baseline_policy,
-    decision_distances,
     in_version,
     phenotype_of,
     split_version,
 )
-from core.trajectories import Trajectories
 from core.types import Progress
 
 if TYPE_CHECKING:
+    from core.encoder import Encoder
     from core.runs.view import RunView
+    from core.trajectories import Scaler
 
 COLUMNS = ("policy", "n_clusters", "mode", "lambda_", "true_value", "true_se", "true_survival", "true_survival_se", "n")
 
@@ -51,6 +51,7 @@ class RunPolicy:
         elif key.n_clusters:
             names = [agent_key(key.n_clusters, index) for index in range(key.n_clusters)]
             self.agents = view.agents.select(names)
+            self.reader = _Reader(view.encoder(), view.scaler)
 
     def __call__(self, history: History) -> np.ndarray:
         return in_version(self._probs(history), self.version)
@@ -79,20 +80,42 @@ class RunPolicy:
 
     def _distances(self, history: History) -> np.ndarray:
         """(n, K) distances at the current step, exactly as the recorded stays are seen prospectively."""
-        encoder, step = self.view.encoder(), history.step
-        prefixes = encoder.encode_prefixes(self._trajectories(history))
-        distances = self.view.phenotypes.distances(prefixes, self.key.n_clusters)
-        return decision_distances(distances, encoder.sees_current_action)[:, step]
+        z = self.reader.z(history)
+        if z is None:
+            return np.zeros((len(history), self.key.n_clusters))
+        return self.view.phenotypes.distances(z, self.key.n_clusters)
 
-    def _trajectories(self, history: History) -> Trajectories:
-        study, n, upto = self.view.study, len(history), history.step + 1
-        states = np.zeros((n, study.horizon, study.n_columns), dtype=np.float32)
-        states[:, :upto] = self.view.scaler.scale(history.states)
-        actions = np.zeros((n, study.horizon), dtype=np.int64)
-        actions[:, : upto - 1] = history.actions
-        mask = np.broadcast_to(np.arange(study.horizon) < upto, (n, study.horizon))
-        rewards = np.zeros((n, study.horizon), dtype=np.float32)
-        return Trajectories(study, states, actions, rewards, mask, np.ones(n, dtype=np.float32), self.view.scaler)
+
+class _Reader:
+    """z of simulated stays at the time of a decision; stays that go on are not read again from their start."""
+
+    def __init__(self, encoder: Encoder, scaler: Scaler) -> None:
+        self.encoder, self.scaler = encoder, scaler
+        self._read: History | None = None
+
+    def z(self, history: History) -> np.ndarray | None:
+        """(n, H) representation of the steps that may decide at the current one; None where there is no such step.
+
+        As `decision_distances`: an encoder that reads the action given at a step decides by the steps before it.
+        """
+        from core.encoder import StepwiseReader
+
+        if self._read is None or not _continues(self._read, history):
+            self._stepwise, self._z = StepwiseReader(self.encoder), None
+        known = history.step + (not self.encoder.sees_current_action)
+        lag = 0 if self.encoder.sees_current_action else 1
+        for step in range(self._stepwise.steps, known):
+            actions = history.actions[:, step - lag] if step >= lag else None
+            self._z = self._stepwise.read(self.scaler.scale(history.states[:, step]), actions)
+        self._read = history
+        return self._z
+
+
+def _continues(before: History, now: History) -> bool:
+    """True where `now` holds the same stays as `before`, further on."""
+    steps = before.step
+    same = len(before) == len(now) and steps < now.step and np.array_equal(before.states, now.states[:, : steps + 1])
+    return same and np.array_equal(before.actions, now.actions[:, :steps])
 
 
 def true_values(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:

@@ -79,7 +79,7 @@ def test_a_straight_line_about_any_level_is_no_surprise(make_toy: Toy) -> None:
     z = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         level = torch.arange(20.0)[:, None, None]
-        line = level + model.drift(z)[:, None] * model._clock(batch)[None, :, None]
+        line = level + model.drift(z)[:, None] * model._clock(batch.temporal.device)[None, :, None]
         scores = line * model.course_scale + model.mean_course
         assert model._drift_surprise(batch, z, scores) == pytest.approx(0, abs=1e-6)
         bent = scores + model.course_scale * (torch.arange(6) == 1)[:, None]

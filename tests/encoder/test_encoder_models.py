@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoder import Encoder, EncoderConfig, build_encoder, load_encoder, train_encoder
+from core.encoder import Encoder, EncoderConfig, StepwiseReader, build_encoder, load_encoder, train_encoder
 from core.encoder import train as training
 from core.encoder.batches import make_batch
 from core.errors import ArtifactError, ConfigError
@@ -44,6 +44,17 @@ def test_prefixes_equal_encoding_each_prefix_alone(name: str, layers: int, make_
     assert fast.shape == (9, 16, encoder.z_dim)
     for t in range(16):
         np.testing.assert_allclose(fast[:, t], encoder.encode(prefix(data, t + 1)), atol=1e-5)
+
+
+def test_reading_step_by_step_equals_encoding_each_prefix(name: str, make_toy: Toy) -> None:
+    data = make_toy(9, study=load_study())
+    encoder = build(name, data.study)
+    prefixes, reader = encoder.encode_prefixes(data), StepwiseReader(encoder)
+    for t in range(16):
+        before = data.actions[:, t - 1] if t else None
+        z = reader.read(data.states[:, t], data.actions[:, t] if encoder.sees_current_action else before)
+        there = data.mask[:, t]
+        np.testing.assert_allclose(z[there], prefixes[there, t], atol=1e-5)
 
 
 def test_padding_cannot_be_read(name: str, make_toy: Toy) -> None:
