@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BOTTOM = {"config", "errors", "rng", "types", "study", "rewards", "statistics", "files"}
+BOTTOM = {"config", "errors", "rng", "types", "study", "rewards", "statistics", "files", "neighbors"}
 FLOW = ["cohort", "trajectories", "encoder", "phenotypes", "agents", "fusion", "evaluation"]
 TOP = {"runs", "pipeline", "figures", "experiments", "registry", "report", "learn", "__main__"}
 # Stages that take arrays alone, so that they need no torch and can be tested in closed form.

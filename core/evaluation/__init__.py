@@ -1,6 +1,6 @@
 """What a policy is worth, and how far that estimate can be trusted. Arrays in, frozen results out; no torch."""
 
-from core.evaluation.behavior import BehaviorPolicy, knn_action_probs, knn_behavior_policy
+from core.evaluation.behavior import BehaviorPolicy, NeighborPolicy, knn_behavior_policy
 from core.evaluation.calibration import Reliability, reliability
 from core.evaluation.concordance import concordance_rate, concordant
 from core.evaluation.differences import differences
@@ -31,6 +31,7 @@ __all__ = [
     "BehaviorPolicy",
     "Critic",
     "Light",
+    "NeighborPolicy",
     "Recorded",
     "Reliability",
     "Support",
@@ -45,7 +46,6 @@ __all__ = [
     "epsilon_soft",
     "expected_survival",
     "given_shares",
-    "knn_action_probs",
     "knn_behavior_policy",
     "mortality_by_excess",
     "per_decision_wis",

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.neighbors import Neighbors
 from core.rng import stream
 
 N_NEIGHBORS = 300
 N_KEPT = 50  # neighbors stored for each state
 PSEUDO_COUNT = 1.0
 REFERENCE_SAMPLE = 2_000  # training states whose own distances calibrate the support score
-QUERY_BLOCK = 16_384
+QUERY_BLOCK = 8_192
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,23 +97,33 @@ def knn_behavior_policy(
     )
 
 
-def knn_action_probs(
-    train_states: np.ndarray,
-    train_actions: np.ndarray,
-    states: np.ndarray,
-    n_actions: int,
-    n_neighbors: int = N_NEIGHBORS,
-    weights: np.ndarray | None = None,
-    pseudo_count: float = PSEUDO_COUNT,
-) -> np.ndarray:
-    """`knn_behavior_policy(...).action_probs` (m, A) at new states alone, without neighbors or support."""
-    actions = np.asarray(train_actions)
-    factor = 1.0 if weights is None else np.asarray(weights, dtype=np.float64)
-    bank, queries = _scaled(train_states, factor, "train_states"), _scaled(states, factor, "states")
-    _check(bank, actions, queries, n_actions, n_neighbors, pseudo_count)
-    k = min(n_neighbors, len(bank))
-    counts = _search(bank, actions, queries, n_actions, k, np.arange(len(bank)), None)[0]
-    return ((counts + pseudo_count) / (k + pseudo_count * n_actions)).astype(np.float32)
+class NeighborPolicy:
+    """`knn_behavior_policy(...).action_probs` at new states alone, asked for again and again: one index serves all.
+
+    Arguments as there; `approximate`: see `core.neighbors.Neighbors`.
+    """
+
+    def __init__(
+        self,
+        train_states: np.ndarray,
+        train_actions: np.ndarray,
+        n_actions: int,
+        n_neighbors: int = N_NEIGHBORS,
+        weights: np.ndarray | None = None,
+        pseudo_count: float = PSEUDO_COUNT,
+        approximate: bool = False,
+    ) -> None:
+        self.actions, self.n_actions, self.pseudo_count = np.asarray(train_actions), n_actions, pseudo_count
+        self._factor = 1.0 if weights is None else np.asarray(weights, dtype=np.float64)
+        bank = _scaled(train_states, self._factor, "train_states")
+        _check(bank, self.actions, bank[:1], n_actions, n_neighbors, pseudo_count)
+        self.k, self._index = min(n_neighbors, len(bank)), Neighbors(bank, approximate)
+
+    def __call__(self, states: np.ndarray) -> np.ndarray:
+        """Action probabilities (m, A) float32 at states (m, D)."""
+        _, rows = self._index.search(_scaled(states, self._factor, "states"), self.k)
+        counts = _counts(self.actions[rows], self.n_actions)
+        return ((counts + self.pseudo_count) / (self.k + self.pseudo_count * self.n_actions)).astype(np.float32)
 
 
 def _scaled(states: np.ndarray, factor: np.ndarray | float, name: str) -> np.ndarray:
@@ -148,24 +159,26 @@ def _search(
     groups: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Counts (m, A), kept rows and distances (m, kept), mean distance (m,); exact search, in blocks of queries."""
-    from sklearn.neighbors import NearestNeighbors
-
     spare = 0 if groups is None else _largest_group(own)
-    index = NearestNeighbors(n_neighbors=k + spare, algorithm="brute").fit(bank)
+    index, wanted = Neighbors(bank), min(k + spare, len(bank))
     kept, m = min(k, N_KEPT), len(queries)
     counts = np.empty((m, n_actions), dtype=np.int32)
     rows, near = np.empty((m, kept), dtype=np.int32), np.empty((m, kept), dtype=np.float32)
     mean = np.empty(m, dtype=np.float32)
     for start in range(0, m, QUERY_BLOCK):
         part = slice(start, min(start + QUERY_BLOCK, m))
-        distance, row = index.kneighbors(queries[part])
+        distance, row = index.search(queries[part], wanted)
         if groups is not None:
             distance, row = _without_own(distance, row, own[row] == np.asarray(groups)[part, None], k)
-        offset = np.arange(len(row))[:, None] * n_actions
-        flat = np.bincount((actions[row] + offset).ravel(), minlength=len(row) * n_actions)
-        counts[part] = flat.reshape(len(row), n_actions)
+        counts[part] = _counts(actions[row], n_actions)
         rows[part], near[part], mean[part] = row[:, :kept], distance[:, :kept], distance.mean(axis=1)
     return counts, rows, near, mean
+
+
+def _counts(given: np.ndarray, n_actions: int) -> np.ndarray:
+    """How often each action is among those given to the neighbors. (m, k) -> (m, A)."""
+    offset = np.arange(len(given))[:, None] * n_actions
+    return np.bincount((given + offset).ravel(), minlength=len(given) * n_actions).reshape(len(given), n_actions)
 
 
 def _largest_group(own: np.ndarray) -> int:

@@ -8,13 +8,19 @@ from itertools import groupby
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
 
 from core.cohort import History, simulate_cohort, split_cohort
 from core.cohort.simulate.truth import GAMMA
-from core.evaluation import reliability
+from core.evaluation import NeighborPolicy, reliability
 from core.experiments.estimator_cases import CLINICIAN, DEFAULT, TRUE, Case, Source
-from core.experiments.estimator_policies import Forward, LabPolicy, Neighbors, lab_policies, recorded_probs, train_fused
+from core.experiments.estimator_policies import (
+    Forward,
+    LabPolicy,
+    estimated_from,
+    lab_policies,
+    recorded_probs,
+    train_fused,
+)
 from core.experiments.estimator_truth import (
     LIKE,
     TrueMean,
@@ -23,6 +29,7 @@ from core.experiments.estimator_truth import (
     true_clinicians,
     true_value,
 )
+from core.neighbors import Neighbors
 from core.trajectories import Trajectories, make_trajectories
 
 STUDY = "simulated"
@@ -52,7 +59,7 @@ class Simulated:
         train, test = np.sort(np.concatenate([split.train, split.valid])), split.test
         behaviors, curves = estimated_clinicians(data, train, test, known.action_probs, SWEEP)
         policies = lab_policies(train_fused(data, train, seed, self.epochs), data.study.n_actions)
-        neighbors, probs, truth = Neighbors.of(data, train), [behaviors[DEFAULT]], [clinician_value()]
+        neighbors, probs, truth = estimated_from(data, train), [behaviors[DEFAULT]], [clinician_value()]
         for policy in policies:
             clinicians = behaviors[DEFAULT] if policy.neighbors else known.action_probs
             probs.append(recorded_probs(policy, data, clinicians, known.phenotype))
@@ -73,7 +80,7 @@ class Simulated:
         )
         return case, curves.assign(study=STUDY, seed=seed)
 
-    def _truth(self, policy: LabPolicy, neighbors: Neighbors) -> TrueMean:
+    def _truth(self, policy: LabPolicy, neighbors: NeighborPolicy) -> TrueMean:
         scaler = reference_scaler()
         if policy.neighbors:
             forward = Forward(policy, scaler, lambda history, states: _while_active(neighbors, history, states))
@@ -86,7 +93,7 @@ class Simulated:
         return self._fixed[policy.name]
 
 
-def _while_active(neighbors: Neighbors, history: History, states: np.ndarray) -> np.ndarray:
+def _while_active(neighbors: NeighborPolicy, history: History, states: np.ndarray) -> np.ndarray:
     """The neighbors' answer for patients still in the stay; what is said of the others is ignored."""
     probs = np.full((len(history), neighbors.n_actions), 1 / neighbors.n_actions)
     if history.active.any():
@@ -104,8 +111,8 @@ def estimated_clinicians(
     """
     bank, asked, n_actions = _steps_of(data, train), _steps_of(data, test), data.study.n_actions
     factor = np.array([column.behavior_weight for column in data.study.columns], dtype=np.float32)
-    index = NearestNeighbors(n_neighbors=min(max(s.k for s in sources), int(bank.sum())), algorithm="brute")
-    nearest = index.fit(data.states[bank] * factor).kneighbors(data.states[asked] * factor, return_distance=False)
+    most = min(max(source.k for source in sources), int(bank.sum()))
+    _, nearest = Neighbors(data.states[bank] * factor).search(data.states[asked] * factor, most)
     given = data.actions[bank].astype(np.int8)[nearest]
     behaviors = {TRUE: true}
     for k, same in groupby(sources, key=lambda source: source.k):

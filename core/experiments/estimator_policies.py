@@ -14,7 +14,7 @@ import numpy as np
 from core.agents import AgentStack, action_probs, train_agents
 from core.agents.config import AgentConfig
 from core.cohort import History
-from core.evaluation import epsilon_soft, knn_action_probs, random_policy, zero_drug_policy
+from core.evaluation import NeighborPolicy, epsilon_soft, random_policy, zero_drug_policy
 from core.fusion import between, fuse, fusion_weights
 from core.rng import derive_seed
 from core.trajectories import Scaler, Trajectories, make_transitions
@@ -51,23 +51,12 @@ class LabPolicy:
     trained: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Neighbors:
-    """The clinicians' policy as estimated from training stays, at any states: (n, D) scaled -> (n, A)."""
-
-    states: np.ndarray
-    actions: np.ndarray
-    weights: np.ndarray
-    n_actions: int
-
-    @classmethod
-    def of(cls, data: Trajectories, patients: np.ndarray) -> Neighbors:
-        mask = data.mask[patients]
-        weights = np.array([column.behavior_weight for column in data.study.columns])
-        return cls(data.states[patients][mask], data.actions[patients][mask], weights, data.study.n_actions)
-
-    def __call__(self, states: np.ndarray) -> np.ndarray:
-        return knn_action_probs(self.states, self.actions, states, self.n_actions, weights=self.weights)
+def estimated_from(data: Trajectories, patients: np.ndarray) -> NeighborPolicy:
+    """The clinicians' policy as estimated from these stays."""
+    mask = data.mask[patients]
+    weights = np.array([column.behavior_weight for column in data.study.columns])
+    states, actions = data.states[patients][mask], data.actions[patients][mask]
+    return NeighborPolicy(states, actions, data.study.n_actions, weights=weights)
 
 
 def means_so_far(data: Trajectories) -> np.ndarray:

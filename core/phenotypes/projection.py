@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.neighbors import Neighbors
 from core.phenotypes.config import PhenotypeConfig
 from core.rng import stream
 
@@ -92,10 +93,7 @@ def _umap(values: np.ndarray, config: PhenotypeConfig) -> np.ndarray:
 
 def _place(values: np.ndarray, anchors: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map positions of further patients by their nearest fitted ones. (m, H), (n, H), (n, 2) -> (m, 2)."""
-    from sklearn.neighbors import NearestNeighbors
-
-    near = NearestNeighbors(n_neighbors=PLACING_NEIGHBORS, algorithm="brute").fit(anchors)
-    distance, row = near.kneighbors(values)
+    distance, row = Neighbors(anchors).search(values, PLACING_NEIGHBORS)
     weight = 1 / np.maximum(distance, 1e-12)
     weight /= weight.sum(axis=1, keepdims=True)
     return np.einsum("mk,mkd->md", weight, points[row].astype(np.float64)).astype(np.float32)

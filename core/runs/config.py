@@ -140,6 +140,12 @@ class EvaluationGroup(Config):
     ess_floor: float = Field(30.0, ge=0, description="Effective sample size below which a value is not believed")
     probability_floor: float = Field(0.02, ge=0, le=1, description="Clinician probability below which a dose is rare")
     truth_patients: int = Field(2000, ge=0, description="Simulated patients behind each true value; 0: no truth")
+    frontier_patients: int = Field(
+        2000,
+        ge=0,
+        description="The same along the trust frontier, where each step of each patient needs a search among the "
+        "recorded states; 0: no truth there",
+    )
 
 
 class RunConfig(Config):

@@ -17,9 +17,9 @@ import pandas as pd
 
 from core.cohort import History, ground_truth
 from core.evaluation import (
+    NeighborPolicy,
     Recorded,
     direct_many,
-    knn_action_probs,
     phwdr_many,
     phwis_many,
     propensities,
@@ -157,25 +157,29 @@ class FrontierPolicy:
     The clinicians' policy is the run's estimate of it at the simulated state, as it would be for new patients.
     """
 
-    def __init__(self, view: RunView, key: PolicyKey, dial: Dial, setting: float) -> None:
-        self.view, self.dial, self.setting = view, dial, setting
-        self.policy = RunPolicy(view, key)
-        train = view.training_states
-        self.states = view.trajectories.states[train[:, 0], train[:, 1]]
-        self.actions = view.trajectories.actions[train[:, 0], train[:, 1]]
+    def __init__(self, policy: RunPolicy, clinicians: NeighborPolicy, dial: Dial, setting: float) -> None:
+        self.policy, self.clinicians, self.dial, self.setting = policy, clinicians, dial, setting
 
     def __call__(self, history: History) -> np.ndarray:
-        study, settings = self.view.study, self.view.config.evaluation
-        behavior = knn_action_probs(
-            self.states,
-            self.actions,
-            self.view.scaler.scale(history.state),
-            study.n_actions,
-            settings.n_neighbors,
-            np.array([column.behavior_weight for column in study.columns]),
-            settings.pseudo_count,
-        )
-        return self.dial.mix(behavior, self.policy(history), self.setting)
+        active = history.active  # what is said of stays that have ended is ignored, and neighbors cost
+        probs = np.asarray(self.policy(history), dtype=np.float64)
+        behavior = self.clinicians(self.policy.view.scaler.scale(history.state[active]))
+        probs[active] = self.dial.mix(behavior, probs[active], self.setting)
+        return probs
+
+
+def estimated_clinicians(view: RunView) -> NeighborPolicy:
+    """The run's estimate of the clinicians' policy, for many new states: neighbors are searched for approximately."""
+    study, settings, train = view.study, view.config.evaluation, view.training_states
+    return NeighborPolicy(
+        view.trajectories.states[train[:, 0], train[:, 1]],
+        view.trajectories.actions[train[:, 0], train[:, 1]],
+        study.n_actions,
+        settings.n_neighbors,
+        np.array([column.behavior_weight for column in study.columns]),
+        settings.pseudo_count,
+        approximate=True,
+    )
 
 
 def frontier_truth(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
@@ -184,16 +188,17 @@ def frontier_truth(view: RunView) -> Iterator[tuple[Progress, pd.DataFrame]]:
     Columns dial, setting, true_value, true_se, n; empty for real patients. The ends are the clinicians themselves and
     the fused policy, whose true values the run already holds.
     """
-    truth, key = ground_truth(view.cohort), own_policy(view)
-    if truth is None or view.truth.empty:
+    truth, key, settings = ground_truth(view.cohort), own_policy(view), view.config.evaluation
+    n = min(settings.frontier_patients, settings.truth_patients)
+    if truth is None or view.truth.empty or n == 0:
         yield Progress("frontier", 1, 1, "No truth: the patients are real, or roll-outs are off"), _table([])
         return
     rows = [_row(dial, *end) for dial in DIALS.values() for end in _ends(view, dial, key)]
     truth = replace(truth, study=view.study)
     points = [(dial, setting) for dial in DIALS.values() for setting in dial.known]
-    n, seed = view.config.evaluation.truth_patients, derive_seed(view.config.run.seed, "truth")
+    seed, clinicians = derive_seed(view.config.run.seed, "truth"), estimated_clinicians(view)
     for done, (dial, setting) in enumerate(points, start=1):
-        policy = FrontierPolicy(view, key, dial, setting)
+        policy = FrontierPolicy(RunPolicy(view, key), clinicians, dial, setting)
         result = truth.policy_value(policy, n, seed, spans=view.scaler.spans, gamma=view.config.agents.gamma)
         rows.append(_row(dial, setting, result.value, result.standard_error, result.n))
         yield Progress("frontier", done, len(points), "Truth along the trust frontier"), _table(rows)

@@ -14,10 +14,12 @@ from core.runs.frontier import (
     FLOOR,
     MIXTURE,
     FrontierPolicy,
+    estimated_clinicians,
     frontier_table,
     furthest_supported,
     own_policy,
 )
+from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 
 
@@ -65,11 +67,11 @@ def test_roll_outs_take_the_clinicians_policy_at_the_simulated_state(view: RunVi
     state = view.cohort.frame.groupby("traj", sort=False).head(1)[list(view.study.names)].to_numpy(dtype=float)[test]
     n = len(test)
     history = History(state[:, None], np.empty((n, 0), dtype=np.int64), np.ones(n, bool), np.zeros(n, np.int64))
-    start = FrontierPolicy(view, own_policy(view), MIXTURE, 0.0)(history)
+    key, clinicians = own_policy(view), estimated_clinicians(view)
+    start = FrontierPolicy(RunPolicy(view, key), clinicians, MIXTURE, 0.0)(history)
     np.testing.assert_allclose(start, view.behavior[test, 0], atol=1e-5)
-    end = FrontierPolicy(view, own_policy(view), MIXTURE, 1.0)(history)
-    key = own_policy(view)
+    end = FrontierPolicy(RunPolicy(view, key), clinicians, MIXTURE, 1.0)(history)
     stored = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[test, 0]
     np.testing.assert_allclose(end, stored, atol=1e-4)
-    floored = FrontierPolicy(view, key, FLOOR, 0.05)(history)
+    floored = FrontierPolicy(RunPolicy(view, key), clinicians, FLOOR, 0.05)(history)
     assert (floored[view.behavior[test, 0] < 0.05 - 1e-6] == 0).all()

@@ -1,0 +1,46 @@
+"""Nearest neighbors by Euclidean distance, exact or nearly so, in blocks that bound memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+QUERY_BLOCK = 8_192
+LISTS = 256  # cells of the inverted lists of an approximate search
+PROBES = 16  # cells that are searched for each query
+FEWEST_APPROXIMATE = 20_000  # rows below which an exact search is as fast
+
+
+class Neighbors:
+    """Rows (n, D) to search among, as float32.
+
+    `approximate`: only the 16 of 256 KMeans cells nearest to a query are searched, which finds about 98 of 100 true
+    neighbors of a state among 125,000 in a quarter of the time; for averages over many neighbors that no single one
+    decides. Few rows are searched exactly in any case.
+    """
+
+    def __init__(self, rows: np.ndarray, approximate: bool = False) -> None:
+        import faiss
+
+        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        self.n, width = rows.shape
+        self._index = faiss.IndexFlatL2(width)
+        if approximate and self.n >= FEWEST_APPROXIMATE:
+            self._cells = self._index  # the inverted lists keep no reference of their own
+            self._index = faiss.IndexIVFFlat(self._cells, width, LISTS)
+            self._index.nprobe = PROBES
+            self._index.train(rows)
+        self._index.add(rows)
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distances and positions of the k nearest rows of each query, nearest first: (m, D) -> (m, k) float32, int64.
+
+        k is at most n.
+        """
+        distances = np.empty((len(queries), k), dtype=np.float32)
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        for start in range(0, len(queries), QUERY_BLOCK):
+            part = slice(start, start + QUERY_BLOCK)
+            block = np.ascontiguousarray(queries[part], dtype=np.float32)
+            self._index.search(block, k, D=distances[part], I=rows[part])
+        # squares of distances come from |x|^2 - 2 x.y + |y|^2, which rounding can push below 0
+        return np.sqrt(np.maximum(distances, 0), out=distances), rows
