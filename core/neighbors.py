@@ -23,12 +23,13 @@ class Neighbors:
 
         rows = np.ascontiguousarray(rows, dtype=np.float32)
         self.n, width = rows.shape
-        self._index = faiss.IndexFlatL2(width)
+        self._index: faiss.Index = faiss.IndexFlatL2(width)
         if approximate and self.n >= FEWEST_APPROXIMATE:
-            self._cells = self._index  # the inverted lists keep no reference of their own
-            self._index = faiss.IndexIVFFlat(self._cells, width, LISTS)
-            self._index.nprobe = PROBES
-            self._index.train(rows)
+            self._centers = self._index  # the lists keep no reference of their own to it
+            lists = faiss.IndexIVFFlat(self._index, width, LISTS)
+            lists.nprobe = PROBES
+            lists.train(rows)
+            self._index = lists
         self._index.add(rows)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
