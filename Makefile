@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
 
-.PHONY: app demo test lint experiment experiment-full screenshots browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots bench bench-scale browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -31,6 +31,12 @@ screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from t
 	$(BIN)/python -m core registry demo
 	$(BIN)/python tests/browser/screenshots.py
 
+bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: tests/benchmarks/results (about half an hour)
+	$(BIN)/python -m tests.benchmarks --out tests/benchmarks/results
+
+bench-scale: $(VENV)/.dev browser   ## the same split at 13,355, 133,550 and 1,335,500 patients (hours, 20 GiB)
+	$(BIN)/python -m tests.benchmarks.scale --out tests/benchmarks/results
+
 browser:             ## Chromium for the browser tests: installed where we may, else said how
 	@sh tests/browser/install_chromium.sh
 
@@ -43,5 +49,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.app
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-bench.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) data/runs data/registry data/uploads data/links data/experiments data/sweeps
+	rm -rf $(VENV) data/benchmarks data/runs data/registry data/uploads data/links data/experiments data/sweeps

@@ -1,0 +1,110 @@
+"""Cases of what one waits for: importing the engine, the first page, the default run, a slider.
+
+Each measured moment is a process of its own, started as a user starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core.__main__ import DEMO_PATIENTS
+from core.runs.manifest import read_manifest
+from tests.benchmarks import workspace as ws
+from tests.benchmarks.harness import SUITE, Skip, Task
+from tests.benchmarks.stages import seconds_by_stage
+
+HAND = "hand"
+ROOT = Path(__file__).resolve().parents[2]
+BROWSER = ROOT / "tests" / "browser"
+HEAVY = ("torch", "umap", "sklearn", "numba")
+DEFAULT_RUN = ROOT / "data" / "runs" / "default"
+
+
+def _python(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True
+    )
+    return done.stdout.decode()
+
+
+def _import(modules: str) -> Task:
+    """Seconds of an import in a fresh interpreter, beyond those of starting it."""
+    script = (
+        f"import time, sys; start = time.perf_counter(); import {modules}; spent = time.perf_counter() - start; "
+        f"print(spent, *sorted(set(sys.modules) & set({HEAVY!r})))"
+    )
+
+    def run() -> list[str]:
+        return _python("-c", script).split()
+
+    return Task(run, facts=lambda words: {"heavy": ", ".join(words[1:]) or "none"}, clock=lambda words: float(words[0]))
+
+
+@SUITE.case("import", "Import of core", HAND, target=0.5, repeats=5)
+def import_core(_: ws.Workspace) -> Task:
+    return _import("core")
+
+
+@SUITE.case("import-pipeline", "Import of core.pipeline and core.runs.view", HAND, repeats=5)
+def import_pipeline(_: ws.Workspace) -> Task:
+    return _import("core.pipeline, core.runs.view")
+
+
+@SUITE.case("default-run", "Default run of `make app`", HAND, target=60, repeats=1, warmup=0)
+def default_run(work: ws.Workspace) -> Task:
+    """Building the run that the app opens with, into an empty data folder."""
+    patients = min(work.size.patients, DEMO_PATIENTS)
+
+    def run() -> dict[str, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            _python("-m", "core", "demo", "--patients", str(patients), PHENOPOLICY_DATA=folder)
+            stages = read_manifest(Path(folder) / "runs" / "default").stages
+            return {stage: record.seconds for stage, record in stages.items()}
+
+    return Task(run, facts=seconds_by_stage)
+
+
+@SUITE.case(
+    "first-page",
+    "First page, from starting the server to a page at rest in Chromium",
+    HAND,
+    target=3,
+    repeats=3,
+    note="the default run is there; the browser is started beforehand",
+)
+def first_page(_: ws.Workspace) -> Task:
+    if not (DEFAULT_RUN / "manifest.json").is_file():
+        raise Skip("there is no default run; `make demo` builds it")
+    sys.path.insert(0, str(BROWSER))
+    try:
+        from app_server import chromium, find_chromium, serve
+        from visitor import SETTLED
+    except ImportError as error:
+        raise Skip(f"the browser helpers do not load ({error})") from None
+    executable = find_chromium()
+    if executable is None:
+        raise Skip("no Chromium is installed")
+    run = partial(_open_first_page, serve, chromium, executable, SETTLED)
+    return Task(run, clock=lambda found: found["page_at_rest"], facts=lambda found: found)
+
+
+def _open_first_page(serve: Any, chromium: Any, executable: str, settled: str) -> dict[str, float]:
+    """Seconds from the start of the server."""
+    with tempfile.TemporaryDirectory() as folder, chromium(executable) as browser:
+        runs = Path(folder) / "runs"
+        runs.mkdir()
+        (runs / "default").symlink_to(DEFAULT_RUN, target_is_directory=True)
+        page = browser.new_page()
+        start = time.perf_counter()
+        with serve(Path(folder)) as address:
+            answering = time.perf_counter() - start
+            page.goto(address)
+            page.wait_for_function(settled)
+            return {"server_answers": answering, "page_at_rest": time.perf_counter() - start}
