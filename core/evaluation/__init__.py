@@ -5,7 +5,7 @@ from core.evaluation.calibration import Reliability, reliability
 from core.evaluation.concordance import concordance_rate, concordant
 from core.evaluation.differences import differences
 from core.evaluation.direct import direct, direct_many
-from core.evaluation.doses import dose_excess, mortality_by_excess
+from core.evaluation.doses import dose_excess, mortality_by_excess, step_excess
 from core.evaluation.phwdr import phwdr, phwdr_draws, phwdr_many
 from core.evaluation.phwis import phwis, phwis_draws, phwis_many
 from core.evaluation.policies import (
@@ -60,6 +60,7 @@ __all__ = [
     "random_policy",
     "reliability",
     "state_values",
+    "step_excess",
     "support_grade",
     "support_light",
     "survival_curve",

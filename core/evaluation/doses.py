@@ -16,13 +16,20 @@ def dose_excess(
     action_probs (N, T, A), actions (N, T) int, mask (N, T), representative (A,) dose of each action; the recommended
     dose is that of the top action, or the mean under the policy with expected=True. (N,), NaN for rows without a step.
     """
+    valid = np.asarray(mask, dtype=bool)
+    n = valid.sum(axis=1)
+    total = np.nansum(step_excess(action_probs, actions, valid, representative, expected), axis=1)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def step_excess(
+    action_probs: np.ndarray, actions: np.ndarray, mask: np.ndarray, representative: np.ndarray, expected: bool = False
+) -> np.ndarray:
+    """Dose recommended - dose given at each step, (N, T); NaN on padding. Arguments as in `dose_excess`."""
     dose = np.asarray(representative, dtype=np.float64)
     probabilities = np.asarray(action_probs)
     advised = probabilities @ dose if expected else dose[probabilities.argmax(axis=-1)]
-    valid = np.asarray(mask, dtype=bool)
-    n = valid.sum(axis=1)
-    total = np.where(valid, advised - dose[np.where(valid, actions, 0)], 0).sum(axis=1)
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+    return np.where(mask, advised - dose[np.where(mask, actions, 0)], np.nan)
 
 
 def mortality_by_excess(excess: np.ndarray, died: np.ndarray, n_bins: int = 10) -> pd.DataFrame:

@@ -61,14 +61,16 @@ def phenotype_map(
         if (labels == k).any():
             _number_group(fig, points[labels == k], k)
     apply_theme(fig, height=height, legend=False)
-    for axis, values in (("xaxis", points[:, 0]), ("yaxis", points[:, 1])):
-        fig.update_layout({axis: {"range": _padded(values), "showticklabels": False, "ticks": "", "showgrid": False}})
-    fig.update_xaxes(title_text=f"{method} 1 (no unit)")
-    fig.update_yaxes(title_text=f"{method} 2 (no unit)")
-    fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26})
-    fig.update_xaxes(title_standoff=4)
-    fig.update_yaxes(title_standoff=4)
-    return fig
+    bare = {"showticklabels": False, "ticks": "", "showgrid": False}
+    axes = {
+        f"{axis}axis": {
+            **bare,
+            "range": _padded(values),
+            "title": {"text": f"{method} {number} (no unit)", "standoff": 4},
+        }
+        for number, (axis, values) in enumerate(zip("xy", points.T, strict=True), start=1)
+    }
+    return fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26}, **axes)
 
 
 def gate_plot(
@@ -91,10 +93,12 @@ def gate_plot(
     points = np.asarray(points, dtype=np.float32)
     _add_patients(fig, points, labels, patients, keys, n_clusters, selected)
     apply_theme(fig, x=x, y=y, height=height)
-    fig.update_xaxes(range=_padded(points[:, 0]))
-    fig.update_yaxes(range=_padded(points[:, 1]))
-    fig.update_layout(dragmode="select", uirevision=f"{x}|{y}")
-    return fig
+    return fig.update_layout(
+        dragmode="select",
+        uirevision=f"{x}|{y}",
+        xaxis_range=_padded(points[:, 0]),
+        yaxis_range=_padded(points[:, 1]),
+    )
 
 
 def _add_patients(

@@ -156,6 +156,35 @@ def hazard_table(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def hazard_patients(
+    view: RunView,
+    patients: np.ndarray,
+    rule: HazardRule,
+    policy: str,
+    n_clusters: int,
+    lambda_: float,
+    mode: str,
+) -> pd.DataFrame:
+    """The patients behind a rate: those with a step at which the rule applies and the dose is a hazardous one.
+
+    The dose is the one given (policy `GIVEN`) or the likeliest of the policy. Columns: patient (position), steps (how
+    many such steps), first (the first of them); most steps first.
+    """
+    rule.check(view.study)
+    mask = view.trajectories.mask[patients]
+    applies = mask & rule.applies(_on_grid(view, view.cohort.states[:, view.study.index(rule.column)])[patients])
+    if policy == GIVEN:
+        dose = view.trajectories.actions[patients]
+    else:
+        dose = view.policy_probs(policy, n_clusters, lambda_, mode)[patients].argmax(axis=-1)
+    hazard = applies & (dose >= rule.from_action)
+    steps = hazard.sum(axis=1)
+    order = np.argsort(-steps, kind="stable")[: int((steps > 0).sum())]
+    return pd.DataFrame(
+        {"patient": np.asarray(patients)[order], "steps": steps[order], "first": hazard.argmax(axis=1)[order]}
+    )
+
+
 def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:
     if view.cohort.imputed is None or not applies.any():
         return float("nan")

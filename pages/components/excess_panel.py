@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.evaluation import dose_excess, mortality_by_excess
+from core.evaluation import mortality_by_excess, step_excess
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.theme import policy_style
-from pages.components.estimates import choose_patients, fusion_controls, policy_names
-from pages.components.export import show, table
+from pages.components.estimates import choose_patients, fusion_controls, policy_names, too_few
+from pages.components.export import show
 from pages.components.frame import empty
 from pages.components.panels import panel
-from pages.components.patients import open_patient, patient_table
+from pages.components.patient_list import patient_list
+from pages.components.patients import patient_table
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -51,17 +52,20 @@ def excess_panel(run: RunView) -> None:
         key=f"excess-policies-{k}",
         format_func=lambda name: policy_style(name).name,
     )
-    if len(patients) < FEWEST or not chosen:
-        empty("Nothing to draw", f"Choose at least one policy, and at least {FEWEST} patients (here {len(patients)}).")
+    if not chosen:
+        empty("No policy chosen", "Choose at least one policy above.")
+        return
+    if too_few(patients, FEWEST):
         return
     data = run.trajectories.subset(patients)
     doses = np.asarray(run.study.actions.representative)
-    excess = {
-        name: dose_excess(
+    at_steps = {
+        name: step_excess(
             run.policy_probs(name, k, lambda_, mode)[patients], data.actions, data.mask, doses, expected=expected
         )
         for name in chosen
     }
+    excess = {name: np.nanmean(values, axis=1) for name, values in at_steps.items()}
     curves = {name: mortality_by_excess(values, data.outcomes < 0) for name, values in excess.items()}
     show(
         mortality_by_dose(curves, unit=run.study.actions.unit, died=run.study.died_label),
@@ -74,27 +78,32 @@ def excess_panel(run: RunView) -> None:
         "near 0 does not show that following the policy would save anyone; on simulated cohorts compare true values.",
         data=pd.concat([curve.assign(policy=name) for name, curve in curves.items()]),
     )
-    _surprises(run, chosen[0], excess[chosen[0]], patients, k)
+    _surprises(run, chosen[0], at_steps[chosen[0]], patients, k)
 
 
-def _surprises(run: RunView, policy: str, excess: np.ndarray, patients: np.ndarray, n_clusters: int) -> None:
-    """The patients with the largest excess, each to be opened beside the real course."""
-    st.markdown(f"**Surprises: patients to whom the policy '{policy_style(policy).name}' would have given far more**")
+def _surprises(run: RunView, policy: str, at_steps: np.ndarray, patients: np.ndarray, n_clusters: int) -> None:
+    """The patients with the largest excess, each to be opened beside the real course; at_steps (n, T)."""
+    name = policy_style(policy).name
+    st.markdown(f"**Surprises: patients to whom the policy '{name}' would have given far more**")
+    excess = np.nanmean(at_steps, axis=1)
     order = np.argsort(-excess, kind="stable")[:SURPRISES]
     order = order[excess[order] > 0]
     if not len(order):
         empty("No surprises", "This policy gives no patient more than was given.")
         return
+    steps = np.nanargmax(at_steps[order], axis=1)
+    unit = run.study.actions.unit
     rows = patient_table(run, n_clusters, patients[order])
-    rows.insert(1, f"excess ({run.study.actions.unit})", excess[order].round(0))
-    event = table(
+    rows.insert(1, f"mean excess ({unit})", excess[order].round(0))
+    rows.insert(2, f"largest ({unit})", np.nanmax(at_steps[order], axis=1).round(0))
+    rows.insert(3, "largest at (h)", run.study.hours(steps))
+    patient_list(
         rows,
+        patients[order],
         f"surprises-{policy}-{len(order)}-{int(patients[order[0]])}",
-        name="surprises",
-        caption=f"The {len(order)} largest; mark a row to open the patient.",
+        name=f"surprises of {name}",
+        caption=f"The {len(order)} largest of {len(patients):,}; each opens at its step of largest excess.",
         height=260,
-        on_select="rerun",
-        selection_mode="single-row",
+        steps=steps,
+        whole=patients[order],
     )
-    if event and (marked := list(event["selection"]["rows"])):
-        open_patient(int(patients[order[marked[0]]]))

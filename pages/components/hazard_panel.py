@@ -11,11 +11,21 @@ import streamlit as st
 from core.errors import ConfigError
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
-from core.runs.hazards import FEWEST_PERSONS, GIVEN, OPERATORS, HazardRule, default_rules, hazard_table
-from pages.components.estimates import choose_patients, fusion_controls, rows_of
+from core.runs.hazards import (
+    FEWEST_PERSONS,
+    GIVEN,
+    OPERATORS,
+    HazardRule,
+    default_rules,
+    hazard_patients,
+    hazard_table,
+)
+from pages.components.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.export import csv_button, show, table
 from pages.components.frame import empty
 from pages.components.panels import panel
+from pages.components.patient_list import patient_list
+from pages.components.patients import MOST_ROWS, patient_table
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -37,8 +47,10 @@ def hazard_panel(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "hazards")
     patients, who = choose_patients(run, "hazards-patients")
     policies = list(dict.fromkeys(run.policy_table(k, lambda_, mode)["policy"]))
-    if not rules or not len(patients):
-        empty("Nothing to count", "Give at least one complete rule above, and choose patients.")
+    if not rules:
+        empty("Nothing to count", "Give at least one complete rule above.")
+        return
+    if too_few(patients, 1):
         return
     found = hazard_table(run, patients, rules, policies, k, lambda_, mode)
     read = "; ".join(f"{hazard_name(r.policy)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0]))
@@ -52,6 +64,40 @@ def hazard_panel(run: RunView) -> None:
         data=found,
     )
     _numbers(found)
+    _patients(run, patients, rules, policies, (k, lambda_, mode))
+
+
+def _patients(
+    run: RunView, patients: np.ndarray, rules: list[HazardRule], policies: list[str], fusion: tuple[int, float, str]
+) -> None:
+    """The patients behind one rate: to select, and to open at the first step in question."""
+    st.markdown("**Patients behind a rate**")
+    left, right = st.columns(2)
+    number = left.selectbox(
+        "Rule", range(len(rules)), format_func=lambda i: rules[i].text(run.study), key=f"hazard-rule-{len(rules)}"
+    )
+    policy = right.selectbox("Dose of", [GIVEN, *policies], format_func=hazard_name, key="hazard-policy")
+    behind = hazard_patients(run, patients, rules[number], policy, *fusion)
+    if behind.empty:
+        empty("Nobody", "At no step of these patients does the rule apply while such a dose is given or likeliest.")
+        return
+    found = behind["patient"].to_numpy()
+    shown = behind[:MOST_ROWS]
+    rows = patient_table(run, fusion[0], found[:MOST_ROWS])
+    rows.insert(1, "steps against the rule", shown["steps"].to_numpy())
+    rows.insert(2, "first at (h)", run.study.hours(shown["first"].to_numpy()))
+    verb = "was given" if policy == GIVEN else "is the likeliest"
+    text = rules[number].text(run.study)
+    patient_list(
+        rows,
+        found[:MOST_ROWS],
+        f"hazard-patients-{number}-{policy}-{len(found)}-{int(found[0])}",
+        name=f"{hazard_name(policy)}: {text}",
+        whole=found,
+        caption=f"{len(found):,} of {len(patients):,} patients have a step at which the rule applies and such a dose "
+        f"{verb}; each opens at the first.",
+        steps=shown["first"].to_numpy(),
+    )
 
 
 def _rules(study: StudySpec) -> list[HazardRule]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from core.figures.phenotype_quality import cluster_indices
@@ -54,7 +55,7 @@ def map_panel(run: RunView) -> None:
         draw_map(run, k, method)
     with right:
         show(
-            cluster_indices(run.indices, k, height=440),
+            _indices_figure(str(run.path), run.manifest.created, k, run),
             "cluster-indices",
             f"Six small line charts of cluster quality against K from {min(run.k_values)} to {max(run.k_values)}; "
             f"K = {k} is marked.",
@@ -62,6 +63,12 @@ def map_panel(run: RunView) -> None:
             data=run.indices,
         )
     selected_patients(run, k, HINT)
+
+
+@st.cache_resource(max_entries=64, ttl="6h", show_spinner=False)
+def _indices_figure(path: str, created: str, k: int, _run: RunView) -> go.Figure:
+    """The indices with one K marked, drawn once for each: six panels take longer to build than the whole map."""
+    return cluster_indices(_run.indices, k, height=440)
 
 
 def shown_on_map(run: RunView, method: str) -> np.ndarray:

@@ -25,10 +25,12 @@ def patient_list(
     height: int = 320,
     csv: Callable[[], pd.DataFrame] | None = None,
     steps: np.ndarray | None = None,
+    whole: np.ndarray | None = None,
 ) -> None:
     """Draw one row a patient; patients (n,) positions of the rows, steps (n,) to open them at (None: the first view).
 
-    `name` is that of the file and, with the ticked rows, of the selection.
+    `name` is that of the file and of the selection. `whole`: positions that a button selects all at once, for a list
+    that is not the selection itself.
     """
     event = table(
         rows,
@@ -41,15 +43,19 @@ def patient_list(
         csv=csv,
     )
     marked = event["selection"] if event else {}
-    if ticked := list(marked.get("rows", ())):
-        noun = "patient" if len(ticked) == 1 else "patients"
-        st.button(
-            f"Select the {len(ticked):,} ticked {noun}",
-            key=f"{key}-select",
-            icon=":material/select_check_box:",
-            on_click=get_session().select,
-            args=(f"rows of {name}", patients[ticked]),
-        )
+    with st.container(horizontal=True):
+        if whole is not None:
+            _select(f"Select {_people(len(whole))}", name, whole, f"{key}-all")
+        if ticked := list(marked.get("rows", ())):
+            _select(f"Select the ticked {_people(len(ticked))}", f"rows of {name}", patients[ticked], f"{key}-ticked")
     if clicked := list(marked.get("cells", ())):
         row = int(clicked[0][0])
         open_patient(int(patients[row]), None if steps is None else int(steps[row]))
+
+
+def _people(n: int) -> str:
+    return f"{n:,} patient" + ("" if n == 1 else "s")
+
+
+def _select(label: str, name: str, patients: np.ndarray, key: str) -> None:
+    st.button(label, key=key, icon=":material/select_check_box:", on_click=get_session().select, args=(name, patients))

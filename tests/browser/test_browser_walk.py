@@ -25,20 +25,6 @@ SETTINGS = {
 PAGES = ("overview", "cohort", "encoder", "phenotypes", "policies", "values", "patient", "experiments", "registry",
          "learn")  # fmt: skip
 PRESENT = [name for name in PAGES if (Path(__file__).parents[2] / "pages" / f"{name}.py").is_file()]
-# Where each patient is drawn and in which color, read from the figure that the browser shows.
-POINTS = """() => {
-    const points = {};
-    for (const trace of document.querySelector('.js-plotly-plot')._fullData)
-        Array.from(trace.customdata).forEach((patient, i) => {
-            points[patient] = [trace.x[i], trace.y[i], trace.marker.color];
-        });
-    return points;
-}"""
-PIXEL = """([x, y]) => {
-    const plot = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
-    const box = plot.getBoundingClientRect();
-    return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +73,6 @@ def numbers(tab: Tab) -> list[str]:
     return tab.main.get_by_test_id("stMetricValue").all_inner_texts()
 
 
-def lasso(tab: Tab, point: list[float], radius: int = 25) -> None:
-    """Draw a loop around one point of the map."""
-    mouse = tab.page.mouse
-    tab.page.evaluate("document.querySelector('.js-plotly-plot').scrollIntoView({block: 'center'})")
-    tab.page.wait_for_timeout(300)  # the page scrolls smoothly; the mouse needs where it ends
-    x, y = tab.page.evaluate(PIXEL, point[:2])
-    mouse.move(x - radius, y - radius)
-    mouse.down()
-    for dx, dy in ((1, -1), (1, 1), (-1, 1), (-1, -1)):
-        mouse.move(x + dx * radius, y + dy * radius, steps=5)
-    mouse.up()
-
-
 def test_a_walk_from_a_file_to_a_patient(new_tab: Callable[[], Tab], cohort_file: Path) -> None:
     tab = new_tab()
     tab.open("")
@@ -142,17 +115,17 @@ def follow(tab: Tab) -> None:
 def map_page(tab: Tab) -> None:
     """K recolors the map and moves no point; a lasso lists patients, and a row opens one."""
     tab.go("Phenotypes")
-    before = tab.page.evaluate(POINTS)
+    before = tab.points()
     assert len(before) == PATIENTS
     tab.step("Number of phenotypes K", "ArrowRight")
-    after = tab.page.evaluate(POINTS)
+    after = tab.points()
     assert {p: xy[:2] for p, xy in before.items()} == {p: xy[:2] for p, xy in after.items()}
     assert {p: xy[2] for p, xy in before.items()} != {p: xy[2] for p, xy in after.items()}
-    lasso(tab, after["7"])
+    tab.lasso(after["7"])
     table = tab.main.get_by_test_id("stDataFrame").first
     table.wait_for()
     tab.rest()
-    table.click(position={"x": 20, "y": 52})  # the box before the first row
+    table.click(position={"x": 90, "y": 52})  # the first row's patient key
 
 
 def patient_page(tab: Tab) -> None:

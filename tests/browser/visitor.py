@@ -20,6 +20,24 @@ PATIENCE = 60_000  # milliseconds; a shared machine may be slow, an answer is wa
 # Streamlit's client looks for its server beside the page first: /cohort/_stcore/health, then /_stcore/health.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
 
+# Where each patient of the n-th chart is drawn and in which color, read from the figure that the browser shows.
+POINTS = """n => {
+    const points = {};
+    for (const trace of document.querySelectorAll('.js-plotly-plot')[n]._fullData)
+        Array.from(trace.customdata).forEach((patient, i) => {
+            points[patient] = [trace.x[i], trace.y[i], trace.marker.color];
+        });
+    return points;
+}"""
+SELECTED = """n => document.querySelectorAll('.js-plotly-plot')[n]._fullData.flatMap(
+    trace => Array.from(trace.selectedpoints ?? []).map(i => trace.customdata[i]))"""
+PIXEL = """([n, x, y]) => {
+    const plot = document.querySelectorAll('.js-plotly-plot')[n], {xaxis, yaxis} = plot._fullLayout;
+    const box = plot.getBoundingClientRect();
+    return [box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+}"""
+DRAWN = "n => document.querySelectorAll('.js-plotly-plot')[n]?._fullLayout?.xaxis !== undefined"
+
 
 def settle(page: Page) -> None:
     """Wait until the app has answered: script at rest, nothing stale, no skeleton, twice with a pause between."""
@@ -53,10 +71,10 @@ class Tab:
         self.page.goto(f"{self.address}/{path}")
         self.rest()
 
-    def go(self, title: str) -> None:
-        """Go to a page by the navigation."""
+    def go(self, title: str, heading: str = "") -> None:
+        """Go to a page by the navigation; its heading is its title unless said otherwise."""
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
-        self.page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
+        self.page.get_by_role("heading", level=1, name=heading or title, exact=True).wait_for()
         self.rest()
 
     def choose(self, option: str) -> None:
@@ -77,3 +95,40 @@ class Tab:
         boxes = self.page.get_by_test_id("stException")
         assert boxes.count() == 0, f"{self.page.url}: {boxes.first.inner_text()}"
         assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), self.page.url
+
+    def points(self, chart: int = 0) -> dict[str, list]:
+        """x, y and color of each patient on a chart, by position in the cohort."""
+        self.page.wait_for_function(DRAWN, arg=chart)
+        found: dict[str, list] = self.page.evaluate(POINTS, chart)
+        return found
+
+    def selected(self, chart: int = 0) -> list[int]:
+        """The patients that stay bright on a chart, sorted."""
+        self.page.wait_for_function(DRAWN, arg=chart)
+        return sorted(int(patient) for patient in self.page.evaluate(SELECTED, chart))
+
+    def pixel(self, point: list, chart: int = 0) -> tuple[float, float]:
+        """Where on the screen a point of a chart is, after scrolling to it."""
+        self.page.wait_for_function(DRAWN, arg=chart)
+        scroll = "n => document.querySelectorAll('.js-plotly-plot')[n].scrollIntoView({block: 'center'})"
+        self.page.evaluate(scroll, chart)
+        self.page.wait_for_timeout(300)  # the page scrolls smoothly; the mouse needs where it ends
+        x, y = self.page.evaluate(PIXEL, [chart, *point[:2]])
+        return float(x), float(y)
+
+    def lasso(self, point: list, radius: int = 25, chart: int = 0) -> None:
+        """Draw a loop around one point of a chart whose tool is the lasso."""
+        (x, y), mouse = self.pixel(point, chart), self.page.mouse
+        mouse.move(x - radius, y - radius)
+        mouse.down()
+        for dx, dy in ((1, -1), (1, 1), (-1, 1), (-1, -1)):
+            mouse.move(x + dx * radius, y + dy * radius, steps=5)
+        mouse.up()
+
+    def box(self, point: list, radius: int = 25, chart: int = 0) -> None:
+        """Draw a box around one point of a chart whose tool is the box."""
+        (x, y), mouse = self.pixel(point, chart), self.page.mouse
+        mouse.move(x - radius, y - radius)
+        mouse.down()
+        mouse.move(x + radius, y + radius, steps=8)
+        mouse.up()

@@ -18,6 +18,7 @@ from core.evaluation import (
     policy_entropy,
     random_policy,
     state_values,
+    step_excess,
     survival_curve,
     unsupported_share,
     zero_drug_policy,
@@ -72,6 +73,18 @@ def test_dose_excess_is_the_mean_over_a_patients_steps() -> None:
     assert dose_excess(PROBS, ACTIONS, MASK, dose) == pytest.approx([(0 + (10 - 40)) / 2, 0])
     assert dose_excess(PROBS, ACTIONS, MASK, dose, expected=True)[1] == pytest.approx(0.3 * 10 + 0.5 * 40 - 40)
     assert np.isnan(dose_excess(PROBS, ACTIONS, np.zeros_like(MASK), dose)).all()
+
+
+def test_dose_excess_is_known_at_each_step_and_nowhere_on_padding() -> None:
+    dose = np.array([0.0, 10, 40])
+    found = step_excess(PROBS, ACTIONS, MASK, dose)
+    top = PROBS.argmax(axis=-1)
+    for i, t in np.ndindex(MASK.shape):
+        if MASK[i, t]:
+            assert found[i, t] == dose[top[i, t]] - dose[ACTIONS[i, t]]
+        else:
+            assert np.isnan(found[i, t])
+    assert np.nanmean(found, axis=1) == pytest.approx(dose_excess(PROBS, ACTIONS, MASK, dose))
 
 
 def test_mortality_by_excess_keeps_zero_apart_and_every_patient() -> None:

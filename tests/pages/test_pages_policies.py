@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.errors import ArtifactError
 from core.runs.frontier import furthest_supported
+from core.runs.selection import Selection
 from core.runs.view import RunView
 
 
@@ -28,6 +29,11 @@ def view(page: AppTest, name: str, key: str = "policies-view") -> AppTest:
 
 def texts(page: AppTest) -> str:
     return " ".join(str(part.value) for part in (*page.markdown, *page.caption, *page.warning))
+
+
+def rates(page: AppTest) -> pd.DataFrame:
+    """The table of hazard rates; the list of patients may follow it."""
+    return next(frame.value for frame in page.dataframe if "minus as given (points)" in frame.value)
 
 
 @pytest.fixture
@@ -143,6 +149,71 @@ def test_dose_excess_has_a_curve_and_its_surprises(page: AppTest, run: RunView) 
     assert "does not show that following the policy would save anyone" in texts(page)
 
 
+def test_the_surprises_open_at_their_largest_step_and_can_be_selected(page: AppTest, run: RunView) -> None:
+    page = view(page, "Dose excess")
+    next(group for group in page.button_group if group.key == "excess-patients").set_value("all")
+    page.run()
+    listed = page.dataframe[0].value
+    probs = run.fused_probs(3, 15.0, "prospective")
+    doses = np.asarray(run.study.actions.representative)
+    patient = int(np.flatnonzero(run.cohort.patients == listed["patient"][0])[0])
+    n = run.cohort.lengths[patient]
+    excess = probs[patient, :n] @ doses - doses[run.trajectories.actions[patient, :n]]
+    assert listed["mean excess (units per 4 h)"][0] == round(excess.mean())
+    assert listed["largest at (h)"][0] == run.study.hours(int(excess.argmax()))
+    button = next(b for b in page.button if b.label.startswith("Select 2"))
+    assert button.label == f"Select {len(listed)} patients"
+    button.click().run()
+    assert not page.exception
+    selection = page.session_state["phenopolicy"].selection
+    assert selection.name == "surprises of Fused"
+    assert sorted(run.cohort.patients[selection.patients]) == sorted(listed["patient"])
+
+
+def test_panels_count_the_selection_once_one_of_them_is_told_to(open_page, app_run: str, run: RunView) -> None:
+    chosen = Selection.of("mine", range(40))
+    page = open_page("policies", {"run": app_run, "selection": chosen.encode(), "selected": "mine"})
+    next(group for group in page.button_group if group.key == "doses-patients").set_value("selection")
+    page.run()
+    given = run.trajectories.actions[:40][run.trajectories.mask[:40]]
+    drawn = [np.ravel(decode(t["x"]))[0] for t in figures(page)[0]["data"]]
+    assert drawn == pytest.approx([100 * (given == a).mean() for a in range(run.study.n_actions)])
+    trained = (run.split_name[:40] == "train").sum()
+    assert f"40 patients of 'mine', {trained} of whom the agents were trained on" in texts(page)
+    assert page.query_params["policies-patients"] == "selection"
+    page = view(page, "Hazard rules")
+    assert "40 patients of 'mine'" in texts(page), "the choice is the same in every panel"
+    page.button(key="clear-selection").click().run()
+    assert not page.exception
+    assert f"{len(run.split.test)} test patients" in texts(page), "without a selection the test patients count"
+
+
+def test_too_few_selected_patients_are_refused(open_page, app_run: str) -> None:
+    params = {"run": app_run, "selection": Selection.of("mine", [1, 2]).encode(), "policies-patients": "selection"}
+    page = open_page("policies", params)
+    assert "Too few patients" in texts(page)
+    assert "2 patients would be counted" in texts(page)
+    assert not figures(page)
+    assert "Too few patients" in texts(view(page, "Dose excess"))
+    assert "Too few patients" in " ".join(m.value for m in open_page("values", params).markdown)
+
+
+def test_the_patients_behind_a_hazard_can_be_selected(page: AppTest, run: RunView) -> None:
+    page = view(page, "Hazard rules")
+    next(group for group in page.button_group if group.key == "hazards-patients").set_value("all")
+    page.run()
+    page.selectbox(key="hazard-rule-2").set_value(1).run()
+    frame = run.cohort.frame
+    hit = frame[(frame["PTT"] > 100) & (frame["action"] >= 1)]
+    wanted = np.flatnonzero(np.isin(run.cohort.patients, hit["traj"].unique()))
+    assert len(wanted)
+    listed = page.dataframe[-1].value
+    assert set(listed["patient"]) == set(run.cohort.patients[wanted])
+    next(b for b in page.button if b.label == f"Select {len(wanted)} patient" + "s" * (len(wanted) > 1)).click().run()
+    assert not page.exception
+    assert page.session_state["phenopolicy"].selection.patients.tolist() == wanted.tolist()
+
+
 def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest, run: RunView) -> None:
     view(page, "Trust frontier")
     session = page.session_state["phenopolicy"]
@@ -177,7 +248,7 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
     (drawn,) = figures(page)
     frame = run.cohort.frame[run.cohort.frame["traj"].isin(run.cohort.patients[run.split.test])]
     hit = frame[frame["Platelets"] < 50]
-    shown = page.dataframe[-1].value
+    shown = rates(page)
     first = shown[(shown["rule"] == "heparin while Platelets < 50") & (shown["policy"] == "As given")].iloc[0]
     assert first["steps"] == len(hit)
     if len(hit):
@@ -195,7 +266,7 @@ def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppT
     name = next(iter(page.session_state["hazard-rules"]))
     page.session_state["hazard-rules"][name] = [HazardRule("Lactate", ">=", 4.0, 2)]
     page = view(view(page, "Doses"), "Hazard rules")
-    assert set(page.dataframe[-1].value["rule"]) == {"heparin above 3,600 units per 4 h while Lactate >= 4"}
+    assert set(rates(page)["rule"]) == {"heparin above 3,600 units per 4 h while Lactate >= 4"}
     page.button(key="hazard-reset").click().run()
     assert not page.exception
-    assert page.dataframe[-1].value["rule"].nunique() == 2
+    assert rates(page)["rule"].nunique() == 2

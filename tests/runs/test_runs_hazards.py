@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import ConfigError
 from core.rng import stream
-from core.runs.hazards import GIVEN, HazardRule, default_rules, hazard_table, violation_rates
+from core.runs.hazards import GIVEN, HazardRule, default_rules, hazard_patients, hazard_table, violation_rates
 from core.runs.view import RunView
 from core.study import load_study
 
@@ -79,6 +79,24 @@ def test_a_run_counts_the_steps_of_its_records(view: RunView) -> None:
     assert found.loc["random", "rate"] == pytest.approx(3 / 5)
     assert found.loc["zero-drug", "rate"] == 0
     assert found.loc[GIVEN, "text"] == "heparin above 3,600 units per 4 h while Platelets < 60"
+
+
+@pytest.mark.parametrize("policy", [GIVEN, "fused"])
+def test_the_patients_behind_a_rate_are_those_of_a_plain_loop(view: RunView, policy: str) -> None:
+    rule, patients = HazardRule("Platelets", "<", 120.0, 1), np.arange(view.cohort.n_patients)[::-1]
+    found = hazard_patients(view, patients, rule, policy, view.n_clusters, 15.0, "prospective")
+    probs = view.fused_probs(view.n_clusters, 15.0, "prospective")
+    wanted = {}
+    for patient in patients:
+        rows = view.cohort.rows(patient)
+        low = view.cohort.states[rows, view.study.index("Platelets")] < 120
+        dose = view.cohort.actions[rows] if policy == GIVEN else probs[patient, : len(low)].argmax(axis=-1)
+        steps = np.flatnonzero(low & (dose >= 1))
+        if len(steps):
+            wanted[int(patient)] = (len(steps), int(steps[0]))
+    assert {row.patient: (row.steps, row.first) for row in found.itertuples()} == wanted
+    assert wanted
+    assert (np.diff(found["steps"]) <= 0).all(), "most steps first"
 
 
 def test_default_rules_are_those_of_the_study() -> None:
