@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -132,22 +133,45 @@ class LeafAverages:
 
     average: (n, P) -> (n_leaves, P), sum of the leaf's rows / (their number + shrinkage); 0 in an empty leaf.
     lookup:  (n_leaves, P) -> (n, P), mean over trees of the row's leaves.
+
+    Both are sums over bags, of a row's leaves or of a leaf's rows, for which torch has a kernel that uses all threads.
     """
 
     def __init__(self, leaves: np.ndarray, n_leaves: int, shrinkage: float = 0.0) -> None:
+        self.leaves, self.n_leaves, self.shrinkage = np.ascontiguousarray(leaves, dtype=np.int32), n_leaves, shrinkage
+
+    @cached_property
+    def _by_leaf(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows in order of their leaf, where each leaf's rows start, and 1 / (number of rows + shrinkage)."""
         from scipy.sparse import csr_matrix
 
-        n, self.n_trees = leaves.shape
-        ones = np.ones(leaves.size, dtype=np.float32)
-        starts = np.arange(0, leaves.size + 1, self.n_trees)
-        self._matrix = csr_matrix((ones, leaves.reshape(-1), starts), shape=(n, n_leaves))
-        weight = np.bincount(leaves.reshape(-1), minlength=n_leaves) + shrinkage
-        self._per_leaf = np.divide(1, weight, out=np.zeros(n_leaves), where=weight > 0).astype(np.float32)[:, None]
+        n, n_trees = self.leaves.shape
+        starts = np.arange(0, n * n_trees + 1, n_trees)
+        matrix = csr_matrix((np.ones(n * n_trees, np.int8), self.leaves.reshape(-1), starts), shape=(n, self.n_leaves))
+        sorted_ = matrix.tocsc()  # a counting sort
+        weight = np.diff(sorted_.indptr) + self.shrinkage
+        per_leaf = np.divide(1, weight, out=np.zeros(self.n_leaves), where=weight > 0).astype(np.float32)
+        return sorted_.indices.astype(np.int32), sorted_.indptr[:-1].astype(np.int32), per_leaf[:, None]
 
     def average(self, values: np.ndarray) -> np.ndarray:
         """Leaf averages of the rows' values."""
-        return (self._matrix.T @ values) * self._per_leaf
+        rows, starts, per_leaf = self._by_leaf
+        return _bag_sums(values, rows, starts) * per_leaf
 
     def lookup(self, leaf_values: np.ndarray) -> np.ndarray:
         """Forest prediction at the rows."""
-        return (self._matrix @ leaf_values) / np.float32(self.n_trees)
+        n, n_trees = self.leaves.shape
+        starts = np.arange(0, n * n_trees, n_trees, dtype=np.int32)
+        return _bag_sums(leaf_values, self.leaves.reshape(-1), starts) / np.float32(n_trees)
+
+
+def _bag_sums(values: np.ndarray, members: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sum of the rows of `values` (m, P) named by each bag's members: (bags, P) float32, 0 of an empty bag."""
+    import torch
+
+    if len(members) == 0:
+        return np.zeros((len(starts), values.shape[1]), dtype=np.float32)
+    table = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    with torch.inference_mode():
+        bags = torch.nn.functional.embedding_bag(torch.from_numpy(members), table, torch.from_numpy(starts), mode="sum")
+    return bags.numpy()

@@ -29,6 +29,8 @@ from core.rng import stream
 from core.trajectories import Transitions
 from core.types import Progress
 
+EARLY_TOLERANCE = 100  # how much coarser convergence may be before the structure is grown again
+
 
 class _Fitted:
     """What both share: the settings, the fitted Q, and the history of its iterations."""
@@ -95,6 +97,8 @@ class _Fitted:
                 structure = self._grow(transitions, targets.mean(axis=1), growth)
             regression = Regression(structure, transitions.states, transitions.actions, config.shrinkage)
             ahead = NextValues(structure, transitions.next_states)
+            last = growth + 1 == rounds
+            enough = config.tolerance * (1 if last else EARLY_TOLERANCE)  # targets of early rounds only shape trees
             for i in range(1, config.iterations + 1):
                 values = regression.fit(targets)
                 future = next_value(ahead, values)
@@ -102,7 +106,7 @@ class _Fitted:
                 change = float(np.abs(updated - targets).max())
                 targets = updated
                 self._record(float(future.mean()), change)
-                stop = i == config.iterations or change <= config.tolerance
+                stop = i == config.iterations or change <= enough
                 yield self._progress(stage, (growth + stop) * config.iterations + i * (not stop), total, started)
                 if stop:
                     break

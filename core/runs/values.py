@@ -42,7 +42,7 @@ def _fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
     frozen = {"method": "frozen", "estimator": "extra_trees" if boosted else config.estimator}
     for share, layout in zip((0.25, 0.5), sorted(LAYOUTS, key=lambda name: name == config.layout), strict=True):
         chosen = layout == config.layout
-        settings = config if chosen else config.model_copy(update={"layout": layout, **frozen})
+        settings = config if chosen else config.model_copy(update={"layout": layout, "structure_fits": 1, **frozen})
         fit = FittedQIteration(settings, study.n_actions, study.names)
         yield from _part(fit.fit(transitions), f"Fitted Q iteration, {layout.replace('_', ' ')} forest", share)
         q = on_grid(fit.q_values, view)
