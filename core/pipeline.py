@@ -265,7 +265,9 @@ def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str
     manifest = read_manifest(folder)
     if manifest.data_hash != cohort.data_hash:
         raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
-    changed = differences(manifest.config, settings)
+    # a run from before a setting existed was made as its default says
+    stored = RunConfig.build(manifest.config, where=str(folder)).model_dump(mode="json")
+    changed = differences(stored, settings)
     if changed:
         raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
     other = differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json"))
