@@ -5,6 +5,7 @@ Each measured moment is a process of its own, started as a user starts it.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -93,6 +94,36 @@ def first_page(_: ws.Workspace) -> Task:
         raise Skip("no Chromium is installed")
     run = partial(_open_first_page, serve, chromium, executable, SETTLED)
     return Task(run, clock=lambda found: found["page_at_rest"], facts=lambda found: found)
+
+
+@SUITE.case(
+    "sliders",
+    "Slider to figure, server time: the slowest of the app's sliders (median of each)",
+    HAND,
+    target=0.1,
+    repeats=1,
+    warmup=0,
+    note="on the whole run of this size",
+)
+def sliders(work: ws.Workspace) -> Task:
+    """All answers of the app, by `page_latency.py`; the facts name each, in milliseconds, and the largest payload."""
+    script = ROOT / "tests" / "benchmarks" / "page_latency.py"
+    if not script.is_file() or not (work.run_folder / "manifest.json").is_file():
+        raise Skip("there is no run of this size; the case standard-run makes it")
+
+    def run() -> dict[str, dict[str, float]]:
+        with tempfile.TemporaryDirectory() as folder:
+            answer = Path(folder) / "latency.json"
+            _python(str(script), str(work.run_folder), "--out", str(answer))
+            return json.loads(answer.read_text(encoding="utf-8"))["interactions"]
+
+    def facts(found: dict[str, dict[str, float]]) -> dict[str, Any]:
+        answers = {name: f"{1000 * row['median_s']:.0f} ms" for name, row in found.items()}
+        return {**answers, "largest_payload_mb": max(row["max_bytes"] for row in found.values()) / 1e6}
+
+    return Task(
+        run, clock=lambda found: max(found[name]["median_s"] for name in found if "slider" in name), facts=facts
+    )
 
 
 def _open_first_page(serve: Any, chromium: Any, executable: str, settled: str) -> dict[str, float]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -193,7 +192,7 @@ def recorded_of(work: ws.Workspace) -> split.Recorded:
     target=60,
     repeats=1,
     warmup=0,
-    note="one process, nothing compiled or loaded before",
+    note="one run in one process, without warm-up",
 )
 def whole_split(work: ws.Workspace) -> Task:
     return Task(partial(split.one_split, work), facts=lambda found: {"policies": len(found["phwis"])})
@@ -213,7 +212,6 @@ def simulate(work: ws.Workspace) -> Task:
     STAGES,
     repeats=1,
     warmup=0,
-    optional=True,
 )
 def standard_run(work: ws.Workspace) -> Task:
     from core.cohort import simulate_cohort
@@ -223,9 +221,9 @@ def standard_run(work: ws.Workspace) -> Task:
     preset = "standard" if work.size.name == "published" else "quick"
 
     def run() -> dict[str, float]:
-        with tempfile.TemporaryDirectory() as folder:
-            split.finish(run_study(cohort, preset, folder))
-            return {stage: record.seconds for stage, record in read_manifest(Path(folder)).stages.items()}
+        shutil.rmtree(work.run_folder, ignore_errors=True)
+        split.finish(run_study(cohort, preset, work.run_folder))
+        return {stage: record.seconds for stage, record in read_manifest(work.run_folder).stages.items()}
 
     return Task(run, facts=seconds_by_stage)
 
