@@ -16,17 +16,17 @@ class PhenotypeConfig(Config):
     k_min: int = Field(2, ge=2, le=50, description="Smallest K that is fitted")
     k_max: int = Field(9, ge=2, le=50, description="Largest K that is fitted; fewer where there are few patients")
     seed: int = Field(42, ge=0, description="Seed of KMeans, of the bootstrap and of the map")
-    n_init: int = Field(10, ge=1, le=100, description="Starts of KMeans; the best is kept")
-    n_bootstrap: int = Field(20, ge=0, le=1000, description="Bootstrap samples for the stability of each K")
+    n_init: int = Field(4, ge=1, le=100, description="Starts of KMeans; the best is kept")
+    n_bootstrap: int = Field(10, ge=0, le=1000, description="Bootstrap samples for the stability of each K")
     bootstrap_sample: int = Field(2000, ge=10, description="Most patients in a bootstrap sample")
     silhouette_sample: int = Field(5000, ge=10, description="Most patients that the silhouette is computed on")
     early_steps: int = Field(4, ge=1, description="Steps from which early labels are compared with whole-stay labels")
     later_steps: int = Field(6, ge=1, description="The same, a little later in the stay")
     umap_neighbors: int = Field(15, ge=2, le=200, description="Neighbors in UMAP; more shows the large, less the fine")
     umap_min_dist: float = Field(0.1, ge=0, le=1, description="Least distance between points on the UMAP map")
-    umap_epochs: int = Field(200, ge=10, le=2000, description="Optimization steps of UMAP")
+    umap_epochs: int = Field(100, ge=10, le=2000, description="Optimization steps of UMAP")
     map_sample: int = Field(
-        5000, ge=50, description="Most patients that UMAP is fitted on; the rest are placed by them"
+        15_000, ge=50, description="Most patients that UMAP is fitted on; the rest are placed by them"
     )
 
     @model_validator(mode="after")

@@ -74,21 +74,27 @@ def principal_axes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _umap(values: np.ndarray, config: PhenotypeConfig) -> np.ndarray:
+    """UMAP on exact neighbors: umap's own search for them takes longer, to compile alone, than all else here."""
     import warnings
 
     from umap import UMAP
 
+    neighbors = min(config.umap_neighbors, len(values) - 1)
+    points = values.astype(np.float32)
+    distance, row = Neighbors(points).search(points, neighbors)
     model = UMAP(
-        n_neighbors=min(config.umap_neighbors, len(values) - 1),
+        n_neighbors=neighbors,
         min_dist=config.umap_min_dist,
         n_epochs=config.umap_epochs,
         init="pca" if values.shape[1] > 1 else "random",
+        precomputed_knn=(row.astype(np.int32), distance, None),
         random_state=config.seed,
         n_jobs=1,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=UserWarning)  # umap warns that a seed costs parallelism: wanted here
-        return model.fit_transform(values.astype(np.float32))
+        # umap warns that a seed costs parallelism and that these neighbors cannot place further points: both wanted
+        warnings.simplefilter("ignore", category=UserWarning)
+        return model.fit_transform(points)
 
 
 def _place(values: np.ndarray, anchors: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def silhouettes(z: np.ndarray, labels: Mapping[int, np.ndarray], config: Phenoty
 
     z (n, H), labels[K] (n,). 0 for a patient alone in its cluster; NaN where the sample holds a single cluster.
     """
-    from scipy.spatial.distance import cdist
+    from sklearn.metrics import euclidean_distances
 
     rows = np.arange(len(z))
     if len(z) > config.silhouette_sample:
@@ -66,7 +66,8 @@ def silhouettes(z: np.ndarray, labels: Mapping[int, np.ndarray], config: Phenoty
     points = np.asarray(z, dtype=np.float64)[rows]
     members = {k: labels[k][rows][:, None] == np.arange(k) for k in labels}
     stacked = np.concatenate(list(members.values()), axis=1).astype(np.float64)
-    sums = np.concatenate([cdist(points[i : i + BLOCK], points) @ stacked for i in range(0, len(points), BLOCK)])
+    blocks = (euclidean_distances(points[i : i + BLOCK], points) for i in range(0, len(points), BLOCK))
+    sums = np.concatenate([block @ stacked for block in blocks])
     ends = np.cumsum(list(labels))
     return {k: _silhouette(sums[:, end - k : end], members[k]) for k, end in zip(labels, ends, strict=True)}
 
