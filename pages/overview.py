@@ -18,11 +18,12 @@ from core.runs.stays import policy_key
 from pages.components.cohorts import store
 from pages.components.controls import MODE_HELP
 from pages.components.encoder_setup import launch
-from pages.components.estimates import ESTIMATORS, rows_of, stored_support
+from pages.components.estimates import ESTIMATORS, bracketed, rows_of, stored_support
 from pages.components.export import metric, table
 from pages.components.frame import current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
 from pages.components.session import get_session, link
+from pages.components.session_file import session_panel
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -74,6 +75,7 @@ def main() -> None:
         _first_run()
     else:
         _state(run)
+        _share(run)
     _runs()
 
 
@@ -155,7 +157,8 @@ def _supported(run: RunView) -> None:
         metric(title, None, estimator=why if len(run.split.test) else "no held-out patients in this run")
         return
     found = _gain(str(run.path), run.manifest.created, *setting, reach, run)
-    _gain_card(title, found, f"{session.mode} · trust frontier at a = {reach:g}", _true_at(run, *setting, reach))
+    basis = f"{session.mode} · trust frontier at a = {reach:g}"
+    _gain_card(title, found, "", basis, _true_at(run, *setting, reach))
 
 
 def _whole(run: RunView) -> None:
@@ -170,17 +173,17 @@ def _whole(run: RunView) -> None:
         _gain(str(run.path), run.manifest.created, *setting, 1.0, run),
         stored_support(run, "fused", *setting),
     )
-    grade = f"{session.mode} · {SUPPORT[light.grade]}"
-    _gain_card(title, found, grade, " ".join(light.reasons) + _true_difference(run, *setting))
+    basis = f"{session.mode} · {SUPPORT[light.grade]}"
+    _gain_card(title, found, light.grade, basis, " ".join(light.reasons) + _true_difference(run, *setting))
 
 
-def _gain_card(title: str, found: Gain, basis: str, note: str) -> None:
-    """A paired difference in value with its interval and what it allows to say."""
+def _gain_card(title: str, found: Gain, grade: str, basis: str, note: str) -> None:
+    """A paired difference in value with its interval and what it allows to say; in brackets if not supported."""
     difference, name = found.difference, ESTIMATORS[found.policy.estimator]
     metric(
         title,
         difference.value,
-        text=f"{difference.value:+.2f}",
+        text=bracketed(f"{difference.value:+.2f}", grade),
         low=difference.low,
         high=difference.high,
         ess=found.policy.ess,
@@ -266,9 +269,18 @@ def _runs() -> None:
         else:
             session.job = chosen.path.name
         st.rerun()
-    with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
-        st.code(link(), language=None)
-        st.caption("Append it to the app's address. It holds no key to your uploads; shared runs open for everybody.")
+
+
+def _share(run: RunView) -> None:
+    """A link to this view, and the session as a file."""
+    with st.container(horizontal=True):
+        with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
+            st.code(link(), language=None)
+            st.caption(
+                "Append it to the app's address. It holds no key to your uploads; shared runs open for everybody."
+            )
+        with st.popover("Session file", icon=":material/save:", type="tertiary"):
+            session_panel(run)
 
 
 def _when(text: str) -> str:

@@ -256,7 +256,8 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
         )
     )
     for i, (policy, (value, rate)) in enumerate((marks or {}).items()):
-        _mark_policy(fig, policy, value, 100 * rate, above=i % 2 == 1)
+        # near the top edge a name above would be cut off
+        _mark_policy(fig, policy, value, 100 * rate, above=i % 2 == 1 and rate < 0.94)
     apply_theme(fig, x="expected return of the stay", y="survived (%)", height=420, legend=False)
     fig.update_yaxes(range=[-2, 108])
     return fig

@@ -14,7 +14,7 @@ from core.figures.theme import fmt
 from pages.components.controls import patient_select
 from pages.components.export import metric, show, table
 from pages.components.frame import empty
-from pages.components.session import get_session
+from pages.components.patients import longest_unseen
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -73,14 +73,9 @@ def reconstruction(run: RunView) -> None:
         first += [name for name in names if name not in first]
         columns = st.multiselect("Columns", names, default=first[:SHOWN], key="encoder-columns")
     if patient is None:
-        session = get_session()
-        st.button(
-            "Show a patient",
-            on_click=lambda: setattr(session, "patient", int(np.argmax(run.cohort.lengths))),
-            icon=":material/person:",
-        )
-        st.caption("Choose a patient to see what the encoder's vector kept of the stay and what it lost.")
-    elif columns:
+        patient = longest_unseen(run, np.arange(run.cohort.n_patients))
+        st.caption(f"Nobody is chosen, so this is patient {run.cohort.patients[patient]}, a held-out one if possible.")
+    if columns:
         _one_patient(run, patient, columns)
     _errors(run)
 
@@ -156,7 +151,7 @@ def attention(run: RunView) -> None:
     left, right = st.columns(2)
     with left:
         patient = patient_select(run, "encoder-attention-patient")
-        shown = int(np.argmax(lengths)) if patient is None else patient
+        shown = longest_unseen(run, np.arange(run.cohort.n_patients)) if patient is None else patient
         own = weights[shown, : lengths[shown]]
         hours = np.asarray(study.hours(np.arange(len(own))))
         show(

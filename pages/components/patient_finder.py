@@ -10,7 +10,7 @@ import streamlit as st
 from core.figures.theme import phenotype_name
 from pages.components.export import table
 from pages.components.frame import go_to
-from pages.components.patients import MOST_ROWS, Filters, matching, patient_table
+from pages.components.patients import MOST_ROWS, Filters, longest_unseen, matching, patient_table
 from pages.components.session import get_session
 from pages.components.stepper import step_through
 
@@ -34,14 +34,8 @@ def find_patient(run: RunView) -> None:
         listed = matching(run, k, _kept_filters())
     if len(listed):
         if session.patient is None:
-            session.patient, session.step = _first(run, listed), None
+            session.patient, session.step = longest_unseen(run, listed), None
         step_through(slots, listed, session.patient, run.cohort.patients, _open)
-
-
-def _first(run: RunView, listed: np.ndarray) -> int:
-    """The patient shown before any is chosen: the longest stay, one that the policies have not seen if possible."""
-    new = run.split_name[listed] == "test"
-    return int(listed[np.lexsort((-run.cohort.lengths[listed], ~new))[0]])
 
 
 def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray) -> None:

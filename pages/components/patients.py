@@ -68,6 +68,12 @@ def filter_name(run: RunView, n_clusters: int, filters: Filters) -> str:
     return ", ".join(parts) or "all patients"
 
 
+def longest_unseen(run: RunView, listed: np.ndarray) -> int:
+    """The one shown before any is chosen: the longest stay of these, one that no model has seen if possible."""
+    seen = run.split_name[listed] != "test"
+    return int(listed[np.lexsort((-run.cohort.lengths[listed], seen))[0]])
+
+
 def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_column: bool = False) -> pd.DataFrame:
     """One row a patient: key, phenotype, outcome, split, steps, largest dose bin, and columns at the first step.
 

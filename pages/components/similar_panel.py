@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.figures.similar import LaterCourse, later_courses, similar_states
 from core.figures.theme import fmt, fmt_percent
-from core.runs.similar import Similar, later_course, neighborhood, similar_patients, similar_table
+from core.runs.similar import FEWEST_ON_COURSE, Similar, later_course, neighborhood, similar_patients, similar_table
 from pages.components.estimates import rows_of
 from pages.components.export import show
+from pages.components.frame import empty
 from pages.components.patient_list import patient_list
 from pages.components.session import get_session
 
@@ -82,6 +83,13 @@ def _went_on(run: RunView, patient: int, step: int, similar: Similar) -> None:
     study, cohort = run.study, run.cohort
     own = cohort.states[cohort.rows(patient)][step:]
     courses = {name: later_course(run, similar, name) for name in followed(run)}
+    if max(int(others["median"].notna().sum()) for others in courses.values()) < 2:
+        empty(
+            "Too few similar patients to follow",
+            f"Only {len(similar.patients)} patients are similar, and fewer than {FEWEST_ON_COURSE} of them stay in the "
+            "record after this step. See who they are, or train on more patients.",
+        )
+        return
     n, died = len(similar.patients), int((cohort.outcomes[similar.patients] < 0).sum())
     outcome = study.survived_label if cohort.outcomes[patient] > 0 else study.died_label
     drawn = []

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,6 +15,8 @@ import core.runs.jobs as jobs
 from core.cohort import save_cohort, simulate_cohort
 from core.files import write_json
 from core.runs.jobs import JobStatus
+from core.runs.view import RunView
+from pages.components.patients import longest_unseen
 
 OWNER = "a-token-of-this-test-only"
 
@@ -218,3 +221,12 @@ def test_a_foreign_encoder_is_refused_in_words(open_page, app_run: str, tiny_run
     assert not page.exception
     assert "This encoder cannot be used" in page.error[0].value
     assert not list(app_data.glob("uploads/*/encoder-*"))
+
+
+def test_a_patient_is_shown_before_any_is_chosen(open_page, app_run: str, tiny_run: Path) -> None:
+    page = go(open_page("encoder", {"run": app_run}), "Reconstruction")
+    run = RunView(tiny_run)
+    shown = longest_unseen(run, np.arange(run.cohort.n_patients))
+    assert run.split_name[shown] == "test"
+    assert any(f"this is patient {run.cohort.patients[shown]}," in part.value for part in page.caption)
+    assert len(page.get("plotly_chart")) == 2

@@ -16,7 +16,7 @@ from core.runs.options import refusal
 from core.runs.similar import neighborhood, similar_patients
 from core.runs.view import RunView
 from core.runs.what_if import what_if
-from pages.components import decision
+from pages.components import decision, similar_panel
 from pages.components.patients import Filters, patient_table
 from pages.components.session import KEY, Selection
 from pages.components.similar_panel import CAME_FROM
@@ -242,3 +242,14 @@ def test_a_verdict_is_kept_and_comes_back(page: AppTest, longest: int, app_data:
     assert len(list(app_data.rglob("verdicts/*.parquet"))) == 1
     again = open_page("patient", {"run": app_run, "patient": str(longest), "step": "5"})
     assert panel(again).label == "Your verdict: delay"
+
+
+def test_a_course_that_too_few_similar_patients_share_is_not_drawn(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = similar_panel.later_course
+    monkeypatch.setattr(similar_panel, "later_course", lambda *asked: whole(*asked, minimum=10_000))
+    view(page, "Similar states")
+    view(page, "How they went on", "similar-part")
+    assert "Too few similar patients to follow" in texts(page)
+    assert len(figures(page)) == 1  # the timeline alone
