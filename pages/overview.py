@@ -133,7 +133,7 @@ def _reading(run: RunView) -> str:
     return (
         f"Value is the expected discounted reward of a stay: mainly {run.study.terminal_coeff:+g} for survival and "
         f"{-run.study.terminal_coeff:+g} for death. The effective sample size (ESS) says how many patients' records "
-        f"speak for the policy. {MODE_HELP}"
+        f"speak for the policy; ± is a standard error. {MODE_HELP}"
     )
 
 
@@ -174,11 +174,12 @@ def _whole(run: RunView) -> None:
         stored_support(run, "fused", *setting),
     )
     basis = f"{session.mode} · {SUPPORT[light.grade]}"
-    _gain_card(title, found, light.grade, basis, " ".join(light.reasons) + _true_difference(run, *setting))
+    why = " ".join(light.reasons) or None
+    _gain_card(title, found, light.grade, basis, _true_difference(run, *setting), why)
 
 
-def _gain_card(title: str, found: Gain, grade: str, basis: str, note: str) -> None:
-    """A paired difference in value with its interval and what it allows to say; in brackets if not supported."""
+def _gain_card(title: str, found: Gain, grade: str, basis: str, note: str, why: str | None = None) -> None:
+    """A paired difference in value with its interval and what it allows to say; `why` it is graded so, on asking."""
     difference, name = found.difference, ESTIMATORS[found.policy.estimator]
     metric(
         title,
@@ -190,6 +191,7 @@ def _gain_card(title: str, found: Gain, grade: str, basis: str, note: str) -> No
         n=found.policy.n,
         estimator=f"{name}, {fmt(found.policy.value)} against {fmt(found.reference.value)}",
         mode=basis,
+        help=why,
         note=f"{_verdict(difference.low, difference.high)} {note}".strip(),
     )
 
@@ -199,10 +201,10 @@ def _verdict(low: float, high: float) -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return "No interval was computed."
     if low > 0:
-        return "The interval lies above 0: estimated to be better than what was done, if the assumptions hold."
+        return "Estimated to be better than what was done, if the assumptions hold."
     if high < 0:
-        return "The interval lies below 0: estimated to be worse than what was done."
-    return "The interval holds 0: the records do not show which of the two is better."
+        return "Estimated to be worse than what was done."
+    return "The records do not show which of the two is better."
 
 
 def _true_difference(run: RunView, n_clusters: int, lambda_: float, mode: str) -> str:
@@ -213,7 +215,7 @@ def _true_difference(run: RunView, n_clusters: int, lambda_: float, mode: str) -
         return ""
     values, errors = known["true_value"].to_dict(), known["true_se"].to_dict()
     gap, error = values["fused"] - values["clinician"], math.hypot(errors["fused"], errors["clinician"])
-    return f" True difference in the simulator: **{gap:+.2f}** ± {error:.2f} (standard error)."
+    return f"True (simulator): **{gap:+.2f}** ± {error:.2f}."
 
 
 def _true_at(run: RunView, n_clusters: int, lambda_: float, mode: str, reach: float) -> str:
@@ -230,7 +232,7 @@ def _true_at(run: RunView, n_clusters: int, lambda_: float, mode: str, reach: fl
         f"at a = {row.setting:g}"
         for row in rows_of(around.drop_duplicates("setting"))
     ]
-    return f"True difference in the simulator: {', '.join(parts)} (± standard error)."
+    return f"True (simulator): {', '.join(parts)}."
 
 
 def _runs() -> None:

@@ -346,8 +346,8 @@ def _survival_table(run: RunView, listed: pd.DataFrame) -> None:
     shown = pd.DataFrame(lines)
     if has_truth(run):
         shown["true survival"] = [fmt_percent(v) for v in listed["true_survival"]]
-    caption = f"In brackets: not supported by the records. {support_rule(run)} {truth_missed(listed)}"
-    table(shown, "survival-table", name="survival", caption=caption.strip(), csv=listed)
+    caption = f"In brackets: not supported by the records. {truth_missed(listed)}"
+    table(shown, "survival-table", name="survival", caption=caption.strip(), csv=listed, help=support_rule(run))
 
 
 main()

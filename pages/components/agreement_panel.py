@@ -48,8 +48,9 @@ def estimator_panel(run: RunView) -> None:
             policy_forest(rows, truth=has_truth(run), height_each=58),
             "estimators",
             "Value of each policy by every estimator with 95 % intervals.",
-            caption="Test patients. Hollow: weak; hollow and gray: not supported. "
-            f"{support_rule(run)} FQE: {FQE_REMARK}." + (" Upright bar: true value." if has_truth(run) else ""),
+            caption=f"Test patients. Hollow: weak; hollow and gray: not supported. FQE: {FQE_REMARK}."
+            + (" Upright bar: true value." if has_truth(run) else ""),
+            help=support_rule(run),
             data=rows,
         )
     with right:

@@ -117,15 +117,16 @@ def _ranked(run: RunView, options: pd.DataFrame, given: int) -> None:
             f"| {row.similar}/{n} |"
         )
     st.markdown("\n".join(lines))
-    notes = [
-        "Doses of one option cannot be told apart: values differ by less than the spread (±). Supported: what the "
-        "fused policy weighs as far as the records can judge it; Clinicians: what they give in such states; Similar: "
-        f"of the {n} most similar states."
-    ]
+    notes = []
     for why, detail in ((NOBODY, f"0 of {n}"), (RARE, f"clinicians under {_floor(run)}")):
         doses = [labels[a] for a in options.loc[options["why"] == why, "action"]]
         notes += [f":material/block: Not ranked, {why} ({detail}): {', '.join(doses)}."] if doses else []
-    st.caption(" ".join(notes))
+    st.caption(
+        " ".join(["Doses of one option cannot be told apart: their values differ by less than ±.", *notes]),
+        help=f"Value ± the larger spread, between experts or between trees. Supported: what the fused policy weighs as "
+        f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
+        "states, those that got the dose.",
+    )
 
 
 def _floor(run: RunView) -> str:

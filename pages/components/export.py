@@ -63,10 +63,11 @@ def table(
     column_config: dict[str, Any] | None = None,
     csv: Rows | None = None,
     placeholder: str | None = None,
+    help: str | None = None,
 ) -> Any:
     """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
 
-    `placeholder` is shown in empty cells.
+    `placeholder` is shown in empty cells; `help` opens at the end of the caption.
     """
     event = st.dataframe(
         frame,
@@ -80,7 +81,7 @@ def table(
         alt=caption or name or key,
     )
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(caption or f"{len(frame):,} rows")
+        st.caption(caption or f"{len(frame):,} rows", help=help)
         csv_button(frame if csv is None else csv, key, name=name)
     return event
 
@@ -94,8 +95,11 @@ def show(
     on_select: Literal["ignore", "rerun"] | Callable[..., None] = "ignore",
     selection_mode: SelectionMode | tuple[SelectionMode, ...] = ("points", "box", "lasso"),
     data: Rows | None = None,
+    help: str | None = None,
 ) -> Any:
     """Draw a figure with its text alternative, a caption that says what to see, and exports.
+
+    `help` opens at the end of the caption: what one reads once, and not under every figure.
 
     The camera in the figure's tool bar saves PNG or SVG as chosen under Export; HTML is the live figure in one file
     that needs no network; CSV is the numbers behind it (`data`). Returns the selection event of `st.plotly_chart`.
@@ -116,14 +120,16 @@ def show(
         theme="streamlit",
     )
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(caption)
+        st.caption(caption, help=help)
         with st.popover("Export", type="tertiary", icon=":material/ios_share:"):
             _exports(fig, key, alt, data)
     return event
 
 
 def _exports(fig: go.Figure, key: str, alt: str, data: Rows | None) -> None:
-    st.segmented_control("Camera saves", ["SVG", "PNG"], default="SVG", required=True, key=f"{key}-picture")
+    st.segmented_control(
+        "Picture: the camera above the figure saves", ["SVG", "PNG"], default="SVG", required=True, key=f"{key}-picture"
+    )
     st.download_button(
         "HTML",
         data=lambda: figure_html(fig, alt),

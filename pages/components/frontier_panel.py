@@ -78,9 +78,10 @@ def frontier_panel(run: RunView) -> None:
         f"Value and effective sample size of {policy_style(policy).name} from the clinicians' policy to itself; "
         f"{_setting_text(dial, setting)} is marked.",
         caption=f"{int(table['n'].iloc[0]):,} test patients, K = {k}, {mode}. Shaded: the records still support it; "
-        f"to the right of it, values rest on hardly any patient. Hollow: weak, gray: not supported. {support_rule(run)}"
+        f"to the right of it, values rest on hardly any patient. Hollow: weak, gray: not supported."
         + ("" if truth is None else " Upright bars: true values of simulated patients, ± 1.96 standard errors."),
         data=table,
+        help=support_rule(run),
     )
     _doses(run, policy, k, lambda_, mode, dial, setting)
 
@@ -171,7 +172,7 @@ def _numbers(table: pd.DataFrame, truth: pd.DataFrame | None, setting: float) ->
             )
         elif truth is not None:
             settings = ", ".join(f"{v:g}" for v in truth["setting"])
-            st.caption(f"True values are known at {settings}.")
+            metric("True value (simulated)", None, estimator=f"rolled out at {settings}")
 
 
 def _doses(run: RunView, policy: str, k: int, lambda_: float, mode: str, dial: Dial, setting: float) -> None:

@@ -69,8 +69,9 @@ def lambda_panel(run: RunView) -> None:
         "and "
         f"disagreement; λ = {fmt_lambda(lambda_)} is marked.",
         caption=f"{len(patients):,} test patients, K = {k}, {mode}; hollow: weak, gray: not supported, where an "
-        f"interval is too narrow to be believed. {support_rule(run)} Disagreement is the share of dose choices in "
-        "which two policies differ (total variation).",
+        "interval is too narrow to be believed. Disagreement is the share of dose choices in which two policies differ "
+        "(total variation).",
+        help=support_rule(run),
         data=fused,
     )
     if missed := _missed_along(fused):

@@ -88,9 +88,10 @@ def value_panel(run: RunView) -> None:
                 f"{fmt_interval(r.low, r.high)}" + (f", {r.support}" if r.support else "")
                 for r in rows_of(drawn)
             ),
-            caption=f"Test patients, 95 % bootstrap intervals over patients. Hollow: weak; hollow and gray: not "
-            f"supported by the records, where the interval understates the doubt. {support_rule(run)}"
+            caption="Test patients, 95 % bootstrap intervals over patients. Hollow: weak; hollow and gray: not "
+            "supported by the records, where the interval understates the doubt."
             + (" Upright bar: true value by simulation." if has_truth(run) else ""),
+            help=support_rule(run),
             data=drawn,
         )
     for note in (truth_missed(drawn), fqe_tells_little(rows)):
@@ -228,6 +229,7 @@ def _support_table(
         pd.DataFrame(lines),
         "support-table",
         name="support",
-        caption=f"{support_rule(run)} ESS: how many patients the weighted estimate is worth. Largest weight: share of "
-        "the whole estimate that rests on one patient.",
+        caption="ESS: how many patients the weighted estimate is worth. Largest weight: share of the whole estimate "
+        "that rests on one patient. Ratio 0: share of the stays without a say.",
+        help=support_rule(run),
     )

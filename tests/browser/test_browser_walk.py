@@ -136,7 +136,7 @@ def patient_page(tab: Tab) -> None:
     titles = tab.page.evaluate("document.querySelector('.js-plotly-plot').layout.annotations.map(a => a.text)")
     assert any("Platelets" in title for title in titles)
     said = tab.main.inner_text()
-    assert "most similar states" in said or "No options are ranked here" in said
+    assert "cannot be told apart" in said or "No options are ranked here" in said
     assert "Expected return of each dose" in said
 
 

@@ -31,7 +31,7 @@ def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     assert any("no departure from the clinicians keeps" in str(part.value) for part in page.caption)
     assert whole.label == "Fused policy itself, minus clinicians"
     assert re.fullmatch(r"\([+-]\d+\.\d\d\)", whole.value)  # in brackets: not supported
-    assert any("True difference in the simulator" in str(part.value) for part in page.markdown)
+    assert any("True (simulator)" in str(part.value) for part in page.markdown)
     assert any("ESS" in str(part.value) and "PHWDR" in str(part.value) for part in page.caption)
     assert page.dataframe[0].value["run"].tolist() == ["Tiny run"]
 
@@ -46,7 +46,7 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     assert page.metric[2].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)
-    assert f"True difference in the simulator: **{true[0.5] - true[0.0]:+.2f}**" in said
+    assert f"True (simulator): **{true[0.5] - true[0.0]:+.2f}**" in said
     assert any("trust frontier at a = 0.5" in str(part.value) for part in page.caption)
 
 
