@@ -11,10 +11,9 @@ from core.errors import ArtifactError, PhenoPolicyError
 from core.runs.selection import Selection
 from core.runs.session_file import FOLDER_SETTING, SavedSession, patient_keys, patient_positions, read_session
 from pages.components.export import file_name
-from pages.components.forms import override_texts
 from pages.components.frame import current_run, finished_run
 from pages.components.places import run_path
-from pages.components.session import get_session
+from pages.components.session import Session, get_session
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -26,9 +25,10 @@ MAX_MEGABYTES = 20
 
 def session_panel(run: RunView) -> None:
     """A button that saves, a field that loads, and what came of the latest load."""
+    session = get_session()  # a download is made outside of the page's run, where it could not be asked for
     st.download_button(
         "Save this session (JSON)",
-        data=lambda: saved_session(run).to_bytes(),
+        data=lambda: saved_session(run, session).to_bytes(),
         file_name=file_name(f"session-{run.path.name}", "json"),
         mime="application/json",
         key="session-save",
@@ -46,10 +46,9 @@ def session_panel(run: RunView) -> None:
     )
 
 
-def saved_session(run: RunView) -> SavedSession:
+def saved_session(run: RunView, session: Session) -> SavedSession:
     """The session as it stands."""
-    session, cohort = get_session(), run.cohort
-    current = session.selection
+    cohort, current = run.cohort, session.selection
     everything = {**session.selections, **({current.name: current} if current is not None else {})}
     return SavedSession(
         run=run.path.name,
@@ -62,7 +61,7 @@ def saved_session(run: RunView) -> SavedSession:
         selected=None if current is None else current.name,
         selections={name: patient_keys(cohort, chosen.patients) for name, chosen in everything.items()},
         preset=session.preset,
-        settings={path: text for path, text in override_texts().items() if path != FOLDER_SETTING},
+        settings={path: json.dumps(value) for path, value in session.overrides.items() if path != FOLDER_SETTING},
     )
 
 

@@ -14,6 +14,7 @@ from pages.components.session import KEY, Session
 UPLOAD = """
 import streamlit as st
 from pages.components.frame import current_run, page
+from pages.components.session import get_session
 from pages.components.session_file import UPLOAD, load_session, saved_session, session_panel
 page("Overview", "")
 session_panel(current_run())
@@ -22,7 +23,7 @@ if "given" in st.session_state:
         load_session(st.session_state.pop("given"))
     except Exception as error:
         st.error(str(error))
-st.session_state["saved"] = saved_session(current_run()).to_bytes()
+st.session_state["saved"] = saved_session(current_run(), get_session()).to_bytes()
 """
 
 
