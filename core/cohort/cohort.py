@@ -72,7 +72,8 @@ class Cohort:
     @cached_property
     def states(self) -> np.ndarray:
         """(rows, D) float32 states in physical units."""
-        return self.frame[list(self.study.names)].to_numpy(np.float32)
+        names = self.study.names  # side by side in the table, so that a slice need not copy them
+        return self.frame.loc[:, names[0] : names[-1]].to_numpy(np.float32)
 
     @cached_property
     def actions(self) -> np.ndarray:

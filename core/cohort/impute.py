@@ -8,35 +8,37 @@ carried back into a temporal column, and no value of a patient outside training 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from core.study import StudySpec
+from core.study import Column, StudySpec
 
 
 def impute(
-    states: np.ndarray, starts: np.ndarray, lengths: np.ndarray, study: StudySpec, train: np.ndarray
+    columns: Iterable[np.ndarray], starts: np.ndarray, lengths: np.ndarray, study: StudySpec, train: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fill NaN in (rows, D) states of sorted stays.
+    """Fill NaN in the state columns of sorted stays, one after another, so that only one is held twice.
 
-    starts, lengths: (N,) rows of each stay; train: (N,) bool, the patients whose values give the medians (where they
-    have none in a column, all patients do). Returns the filled copy and (rows, D) bool flags of filled values.
+    columns: (rows,) of each state column; starts, lengths: (N,) rows of each stay; train: (N,) bool, the patients whose
+    values give the medians (where they have none in a column, all patients do). Returns (rows, D) float32 filled values
+    and (rows, D) bool flags of filled ones.
     """
-    imputed = np.isnan(states)
-    filled = states.copy()
-    first_row = np.repeat(starts, lengths)
+    n = int(lengths.sum())
+    filled, imputed = np.empty((n, study.n_columns), np.float32), np.empty((n, study.n_columns), bool)
     train_rows = np.repeat(train, lengths)
-    rows = np.arange(len(states))
-    for j, column in enumerate(study.columns):
-        values, missing = filled[:, j], imputed[:, j]
+    for j, (column, recorded) in enumerate(zip(study.columns, columns, strict=True)):
+        missing = np.isnan(recorded)
+        values = recorded
         if column.kind == "static":
-            values[:] = _first_recorded(values, starts, lengths)
+            values = _first_recorded(recorded, starts, lengths)
         elif missing.any():
-            latest = np.maximum.accumulate(np.where(missing, -1, rows))
-            known = latest >= first_row
-            values[known] = states[latest[known], j]
+            latest = np.maximum.accumulate(np.where(missing, -1, np.arange(n)))
+            values = np.where(latest >= np.repeat(starts, lengths), recorded[latest], np.nan)
         left = np.isnan(values)
         if left.any():
-            values[left] = _typical(states, j, starts, train_rows, study)
+            values = np.where(left, _typical(column, recorded, starts, train_rows), values)
+        filled[:, j], imputed[:, j] = values, missing
     return filled, imputed
 
 
@@ -48,9 +50,8 @@ def _first_recorded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray)
     return np.repeat(np.append(values, np.nan)[first], lengths)
 
 
-def _typical(states: np.ndarray, j: int, starts: np.ndarray, train_rows: np.ndarray, study: StudySpec) -> float:
+def _typical(column: Column, values: np.ndarray, starts: np.ndarray, train_rows: np.ndarray) -> float:
     """Median (binary: most frequent value) of the recorded training values; static columns count each patient once."""
-    column, values = study.columns[j], states[:, j]
     if column.kind == "static":
         ends = np.append(starts[1:], len(values))
         values, train_rows = _first_recorded(values, starts, ends - starts)[starts], train_rows[starts]

@@ -81,13 +81,12 @@ def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Coho
     """
     if cohort.imputed is None or not cohort.imputed.any():
         return cohort
-    recorded = np.where(cohort.imputed, np.nan, cohort.states.astype(np.float64))
+    flags, stored = cohort.imputed, cohort.states
+    recorded = (np.where(flags[:, j], np.float32(np.nan), stored[:, j]) for j in range(cohort.study.n_columns))
     train = _train_mask(train_patients, cohort.n_patients)
     states, imputed = impute(recorded, cohort.starts, cohort.lengths, cohort.study, train)
-    frame = cohort.frame.copy()
-    for j, name in enumerate(cohort.study.names):
-        frame[name] = states[:, j].astype(np.float32)
-    return replace(cohort, frame=frame, imputed=imputed)
+    keys, *others = (cohort.frame[name].to_numpy() for name in ("traj", "step", "action", "outcome"))
+    return replace(cohort, frame=_table(keys, *others, states, cohort.study), imputed=imputed)
 
 
 def _build(
@@ -106,15 +105,22 @@ def _build(
     starts = np.cumsum(lengths) - lengths
     in_kept = np.repeat(kept, stays.lengths)
     order = stays.order[in_kept]
-    recorded = np.stack([cells[name].values[order] for name in study.names], axis=1)
+    recorded = (cells[name].values[order] for name in study.names)
     states, imputed = impute(recorded, starts, lengths, study, _train_mask(train_patients, len(lengths)))
-    table: dict[str, Any] = {"traj": _keys(stays, kept, lengths), "step": stays.step[in_kept]}
-    states32 = states.astype(np.float32)
-    table |= {name: states32[:, j] for j, name in enumerate(study.names)}
-    table["action"] = cells["action"].values[order].astype(np.int64)
-    table["outcome"] = cells["outcome"].values[order].astype(np.int64)
+    action, outcome = (cells[name].values[order].astype(np.int64) for name in ("action", "outcome"))
     imputed |= _stored_flags(frame, checked.positions, order, study.n_columns)
-    return Cohort(pd.DataFrame(table), study, origin, report, imputed, _extra(checked, order))
+    table = _table(_keys(stays, kept, lengths), stays.step[in_kept], action, outcome, states, study)
+    return Cohort(table, study, origin, report, imputed, _extra(checked, order))
+
+
+def _table(
+    keys: Any, step: np.ndarray, action: np.ndarray, outcome: np.ndarray, states: np.ndarray, study: StudySpec
+) -> pd.DataFrame:
+    """`Cohort.frame` around the array of states (rows, D), which is not copied."""
+    head = pd.DataFrame({"traj": keys, "step": step}, copy=False)
+    body = pd.DataFrame(states, columns=list(study.names), copy=False)
+    tail = pd.DataFrame({"action": action, "outcome": outcome}, copy=False)
+    return pd.concat([head, body, tail], axis=1)
 
 
 def _keys(stays: Stays, kept: np.ndarray, lengths: np.ndarray) -> Any:

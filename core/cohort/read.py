@@ -62,11 +62,21 @@ def _read_parquet(data: bytes) -> tuple[pd.DataFrame, Mapping[bytes, bytes] | No
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
         _check_size(file.metadata.num_rows, len(file.schema_arrow.names), size)
         metadata = file.schema_arrow.metadata
-        frame = _to_pandas(file.read())
+        frame = _columns_of(file)
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:200]
         refuse("broken-file", f"the Parquet file cannot be read ({reason}).", "Write it again.")
     return frame, metadata
+
+
+def _columns_of(file: pq.ParquetFile) -> pd.DataFrame:
+    """All columns, one after another, so that no more than one is held twice; at once where names are not unique."""
+    names = file.schema_arrow.names
+    nested = any(pa.types.is_nested(kind) for kind in file.schema_arrow.types) or any("." in name for name in names)
+    if nested or len(set(names)) < len(names):
+        return _to_pandas(file.read())
+    columns = {name: file.read(columns=[name]).column(0).to_pandas(date_as_object=False) for name in names}
+    return pd.DataFrame(columns, index=pd.RangeIndex(file.metadata.num_rows), copy=False)
 
 
 def _check_size(rows: int, columns: int, size: int) -> None:
@@ -83,7 +93,7 @@ def _check_size(rows: int, columns: int, size: int) -> None:
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
     """Column by column, so that repeated names and foreign pandas metadata do no harm."""
     columns = [table.column(i).to_pandas(date_as_object=False).reset_index(drop=True) for i in range(table.num_columns)]
-    frame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows))
+    frame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows), copy=False)
     frame.columns = pd.Index(table.column_names, dtype=object)
     return frame
 

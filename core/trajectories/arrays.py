@@ -12,6 +12,8 @@ from core.rewards import step_rewards
 from core.study import StudySpec
 from core.trajectories.scaling import Scaler
 
+BLOCK = 200_000  # rows handled at once
+
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
@@ -94,12 +96,16 @@ def make_trajectories(cohort: Cohort, scaler: Scaler) -> Trajectories:
     mask = np.zeros((n, horizon), dtype=bool)
     rewards = np.zeros((n, horizon), dtype=np.float32)
     raw = cohort.states
-    states[patient, step] = scaler.scale(raw)
+    for start in range(0, len(raw), BLOCK):  # in blocks: scaling works in float64
+        rows = slice(start, start + BLOCK)
+        states[patient[rows], step[rows]] = scaler.scale(raw[rows])
     actions[patient, step] = cohort.actions
     mask[patient, step] = True
     has_next = np.append(patient[1:] == patient[:-1], False)
     here = np.flatnonzero(has_next)
-    reward = step_rewards(raw[here], raw[here + 1], study, scaler.spans)
+    blocks = (here[start : start + BLOCK] for start in range(0, len(here), BLOCK))
+    reward = np.zeros(0, dtype=np.float32)
+    reward = np.concatenate([reward, *(step_rewards(raw[b], raw[b + 1], study, scaler.spans) for b in blocks)])
     last = cohort.starts + cohort.lengths - 1
     reward += np.float32(study.terminal_coeff) * np.where(np.isin(here + 1, last), cohort.outcomes[patient[here]], 0)
     rewards[patient[here], step[here]] = reward

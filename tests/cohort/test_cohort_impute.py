@@ -76,7 +76,7 @@ def test_fast_imputation_equals_the_readable_one(data: st.DataObject, study: Stu
     cell = st.sampled_from([0.0, 1.0, NAN])
     states = data.draw(npst.arrays(np.float64, (int(lengths.sum()), 5), elements=cell))
     train = np.array(data.draw(st.lists(st.booleans(), min_size=len(lengths), max_size=len(lengths))))
-    filled, imputed = impute(states, starts, lengths, study, train)
+    filled, imputed = impute(states.T, starts, lengths, study, train)
     assert not np.isnan(filled).any()
     np.testing.assert_array_equal(imputed, np.isnan(states))
     for j in range(study.n_static, 5):
