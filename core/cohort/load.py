@@ -85,8 +85,9 @@ def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Coho
     recorded = (np.where(flags[:, j], np.float32(np.nan), stored[:, j]) for j in range(cohort.study.n_columns))
     train = _train_mask(train_patients, cohort.n_patients)
     states, imputed = impute(recorded, cohort.starts, cohort.lengths, cohort.study, train)
-    keys, *others = (cohort.frame[name].to_numpy() for name in ("traj", "step", "action", "outcome"))
-    return replace(cohort, frame=_table(keys, *others, states, cohort.study), imputed=imputed)
+    step, action, outcome = (cohort.frame[name].to_numpy() for name in ("step", "action", "outcome"))
+    frame = _table(cohort.frame["traj"].array, step, action, outcome, states, cohort.study)
+    return replace(cohort, frame=frame, imputed=imputed)
 
 
 def _build(

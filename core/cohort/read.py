@@ -17,10 +17,9 @@ from core.cohort.cohort import Origin
 from core.cohort.kept_report import read_report
 from core.cohort.origin import read_origin
 from core.cohort.report import CohortReport, Problem
-from core.cohort.sniff import MAX_BYTES, raise_for, read_content, refuse
+from core.cohort.sniff import GIB, Limits, limits_of, raise_for, read_content, refuse
 from core.cohort.values import MISSING_TEXT
 
-MAX_ROWS = 10_000_000
 MAX_COLUMNS = 2_000
 MAX_HEADER = 1 << 20  # bytes
 MAX_BROKEN_LINES = 20  # listed
@@ -47,20 +46,20 @@ def read_table(source: str | Path | IO[Any]) -> RawTable:
     Raises `CohortError` where the file is no table: missing, empty, too large, of another format, not UTF-8, cut off,
     or with rows of unequal length (each listed by row).
     """
-    content = read_content(source)
+    content, limits = read_content(source), limits_of(source)
     if content.kind == "parquet":
-        frame, metadata = _read_parquet(content.data)
+        frame, metadata = _read_parquet(content.data, limits)
         return RawTable(frame, read_origin(metadata), content.warnings, read_report(metadata))
-    frame, warnings = _read_csv(content.data)
+    frame, warnings = _read_csv(content.data, limits)
     return RawTable(frame, Origin(), content.warnings + warnings)
 
 
-def _read_parquet(data: bytes) -> tuple[pd.DataFrame, Mapping[bytes, bytes] | None]:
+def _read_parquet(data: bytes, limits: Limits) -> tuple[pd.DataFrame, Mapping[bytes, bytes] | None]:
     """The table and the schema's metadata."""
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-        _check_size(file.metadata.num_rows, len(file.schema_arrow.names), size)
+        _check_size(file.metadata.num_rows, len(file.schema_arrow.names), size, limits)
         metadata = file.schema_arrow.metadata
         frame = _columns_of(file)
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
@@ -79,15 +78,15 @@ def _columns_of(file: pq.ParquetFile) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(file.metadata.num_rows), copy=False)
 
 
-def _check_size(rows: int, columns: int, size: int) -> None:
-    if rows > MAX_ROWS:
-        refuse("too-large", f"the file has {rows:,} rows; at most {MAX_ROWS:,} are read.", "Split it.")
+def _check_size(rows: int, columns: int, size: int, limits: Limits) -> None:
+    if rows > limits.rows:
+        refuse("too-large", f"the file has {rows:,} rows; at most {limits.rows:,} are read.", "Split it.")
     if columns > MAX_COLUMNS:
         refuse(
             "too-large", f"the file has {columns:,} columns; at most {MAX_COLUMNS:,} are read.", "Drop unused columns."
         )
-    if size > MAX_BYTES:
-        refuse("too-large", f"the file unpacks to more than {MAX_BYTES / 1024**3:g} GiB.", "Split it.")
+    if size > limits.bytes:
+        refuse("too-large", f"the file unpacks to more than {limits.bytes / GIB:g} GiB.", "Split it.")
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
@@ -98,12 +97,12 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(data: bytes) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+def _read_csv(data: bytes, limits: Limits) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
     start = len(BOM) if data.startswith(BOM) else 0
     _check_text(data)
     header = re.split(rb"[\r\n]", data[start : start + MAX_HEADER], maxsplit=1)[0]
     delimiter = max(",;\t|", key=lambda mark: header.count(mark.encode()))
-    _check_size(data.count(b"\n"), header.count(delimiter.encode()) + 1, len(data))
+    _check_size(data.count(b"\n"), header.count(delimiter.encode()) + 1, len(data), limits)
     if not header.strip():
         refuse("empty-file", "the file has no header line.", "The first line must name the columns.")
     if len(header) == len(data) - start:

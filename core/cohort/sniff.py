@@ -11,7 +11,7 @@ from typing import IO, Any, Literal, NoReturn
 from core.cohort.report import CohortReport, Problem
 from core.errors import CohortError
 
-MAX_BYTES = 2 * 1024**3  # of the file, and of what a compressed file unpacks to
+GIB = 1024**3
 CHUNK = 1 << 20
 SAVE_AS = "Save the table as CSV (UTF-8), gzipped CSV or Parquet."
 FOREIGN = {  # magic bytes of what people try to upload by mistake
@@ -27,6 +27,23 @@ FOREIGN = {  # magic bytes of what people try to upload by mistake
     b"\xfd7zXZ": "an xz archive",
     b"\x28\xb5\x2f\xfd": "a zstd archive",
 }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is read: bytes of the file, and of what a compressed one unpacks to, and rows of its table."""
+
+    bytes: int
+    rows: int
+
+
+UPLOADED = Limits(2 * GIB, 10_000_000)  # a file object: somebody else's file
+OWN = Limits(32 * GIB, 100_000_000)  # a path: the file of whoever runs the program
+
+
+def limits_of(source: str | Path | IO[Any]) -> Limits:
+    """Limits for a path or a file object."""
+    return OWN if isinstance(source, (str, Path)) else UPLOADED
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +74,7 @@ def read_content(source: str | Path | IO[Any]) -> Content:
     warnings: list[Problem] = []
     packed = data[:2] == b"\x1f\x8b"
     if packed:
-        data = _unpack(data)
+        data = _unpack(data, limits_of(source).bytes)
         if not data:
             refuse("empty-file", "the gzip file unpacks to nothing.", SAVE_AS)
     for magic, what in FOREIGN.items():
@@ -80,7 +97,7 @@ def _load(source: str | Path | IO[Any]) -> tuple[str, bytes]:
             if path.is_dir():
                 refuse("no-file", f"{path} is a folder.", "Give the path of one file.")
             with path.open("rb") as file:
-                return path.name, _capped(file)
+                return path.name, _capped(file, OWN.bytes)
         except FileNotFoundError:
             refuse("no-file", f"{path} does not exist.", "Give the path of a .csv, .csv.gz or .parquet file.")
         except (OSError, ValueError) as error:
@@ -91,19 +108,19 @@ def _load(source: str | Path | IO[Any]) -> tuple[str, bytes]:
         )
     if hasattr(source, "seekable") and source.seekable():
         source.seek(0)
-    return str(getattr(source, "name", "")), _capped(source)
+    return str(getattr(source, "name", "")), _capped(source, UPLOADED.bytes)
 
 
-def _capped(file: IO[Any]) -> bytes:
-    data = file.read(MAX_BYTES + 1)
+def _capped(file: IO[Any], most: int) -> bytes:
+    data = file.read(most + 1)
     if isinstance(data, str):
         data = data.encode("utf-8")
-    if len(data) > MAX_BYTES:
-        refuse("too-large", f"the file is larger than {MAX_BYTES / 1024**3:g} GiB.", "Split it, or save it as Parquet.")
+    if len(data) > most:
+        refuse("too-large", f"the file is larger than {most / GIB:g} GiB.", "Split it, or save it as Parquet.")
     return bytes(data)
 
 
-def _unpack(data: bytes) -> bytes:
+def _unpack(data: bytes, most: int) -> bytes:
     """Gunzip (all members) with a cap on the result."""
     out, stream = io.BytesIO(), io.BytesIO(data)
     try:
@@ -114,8 +131,8 @@ def _unpack(data: bytes) -> bytes:
                     break  # padding after the last member
                 engine = zlib.decompressobj(wbits=31)
             out.write(engine.decompress(chunk, CHUNK))
-            if out.tell() > MAX_BYTES:
-                refuse("too-large", f"the file unpacks to more than {MAX_BYTES / 1024**3:g} GiB.", "Split it.")
+            if out.tell() > most:
+                refuse("too-large", f"the file unpacks to more than {most / GIB:g} GiB.", "Split it.")
     except zlib.error as error:
         refuse("broken-file", f"the gzip file is damaged ({error}).", "Compress it again, or give the plain CSV.")
     if not engine.eof:

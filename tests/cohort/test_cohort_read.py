@@ -208,14 +208,22 @@ def test_paths_that_cannot_be_read(study: StudySpec, tmp_path: Path) -> None:
             load_cohort(source, study)  # type: ignore[arg-type]
 
 
-def test_caps_on_bytes_rows_and_columns(table: pd.DataFrame, study: StudySpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_module, "MAX_ROWS", 10)
+def _saved(folder: Path, data: bytes) -> Path:
+    path = folder / "cohort.csv"
+    path.write_bytes(data)
+    return path
+
+
+def test_caps_on_bytes_rows_and_columns(
+    table: pd.DataFrame, study: StudySpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sniff, "UPLOADED", sniff.Limits(sniff.UPLOADED.bytes, 10))
     assert "at most 10" in refused(parquet(table), "too-large", study)
     assert "at most 10" in refused(csv(table), "too-large", study)
-    monkeypatch.setattr(read_module, "MAX_ROWS", 1000)
+    assert load_cohort(_saved(tmp_path, csv(table)), study).n_patients == 4  # one's own file has other limits
+    monkeypatch.setattr(sniff, "UPLOADED", sniff.Limits(2000, 1000))
     monkeypatch.setattr(read_module, "MAX_COLUMNS", 5)
-    assert "columns" in refused(parquet(table), "too-large", study)
-    monkeypatch.setattr(sniff, "MAX_BYTES", 2000)
+    assert "columns" in refused(csv(table), "too-large", study)
     assert "larger than" in refused(b"x" * 2001, "too-large", study)
     assert "unpacks to more than" in refused(gzip.compress(b"x" * 100_000), "too-large", study)
 
