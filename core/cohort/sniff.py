@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,8 @@ def _load(source: str | Path | IO[Any]) -> tuple[str, bytes]:
             if path.is_dir():
                 refuse("no-file", f"{path} is a folder.", "Give the path of one file.")
             with path.open("rb") as file:
-                return path.name, _capped(file, OWN.bytes)
+                _check_bytes(os.fstat(file.fileno()).st_size, OWN.bytes)
+                return path.name, file.read()
         except FileNotFoundError:
             refuse("no-file", f"{path} does not exist.", "Give the path of a .csv, .csv.gz or .parquet file.")
         except (OSError, ValueError) as error:
@@ -115,9 +117,13 @@ def _capped(file: IO[Any], most: int) -> bytes:
     data = file.read(most + 1)
     if isinstance(data, str):
         data = data.encode("utf-8")
-    if len(data) > most:
-        refuse("too-large", f"the file is larger than {most / GIB:g} GiB.", "Split it, or save it as Parquet.")
+    _check_bytes(len(data), most)
     return bytes(data)
+
+
+def _check_bytes(size: int, most: int) -> None:
+    if size > most:
+        refuse("too-large", f"the file is larger than {most / GIB:g} GiB.", "Split it, or save it as Parquet.")
 
 
 def _unpack(data: bytes, most: int) -> bytes:
