@@ -85,11 +85,23 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--clusters", type=positive, help="K (default: the run's)")
     verb.add_argument("--lambda", dest="lambda_", type=float, help="lambda (default: the run's)")
     verb.add_argument("--mode", choices=("prospective", "retrospective"), help="default: the run's")
+    verb.add_argument(
+        "--clinicians",
+        choices=("auto", "own", "development"),
+        default="auto",
+        help="on another cohort: divide by its own clinicians' habits (auto: where it is large enough) or by those of "
+        "the run's development cohort",
+    )
     verb.set_defaults(function=evaluate)
 
     verb = verbs.add_parser("experiment", help="presets x repeats with external validation, ending with tables")
     verb.add_argument("name", help="a file in data/presets/experiments by its name, or the path of a TOML file")
     verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
+    verb.add_argument(
+        "--publish",
+        action="store_true",
+        help="in the end write what it found about settings and estimators to data/reference, where the pages quote it",
+    )
     verb.set_defaults(function=experiment)
 
     verb = verbs.add_parser("sweep", help="n_clusters x lambda x seeds x presets on a cohort file, one row a cell")
@@ -181,12 +193,12 @@ def evaluate(options: argparse.Namespace) -> None:
 
     view = RunView(options.run)
     cohort = load_cohort(options.cohort, view.study)
-    result = evaluate_run(view, cohort, options.clusters, options.lambda_, options.mode)
+    result = evaluate_run(view, cohort, options.clusters, options.lambda_, options.mode, options.clinicians)
     write_json(options.out, result)
     for name, values in result["policies"].items():
         value, low, high, ess = (values["phwdr"][key] for key in ("value", "low", "high", "ess"))
-        print(f"{name:<16} PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}")
-    print(f"{options.out}: {result['cohort']['note']}")
+        print(f"{name:<16} PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {values['support']}")
+    print(f"{options.out}: {result['cohort']['note']} {result['cohort']['clinicians_note']}")
 
 
 def experiment(options: argparse.Namespace) -> None:
@@ -194,6 +206,12 @@ def experiment(options: argparse.Namespace) -> None:
 
     signal.signal(signal.SIGTERM, _terminate)
     print_steps(run_experiment(options.name, jobs=options.jobs))
+    if options.publish:
+        from core.experiments.choice_evidence import publish_evidence
+        from core.experiments.run import experiment_folder
+
+        for path in publish_evidence(experiment_folder(options.name)):
+            print(path)
 
 
 def sweep(options: argparse.Namespace) -> None:

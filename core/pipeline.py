@@ -22,7 +22,7 @@ from core.files import remove_parts, write_array, write_arrays, write_json, writ
 from core.runs.baselines import train_baselines
 from core.runs.clinicians import behavior_arrays
 from core.runs.compare import compare_policies, policy_keys, recorded_survival
-from core.runs.config import NO_ENCODER, RunConfig, load_preset
+from core.runs.config import NO_ENCODER, Clinicians, RunConfig, load_preset
 from core.runs.foreign import ForeignStays
 from core.runs.frontier import frontier_truth
 from core.runs.jobs import RUNS
@@ -76,8 +76,12 @@ def evaluate_run(
     n_clusters: int | None = None,
     lambda_: float | None = None,
     mode: str | None = None,
+    clinicians: Clinicians = "auto",
 ) -> dict[str, dict]:
-    """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one."""
+    """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one.
+
+    clinicians: on a foreign cohort, whose habits the estimates divide by (see `ForeignStays`).
+    """
     n_clusters = n_clusters or view.phenotypes.n_clusters
     lambda_ = view.config.fusion.lambda_ if lambda_ is None else lambda_
     mode = mode or view.config.fusion.mode
@@ -87,7 +91,7 @@ def evaluate_run(
         raise RunError(f"the run has no K = {n_clusters}; choose one of {', '.join(map(str, view.k_values))}.")
     # the run keeps its cohort with values imputed anew, which is the same patients under another hash
     own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
-    stays = view if own else ForeignStays(view, cohort)
+    stays = view if own else ForeignStays(view, cohort, clinicians)
     patients = view.split.test if own else np.arange(cohort.n_patients)
     keys = policy_keys([n_clusters], [lambda_], [mode])
     names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
@@ -96,7 +100,8 @@ def evaluate_run(
     if own:
         table = view.with_truth(table)
     settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
-    return metrics_document(table, cohort, patients, view.manifest, own, settings)
+    treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
+    return metrics_document(table, cohort, patients, view.manifest, own, settings, treated_by)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:

@@ -1,10 +1,12 @@
-"""Learn: each idea on one screen, with a toy to move, its equation, and the function that the engine runs."""
+"""Learn: each idea on one screen, with a toy to move, its equation, and the function that the engine runs; and what
+true values say about the settings."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.components.frame import page
+from pages.components.learn_choice import settings
 from pages.components.learn_toys import attention, clusters, dueling, fusion, weights
 
 IDEAS = {
@@ -13,12 +15,17 @@ IDEAS = {
     "Dueling Q": dueling,
     "Fusion λ": fusion,
     "Importance weights": weights,
+    "Settings": settings,
 }
 
 
 def main() -> None:
     """Draw the page."""
-    page("Learn", "Five ideas behind the app, each with a toy. Ask before you move a slider, then look.")
+    page(
+        "Learn",
+        "Five ideas behind the app, each with a toy. Ask before you move a slider, then look. And what the evidence "
+        "says about the settings.",
+    )
     idea = st.segmented_control(
         "Idea",
         list(IDEAS),

@@ -13,8 +13,9 @@ import pytest
 
 from core.cohort import load_cohort, make_cohort, simulate_cohort
 from core.errors import ConfigError, RunError
-from core.evaluation import phwis, propensities
+from core.evaluation import phwis, propensities, reliability
 from core.pipeline import STAGES, evaluate_run, run_study
+from core.runs.clinicians import own_behavior
 from core.runs.config import load_preset
 from core.runs.foreign import ForeignStays
 from core.runs.remembered import remembered
@@ -159,6 +160,48 @@ def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunVie
         )
     for policy in ("clinician", "phenotype-0"):
         np.testing.assert_allclose(computed.fqe_q(policy, k)[mask], view.fqe_q(policy, k)[mask], atol=1e-3)
+
+
+def test_estimates_abroad_divide_by_what_clinicians_there_do(view: RunView) -> None:
+    """The cohort's own clinicians are nearer to the truth that generated it than those of the run's cohort."""
+    foreign, truth = simulate_cohort("eicu", 150, seed=9)
+    errors, curves = {}, {}
+    for asked in ("own", "development"):
+        stays = ForeignStays(view, foreign, asked)
+        mask, actions = stays.trajectories.mask, stays.trajectories.actions
+        errors[asked] = np.abs(stays.behavior[mask] - truth.action_probs[mask]).sum(axis=-1).mean()
+        curves[asked] = reliability(stays.behavior[mask], actions[mask])
+    assert errors["own"] < errors["development"]
+    assert curves["own"].error < curves["development"].error
+    assert curves["own"].log_loss < curves["development"].log_loss
+    # On its own habits the cohort's mean return is what PHWIS gives its clinicians.
+    returns = stays.trajectories.rewards.astype(np.float64) @ 0.99 ** np.arange(mask.shape[1])
+    document = evaluate_run(view, foreign)
+    assert document["policies"]["clinician"]["phwis"]["value"] == pytest.approx(returns.mean(), rel=1e-4)
+    assert document["cohort"]["clinicians"] == "own"
+    assert "development cohort" in evaluate_run(view, foreign, clinicians="development")["cohort"]["clinicians_note"]
+
+
+def test_a_choice_abroad_is_no_evidence_for_itself(view: RunView) -> None:
+    """What one person was given, in any of the stays, leaves that person's own probabilities as they are."""
+    foreign, _ = simulate_cohort("eicu", 60, seed=9)
+    stays = ForeignStays(view, foreign, "own")
+    persons = np.arange(foreign.n_patients) // 2  # two stays each
+    before = own_behavior(view, stays.trajectories, persons)
+    actions = stays.trajectories.actions.copy()
+    actions[:2] = (actions[:2] + 1) % view.study.n_actions
+    after = own_behavior(view, replace(stays.trajectories, actions=actions), persons)
+    np.testing.assert_array_equal(after[:2], before[:2])
+    assert (after[2:] != before[2:]).any()
+
+
+def test_a_small_cohort_cannot_tell_what_its_clinicians_do(view: RunView) -> None:
+    few, _ = simulate_cohort("eicu", 12, seed=9)
+    assert ForeignStays(view, few).clinicians == "development"
+    assert ForeignStays(view, few, "own").clinicians == "own"
+    alone, _ = simulate_cohort("eicu", 1, seed=9)
+    with pytest.raises(RunError, match="single patient"):
+        ForeignStays(view, alone, "own")
 
 
 def digest(folder: Path) -> dict[str, str]:

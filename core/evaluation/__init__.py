@@ -20,7 +20,7 @@ from core.evaluation.policies import (
     zero_drug_policy,
 )
 from core.evaluation.recorded import Recorded
-from core.evaluation.support import Light, Support, support_grade, support_light
+from core.evaluation.support import Light, Support, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
 from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many
 from core.evaluation.wis import per_decision_wis, wdr, wis
@@ -61,7 +61,6 @@ __all__ = [
     "reliability",
     "state_values",
     "step_excess",
-    "support_grade",
     "support_light",
     "survival_curve",
     "unsupported_share",

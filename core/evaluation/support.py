@@ -64,12 +64,6 @@ def support_light(
     return Light("weak" if doubts else "supported", tuple(doubts))
 
 
-def support_grade(ess: float, n: int, zero_weight: float, max_weight: float, ess_floor: float) -> Support:
-    """The grade by weights alone: ESS of n stays, share of stays with ratio 0, largest weight (both 0..1)."""
-    weighted = OPEResult(math.nan, math.nan, math.nan, n, ess, zero_weight, max_weight, "")
-    return support_light(weighted, ess_floor).grade
-
-
 def apart(weighted: OPEResult, others: Sequence[OPEResult]) -> float:
     """Range of the estimates in widths of the first one's interval; NaN where either is not known."""
     values = [result.value for result in (weighted, *others) if math.isfinite(result.value)]

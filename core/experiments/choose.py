@@ -1,18 +1,18 @@
-"""Which settings give better policies in truth: epochs x lambda x temperature x soft, greedy or epsilon-soft.
+"""Which settings give better policies in truth: epochs x batch size x lambda x temperature x soft or greedy.
 
-On simulated tuning cohorts whose seeds are not the report's. Only epochs need new training; all else is rolled out in
-the simulator from the same agents, every policy on the same fresh patients. Prospective policies alone: retrospective
-ones weigh phenotypes by the whole stay, so they cannot act and have no true value.
+On simulated tuning cohorts whose seeds are not the report's. Only epochs and batch sizes need new training, of the
+agents alone: a seed's encoder and the policies to compare with are trained once, in its first variant. All else is
+rolled out in the simulator from the same agents, every policy on the same fresh patients. Prospective policies alone:
+retrospective ones weigh phenotypes by the whole stay, so they cannot act and have no true value.
 
-Columns: seed, epochs (of the phenotype agents), policy, kind (soft, greedy, epsilon E; "own" for policies that the run
-itself rolled out), temperature, lambda_, true_value, true_se, true_survival, true_survival_se, gain (over the
-clinicians of that seed).
+Columns: seed, epochs and batch_size (of the phenotype agents), policy, kind (soft, greedy, epsilon E; "own" for
+policies that the run itself rolled out), temperature, lambda_, true_value, true_se, true_survival, true_survival_se,
+gain (over the clinicians of that seed).
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,16 +31,16 @@ from core.files import read_json, read_table, write_json, write_table
 from core.fusion import fuse, fusion_weights
 from core.pipeline import run_study
 from core.rng import derive_seed
-from core.runs.config import FOREST, NO_ENCODER, load_preset
+from core.runs.config import RunConfig, load_preset
 from core.runs.stays import PolicyKey
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 from core.types import Progress
 
 FOLDER, TABLE, RECORD = "choice", "choices.parquet", "choice.json"
-CANDIDATE = ["policy", "kind", "temperature", "lambda_", "epochs"]  # what names one
+Variant = tuple[int, int]  # epochs and batch size of the agents
 # True values depend neither on the estimates nor on other K: these are made cheap. The one policy made from a critic,
-# the softmax of Q*, is left out, since it would be that of a forest of two trees.
+# the softmax of Q*, is not compared, since it would be that of a forest of two trees.
 CHEAP = {
     "phenotypes.k_min": 3,
     "phenotypes.k_max": 3,
@@ -71,31 +71,48 @@ def run_choice(settings: ChoiceSettings, folder: Path, jobs: int = 0) -> Iterato
     if not settings.seeds:
         return
     _open(folder, settings)
-    tasks = list(itertools.product(settings.seeds, settings.epochs))
-    missing = [task for task in tasks if not _part(folder, *task).is_file()]
-    done = len(tasks) - len(missing)
-    yield Progress("choice", done, len(tasks), f"{done} of {len(tasks)} tuning runs were there")
-    for seed, epochs in in_parallel(tuning_run, [(settings, folder, *task) for task in missing], jobs):
+    parts = [_part(folder, seed, variant) for seed in settings.seeds for variant in variants(settings)]
+    missing = [seed for seed in settings.seeds if not all(_part(folder, seed, v).is_file() for v in variants(settings))]
+    total, done = len(settings.seeds), len(settings.seeds) - len(missing)
+    yield Progress("choice", done, total, f"{done} of {total} tuning seeds were there")
+    for seed in in_parallel(tune, [(settings, folder, seed) for seed in missing], jobs):
         done += 1
-        yield Progress("choice", done, len(tasks), f"tuning seed {seed}, {epochs} epochs done")
-    tables = [read_table(_part(folder, *task)) for task in tasks]
-    write_table(folder / TABLE, pd.concat(tables, ignore_index=True))
+        yield Progress("choice", done, total, f"tuning seed {seed} done")
+    write_table(folder / TABLE, pd.concat([read_table(part) for part in parts], ignore_index=True))
 
 
-def tuning_run(settings: ChoiceSettings, folder: Path, seed: int, epochs: int) -> tuple[int, int]:
-    """One run on one tuning cohort, and the true value of every candidate made from its agents."""
+def variants(settings: ChoiceSettings) -> list[Variant]:
+    """What needs agents of its own; the first also trains the encoder and the policies to compare with."""
+    return list(itertools.product(settings.epochs, settings.batch_sizes))
+
+
+def tune(settings: ChoiceSettings, folder: Path, seed: int) -> int:
+    """All variants on one tuning cohort, and the true value of every candidate made from their agents."""
     cohort, _ = simulate_cohort("mimic-iv", settings.patients, seed)
-    changed = {**CHEAP, **settings.overrides, "run.seed": seed, "agents.epochs": epochs}
-    changed["evaluation.truth_patients"] = settings.truth_patients
-    run = folder / FOLDER / f"{seed}-{epochs}"
-    for _ in run_study(cohort, load_preset(settings.preset, as_text(changed)), run, name=f"Tuning {seed}, {epochs}"):
-        pass
-    view = RunView(run)
-    table = pd.DataFrame([*_own(view), *_candidates(view, settings)]).assign(seed=seed, epochs=epochs)
-    clinicians = table.loc[table["policy"] == "clinician", "true_value"].iloc[0]
-    table["gain"] = table["true_value"] - clinicians
-    write_table(_part(folder, seed, epochs), table)
-    return seed, epochs
+    for variant in variants(settings):
+        if _part(folder, seed, variant).is_file():
+            continue
+        run, name = _run(folder, seed, variant), f"Tuning {seed}, {variant[0]} epochs, batches of {variant[1]}"
+        for _ in run_study(cohort, tuning_config(settings, folder, seed, variant), run, name=name):
+            pass
+        view = RunView(run)
+        table = pd.DataFrame([*_own(view), *_candidates(view, settings)])
+        table = table.assign(seed=seed, epochs=variant[0], batch_size=variant[1])
+        clinicians = table.loc[table["policy"] == "clinician", "true_value"].iloc[0]
+        table["gain"] = table["true_value"] - clinicians
+        write_table(_part(folder, seed, variant), table)
+    return seed
+
+
+def tuning_config(settings: ChoiceSettings, folder: Path, seed: int, variant: Variant) -> RunConfig:
+    """Settings of one run. Variants after a seed's first take over its encoder, and compare with nothing more."""
+    changed = {**CHEAP, **settings.overrides, "run.seed": seed, "evaluation.truth_patients": settings.truth_patients}
+    changed |= {"agents.epochs": variant[0], "agents.batch_size": variant[1]}
+    first = variants(settings)[0]
+    if variant != first:
+        encoder = _run(folder, seed, first) / "encoder"
+        changed |= {"run.encoder_folder": str(encoder.resolve()), "baselines.enabled": False}
+    return load_preset(settings.preset, as_text(changed))
 
 
 def _own(view: RunView) -> Iterator[dict[str, Any]]:
@@ -144,123 +161,23 @@ def kind_name(epsilon: float | None) -> str:
     return f"epsilon {epsilon:g}" if epsilon else "greedy"
 
 
-def _comparable(choices: pd.DataFrame) -> pd.DataFrame:
-    """Each policy once for each way it was trained: epochs are NaN for those that `agents.epochs` does not train (the
-    simple ones, and the baselines, whose epochs are their own), and Q* from a forest made cheap is left out."""
-    varied = choices["policy"].str.startswith("phenotype-")
-    varied |= choices["policy"].isin(("fused", "single-expert", NO_ENCODER))
-    table = choices.assign(epochs=choices["epochs"].where(varied).astype(float))[choices["policy"] != FOREST]
-    return table.drop_duplicates(["seed", *CANDIDATE], ignore_index=True)
+def _run(folder: Path, seed: int, variant: Variant) -> Path:
+    return folder / FOLDER / f"{seed}-{variant[0]}-{variant[1]}"
 
 
-def choice_table(choices: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean over tuning seeds of every candidate, best first; epochs None where the policy does not depend on them.
-
-    se: of the mean over seeds, from their spread or their roll-outs, whichever is larger.
-    """
-    rows = []
-    for values, part in _comparable(choices).groupby(CANDIDATE, sort=False, dropna=False):
-        n, epochs = len(part), part["epochs"].iloc[0]
-        rows.append(
-            {
-                **dict(zip(CANDIDATE, values, strict=True)),
-                "epochs": int(epochs) if math.isfinite(epochs) else None,
-                "seeds": n,
-                "true_value": float(part["true_value"].mean()),
-                "se": _se(part["true_value"], part["true_se"]),
-                "gain": float(part["gain"].mean()),
-                "gain_se": _se(part["gain"], math.sqrt(2) * part["true_se"]),
-                "true_survival_percent": float(100 * part["true_survival"].mean()),
-            }
-        )
-    return sorted(rows, key=lambda row: -row["true_value"])
-
-
-def findings(choices: pd.DataFrame, settings: ChoiceSettings) -> list[str]:
-    """Does fusion beat the clinicians, its ingredients and the best single agent? One sentence each, with its basis."""
-    defaults, choices = load_preset(settings.preset), _comparable(choices)
-    rows = choice_table(choices)
-    fused = [row for row in rows if row["policy"] == "fused"]
-    n, seeds = settings.truth_patients, len(settings.seeds)
-    said = [
-        f"Tuning: {seeds} simulated cohorts of {settings.patients:,} patients (seeds {_listed(settings.seeds)}), "
-        f"preset {settings.preset}, {n:,} fresh patients behind each true value. The best of {len(fused)} candidates "
-        "is the best by chance in part, so its value is too high by an unknown amount. Retrospective fusion cannot be "
-        "rolled out and is not among them."
-    ]
-    if not fused:
-        return said
-    best = fused[0]
-    said.append(f"Best candidate: {_describe(best)}, true value {best['true_value']:.2f} (SE {best['se']:.2f}).")
-    own = defaults.agents
-    at = [
-        row
-        for row in fused
-        if (row["kind"], row["temperature"], row["lambda_"], row["epochs"])
-        == ("soft", own.temperature, defaults.fusion.lambda_, own.epochs)
-    ]
-    for name, row in (("best candidate", best), *(("preset's default", row) for row in at)):
-        said += [f"The {name} {_against(choices, row, other)}" for other in ("clinician", "ingredient", "agent")]
-    return said
-
-
-def _against(choices: pd.DataFrame, row: dict[str, Any], other: str) -> str:
-    """One paired comparison over seeds of a fused candidate with the clinicians, its ingredients, or any one agent."""
-    mine = choices[_is(choices, row)].set_index("seed")
-    same = choices[(choices["kind"] == "own") & ((choices["epochs"] == row["epochs"]) | choices["epochs"].isna())]
-    if other == "clinician":
-        rivals, name = same[same["policy"] == "clinician"], "the clinicians"
-    elif other == "ingredient":
-        rivals, name = same[same["policy"].str.startswith("phenotype-")], "the best of its own agents"
-    else:
-        apart = ("clinician", "random", "zero-drug", "single-expert", NO_ENCODER)
-        rivals, name = same[~same["policy"].isin(apart)], "the best single agent of all"
-    best = rivals.loc[rivals.groupby("seed")["true_value"].idxmax()].set_index("seed")
-    if best.empty:
-        return f"was not compared with {name}."
-    gap = (mine["true_value"] - best["true_value"]).dropna()
-    se = _se(gap, np.sqrt(mine["true_se"] ** 2 + best["true_se"] ** 2).reindex(gap.index))
-    far = abs(gap.mean()) > 2 * se
-    verdict = ("beats" if gap.mean() > 0 else "loses against") if far else "cannot be told from"
-    return f"{verdict} {name}: difference {gap.mean():+.2f} (SE {se:.2f}, {len(gap)} seeds)."
-
-
-def _is(choices: pd.DataFrame, row: dict[str, Any]) -> pd.Series:
-    same = pd.Series(True, index=choices.index)
-    for key in CANDIDATE:
-        same &= choices[key] == row[key]
-    return same
-
-
-def _describe(row: dict[str, Any]) -> str:
-    return f"{row['kind']}, lambda {row['lambda_']:g}, temperature {row['temperature']:g}, {row['epochs']} epochs"
-
-
-def _se(values: pd.Series, errors: pd.Series) -> float:
-    """Standard error of a mean over seeds: from their spread or from their roll-outs, whichever is larger, since the
-    spread of few seeds may be small by chance."""
-    n = len(values)
-    if not n:
-        return math.nan
-    spread = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
-    return max(spread, math.sqrt(float((errors**2).sum())) / n)
-
-
-def _listed(seeds: tuple[int, ...]) -> str:
-    return ", ".join(map(str, seeds))
-
-
-def _part(folder: Path, seed: int, epochs: int) -> Path:
-    return folder / FOLDER / f"{seed}-{epochs}.parquet"
+def _part(folder: Path, seed: int, variant: Variant) -> Path:
+    return _run(folder, seed, variant).with_suffix(".parquet")
 
 
 def _open(folder: Path, settings: ChoiceSettings) -> None:
-    """Refuse a folder whose choice was made over another grid; more seeds and epochs may be added."""
+    """Refuse a folder whose choice was made over another grid; more seeds, epochs and batch sizes may be added."""
     given = settings.model_dump(mode="json")
     path = folder / FOLDER / RECORD
     if path.is_file():
         stored = read_json(path)
-        changed = [key for key in given if key not in ("seeds", "epochs") and stored.get(key) != given[key]]
+        changed = [
+            key for key in given if key not in ("seeds", "epochs", "batch_sizes") and stored.get(key) != given[key]
+        ]
         if changed:
             raise RunError(
                 f"{path.parent} holds a choice over another grid ({', '.join(changed)}); move that folder away."

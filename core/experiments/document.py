@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from core.experiments import tables as make
+from core.experiments.choice_tables import choice_table, findings
 from core.experiments.choose import TABLE as CHOICES
-from core.experiments.choose import choice_table, findings
 from core.experiments.estimator_summary import markdown as lab_markdown
 from core.experiments.published import COHORTS
 from core.experiments.repeats import RECORD, TABLE
@@ -31,14 +31,22 @@ RETROSPECTIVE = (
     "A retrospective policy weighs phenotypes by the whole stay, which nobody has while treating; it can be estimated "
     "but not rolled out, so it has no true value."
 )
-ABROAD = (
-    "On the external cohort the clinicians' probabilities, which every estimate divides by, are those of similar "
-    "training states of the development cohort. Where clinicians abroad dose otherwise, PHWIS and PHWDR are biased, "
-    "and neither their intervals nor the ESS show it."
-)
+ABROAD = {
+    "own": (
+        "On the external cohort the clinicians' probabilities, which every estimate divides by, are those of the "
+        "cohort's own clinicians in similar states of its other patients; policies and critics come from the "
+        "development cohort."
+    ),
+    "development": (
+        "On the external cohort the clinicians' probabilities, which every estimate divides by, are those of similar "
+        "training states of the development cohort. Where clinicians abroad dose otherwise, PHWIS and PHWDR are "
+        "biased, and neither their intervals nor the ESS show it."
+    ),
+}
 EFFECTIVE = (
     "ESS is the effective sample size of PHWIS, in patients; an estimate that rests on few of them is no evidence. "
-    "'Not supported' counts the repeats whose ESS is below the run's floor."
+    "'Supported' counts the repeats whose estimate the records support (yes), support weakly, or do not support (no), "
+    "by ESS, weights, rare doses and disagreement of the estimators; of a difference, the worse of its two policies."
 )
 LAB = "lab"  # the estimator lab's folder
 TABLES_JSON, TABLES_MD = "tables.json", "tables.md"
@@ -107,7 +115,8 @@ def statements(settings: ExperimentSettings, table: pd.DataFrame) -> list[str]:
     if tested < SMALL:
         said.append(f"Some values here rest on {tested} test patients: too few for any conclusion.")
     changes = [sentence for preset in settings.presets if (sentence := _changes(settings, preset))]
-    abroad = [ABROAD] if settings.external is not None else []
+    external = table[table["cohort"] == "external"]
+    abroad = [ABROAD[name] for name in external["clinicians"].unique()] if len(external) else []
     return [*said, *abroad, RETROSPECTIVE, EFFECTIVE, *changes]
 
 
@@ -193,17 +202,21 @@ def shown(value: Any, digits: int) -> str:
     return f"{value:.{digits}f}" if known(value) else ""
 
 
-def _of_repeats(row: Row) -> str:
-    return f"{row['not_supported']} of {row['repeats']}"
+def _grades(row: Row) -> str:
+    """Repeats of each grade: "3 yes, 1 weak, 1 no"."""
+    counts = ((row["supported"], "yes"), (row["weak"], "weak"), (row["not_supported"], "no"))
+    return ", ".join(f"{count} {word}" for count, word in counts if count)
 
 
 NAME: Column = ("policy", text("name"))
+SUPPORT: Column = ("supported", _grades)
 CHOICE: list[Column] = [
     ("policy", text("policy")),
     ("kind", text("kind")),
     ("lambda", number("lambda_")),
     ("temperature", number("temperature")),
     ("epochs", number("epochs", 0)),
+    ("batch size", number("batch_size", 0)),
     ("true value", number("true_value")),
     ("SE", number("se")),
     ("gain over clinicians", number("gain")),
@@ -214,6 +227,7 @@ TESTS: list[Column] = [
     NAME,
     ("estimator", lambda row: row["estimator"].upper()),
     ("difference", spread("difference")),
+    SUPPORT,
     ("p, t", number("p_t", 4)),
     ("p, corrected t", number("p_corrected", 4)),
     ("p, sign-flip", number("p_flip", 4)),
@@ -231,7 +245,7 @@ SECTIONS: list[tuple[str, str, list[Column]]] = [
             ("PHWDR", spread("phwdr")),
             ("expected survival, %", spread("esr_percent", 1)),
             ("mean ESS", number("ess_mean", 1)),
-            ("not supported", _of_repeats),
+            SUPPORT,
             ("published PHWIS", spread("published_phwis")),
             ("published PHWDR", spread("published_phwdr")),
             ("published survival, %", spread("published_esr_percent")),
@@ -245,6 +259,7 @@ SECTIONS: list[tuple[str, str, list[Column]]] = [
             ("true value", spread("true_value")),
             ("SE", number("true_se")),
             ("true survival, %", spread("true_survival_percent", 1)),
+            SUPPORT,
             ("PHWIS", number("phwis_mean")),
             ("its error", number("phwis_error")),
             ("interval holds the truth", covers("phwis_covers")),
@@ -264,6 +279,7 @@ SECTIONS: list[tuple[str, str, list[Column]]] = [
             ("estimator", lambda row: row["estimator"].upper()),
             ("value without", spread("without")),
             ("added by the part", spread("added")),
+            SUPPORT,
             ("published", number("published_added")),
         ],
     ),

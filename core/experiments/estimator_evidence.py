@@ -1,7 +1,8 @@
 """What the estimator lab measured, in short: the file that pages quote beside every estimate.
 
 `data/reference/estimator_evidence.json` is made from a lab on report seeds by
-`python -m core.experiments.estimator_evidence LAB_FOLDER`; no number in it is written by hand.
+`python -m core.experiments.estimator_evidence LAB_FOLDER`, or with an experiment's other findings by
+`python -m core experiment NAME --publish`; no number in it is written by hand.
 """
 
 from __future__ import annotations
@@ -109,13 +110,19 @@ def _supported_note(estimator: str, evidence: Row) -> str:
     return ""
 
 
+def publish(summary: Path, date: str) -> Path:
+    """Quote a lab by its summary.json: write the file that pages read."""
+    write_json(PATH, make_evidence(read_json(summary), date))
+    load_evidence.cache_clear()
+    return PATH
+
+
 def main(arguments: list[str]) -> int:
-    """Quote a lab: write the file that pages read."""
+    """Quote the lab in a folder."""
     if len(arguments) != 1:
         print("usage: python -m core.experiments.estimator_evidence LAB_FOLDER", file=sys.stderr)
         return 2
-    summary = read_json(Path(arguments[0]) / "summary.json")
-    write_json(PATH, make_evidence(summary, datetime.now(UTC).date().isoformat()))
+    publish(Path(arguments[0]) / "summary.json", datetime.now(UTC).date().isoformat())
     return 0
 
 

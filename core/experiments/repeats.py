@@ -6,8 +6,9 @@ computed twice, so the same call resumes an experiment that was cut short.
 
 Columns of the table: preset, repeat, cohort (development, external), like, simulated, then those of
 `core.runs.compare`, max_probability, distance_from_uniform and distance_from_clinicians (total variation, mean over
-steps), true_value, true_se, true_survival, true_survival_se (where known), and own_mode (the policy's mode is the
-preset's, or it has none).
+steps), true_value, true_se, true_survival, true_survival_se (where known), clinicians (whose habits the estimates
+divide by: the cohort's own, or those of the development cohort), and own_mode (the policy's mode is the preset's, or it
+has none).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,21 @@ def run_repeats(settings: ExperimentSettings, name: str, root: Path = EXPERIMENT
     """Compute all cells that are missing and write evaluations.parquet; `RunError` where the folder holds others."""
     folder = root / name
     _open(folder, settings, name)
-    cells = [(preset, repeat) for repeat in settings.repeats for preset in settings.presets]
+    cells = asked_cells(settings)
     missing = [cell for cell in cells if not cell_table(folder, *cell).is_file()]
     done = len(cells) - len(missing)
     yield Progress("cells", done, len(cells), f"{done} of {len(cells)} cells were there")
     for preset, repeat in in_parallel(run_cell, [(settings, folder, *cell) for cell in missing], jobs):
         done += 1
+        _record(folder, settings, name)
         yield Progress("cells", done, len(cells), f"preset {preset}, repeat {repeat} done")
     tables = [read_table(cell_table(folder, *cell)) for cell in cells]
     write_table(folder / TABLE, pd.concat(tables, ignore_index=True))
-    _record(folder, settings, name, cells)
+
+
+def asked_cells(settings: ExperimentSettings) -> list[tuple[str, int]]:
+    """(preset, repeat) of every cell that the settings ask for."""
+    return [(preset, repeat) for repeat in settings.repeats for preset in settings.presets]
 
 
 def run_cell(settings: ExperimentSettings, folder: Path, preset: str, repeat: int) -> tuple[str, int]:
@@ -75,7 +81,7 @@ def _abroad(view: RunView, settings: ExperimentSettings) -> pd.DataFrame:
     if source is None:
         return pd.DataFrame()
     cohort = source.cohort()
-    table = external_values(view, cohort, source.lambda_, settings.modes, source.truth_patients)
+    table = external_values(view, cohort, source.lambda_, settings.modes, source.truth_patients, source.clinicians)
     return _label(table, cohort, "external")
 
 
@@ -104,11 +110,12 @@ def _open(folder: Path, settings: ExperimentSettings, name: str) -> None:
                 f"{folder} holds an experiment with other settings ({', '.join(changed)}); rename the settings' file, "
                 "or move the folder away."
             )
-    _record(folder, settings, name, [])
+    _record(folder, settings, name)
 
 
-def _record(folder: Path, settings: ExperimentSettings, name: str, cells: Sequence[tuple[str, int]]) -> None:
-    """experiment.json: settings, machine, and of each cell the data, the seconds and the versions."""
+def _record(folder: Path, settings: ExperimentSettings, name: str) -> None:
+    """experiment.json: settings, machine, and of each cell that is done the data, the seconds and the versions."""
+    cells = [cell for cell in asked_cells(settings) if cell_table(folder, *cell).is_file()]
     document: dict[str, Any] = {
         "name": name,
         "written": now(),

@@ -22,7 +22,7 @@ def run_experiment(name: str, root: Path = EXPERIMENTS, jobs: int = 0) -> Iterat
     The tables are written as soon as the repeats are done, and again after each further part.
     """
     settings = load_settings(name)
-    folder = root / Path(name).stem
+    folder = experiment_folder(name, root)
     with hold(folder):
         remove_parts(folder)
         yield from run_repeats(settings, folder.name, root, jobs)
@@ -32,6 +32,11 @@ def run_experiment(name: str, root: Path = EXPERIMENTS, jobs: int = 0) -> Iterat
         yield from _lab(settings.lab, folder)
         write_tables(folder)
         yield Progress("tables", 1, 1, f"Tables in {folder}")
+
+
+def experiment_folder(name: str, root: Path = EXPERIMENTS) -> Path:
+    """Where the experiment of a settings file is kept."""
+    return root / Path(name).stem
 
 
 def _lab(lab: LabSettings, folder: Path) -> Iterator[Progress]:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from core.cohort import Cohort, load_cohort, simulate_cohort
 from core.config import Config
 from core.errors import ConfigError
-from core.runs.config import PRESETS, Mode, RunConfig, load_preset
+from core.runs.config import PRESETS, Clinicians, Mode, RunConfig, load_preset
 from core.runs.jobs import RUNS
 
 EXPERIMENTS = RUNS.parent / "experiments"  # beside the runs
@@ -48,6 +48,7 @@ class ExternalSource(CohortSource):
 
     lambda_: float = Field(9.0, ge=0, description="Sharpness of fusion on this cohort")
     truth_patients: int = Field(0, ge=0, description="Simulated patients behind each true value there; 0: no truth")
+    clinicians: Clinicians = Field("auto", description="Whose habits the estimates there divide by")
 
 
 class LabSettings(Config):
@@ -68,6 +69,7 @@ class ChoiceSettings(Config):
     patients: int = Field(1000, ge=30, description="Patients of each tuning cohort")
     preset: Preset = Field("standard", description="Settings that are varied")
     epochs: tuple[int, ...] = Field((10,), min_length=1, description="Epochs of the agents")
+    batch_sizes: tuple[int, ...] = Field((256,), min_length=1, description="Transitions per update of the agents")
     lambdas: tuple[float, ...] = Field((0.0, 1.0, 4.0, 15.0), min_length=1, description="Sharpness of fusion")
     temperatures: tuple[float, ...] = Field((0.1, 0.3, 1.0), min_length=1, description="Softmax temperatures")
     epsilons: tuple[float, ...] = Field((0.0, 0.1), description="Epsilon-soft versions; 0 is greedy")

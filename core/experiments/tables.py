@@ -17,6 +17,7 @@ from core.experiments.published import ABLATIONS, display_name, published
 from core.experiments.testing import holm, paired_test
 
 ESTIMATORS = ("phwis", "phwdr")
+GRADES = ("supported", "weak", "not supported")  # best first
 GROUP = ["preset", "cohort"]
 POLICY = ["policy", "mode"]
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ def value_table(table: pd.DataFrame) -> list[Row]:
             row |= spread("esr_percent", 100 * first["expected_survival"])
             row |= spread("survival_percent", 100 * first["survival"])
             row |= {"ess_mean": mean(first["ess"]), "ess_min": float(first["ess"].min()), "patients": mean(first["n"])}
-            row["not_supported"] = int((first["support"] == "not supported").sum())
+            row |= graded(first["support"])
             row |= {f"published_{key}": value for key, value in published(shared["like"], str(policy)).items()}
             rows.append(row)
     return rows
@@ -49,7 +50,14 @@ def gain_table(table: pd.DataFrame, reference: str, test_to_train: float) -> lis
         ratio = test_to_train if shared["cohort"] == "development" else math.nan
         for name in ESTIMATORS:
             family = [
-                {**shared, **_names(policy, mode), "reference": reference, "estimator": name, **_tested(pair, ratio)}
+                {
+                    **shared,
+                    **_names(policy, mode),
+                    "reference": reference,
+                    "estimator": name,
+                    **_tested(pair["value"], ratio),
+                    **graded(pair["support"]),
+                }
                 for policy, mode, pair in _pairs(part[part["estimator"] == name], reference)
             ]
             for test in ("p_t", "p_corrected", "p_flip"):
@@ -71,14 +79,15 @@ def ablation_table(table: pd.DataFrame) -> list[Row]:
     for shared, part in _groups(table[table["own_mode"]]):
         for name in ESTIMATORS:
             some = part[part["estimator"] == name]
-            fused = some[some["policy"] == "fused"].set_index("repeat")["value"]
+            fused = some[some["policy"] == "fused"].set_index("repeat")
             for ablation, policy in ABLATIONS.items():
-                without = some[some["policy"] == policy].set_index("repeat")["value"]
-                pair = (fused - without).dropna()
+                without = some[some["policy"] == policy].set_index("repeat")
+                pair = _pair(fused, without)
                 if pair.empty:
                     continue
                 row = {**shared, "policy": ablation, "name": display_name(ablation), "estimator": name}
-                row |= {**spread("without", without), **spread("added", pair), "repeats": len(pair)}
+                row |= {**spread("without", without["value"]), **spread("added", pair["value"]), "repeats": len(pair)}
+                row |= graded(pair["support"])
                 taken = _published_difference(shared["like"], ablation, "fused", name)
                 row["published_added"] = None if taken is None else -taken
                 rows.append(row)
@@ -95,7 +104,7 @@ def truth_table(table: pd.DataFrame) -> list[Row]:
     for shared, part in _groups(known):
         for (policy, mode), own in part.groupby(POLICY, sort=False):
             first = own[own["estimator"] == "phwis"]
-            row = {**shared, **_names(policy, mode), "repeats": len(first)}
+            row = {**shared, **_names(policy, mode), "repeats": len(first), **graded(first["support"])}
             row |= spread("true_value", first["true_value"])
             row["true_se"] = math.sqrt(float((first["true_se"] ** 2).sum())) / max(len(first), 1)
             row |= spread("true_survival_percent", 100 * first["true_survival"])
@@ -153,15 +162,29 @@ def _names(policy: object, mode: object) -> Row:
     return {"policy": str(policy), "mode": str(mode), "name": display_name(str(policy), str(mode))}
 
 
-def _pairs(part: pd.DataFrame, reference: str) -> Iterator[tuple[str, str, pd.Series]]:
-    """(policy, mode, differences over repeats) against the reference in the preset's own mode."""
-    base = part[(part["policy"] == reference) & part["own_mode"]].set_index("repeat")["value"]
+def graded(grades: pd.Series) -> Row:
+    """{supported, weak, not_supported}: number of repeats of each grade."""
+    counts = grades.value_counts()
+    return {grade.replace(" ", "_"): int(counts.get(grade, 0)) for grade in GRADES}
+
+
+def _pair(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """One policy minus another on the repeats of both: value, and support, the worse of the two grades."""
+    both = one[["value", "support"]].join(other[["value", "support"]], rsuffix="_other", how="inner")
+    worse = np.maximum(*(both[name].map(GRADES.index).to_numpy() for name in ("support", "support_other")))
+    value = both["value"] - both["value_other"]
+    return pd.DataFrame({"value": value, "support": [GRADES[i] for i in worse]}, index=both.index).dropna()
+
+
+def _pairs(part: pd.DataFrame, reference: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(policy, mode, `_pair` over repeats) against the reference in the preset's own mode."""
+    base = part[(part["policy"] == reference) & part["own_mode"]].set_index("repeat")
     if base.empty:
         return
     for (policy, mode), own in part.groupby(POLICY, sort=False):
         if policy == reference and bool(own["own_mode"].iloc[0]):
             continue
-        yield str(policy), str(mode), own.set_index("repeat")["value"] - base
+        yield str(policy), str(mode), _pair(own.set_index("repeat"), base)
 
 
 def _tested(pair: pd.Series, ratio: float) -> Row:

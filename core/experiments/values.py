@@ -11,6 +11,7 @@ import pandas as pd
 from core.cohort import Cohort, GroundTruth, ground_truth
 from core.rng import derive_seed
 from core.runs.compare import compare_policies, policy_keys
+from core.runs.config import Clinicians
 from core.runs.foreign import ForeignStays
 from core.runs.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
 from core.runs.summaries.doses import total_variation
@@ -38,22 +39,28 @@ def own_values(view: RunView, modes: Sequence[str]) -> pd.DataFrame:
     seed = derive_seed(view.config.run.seed, "truth")  # the patients that the run's own truth met
     versions = rolled_out(view, ground_truth(view.cohort), missing, view.config.evaluation.truth_patients, seed)
     truth = pd.concat([part for part in (known, versions) if len(part)] or [known], ignore_index=True)
-    return valued(view, view.split.test, keys, view).merge(truth, on=KEYS, how="left")
+    return valued(view, view.split.test, keys, view).merge(truth, on=KEYS, how="left").assign(clinicians="own")
 
 
 def external_values(
-    view: RunView, cohort: Cohort, lambda_: float, modes: Sequence[str], truth_patients: int = 0
+    view: RunView,
+    cohort: Cohort,
+    lambda_: float,
+    modes: Sequence[str],
+    truth_patients: int = 0,
+    clinicians: Clinicians = "auto",
 ) -> pd.DataFrame:
-    """Every policy of a run on all patients of another cohort, at that cohort's lambda; nothing is refitted.
+    """Every policy of a run on all patients of another cohort, at that cohort's lambda; no policy is refitted.
 
-    True values are those in the mechanism that simulated that cohort.
+    True values are those in the mechanism that simulated that cohort. Column clinicians: whose habits the estimates
+    divide by, "own" or "development" (see `ForeignStays`).
     """
     keys = compared_keys(view, lambda_, modes)
     seed = derive_seed(view.config.run.seed, "truth", "external")
     truth = rolled_out(view, ground_truth(cohort), keys, truth_patients, seed)
-    return valued(ForeignStays(view, cohort), np.arange(cohort.n_patients), keys, view).merge(
-        truth, on=KEYS, how="left"
-    )
+    stays = ForeignStays(view, cohort, clinicians)
+    table = valued(stays, np.arange(cohort.n_patients), keys, view).merge(truth, on=KEYS, how="left")
+    return table.assign(clinicians=stays.clinicians)
 
 
 def valued(stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], view: RunView) -> pd.DataFrame:

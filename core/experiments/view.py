@@ -11,7 +11,7 @@ import pandas as pd
 from core.errors import ArtifactError
 from core.experiments.choose import TABLE as CHOICES
 from core.experiments.document import LAB, TABLES_JSON
-from core.experiments.repeats import CELLS, RECORD, TABLE, cell_table
+from core.experiments.repeats import CELLS, RECORD, TABLE, asked_cells, cell_table
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.files import read_json, read_table
 from core.runs.view import RunView
@@ -39,7 +39,7 @@ class ExperimentView:
     @property
     def cells(self) -> list[tuple[str, int]]:
         """(preset, repeat) of every cell that the settings ask for."""
-        return [(preset, repeat) for repeat in self.settings.repeats for preset in self.settings.presets]
+        return asked_cells(self.settings)
 
     @property
     def cells_done(self) -> int:

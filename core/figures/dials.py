@@ -72,14 +72,17 @@ def frontier_axis(
     ess_floor: float,
     axis: str,
     truth: pd.DataFrame | None = None,
+    value: str = "Value (return)",
 ) -> go.Figure:
     """Value and ESS from the clinicians' policy (left) to the learned one (right), the supported part shaded.
 
-    table: setting, estimator, value, low, high, ess, pooled_ess, support; settings in the order of the dial. ticks:
-    text of some settings. current, furthest: settings; furthest None where no setting is supported. truth: setting,
-    true_value, true_se.
+    table: setting, estimator, value, low, high, ess, support, and pooled_ess where it is another; settings in the order
+    of the dial. ticks: text of some settings. current, furthest: settings; furthest None where no setting is supported.
+    truth: setting, true_value, true_se. value: what is estimated.
     """
-    titles = ("Value (return), 95 % intervals", "Effective sample size (patients); dotted: over all stays together")
+    pooled = "pooled_ess" in table
+    sizes = "Effective sample size (patients)" + ("; dotted: over all stays together" if pooled else "")
+    titles = (f"{value}, 95 % intervals", sizes)
     fig = make_subplots(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=[0.64, 0.36], subplot_titles=titles
     )
@@ -97,15 +100,8 @@ def frontier_axis(
     fig.update_yaxes(range=[low - pad, high + pad], row=1, col=1)
     end_labels(fig, last, ends, 0.08 * (high - low), row=1, col=1, within=(low, high))
     _add_support(fig, once["ess"].to_numpy(dtype=float), list(place.values()), ess_floor)
-    pooled = go.Scatter(
-        x=list(place.values()),
-        y=once["pooled_ess"],
-        mode="lines",
-        line={"color": NEUTRAL, "dash": "dot"},
-        name="over all stays",
-        hovertemplate="over all stays together %{y:.1f}<extra></extra>",
-    )
-    fig.add_trace(pooled, row=2, col=1)
+    if pooled:
+        _add_pooled(fig, list(place.values()), once["pooled_ess"])
     apply_theme(fig, height=520, legend=False)
     for annotation in fig.layout.annotations[: len(titles)]:
         annotation.update(x=0.0, xanchor="left", font={"size": 13})
@@ -117,6 +113,22 @@ def frontier_axis(
     fig.update_xaxes(title_text=axis, row=2, col=1)
     fig.update_layout(margin={"l": 56, "r": 118, "t": 28, "b": 48})
     return fig
+
+
+def _add_pooled(fig: go.Figure, x: Sequence[float], ess: pd.Series) -> None:
+    """ESS over all stays together, dotted in the second row."""
+    fig.add_trace(
+        go.Scatter(
+            x=x,
+            y=ess,
+            mode="lines",
+            line={"color": NEUTRAL, "dash": "dot"},
+            name="over all stays",
+            hovertemplate="over all stays together %{y:.1f}<extra></extra>",
+        ),
+        row=2,
+        col=1,
+    )
 
 
 def _add_truth(fig: go.Figure, truth: pd.DataFrame, place: Mapping[float, float]) -> tuple[str, float, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from core.figures.theme import (
     NEUTRAL,
@@ -224,4 +225,44 @@ def coverage_by_band(table: pd.DataFrame, goal: float) -> go.Figure:
     apply_theme(fig, x="effective sample size of PHWIS (patients)", y="intervals that hold the truth (%)", height=380)
     fig.update_xaxes(tickvals=list(range(len(bands))), ticktext=bands, showgrid=False)
     fig.update_yaxes(range=[-3, 105])
+    return fig
+
+
+def around_best(table: pd.DataFrame) -> go.Figure:
+    """What one setting alone changes in the true value, all others as in the best candidate: one panel a setting.
+
+    table: setting (name), level (text), difference (from the best candidate), se (of it; 0 for the best one itself),
+    levels in order.
+    """
+    settings = list(dict.fromkeys(table["setting"]))
+    widths = [int((table["setting"] == name).sum()) + 1 for name in settings]
+    fig = make_subplots(
+        rows=1,
+        cols=len(settings),
+        shared_yaxes=True,
+        column_widths=widths,
+        horizontal_spacing=0.02,
+        subplot_titles=settings,
+    )
+    for col, name in enumerate(settings, start=1):
+        rows = table[table["setting"] == name]
+        best = (rows["se"] == 0).to_numpy()
+        error = 1.96 * rows["se"].to_numpy(dtype=float)
+        fig.add_trace(
+            go.Scatter(
+                x=rows["level"],
+                y=rows["difference"],
+                mode="markers",
+                error_y={"array": error, "thickness": 1.5, "width": 4, "color": INK},
+                marker={"size": 11, "color": INK, "symbol": np.where(best, "star", "circle").tolist()},
+                hovertemplate=f"{name} %{{x}}: %{{y:+.3f}}<extra></extra>",
+            ),
+            row=1,
+            col=col,
+        )
+        fig.update_xaxes(type="category", showgrid=False, row=1, col=col)
+    fig.add_hline(y=0, line={"color": INK, "width": 1, "dash": "dot"})
+    apply_theme(fig, height=330, legend=False)
+    fig.update_yaxes(title_text="true value minus the best's", row=1, col=1)
+    fig.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 32})
     return fig

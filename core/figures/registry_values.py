@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,6 @@ POLICIES: Mapping[str, Style] = {
     "most-frequent": Style("One size fits all", "#D55E00", "dashdot", "triangle-up"),
     "baseline": Style("All other combinations", "#A3886A", "dot", "x"),
 }
-MIXED = "-mixed"
 ESTIMATORS: Mapping[str, tuple[str, str, str]] = {
     "matched": ("matched mean", "#E69F00", "circle"),
     "phwis": ("PHWIS", ESTIMATOR_COLORS["phwis"], "square"),
@@ -33,10 +31,8 @@ ESTIMATORS: Mapping[str, tuple[str, str, str]] = {
 
 
 def registry_policy(policy: str) -> Style:
-    """Look of a policy; hollow where it is mixed with the experts', gray where it is not one of the published ones."""
-    base = policy.removesuffix(MIXED)
-    look = POLICIES.get(base, Style(base, NEUTRAL, "longdash", "circle-open"))
-    return look if base == policy else replace(look, name=f"{look.name}, mixed", symbol=f"{look.symbol}-open")
+    """Look of a policy; gray where it is not one of the published ones."""
+    return POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
 
 
 def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "mean cumulative reward") -> go.Figure:
@@ -282,13 +278,31 @@ def patient_course(
     return fig
 
 
-def ranked_options(table: pd.DataFrame) -> go.Figure:
-    """Screened combinations, best Q first: Q, what followed them in the record, how likely experts choose them.
+def _chances(fig: go.Figure, chance: pd.Series, y: np.ndarray) -> None:
+    """Probability of each combination under the policy as far as the records support it."""
+    fig.add_trace(
+        go.Scatter(
+            x=100 * chance,
+            y=y,
+            mode="markers",
+            name="as far as supported",
+            marker={"symbol": "diamond", "size": 11, "color": "#7B3FA0", "line": {"width": 1, "color": HALO}},
+            hovertemplate="as far as supported %{x:.1f} %<extra></extra>",
+        ),
+        row=1,
+        col=3,
+    )
+
+
+def ranked_options(table: pd.DataFrame, *, supported: bool = False) -> go.Figure:
+    """Screened combinations in order: Q, what followed them in the record, how likely experts choose them.
 
     table: name, q, reward, low, high (mean recorded reward with its interval; NaN where there is none), count,
-    probability (share), group (number), given (bool); rows sorted by group.
+    probability and chance (shares, of the experts and of the policy as far as the records support it), group (number),
+    given (bool). supported: rows are sorted by chance, which is drawn; else by group, with lines between groups.
     """
-    titles = ["Q (rewards still to come)", "recorded reward, 95 % interval", "experts' probability (%)"]
+    last = "experts (bar), policy as far as supported (%)" if supported else "experts' probability (%)"
+    titles = ["Q (rewards still to come)", "recorded reward, 95 % interval", last]
     fig = make_subplots(
         rows=1,
         cols=3,
@@ -327,12 +341,15 @@ def ranked_options(table: pd.DataFrame) -> go.Figure:
         row=1,
         col=3,
     )
-    for border in np.flatnonzero(np.diff(table["group"].to_numpy())) + 0.5:
+    if supported:
+        _chances(fig, table["chance"], y)
+    for border in () if supported else np.flatnonzero(np.diff(table["group"].to_numpy())) + 0.5:
         fig.add_hline(y=border, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     apply_theme(fig, height=38 * len(table) + 84, legend=False)
     names = [_wrapped(f"{'★ ' if r.given else ''}{r.name}") for r in table.itertuples(index=False)]
     fig.update_yaxes(tickvals=y.tolist(), ticktext=names, range=[len(table) - 0.4, -0.6], showgrid=False)
-    fig.update_xaxes(range=[0, 124 * float(table["probability"].max())], row=1, col=3)
+    widest = table[["probability", "chance"] if supported else ["probability"]].to_numpy(dtype=float).max()
+    fig.update_xaxes(range=[0, 124 * widest], row=1, col=3)
     fig.update_layout(margin={"l": 8, "r": 12, "t": 30, "b": 30}, bargap=0.45)
     fig.update_annotations(font_size=13)
     return fig

@@ -84,6 +84,10 @@ def evaluate(options: argparse.Namespace) -> None:
     write_json(options.out, document)
     for name, values in document["policies"].items():
         print(f"{name:<20} {_line(values)}")
+    print("As far as the records support it, from the experts (a = 0) to the softened policy (a = 1):")
+    for name, values in document["policies"].items():
+        if values["frontier"]:
+            print(f"{name:<20} {_reach(values['frontier']['mixture'])}")
     print(f"{options.out}: {document['cohort']['note']}")
 
 
@@ -95,11 +99,19 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def _line(values: dict) -> str:
-    """PHWDR with interval and ESS, and the true value where it is known."""
+    """PHWDR with interval, ESS and grade, and the true value where it is known."""
     found = values["phwdr"]
     text = "no recorded course follows it"
     if found["value"] is not None:
         text = f"PHWDR {found['value']:6.3f} [{found['low']:6.3f}, {found['high']:6.3f}]   ESS {found['ess']:7.1f}"
+        text += f"   {values['support']}"
     if values["true_value"] is not None:
         text += f"   true {values['true_value']:6.3f} (SE {values['true_se']:.3f})"
     return text
+
+
+def _reach(point: dict | None) -> str:
+    """The furthest supported point of the mixture; nowhere where not even the experts' own treatment is supported."""
+    if point is None:
+        return "nowhere: not even the experts' own treatment rests on enough patients"
+    return f"a = {point['setting']:<4g} {_line(point)}"

@@ -11,6 +11,8 @@ from core.config import Config
 from core.errors import ConfigError
 from core.runs.config import parse_value
 
+RETIRED = ("evaluation.follow_share",)  # settings of runs made before the trust frontier
+
 
 class RegistryRunGroup(Config):
     """The run as a whole."""
@@ -82,12 +84,12 @@ class RegistryEvaluationGroup(Config):
 
     screen_n: int = Field(10, ge=1, description="Screened policies choose among the experts' N most likely sets")
     screen_threshold: float = Field(0.0, ge=0, lt=1, description="... whose probability is at least this")
-    follow_share: float = Field(
-        0.1, gt=0, le=1, description="How often a -mixed policy follows the recommendation rather than the experts"
-    )
     n_bootstrap: int = Field(5000, ge=0, description="Bootstrap samples of matched and model-based rewards")
     ope_bootstrap: int = Field(1000, ge=0, description="Bootstrap samples of PHWIS and PHWDR")
     ess_floor: float = Field(30.0, ge=0, description="Effective sample size below which a value is not believed")
+    probability_floor: float = Field(
+        0.01, ge=0, le=1, description="Expert probability below which a combination is hardly ever given"
+    )
     truth_patients: int = Field(5000, ge=0, description="Simulated patients behind each true value; 0: no truth")
 
 
@@ -100,6 +102,15 @@ class RegistryConfig(Config):
     forest: ForestConfig = ForestConfig()
     reward_model: RewardModelConfig = RewardModelConfig()
     evaluation: RegistryEvaluationGroup = RegistryEvaluationGroup()
+
+
+def stored_config(values: Mapping[str, Any], where: str) -> RegistryConfig:
+    """Settings of a stored run; those that this version does not know any more are left out."""
+    kept = {
+        group: {key: value for key, value in given.items() if f"{group}.{key}" not in RETIRED}
+        for group, given in values.items()
+    }
+    return RegistryConfig.build(kept, where=where)
 
 
 def registry_config(overrides: Mapping[str, str] | None = None) -> RegistryConfig:

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from core.errors import CohortError, RunError
+from core.fusion.dials import furthest_supported
 from core.registry.cohort import RegistryCohort
+from core.registry.compared import DIALS, GREEDY, POLICIES, TITLES, along
 from core.registry.evaluate import ALL, BASELINE
-from core.registry.policies import TITLES
-from core.registry.tables import EVALUATED, Evaluation
+from core.registry.frontier import frontier_table
+from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from core.runs.metrics import evaluated_on, number
 
+TABLES = ("accuracy", "calibration", "matched", "modeled", "ope", "frontier")
 SHOWN_N = (1, 3, 5, 7, 10, 15, 20)
 
 
@@ -22,19 +25,22 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> dict[str, A
     """Value of every policy of a run: on the test patients of its own registry, on all of another one.
 
     {"cohort": ..., "run": ..., "policies": {name: {"matched": {decision: {value, low, high, n_matched}}, "modeled":
-    {decision: {value, low, high}}, "phwis": {value, low, high, ess}, "phwdr": ..., "support", "true_value", ...}},
-    "baseline": ..., "top_n": ..., "calibration": ..., "warning": ...}; what is not known is null.
+    {decision: {value, low, high}}, "phwis": {value, low, high, ess}, "phwdr": ..., "support", "support_reasons",
+    "true_value", ..., "frontier": {dial: {"setting", "phwis", "phwdr", "support", ...}}}}, "baseline": ...,
+    "top_n": ..., "calibration": ..., "warning": ...}; what is not known is null. frontier: the furthest point
+    between the experts and the policy that these patients support; null where not even the experts' own is supported.
     """
     if not view.complete:
         raise RunError(f"the run in {view.path} is not complete; start the same training again to finish it.")
     own = cohort.data_hash == view.manifest.data_hash
     if own:
-        tables = {name: getattr(view, name) for name in ("accuracy", "calibration", "matched", "modeled", "ope")}
+        tables = {name: getattr(view, name) for name in TABLES}
         patients = view.split.test
     else:
         patients = np.arange(cohort.n_patients)
         tables = _elsewhere(Evaluation(view, cohort, patients))
-    truth = view.truth if own else view.truth.iloc[:0]
+    truth, along_truth = (table if own else table.iloc[:0] for table in (view.truth, view.frontier_truth))
+    floor = view.config.evaluation.ess_floor
     return {
         "cohort": _describe(cohort, patients, own),
         "run": {
@@ -44,9 +50,12 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> dict[str, A
             "seed": view.config.run.seed,
             "screen_n": view.config.evaluation.screen_n,
             "screen_threshold": view.config.evaluation.screen_threshold,
-            "follow_share": view.config.evaluation.follow_share,
+            "ess_floor": floor,
         },
-        "policies": {name: _policy(name, tables, truth) for name in EVALUATED},
+        "policies": {
+            name: _policy(name, tables, truth) | {"frontier": _frontier(name, tables["frontier"], along_truth, floor)}
+            for name in POLICIES
+        },
         "baseline": {"modeled": _by_decision(tables["modeled"], BASELINE, ("value", "low", "high"))},
         "top_n": _top_n(tables["accuracy"]),
         "calibration": _calibration(tables["calibration"]),
@@ -68,6 +77,7 @@ def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         "matched": evaluation.matched(),
         "modeled": evaluation.modeled(),
         "ope": evaluation.off_policy(),
+        "frontier": frontier_table(evaluation),
     }
 
 
@@ -79,15 +89,42 @@ def _policy(name: str, tables: dict[str, pd.DataFrame], truth: pd.DataFrame) -> 
         "title": TITLES[name],
         "matched": _by_decision(matched, name, ("value", "low", "high", "n_matched")),
         "modeled": _by_decision(tables["modeled"], name, ("value", "low", "high")),
-        **{
-            str(row["estimator"]): {key: number(row[key]) for key in ("value", "low", "high", "ess")}
-            for _, row in ope.iterrows()
-        },
-        "support": str(ope["support"].iloc[0]),
+        **_estimates(ope),
         "true_value": number(true["true_value"].iloc[0]) if len(true) else None,
         "true_se": number(true["true_se"].iloc[0]) if len(true) else None,
         "event_free": number(true["event_free"].iloc[0]) if len(true) else None,
     }
+
+
+def _estimates(rows: pd.DataFrame) -> dict[str, Any]:
+    """{estimator: {value, low, high, ess}} of one policy with its grade."""
+    return {
+        **{
+            str(row["estimator"]): {key: number(row[key]) for key in ("value", "low", "high", "ess")}
+            for _, row in rows.iterrows()
+        },
+        "support": str(rows["support"].iloc[0]),
+        "support_reasons": str(rows["reasons"].iloc[0]),
+    }
+
+
+def _frontier(name: str, table: pd.DataFrame, truth: pd.DataFrame, floor: float) -> dict[str, Any]:
+    """The furthest supported point of each dial; nothing for the experts, from whom the dials start."""
+    found: dict[str, Any] = {}
+    for dial in DIALS if name in GREEDY else ():
+        rows, known = along(table, name, dial), along(truth, name, dial)
+        setting = furthest_supported(rows, floor)
+        found[dial] = None
+        if setting is not None:
+            here = known[known["setting"] == setting]
+            found[dial] = {
+                "setting": setting,
+                **_estimates(rows[rows["setting"] == setting]),
+                "distance": number(rows.loc[rows["setting"] == setting, "distance"].iloc[0]),
+                "true_value": number(here["true_value"].iloc[0]) if len(here) else None,
+                "true_se": number(here["true_se"].iloc[0]) if len(here) else None,
+            }
+    return found
 
 
 def _by_decision(table: pd.DataFrame, policy: str, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import pandas as pd
 from torch import nn
 from torch.nn import functional
 
+from core.registry.compared import OBSERVED, TITLES
 from core.registry.config import RewardModelConfig
 from core.registry.intervals import ratio_of_sums
 from core.registry.networks import fit_network, new_network, predict
-from core.registry.policies import OBSERVED, TITLES
 from core.rng import torch_stream
 from core.statistics import Z95
 from core.types import Progress

@@ -14,19 +14,20 @@ observed treatment has an effective sample size below the number of patients.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from core.evaluation import phwdr_many, phwis_many, propensities, support_grade
+from core.evaluation import direct_many, phwdr_many, phwis_many, propensities, support_light
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import state_rewards
 from core.rng import stream
+from core.runs.summaries.doses import total_variation
 from core.types import OPEResult
 
-UNSEEN = 1e-3  # expert probability of a combination outside the catalog; policies that follow the experts share it
+UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 RIDGE = 10.0  # penalty of the critic's coefficients
 
 
@@ -79,12 +80,28 @@ def make_courses(cohort: RegistryCohort, patients: np.ndarray, first: int) -> Co
 
 
 @dataclass(frozen=True, eq=False)
+class Advice:
+    """What a policy does at the n points of one treatment.
+
+    taken (n,) its probability of the recorded combination; drugs (n, n_drugs) how likely it gives each drug; rare (n,)
+    bool: experts hardly ever give its likeliest combination there; distance (n,) total variation from the experts.
+    """
+
+    taken: np.ndarray
+    drugs: np.ndarray
+    rare: np.ndarray
+    distance: np.ndarray
+
+
+Plan = Mapping[str, Advice]  # a policy, by treatment
+
+
+@dataclass(frozen=True, eq=False)
 class Points:
     """Decision points of some courses for one treatment.
 
     course, step (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
-    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities; policies:
-    (n, A) probabilities by name.
+    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities.
     """
 
     course: np.ndarray
@@ -94,36 +111,33 @@ class Points:
     given: np.ndarray
     matrix: np.ndarray
     expert: np.ndarray
-    policies: Mapping[str, np.ndarray]
 
-    def taken(self, probs: np.ndarray, unseen: float) -> np.ndarray:
-        """(n,) probability of the recorded combination, `unseen` where it is not in the catalog."""
-        known = propensities(probs, np.maximum(self.actions, 0))
-        return np.where(self.actions >= 0, known, unseen)
+    @property
+    def behavior(self) -> np.ndarray:
+        """(n, A + 1) what the experts do; the last action stands for any combination outside the catalog."""
+        return np.concatenate([self.expert, np.full((len(self.expert), 1), UNSEEN, dtype=np.float32)], axis=1)
 
-    def unseen(self, policy: str, follow_share: float) -> float:
-        """What a policy gives a combination outside the catalog: nothing, but where it follows the experts."""
-        if policy == "observed":
-            return UNSEEN
-        return (1 - follow_share) * UNSEEN if policy.endswith("-mixed") else 0.0
+    def learned(self, probs: np.ndarray) -> np.ndarray:
+        """(n, A + 1) a policy over the catalog (n, A), which never gives anything outside it."""
+        return np.concatenate([probs, np.zeros((len(probs), 1), dtype=np.float32)], axis=1)
+
+    def advice(self, probs: np.ndarray, probability_floor: float) -> Advice:
+        """What a policy with probabilities (n, A + 1) does here; see `behavior` for the last action."""
+        behavior, n_actions = self.behavior, len(self.matrix)
+        return Advice(
+            taken=propensities(probs, np.where(self.actions >= 0, self.actions, n_actions)),
+            drugs=probs[:, :n_actions] @ self.matrix.astype(np.float32),
+            rare=propensities(behavior, probs.argmax(axis=1)) < probability_floor,
+            distance=total_variation(probs, behavior),
+        )
 
 
-def behavior_propensities(courses: Courses, treatments: Mapping[str, Points], kept_share: np.ndarray) -> np.ndarray:
-    """(N, T) probability of what was recorded: the experts' choices, and that the course was followed."""
-    grid = np.where(courses.going, kept_share, 1.0)
-    for points in treatments.values():
-        grid[points.course, points.step] *= points.taken(points.expert, UNSEEN)
-    return grid
-
-
-def policy_propensities(
-    courses: Courses, treatments: Mapping[str, Points], policy: str, follow_share: float
-) -> np.ndarray:
-    """(N, T) probability of what was recorded under a policy that loses no one."""
-    grid = np.where(courses.lost, 0.0, 1.0)
-    for points in treatments.values():
-        taken = points.taken(points.policies[policy], points.unseen(policy, follow_share))
-        grid[points.course, points.step] *= taken
+def grid_propensities(courses: Courses, treatments: Mapping[str, Points], plan: Plan, kept: np.ndarray) -> np.ndarray:
+    """(N, T) probability of what was recorded under a policy; kept (N, T): that the course was followed on as it was,
+    where a decision was posed."""
+    grid = np.where(courses.going, kept, 1.0)
+    for name, points in treatments.items():
+        grid[points.course, points.step] *= plan[name].taken
     return grid
 
 
@@ -141,9 +155,10 @@ class LinearCritic:
         self.gamma, self.indicators = gamma, indicator_columns
         self._weights: dict[int, np.ndarray] = {}
 
-    def fit(self, courses: Courses, treatments: Mapping[str, Points], policy: str, states: np.ndarray) -> None:
-        """Fit on courses; states (N, T, D) on their grid."""
-        given, expected = _drugs(courses, treatments, None), _drugs(courses, treatments, policy)
+    def fit(self, recorded: Recorded, plan: Plan) -> None:
+        """Fit on recorded courses, of a policy by what it does at their decisions."""
+        courses, states = recorded.courses, recorded.states
+        given, expected = _drugs(recorded, None), _drugs(recorded, plan)
         following = np.zeros(len(courses))
         for t in reversed(range(courses.going.shape[1])):
             used = courses.followed[:, t]
@@ -153,12 +168,10 @@ class LinearCritic:
             value = self._features(states[:, t], expected[:, t]) @ self._weights[t]
             following = np.where(courses.going[:, t], value, 0.0)
 
-    def values(
-        self, courses: Courses, treatments: Mapping[str, Points], policy: str, states: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Q of what was recorded and V under the policy, both (N, T), 0 where nothing is decided."""
-        out = []
-        for drugs in (_drugs(courses, treatments, None), _drugs(courses, treatments, policy)):
+    def values(self, recorded: Recorded, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+        """Q of what was recorded and V under a policy, both (N, T), 0 where nothing is decided."""
+        courses, states, out = recorded.courses, recorded.states, []
+        for drugs in (_drugs(recorded, None), _drugs(recorded, plan)):
             columns = [self._features(states[:, t], drugs[:, t]) @ w for t, w in sorted(self._weights.items())]
             out.append(np.where(courses.going, np.stack(columns, axis=1), 0.0))
         return out[0], out[1]
@@ -168,13 +181,12 @@ class LinearCritic:
         return np.concatenate([np.ones((len(states), 1)), states, drugs, *crossed], axis=1)
 
 
-def _drugs(courses: Courses, treatments: Mapping[str, Points], policy: str | None) -> np.ndarray:
+def _drugs(recorded: Recorded, plan: Plan | None) -> np.ndarray:
     """(N, T, drugs of all treatments) recorded (None), or expected under a policy."""
     parts = []
-    for points in treatments.values():
-        values = points.given if policy is None else points.policies[policy] @ points.matrix.astype(np.float32)
-        grid = np.zeros((*courses.going.shape, points.given.shape[1]))
-        grid[points.course, points.step] = values
+    for name, points in recorded.treatments.items():
+        grid = np.zeros((*recorded.courses.going.shape, points.given.shape[1]))
+        grid[points.course, points.step] = points.given if plan is None else plan[name].drugs
         parts.append(grid)
     return np.concatenate(parts, axis=2)
 
@@ -195,59 +207,62 @@ class Recorded:
     states: np.ndarray
 
 
-def off_policy_table(
-    train: Recorded,
-    test: Recorded,
-    policies: tuple[str, ...],
-    *,
-    kept_share: np.ndarray,
-    gamma: float,
-    indicator_columns: tuple[int, ...],
-    follow_share: float,
-    n_bootstrap: int,
-    ess_floor: float,
-    seed: int,
-) -> pd.DataFrame:
-    """PHWIS and PHWDR of each policy on the test courses: policy, estimator, value, low, high, ess, zero_weight,
-    max_weight, support, n. Critics come from the training courses. kept_share (T,): share kept under observation at
-    each stage (`Courses.kept_share`) where the test courses were recorded."""
-    courses = test.courses
-    behavior = behavior_propensities(courses, test.treatments, kept_share)
-    evaluated, q_taken, v = [], [], []
-    for policy in policies:
-        evaluated.append(policy_propensities(courses, test.treatments, policy, follow_share))
-        critic = LinearCritic(gamma, indicator_columns)
-        critic.fit(train.courses, train.treatments, policy, train.states)
-        taken, value = critic.values(courses, test.treatments, policy, test.states)
-        q_taken.append(taken)
-        v.append(value)
-    mask, pi = np.ones(behavior.shape, dtype=bool), np.stack(evaluated)
+@dataclass(frozen=True)
+class Judging:
+    """How courses are valued. kept_share (T,): share kept under observation at each stage (`Courses.kept_share`) where
+    the courses were recorded; indicator_columns: of the states, crossed with the drugs in critics."""
 
-    def rng() -> np.random.Generator:
-        return stream(seed, "registry", "bootstrap")
+    kept_share: np.ndarray
+    gamma: float
+    indicator_columns: tuple[int, ...]
+    n_bootstrap: int
+    ess_floor: float
+    probability_floor: float
+    seed: int
 
-    phwis = phwis_many(courses.rewards, mask, pi, behavior, gamma, n_bootstrap, rng())
-    phwdr = phwdr_many(courses.rewards, mask, pi, behavior, np.stack(q_taken), np.stack(v), gamma, n_bootstrap, rng())
-    rows = [
-        {"policy": policy, **_row(result, ess_floor)}
-        for i, policy in enumerate(policies)
-        for result in (phwis[i], phwdr[i])
-    ]
-    return pd.DataFrame(rows)
+    def critic(self, train: Recorded, plan: Plan) -> LinearCritic:
+        """The critic of a policy, from training courses."""
+        critic = LinearCritic(self.gamma, self.indicator_columns)
+        critic.fit(train, plan)
+        return critic
+
+    def table(self, test: Recorded, plans: Sequence[Plan], critics: Sequence[LinearCritic]) -> pd.DataFrame:
+        """PHWIS and PHWDR of policies on courses, two rows a policy in their order: estimator, value, low, high, ess,
+        zero_weight, max_weight, support, reasons, n, distance (mean total variation from the experts).
+
+        Each has a critic, its own or that of a policy nearby. All courses have one length here, so the ESS of PHWIS is
+        also that over all of them together.
+        """
+        courses, treatments = test.courses, test.treatments
+        observed = {name: points.advice(points.behavior, self.probability_floor) for name, points in treatments.items()}
+        lost = np.where(courses.lost, 0.0, 1.0)  # a policy loses no one
+        behavior = grid_propensities(courses, treatments, observed, np.broadcast_to(self.kept_share, lost.shape))
+        pi = np.stack([grid_propensities(courses, treatments, plan, lost) for plan in plans])
+        pairs = [critic.values(test, plan) for critic, plan in zip(critics, plans, strict=True)]
+        q_taken, v = (np.stack(values) for values in zip(*pairs, strict=True))
+        mask, recorded = np.ones(behavior.shape, dtype=bool), courses.rewards
+        phwis = phwis_many(recorded, mask, pi, behavior, self.gamma, self.n_bootstrap, self._rng())
+        phwdr = phwdr_many(recorded, mask, pi, behavior, q_taken, v, self.gamma, self.n_bootstrap, self._rng())
+        rows = []
+        for plan, *results in zip(plans, phwis, phwdr, direct_many(v, mask), strict=True):
+            rows += self._rows(plan, _known(results[0]), _known(results[1]), results[2])
+        return pd.DataFrame(rows)
+
+    def _rng(self) -> np.random.Generator:
+        return stream(self.seed, "registry", "bootstrap")
+
+    def _rows(self, plan: Plan, phwis: OPEResult, phwdr: OPEResult, critic: OPEResult) -> list[dict[str, object]]:
+        """Both estimates of one policy with their common grade."""
+        unusual = float(np.concatenate([advice.rare for advice in plan.values()]).mean())
+        distance = float(np.concatenate([advice.distance for advice in plan.values()]).mean())
+        light = support_light(phwis, self.ess_floor, unusual, (phwdr, critic))
+        shared = {"support": light.grade, "reasons": " ".join(light.reasons), "n": phwis.n, "distance": distance}
+        names = ("estimator", "value", "low", "high", "ess", "zero_weight", "max_weight")
+        return [{**{name: getattr(result, name) for name in names}, **shared} for result in (phwis, phwdr)]
 
 
-def _row(result: OPEResult, ess_floor: float) -> dict[str, object]:
-    """One estimate with its support; where no course agrees with the policy to its end there is none, and ESS is 0."""
-    known = result.zero_weight < 1
-    ess = result.ess if known else 0.0
-    return {
-        "estimator": result.estimator,
-        "value": result.value if known else np.nan,
-        "low": result.low if known else np.nan,
-        "high": result.high if known else np.nan,
-        "ess": ess,
-        "zero_weight": result.zero_weight,
-        "max_weight": result.max_weight if known else np.nan,
-        "support": support_grade(ess, result.n, result.zero_weight, result.max_weight, ess_floor),
-        "n": result.n,
-    }
+def _known(result: OPEResult) -> OPEResult:
+    """Where no course agrees with the policy to its end there is no estimate, and ESS is 0."""
+    if result.zero_weight < 1:
+        return result
+    return replace(result, value=np.nan, low=np.nan, high=np.nan, ess=0.0, max_weight=np.nan)

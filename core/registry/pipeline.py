@@ -1,4 +1,4 @@
-"""The registry study, top to bottom: cohort -> screening -> Q-networks -> forests -> comparisons -> truth.
+"""The registry study, top to bottom: cohort -> screening -> Q-networks -> forests -> comparisons -> truth -> frontier.
 
 Each stage reads what earlier stages stored in the run folder and stores its own results there; a finished stage is
 never computed twice, so the same call resumes a run that was killed, and ends with the same result.
@@ -71,7 +71,12 @@ def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage, float]]:
         stages[f"dqn {name}"] = partial(train_q_network, name), 8
         stages[f"forest {name}"] = partial(grow_forest, name), 2
         stages[f"reward {name}"] = partial(train_rewards, name), 5
-    stages |= {"accuracy": (judge_screening, 3), "comparison": (compare, 12), "truth": (store_truth, 20)}
+    stages |= {
+        "accuracy": (judge_screening, 3),
+        "comparison": (compare, 12),
+        "truth": (store_truth, 20),
+        "frontier": (store_frontier, 20),
+    }
     return stages
 
 
@@ -100,7 +105,6 @@ def split_registry(n_patients: int, config: RegistryConfig) -> Split:
 def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progress]:
     """cohort.parquet, report.json, split.npz; decisions.json: encoder, catalogs and inputs from learning patients."""
     from core.registry.inputs import Inputs
-    from core.registry.policies import DISEASE, usual_actions
 
     folder, config = view.path, view.config
     split = split_registry(cohort.n_patients, config)
@@ -118,9 +122,6 @@ def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progres
         least = config.screening.min_variance
         inputs = Inputs.fit(states, data.stage[here], data.names, decision.stages, least)
         stored[decision.name] = {"catalog": catalog.to_json(), "inputs": inputs.to_json()}
-        if decision.name in TREATED:
-            ill = states[:, data.names.index(DISEASE[decision.name])] > 0
-            stored[decision.name]["usual"] = list(usual_actions(catalog, drugs, ill))
     write_json(folder / "decisions.json", stored)
     yield Progress("cohort", 1, 1, f"{cohort.n_patients:,} patients, {len(cohort.frame):,} rows")
 
@@ -240,6 +241,18 @@ def store_truth(view: RegistryView) -> Iterator[Progress]:
         yield progress
     write_table(view.path / "step_truth.parquet", steps)
     write_table(view.path / "truth.parquet", course)
+
+
+def store_frontier(view: RegistryView) -> Iterator[Progress]:
+    """frontier.parquet on test patients, frontier_truth.parquet on simulated ones: from the experts to each policy."""
+    from core.registry.frontier import frontier_table, frontier_truth
+    from core.registry.tables import Evaluation
+
+    write_table(view.path / "frontier.parquet", frontier_table(Evaluation.own(view)))
+    table = pd.DataFrame()
+    for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
+        yield progress
+    write_table(view.path / "frontier_truth.parquet", table)
 
 
 def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarray, np.ndarray]:

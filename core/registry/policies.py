@@ -7,68 +7,54 @@ most-frequent  one size fits all: what was given most often to training patients
                treats, and to those without (which is no drug)
 observed       what the experts do: the screening network's calibrated probabilities
 
-A -mixed policy follows its recommendation in a small share of the decisions (`follow_share`) and the experts, as the
-screening network predicts them, in the others. It exists for off-policy estimates: a policy that is certain of one
-combination in 283 agrees with hardly any recorded course to the end, one that mostly follows the experts overlaps with
-all of them.
+All but the observed treatment are certain of one combination in hundreds, and such a policy agrees with hardly any
+recorded course to its end. On the way from the experts to a policy (the trust frontier, `core.registry.frontier`) each
+is therefore taken in a softened form, which keeps its order of the combinations:
+
+    dqn            softmax(Q / T) over all combinations
+    dqn-screened   softmax(Q / T) over the screened ones
+    random-forest  softmax(predicted reward / T)
+    most-frequent  the shares in which the combinations were given to training patients with, or without, the disease
+
+T is half the smallest difference between two rewards (`reward_tolerance`): combinations that differ by less can hardly
+be told apart, and differ by a factor below e.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
+from core.fusion.dials import Dial
+from core.registry.compared import GREEDY, OBSERVED, Screen
 from core.registry.decisions import StateEncoder
 from core.registry.drugs import Combinations
 from core.registry.forest import RewardForest
 from core.registry.inputs import Inputs
 from core.registry.networks import predict
-from core.registry.recommend import recommended
-from core.registry.screening import Screening
+from core.registry.recommend import screened_q
+from core.registry.screening import Screening, softmax
 from core.registry.simulate import DecisionState, draw_combinations
-
-OBSERVED = "observed"
-GREEDY = ("dqn", "dqn-screened", "random-forest", "most-frequent")
-POLICIES = (*GREEDY, OBSERVED)
-MIXED = "-mixed"
-MIXED_POLICIES = tuple(f"{name}{MIXED}" for name in GREEDY)
-DISEASE = {"acute": "acute_gvhd", "chronic": "chronic_gvhd"}  # decisions with Q-networks, and what they treat
-TITLES = {
-    "dqn": "DQN",
-    "dqn-screened": "DQN, screened",
-    "random-forest": "Random forest",
-    "most-frequent": "One size fits all",
-    "observed": "Observed",
-    "dqn-mixed": "Experts with some DQN",
-    "dqn-screened-mixed": "Experts with some screened DQN",
-    "random-forest-mixed": "Experts with some random forest",
-    "most-frequent-mixed": "Experts with some one size fits all",
-    "baseline": "All other combinations",
-}
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Which combinations may be recommended: among the n likeliest, with at least this probability."""
-
-    n: int
-    threshold: float
 
 
 @dataclass(frozen=True, eq=False)
 class TreatmentModels:
-    """Everything learned about one treatment decision. usual: the most frequent action without and with its disease."""
+    """Everything learned about one treatment decision.
+
+    shares (2, A): of each combination among training decisions without and with the disease that it treats;
+    temperature: T of the softened policies.
+    """
 
     catalog: Combinations
     inputs: Inputs
     screening: Screening
     q_network: nn.Sequential
     forest: RewardForest
-    usual: tuple[int, int]
+    shares: np.ndarray
     disease: str
+    temperature: float
 
     def q(self, states: np.ndarray, stage: np.ndarray) -> np.ndarray:
         """Q of every combination: states (n, D), stage indices (n,) -> (n, A) float32."""
@@ -78,65 +64,75 @@ class TreatmentModels:
         """(n, A) calibrated probability that experts choose each combination."""
         return self.screening.probs(self.inputs.transform(states, stage))
 
-    def choices(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
-        """(n,) combination that a policy other than `observed` recommends."""
-        policy = policy.removesuffix(MIXED)
+    def scores(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
+        """(n, A) what a policy other than `observed` ranks the combinations by; -inf for those it never gives."""
         if policy == "dqn":
-            return self.q(states, stage).argmax(axis=1)
+            return self.q(states, stage)
         if policy == "dqn-screened":
-            return recommended(self.q(states, stage), self.expert_probs(states, stage), screen.n, screen.threshold)
+            return screened_q(self.q(states, stage), self.expert_probs(states, stage), screen.n, screen.threshold)
         if policy == "random-forest":
-            return self.forest.predict(self.inputs.transform(states, stage), self.catalog.matrix).argmax(axis=1)
+            return self.forest.predict(self.inputs.transform(states, stage), self.catalog.matrix)
         if policy == "most-frequent":
-            ill = states[:, self.inputs.columns.index(self.disease)] > 0
-            return np.where(ill, self.usual[1], self.usual[0])
+            return self.shares[(states[:, self.inputs.columns.index(self.disease)] > 0).astype(int)]
         raise ValueError(f"policy '{policy}' recommends nothing; choose one of {', '.join(GREEDY)}.")
 
-    def probs(
-        self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen, follow_share: float
-    ) -> np.ndarray:
-        """(n, A) float32 probability of each combination under any policy."""
-        return self.many_probs((policy,), states, stage, screen, follow_share)[policy]
+    def choices(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
+        """(n,) combination that a policy other than `observed` recommends."""
+        return self.scores(policy, states, stage, screen).argmax(axis=1)
 
-    def many_probs(
-        self, policies: Iterable[str], states: np.ndarray, stage: np.ndarray, screen: Screen, follow_share: float
-    ) -> dict[str, np.ndarray]:
-        """`probs` of several policies; what they share is computed once."""
-        expert, share = self.expert_probs(states, stage), np.float32(follow_share)
-        chosen: dict[str, np.ndarray] = {}
-        found = {}
-        for policy in policies:
-            name = policy.removesuffix(MIXED)
-            if name != OBSERVED and name not in chosen:
-                chosen[name] = np.zeros_like(expert)
-                chosen[name][np.arange(len(states)), self.choices(name, states, stage, screen)] = 1
-            if name == OBSERVED:
-                found[policy] = expert
-            else:
-                found[policy] = share * chosen[name] + (1 - share) * expert if policy != name else chosen[name]
-        return found
+    def probs(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
+        """(n, A) float32 probability of each combination: 1 for what a policy recommends; the experts' own."""
+        if policy == OBSERVED:
+            return self.expert_probs(states, stage)
+        chosen = np.zeros((len(states), len(self.catalog)), dtype=np.float32)
+        chosen[np.arange(len(states)), self.choices(policy, states, stage, screen)] = 1
+        return chosen
+
+    def soft_probs(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
+        """(n, A) float32 the softened form of a policy other than `observed`; see the module."""
+        scores = self.scores(policy, states, stage, screen)
+        return scores if policy == "most-frequent" else softmax(scores, self.temperature)
 
 
-def usual_actions(catalog: Combinations, drugs: np.ndarray, ill: np.ndarray) -> tuple[int, int]:
-    """Most frequent action of decisions (n, n_drugs) without and with the disease (n,) bool; the catalog's first where
-    there is no such decision."""
+def usual_shares(catalog: Combinations, drugs: np.ndarray, ill: np.ndarray) -> np.ndarray:
+    """(2, A) float32 shares of the combinations among decisions (n, n_drugs) without and with the disease, (n,) bool;
+    the catalog's first for sure where there is no such decision."""
     actions = catalog.encode(drugs)
     counts = [np.bincount(actions[(ill == flag) & (actions >= 0)], minlength=len(catalog)) for flag in (False, True)]
-    return int(counts[0].argmax()), int(counts[1].argmax())
+    first = np.arange(len(catalog)) == 0
+    return np.stack([count / count.sum() if count.any() else first for count in counts]).astype(np.float32)
 
 
 class SimulatedPolicy:
     """A policy as the simulator asks it: what is known of the patients -> drugs (n, n_drugs)."""
 
-    def __init__(
-        self, models: TreatmentModels, encoder: StateEncoder, policy: str, screen: Screen, follow_share: float
-    ) -> None:
-        self.models, self.encoder, self.policy = models, encoder, policy
-        self.screen, self.follow_share = screen, follow_share
+    def __init__(self, models: TreatmentModels, encoder: StateEncoder, policy: str, screen: Screen) -> None:
+        self.models, self.encoder, self.policy, self.screen = models, encoder, policy, screen
 
     def __call__(self, state: DecisionState) -> np.ndarray:
-        states, stage = self.encoder.transform(state.frame), np.full(len(state), state.stage)
-        if self.policy.endswith(MIXED):
-            probs = self.models.probs(self.policy, states, stage, self.screen, self.follow_share)
-            return draw_combinations(self.models.catalog, probs, state.uniform)
+        return self.act(self.encoder.transform(state.frame), np.full(len(state), state.stage), state.uniform)
+
+    def act(self, states: np.ndarray, stage: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        """Drugs for states (n, D) at stage indices (n,); uniform (n,) for policies that leave it to chance."""
         return self.models.catalog.decode(self.models.choices(self.policy, states, stage, self.screen))
+
+
+class DialedPolicy(SimulatedPolicy):
+    """A softened policy at one setting of a dial from the experts, as the screening network predicts them."""
+
+    def __init__(
+        self,
+        models: TreatmentModels,
+        encoder: StateEncoder,
+        policy: str,
+        screen: Screen,
+        dial: Dial,
+        setting: float,
+    ) -> None:
+        super().__init__(models, encoder, policy, screen)
+        self.dial, self.setting = dial, setting
+
+    def act(self, states: np.ndarray, stage: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+        soft = self.models.soft_probs(self.policy, states, stage, self.screen)
+        probs = self.dial.mix(self.models.expert_probs(states, stage), soft, self.setting)
+        return draw_combinations(self.models.catalog, probs, uniform)

@@ -16,9 +16,9 @@ from core.registry.screening import ranks, screened
 MIN_PATIENTS = 5  # fewer patients have no interval: their resamples know too little of what else could have happened
 
 
-def recommended(q: np.ndarray, probs: np.ndarray, n: int | None, threshold: float | None) -> np.ndarray:
-    """(n,) the action of highest Q among the screened ones. q, probs (n, A)."""
-    return np.where(screened(probs, n, threshold), q, -np.inf).argmax(axis=1)
+def screened_q(q: np.ndarray, probs: np.ndarray, n: int | None, threshold: float | None) -> np.ndarray:
+    """(n, A) Q of the combinations that may be recommended, -inf of the others. q, probs (n, A)."""
+    return np.where(screened(probs, n, threshold), q, -np.inf)
 
 
 def recommendation_table(
@@ -28,11 +28,13 @@ def recommendation_table(
     recorded: pd.DataFrame,
     n: int | None,
     threshold: float | None,
+    chance: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """All combinations for one patient: the screened ones by Q, then the others by probability.
 
-    q, probs (A,); recorded: `combination_rewards` of the decision. Columns: rank (1 is recommended; NA where screened
-    out), action, name, q, probability, place (by probability, 1 the likeliest), count, reward, low, high (mean recorded
+    q, probs (A,); recorded: `combination_rewards` of the decision; chance (A,): how likely the policy gives each as far
+    as the records support it (None: not at all known). Columns: rank (1 is recommended; NA where screened out), action,
+    name, q, probability, chance, place (by probability, 1 the likeliest), count, reward, low, high (mean recorded
     reward of training decisions for it, 95 % interval), screened (True: may be recommended), reason (why not).
     """
     allowed, place = screened(probs[None], n, threshold)[0], ranks(probs[None])[0] + 1
@@ -42,6 +44,7 @@ def recommendation_table(
             "name": catalog.names,
             "q": q,
             "probability": probs,
+            "chance": np.full(len(q), np.nan) if chance is None else chance,
             "place": place,
             "count": catalog.counts,
             "screened": allowed,

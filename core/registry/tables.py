@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from core.errors import CohortError
 from core.registry.cohort import RegistryCohort
+from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
 from core.registry.decisions import DecisionData, decision_points
 from core.registry.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
-from core.registry.ope import Courses, Points, Recorded, make_courses, off_policy_table
-from core.registry.policies import DISEASE, GREEDY, MIXED_POLICIES, OBSERVED, POLICIES
+from core.registry.ope import Courses, Judging, Plan, Points, Recorded, make_courses
 from core.registry.screening import accuracy_table, calibration_table
 from core.registry.view import RegistryView
 from core.rng import derive_seed
-
-EVALUATED = (*POLICIES, *MIXED_POLICIES)
 
 
 @dataclass(eq=False)
@@ -100,24 +99,48 @@ class Evaluation:
         return pd.concat(tables, ignore_index=True)
 
     def off_policy(self) -> pd.DataFrame:
-        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients.
-        The shares kept under observation are those of the run's patients too, but in another registry its own."""
-        view, settings = self.view, self.view.config.evaluation
-        names = view.encoder.names
-        train, test = Evaluation(view, view.cohort, learned(view), view.points)._recorded(), self._recorded()
-        followed = train if self.cohort is view.cohort else test
-        return off_policy_table(
-            train,
-            test,
-            EVALUATED,
+        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients."""
+        critics, plans = [], []
+        for policy in POLICIES:
+            critics.append(self.judging.critic(self.learned, self.plan(self.learned, policy)))
+            plans.append(self.plan(self.recorded, policy))
+        table = self.judging.table(self.recorded, plans, critics)
+        table.insert(0, "policy", np.repeat(POLICIES, len(table) // len(POLICIES)))
+        return table
+
+    @cached_property
+    def judging(self) -> Judging:
+        """How courses are valued. The shares kept under observation are those of the run's learning patients, but in
+        another registry its own."""
+        view, settings, names = self.view, self.view.config.evaluation, self.view.encoder.names
+        followed = self.learned if self.cohort is view.cohort else self.recorded
+        return Judging(
             kept_share=followed.courses.kept_share(),
             gamma=view.spec.gamma,
             indicator_columns=tuple(names.index(DISEASE[name]) for name in view.treatments),
-            follow_share=settings.follow_share,
             n_bootstrap=settings.ope_bootstrap,
             ess_floor=settings.ess_floor,
+            probability_floor=settings.probability_floor,
             seed=self.seed,
         )
+
+    @cached_property
+    def learned(self) -> Recorded:
+        """Courses of the patients that the run learned from."""
+        view = self.view
+        return Evaluation(view, view.cohort, learned(view), view.points).recorded
+
+    def plan(self, recorded: Recorded, policy: str) -> Plan:
+        """What one of the compared policies does at every decision of recorded courses."""
+        view, floor = self.view, self.view.config.evaluation.probability_floor
+        plan = {}
+        for name, points in recorded.treatments.items():
+            probs = points.behavior
+            if policy != OBSERVED:
+                stage = points.step + recorded.courses.first
+                probs = points.learned(view.models(name).probs(policy, points.states, stage, view.screen))
+            plan[name] = points.advice(probs, floor)
+        return plan
 
     def _posed(self, decision: str) -> tuple[DecisionData, np.ndarray]:
         data = self.points(decision)
@@ -137,8 +160,9 @@ class Evaluation:
         table.insert(2, "day", [-1 if i < 0 else stages[i].day for i in index])
         return table
 
-    def _recorded(self) -> Recorded:
-        """Courses of the patients, with what every policy would do at each of their decisions."""
+    @cached_property
+    def recorded(self) -> Recorded:
+        """Courses of the patients, with their decisions."""
         view = self.view
         first = min(view.spec.decision(name).stages[0] for name in view.treatments)
         courses = make_courses(self.cohort, self.patients, first)
@@ -159,9 +183,7 @@ class Evaluation:
         view, data = self.view, self.points(decision)
         course, step = position[data.patient], data.stage - courses.first
         here = (course >= 0) & courses.going[np.maximum(course, 0), step]
-        states, stage = data.states[here], data.stage[here]
-        models, share = view.models(decision), view.config.evaluation.follow_share
-        policies = models.many_probs(EVALUATED, states, stage, view.screen, share)
+        states, models = data.states[here], view.models(decision)
         return Points(
             course=course[here],
             step=step[here],
@@ -169,8 +191,7 @@ class Evaluation:
             actions=models.catalog.encode(data.drugs[here]),
             given=data.drugs[here],
             matrix=models.catalog.matrix,
-            expert=policies[OBSERVED],
-            policies=policies,
+            expert=models.expert_probs(states, data.stage[here]),
         )
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
 from core.registry.decisions import state_rewards
 from core.registry.evaluate import ALL, ILL
-from core.registry.policies import DISEASE, GREEDY, OBSERVED, SimulatedPolicy
+from core.registry.policies import SimulatedPolicy
 from core.registry.simulate import Policy, registry_truth
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import RegistrySpec
-from core.registry.tables import EVALUATED
 from core.registry.view import RegistryView
 from core.rng import derive_seed
 from core.types import Estimate, Progress
@@ -29,10 +29,9 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
     if truth is None or n == 0:
         yield Progress("truth", 1, 1, "No truth: the patients are real, or roll-outs are off"), course, steps
         return
-    seed, rows, step_rows = derive_seed(view.config.run.seed, "registry", "truth"), [], []
-    longest = max(view.treatments, key=lambda name: len(view.spec.decision(name).stages))  # all stages of a course
-    done, total = 0, len(EVALUATED) + (len(GREEDY) + 1) * len(view.treatments)
-    for name in EVALUATED:
+    seed, longest, rows, step_rows = truth_seed(view), longest_treatment(view), [], []
+    done, total = 0, len(POLICIES) + (len(GREEDY) + 1) * len(view.treatments)
+    for name in POLICIES:
         found = truth.policy_value(_policies(view, name, view.treatments), n, seed, decision=longest)
         free = found.event_free, found.event_free_standard_error
         rows.append((name, found.value, found.standard_error, *free, found.n))
@@ -48,12 +47,21 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
             yield Progress("truth", done, total, f"{name} in {decision} treatment alone"), course, steps
 
 
+def truth_seed(view: RegistryView) -> int:
+    """Seed of the simulated patients behind true values: every policy meets the same."""
+    return derive_seed(view.config.run.seed, "registry", "truth")
+
+
+def longest_treatment(view: RegistryView) -> str:
+    """The treatment that is decided at all stages of a course."""
+    return max(view.treatments, key=lambda name: len(view.spec.decision(name).stages))
+
+
 def _policies(view: RegistryView, name: str, decisions: tuple[str, ...]) -> Mapping[str, Policy]:
     """The policy in these decisions; nothing for the observed treatment, which is the simulator's experts."""
     if name == OBSERVED:
         return {}
-    share = view.config.evaluation.follow_share
-    return {d: SimulatedPolicy(view.models(d), view.encoder, name, view.screen, share) for d in decisions}
+    return {d: SimulatedPolicy(view.models(d), view.encoder, name, view.screen) for d in decisions}
 
 
 def mean_reward(rolled: Rollout, spec: RegistrySpec, decision: str, group: str) -> Estimate:

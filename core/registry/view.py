@@ -13,9 +13,12 @@ import pandas as pd
 from core.cohort import CohortReport, Split
 from core.errors import ArtifactError, RunError
 from core.files import read_arrays, read_json, read_table
+from core.fusion.dials import furthest_supported
 from core.registry.cohort import RegistryCohort
-from core.registry.config import RegistryConfig
+from core.registry.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along
+from core.registry.config import RegistryConfig, stored_config
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.describe import reward_tolerance
 from core.registry.drugs import Combinations
 from core.registry.load import load_registry
 from core.registry.recommend import recommendation_table
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from core.registry.inputs import Inputs
-    from core.registry.policies import Screen, TreatmentModels
+    from core.registry.policies import TreatmentModels
     from core.registry.screening import Screening
 
 REGISTRY_RUNS = RUNS.parent / "registry"  # where the app keeps runs of this study
@@ -59,7 +62,7 @@ class RegistryView:
 
     @cached_property
     def config(self) -> RegistryConfig:
-        return RegistryConfig.build(self.manifest.config, where=str(self.path))
+        return stored_config(self.manifest.config, where=str(self.path))
 
     @property
     def spec(self) -> RegistrySpec:
@@ -68,7 +71,7 @@ class RegistryView:
     @property
     def complete(self) -> bool:
         """True where every stage is done."""
-        return "truth" in self.manifest.stages  # the last stage
+        return "frontier" in self.manifest.stages  # the last stage
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -179,26 +182,27 @@ class RegistryView:
 
     def _read_models(self, decision: str) -> TreatmentModels:
         from core.registry.forest import load_reward_forest
-        from core.registry.policies import DISEASE, TreatmentModels
+        from core.registry.policies import TreatmentModels, usual_shares
 
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
-        without, ill = (int(action) for action in self._decisions[decision]["usual"])
+        data = self.points[decision]
+        here = data.of(np.concatenate([self.split.train, self.split.valid]))
+        ill = data.states[here, data.names.index(DISEASE[decision])] > 0
         return TreatmentModels(
             catalog=catalog,
             inputs=inputs,
             screening=self.screening(decision),
             q_network=self.q_network(decision),
             forest=load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
-            usual=(without, ill),
+            shares=usual_shares(catalog, data.drugs[here], ill),
             disease=DISEASE[decision],
+            temperature=reward_tolerance(self.spec) or 1.0,  # all rewards alike: nothing is learned at any T
         )
 
     @property
     def screen(self) -> Screen:
         """The screen of the policy dqn-screened."""
-        from core.registry.policies import Screen
-
         return Screen(self.config.evaluation.screen_n, self.config.evaluation.screen_threshold)
 
     # Results
@@ -240,8 +244,23 @@ class RegistryView:
     @cached_property
     def ope(self) -> pd.DataFrame:
         """Off-policy estimates of the course of treatment, from its first stage on: policy, estimator, value, low,
-        high, ess, zero_weight, max_weight, support, n."""
+        high, ess, zero_weight, max_weight, support, reasons, n, distance (mean total variation from the experts)."""
         return read_table(self.path / "ope.parquet")
+
+    @cached_property
+    def frontier(self) -> pd.DataFrame:
+        """The same from the experts to each policy: policy, dial, setting, then the columns of `ope`; see
+        `core.registry.frontier`."""
+        return read_table(self.path / "frontier.parquet")
+
+    @cached_property
+    def frontier_truth(self) -> pd.DataFrame:
+        """True values along it, on simulated patients: policy, dial, setting, true_value, true_se, n."""
+        return read_table(self.path / "frontier_truth.parquet")
+
+    def reach(self, policy: str, dial: str) -> float | None:
+        """The furthest setting of a dial at which the records still support a policy; None if they never do."""
+        return furthest_supported(along(self.frontier, policy, dial), self.config.evaluation.ess_floor)
 
     @cached_property
     def truth(self) -> pd.DataFrame:
@@ -277,6 +296,7 @@ class RegistryView:
         n, threshold: the screen (both None: the run's own). Decisions without a Q-network are ranked by the experts'
         probability, and q is NaN. Raises `RunError` where the decision was not posed to the patient then.
         """
+
         point = self.point(patient, stage, decision)
         data = self.points[decision]
         states, stages = data.states[[point]], data.stage[[point]]
@@ -287,8 +307,20 @@ class RegistryView:
             q = np.full(len(probs), np.nan, dtype=np.float32)
         if n is None and threshold is None:
             n, threshold = self.screen.n, self.screen.threshold
+        chance = self._chance(decision, states, stages, Screen(n or len(probs), threshold or 0.0))
         recorded = self.combinations[self.combinations["decision"] == decision]
-        return recommendation_table(q, probs, self.catalogs[decision], recorded, n, threshold)
+        return recommendation_table(q, probs, self.catalogs[decision], recorded, n, threshold, chance)
+
+    def _chance(self, decision: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray | None:
+        """(A,) probability of each combination under the screened policy, mixed with the experts as far as the run's
+        test patients support it; None where it is not learned, or nothing is supported."""
+
+        reach = self.reach(RECOMMENDED, MIXTURE.name) if decision in self.treatments else None
+        if reach is None:
+            return None
+        models = self.models(decision)
+        soft = models.soft_probs(RECOMMENDED, states, stage, screen)
+        return np.asarray(MIXTURE.mix(models.expert_probs(states, stage), soft, reach)[0])
 
     def point(self, patient: int, stage: int, decision: str) -> int:
         """Index into `points[decision]` of a patient (position) at a stage (index)."""

@@ -32,6 +32,29 @@ def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, 
     }
 
 
+def own_behavior(view: RunView, stays: Trajectories, persons: np.ndarray) -> np.ndarray:
+    """(N, T, A) probabilities of the clinicians who treated these very stays, from the other persons among them.
+
+    persons (N,): whose stay it is; one's own states are left out, or every choice would be its own evidence. For stays
+    of another cohort, scaled as the run's own; the number of neighbors and the pseudo-count are the run's.
+    """
+    settings, study = view.config.evaluation, view.study
+    states, owner = stays.states[stays.mask], persons[np.nonzero(stays.mask)[0]]
+    found = knn_behavior_policy(
+        states,
+        stays.actions[stays.mask],
+        states,
+        study.n_actions,
+        settings.n_neighbors,
+        np.array([column.behavior_weight for column in study.columns]),
+        settings.pseudo_count,
+        train_groups=owner,
+        groups=owner,
+        seed=view.config.run.seed,
+    )
+    return _grid(found.action_probs, stays.mask, 0)
+
+
 def clinicians_at(
     view: RunView, states: np.ndarray, patients: np.ndarray | None = None, reference: np.ndarray | None = None
 ) -> BehaviorPolicy:

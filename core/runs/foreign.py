@@ -1,4 +1,9 @@
-"""Stays of another cohort under a trained run: everything computed with the run's own models, nothing refitted."""
+"""Stays of another cohort under a trained run: its policies and critics as they are, nothing of them refitted.
+
+Only what generated the data is estimated anew, where the cohort is large enough: importance ratios divide by the
+probability with which the clinicians who treated these patients gave what they gave. Those of the run's own cohort
+are other people with other habits.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,8 @@ from core.agents.keys import agent_key
 from core.cohort import Cohort
 from core.errors import RunError
 from core.runs.baselines import baseline_values
-from core.runs.clinicians import behavior_arrays
+from core.runs.clinicians import behavior_arrays, own_behavior
+from core.runs.config import Clinicians
 from core.runs.remembered import remembered
 from core.runs.stays import PolicyKey, Stays, decision_distances
 from core.runs.values import load_critic
@@ -23,10 +29,17 @@ if TYPE_CHECKING:
     from core.runs.view import RunView
 
 
-class ForeignStays(Stays):
-    """External validation: the run's scaler, encoder, centroids, agents, clinicians and critics on new stays."""
+FEWEST_STATES = 300  # states of other patients with which a cohort can tell what its own clinicians do
 
-    def __init__(self, view: RunView, cohort: Cohort) -> None:
+
+class ForeignStays(Stays):
+    """External validation: the run's scaler, encoder, centroids, agents and critics on new stays.
+
+    asked: whose habits the estimates divide by, the cohort's own clinicians or those of the run's development cohort;
+    "auto" takes the own ones wherever any of these patients has FEWEST_STATES states of others to be compared with.
+    """
+
+    def __init__(self, view: RunView, cohort: Cohort, asked: Clinicians = "auto") -> None:
         ours, theirs = view.study, cohort.study
         if (theirs.names, theirs.n_actions, theirs.horizon) != (ours.names, ours.n_actions, ours.horizon):
             raise RunError(
@@ -35,6 +48,11 @@ class ForeignStays(Stays):
             )
         self.view, self.config, self._persons = view, view.config, cohort.persons
         self.trajectories = make_trajectories(replace(cohort, study=ours), view.scaler)  # the run's reward weights
+        others = states_of_others(self.trajectories.mask, self._persons)
+        if asked == "own" and not others:
+            raise RunError("a single patient cannot tell what its own clinicians do; take the development cohort's.")
+        few = asked == "auto" and others < FEWEST_STATES
+        self.clinicians: Clinicians = "development" if few or asked == "development" else "own"
 
     @cached_property
     def _prefixes(self) -> np.ndarray:
@@ -71,6 +89,8 @@ class ForeignStays(Stays):
 
     @cached_property
     def behavior(self) -> np.ndarray:
+        if self.clinicians == "own":
+            return own_behavior(self.view, self.trajectories, self._persons)
         return behavior_arrays(self.view, self.trajectories, own=False)["behavior"]
 
     @cached_property
@@ -88,3 +108,12 @@ class ForeignStays(Stays):
     @cached_property
     def fqe_stack(self) -> np.ndarray:
         return load_critic(self.view.path / "fqe.npz").q_values(self.trajectories.states)
+
+
+def states_of_others(mask: np.ndarray, persons: np.ndarray) -> int:
+    """Recorded states that a person can be compared with, at least: all but those of whoever has most.
+
+    mask (N, T) real steps, persons (N,) number 0..P-1 of each stay's person.
+    """
+    states = np.bincount(persons, weights=mask.sum(axis=1))
+    return int(states.sum() - states.max(initial=0))

@@ -1,15 +1,13 @@
 """The trust frontier of a run: how far a policy may depart from the clinicians before their records cannot judge it.
 
-Each dial leads from the clinicians' policy to a learned one (see `core.fusion.frontier`). Along it stand value,
-interval and effective sample size on recorded stays and, on simulated patients, the true value. The furthest setting at
-which the effective sample sizes still meet the floor is the one to start from: further out, values rest on hardly any
-patient.
+Each dial leads from the clinicians' policy to a learned one (see `core.fusion.dials`). Along it stand value, interval
+and effective sample size on recorded stays and, on simulated patients, the true value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +26,7 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
-from core.fusion import between, within_support
+from core.fusion.dials import DIALS, MIXTURE, TRUTH_COLUMNS, Dial, furthest_supported
 from core.rng import derive_seed
 from core.runs.compare import bootstrap_rng
 from core.runs.stays import PolicyKey, Stays
@@ -38,41 +36,6 @@ from core.types import Progress
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
-
-Mix = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-TRUTH_COLUMNS = ("dial", "setting", "true_value", "true_se", "n")
-
-
-@dataclass(frozen=True)
-class Dial:
-    """A way from the clinicians' policy (first setting) to the learned one (last setting).
-
-    `mix(behavior, policy, setting)` gives the policy there; `known` are the settings in between that are rolled
-    out on simulated patients.
-    """
-
-    name: str
-    title: str
-    settings: tuple[float, ...]
-    known: tuple[float, ...]
-    mix: Mix
-
-
-MIXTURE = Dial(
-    "mixture",
-    "Share of the policy, a: π ∝ clinicians^(1-a) · policy^a",
-    tuple(round(0.05 * i, 2) for i in range(21)),
-    (0.25, 0.5, 0.75),
-    between,
-)
-FLOOR = Dial(
-    "floor",
-    "Only doses that clinicians give with at least this probability",
-    (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005, 0.0),
-    (0.2, 0.05),
-    within_support,
-)
-DIALS = {dial.name: dial for dial in (MIXTURE, FLOOR)}
 
 
 def frontier_policy(stays: Stays, key: PolicyKey, dial: Dial, setting: float) -> np.ndarray:
@@ -125,17 +88,6 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
             estimate = {"estimator": name, "value": result[i].value, "low": result[i].low, "high": result[i].high}
             rows.append({**shared, **estimate})
     return pd.DataFrame(rows)
-
-
-def furthest_supported(table: pd.DataFrame, ess_floor: float) -> float | None:
-    """The last setting of `frontier_table` up to which both effective sample sizes meet the floor; None if none does.
-
-    Both, because stays of a rare length keep their weight in a small group, which hides how extreme their ratios are.
-    An effective sample size that recovers further out is not counted: it does so where a few stays carry all weight.
-    """
-    once = table.drop_duplicates("setting")
-    met = np.cumprod((once[["ess", "pooled_ess"]] >= ess_floor).all(axis=1).to_numpy()).astype(bool)
-    return float(once["setting"].to_numpy()[met][-1]) if met.any() else None
 
 
 def fused_reach(view: RunView, n_clusters: int, lambda_: float, mode: str = "prospective") -> float | None:

@@ -16,10 +16,29 @@ SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high",
 SMALL = 100  # fewer patients than this are called few
 
 
+CLINICIANS = {
+    "own": "Estimates divide by what clinicians did to other patients of this very cohort in similar states.",
+    "development": (
+        "Estimates divide by what clinicians of the run's development cohort did in similar states. Where those here "
+        "dose otherwise, PHWIS and PHWDR are biased, and neither their intervals nor the ESS show it."
+    ),
+}
+
+
 def metrics_document(
-    table: pd.DataFrame, cohort: Cohort, patients: np.ndarray, manifest: Manifest, own: bool, settings: dict[str, Any]
+    table: pd.DataFrame,
+    cohort: Cohort,
+    patients: np.ndarray,
+    manifest: Manifest,
+    own: bool,
+    settings: dict[str, Any],
+    clinicians: str = "own",
 ) -> dict[str, Any]:
-    """{"cohort": ..., "run": ..., "policies": {name: {estimator: {value, low, high, ess}, ...}}}; NaN becomes null."""
+    """{"cohort": ..., "run": ..., "policies": {name: {estimator: {value, low, high, ess}, ...}}}; NaN becomes null.
+
+    clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
+    the cohort that the run was trained on.
+    """
     policies: dict[str, Any] = {}
     for name, rows in table.groupby("policy", sort=False):
         first = rows.iloc[0]
@@ -40,7 +59,11 @@ def metrics_document(
             "true_se": number(first.get("true_se", math.nan)),
         }
     return {
-        "cohort": describe_cohort(cohort, patients, own),
+        "cohort": {
+            **describe_cohort(cohort, patients, own),
+            "clinicians": clinicians,
+            "clinicians_note": CLINICIANS[clinicians],
+        },
         "run": {"name": manifest.name, "data_hash": manifest.data_hash, "versions": manifest.versions, **settings},
         "policies": policies,
     }

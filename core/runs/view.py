@@ -316,7 +316,8 @@ class RunView(Stays):
     @remembered(12)
     def frontier(self, policy: str, n_clusters: int, lambda_: float, mode: str, dial: str) -> pd.DataFrame:
         """Value and support on the test patients from the clinicians' policy to this one; see `core.runs.frontier`."""
-        from core.runs.frontier import DIALS, frontier_table
+        from core.fusion.dials import DIALS
+        from core.runs.frontier import frontier_table
 
         key = policy_key(policy, n_clusters, lambda_, mode)
         return frontier_table(self, self.split.test, key, DIALS[dial])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core.evaluation import support_light
+from core.experiments.estimator_evidence import ESS_FLOOR
 from core.figures.learn import attention_figure, cluster_figure, dueling_figure, fusion_figure, weights_figure
 from core.figures.theme import fmt, fmt_interval, fmt_lambda, fmt_percent
 from core.learn.source import source_of
@@ -199,7 +201,9 @@ def weights() -> None:
     toy = weights_toy(clinicians / 100, wanted / 100, deviation, steps, n)
     estimate, cards = toy.estimate, st.columns(4)
     with cards[0]:
-        metric("PHWIS", estimate.value, low=estimate.low, high=estimate.high, ess=estimate.ess, n=estimate.n)
+        grade = support_light(estimate, ESS_FLOOR).grade
+        low, high = estimate.low, estimate.high
+        metric("PHWIS", estimate.value, low=low, high=high, ess=estimate.ess, n=estimate.n, estimator=grade)
     with cards[1]:
         held = estimate.low <= toy.truth <= estimate.high
         metric("True value (exact)", toy.truth, estimator="inside the interval" if held else "outside the interval")
@@ -220,5 +224,5 @@ def weights() -> None:
     _show_function(
         ("core/evaluation/phwis.py", "phwis"),
         ("core/fusion/frontier.py", "between"),
-        ("core/evaluation/support.py", "support_grade"),
+        ("core/evaluation/support.py", "support_light"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from core.errors import PhenoPolicyError
 from core.figures.registry import STATES, decision_look
 from core.figures.registry_values import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
+from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.describe import highest_return, patient_course, reward_tolerance
 from core.runs.summaries.doses import equal_options
 from pages.components.estimates import rows_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FEWEST_GIVEN = 5  # training decisions with a combination, below which it is not ranked
 MOST_N = 20
+SUPPORTED = "supported"
+ORDERS = {SUPPORTED: "As far as the records support", "q": "By Q alone"}
 FLOORS = (0, 1, 2, 5, 10, 20, 50, 100)  # per mille
 
 
@@ -48,7 +51,7 @@ def options_panel(run: RegistryView, patient: int) -> None:
         return
     _state_line(run, course, stage, words, given, options)
     if decision in run.treatments:
-        _ranked(run, options, stage, decision, given, floor)
+        _ranked(run, options, stage, decision, given, Screen(n, floor))
     else:
         _likely(options, given)
     _screened_out(options, decision in run.treatments)
@@ -139,35 +142,35 @@ def _state_line(
     )
 
 
-def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, floor: float) -> None:
+def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, screen: Screen) -> None:
     """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded."""
     allowed = options[options["screened"]]
     founded = allowed[allowed["count"] >= FEWEST_GIVEN].reset_index(drop=True)
     rare = allowed[allowed["count"] < FEWEST_GIVEN]
     likeliest = float(allowed["probability"].max())
-    if founded.empty or likeliest < floor:
+    if founded.empty or likeliest < screen.threshold:
         why = (
             f"none of the screened combinations was given in at least {FEWEST_GIVEN} training decisions"
             if founded.empty
-            else f"no combination has an expert probability of {fmt_percent(floor)} or more here"
+            else f"no combination has an expert probability of {fmt_percent(screen.threshold)} or more here"
         )
         st.warning(f"**No options are ranked here:** {why}. Widen the screen to see more.", icon=":material/block:")
         return
+    supported = _order(run, founded)
     founded = group_options(founded, reward_tolerance(run.spec))
+    if supported:
+        founded = founded.sort_values("chance", ascending=False, kind="stable", ignore_index=True)
     founded["given"] = founded["action"] == given
-    groups = int(founded["group"].max())
-    st.markdown(
-        f"**{len(founded)} combinations in {groups} group{'s' if groups > 1 else ''}** · within a group, between the "
-        "dotted lines, the records cannot tell them apart"
-    )
+    _headline(run, founded, supported, screen)
     show(
-        ranked_options(founded),
+        ranked_options(founded, supported=supported),
         "registry-options",
-        "Screened combinations by Q: "
-        + "; ".join(f"{r.name} Q {r.q:.2f}, experts {r.probability:.0%}" for r in rows_of(founded)),
+        f"Screened combinations by {'their chance as far as the records support the policy' if supported else 'Q'}: "
+        + "; ".join(_option_text(r, supported) for r in rows_of(founded)),
         caption="★ given. Q is a network's single number, without an interval. Groups: Q differs by less than the "
         "larger half-width of the two intervals of the recorded reward. n: training decisions with it; hollow: too few "
-        "patients for an interval. Recorded rewards are confounded: they compare different patients.",
+        "patients for an interval. Recorded rewards are confounded: they compare different patients."
+        + (" Diamonds: the policy as far as the records support it." if supported else ""),
         data=founded.drop(columns=["rank"]),
     )
     most = highest_return(run.spec, decision, stage)
@@ -183,6 +186,60 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
             f"{', '.join(rare['name'])}."
         )
     _options_table(founded)
+
+
+def _order(run: RegistryView, founded: pd.DataFrame) -> bool:
+    """True where the list is to stand as far as the records support the policy, which is the default."""
+    if not founded["chance"].notna().all():
+        st.caption(
+            ":material/block: Ordered by Q alone: the records support no departure from the experts, not even their "
+            "own treatment."
+        )
+        return False
+    st.session_state["registry-order"] = mark("order") if mark("order") in ORDERS else SUPPORTED
+    chosen = st.segmented_control(
+        "Order",
+        list(ORDERS),
+        required=True,
+        key="registry-order",
+        format_func=ORDERS.__getitem__,
+        on_change=lambda: set_mark("order", st.session_state["registry-order"]),
+        help="As far as the records support: the policy (DQN, screened) mixed with the experts up to the furthest "
+        "point at which recorded courses can still judge it (Policy values, Trust frontier). By Q alone: the policy "
+        "itself.",
+    )
+    return chosen == SUPPORTED
+
+
+def _headline(run: RegistryView, founded: pd.DataFrame, supported: bool, screen: Screen) -> None:
+    """What the order means, with the grade of the policy that it shows."""
+    if supported:
+        reach = run.reach(RECOMMENDED, MIXTURE.name)
+        rows = along(run.frontier, RECOMMENDED, MIXTURE.name)
+        row = next(rows_of(rows[(rows["setting"] == reach) & (rows["estimator"] == "phwdr")]))
+        st.markdown(
+            f"**As far as the records support: a = {reach:g}** between the experts (0) and the policy (1) · on "
+            f"{int(row.n):,} test patients PHWDR {fmt(row.value)} {fmt_interval(row.low, row.high)}, ESS "
+            f"{fmt(row.ess, 0)}, {row.support}"
+        )
+        if screen != run.screen:
+            st.caption(
+                f":material/info: The value is that of the run's own screen (N = {run.screen.n}); with another the "
+                "policy is another one, which was not judged."
+            )
+        return
+    row = next(rows_of(run.ope[(run.ope["policy"] == RECOMMENDED) & (run.ope["estimator"] == "phwis")]))
+    groups = int(founded["group"].max())
+    st.markdown(
+        f"**{len(founded)} combinations in {groups} group{'s' if groups > 1 else ''}** · within a group, between the "
+        f"dotted lines, the records cannot tell them apart · followed always, this policy is **{row.support}** by the "
+        f"records (ESS {fmt(row.ess, 1)})"
+    )
+
+
+def _option_text(row: Any, supported: bool) -> str:
+    chance = f", policy as far as supported {row.chance:.0%}" if supported else ""
+    return f"{row.name} Q {row.q:.2f}, experts {row.probability:.0%}{chance}"
 
 
 def group_options(options: pd.DataFrame, tolerance: float) -> pd.DataFrame:
@@ -207,6 +264,7 @@ def _options_table(founded: pd.DataFrame) -> None:
             "combination": founded["name"],
             "Q": founded["q"].astype(float),
             "experts": founded["probability"].astype(float),
+            "as far as supported": founded["chance"].astype(float),
             "place": founded["place"],
             "count": founded["count"],
             "recorded reward": [f"{fmt(r.reward)} {fmt_interval(r.low, r.high)}" for r in rows_of(founded)],
@@ -217,7 +275,8 @@ def _options_table(founded: pd.DataFrame) -> None:
         lines,
         "registry-options-table",
         name="registry-options",
-        caption="experts: calibrated probability of the screening network, place by it; count: training decisions.",
+        caption="experts: calibrated probability of the screening network, place by it; as far as supported: that of "
+        "the policy where recorded courses can still judge it; count: training decisions.",
         csv=founded,
         column_config=_columns() | {"group": st.column_config.NumberColumn(width="small")},
     )
@@ -278,6 +337,7 @@ def _columns() -> dict[str, object]:
         "combination": st.column_config.TextColumn(width="large"),
         "Q": st.column_config.NumberColumn(format="%.2f", width="small"),
         "experts": st.column_config.NumberColumn(format="percent", width="small"),
+        "as far as supported": st.column_config.NumberColumn(format="percent", width="small"),
         "place": st.column_config.NumberColumn(width="small"),
         "count": st.column_config.NumberColumn(width="small"),
         "given": st.column_config.CheckboxColumn(width="small"),

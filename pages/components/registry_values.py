@@ -9,16 +9,18 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.registry import decision_look
-from core.figures.registry_values import ESTIMATORS, MIXED, modeled_by_stage, registry_policy, value_forest
+from core.figures.registry_values import ESTIMATORS, modeled_by_stage, registry_policy, value_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval
+from core.registry.compared import GREEDY, MIXTURE, along
 from pages.components.estimates import rows_of
 from pages.components.export import show, table
 from pages.components.frame import empty
+from pages.components.registry_frontier import course_rule, frontier_panel
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
-VIEWS = ("Matched rewards", "Model-based rewards", "Whole course", "Table")
+VIEWS = ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
 GROUPS = {"all": "everyone asked", "ill": "patients with the disease"}
 
 
@@ -39,6 +41,8 @@ def draw(run: RegistryView) -> None:
         _modeled(run)
     elif view == VIEWS[2]:
         _whole(run)
+    elif view == VIEWS[3]:
+        frontier_panel(run)
     else:
         _table(run)
 
@@ -137,10 +141,9 @@ def _modeled(run: RegistryView) -> None:
     )
 
 
-def whole_course(run: RegistryView, *, mixed: bool) -> pd.DataFrame:
-    """Off-policy estimates with the truth, as the forest takes them; `mixed` adds experts with a little of a policy."""
-    rows = run.ope if mixed else run.ope[~run.ope["policy"].str.endswith(MIXED)]
-    truth = run.truth
+def whole_course(run: RegistryView) -> pd.DataFrame:
+    """Off-policy estimates with the truth, as the forest takes them."""
+    rows, truth = run.ope, run.truth
     if len(truth):
         rows = rows.merge(truth[["policy", "true_value", "true_se"]], on="policy", how="left")
     else:
@@ -163,15 +166,11 @@ def _with_error(values: pd.Series, errors: pd.Series) -> list[str]:
 
 def _whole(run: RegistryView) -> None:
     st.markdown("**Expected sum of rewards from the first treatment stage on, were a policy to decide on treatment**")
-    mixed = st.toggle(
-        "Also the experts mixed with a little of each policy",
-        value=True,
-        key="registry-mixed",
-        help="A policy that is certain of one combination in hundreds agrees with few recorded courses to the end. One "
-        "that mostly follows the experts overlaps with all of them, so records can tell what it is worth. The experts "
-        "are followed as the screening network predicts them: where it imitates them badly, the mix is worth less too.",
+    st.caption(
+        "A policy that is certain of one combination in hundreds agrees with few recorded courses to the end. How far "
+        "the records can follow it on the way from the experts is under Trust frontier."
     )
-    rows = whole_course(run, mixed=mixed)
+    rows = whole_course(run)
     if rows.empty:
         empty("Nothing estimated", "This run holds no off-policy estimates.")
         return
@@ -186,8 +185,8 @@ def _whole(run: RegistryView) -> None:
             for r in rows_of(rows)
         ),
         caption=f"{int(rows['n'].max()):,} test patients, 95 % bootstrap intervals. Hollow: weak; hollow and gray: not "
-        f"supported by the records (ESS under {run.config.evaluation.ess_floor:g}), where the interval understates the "
-        "doubt." + (" Black bar: the true value, rolled out in the simulator." if known else ""),
+        f"supported by the records, where the interval understates the doubt. {course_rule(run)}"
+        + (" Black bar: the true value, rolled out in the simulator." if known else ""),
         data=rows.drop(columns=["basis", "label", "decision"]),
     )
 
@@ -195,7 +194,7 @@ def _whole(run: RegistryView) -> None:
 def _table(run: RegistryView) -> None:
     """Every policy in one line: matched means beside off-policy estimates, support and truth."""
     st.markdown("**Matched means beside estimates that weigh what was done**")
-    rows, known = whole_course(run, mixed=True), len(run.truth) > 0
+    rows, known = whole_course(run), len(run.truth) > 0
     lines = []
     for policy, part in rows.groupby("policy", sort=False):
         line: dict[str, object] = {"policy": registry_policy(str(policy)).name}
@@ -210,7 +209,8 @@ def _table(run: RegistryView) -> None:
             shown = f"({text_})" if r.support == "not supported" else text_
             line[ESTIMATORS[r.estimator][0]] = shown if np.isfinite(r.value) else "no course agrees"
         first = part.iloc[0]
-        line |= {"ESS": round(float(first["ess"]), 1), "support": first["support"]}
+        line |= {"ESS": round(float(first["ess"]), 1), "support": first["support"], "why": first["reasons"]}
+        line["as far as supported"] = _furthest(run, str(policy))
         if known:
             line["true value"] = f"{fmt(first['true_value'])} ± {fmt(first['true_se'], 3)}"
         lines.append(line)
@@ -219,11 +219,23 @@ def _table(run: RegistryView) -> None:
         "registry-policies",
         name="registry-policies",
         caption="Matched means are per decision (reward of the next stage, 0 to 1); PHWIS, PHWDR and the true value "
-        "are sums from the first treatment stage on. In brackets: not supported by the records. ±: standard error.",
+        "are sums from the first treatment stage on. In brackets: not supported by the records. As far as supported: "
+        "PHWDR of the furthest mixture with the experts that the records support (Trust frontier). ±: standard error. "
+        + course_rule(run),
         csv=rows.drop(columns=["basis", "label", "decision"]),
     )
     if known:
         _event_free(run)
+
+
+def _furthest(run: RegistryView, policy: str) -> str:
+    """PHWDR with interval and grade at the furthest supported mixture with the experts."""
+    reach = run.reach(policy, MIXTURE.name) if policy in GREEDY else None
+    if reach is None:
+        return "–"
+    rows = along(run.frontier, policy, MIXTURE.name)
+    (row,) = rows_of(rows[(rows["setting"] == reach) & (rows["estimator"] == "phwdr")])
+    return f"a = {reach:g}: {fmt(row.value)} {fmt_interval(row.low, row.high)}, {row.support}"
 
 
 def _event_free(run: RegistryView) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation import Light, Recorded, phwis, support_grade, support_light, wis
+from core.evaluation import Light, Recorded, phwis, support_light, wis
 from core.evaluation.support import apart
 from core.types import OPEResult
 
@@ -34,13 +34,12 @@ GOOD = OPEResult(value=5.0, low=4.0, high=6.0, n=300, ess=200.0, zero_weight=0.0
     ],
 )
 def test_the_rule_on_weights_at_its_edges(ess: float, zero_weight: float, max_weight: float, grade: str) -> None:
-    assert support_grade(ess, 300, zero_weight, max_weight, 30) == grade
     weighted = replace(GOOD, ess=ess, zero_weight=zero_weight, max_weight=max_weight)
     assert support_light(weighted, 30).grade == grade
 
 
 def test_no_stays_support_nothing() -> None:
-    assert support_grade(0.0, 0, 0.0, 0.0, 0.0) == "not supported"
+    assert support_light(replace(GOOD, n=0), 0.0).grade == "not supported"
 
 
 def test_what_is_supported_needs_no_reason() -> None:
@@ -93,9 +92,9 @@ def test_what_is_not_known_is_not_held_against_a_policy() -> None:
 def test_more_effective_stays_never_lower_the_grade(
     ess: float, more: float, zero_weight: float, max_weight: float, floor: float
 ) -> None:
-    before = support_grade(ess, 1000, zero_weight, max_weight, floor)
-    after = support_grade(ess + more, 1000, zero_weight, max_weight, floor)
-    assert ORDER.index(after) >= ORDER.index(before)
+    weighted = replace(GOOD, n=1000, ess=ess, zero_weight=zero_weight, max_weight=max_weight)
+    before, after = support_light(weighted, floor), support_light(replace(weighted, ess=ess + more), floor)
+    assert ORDER.index(after.grade) >= ORDER.index(before.grade)
 
 
 @given(SHARES, st.floats(-20, 20), SHARES)

@@ -13,7 +13,7 @@ from core.__main__ import main
 from core.cohort import simulate_cohort
 from core.errors import ConfigError, RunError
 from core.experiments import repeats, run
-from core.experiments.document import write_tables
+from core.experiments.document import statements, write_tables
 from core.experiments.repeats import cell_table, run_repeats
 from core.experiments.settings import ExperimentSettings, load_settings
 from core.experiments.values import external_values
@@ -50,7 +50,12 @@ def test_an_experiment_cut_short_is_resumed_not_begun_anew(settings: ExperimentS
     assert first.is_file()
     assert not second.is_file()
     assert not ExperimentView(folder).complete
+    assert [cell["repeat"] for cell in ExperimentView(folder).record["cells"]] == [1]
     written = first.stat().st_mtime_ns
+    resumed = run_repeats(settings, "e", tmp_path, jobs=1)
+    next(resumed)
+    resumed.close()  # before any further cell: what is done is not forgotten
+    assert [cell["repeat"] for cell in ExperimentView(folder).record["cells"]] == [1]
     assert [step.done for step in run_repeats(settings, "e", tmp_path, jobs=1)] == [1, 2]
     assert first.stat().st_mtime_ns == written
     table = ExperimentView(folder).evaluations
@@ -97,7 +102,7 @@ def test_tables_are_written_with_what_a_reader_must_know(settings: ExperimentSet
     assert values.loc[("development", "Clinician"), "published_phwis_mean"] == 5.78
     assert values.loc[("external", "Clinician"), "published_phwis_mean"] == 7.98
     assert values.loc[("development", "HOPAS-B (fused), prospective"), "repeats"] == 2
-    assert any("similar training states of the development cohort" in said for said in view.document["statements"])
+    assert any("those of the cohort's own clinicians" in said for said in view.document["statements"])
     assert view.run("quick", 2).complete
 
 
@@ -142,6 +147,19 @@ def test_truth_abroad_is_the_mechanism_of_the_other_cohort(tiny_run: Path) -> No
                                     spans=view.scaler.spans)  # fmt: skip
     assert known.loc["clinician", "true_value"] == pytest.approx(clinicians.value)
     assert external_values(view, cohort, 9.0, ["prospective"])["true_value"].isna().all()
+
+
+def test_the_tables_say_whose_habits_estimates_abroad_divide_by(tiny_run: Path) -> None:
+    view = RunView(tiny_run)
+    cohort, _ = simulate_cohort("eicu", 60, seed=4)
+    own = external_values(view, cohort, 9.0, ["prospective"])
+    development = external_values(view, cohort, 9.0, ["prospective"], clinicians="development")
+    assert set(own["clinicians"]) == {"own"}
+    assert set(development["clinicians"]) == {"development"}
+    settings = ExperimentSettings.build(SETTINGS)
+    for table, words in ((own, "own clinicians"), (development, "intervals nor the ESS show it")):
+        labeled = table.assign(cohort="external", simulated=True)
+        assert any(words in sentence for sentence in statements(settings, labeled))
 
 
 def test_the_verb_runs_a_whole_experiment(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.experiments.document import markdown, number, spread
+from core.experiments.document import SUPPORT, markdown, number, spread
 from core.experiments.published import display_name, published
 from core.experiments.tables import ablation_table, gain_table, plain, shape_table, truth_table, value_table
 
@@ -65,6 +65,7 @@ def test_values_are_means_and_sample_deviations_beside_the_published() -> None:
     assert (expert["phwis_mean"], expert["phwis_sd"], expert["phwdr_mean"]) == (8.0, 2.0, 9.0)
     assert expert["esr_percent_mean"] == pytest.approx(80.0)
     assert (expert["ess_mean"], expert["ess_min"], expert["not_supported"]) == (20.0, 10.0, 2)
+    assert (expert["supported"], expert["weak"]) == (1, 0)
     assert (expert["published_phwis_mean"], expert["published_esr_percent_sd"]) == (11.54, 3.31)
     assert expert["name"] == "HOPAS-A (single expert), retrospective"
     assert rows["fused"]["published_phwdr_mean"] == 9.39
@@ -82,6 +83,19 @@ def test_gains_are_paired_and_corrected_within_their_family() -> None:
     assert expert["p_flip_holm"] == 0.75
     assert expert["published_difference"] == pytest.approx(11.54 - 5.78)
     assert "clinician" not in by_policy
+
+
+def test_a_difference_is_no_better_founded_than_the_worse_of_its_policies() -> None:
+    table = made().assign(support="supported")
+    table.loc[(table["policy"] == "clinician") & (table["repeat"] == 1), "support"] = "weak"
+    table.loc[(table["policy"] == "fused") & (table["repeat"] == 2), "support"] = "not supported"
+    rows = {row["policy"]: row for row in gain_table(table, "clinician", 0.2) if row["estimator"] == "phwis"}
+    assert [rows["fused"][grade] for grade in ("supported", "weak", "not_supported")] == [1, 1, 1]
+    assert [rows["single-expert"][grade] for grade in ("supported", "weak", "not_supported")] == [2, 1, 0]
+    ablation = next(row for row in ablation_table(table) if row["policy"] == "no-fusion")
+    assert [ablation[grade] for grade in ("supported", "weak", "not_supported")] == [2, 0, 1]
+    lines = markdown([rows["fused"]], [SUPPORT])
+    assert lines[-1] == "| 1 yes, 1 weak, 1 no |"
 
 
 def test_no_corrected_test_abroad_where_all_repeats_meet_the_same_patients() -> None:

@@ -17,7 +17,6 @@ from core.figures.registry import (
     top_n_accuracy,
 )
 from core.figures.registry_values import (
-    MIXED,
     modeled_by_stage,
     patient_course,
     ranked_options,
@@ -116,10 +115,6 @@ def test_the_forest_marks_truth_support_and_numbers() -> None:
 def test_every_policy_has_a_look_of_its_own() -> None:
     looks = [registry_policy(p) for p in ("observed", "dqn", "dqn-screened", "random-forest", "most-frequent")]
     assert len({look.color for look in looks}) == len({look.symbol for look in looks}) == 5
-    mixed = registry_policy(f"dqn{MIXED}")
-    assert mixed.name.startswith("DQN")
-    assert mixed.name != "DQN"
-    assert mixed.symbol.endswith("-open")
 
 
 def test_model_based_rewards_stand_at_their_stage() -> None:

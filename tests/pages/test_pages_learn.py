@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.learn.source import source_of
+from pages.components import learn_choice
 
 IDEAS = ("Attention", "Phenotypes", "Dueling Q", "Fusion λ", "Importance weights")
 
@@ -56,3 +57,30 @@ def test_support_returns_on_the_way_back_to_the_clinicians(page: AppTest) -> Non
     page.run()
     assert ess() == pytest.approx(500)
     assert far < 10
+
+
+def test_without_a_quoted_experiment_the_settings_say_so(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn_choice, "load_choice", lambda: None)
+    choose(page, "Settings")
+    assert any("No experiment has been quoted yet" in part.value for part in page.markdown)
+    assert not page.get("plotly_chart")
+
+
+def test_the_finding_of_a_quoted_experiment_is_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"policy": "fused", "kind": "soft", "lambda_": 4.0, "temperature": 0.1, "epochs": 10, "batch_size": 64,
+           "seeds": 5, "true_value": 7.25, "se": 0.11, "gain": 1.5, "gain_se": 0.12,
+           "true_survival_percent": 81.0}  # fmt: skip
+    changes = [
+        {"setting": "lambda_", "level": level, "difference": gap, "se": se, "seeds": 5}
+        for level, gap, se in ((0.0, -0.4, 0.1), (4.0, 0.0, 0.0))
+    ]
+    evidence = {"findings": ["The best candidate beats the clinicians."], "around": changes, "rows": [row],
+                "experiment": "full", "date": "2026-01-01", "settings": {"seeds": [1, 2, 3, 4, 5]}}  # fmt: skip
+    monkeypatch.setattr(learn_choice, "load_choice", lambda: evidence)
+    choose(page, "Settings")
+    assert any("beats the clinicians" in part.value for part in page.markdown)
+    assert len(page.get("plotly_chart")) == 1
+    shown = page.dataframe[0].value
+    assert shown["SE of the true value"].tolist() == ["0.11"]
+    assert shown["SE of the gain over clinicians"].tolist() == ["0.12"]
+    assert any("experiment full, 2026-01-01" in part.value for part in page.caption)

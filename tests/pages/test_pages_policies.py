@@ -11,9 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.errors import ArtifactError
-from core.runs.frontier import furthest_supported
+from core.figures.theme import policy_style
+from core.fusion.dials import furthest_supported
 from core.runs.selection import Selection
 from core.runs.view import RunView
+from pages.components.estimates import policy_names
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -230,6 +232,24 @@ def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest
     assert not page.exception
     ess = table.loc[table["setting"] == 1.0, "ess"].iloc[0]
     assert f"ESS {ess:.1f}" in texts(page)
+
+
+def test_the_trust_frontier_takes_every_policy_of_the_run(page: AppTest, run: RunView) -> None:
+    view(page, "Trust frontier")
+    key = f"frontier-policy-{page.session_state['phenopolicy'].n_clusters}"
+    offered = next(box for box in page.selectbox if box.key == key).options
+    assert len(offered) == len(policy_names(page.session_state["phenopolicy"].n_clusters, run)) - 1  # but clinicians
+    assert {policy_style(name).name for name in run.baselines} <= set(offered)
+    for dial in ("floor", "mixture"):
+        next(group for group in page.button_group if group.key == "frontier-dial").set_value(dial)
+        page.run()
+        for name in offered:
+            next(box for box in page.selectbox if box.key == key).select(name)
+            page.run()
+            assert not page.exception, (name, dial)
+            assert not page.error, (name, dial)
+            (drawn,) = [figure for figure in figures(page) if any("ESS" in str(t.get("name")) for t in figure["data"])]
+            assert drawn["data"]
 
 
 def test_a_frontier_within_the_floor_warns_beyond_it(page: AppTest, run: RunView, monkeypatch) -> None:

@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
+from core.registry.compared import along
+from core.registry.view import RegistryView
 from core.runs.jobs import list_runs
 from pages.components.registry_options import group_options
 from pages.components.registry_patient import Filters, matching
@@ -179,7 +181,7 @@ ALL_VIEWS = [
     for view in ("Initial treatment", "Acute GVHD", "Chronic GVHD", "Calibration", "Table")
 ] + [
     ("Values", "registry-values-view", view)
-    for view in ("Matched rewards", "Model-based rewards", "Whole course", "Table")
+    for view in ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
 ]
 
 
@@ -216,13 +218,11 @@ def patient_page(open_page, **params: str) -> AppTest:
 
 
 def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_run: str, registry_folder: Path) -> None:
-    from core.registry.view import RegistryView
-
     run = RegistryView(registry_folder)
     points = run.points["chronic"]
     place = int(np.flatnonzero(points.stage == 2)[0])
     patient = int(points.patient[place])
-    page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4")
+    page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4", order="q")
     assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.subheader]
     options = run.recommend(patient, 2, "chronic", 4, 0.0)
     shown = page.dataframe[-2].value  # the options; what was screened out comes last
@@ -237,8 +237,6 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
 def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(
     open_page, registry_run: str, registry_folder: Path
 ) -> None:
-    from core.registry.view import RegistryView
-
     run = RegistryView(registry_folder)
     patient = int(run.points["chronic"].patient[0])
     stage = int(run.points["chronic"].stage[0])
@@ -282,6 +280,65 @@ def test_filters_hold_together() -> None:
     assert matching(everyone, Filters(outcomes=("well",), had=("acute_gvhd",))).tolist() == [2]
     assert matching(everyone, Filters(splits=("test",), category=("hla_match", ("matched",)))).tolist() == [0]
     assert matching(everyone, Filters(age=(30, 80))).tolist() == [1, 2]
+
+
+def test_the_frontier_starts_at_the_furthest_supported_point(
+    open_page, registry_run: str, registry_folder: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.25 if dial == "mixture" else 0.5)
+    page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Trust frontier")
+    rows = along(RegistryView(registry_folder).frontier, "dqn-screened", "mixture")
+    assert departure(page).value == 0.25
+    assert "The records support this policy as far as **a = 0.25**" in texts(page)
+    assert "True value (simulated)" in [metric.label for metric in page.metric]  # 0.25 is rolled out
+    departure(page).set_value(1.0)
+    page = rerun(page)
+    end = rows[rows["setting"] == 1.0].set_index("estimator")
+    assert "Beyond the trust frontier (a = 0.25)" in texts(page)
+    assert f"effective sample size is {end.loc['phwis', 'ess']:.1f}" in texts(page)
+    assert end.loc["phwis", "reasons"] in texts(page)
+    next(s for s in page.selectbox if s.key == "registry-frontier-policy").set_value("most-frequent")
+    page = choose(rerun(page), "registry-frontier-dial", "floor")
+    assert departure(page).value == 0.5
+    assert len(page.get("plotly_chart")) == 1
+
+
+def departure(page: AppTest):
+    return next(slider for slider in page.select_slider if slider.label == "Departure from the experts")
+
+
+def treated(folder: Path) -> dict[str, str]:
+    """A patient whose chronic disease is decided on, as a link."""
+    points = RegistryView(folder).points["chronic"]
+    place = int(np.flatnonzero(points.stage == 2)[0])
+    return {"patient": str(int(points.patient[place])), "stage": "2", "decision": "chronic"}
+
+
+def test_options_stand_as_far_as_the_records_support_by_default(
+    open_page, registry_run: str, registry_folder: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.25)
+    page = patient_page(open_page, **treated(registry_folder))
+    row = along(RegistryView(registry_folder).frontier, "dqn-screened", "mixture")
+    row = row[(row["setting"] == 0.25) & (row["estimator"] == "phwdr")].iloc[0]
+    assert "As far as the records support: a = 0.25" in texts(page)
+    assert row["support"] in texts(page)
+    assert page.dataframe[-2].value["as far as supported"].is_monotonic_decreasing
+    page = choose(page, "registry-order", "q")
+    assert "followed always, this policy is" in texts(page)
+    assert page.dataframe[-2].value["group"].is_monotonic_increasing
+    other = patient_page(open_page, **treated(registry_folder), n="4")
+    assert "which was not judged" in texts(other)
+    assert "which was not judged" not in texts(page)
+
+
+def test_where_nothing_is_supported_options_stand_by_q_and_say_so(
+    open_page, registry_run: str, registry_folder: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: None)
+    page = patient_page(open_page, **treated(registry_folder))
+    assert "Ordered by Q alone" in texts(page)
+    assert page.dataframe[-2].value["group"].is_monotonic_increasing
 
 
 def test_options_that_records_cannot_tell_apart_stand_together() -> None:

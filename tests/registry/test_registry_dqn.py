@@ -12,8 +12,8 @@ from core.registry.dqn import Moves, ReplayMemory, train_dqn
 from core.registry.drugs import Combinations
 from core.registry.forest import fit_reward_forest, load_reward_forest
 from core.registry.networks import predict
-from core.registry.policies import usual_actions
-from core.registry.recommend import combination_rewards, recommendation_table, recommended
+from core.registry.policies import usual_shares
+from core.registry.recommend import combination_rewards, recommendation_table, screened_q
 
 GAMMA = 0.9
 
@@ -139,9 +139,9 @@ CATALOG = Combinations(("a", "b"), np.array([[0, 0], [1, 0], [1, 1]], dtype=np.u
 
 def test_the_screen_comes_before_q():
     q, probs = np.array([[1.0, 2.0, 9.0]]), np.array([[0.5, 0.4, 0.1]])
-    assert recommended(q, probs, None, None).tolist() == [2]
-    assert recommended(q, probs, 2, None).tolist() == [1]
-    assert recommended(q, probs, 2, 0.45).tolist() == [0]
+    assert screened_q(q, probs, None, None).tolist() == q.tolist()
+    assert screened_q(q, probs, 2, None).tolist() == [[1.0, 2.0, -np.inf]]
+    assert screened_q(q, probs, 2, 0.45).tolist() == [[1.0, -np.inf, -np.inf]]
 
 
 def test_a_recommendation_says_what_was_screened_out_and_why():
@@ -181,4 +181,8 @@ def test_recorded_rewards_of_a_combination_by_hand():
 def test_one_size_fits_all_knows_the_disease_alone():
     drugs = np.array([[0, 0]] * 6 + [[1, 0]] * 3 + [[1, 1]] * 2, dtype=np.uint8)
     ill = np.array([False] * 6 + [True] * 5)
-    assert usual_actions(Combinations.fit(drugs, ("a", "b")), drugs, ill) == (0, 1)
+    catalog = Combinations.fit(drugs, ("a", "b"))
+    shares = usual_shares(catalog, drugs, ill)
+    np.testing.assert_allclose(shares, [[1, 0, 0], [0, 0.6, 0.4]])
+    nobody = usual_shares(catalog, drugs, np.zeros(11, dtype=bool))
+    np.testing.assert_allclose(nobody, [[6 / 11, 3 / 11, 2 / 11], [1, 0, 0]])  # nobody is ill: no drug

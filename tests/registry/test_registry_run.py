@@ -12,10 +12,11 @@ import pytest
 
 from core.__main__ import main
 from core.errors import ArtifactError, CohortError, RunError
+from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
 from core.registry.config import registry_config
 from core.registry.load import load_registry, make_registry
 from core.registry.pipeline import learning_stages, train_registry
-from core.registry.policies import GREEDY, MIXED_POLICIES, POLICIES
+from core.registry.policies import DialedPolicy
 from core.registry.simulate import simulate_registry
 from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
@@ -94,9 +95,13 @@ def test_a_screened_choice_is_always_among_the_likely(view: RegistryView) -> Non
         probs = models.expert_probs(data.states, data.stage)
         place = (probs > probs[np.arange(len(chosen)), chosen][:, None]).sum(axis=1)
         assert place.max() < view.screen.n
-        for policy in (*POLICIES, *MIXED_POLICIES):
-            total = models.probs(policy, data.states[:20], data.stage[:20], view.screen, 0.5).sum(axis=1)
-            np.testing.assert_allclose(total, 1, rtol=1e-4)
+        some = data.states[:20], data.stage[:20], view.screen
+        for policy in POLICIES:
+            np.testing.assert_allclose(models.probs(policy, *some).sum(axis=1), 1, rtol=1e-4)
+        for policy in GREEDY:
+            soft, chosen = models.soft_probs(policy, *some), models.choices(policy, *some)
+            np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-4)
+            assert (soft.argmax(axis=1) == chosen).all()  # softened, it still likes the same best
 
 
 def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
@@ -129,15 +134,19 @@ def test_evaluate_writes_the_document_with_truth_and_intervals(
 ) -> None:
     out = tmp_path / "g.json"
     assert main(["registry", "evaluate", str(run_dir), "--cohort", str(registry_file), "--out", str(out)]) == 0
-    assert "true" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "true" in printed
+    assert "As far as the records support it" in printed
     document = json.loads(out.read_text())
     assert document["cohort"]["split"] == "test"
     assert document["cohort"]["simulated"]
-    assert set(document["policies"]) == {*POLICIES, *MIXED_POLICIES}
+    assert set(document["policies"]) == set(POLICIES)
     for name in POLICIES:
         policy = document["policies"][name]
         assert policy["true_se"] > 0
         assert set(policy["phwis"]) == {"value", "low", "high", "ess"}
+        assert (policy["support"] == "supported") == (policy["support_reasons"] == "")
+        assert set(policy["frontier"]) == ({"mixture", "floor"} if name in GREEDY else set())
         assert set(policy["matched"]) == {"acute", "chronic"}
     assert document["policies"]["observed"]["modeled"] == {}
     assert document["baseline"]["modeled"]["acute"]["value"] is not None
@@ -243,3 +252,73 @@ def test_another_registry_loses_patients_in_its_own_way(view: RegistryView) -> N
         table = Evaluation(view, registry, np.arange(registry.n_patients)).off_policy()
         values.append(table[(table["policy"] == "observed") & (table["estimator"] == "phwis")]["value"].iloc[0])
     assert values[1] == pytest.approx(values[0], abs=0.15)
+
+
+def test_the_frontier_leads_from_the_experts_to_each_policy(view: RegistryView) -> None:
+    table = view.frontier
+    assert set(table["policy"]) == set(GREEDY)
+    observed = view.ope[view.ope["policy"] == "observed"].set_index("estimator")
+    for policy in GREEDY:
+        ends = []
+        for dial in DIALS.values():
+            rows = along(table, policy, dial.name)
+            assert list(dict.fromkeys(rows["setting"])) == list(dial.settings)
+            first = rows[rows["setting"] == dial.settings[0]].set_index("estimator")
+            for column in ("value", "ess"):  # PHWDR has another critic there
+                assert first.loc["phwis", column] == pytest.approx(observed.loc["phwis", column], rel=1e-5)
+            ends.append(rows[rows["setting"] == dial.settings[-1]]["value"].to_numpy())
+        np.testing.assert_allclose(*ends)
+
+
+def test_the_frontier_has_truth_where_it_starts_ends_and_is_offered(view: RegistryView) -> None:
+    observed = view.truth[view.truth["policy"] == "observed"].iloc[0]
+    for policy in GREEDY:
+        known = {name: along(view.frontier_truth, policy, name).set_index("setting") for name in DIALS}
+        for name, dial in DIALS.items():
+            assert known[name].loc[dial.settings[0], "true_value"] == observed["true_value"]
+            reach = view.reach(policy, name)
+            assert reach is None or reach in known[name].index
+        last = [known[name].loc[DIALS[name].settings[-1], "true_value"] for name in DIALS]
+        assert last[0] == last[1]  # both end at the softened policy
+
+
+def test_a_dialed_policy_gives_what_its_probabilities_say(view: RegistryView) -> None:
+    data, models = view.points["chronic"], view.models("chronic")
+    states, stage = np.repeat(data.states[[5]], 4000, axis=0), np.repeat(data.stage[5], 4000)
+    dialed = DialedPolicy(models, view.encoder, "dqn-screened", view.screen, MIXTURE, 0.5)
+    drugs = dialed.act(states, stage, np.linspace(0, 1, 4000, endpoint=False))
+    shares = np.bincount(models.catalog.encode(drugs), minlength=len(models.catalog)) / 4000
+    soft = models.soft_probs("dqn-screened", states[:1], stage[:1], view.screen)
+    expected = np.sqrt(models.expert_probs(states[:1], stage[:1]).astype(float) * soft)[0]
+    np.testing.assert_allclose(shares, expected / expected.sum(), atol=1e-3)
+
+
+def test_a_patients_options_have_their_chance_as_far_as_records_support(view: RegistryView, monkeypatch) -> None:
+    data = view.points["chronic"]
+    patient, stage = int(data.patient[3]), int(data.stage[3])
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.5)
+    table = view.recommend(patient, stage, "chronic", n=4)
+    assert table.loc[table["screened"], "chance"].sum() == pytest.approx(1)
+    assert (table.loc[~table["screened"], "chance"] == 0).all()
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.0)
+    experts = view.recommend(patient, stage, "chronic", n=4)
+    np.testing.assert_allclose(experts["chance"], experts["probability"], rtol=1e-5)
+    monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: None)
+    assert view.recommend(patient, stage, "chronic")["chance"].isna().all()
+
+
+def test_a_run_made_before_the_frontier_is_finished_by_the_same_training(
+    run_dir: Path, registry_file: Path, tmp_path: Path
+) -> None:
+    """Its settings named what is no more; nothing but the frontier is computed."""
+    folder = tmp_path / "old"
+    shutil.copytree(run_dir, folder, ignore=shutil.ignore_patterns("frontier*", ".lock"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["stages"]["frontier"]
+    manifest["config"]["evaluation"]["follow_share"] = 0.1
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert not RegistryView(folder).complete
+    steps = list(train_registry(load_registry(registry_file), registry_config(SMALL), folder))
+    assert {step.stage for step in steps} == {"frontier"}
+    assert RegistryView(folder).complete
+    assert digest(folder) == digest(run_dir)

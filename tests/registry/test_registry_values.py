@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.fusion import between
 from core.registry.cohort import RegistryCohort
+from core.registry.compared import DIALS, MIXTURE
 from core.registry.config import RewardModelConfig
 from core.registry.evaluate import (
     CONFOUNDED,
@@ -16,7 +18,7 @@ from core.registry.evaluate import (
     predicted_rewards,
     train_reward_model,
 )
-from core.registry.ope import Courses, LinearCritic, Points, Recorded, make_courses, off_policy_table
+from core.registry.ope import Courses, Judging, LinearCritic, Plan, Points, Recorded, make_courses
 from core.registry.simulate import simulate_registry
 
 
@@ -107,21 +109,36 @@ def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
     course, step = np.nonzero(going)
     states = s[..., None].astype(np.float32)
     here = s[course, step]
-    always = np.tile([0.0, 1.0], (len(course), 1))
-    policies = {"observed": expert(here), "dqn": always, "dqn-mixed": 0.5 * always + 0.5 * expert(here)}
     points = Points(
         course, step, here[:, None].astype(np.float32), a[course, step], a[course, step][:, None],
-        np.array([[0], [1]], dtype=np.uint8), expert(here), policies,
+        np.array([[0], [1]], dtype=np.uint8), expert(here),
     )  # fmt: skip
     return Recorded(Courses(1, np.arange(n), going, followed, rewards), {"chronic": points}, states)
 
 
-def estimates(test: Recorded, train: Recorded, policies=("observed", "dqn", "dqn-mixed")) -> pd.DataFrame:
-    settings = {"gamma": GAMMA, "indicator_columns": (0,), "follow_share": 0.5, "n_bootstrap": 100, "ess_floor": 30.0}
+ALWAYS = "always"  # give the drug
+SOMETIMES = "sometimes"  # half the time, else as the experts do
+
+
+def plan(some: Recorded, policy: str) -> Plan:
+    points = some.treatments["chronic"]
+    probs = points.behavior
+    if policy != "observed":
+        always = points.learned(np.tile([0.0, 1.0], (len(points.course), 1)))
+        probs = always if policy == ALWAYS else 0.5 * always + 0.5 * probs
+    return {"chronic": points.advice(probs, 0.35)}
+
+
+def judging(train: Recorded) -> Judging:
     kept = train.courses.kept_share()
-    return off_policy_table(train, test, policies, kept_share=kept, seed=0, **settings).set_index(
-        ["policy", "estimator"]
-    )
+    return Judging(kept, GAMMA, (0,), n_bootstrap=100, ess_floor=30.0, probability_floor=0.35, seed=0)
+
+
+def estimates(test: Recorded, train: Recorded, policies=("observed", ALWAYS, SOMETIMES)) -> pd.DataFrame:
+    judge = judging(train)
+    critics = [judge.critic(train, plan(train, policy)) for policy in policies]
+    table = judge.table(test, [plan(test, policy) for policy in policies], critics)
+    return table.assign(policy=np.repeat(policies, 2)).set_index(["policy", "estimator"])
 
 
 def true_value(probs: np.ndarray) -> float:
@@ -129,7 +146,7 @@ def true_value(probs: np.ndarray) -> float:
     return (1 + GAMMA) * (0.5 + 0.5 * 0.5 * probs[0])
 
 
-TRUE = {"observed": true_value([0.3, 0.7]), "dqn": true_value([1, 1]), "dqn-mixed": true_value([0.65, 0.85])}
+TRUE = {"observed": true_value([0.3, 0.7]), ALWAYS: true_value([1, 1]), SOMETIMES: true_value([0.65, 0.85])}
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.3])
@@ -154,9 +171,9 @@ def test_the_critic_is_exact_where_the_world_is_linear():
     """Nobody is lost, rewards are linear in drug and drug x state: Q and V of always giving the drug, by hand."""
     train = recorded(6000, 5)
     critic = LinearCritic(GAMMA, (0,))
-    critic.fit(train.courses, train.treatments, "dqn", train.states)
+    critic.fit(train, plan(train, ALWAYS))
     test = recorded(200, 6)
-    q, v = critic.values(test.courses, test.treatments, "dqn", test.states)
+    q, v = critic.values(test, plan(test, ALWAYS))
     s = test.states[..., 0]
     ahead = np.array([GAMMA * 0.75, 0.0])
     np.testing.assert_allclose(v, 0.5 + 0.5 * (1 - s) + ahead, atol=0.04)
@@ -168,10 +185,8 @@ def test_a_combination_outside_the_catalog_counts_for_the_experts_alone():
     test = recorded(400, 7)
     points = test.treatments["chronic"]
     points.actions[:50] = -1
-    assert (points.taken(points.policies["dqn"], points.unseen("dqn", 0.5))[:50] == 0).all()
-    ratio = points.taken(points.policies["dqn-mixed"], points.unseen("dqn-mixed", 0.5)) / points.taken(
-        points.expert, 1e-3
-    )
+    assert (plan(test, ALWAYS)["chronic"].taken[:50] == 0).all()
+    ratio = plan(test, SOMETIMES)["chronic"].taken / plan(test, "observed")["chronic"].taken
     np.testing.assert_allclose(ratio[:50], 0.5)
     found = estimates(test, recorded(300, 8)).loc[("observed", "phwis")]
     assert found["ess"] == pytest.approx(400)
@@ -192,3 +207,59 @@ def test_courses_of_a_registry_end_with_death_relapse_and_loss():
     assert not (courses.rewards[~courses.followed]).any()
     assert isinstance(cohort, RegistryCohort)
     assert courses.lost.any()
+
+
+def test_the_grade_counts_unusual_choices_and_estimators_that_disagree():
+    """Experts give the drug with 0.3 to patients of state 0, below the floor of 0.35: half of `always` is unusual."""
+    test, train = recorded(2000, 1), recorded(1500, 2)
+    table = estimates(test, train)
+    assert table.loc[("observed", "phwis"), "support"] == "supported"
+    assert "hardly ever given" in table.loc[(ALWAYS, "phwis"), "reasons"]
+    judge, always = judging(train), plan(test, ALWAYS)
+    critic = judge.critic(train, plan(train, ALWAYS))
+    critic._weights = {t: w + 5.0 * (np.arange(len(w)) == 0) for t, w in critic._weights.items()}  # far too hopeful
+    assert "interval widths apart" in judge.table(test, [always], [critic])["reasons"].iloc[0]
+
+
+def test_where_no_course_agrees_there_is_no_value():
+    test, train = recorded(300, 1), recorded(300, 2)
+    points = test.treatments["chronic"]
+    points.actions[:] = 0
+    row = estimates(test, train, (ALWAYS,)).iloc[0]
+    assert np.isnan(row["value"])
+    assert row["ess"] == 0
+    assert row["support"] == "not supported"
+
+
+def test_along_the_dials_support_and_values_lead_from_the_experts_to_the_policy():
+    test, train = recorded(6000, 1), recorded(4000, 2)
+    judge, points = judging(train), test.treatments["chronic"]
+    soft = points.learned(np.tile([0.02, 0.98], (len(points.course), 1)))
+    critic = judge.critic(train, plan(train, ALWAYS))
+    for dial in DIALS.values():
+        plans = [{"chronic": points.advice(dial.mix(points.behavior, soft, at), 0.01)} for at in dial.settings]
+        table = judge.table(test, plans, [critic] * len(plans))
+        phwis = table[table["estimator"] == "phwis"].reset_index(drop=True)
+        assert phwis["ess"].iloc[0] == pytest.approx(6000)
+        assert phwis["ess"].iloc[-1] < 0.3 * 6000
+        if dial is MIXTURE:
+            assert (phwis["ess"].diff().dropna() < 0).all()
+            assert (phwis["distance"].diff().dropna() > 0).all()
+        last = judge.table(test, [{"chronic": points.advice(soft, 0.01)}], [critic])
+        assert phwis["value"].iloc[-1] == pytest.approx(last["value"].iloc[0])
+    middle = between(points.behavior, soft, 0.5)
+    at_half = judge.table(test, [{"chronic": points.advice(middle, 0.01)}], [critic])
+    drug = np.array([middle[points.states[:, 0] == s][0, 1] for s in (0, 1)])
+    assert at_half["value"].to_numpy() == pytest.approx(true_value(drug), abs=0.03)
+
+
+def test_a_combination_outside_the_catalog_is_the_experts_own_on_the_way_too():
+    """The dial starts at what the experts do, which is also what nobody has seen; no learned policy gives that."""
+    test = recorded(50, 7)
+    points = test.treatments["chronic"]
+    points.actions[:10] = -1
+    soft = points.learned(np.tile([0.02, 0.98], (len(points.course), 1)))
+    taken = {at: points.advice(MIXTURE.mix(points.behavior, soft, at), 0.01).taken for at in (0.0, 0.05)}
+    np.testing.assert_allclose(taken[0.0][:10], 1e-3, rtol=1e-6)
+    assert (taken[0.05][:10] == 0).all()
+    assert (taken[0.05][10:] > 0).all()

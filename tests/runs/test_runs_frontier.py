@@ -9,16 +9,8 @@ import pandas as pd
 import pytest
 
 from core.cohort.simulate import History
-from core.runs.frontier import (
-    DIALS,
-    FLOOR,
-    MIXTURE,
-    FrontierPolicy,
-    estimated_clinicians,
-    frontier_table,
-    furthest_supported,
-    own_policy,
-)
+from core.fusion.dials import DIALS, FLOOR, MIXTURE, furthest_supported
+from core.runs.frontier import FrontierPolicy, estimated_clinicians, frontier_table, own_policy
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 
