@@ -38,27 +38,43 @@ class Light:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a study calls its records, the choices in them, and those who made them."""
+
+    record: str = "stay"
+    records: str = "stays"
+    choices: str = "doses"
+    choosers: str = "clinicians"
+
+
+ICU_WORDS = Words()
+
+
 def support_light(
     weighted: OPEResult,
     ess_floor: float,
     unsupported_share: float = math.nan,
     others: Sequence[OPEResult] = (),
     pooled_ess: float = math.nan,
+    words: Words = ICU_WORDS,
 ) -> Light:
     """Judge the estimates of one policy.
 
     weighted: its PHWIS result, whose weights, interval and n count; unsupported_share: share of steps whose top action
     clinicians give with less than the floor probability; others: its other estimates (PHWDR, FQE); pooled_ess: ESS over
-    all stays together. What is NaN is not held against a policy, except the ESS.
+    all stays together; words: what reasons call a record, a choice and those who chose. What is NaN is not held against
+    a policy, except the ESS.
     """
     if weighted.n < 1:
-        return Light("not supported", ("There are no stays to judge by.",))
-    ess, doubts = weighted.ess, [*_doubts(weighted, unsupported_share, others)]
+        return Light("not supported", (f"There are no {words.records} to judge by.",))
+    ess, doubts = weighted.ess, [*_doubts(weighted, unsupported_share, others, words)]
     if not ess >= ess_floor:
         why = f"ESS {ess:.0f} is below the floor of {ess_floor:g}." if math.isfinite(ess) else "The ESS is not known."
         return Light("not supported", (why, *doubts))
     if pooled_ess < ess_floor:
-        doubts.insert(0, f"Over all stays together the ESS is {pooled_ess:.0f}: rare lengths hide extreme ratios.")
+        together = f"Over all {words.records} together the ESS is {pooled_ess:.0f}"
+        doubts.insert(0, f"{together}: rare lengths hide extreme ratios.")
     if ess < 2 * ess_floor:
         doubts.insert(0, f"ESS {ess:.0f} is below twice the floor of {ess_floor:g}.")
     return Light("weak" if doubts else "supported", tuple(doubts))
@@ -71,14 +87,15 @@ def apart(weighted: OPEResult, others: Sequence[OPEResult]) -> float:
     return (max(values) - min(values)) / width if len(values) > 1 and width > 0 else math.nan
 
 
-def _doubts(weighted: OPEResult, unsupported_share: float, others: Sequence[OPEResult]) -> Iterator[str]:
+def _doubts(weighted: OPEResult, unsupported_share: float, others: Sequence[OPEResult], words: Words) -> Iterator[str]:
     """What speaks against an estimate besides its ESS."""
     if weighted.zero_weight > MOST_ZERO:
-        yield f"{weighted.zero_weight:.0%} of the stays have ratio 0 and no say."
+        yield f"{weighted.zero_weight:.0%} of the {words.records} have ratio 0 and no say."
     if weighted.max_weight > LARGEST_WEIGHT:
-        yield f"One stay carries {weighted.max_weight:.0%} of the weight."
+        yield f"One {words.record} carries {weighted.max_weight:.0%} of the weight."
     if unsupported_share > MOST_UNUSUAL:
-        yield f"{unsupported_share:.0%} of its top doses are hardly ever given by clinicians in such states."
+        rare = f"{unsupported_share:.0%} of its top {words.choices}"
+        yield f"{rare} are hardly ever given by {words.choosers} in such states."
     distance = apart(weighted, others)
     if distance > MOST_APART:
         yield f"The estimators lie {distance:.1f} interval widths apart."

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from core.fusion.dials import TRUTH_COLUMNS, Dial, furthest_supported
-from core.registry.compared import DIALS, GREEDY, MIXTURE, OBSERVED, along
+from core.registry.compared import DIALS, GREEDY, OBSERVED, along
 from core.registry.ope import Advice, Plan, Recorded
 from core.registry.policies import DialedPolicy
 from core.registry.simulate import registry_truth
@@ -27,34 +27,30 @@ def frontier_table(evaluation: Evaluation) -> pd.DataFrame:
     """Value and support of every policy along both dials.
 
     One row a policy, dial, setting and estimator, settings in the order of the dial: policy, dial, setting, then those
-    of `Judging.table`. One critic, the softened policy's own, serves all settings: PHWDR stays consistent under any, as
-    long as the propensities hold.
+    of `Judging.table`. Each setting has a critic of its own, so that the critics' disagreement counts everywhere.
     """
     judging, recorded, learned = evaluation.judging, evaluation.recorded, evaluation.learned
     tables = []
     for policy in GREEDY:
-        (at_end,) = _plans(evaluation, learned, policy, MIXTURE, MIXTURE.settings[-1:])
-        critic = judging.critic(learned, at_end)
         for dial in DIALS.values():
-            plans = _plans(evaluation, recorded, policy, dial, dial.settings)
-            table = judging.table(recorded, plans, [critic] * len(plans))
+            critics = [judging.critic(learned, plan) for plan in _plans(evaluation, learned, policy, dial)]
+            plans = _plans(evaluation, recorded, policy, dial)
+            table = judging.table(recorded, plans, critics)
             table.insert(0, "policy", policy)
             table.insert(1, "dial", dial.name)
-            table.insert(2, "setting", np.repeat(dial.settings, len(table) // len(plans)))
+            table.insert(2, "setting", np.repeat(dial.settings, len(table) // len(dial.settings)))
             tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
-def _plans(
-    evaluation: Evaluation, recorded: Recorded, policy: str, dial: Dial, settings: tuple[float, ...]
-) -> list[Plan]:
+def _plans(evaluation: Evaluation, recorded: Recorded, policy: str, dial: Dial) -> list[Plan]:
     """What a policy does at every recorded decision, at each setting of a dial."""
     view, floor = evaluation.view, evaluation.view.config.evaluation.probability_floor
-    plans: list[dict[str, Advice]] = [{} for _ in settings]
+    plans: list[dict[str, Advice]] = [{} for _ in dial.settings]
     for name, points in recorded.treatments.items():
         stage = points.step + recorded.courses.first
         soft = points.learned(view.models(name).soft_probs(policy, points.states, stage, view.screen))
-        for plan, setting in zip(plans, settings, strict=True):
+        for plan, setting in zip(plans, dial.settings, strict=True):
             plan[name] = points.advice(dial.mix(points.behavior, soft, setting), floor)
     return list(plans)
 

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation import direct_many, phwdr_many, phwis_many, propensities, support_light
+from core.evaluation.support import Words
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import state_rewards
 from core.rng import stream
@@ -28,6 +29,7 @@ from core.runs.summaries.doses import total_variation
 from core.types import OPEResult
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
+WORDS = Words("course", "courses", "combinations", "experts")
 RIDGE = 10.0  # penalty of the critic's coefficients
 
 
@@ -255,7 +257,7 @@ class Judging:
         """Both estimates of one policy with their common grade."""
         unusual = float(np.concatenate([advice.rare for advice in plan.values()]).mean())
         distance = float(np.concatenate([advice.distance for advice in plan.values()]).mean())
-        light = support_light(phwis, self.ess_floor, unusual, (phwdr, critic))
+        light = support_light(phwis, self.ess_floor, unusual, (phwdr, critic), words=WORDS)
         shared = {"support": light.grade, "reasons": " ".join(light.reasons), "n": phwis.n, "distance": distance}
         names = ("estimator", "value", "low", "high", "ess", "zero_weight", "max_weight")
         return [{**{name: getattr(result, name) for name in names}, **shared} for result in (phwis, phwdr)]

@@ -264,8 +264,11 @@ def test_the_frontier_leads_from_the_experts_to_each_policy(view: RegistryView) 
             rows = along(table, policy, dial.name)
             assert list(dict.fromkeys(rows["setting"])) == list(dial.settings)
             first = rows[rows["setting"] == dial.settings[0]].set_index("estimator")
-            for column in ("value", "ess"):  # PHWDR has another critic there
-                assert first.loc["phwis", column] == pytest.approx(observed.loc["phwis", column], rel=1e-5)
+            for estimator in ("phwis", "phwdr"):
+                for column in ("value", "ess"):
+                    found = first.loc[estimator, column]
+                    assert found == pytest.approx(observed.loc[estimator, column], rel=1e-5)
+            assert list(first["support"]) == list(observed.loc[first.index, "support"])
             ends.append(rows[rows["setting"] == dial.settings[-1]]["value"].to_numpy())
         np.testing.assert_allclose(*ends)
 
