@@ -103,8 +103,10 @@ def _open(folder: Path, settings: ExperimentSettings, name: str) -> None:
     """Refuse a folder whose cells were computed otherwise; more presets or repeats may be added to it."""
     given = settings.model_dump(mode="json")
     if (folder / RECORD).is_file():
-        stored = read_json(folder / RECORD)["settings"]
-        changed = [key for key in FIXED if stored.get(key) != given[key]]
+        # settings that did not exist then were what their defaults say
+        stored = ExperimentSettings.build(read_json(folder / RECORD)["settings"], where=str(folder))
+        before = stored.model_dump(mode="json")
+        changed = [key for key in FIXED if before[key] != given[key]]
         if changed:
             raise RunError(
                 f"{folder} holds an experiment with other settings ({', '.join(changed)}); rename the settings' file, "
