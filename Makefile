@@ -37,8 +37,9 @@ bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: test
 bench-scale: $(VENV)/.dev browser   ## the same split at 13,355, 133,550 and 1,335,500 patients (hours, 20 GiB)
 	$(BIN)/python -m tests.benchmarks.scale --out tests/benchmarks/results
 
-browser:             ## Chromium for the browser tests: installed where we may, else said how
+browser:             ## Chromium and axe-core for the browser tests: installed where we may, else said how
 	@sh tests/browser/install_chromium.sh
+	@sh tests/browser/install_axe.sh
 
 $(VENV)/.app: requirements.txt
 	$(PYTHON) -m venv $(VENV)

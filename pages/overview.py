@@ -20,8 +20,9 @@ from pages.components.controls import MODE_HELP
 from pages.components.encoder_setup import launch
 from pages.components.estimates import ESTIMATORS, bracketed, rows_of, stored_support
 from pages.components.export import metric, table
-from pages.components.frame import current_run, empty, go_to, page, visible_runs
+from pages.components.frame import can_open, current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
+from pages.components.panels import panel
 from pages.components.session import get_session, link
 from pages.components.session_file import session_panel
 
@@ -70,7 +71,7 @@ def main() -> None:
         with column:
             _door(*door)
     run = current_run()
-    st.subheader("The run on show", anchor=False)
+    st.header("The run on show", anchor=False)
     if run is None:
         _first_run()
     else:
@@ -81,7 +82,7 @@ def main() -> None:
 
 def _door(title: str, icon: str, text: str, links: tuple[tuple[str, str], ...]) -> None:
     with st.container(border=True, height="stretch"):
-        st.markdown(f"##### {icon} {title}")
+        st.markdown(f"## {icon} {title}")
         st.caption(text)
         for target, label in links:
             go_to(target, label)
@@ -106,6 +107,7 @@ def _first_run() -> None:
             st.rerun()
 
 
+@panel
 def _state(run: RunView) -> None:
     """Size, phenotypes, and what the fused policy is estimated to gain over the clinicians, with its basis."""
     session = get_session()
@@ -240,11 +242,11 @@ def _runs() -> None:
     session = get_session()
     runs = visible_runs()
     if session.job and (session.job != session.run):
-        st.subheader("Run in the background", anchor=False)
+        st.header("Run in the background", anchor=False)
         job_panel(session.job)
     if not runs:
         return
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     rows = pd.DataFrame(
         {
             "run": [run.name for run in runs],
@@ -266,11 +268,12 @@ def _runs() -> None:
     picked = list(event["selection"]["rows"]) if event else []
     if picked and runs[picked[0]].path.name not in (session.run, session.job):
         chosen = runs[picked[0]]
-        if chosen.state == "done":
-            session.open_run(chosen.path.name)
-        else:
+        if chosen.state != "done":
             session.job = chosen.path.name
-        st.rerun()
+            st.rerun()
+        elif can_open(chosen.path):
+            session.open_run(chosen.path.name)
+            st.rerun()
 
 
 def _share(run: RunView) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ TINY = {
     "evaluation.truth_patients": "60",
 }
 TINY_PATIENTS = 160
+TINY_REGISTRY = {
+    "run.threads": "1",
+    "screening.epochs": "3",
+    "dqn.updates": "60",
+    "forest.n_trees": "4",
+    "reward_model.epochs": "2",
+    "evaluation.n_bootstrap": "40",
+    "evaluation.ope_bootstrap": "40",
+    "evaluation.truth_patients": "60",
+}
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +52,35 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     from core.pipeline import run_study
     from core.runs.config import load_preset
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "tiny_run"
+    def make(folder: Path) -> None:
+        cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)
+        for _ in run_study(cohort, load_preset("quick", TINY), folder, name="Tiny run"):
+            pass
+
+    return _once(tmp_path_factory, worker_id, "tiny_run", make)
+
+
+@pytest.fixture(scope="session")
+def tiny_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
+    from core.registry import simulate_registry
+    from core.registry.config import registry_config
+    from core.registry.pipeline import train_registry
+
+    def make(folder: Path) -> None:
+        cohort, _ = simulate_registry(300, seed=0)
+        for _ in train_registry(cohort, registry_config(TINY_REGISTRY), folder, name="Tiny registry"):
+            pass
+
+    return _once(tmp_path_factory, worker_id, "tiny_registry", make)
+
+
+def _once(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder `name` that all workers share; the first that asks makes it."""
+    base = factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
     with FileLock(f"{folder}.lock"):
         if not (folder / "complete").exists():
-            cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)
-            for _ in run_study(cohort, load_preset("quick", TINY), folder, name="Tiny run"):
-                pass
+            make(folder)
             (folder / "complete").touch()
     return folder

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from core.figures.theme import NEUTRAL, apply_theme, fmt_percent, policy_style
 
 GIVEN = "given"
+NOWHERE = "The rule applies at no step of these patients"
 
 
 def hazard_name(policy: str) -> str:
@@ -43,6 +44,8 @@ def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
             fig.add_trace(_dot(part.loc[policy], policy), **place)
         if GIVEN in part.index and pd.notna(given := part.loc[GIVEN, "rate"]):
             fig.add_vline(x=100 * given, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, **place)
+        if part["rate"].isna().all():
+            fig.add_annotation(text=NOWHERE, x=50, y=0.5, yref="y domain", showarrow=False, **place)
     apply_theme(fig, height=rows * (26 * len(policies) + 110), legend=False)
     fig.update_annotations(font_size=13)
     fig.update_xaxes(title_text="steps with a hazardous dose (%)", range=[-3, 103])

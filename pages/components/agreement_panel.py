@@ -94,8 +94,10 @@ def _disagreements(rows: pd.DataFrame) -> None:
                 f"**{policy_style(str(policy)).name}**{weak}: no overlap of {'; '.join(apart)}.",
                 icon=":material/compare_arrows:",
             )
-    if not found:
+    if not found and (rows["support"] == "supported").any():
         st.success("All intervals of every policy overlap.", icon=":material/check:")
+    elif not found:
+        st.info("All intervals overlap, but no estimate is supported by enough records.", icon=":material/info:")
     for grade in ("not supported", "weak"):
         named = [policy_style(p).name for p in rows.loc[rows["support"] == grade, "policy"].unique()]
         if named:

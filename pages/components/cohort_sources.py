@@ -42,7 +42,7 @@ def simulate() -> None:
         number = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="simulate-seed")
     for column, (like, (name, text)) in zip(st.columns(len(LIKES)), LIKES.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
-            st.markdown(f"##### {name}")
+            st.markdown(f"## {name}")
             st.caption(text)
             pressed = st.button(f"Simulate {name}", key=f"simulate-{like}", type="primary", icon=":material/casino:")
         if pressed:

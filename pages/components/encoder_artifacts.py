@@ -27,14 +27,14 @@ def draw() -> None:
     """Two halves: save, load."""
     left, right = st.columns(2)
     with left, st.container(border=True, height="stretch"):
-        st.markdown("##### :material/download: Save the encoder of this run")
+        st.markdown("## :material/download: Save the encoder of this run")
         run = current_run()
         if run is None:
             empty("No finished run", "Its encoder can be saved here once a run is done.")
         else:
             _save(run)
     with right, st.container(border=True, height="stretch"):
-        st.markdown("##### :material/upload: Load a saved encoder")
+        st.markdown("## :material/upload: Load a saved encoder")
         _load()
 
 

@@ -14,6 +14,7 @@ from core.figures.theme import fmt
 from pages.components.controls import patient_select
 from pages.components.export import metric, show, table
 from pages.components.frame import empty
+from pages.components.panels import panel
 from pages.components.patients import longest_unseen
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ SHOWN = 9  # small multiples drawn at first
 SAMPLE = 2000  # patients behind the error chart
 
 
+@panel
 def training(run: RunView) -> None:
     """Loss curves and the parameters that the run used."""
     history = run.encoder_history
@@ -61,6 +63,7 @@ def _parameters(run: RunView) -> None:
     )
 
 
+@panel
 def reconstruction(run: RunView) -> None:
     """Recorded against reconstructed course of one patient, and the typical error of each column."""
     study = run.study
@@ -143,6 +146,7 @@ def _errors(run: RunView) -> None:
     )
 
 
+@panel
 def attention(run: RunView) -> None:
     """Attention of one patient and the average by length of stay."""
     study = run.study

@@ -12,7 +12,7 @@ from core.figures.theme import fmt_duration
 from core.runs.config import RunConfig
 from core.runs.manifest import read_manifest
 from pages.components.export import table
-from pages.components.frame import empty, visible_runs
+from pages.components.frame import can_open, empty, visible_runs
 from pages.components.jobs import state_text
 from pages.components.session import get_session
 
@@ -51,8 +51,9 @@ def draw() -> None:
     if chosen.state != "done":
         st.caption(f"'{chosen.name}' is not finished ({state_text(chosen.state).lower()}), so it cannot be shown.")
     elif chosen.path.name != session.run:
-        session.open_run(chosen.path.name)
-        st.rerun()
+        if can_open(chosen.path):
+            session.open_run(chosen.path.name)
+            st.rerun()
     else:
         st.caption(f"Every page shows '{chosen.name}'.")
 

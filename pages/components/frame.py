@@ -38,6 +38,10 @@ STYLE = """<style>
   margin-right: .35rem; border: 1px solid currentColor;}
 .pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}
 .pp-small {color: light-dark(#A34700, #FFA266); background: rgba(213, 94, 0, .10);}
+/* Streamlit's own faded text, and its white text on a light primary color, lie under the 4.5:1 of WCAG AA. */
+[data-testid="stCaptionContainer"] {color: light-dark(#5A636D, #A3ABB4) !important; opacity: 1 !important;}
+[data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag] {
+  color: light-dark(#FFFFFF, #11161C) !important;}
 </style>""".replace("SIDEBAR_WIDTH", str(SIDEBAR_WIDTH))
 
 
@@ -172,7 +176,8 @@ def _open_finished(folder: Path) -> RunView | None:
     stat = manifest.stat()
     try:
         run = _open(str(folder), (stat.st_mtime_ns, stat.st_size))
-        return run if run.complete and run.k_values else None
+        # without its cohort a run can draw nothing, however complete the rest is
+        return run if run.complete and run.k_values and run.cohort else None
     except PhenoPolicyError:
         return None
 
@@ -182,9 +187,29 @@ def finished_run(folder: Path) -> RunView | None:
     return _open_finished(folder) if may_see(folder) else None
 
 
+def can_open(folder: Path) -> bool:
+    """Whether a finished run of a list can be shown; the page says so where it cannot."""
+    if finished_run(folder) is not None:
+        return True
+    st.error(
+        "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
+        icon=":material/error:",
+    )
+    return False
+
+
 def require_run() -> RunView:
     """The current run, or an empty state that says how to get one (and the page stops there)."""
     run = current_run()
+    if run is None and get_session().job:
+        empty(
+            "Your run is not finished",
+            "This part fills as soon as it is; its progress stands on the Encoder page.",
+            icon=":material/hourglass_top:",
+            page="pages/encoder.py",
+            action="See how far it is",
+        )
+        st.stop()
     if run is None:
         empty(
             "No finished run yet",
@@ -201,7 +226,7 @@ def require_run() -> RunView:
 def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "", action: str = "") -> None:
     """A designed empty state: what is missing, what to do, and the door to it."""
     with st.container(border=True):
-        st.markdown(f"#### {icon} {title}")
+        st.markdown(f"## {icon} {title}")
         st.markdown(text)
         if page:
             go_to(page, action)

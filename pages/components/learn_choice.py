@@ -21,7 +21,7 @@ from pages.components.frame import empty
 @st.fragment
 def settings() -> None:
     """Why the defaults are what they are, or that nobody has looked yet."""
-    st.subheader("Settings: what true values say about the defaults", anchor=False)
+    st.header("Settings: what true values say about the defaults", anchor=False)
     st.markdown(
         "On simulated patients every candidate can be rolled out, so settings can be judged by true values rather than "
         "by estimates. The cohorts for this are not those of any report. Only policies that can act are compared: "

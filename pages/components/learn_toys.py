@@ -28,7 +28,7 @@ LAMBDAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 50.0, np.inf)
 
 
 def _lesson(title: str, text: str, equations: tuple[str, ...], question: str) -> None:
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown(text)

@@ -35,7 +35,7 @@ FLOORS = (0, 1, 2, 5, 10, 20, 50, 100)  # per mille
 def options_panel(run: RegistryView, patient: int) -> None:
     """Controls, then what may be weighed at one stage; reruns alone."""
     sync_url()
-    st.markdown("#### What may be weighed at a stage")
+    st.markdown("## What may be weighed at a stage")
     course = patient_course(run.cohort, patient)
     open_stages = [int(s) for s in course["stage"] if _decisions(run, course, int(s))]
     if not open_stages:

@@ -193,7 +193,7 @@ def _title(run: RegistryView, row: pd.Series) -> None:
         else:
             facts.append(f"{in_text(label)} {value}")
     seen = "new to the policies" if row["split"] == "test" else "the policies learned from this patient"
-    st.subheader(f"Patient {row['patient']}", anchor=False)
+    st.header(f"Patient {row['patient']}", anchor=False)
     st.caption(
         f"{', '.join(facts)} · **{in_text(STATES[str(row['outcome'])].name)}**, last recorded at {row['last_stage']} · "
         f"{row['split']} ({seen})"

@@ -260,7 +260,7 @@ def launch(cohort: StoredCohort, name: str, settings: dict[str, str]) -> bool:
 def first_start() -> None:
     """The empty state: one button that simulates a registry and trains on it."""
     with st.container(border=True):
-        st.markdown("#### :material/hourglass_empty: No registry yet")
+        st.markdown("## :material/hourglass_empty: No registry yet")
         st.markdown(
             "The transplant registry of the publication is not open to the public. Start with a simulated one of the "
             f"same shape: {FIRST:,} patients, five decision stages, 14 to 24 drugs a decision. Training runs in the "

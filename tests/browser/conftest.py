@@ -27,10 +27,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def app(browser: Browser, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the app on a data folder of its own that holds one small finished run, `tiny`."""
+def app(
+    browser: Browser, tiny_run: Path, tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of the app on a data folder of its own that holds one small finished run of each study, `tiny`."""
     data = tmp_path_factory.mktemp("app_data")
     shutil.copytree(tiny_run, data / "runs" / "tiny")
+    shutil.copytree(tiny_registry, data / "registry" / "tiny")
     with serve(data) as address:
         yield address
 

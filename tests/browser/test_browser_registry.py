@@ -70,9 +70,9 @@ def test_a_walk_from_a_simulated_registry_to_a_patient(tab: Tab) -> None:
     tab.main.get_by_role("button", name="Next", exact=True).click()
     tab.rest()
     address = tab.page.url
-    heading = tab.main.get_by_role("heading", level=3).first.inner_text()
+    heading = tab.main.get_by_role("heading", level=2).first.inner_text()
     assert heading.startswith("Patient ")
     tab.page.reload()
     tab.rest()
     assert tab.page.url == address
-    assert tab.main.get_by_role("heading", level=3).first.inner_text() == heading
+    assert tab.main.get_by_role("heading", level=2).first.inner_text() == heading

@@ -1,9 +1,10 @@
-"""The app as a visitor meets it: one walk from an uploaded file to a patient, every page by its link, two visitors."""
+"""The app as a visitor meets it: one walk from an uploaded file to a patient, and two visitors side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from visitor import PATIENCE, Tab
@@ -22,9 +23,6 @@ SETTINGS = {
     "fqe": {"n_trees": 4},
     "evaluation": {"n_neighbors": 40, "n_bootstrap": 40, "truth_patients": 60},
 }
-PAGES = ("overview", "cohort", "encoder", "phenotypes", "policies", "values", "patient", "experiments", "registry",
-         "learn")  # fmt: skip
-PRESENT = [name for name in PAGES if (Path(__file__).parents[2] / "pages" / f"{name}.py").is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -152,25 +150,49 @@ def policies_page(tab: Tab) -> None:
     assert "ESS" in tab.main.inner_text()
 
 
-@pytest.mark.parametrize("name", PRESENT)
-def test_every_page_opens_by_its_link(new_tab: Callable[[], Tab], name: str) -> None:
-    tab = new_tab()
-    tab.open("" if name == "overview" else name)
-    assert tab.page.get_by_text("Research and teaching only").is_visible()
-    assert tab.main.get_by_role("heading", level=1).count() == 1
-
-
 def test_visitors_do_not_see_each_others_uploads(new_tab: Callable[[], Tab], cohort_file: Path) -> None:
     one, other = new_tab(), new_tab()
     one.open("cohort")
     other.open("cohort")
     upload(one, cohort_file)
-    key = one.page.url.partition("cohort=")[2].partition("&")[0]
-    assert key
     assert "ward-seven.csv" in chosen_cohort(one)
-    other.open(f"cohort?cohort={key}")
-    other.main.get_by_role("combobox", name="Cohort").click()
-    options = other.page.get_by_role("option")
-    options.first.wait_for()
-    assert not [text for text in options.all_inner_texts() if "ward-seven" in text]
+    other.open(f"cohort?cohort={parameter(one, 'cohort')}")
+    assert not offered(other, "Cohort", "ward-seven")
     assert "ward-seven" not in chosen_cohort(other)
+
+
+def test_visitors_do_not_see_each_others_registries_and_selections(new_tab: Callable[[], Tab]) -> None:
+    one, other = new_tab(), new_tab()
+    one.open("registry")
+    one.choose("Simulate")
+    one.choose("600")
+    one.main.get_by_role("button", name="Simulate a registry").click()
+    one.main.get_by_text("Stages and decisions").wait_for()
+    one.rest()
+    assert offered(one, "Registry", "600 patients")
+    other.open(f"registry?registry-cohort={parameter(one, 'registry-cohort')}")
+    assert not offered(other, "Registry", "600 patients")
+
+    one.go("Phenotypes")
+    one.lasso(one.points()["7"])
+    one.main.get_by_text("Selected:").first.wait_for()
+    one.rest()
+    other.go("Phenotypes")
+    assert not other.main.get_by_text("Selected:").count()
+    assert other.main.get_by_text("Drag a lasso around patients").is_visible()
+
+
+def parameter(tab: Tab, name: str) -> str:
+    """What the link of the view says."""
+    (value,) = parse_qs(urlsplit(tab.page.url).query)[name]
+    return value
+
+
+def offered(tab: Tab, box: str, words: str) -> bool:
+    """True where a select box offers an option with these words."""
+    tab.main.get_by_role("combobox", name=box).click()
+    options = tab.page.get_by_role("option")
+    options.first.wait_for()
+    found = any(words in text for text in options.all_inner_texts())
+    tab.page.keyboard.press("Escape")
+    return found

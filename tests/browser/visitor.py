@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Locator, Page
+    from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocket
 
 # Streamlit marks what belongs to the run before as stale and keeps skeletons where something is still to come.
 SETTLED = """() => {
@@ -16,6 +20,8 @@ SETTLED = """() => {
         && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stSpinner"], [data-stale="true"]');
 }"""
 QUIET_MILLISECONDS = 200
+DEBOUNCE_MILLISECONDS = 250  # a slider holds its value back for 200 before it asks the server
+GLANCE_MILLISECONDS = 20
 PATIENCE = 60_000  # milliseconds; a shared machine may be slow, an answer is waited for, never slept for
 # Streamlit's client looks for its server beside the page first: /cohort/_stcore/health, then /_stcore/health.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
@@ -48,19 +54,41 @@ def settle(page: Page) -> None:
 
 @dataclass
 class Tab:
-    """One visitor: a page in a browser context of its own, and the errors its console has seen."""
+    """One visitor: a page in a browser context of its own, what its console complained about, and open questions.
+
+    The page itself does not tell an answer that is done from one that has not begun, so the tab reads the messages
+    between page and server: a rerun that was asked for is answered once a run that began after it has finished.
+    """
 
     page: Page
     address: str
     errors: list[str] = field(default_factory=list)
+    _begun: bool = False
+    _answered: bool = True
 
     def watch(self) -> None:
+        self.page.on("websocket", self._connect)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(EXPECTED):
             self.errors.append(f"{message.text} ({message.location['url']})")
+
+    def _connect(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._asked)
+        socket.on("framereceived", self._told)
+
+    def _asked(self, frame: bytes | str) -> None:
+        if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
+            self._begun = self._answered = False
+
+    def _told(self, frame: bytes | str) -> None:
+        kind = ForwardMsg.FromString(frame).WhichOneof("type") if isinstance(frame, bytes) else None
+        if kind == "new_session":
+            self._begun = True
+        elif kind == "script_finished" and self._begun:
+            self._answered = True
 
     @property
     def main(self) -> Locator:
@@ -91,7 +119,8 @@ class Tab:
 
     def rest(self) -> None:
         """Wait for the answer; no page may show an exception or scroll sideways."""
-        settle(self.page)
+        self.page.wait_for_timeout(DEBOUNCE_MILLISECONDS)
+        self._wait()
         boxes = self.page.get_by_test_id("stException")
         assert boxes.count() == 0, f"{self.page.url}: {boxes.first.inner_text()}"
         assert self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), self.page.url
@@ -132,3 +161,13 @@ class Tab:
         mouse.down()
         mouse.move(x + radius, y + radius, steps=8)
         mouse.up()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + PATIENCE / 1000
+        while True:
+            while not self._answered:
+                assert time.monotonic() < end, f"{self.page.url}: no answer within {PATIENCE // 1000} s"
+                self.page.wait_for_timeout(GLANCE_MILLISECONDS)
+            self.page.wait_for_function(SETTLED, timeout=PATIENCE)
+            if self._answered:
+                return

@@ -84,4 +84,5 @@ def test_a_run_with_a_damaged_file_is_reported_in_words(app_data: Path, tiny_run
     (folder / "evaluations.parquet").write_bytes(b"not a table")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert not app.exception
-    assert "Drawing this page did not work" in app.error[0].value
+    assert "evaluations.parquet" in app.error[0].value
+    assert app.dataframe, "the list of runs is there to choose another one"

@@ -27,7 +27,7 @@ def figures(page: AppTest) -> list[dict]:
 
 
 def texts(page: AppTest) -> str:
-    parts = (*page.markdown, *page.caption, *page.warning, *page.info, *page.subheader)
+    parts = (*page.markdown, *page.caption, *page.warning, *page.info, *page.header)
     return " ".join(str(part.value) for part in parts)
 
 

@@ -26,7 +26,7 @@ def view(page: AppTest, name: str, key: str = "phenotypes-view") -> AppTest:
 
 def texts(page: AppTest) -> str:
     return " ".join(
-        str(part.value) for part in (*page.markdown, *page.caption, *page.warning, *page.subheader, *page.info)
+        str(part.value) for part in (*page.markdown, *page.caption, *page.warning, *page.header, *page.info)
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from core.files import read_json, write_json
@@ -22,39 +21,12 @@ from pages.components.registry_patient import Filters, matching
 
 OWNER = "a-token-of-this-test-only"
 STRANGER = "somebody-else-altogether"
-TINY = {
-    "run.threads": "1",
-    "screening.epochs": "3",
-    "dqn.updates": "60",
-    "forest.n_trees": "4",
-    "reward_model.epochs": "2",
-    "evaluation.n_bootstrap": "40",
-    "evaluation.ope_bootstrap": "40",
-    "evaluation.truth_patients": "60",
-}
-
-
-@pytest.fixture(scope="module")
-def registry_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
-    from core.registry.config import registry_config
-    from core.registry.pipeline import train_registry
-
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "tiny_registry"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "complete").exists():
-            cohort, _ = simulate_registry(300, seed=0)
-            for _ in train_registry(cohort, registry_config(TINY), folder, name="Tiny registry"):
-                pass
-            (folder / "complete").touch()
-    return folder
 
 
 @pytest.fixture
-def registry_run(app_data: Path, registry_folder: Path) -> str:
+def registry_run(app_data: Path, tiny_registry: Path) -> str:
     (app_data / "registry").mkdir()
-    (app_data / "registry" / "tiny").symlink_to(registry_folder, target_is_directory=True)
+    (app_data / "registry" / "tiny").symlink_to(tiny_registry, target_is_directory=True)
     return "tiny"
 
 
@@ -217,13 +189,13 @@ def patient_page(open_page, **params: str) -> AppTest:
     return open_page("registry", {"registry-view": "Patient", **{f"registry-{k}": v for k, v in params.items()}})
 
 
-def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_run: str, registry_folder: Path) -> None:
-    run = RegistryView(registry_folder)
+def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_run: str, tiny_registry: Path) -> None:
+    run = RegistryView(tiny_registry)
     points = run.points["chronic"]
     place = int(np.flatnonzero(points.stage == 2)[0])
     patient = int(points.patient[place])
     page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4", order="q")
-    assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.subheader]
+    assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.header]
     options = run.recommend(patient, 2, "chronic", 4, 0.0)
     shown = page.dataframe[-2].value  # the options; what was screened out comes last
     allowed = options[options["screened"] & (options["count"] >= 5)]
@@ -235,9 +207,9 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
 
 
 def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(
-    open_page, registry_run: str, registry_folder: Path
+    open_page, registry_run: str, tiny_registry: Path
 ) -> None:
-    run = RegistryView(registry_folder)
+    run = RegistryView(tiny_registry)
     patient = int(run.points["chronic"].patient[0])
     stage = int(run.points["chronic"].stage[0])
     best = run.recommend(patient, stage, "chronic", 1, 0.0)["probability"].max()
@@ -256,7 +228,7 @@ def test_initial_decisions_show_experts_only(open_page, registry_run: str) -> No
 @pytest.mark.parametrize("params", [{"patient": "99999999"}, {"patient": "x", "stage": "77", "decision": "surgery"}])
 def test_a_malformed_link_does_no_harm(open_page, registry_run: str, params: dict[str, str]) -> None:
     page = patient_page(open_page, **params)
-    assert page.subheader
+    assert page.header
     assert not page.error
 
 
@@ -283,11 +255,11 @@ def test_filters_hold_together() -> None:
 
 
 def test_the_frontier_starts_at_the_furthest_supported_point(
-    open_page, registry_run: str, registry_folder: Path, monkeypatch
+    open_page, registry_run: str, tiny_registry: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.25 if dial == "mixture" else 0.5)
     page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Trust frontier")
-    rows = along(RegistryView(registry_folder).frontier, "dqn-screened", "mixture")
+    rows = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     assert departure(page).value == 0.25
     assert "The records support this policy as far as **a = 0.25**" in texts(page)
     assert "True value (simulated)" in [metric.label for metric in page.metric]  # 0.25 is rolled out
@@ -315,11 +287,11 @@ def treated(folder: Path) -> dict[str, str]:
 
 
 def test_options_stand_as_far_as_the_records_support_by_default(
-    open_page, registry_run: str, registry_folder: Path, monkeypatch
+    open_page, registry_run: str, tiny_registry: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.25)
-    page = patient_page(open_page, **treated(registry_folder))
-    row = along(RegistryView(registry_folder).frontier, "dqn-screened", "mixture")
+    page = patient_page(open_page, **treated(tiny_registry))
+    row = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     row = row[(row["setting"] == 0.25) & (row["estimator"] == "phwdr")].iloc[0]
     assert "As far as the records support: a = 0.25" in texts(page)
     assert row["support"] in texts(page)
@@ -327,16 +299,16 @@ def test_options_stand_as_far_as_the_records_support_by_default(
     page = choose(page, "registry-order", "q")
     assert "followed always, this policy is" in texts(page)
     assert page.dataframe[-2].value["group"].is_monotonic_increasing
-    other = patient_page(open_page, **treated(registry_folder), n="4")
+    other = patient_page(open_page, **treated(tiny_registry), n="4")
     assert "which was not judged" in texts(other)
     assert "which was not judged" not in texts(page)
 
 
 def test_where_nothing_is_supported_options_stand_by_q_and_say_so(
-    open_page, registry_run: str, registry_folder: Path, monkeypatch
+    open_page, registry_run: str, tiny_registry: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: None)
-    page = patient_page(open_page, **treated(registry_folder))
+    page = patient_page(open_page, **treated(tiny_registry))
     assert "Ordered by Q alone" in texts(page)
     assert page.dataframe[-2].value["group"].is_monotonic_increasing
 
@@ -350,9 +322,9 @@ def test_options_that_records_cannot_tell_apart_stand_together() -> None:
     assert group_options(wide, 0.06)["group"].tolist() == [1, 1, 2, 2]
 
 
-def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, registry_folder: Path) -> None:
+def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, tiny_registry: Path) -> None:
     folder = app_data / "registry" / "private"
-    shutil.copytree(registry_folder, folder)
+    shutil.copytree(tiny_registry, folder)
     manifest = read_json(folder / "manifest.json")
     write_json(folder / "manifest.json", manifest | {"owner": STRANGER})
     page = open_page("registry", {"registry-run": "private", "registry-view": "Values"})
