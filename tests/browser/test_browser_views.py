@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 
 import axe
 import pytest
 from app_server import ROOT
-from visitor import Tab
+from visitor import LEVELS, Tab
 
 from app import PAGES
 
 pytestmark = pytest.mark.browser
 
 NAMES = [name for name, _, _ in chain.from_iterable(PAGES.values())]
-# Controls that choose what a page shows, from the outer to the inner; those of one level stand side by side.
-LEVELS = (("View", "Idea"), ("Part",), ("Show", "Show as", "At this step"))
-
-
-def views(tab: Tab, levels: tuple[tuple[str, ...], ...] = LEVELS, path: str = "") -> Iterator[str]:
-    """Show every view of the page, one after another; yields the way to it."""
-    if not levels:
-        yield path
-        return
-    here, *inner = levels
-    groups = [label for label in here if tab.main.get_by_role("radiogroup", name=label, exact=True).count()]
-    if not groups:
-        yield from views(tab, tuple(inner), path)
-    for label in groups:
-        group = tab.main.get_by_role("radiogroup", name=label, exact=True)
-        for option in group.get_by_role("radio").all_inner_texts():
-            group.get_by_role("radio", name=option, exact=True).click()
-            tab.rest()
-            yield from views(tab, tuple(inner), f"{path} / {option}")
 
 
 def test_every_page_of_the_app_is_looked_at() -> None:
@@ -53,6 +34,6 @@ def test_every_view_opens_and_can_be_read_by_all(new_tab: Callable[[], Tab], nam
     for scheme, rule, levels in (("light", "", LEVELS), ("dark", "color-contrast", LEVELS[:1])):
         tab.page.emulate_media(color_scheme=scheme)
         tab.rest()
-        for view in views(tab, levels):
+        for view in tab.views(levels):
             found += [f"{name}{view}, {scheme}: {finding}" for finding in axe.findings(tab.page, rule)]
     assert not found, "\n".join(found)

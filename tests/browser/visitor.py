@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ GLANCE_MILLISECONDS = 20
 PATIENCE = 60_000  # milliseconds; a shared machine may be slow, an answer is waited for, never slept for
 # Streamlit's client looks for its server beside the page first: /cohort/_stcore/health, then /_stcore/health.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
+
+# Controls that choose what a page shows, from the outer to the inner; those of one level stand side by side.
+Levels = tuple[tuple[str, ...], ...]
+LEVELS: Levels = (("View", "Idea"), ("Part",), ("Show", "Show as", "At this step"))
 
 # Where each patient of the n-th chart is drawn and in which color, read from the figure that the browser shows.
 POINTS = """n => {
@@ -109,6 +114,22 @@ class Tab:
         """Press one option of a segmented control."""
         self.main.get_by_role("radio", name=option, exact=True).click()
         self.rest()
+
+    def views(self, levels: Levels = LEVELS, path: str = "") -> Iterator[str]:
+        """Show every view of the page, one after another; yields the way to it."""
+        if not levels:
+            yield path
+            return
+        here, *inner = levels
+        groups = [label for label in here if self.main.get_by_role("radiogroup", name=label, exact=True).count()]
+        if not groups:
+            yield from self.views(tuple(inner), path)
+        for label in groups:
+            group = self.main.get_by_role("radiogroup", name=label, exact=True)
+            for option in group.get_by_role("radio").all_inner_texts():
+                group.get_by_role("radio", name=option, exact=True).click()
+                self.rest()
+                yield from self.views(tuple(inner), f"{path} / {option}")
 
     def step(self, label: str, key: str, times: int = 1) -> None:
         """Move a slider with the keyboard, as one does without a mouse."""
