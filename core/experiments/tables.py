@@ -170,7 +170,7 @@ def graded(grades: pd.Series) -> Row:
 
 def _pair(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """One policy minus another on the repeats of both: value, and support, the worse of the two grades."""
-    both = one[["value", "support"]].join(other[["value", "support"]], rsuffix="_other", how="inner")
+    both = one[["value", "support"]].join(other[["value", "support"]].add_suffix("_other"), how="inner")
     worse = np.maximum(*(both[name].map(GRADES.index).to_numpy() for name in ("support", "support_other")))
     value = both["value"] - both["value_other"]
     return pd.DataFrame({"value": value, "support": [GRADES[i] for i in worse]}, index=both.index).dropna()

@@ -278,11 +278,27 @@ def patient_course(
     return fig
 
 
-def _chances(fig: go.Figure, chance: pd.Series, y: np.ndarray) -> None:
-    """Probability of each combination under the policy as far as the records support it."""
+def _chances(fig: go.Figure, table: pd.DataFrame, y: np.ndarray) -> None:
+    """Probability of each combination under the policy as far as the records support it; both numbers beside it."""
+    experts, chance = 100 * table["probability"].to_numpy(dtype=float), 100 * table["chance"].to_numpy(dtype=float)
+    fig.update_traces(text=None, selector={"name": "experts"})  # they would lie under the diamonds
     fig.add_trace(
         go.Scatter(
-            x=100 * chance,
+            x=np.maximum(experts, chance),
+            y=y,
+            mode="text",
+            text=[f"   {a:.1f} → {b:.1f}" for a, b in zip(experts, chance, strict=True)],
+            textposition="middle right",
+            cliponaxis=False,
+            hoverinfo="skip",
+            name="experts → policy",
+        ),
+        row=1,
+        col=3,
+    )
+    fig.add_trace(
+        go.Scatter(
+            x=chance,
             y=y,
             mode="markers",
             name="as far as supported",
@@ -342,14 +358,14 @@ def ranked_options(table: pd.DataFrame, *, supported: bool = False) -> go.Figure
         col=3,
     )
     if supported:
-        _chances(fig, table["chance"], y)
+        _chances(fig, table, y)
     for border in () if supported else np.flatnonzero(np.diff(table["group"].to_numpy())) + 0.5:
         fig.add_hline(y=border, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     apply_theme(fig, height=38 * len(table) + 84, legend=False)
     names = [_wrapped(f"{'★ ' if r.given else ''}{r.name}") for r in table.itertuples(index=False)]
     fig.update_yaxes(tickvals=y.tolist(), ticktext=names, range=[len(table) - 0.4, -0.6], showgrid=False)
     widest = table[["probability", "chance"] if supported else ["probability"]].to_numpy(dtype=float).max()
-    fig.update_xaxes(range=[0, 124 * widest], row=1, col=3)
+    fig.update_xaxes(range=[0, (165 if supported else 124) * widest], row=1, col=3)
     fig.update_layout(margin={"l": 8, "r": 12, "t": 30, "b": 30}, bargap=0.45)
     fig.update_annotations(font_size=13)
     return fig

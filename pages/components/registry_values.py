@@ -209,10 +209,11 @@ def _table(run: RegistryView) -> None:
             shown = f"({text_})" if r.support == "not supported" else text_
             line[ESTIMATORS[r.estimator][0]] = shown if np.isfinite(r.value) else "no course agrees"
         first = part.iloc[0]
-        line |= {"ESS": round(float(first["ess"]), 1), "support": first["support"], "why": first["reasons"]}
+        line |= {"ESS": round(float(first["ess"]), 1), "support": first["support"]}
         line["as far as supported"] = _furthest(run, str(policy))
         if known:
             line["true value"] = f"{fmt(first['true_value'])} ± {fmt(first['true_se'], 3)}"
+        line["why"] = first["reasons"]
         lines.append(line)
     table(
         pd.DataFrame(lines),

@@ -148,3 +148,12 @@ def test_ranked_options_keep_their_order_and_mark_the_given_one() -> None:
     assert list(fig.layout.yaxis.ticktext) == ["a", "★ b", "c"]
     assert list(fig.data[1].error_x.array) == pytest.approx([0.1, 0.1, 0])
     assert [shape.y0 for shape in fig.layout.shapes if shape.type == "line"][:1] == [1.5], "one border, between groups"
+    chances = table.assign(chance=[0.4, 0.35, 0.25])
+    supported = ranked_options(chances, supported=True)
+    diamonds = next(trace for trace in supported.data if trace.name == "as far as supported")
+    assert list(diamonds.x) == pytest.approx([40, 35, 25])
+    written = next(trace for trace in supported.data if trace.name == "experts → policy")
+    assert [text.strip() for text in written.text] == ["20.0 → 40.0", "50.0 → 35.0", "10.0 → 25.0"]
+    assert list(written.x) == pytest.approx([40, 50, 25]), "beside the longer of the two, not under the diamond"
+    assert next(trace for trace in supported.data if trace.name == "experts").text is None
+    assert not [shape for shape in supported.layout.shapes if shape.type == "line"], "sorted by chance, not by group"
