@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.agents import AgentStack
     from core.encoder import Encoder
     from core.phenotypes import Phenotypes
+    from core.runs.along_lambda import LambdaCourse
 
 REPRESENTATION = "representation.json"
 
@@ -321,6 +322,13 @@ class RunView(Stays):
 
         key = policy_key(policy, n_clusters, lambda_, mode)
         return frontier_table(self, self.split.test, key, DIALS[dial])
+
+    @remembered(8)
+    def along_lambda(self, n_clusters: int, mode: str) -> LambdaCourse:
+        """The fused policy on the test patients at every lambda; see `core.runs.along_lambda`."""
+        from core.runs.along_lambda import along_lambda
+
+        return along_lambda(self, n_clusters, mode)
 
     @cached_property
     def frontier_truth(self) -> pd.DataFrame:

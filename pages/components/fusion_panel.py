@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,6 @@ import streamlit as st
 from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
-from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
-from core.runs.summaries.doses import expert_disagreement, total_variation
 from pages.components.estimates import (
     ESTIMATORS,
     ONE_EXPERT,
@@ -27,6 +24,7 @@ from pages.components.frame import empty
 from pages.components.panels import panel
 
 if TYPE_CHECKING:
+    from core.runs.along_lambda import LambdaCourse
     from core.runs.view import RunView
 
 
@@ -35,19 +33,15 @@ def lambda_panel(run: RunView) -> None:
     """The fused policy along the whole lambda axis."""
     k, lambda_, mode = fusion_controls(run, "fusion")
     patients = run.split.test
-    mask = run.trajectories.mask[patients]
-    distances = run.distances(k, mode)[patients][mask]
-    training = run.distances(k, mode)[run.split.train][run.trajectories.mask[run.split.train]]
-    unit = 1 / relative_lambda(1.0, training)
     position = {value: i / max(len(run.lambdas) - 1, 1) for i, value in enumerate(run.lambdas)}
-    experts = run.agent_probs(k)[patients][mask]
-    course = _along_lambda(run.lambdas, distances, experts, run.behavior[patients][mask])
+    along = run.along_lambda(k, mode)
+    course = along.table
     fused = run.lambda_curve(k, mode)
     fused = fused[fused["estimator"].isin(["phwis", "phwdr"])].merge(course, on="lambda_", how="left")
     if fused.empty:
         empty("Not evaluated", f"This run holds no fused policy at K = {k}, {mode}.")
         return
-    _lambda_numbers(fused, course, lambda_, unit)
+    _lambda_numbers(fused, course, lambda_, along.typical_distance)
     ticks = _ticks(position)
     stored = run.policy_table(k, lambda_, mode)
     clinician = stored.loc[(stored["policy"] == "clinician") & (stored["estimator"] == "phwis"), "value"]
@@ -76,7 +70,7 @@ def lambda_panel(run: RunView) -> None:
     )
     if missed := _missed_along(fused):
         st.caption(missed)
-    _doses_along(run, course, position, lambda_, _ends(distances, experts))
+    _doses_along(run, course, position, lambda_, _ends(along, k))
 
 
 def _doses_along(
@@ -107,26 +101,6 @@ def _ticks(position: dict[float, float]) -> dict[float, str]:
             ticks[value] = f"{value:g}"
             taken.append(position[value])
     return ticks
-
-
-def _along_lambda(
-    lambdas: Sequence[float], distances: np.ndarray, experts: np.ndarray, clinicians: np.ndarray
-) -> pd.DataFrame:
-    """Disagreement and dose shares of the fused policy at every lambda: steps (n, K), (n, K, A) and (n, A)."""
-    rows = []
-    for value in lambdas:
-        weights = fusion_weights(distances, value)
-        fused = fuse(weights, experts)
-        rows.append(
-            {
-                "lambda_": value,
-                "disagreement_clinicians": float(total_variation(fused, clinicians).mean()),
-                "disagreement_experts": float(expert_disagreement(weights, experts, fused).mean()),
-                "largest_weight": float(weights.max(axis=-1).mean()),
-                "shares": fused.mean(axis=0),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def _missed_along(fused: pd.DataFrame) -> str:
@@ -185,17 +159,12 @@ def _value_card(name: str, row: pd.Series) -> None:
     )
 
 
-def _ends(distances: np.ndarray, experts: np.ndarray) -> str:
+def _ends(along: LambdaCourse, k: int) -> str:
     """The two ends checked against the pure policies."""
-    average = np.abs(fuse(fusion_weights(distances, 0.0), experts) - experts.mean(axis=-2)).max(initial=0.0)
-    chosen = single_expert(fusion_weights(distances, 1.0)).argmax(axis=-1)
-    nearest = np.take_along_axis(experts, chosen[:, None, None], axis=1)[:, 0]
-    single = np.abs(fuse(fusion_weights(distances, np.inf), experts) - nearest).max(initial=0.0)
     return (
-        f"The ends are the pure policies: at λ = 0 the plain average of the {experts.shape[1]} experts (largest "
-        "difference "
-        f"{_tiny(average)}), "
-        f"at ∞ the nearest phenotype's own policy (largest difference {_tiny(single)})."
+        f"The ends are the pure policies: at λ = 0 the plain average of the {k} experts (largest difference "
+        f"{_tiny(along.average_gap)}), at ∞ the nearest phenotype's own policy (largest difference "
+        f"{_tiny(along.single_gap)})."
     )
 
 

@@ -28,10 +28,9 @@ def selection_bar(run: RunView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="selection-bar"):
         st.markdown(_said(run), width="content")
         with st.popover("Select ..." if not chosen else "Change or name", icon=":material/filter_alt:"):
-            _slice(run)
             if chosen or session.selections:
-                st.divider()
                 _names()
+            _slice(run)
         _button("Undo", "undo", not session.past, session.undo)
         if session.undone:
             _button("Redo", "redo", False, session.redo)
