@@ -70,7 +70,7 @@ def map_table_patient_and_back(tab: Tab, chosen: list[int], run: RunView) -> Non
     tab.main.get_by_test_id("stDataFrame").first.click(position={"x": 90, "y": 52})
     tab.page.get_by_role("heading", level=1, name="Patient", exact=True).wait_for()
     tab.rest()
-    assert tab.main.get_by_role("heading", level=3, name=f"Patient {run.cohort.patients[chosen[0]]}").count() == 1
+    assert tab.main.get_by_text(f"Patient {run.cohort.patients[chosen[0]]} ·").count() == 1
     assert count(tab) == len(chosen)
     tab.main.get_by_role("link", name="Back to the map").click()
     tab.page.get_by_role("heading", level=1, name="Phenotypes", exact=True).wait_for()
