@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import faiss
 
 QUERY_BLOCK = 8_192
 LISTS = 256  # cells of the inverted lists of an approximate search
@@ -19,8 +26,7 @@ class Neighbors:
     """
 
     def __init__(self, rows: np.ndarray, approximate: bool = False) -> None:
-        import faiss
-
+        faiss = _faiss()
         rows = np.ascontiguousarray(rows, dtype=np.float32)
         self.n, width = rows.shape
         self._index: faiss.Index = faiss.IndexFlatL2(width)
@@ -45,3 +51,22 @@ class Neighbors:
             self._index.search(block, k, D=distances[part], I=rows[part])
         # squares of distances come from |x|^2 - 2 x.y + |y|^2, which rounding can push below 0
         return np.sqrt(np.maximum(distances, 0), out=distances), rows
+
+
+@cache
+def _faiss() -> Any:
+    """faiss, told what processor this is and to work in blocks that stay in its cache.
+
+    Its own OpenBLAS takes processors younger than itself for the oldest that there are, and then needs twice the time.
+    The variable is read when the library loads, and left alone where the user has set it.
+    """
+    import torch
+
+    kernels = {"AVX512": "SkylakeX", "AVX2": "Haswell"}.get(torch.backends.cpu.get_cpu_capability())
+    if kernels is not None:
+        os.environ.setdefault("OPENBLAS_CORETYPE", kernels)
+    import faiss
+
+    faiss.cvar.distance_compute_blas_query_bs = 256
+    faiss.cvar.distance_compute_blas_database_bs = 16_384
+    return faiss

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from core.agents.forests import LeafAverages
+from core.agents.forests import LeafAverages, LeafChanges
 from core.agents.q_forest import Structure, with_action
 from core.trajectories import Transitions
 
@@ -36,34 +38,43 @@ class Regression:
 
 
 class NextValues:
-    """V at the next states from leaf values: the best action's, or each policy's expectation."""
+    """V at the next states from leaf values: the best action's, or each policy's expectation.
+
+    Q(s', a) is a base and what the action adds to it. The base is the forest of all transitions (`per_action`), or the
+    value of the first action (`joint`), from which the others differ in few trees.
+    """
 
     def __init__(self, structure: Structure, next_states: np.ndarray) -> None:
         forests, n_actions = structure.forests, structure.n_actions
-        self.joint = structure.layout == "joint"
 
         def at(forest: int, action: int) -> LeafAverages:
             return LeafAverages(structure.leaves(forest, next_states, action), forests[forest].n_leaves)
 
-        self.base = None if self.joint else at(0, 0)
-        self.by_action = [at(0 if self.joint else action + 1, action) for action in range(n_actions)]
+        self.base = at(0, 0)
+        actions, ahead = range(n_actions), next_states
+        self.gains: Sequence[LeafAverages | LeafChanges] = (
+            [LeafChanges(self.base.leaves, structure.leaves(0, ahead, action)) for action in actions]
+            if structure.layout == "joint"
+            else [at(action + 1, action) for action in actions]
+        )
 
     def best(self, values: Values) -> np.ndarray:
         """max_a Q(s', a) (n, P)."""
-        best = self._action(values, 0)
-        for action in range(1, len(self.by_action)):
-            np.maximum(best, self._action(values, action), out=best)
-        return best if self.base is None else best + self.base.lookup(values[0])
+        best = self._gain(values, 0)
+        for action in range(1, len(self.gains)):
+            np.maximum(best, self._gain(values, action), out=best)
+        return best + self.base.lookup(values[0])
 
     def expected(self, values: Values, probs: np.ndarray) -> np.ndarray:
-        """sum_a pi_p(a|s') Q_p(s', a) (n, P), probs (A, n, P) float32."""
-        total = probs[0] * self._action(values, 0)
-        for action in range(1, len(self.by_action)):
-            total += probs[action] * self._action(values, action)
-        return total if self.base is None else total + self.base.lookup(values[0])
+        """sum_a pi_p(a|s') Q_p(s', a) (n, P), probs (A, n, P) float32, which sum to 1 over the actions."""
+        total = self.base.lookup(values[0])
+        for action in range(len(self.gains)):
+            total += probs[action] * self._gain(values, action)
+        return total
 
-    def _action(self, values: Values, action: int) -> np.ndarray:
-        return self.by_action[action].lookup(values[0 if self.joint else action + 1])
+    def _gain(self, values: Values, action: int) -> np.ndarray:
+        """What the action adds to the base."""
+        return self.gains[action].lookup(values[0 if len(values) == 1 else action + 1])
 
 
 def returns_to_go(transitions: Transitions, gamma: float) -> np.ndarray:

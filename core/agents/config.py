@@ -57,6 +57,11 @@ class FQIConfig(Config):
     )
     iterations: int = Field(100, ge=1, le=10000, description="Most iterations of the Bellman update")
     sample_size: int = Field(50_000, ge=1, description="Most transitions that grow a forest, drawn at random")
+    tree_sample: int = Field(
+        50_000,
+        ge=1,
+        description="Most of them that grow one tree; leaves are averages over all transitions in any case",
+    )
     tolerance: float = Field(1e-3, ge=0, description="frozen: stop when no value changes by more than this")
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     seed: int = Field(0, ge=0, description="Seed of samples and forests")

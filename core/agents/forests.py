@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
 
-CHUNK_ROWS = 8192
+CHUNK_ROWS = 8192  # walked at once by one thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +40,14 @@ class Forest:
 
     def leaves(self, rows: np.ndarray) -> np.ndarray:
         """Leaf numbers of each row in each tree: (n, D) float32 -> (n, n_trees) int32."""
+        import torch
+
         rows = np.ascontiguousarray(rows, dtype=np.float32)
         out = np.empty((len(rows), self.n_trees), dtype=np.int32)
-        child = self.child.reshape(-1)
-        for start in range(0, len(rows), CHUNK_ROWS):  # a chunk of rows stays in the processor's cache
-            part = rows[start : start + CHUNK_ROWS]
-            flat, offset = part.reshape(-1), np.arange(len(part)) * part.shape[1]
-            for tree, root in enumerate(self.roots):
-                node = np.full(len(part), root)
-                for _ in range(self.depth):
-                    left = flat[offset + self.feature[node]] <= self.threshold[node]
-                    node = child[2 * node + left]
-                out[start : start + len(part), tree] = self.leaf[node]
+        tree = self.feature, self.threshold, np.ascontiguousarray(self.child), self.leaf, self.roots, self.depth
+        walk, chunks = _walk(), [slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS)]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(lambda part: walk(rows[part], *tree, out[part]), chunks))
         return out
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -71,10 +68,53 @@ class Forest:
         bounds = ((feature, n_columns), (child, n), (roots, n))
         if any(index.dtype.kind != "i" or index.min() < 0 or index.max() >= size for index, size in bounds):
             raise ValueError("the arrays of a forest point outside it")
-        forest = cls(feature, threshold, child, leaf, roots, depth)
+        forest = cls(
+            feature.astype(np.int32, copy=False),
+            threshold.astype(np.float32, copy=False),
+            child.astype(np.int32, copy=False),
+            leaf.astype(np.int32, copy=False),
+            roots.astype(np.int32, copy=False),
+            depth,
+        )
         if (forest.leaves(np.zeros((1, n_columns), dtype=np.float32)) < 0).any():
             raise ValueError("the arrays of a forest hold a branch without a leaf")
         return forest
+
+
+@cache
+def _walk() -> Callable[..., None]:
+    """`_walk_rows`, compiled when first needed and kept on disk; it runs without Python's lock."""
+    from numba import njit
+
+    arrays = "float32[:,::1], int32[::1], float32[::1], int32[:,::1], int32[::1], int32[::1], int64, int32[:,::1]"
+    return njit(f"void({arrays})", nogil=True, cache=True)(_walk_rows)
+
+
+def _walk_rows(
+    rows: np.ndarray,
+    feature: np.ndarray,
+    threshold: np.ndarray,
+    child: np.ndarray,
+    leaf: np.ndarray,
+    roots: np.ndarray,
+    depth: int,
+    out: np.ndarray,
+) -> None:
+    """The leaf of each row in each tree, into `out`; the arrays as in `Forest`.
+
+    All trees go down one level before any goes down the next: their steps do not wait for each other in the processor,
+    which more than halves the time of going down tree by tree.
+    """
+    for row in range(len(rows)):
+        x, node = rows[row], out[row]
+        for tree in range(len(roots)):
+            node[tree] = roots[tree]
+        for _ in range(depth):
+            for tree in range(len(roots)):
+                here = node[tree]
+                node[tree] = child[here, 1 if x[feature[here]] <= threshold[here] else 0]
+        for tree in range(len(roots)):
+            node[tree] = leaf[node[tree]]
 
 
 def fit_forest(
@@ -86,11 +126,13 @@ def fit_forest(
     max_depth: int,
     min_leaf: int,
     seed: int,
+    tree_sample: int | None = None,
 ) -> Forest:
     """Fit the structure of a forest: rows (n, D), targets (n,). Without rows every tree is a single leaf.
 
     Random forests bootstrap their rows (Breiman 2001); extra-trees draw thresholds at random on all rows, which is
-    about ten times faster (Geurts et al. 2006; the forest of the first fitted Q iteration, Ernst et al. 2005).
+    about ten times faster (Geurts et al. 2006; the forest of the first fitted Q iteration, Ernst et al. 2005). Where
+    `tree_sample` is less than n, each tree of either kind is grown on so many rows of its own, drawn with replacement.
     """
     from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
@@ -98,8 +140,15 @@ def fit_forest(
         zeros = np.zeros(n_trees, dtype=np.int32)
         own = np.arange(n_trees, dtype=np.int32)
         return Forest(zeros, zeros.astype(np.float32), np.stack([own, own], axis=1), own, own, 0)
+    few = tree_sample if tree_sample is not None and tree_sample < len(rows) else None
     model = (RandomForestRegressor if kind == "random_forest" else ExtraTreesRegressor)(
-        n_estimators=n_trees, max_depth=max_depth, min_samples_leaf=min_leaf, random_state=seed, n_jobs=-1
+        n_estimators=n_trees,
+        max_depth=max_depth,
+        min_samples_leaf=min_leaf,
+        bootstrap=kind == "random_forest" or few is not None,
+        max_samples=few,
+        random_state=seed,
+        n_jobs=-1,
     )
     model.fit(rows, targets)
     return join_trees([estimator.tree_ for estimator in model.estimators_])
@@ -165,13 +214,37 @@ class LeafAverages:
         return _bag_sums(leaf_values, self.leaves.reshape(-1), starts) / np.float32(n_trees)
 
 
-def _bag_sums(values: np.ndarray, members: np.ndarray, starts: np.ndarray) -> np.ndarray:
+class LeafChanges:
+    """The linear map from leaf values to what n rows gain by moving from one set of leaves to another.
+
+    lookup:  (n_leaves, P) -> (n, P), mean over trees of the new leaf's value minus the old one's.
+
+    Only the trees in which they differ are read.
+    """
+
+    def __init__(self, old: np.ndarray, new: np.ndarray) -> None:
+        (n, self.n_trees), (row, tree) = old.shape, np.nonzero(old != new)
+        self.members = np.stack([new[row, tree], old[row, tree]], axis=1).reshape(-1)
+        self.signs = np.tile(np.array([1, -1], dtype=np.float32), len(row))
+        self.starts = (2 * np.searchsorted(row, np.arange(n))).astype(np.int32)
+
+    def lookup(self, leaf_values: np.ndarray) -> np.ndarray:
+        """Difference of the forest's predictions at the rows."""
+        return _bag_sums(leaf_values, self.members, self.starts, self.signs) / np.float32(self.n_trees)
+
+
+def _bag_sums(
+    values: np.ndarray, members: np.ndarray, starts: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Sum of the rows of `values` (m, P) named by each bag's members: (bags, P) float32, 0 of an empty bag."""
     import torch
+    from torch.nn.functional import embedding_bag
 
     if len(members) == 0:
         return np.zeros((len(starts), values.shape[1]), dtype=np.float32)
-    table = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
+    table = torch.from_numpy(flat).view(values.shape)  # not of another stride, for which torch has no fast kernel
+    scale = None if weights is None else torch.from_numpy(weights)
     with torch.inference_mode():
-        bags = torch.nn.functional.embedding_bag(torch.from_numpy(members), table, torch.from_numpy(starts), mode="sum")
-    return bags.numpy()
+        bags = torch.from_numpy(members), torch.from_numpy(starts)
+        return embedding_bag(bags[0], table, bags[1], mode="sum", per_sample_weights=scale).numpy()

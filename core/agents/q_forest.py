@@ -189,7 +189,7 @@ def fit_structure(
         assert kind == "random_forest" or kind == "extra_trees"
         seed = derive_seed(config.seed, "fqi", "forest", *path, index)
         sizes = {"n_trees": config.n_trees, "max_depth": config.max_depth, "min_leaf": config.min_leaf}
-        return fit_forest(rows, y, kind=kind, seed=seed, **sizes)
+        return fit_forest(rows, y, kind=kind, seed=seed, tree_sample=config.tree_sample, **sizes)
 
     n_columns = states.shape[1]
     if config.layout == "joint":

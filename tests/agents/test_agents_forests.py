@@ -9,7 +9,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, load_q_forest
-from core.agents.forests import Forest, LeafAverages, fit_forest, join_trees
+from core.agents.forests import Forest, LeafAverages, LeafChanges, fit_forest, join_trees
 from core.errors import ArtifactError
 
 COLUMNS = tuple("abcdef")
@@ -42,6 +42,40 @@ def test_shrunk_average_closed_form():
     averages = LeafAverages(np.array([[0, 2], [0, 3], [1, 3]], dtype=np.int32), 5, shrinkage=2)
     np.testing.assert_allclose(averages.average(np.array([[3.0], [6.0], [9.0]]))[:, 0], [9 / 4, 3, 1, 15 / 4, 0])
     np.testing.assert_allclose(averages.lookup(np.arange(5.0)[:, None])[:, 0], [1, 1.5, 2])
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_sums_of_leaves_do_not_depend_on_how_values_lie_in_memory(columns):
+    rng = np.random.default_rng(0)
+    averages = LeafAverages(rng.integers(0, 6, size=(50, 2)).astype(np.int32), 6)
+    values = rng.normal(size=(50, 2 * columns)).astype(np.float32)[:, ::2]
+    np.testing.assert_array_equal(averages.average(values), averages.average(values.copy()))
+
+
+def test_a_change_of_leaves_is_the_difference_of_two_lookups():
+    rng = np.random.default_rng(0)
+    old = rng.integers(0, 9, size=(40, 5)).astype(np.int32)
+    new = np.where(rng.random(old.shape) < 0.2, rng.integers(0, 9, size=old.shape), old).astype(np.int32)
+    new[7] = old[7]
+    values = rng.normal(size=(9, 3)).astype(np.float32)
+    difference = LeafAverages(new, 9).lookup(values) - LeafAverages(old, 9).lookup(values)
+    np.testing.assert_allclose(LeafChanges(old, new).lookup(values), difference, atol=1e-6)
+    np.testing.assert_array_equal(LeafChanges(old, old).lookup(values), np.zeros((40, 3)))
+
+
+@pytest.mark.parametrize("kind", ["random_forest", "extra_trees"])
+def test_trees_grown_on_few_rows_of_their_own_predict_as_those_grown_on_all(kind):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4000, 3)).astype(np.float32)
+    y = (2 * (rows[:, 1] > 0) + rng.normal(size=4000))[:, None].astype(np.float32)
+    forests, predicted = [], []
+    for tree_sample in (400, 4000):
+        sizes = {"kind": kind, "n_trees": 20, "max_depth": 3, "min_leaf": 5, "seed": 0}
+        forests.append(fit_forest(rows, y[:, 0], tree_sample=tree_sample, **sizes))
+        averages = LeafAverages(forests[-1].leaves(rows), forests[-1].n_leaves)
+        predicted.append(averages.lookup(averages.average(y))[:, 0])
+    assert np.corrcoef(*predicted)[0, 1] > 0.95
+    assert forests[0].feature.tobytes() != forests[1].feature.tobytes()
 
 
 @pytest.fixture(scope="module")

@@ -137,11 +137,11 @@ def agents(work: ws.Workspace) -> Task:
 
 @SUITE.case(
     "fqi",
-    "Fitted Q iteration, 100 iterations",
+    "Fitted Q iteration, to convergence (100 iterations at most)",
     STAGES,
     published=5030,
     target=8,
-    note="published forest (80 trees, depth 6, joint), its structure grown twice and frozen in between",
+    note="published forest (80 trees, depth 6, joint) grown twice, each tree on 5,000 transitions, frozen in between",
 )
 def fqi(work: ws.Workspace) -> Task:
     run = partial(split.optimal, work.transitions, work.study, work.size)
