@@ -196,7 +196,8 @@ def evaluate(options: argparse.Namespace) -> None:
     result = evaluate_run(view, cohort, options.clusters, options.lambda_, options.mode, options.clinicians)
     write_json(options.out, result)
     for name, values in result["policies"].items():
-        value, low, high, ess = (values["phwdr"][key] for key in ("value", "low", "high", "ess"))
+        numbers = (values["phwdr"][key] for key in ("value", "low", "high", "ess"))
+        value, low, high, ess = (float("nan") if number is None else number for number in numbers)
         print(f"{name:<16} PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {values['support']}")
     print(f"{options.out}: {result['cohort']['note']} {result['cohort']['clinicians_note']}")
 

@@ -26,13 +26,13 @@ class Neighbors:
     """
 
     def __init__(self, rows: np.ndarray, approximate: bool = False) -> None:
-        faiss = _faiss()
+        library = _faiss()
         rows = np.ascontiguousarray(rows, dtype=np.float32)
         self.n, width = rows.shape
-        self._index: faiss.Index = faiss.IndexFlatL2(width)
+        self._index: faiss.Index = library.IndexFlatL2(width)
         if approximate and self.n >= FEWEST_APPROXIMATE:
             self._centers = self._index  # the lists keep no reference of their own to it
-            lists = faiss.IndexIVFFlat(self._index, width, LISTS)
+            lists = library.IndexIVFFlat(self._index, width, LISTS)
             lists.nprobe = PROBES
             lists.train(rows)
             self._index = lists
@@ -49,6 +49,11 @@ class Neighbors:
             part = slice(start, start + QUERY_BLOCK)
             block = np.ascontiguousarray(queries[part], dtype=np.float32)
             self._index.search(block, k, D=distances[part], I=rows[part])
+            short = np.flatnonzero(rows[part, -1] < 0)
+            if len(short):  # their cells hold fewer than k rows: search all cells
+                everywhere = _faiss().SearchParametersIVF(nprobe=LISTS)
+                found = self._index.search(block[short], k, params=everywhere)
+                distances[start + short], rows[start + short] = found
         # squares of distances come from |x|^2 - 2 x.y + |y|^2, which rounding can push below 0
         return np.sqrt(np.maximum(distances, 0), out=distances), rows
 

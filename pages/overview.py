@@ -280,9 +280,10 @@ def _share(run: RunView) -> None:
     """A link to this view, and the session as a file."""
     with st.container(horizontal=True):
         with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
-            st.code(link(), language=None)
+            st.code(link((st.context.url or "").split("?")[0]), language=None)
             st.caption(
-                "Append it to the app's address. It holds no key to your uploads; shared runs open for everybody."
+                "This run, K, λ, selection and patient. It holds no key to your uploads: share this link, not the "
+                "address above, which holds it. Keep that one to find your own runs again."
             )
         with st.popover("Session file", icon=":material/save:", type="tertiary"):
             session_panel(run)

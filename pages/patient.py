@@ -15,7 +15,7 @@ from pages.components.panels import panel
 from pages.components.patient_finder import find_patient
 from pages.components.patients import outcome_words
 from pages.components.selection_bar import selection_bar
-from pages.components.session import get_session
+from pages.components.session import get_session, let_show
 from pages.components.similar_panel import way_back
 from pages.components.verdict_panel import verdict_panel
 
@@ -35,7 +35,6 @@ def main() -> None:
         empty("No patient matches", "Widen the filters above to see patients.")
         return
     way_back(run)
-    _title(run, session.patient)
     patient_panel(run, session.patient)
 
 
@@ -73,6 +72,7 @@ def _binary(unit: str, value: float) -> str:
 def patient_panel(run: RunView, patient: int) -> None:
     """Timeline on the left, the decision at one step on the right; both follow one step slider."""
     session = get_session()
+    _title(run, patient)
     length = int(run.cohort.lengths[patient])
     step = min(session.step if session.step is not None else min(4, length - 1), length - 1)
     first, second, third = st.columns([3, 2, 3])
@@ -95,7 +95,7 @@ def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:
     if length < 2:
         return 0
     key = f"patient-step-{patient}"
-    st.session_state[key] = step
+    let_show(key, step)
     st.select_slider(
         "Step (hours from onset)",
         list(range(length)),

@@ -50,3 +50,13 @@ def test_an_approximate_search_finds_nearly_all_neighbors_of_correlated_rows() -
     exact, near = Neighbors(rows).search(queries, 100)[1], Neighbors(rows, approximate=True).search(queries, 100)[1]
     recall = np.mean([len(np.intersect1d(a, b)) / 100 for a, b in zip(exact, near, strict=True)])
     assert recall > 0.9
+
+
+def test_a_query_far_from_all_cells_of_the_approximate_search_still_gets_k_rows() -> None:
+    rng = np.random.default_rng(4)
+    rows = np.vstack([rng.normal(size=(FEWEST_APPROXIMATE, 4)), 50 + rng.normal(size=(40, 4))]).astype(np.float32)
+    query, k = np.full((1, 4), 50, dtype=np.float32), 8_000  # 16 cells of 256 hold fewer
+    distances, found = Neighbors(rows, approximate=True).search(query, k)
+    expected, order = brute_force(rows, query, k)
+    assert set(found[0]) == set(order[0])
+    assert distances == pytest.approx(expected, rel=1e-3)

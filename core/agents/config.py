@@ -53,7 +53,10 @@ class FQIConfig(Config):
         description="per_action: pseudo-transitions that pull an action's leaf toward the value of the state",
     )
     structure_fits: int = Field(
-        2, ge=1, le=20, description="frozen: times the structure is grown, first on returns, then on converged targets"
+        2,
+        ge=1,
+        le=20,
+        description="frozen: times the structure is grown, first on returns, then on nearly converged targets",
     )
     iterations: int = Field(100, ge=1, le=10000, description="Most iterations of the Bellman update")
     sample_size: int = Field(50_000, ge=1, description="Most transitions that grow a forest, drawn at random")
@@ -62,7 +65,11 @@ class FQIConfig(Config):
         ge=1,
         description="Most of them that grow one tree; leaves are averages over all transitions in any case",
     )
-    tolerance: float = Field(1e-3, ge=0, description="frozen: stop when no value changes by more than this")
+    tolerance: float = Field(
+        1e-3,
+        ge=0,
+        description="frozen: stop when no value changes by more than this (100 times this before a new growth)",
+    )
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     seed: int = Field(0, ge=0, description="Seed of samples and forests")
 

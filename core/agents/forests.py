@@ -42,7 +42,7 @@ class Forest:
         """Leaf numbers of each row in each tree: (n, D) float32 -> (n, n_trees) int32."""
         import torch
 
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        rows = np.require(rows, np.float32, ["C", "W"])  # the compiled walk takes no read-only array
         out = np.empty((len(rows), self.n_trees), dtype=np.int32)
         tree = self.feature, self.threshold, np.ascontiguousarray(self.child), self.leaf, self.roots, self.depth
         walk, chunks = _walk(), [slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS)]

@@ -4,8 +4,8 @@
     FQI: V(s') = max_a Q(s', a)          FQE: V(s') = sum_a pi(a|s') Q(s', a)
 
 `refit` grows a new forest on a fresh sample each iteration (Ernst et al. 2005; the published choice). `frozen` grows
-the structure on the recorded returns, iterates leaf averages of all transitions to convergence, then regrows it on the
-converged targets and iterates again (`structure_fits`). A joint frozen forest averages with weights that are
+the structure on the recorded returns, iterates leaf averages of all transitions until they hardly change, regrows it on
+those targets and iterates to convergence (`structure_fits`). A joint frozen forest averages with weights that are
 non-negative and sum to one, so its iteration contracts by gamma (Gordon 1995). The residuals of `per_action` have
 weights of both signs, so there convergence is observed, not proven: `history` shows the last change.
 Deviation from the source in both: a leaf is worth the mean of all its sampled rows, not only of its tree's bootstrap.

@@ -58,8 +58,10 @@ def _read_parquet(data: bytes, limits: Limits) -> tuple[pd.DataFrame, Mapping[by
     """The table and the schema's metadata."""
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
+        n_rows, n_columns = file.metadata.num_rows, len(file.schema_arrow.names)
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-        _check_size(file.metadata.num_rows, len(file.schema_arrow.names), size, limits)
+        # repeated values take no room in the file, but 8 bytes each in memory
+        _check_size(n_rows, n_columns, max(size, 8 * n_rows * n_columns), limits)
         metadata = file.schema_arrow.metadata
         frame = _columns_of(file)
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
@@ -102,7 +104,7 @@ def _read_csv(data: bytes, limits: Limits) -> tuple[pd.DataFrame, tuple[Problem,
     _check_text(data)
     header = re.split(rb"[\r\n]", data[start : start + MAX_HEADER], maxsplit=1)[0]
     delimiter = max(",;\t|", key=lambda mark: header.count(mark.encode()))
-    _check_size(data.count(b"\n"), header.count(delimiter.encode()) + 1, len(data), limits)
+    _check_size(max(data.count(b"\n"), data.count(b"\r")), header.count(delimiter.encode()) + 1, len(data), limits)
     if not header.strip():
         refuse("empty-file", "the file has no header line.", "The first line must name the columns.")
     if len(header) == len(data) - start:

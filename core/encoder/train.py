@@ -126,5 +126,8 @@ def _best(config: EncoderConfig, state: TrainingState, train: Trajectories) -> E
 def _progress(config: EncoderConfig, state: TrainingState, seconds_left: float) -> Progress:
     last = state.history[-1]
     losses = {"train_loss": last["train_loss"], "valid_loss": last["valid_loss"]}
-    message = f"epoch {state.epoch}: training loss {losses['train_loss']:.4g}, validation {losses['valid_loss']:.4g}"
+    message = (
+        f"epoch {state.epoch} of {config.epochs}: training loss {losses['train_loss']:.4g}, "
+        f"validation {losses['valid_loss']:.4g}"
+    )
     return Progress("encoder", state.epoch, config.epochs, message, losses, seconds_left)

@@ -49,6 +49,7 @@ CHEAP = {
     "fqi.n_trees": 2,
     "fqe.n_trees": 2,
     "evaluation.n_bootstrap": 0,
+    "evaluation.frontier_patients": 0,
 }
 
 

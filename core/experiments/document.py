@@ -116,7 +116,8 @@ def statements(settings: ExperimentSettings, table: pd.DataFrame) -> list[str]:
         said.append(f"Some values here rest on {tested} test patients: too few for any conclusion.")
     changes = [sentence for preset in settings.presets if (sentence := _changes(settings, preset))]
     external = table[table["cohort"] == "external"]
-    abroad = [ABROAD[name] for name in external["clinicians"].unique()] if len(external) else []
+    whose = external["clinicians"] if "clinicians" in external else pd.Series("development", index=external.index)
+    abroad = [ABROAD[name] for name in whose.fillna("development").unique()]
     return [*said, *abroad, RETROSPECTIVE, EFFECTIVE, *changes]
 
 

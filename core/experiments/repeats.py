@@ -103,8 +103,11 @@ def _open(folder: Path, settings: ExperimentSettings, name: str) -> None:
     """Refuse a folder whose cells were computed otherwise; more presets or repeats may be added to it."""
     given = settings.model_dump(mode="json")
     if (folder / RECORD).is_file():
-        # settings that did not exist then were what their defaults say
-        stored = ExperimentSettings.build(read_json(folder / RECORD)["settings"], where=str(folder))
+        # settings that did not exist then were what their defaults say, but for the clinicians abroad
+        found = read_json(folder / RECORD)["settings"]
+        if found.get("external"):
+            found["external"].setdefault("clinicians", "development")
+        stored = ExperimentSettings.build(found, where=str(folder))
         before = stored.model_dump(mode="json")
         changed = [key for key in FIXED if before[key] != given[key]]
         if changed:

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from core.figures.policy_values import HOLLOW
 from core.figures.theme import (
     NEUTRAL,
     SEQUENTIAL,
@@ -120,7 +121,7 @@ def _mark(fig: go.Figure, pairs: Sequence[tuple[str, float]], name: str, bar: bo
 
 
 def two_runs(table: pd.DataFrame, names: tuple[str, str]) -> go.Figure:
-    """Values of the policies that two runs share, with intervals, one color a run; hollow where not supported.
+    """Values of the policies that two runs share, with intervals, one color a run; hollow where weak or not supported.
 
     table: policy, and for each run a and b value_a, low_a, high_a, ess_a, support_a, true_a.
     """
@@ -128,7 +129,7 @@ def two_runs(table: pd.DataFrame, names: tuple[str, str]) -> go.Figure:
     fig = go.Figure()
     for run, name, color, offset in zip("ab", names, RUN_COLORS, (-0.15, 0.15), strict=True):
         value, low, high = (table[f"{part}_{run}"].to_numpy(dtype=float) for part in ("value", "low", "high"))
-        hollow = [support == "not supported" for support in table[f"support_{run}"]]
+        hollow = [support in HOLLOW for support in table[f"support_{run}"]]
         place = np.arange(len(policies)) + offset
         fig.add_trace(
             go.Scatter(

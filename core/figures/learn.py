@@ -40,6 +40,7 @@ def attention_figure(value: np.ndarray, weight: np.ndarray, running: np.ndarray,
     _left_titles(fig, len(titles))
     fig.update_xaxes(tickvals=steps)
     fig.update_xaxes(title_text="step", row=2, col=1)
+    fig.update_yaxes(range=[0, 104], row=1, col=1)  # fixed, so that a small weight looks small
     fig.update_layout(margin={"l": 48, "r": 130, "t": 30, "b": 44})
     return fig
 
@@ -115,7 +116,7 @@ def fusion_figure(
     for k, center in enumerate(centers):
         x, y = [place[0], center[0]], [place[1], center[1]]
         line = {"color": phenotype_color(k), "width": 0.5 + 12 * float(weights[k])}
-        fig.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip"), row=1, col=1)
+        fig.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False), row=1, col=1)
         marker = {"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": 16}
         text = f"{phenotype_name(k)}<br>{100 * weights[k]:.1f} %"
         label = go.Scatter(
@@ -125,10 +126,11 @@ def fusion_figure(
             marker=marker,
             text=text,
             textposition="top center" if center[1] > 0 else "bottom center",
+            showlegend=False,
         )
         fig.add_trace(label, row=1, col=1)
     patient = {"color": INK, "symbol": "star", "size": 17}
-    fig.add_trace(go.Scatter(x=place[:1], y=place[1:], mode="markers", marker=patient), row=1, col=1)
+    fig.add_trace(go.Scatter(x=place[:1], y=place[1:], mode="markers", marker=patient, showlegend=False), row=1, col=1)
     names = [*(phenotype_name(k) for k in range(len(centers))), "Fused"]
     for a, (color, action) in enumerate(zip(action_colors(len(actions)), actions, strict=True)):
         bar = go.Bar(
@@ -143,9 +145,10 @@ def fusion_figure(
             textangle=0,
         )
         fig.add_trace(bar, row=1, col=2)
-    apply_theme(fig, height=380, legend=False)
+    apply_theme(fig, height=400, legend=True)
     _left_titles(fig, len(titles))
-    fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 30})
+    below = {"orientation": "h", "x": 1, "xanchor": "right", "y": -0.02, "yanchor": "top", "traceorder": "normal"}
+    fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 50}, legend=below)
     fig.update_xaxes(range=[-1.9, 1.9], showticklabels=False, ticks="", row=1, col=1)
     fig.update_yaxes(range=[-1.5, 1.9], showticklabels=False, showgrid=False, ticks="", row=1, col=1)
     fig.update_yaxes(autorange="reversed", row=1, col=2)

@@ -23,7 +23,7 @@ from core.figures.theme import (
     with_alpha,
 )
 
-HIGHER, LOWER = "#3F4A5C", "#A3ACBA"  # of a selection against the rest: no phenotype's color
+HIGHER, LOWER = "#7A8596", "#B4BCC8"  # of a selection against the rest: no phenotype's color
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,9 +80,11 @@ def _umap(values: np.ndarray, config: PhenotypeConfig) -> np.ndarray:
 
     from umap import UMAP
 
+    _keep_compiled()
     neighbors = min(config.umap_neighbors, len(values) - 1)
     points = values.astype(np.float32)
     distance, row = Neighbors(points).search(points, neighbors)
+    distance[row == np.arange(len(points))[:, None]] = 0  # of a point to itself, but for rounding
     model = UMAP(
         n_neighbors=neighbors,
         min_dist=config.umap_min_dist,
@@ -95,6 +98,19 @@ def _umap(values: np.ndarray, config: PhenotypeConfig) -> np.ndarray:
         # umap warns that a seed costs parallelism and that these neighbors cannot place further points: both wanted
         warnings.simplefilter("ignore", category=UserWarning)
         return model.fit_transform(points)
+
+
+def _keep_compiled() -> None:
+    """Let numba keep on disk what it compiles of UMAP, so that only the first map on a machine waits for it."""
+    from umap import layouts, umap_
+
+    for function in (
+        umap_.smooth_knn_dist,
+        umap_.compute_membership_strengths,
+        layouts._nb_optimize_layout_euclidean_single_epoch,
+    ):
+        with suppress(RuntimeError):  # no folder to write to
+            function.enable_caching()
 
 
 def _place(values: np.ndarray, anchors: np.ndarray, points: np.ndarray) -> np.ndarray:

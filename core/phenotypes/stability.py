@@ -37,15 +37,13 @@ def bootstrap_ari(z: np.ndarray, labels: np.ndarray, k: int, config: PhenotypeCo
     from sklearn.metrics import adjusted_rand_score
 
     rng = stream(config.seed, "phenotypes", "bootstrap", k)
-    size = min(len(z), config.bootstrap_sample)
+    size, starts = min(len(z), config.bootstrap_sample), min(config.n_init, BOOTSTRAP_STARTS)
     scores = []
     for b in range(config.n_bootstrap):
         sample = z[rng.integers(0, len(z), size)]
         if len(np.unique(sample, axis=0)) < k:  # a tiny cohort's resample may hold too few patients
             continue
-        _, centroids = kmeans(
-            sample, k, derive_seed(config.seed, "phenotypes", "bootstrap", k, b), min(config.n_init, 3)
-        )
+        _, centroids = kmeans(sample, k, derive_seed(config.seed, "phenotypes", "bootstrap", k, b), starts)
         scores.append(adjusted_rand_score(labels, nearest(z, centroids)))
     return float(np.mean(scores)) if scores else float("nan")
 

@@ -103,7 +103,8 @@ def _line(values: dict) -> str:
     found = values["phwdr"]
     text = "no recorded course follows it"
     if found["value"] is not None:
-        text = f"PHWDR {found['value']:6.3f} [{found['low']:6.3f}, {found['high']:6.3f}]   ESS {found['ess']:7.1f}"
+        low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
+        text = f"PHWDR {found['value']:6.3f} [{low:6.3f}, {high:6.3f}]   ESS {found['ess']:7.1f}"
         text += f"   {values['support']}"
     if values["true_value"] is not None:
         text += f"   true {values['true_value']:6.3f} (SE {values['true_se']:.3f})"

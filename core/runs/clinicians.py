@@ -19,8 +19,8 @@ def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, 
     """Arrays of the clinician policy on the grid of the stays, 0 (neighbors: -1) on padding.
 
     behavior (N, T, A), support (N, T), neighbors (N, T, m) int32 rows of the run's training states. `own`: the stays
-    are the run's own, so a training patient's own states are left out of its neighbors. Besides, support_reference
-    (r,): distances of training states that support is read from.
+    are the run's own, so the states of a training patient's own person are left out of its neighbors. Besides,
+    support_reference (r,): distances of training states that support is read from.
     """
     result = clinicians_at(view, stays.states[stays.mask], np.nonzero(stays.mask)[0] if own else None)
     shown = min(SHOWN_NEIGHBORS, result.neighbors.shape[1])
@@ -60,7 +60,7 @@ def clinicians_at(
 ) -> BehaviorPolicy:
     """The clinician policy at scaled states (m, D), from the run's training states.
 
-    patients (m,): whose states they are, where they are the run's own; a patient's own states are not its evidence.
+    patients (m,): whose states they are, where they are the run's own; no state of the same person is their evidence.
     reference: see `knn_behavior_policy`.
     """
     settings, study, train = view.config.evaluation, view.study, view.training_states
@@ -72,8 +72,8 @@ def clinicians_at(
         settings.n_neighbors,
         np.array([column.behavior_weight for column in study.columns]),
         settings.pseudo_count,
-        train_groups=None if patients is None else train[:, 0],
-        groups=patients,
+        train_groups=None if patients is None else view.persons[train[:, 0]],
+        groups=None if patients is None else view.persons[patients],
         seed=view.config.run.seed,
         reference=reference,
     )

@@ -72,7 +72,8 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
     critic = direct_many(v, mask)
     rows = []
     for i, setting in enumerate(dial.settings):
-        weighed, others = results["phwis"][i], [results["phwdr"][i], critic[i]]
+        # the critic is that of the learned policy, so it says something of the last setting alone
+        weighed, others = results["phwis"][i], [results["phwdr"][i], *critic[i : i + (i == len(mixed) - 1)]]
         unusual = unsupported_share(mixed[i], behavior, mask, settings.probability_floor)
         light = support_light(weighed, settings.ess_floor, unusual, others, pooled[i].ess)
         shared = {

@@ -74,8 +74,8 @@ class HazardRule:
 
 
 def default_rules(study: StudySpec) -> list[HazardRule]:
-    """Rules to start from: heparin at low platelets or at a long aPTT, where the study has these columns."""
-    return [HazardRule(*rule) for rule in _DEFAULTS if rule[0] in study.names]
+    """Rules to start from: heparin at low platelets or at a long aPTT; none for a study of another drug."""
+    return [HazardRule(*rule) for rule in _DEFAULTS if rule[0] in study.names and study.actions.drug == "heparin"]
 
 
 def violation_rates(
@@ -183,6 +183,28 @@ def hazard_patients(
     return pd.DataFrame(
         {"patient": np.asarray(patients)[order], "steps": steps[order], "first": hazard.argmax(axis=1)[order]}
     )
+
+
+@dataclass(frozen=True)
+class Met:
+    """A rule that applies at a step, the value of its column there, and whether that was filled in."""
+
+    rule: HazardRule
+    value: float
+    imputed: bool
+
+
+def rules_met(view: RunView, patient: int, step: int, rules: Sequence[HazardRule]) -> list[Met]:
+    """Rules that apply at a step of a stay; those of columns that the study lacks do not."""
+    cohort, names = view.cohort, view.study.names
+    row = cohort.starts[patient] + step
+    met = []
+    for rule in rules:
+        if rule.column in names and rule.applies(cohort.states[row, view.study.index(rule.column)]):
+            place = view.study.index(rule.column)
+            filled = cohort.imputed is not None and bool(cohort.imputed[row, place])
+            met.append(Met(rule, float(cohort.states[row, place]), filled))
+    return met
 
 
 def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:

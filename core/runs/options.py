@@ -79,6 +79,7 @@ def rank_options(
     (probabilities), similar (of the most similar states, those that got it), why (NOBODY or RARE where not ranked).
     """
     both = np.stack([estimates.loc[estimates["estimate"] == name, "spread"].to_numpy() for name in SPREADS])
+    both = np.nan_to_num(both, nan=0.0)  # gradient boosting has no trees of its own kind to disagree
     values = estimates.loc[estimates["estimate"] == by, "value"].to_numpy()
     clinicians, floor = view.behavior[patient, step], view.config.evaluation.probability_floor
     weights = view.weights(n_clusters, lambda_, "prospective")[patient, step]

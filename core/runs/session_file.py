@@ -21,6 +21,7 @@ MOST_BYTES = 20 << 20
 FOLDER_SETTING = "run.encoder_folder"  # a path on the server that wrote the file: never taken from outside
 
 Text = Annotated[str, Field(max_length=200)]
+LongText = Annotated[str, Field(max_length=10_000)]  # a list of values, or the key of a patient
 
 
 class SavedSession(BaseModel):
@@ -38,12 +39,12 @@ class SavedSession(BaseModel):
     n_clusters: Annotated[int, Field(ge=2, le=100)]
     lambda_: Annotated[float, Field(ge=0, strict=False, allow_inf_nan=True)]
     mode: Literal["prospective", "retrospective"]
-    patient: Text | None = None
+    patient: LongText | None = None
     step: Annotated[int, Field(ge=0)] | None = None
     selected: Text | None = None
-    selections: Annotated[dict[Text, list[Text]], Field(max_length=MOST_SELECTIONS)] = {}
+    selections: Annotated[dict[Text, list[LongText]], Field(max_length=MOST_SELECTIONS)] = {}
     preset: Text = "quick"
-    settings: dict[Text, Text] = {}
+    settings: dict[Text, LongText] = {}
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(indent=1).encode()

@@ -28,21 +28,24 @@ class Similar:
 
 
 def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
-    """What the most similar training states got and how those patients did: action, n, share, survival, low, high."""
+    """What the most similar training states got and how those patients did.
+
+    One row a dose: action, n (states) and their share, patients (who got it, each once however many of the states are
+    theirs), survival of these with its Wilson interval low, high.
+    """
     states = _states(view, patient, step)
-    actions = view.trajectories.actions[states[:, 0], states[:, 1]]
-    alive = view.cohort.outcomes[states[:, 0]] > 0
-    size = view.study.n_actions
+    actions, size = view.trajectories.actions[states[:, 0], states[:, 1]], view.study.n_actions
     n = np.bincount(actions, minlength=size)
-    survived = np.bincount(actions, weights=alive, minlength=size)
-    low, high = wilson(survived, n)
+    pairs = np.unique(np.stack([actions, states[:, 0]]), axis=1)
+    patients = np.bincount(pairs[0], minlength=size)
+    survived = np.bincount(pairs[0], weights=view.cohort.outcomes[pairs[1]] > 0, minlength=size)
+    low, high = wilson(survived, patients)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share, survival = n / max(len(actions), 1), survived / n
+        share, survival = n / max(len(actions), 1), survived / patients
     nothing = n == 0
     low[nothing], high[nothing] = np.nan, np.nan
-    return pd.DataFrame(
-        {"action": np.arange(size), "n": n, "share": share, "survival": survival, "low": low, "high": high}
-    )
+    columns = {"action": np.arange(size), "n": n, "share": share, "patients": patients, "survival": survival}
+    return pd.DataFrame({**columns, "low": low, "high": high})
 
 
 def similar_patients(view: RunView, patient: int, step: int) -> Similar:

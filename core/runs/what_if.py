@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from core.runs.view import RunView
 
 
+BEYOND = 0.005  # share of the training steps that must lie beyond a changed value
+
+
 @dataclass(frozen=True, eq=False)
 class WhatIf:
     """Model output at one step: action probabilities of clinicians (A,), each phenotype's policy (K, A), the fused
@@ -31,6 +34,26 @@ class WhatIf:
     supported: np.ndarray
     support: float
     similar: np.ndarray
+
+
+def unrecorded(view: RunView, changes: Mapping[str, float]) -> str:
+    """Why a changed value gets no recommendation, however near the state is as a whole; nothing where it may have one.
+
+    The records hold too little of a value that, in the training patients' steps, only one in 200 lies beyond.
+    """
+    trained = np.isin(np.arange(view.cohort.n_patients), view.split.train)
+    rows = np.repeat(trained, view.cohort.lengths)
+    for name, value in changes.items():
+        recorded = view.cohort.states[rows, view.study.index(name)]
+        low, high = np.quantile(recorded, (BEYOND, 1 - BEYOND))
+        if not low <= np.float32(value) <= high:  # as precise as the records
+            side, bound = ("below", low) if value < low else ("above", high)
+            column = view.study.column(name)
+            return (
+                f"Too few records of such a value: fewer than {100 * BEYOND:g} % of the training steps have "
+                f"{column.label or name} {side} {bound:.4g}."
+            )
+    return ""
 
 
 def what_if(

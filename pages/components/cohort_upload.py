@@ -259,7 +259,7 @@ def _problems(report: CohortReport) -> None:
         kinds = {(problem.rule, problem.column): problem.count for problem in report.errors}
         st.error(
             f"{len(kinds)} kinds of problem in {sum(kinds.values()):,} places keep this file from being used. "
-            "Mend them in the file, or map the columns above, and upload it again.",
+            "Mend them in the file, and upload it again; or map the columns above.",
             icon=":material/error:",
         )
         problems_table(report.errors, "upload-errors")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.figures.theme import fmt_lambda
-from pages.components.session import MODES, get_session
+from pages.components.session import MODES, get_session, let_show
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -27,7 +27,7 @@ def _take(name: str, key: str) -> None:
 
 def _bind(name: str, key: str) -> None:
     """Let the widget show the session's value, also after it was set on another page or by a link."""
-    st.session_state[key] = getattr(get_session(), name)
+    let_show(key, getattr(get_session(), name))
 
 
 def k_slider(run: RunView, key: str = "n_clusters") -> int:
@@ -82,7 +82,7 @@ def mode_control(key: str = "mode") -> str:
 def patient_select(run: RunView, key: str = "patient", label: str = "Patient") -> int | None:
     """One patient of the run by its key; None where nothing is chosen yet."""
     session = get_session()
-    st.session_state[key] = session.patient
+    let_show(key, session.patient)
     keys = run.cohort.patients
     st.selectbox(
         label,

@@ -9,18 +9,21 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.patient import probability_table, q_by_action, weight_course
-from core.figures.theme import fmt, fmt_lambda, fmt_percent, phenotype_name
+from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
 from core.runs.frontier import as_far_as_supported, fused_reach
+from core.runs.hazards import Met, rules_met
 from core.runs.options import AGENTS, NOBODY, RARE, SPREADS, critic_ties, rank_options, refusal, step_estimates
 from core.study import StudySpec
 from pages.components.estimates import ONE_EXPERT, rows_of
 from pages.components.export import show
+from pages.components.hazard_panel import rules_of_session
 from pages.components.similar_panel import similar_view
 from pages.components.what_if_panel import what_if_view
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
 
+HAZARD = ":material/warning:"
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
@@ -72,6 +75,8 @@ def stay_window(study: StudySpec) -> tuple[float, float]:
 def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, given: int) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
     why = refusal(run, patient, step)
+    hazards = rules_met(run, patient, step, rules_of_session(run.study))
+    _hazards(run, hazards)
     estimates = step_estimates(run, patient, step, n_clusters, lambda_)
     if why:
         st.warning(
@@ -88,7 +93,8 @@ def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: fl
             label_visibility="collapsed",
             persist_state="session",
         )
-        _ranked(run, rank_options(run, patient, step, n_clusters, lambda_, estimates, by or AGENTS), given)
+        options = rank_options(run, patient, step, n_clusters, lambda_, estimates, by or AGENTS)
+        _ranked(run, options, given, [met.rule.from_action for met in hazards])
     if critic_ties(estimates):
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
@@ -98,17 +104,37 @@ def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: fl
         "q-by-action",
         "Expected return of each dose by three estimates: "
         + "; ".join(f"{r.estimate} {labels[r.action]} {r.value:.2f}" for r in rows_of(estimates)),
-        caption="Bars, and ± above: spread between experts or between trees, not confidence intervals; FQE has none.",
+        caption="Bars: spread between experts or between trees, not confidence intervals; FQE has none. Agents and "
+        "critics learn on different scales: compare the doses of one estimate, not one estimate with another.",
         data=estimates,
     )
 
 
-def _ranked(run: RunView, options: pd.DataFrame, given: int) -> None:
-    """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
+def _hazards(run: RunView, hazards: list[Met]) -> None:
+    """The hazard rules that apply at this step; the policies know nothing of them."""
+    if not hazards:
+        return
+    said = "; ".join(
+        f"{met.rule.text(run.study)} (here {fmt(met.value)} {fmt_unit(run.study.column(met.rule.column).unit)}"
+        + (", filled in)" if met.imputed else ")")
+        for met in hazards
+    )
+    st.warning(
+        f"**Hazard rule:** {said}. Doses marked {HAZARD} break it; the ranking knows no rules.",
+        icon=":material/warning:",
+    )
+
+
+def _ranked(run: RunView, options: pd.DataFrame, given: int, hazardous: list[int]) -> None:
+    """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states.
+
+    hazardous: of each hazard rule that applies here, the smallest dose that breaks it.
+    """
     labels, n = _dose_labels(run), int(options["similar"].sum())
     lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
         dose = labels[row.action] + (" · *given*" if row.action == given else "")
+        dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
         place, value = (
             (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
         )
@@ -122,8 +148,14 @@ def _ranked(run: RunView, options: pd.DataFrame, given: int) -> None:
         doses = [labels[a] for a in options.loc[options["why"] == why, "action"]]
         notes += [f":material/block: Not ranked, {why} ({detail}): {', '.join(doses)}."] if doses else []
     st.caption(
-        " ".join(["Doses of one option cannot be told apart: their values differ by less than ±.", *notes]),
-        help=f"Value ± the larger spread, between experts or between trees. Supported: what the fused policy weighs as "
+        " ".join(
+            [
+                "Doses of one option cannot be told apart: their values differ by less than ±, the larger of the "
+                "spreads between experts and between trees.",
+                *notes,
+            ]
+        ),
+        help=f"Supported: what the fused policy weighs as "
         f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
         "states, those that got the dose.",
     )

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import Light
-from core.figures.theme import fmt, fmt_interval, policy_style
+from core.figures.theme import fmt, fmt_interval, fmt_lambda, policy_style
 from pages.components.controls import k_slider, lambda_slider, mode_control
 from pages.components.frame import empty
 from pages.components.session import get_session
@@ -49,6 +49,8 @@ def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
         lambda_ = lambda_slider(run, key=f"{key}-lambda")
     with third:
         mode = mode_control(key=f"{key}-mode")
+    if np.isinf(lambda_):
+        st.caption(f"At λ = {fmt_lambda(lambda_)} the fused policy is the single expert, and stands under that name.")
     return k, lambda_, mode
 
 
@@ -104,6 +106,7 @@ def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.Dat
 
 def stored_support(run: RunView, policy: str, n_clusters: int, lambda_: float, mode: str) -> Light:
     """Grade and reasons of one policy of this view, as stored with its values."""
+    policy = "single-expert" if policy == "fused" and np.isinf(lambda_) else policy
     rows = compared(run, n_clusters, lambda_, mode)
     rows = rows[(rows["policy"] == policy) & (rows["estimator"] == "phwis")]
     if rows.empty:
@@ -137,6 +140,23 @@ def truth_missed(rows: pd.DataFrame) -> str:
     if not missed:
         return "All 95 % intervals shown here hold the true value of their policy."
     return f"The 95 % interval does not hold the true value: {'; '.join(missed)}."
+
+
+def truth_elsewhere(run: RunView, n_clusters: int, lambda_: float, mode: str) -> str:
+    """Where true values of the fused policy are known, for a view that has none; empty where it has, or nothing is."""
+    table = run.evaluations
+    if not has_truth(run):
+        return ""
+    known = table[table["policy"].isin(("fused", "single-expert")) & table["true_value"].notna()]
+    here = known[(known["n_clusters"] == n_clusters) & (known["mode"] == mode)]
+    if lambda_ in set(here["lambda_"]) or known.empty:
+        return ""
+    if here.empty:
+        pairs = known[["n_clusters", "mode"]].drop_duplicates()
+        where = "; ".join(f"K = {int(row.n_clusters)}, {row.mode}" for row in rows_of(pairs))
+    else:
+        where = f"λ = {', '.join(fmt_lambda(v) for v in sorted(set(here['lambda_'])))} at this K and mode"
+    return f"The fused policy was not rolled out here. Its true value is known for {where}."
 
 
 def fqe_tells_little(rows: pd.DataFrame) -> str:

@@ -78,8 +78,9 @@ def _compare(first: RunView, second: RunView, names: tuple[str, str]) -> None:
         "two-runs",
         f"{ESTIMATORS[estimator]} of the policies of both runs with 95 % intervals: "
         + "; ".join(f"{policy_style(r.policy).name} {fmt(r.value_a)} and {fmt(r.value_b)}" for r in rows_of(values)),
-        caption="Each run on its own test patients, at its own K, λ and mode. Hollow: not supported by the records. "
-        "Bars: true values in the simulator, where known. A phenotype's number means another group in another run.",
+        caption="Each run on its own test patients, at its own K, λ and mode. Hollow: weak or not supported by the "
+        "records. Bars: true values in the simulator, where known. A phenotype's number means another group in "
+        "another run.",
         data=values,
     )
     _values(first, second, values, estimator)

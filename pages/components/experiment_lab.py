@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import PhenoPolicyError
+from core.experiments.estimator_evidence import NAMES, load_evidence
 from core.figures.experiments import coverage_by_band
 from core.files import read_json
 from pages.components.experiment_folders import LAB, labs
@@ -38,19 +39,45 @@ def draw() -> None:
     """Choose a lab, a study and a table."""
     found = labs()
     if not found:
-        empty(
-            "No estimators held against the truth yet",
-            "On simulated patients, and on ICU-Sepsis, the true value of a policy is known, so every estimator can be "
-            "checked. `make experiment` does so with few seeds, `make experiment-full` with"
-            " twenty; the tables appear here once they are written.",
-            icon=":material/straighten:",
-        )
+        _quoted()
         return
     name = st.selectbox("Estimator lab", list(found), key="lab-name")
     try:
         _lab(found[name], name)
     except PhenoPolicyError as error:
         failed(error, "Reading this lab")
+
+
+def _quoted() -> None:
+    """What the project's own lab found, where none was run here."""
+    evidence = load_evidence()
+    if evidence is None:
+        empty(
+            "No estimators held against the truth yet",
+            "On simulated patients, and on ICU-Sepsis, the true value of a policy is known, so every estimator can be "
+            "checked. `make experiment` does so; the tables appear here once they are written.",
+            icon=":material/straighten:",
+        )
+        return
+    settings, goals = evidence["settings"], evidence["goals"]
+    names = {"simulated": "simulated cohorts", "icu-sepsis": "ICU-Sepsis"}
+    studies = list(evidence["studies"])
+    chosen = st.segmented_control(
+        "Study", studies, default=studies[0], format_func=names.__getitem__, key="lab-quoted", required=True
+    )
+    study = str(chosen or studies[0])
+    measured = evidence["studies"][study]
+    rows = pd.DataFrame([{"estimator": NAMES[name], **row} for name, row in measured.items()])
+    table(
+        rows.round(3),
+        "lab-quoted-table",
+        name="estimators",
+        caption=f"Found with this program on {evidence['date']}: {len(settings['seeds'])} seeds, {names[study]}, "
+        f"policies with an effective sample size of {evidence['ess_floor']:g} or more, probabilities of the clinicians "
+        f"estimated. Goals: coverage {goals['coverage']:g}, rank correlation {goals['rank_correlation']:g}. "
+        "`make experiment` makes tables of your own, by effective sample size and grade of support.",
+        csv=rows,
+    )
 
 
 def _lab(folder: Path, name: str) -> None:

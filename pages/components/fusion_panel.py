@@ -155,7 +155,7 @@ def _value_card(name: str, row: pd.Series) -> None:
         high=row["high"],
         ess=row["ess"],
         n=row["n"],
-        estimator=row["support"],
+        estimator=f"{row['support']}: {row['reasons']}" if row.get("reasons") else row["support"],
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.runs.view import RunView
 
 GATE = "gate"
-WORDS = {"mean": "mean of the stay", "first": "first", "last": "last", "lowest": "lowest", "highest": "highest"}
+WORDS = {str(value): str(value) for value in STAY_VALUES} | {"mean": "mean of the stay", "change": "last minus first"}
 HINT = (
     "Draw a box around patients on the left, or a lasso on the map at the right: both show the same selection, which "
     "is that of every page."

@@ -63,8 +63,21 @@ def hazard_panel(run: RunView) -> None:
         "other states.",
         data=found,
     )
+    for note in _unlike_record(found):
+        st.caption(f":material/info: {note}")
     _numbers(found)
     _patients(run, patients, rules, policies, (k, lambda_, mode))
+
+
+def _unlike_record(found: pd.DataFrame) -> list[str]:
+    """One line for each rule at which the estimated clinicians dose otherwise than recorded, beyond chance."""
+    clinicians = found[(found["policy"] == "clinician") & ((found["excess_low"] > 0) | (found["excess_high"] < 0))]
+    given = found[found["policy"] == GIVEN].set_index("rule")["rate"]
+    return [
+        f"{row.text}: the clinicians' policy, an average over similar states, puts {fmt_percent(row.rate)} on such "
+        f"doses, but {fmt_percent(given[row.rule])} were given. Hold the other policies against what was given."
+        for row in rows_of(clinicians)
+    ]
 
 
 def _patients(
@@ -100,15 +113,19 @@ def _patients(
     )
 
 
+def rules_of_session(study: StudySpec) -> list[HazardRule]:
+    """The rules in force: those of the editable table, or the study's defaults where nobody has changed them."""
+    kept: dict[str, list[HazardRule]] = st.session_state.setdefault(KEPT, {})
+    return kept.setdefault(study.name, default_rules(study))
+
+
 def _rules(study: StudySpec) -> list[HazardRule]:
     """The editable table; its rules are kept in the session for each study."""
-    kept: dict[str, list[HazardRule]] = st.session_state.setdefault(KEPT, {})
-    if study.name not in kept:
-        kept[study.name] = default_rules(study)
+    in_force = rules_of_session(study)
     version = st.session_state.setdefault(f"{EDITOR}-version", 0)
     key, base = f"{EDITOR}-{study.name}-{version}", f"{EDITOR}-base-{study.name}"
     if key not in st.session_state:
-        st.session_state[base] = list(kept[study.name])  # the editor's changes are counted from this table
+        st.session_state[base] = list(in_force)  # the editor's changes are counted from this table
     doses = _doses(study)
     edited = st.data_editor(
         _as_table(st.session_state[base], doses),
@@ -118,7 +135,7 @@ def _rules(study: StudySpec) -> list[HazardRule]:
         column_config=_columns(study, doses),
     )
     rules = _read(edited, study, doses)
-    kept[study.name] = rules
+    st.session_state[KEPT][study.name] = rules
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption("Click a cell to change it; the last row adds a rule. Kept while this window is open.")
         csv_button(_as_table(rules, doses), "hazard-rules")

@@ -27,12 +27,14 @@ DOSES = ("no drug", "low dose", "high dose")
 LAMBDAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 50.0, np.inf)
 
 
-def _lesson(title: str, text: str, equations: tuple[str, ...], question: str) -> None:
+def _lesson(title: str, text: str, equations: tuple[str, ...], question: str, answer: str) -> None:
     st.header(title, anchor=False)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown(text)
         st.markdown(f":material/help: **Ask first.** {question}")
+        with st.popover("Answer", icon=":material/lightbulb:", type="tertiary"):
+            st.markdown(answer)
     with right:
         for equation in equations:  # one a line: a long one would be cut off
             st.latex(equation)
@@ -51,11 +53,12 @@ def attention() -> None:
     """How a stay becomes one vector."""
     _lesson(
         "Attention: which steps stand for the stay",
-        "An encoder reads a stay step by step. Each step gets a score; the softmax of the scores is how much the step "
-        "counts, and the stay is represented by the weighted average. At step t only the steps so far count: that is "
-        "what *prospective* means in this app.",
+        "An encoder reads a stay step by step. It turns each step into numbers h (here one: the value drawn below) and "
+        "a score a; the softmax of the scores is how much the step counts, and the stay is represented by the weighted "
+        "average. At step t only the steps so far count: that is what *prospective* means in this app.",
         (r"w_t = \frac{e^{a_t}}{\sum_s e^{a_s}}", r"z = \sum_t w_t\, h_t"),
         "With score 0 everywhere, what is the attention average? Where does it go as one score grows?",
+        "The plain average. As one score grows it moves to the value of that step, but only from that step on.",
     )
     first, second = st.columns(2)
     step = first.slider("Step that stands out", 1, STEPS, 4, key="learn-step")
@@ -86,6 +89,8 @@ def clusters() -> None:
         ),
         "Three hidden groups are in these patients. Which number tells you that the clusters have found them, and "
         "which number could you know for real patients?",
+        "The agreement tells, but only simulated patients have known groups. η² can be known for everyone: a high one "
+        "says that the clusters are stay lengths. The squared distance says neither.",
     )
     first, second, third = st.columns(3)
     k = first.slider("Clusters K", 2, 6, 3, key="learn-k")
@@ -95,7 +100,7 @@ def clusters() -> None:
     cards = st.columns(3)
     basis = f"n = {len(toy.points)}, simulated"
     with cards[0]:
-        metric("Squared distance to the centers", toy.inertia, digits=1, estimator=f"{basis}; never rises")
+        metric("Squared distance to the centers", toy.inertia, digits=1, estimator=f"{basis}; no iteration raises it")
     with cards[1]:
         metric("Agreement with the hidden groups (ARI)", toy.agreement, estimator=f"{basis}; 1 is perfect, 0 is chance")
     with cards[2]:
@@ -105,8 +110,9 @@ def clusters() -> None:
         "learn-clusters",
         f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta squared "
         f"of stay length {toy.clock:.2f}.",
-        caption="Large marks are the centers. Turn the clock up: the picture stays tidy, η² rises, agreement falls. "
-        "The published encoder was such a clock; the Phenotypes page shows both numbers for every run.",
+        caption="Large marks are the centers. Turn the clock up: the clusters become bands of stay length, as "
+        "clear-cut as before, while η² rises and agreement falls. The published encoder was such a "
+        "clock; the Phenotypes page shows both numbers for every run.",
     )
     _show_function(("core/phenotypes/stability.py", "nearest"), ("core/statistics.py", "eta_squared"))
 
@@ -118,9 +124,10 @@ def dueling() -> None:
         "Dueling Q: how good is the state, how much better is the dose",
         "The network has two heads: V, what the state is worth, and A, how much better each dose is than the others. "
         "The policy is the softmax of Q. Where Q hardly differs between doses, a softmax at temperature 1 hardly "
-        "prefers any: near-uniform dosing, whatever the likeliest dose says.",
+        "prefers any: doses are drawn almost evenly, even where one is the likeliest.",
         (r"Q(s,a) = V(s) + A(s,a) - \tfrac{1}{|A|}\sum_b A(s,b)", r"\pi(a|s) \propto e^{Q(s,a)/\tau}"),
         "What happens to the policy when V rises by 5? When all three advantages rise by 1?",
+        "Nothing, both times: V is the same for every dose, and what all advantages share is subtracted.",
     )
     columns = st.columns(5)
     value = columns[0].slider("V", -10.0, 10.0, 4.0, 0.5, key="learn-v")
@@ -138,7 +145,7 @@ def dueling() -> None:
         + ", ".join(f"{d} {q:.2f}" for d, q in zip(DOSES, toy.q, strict=True))
         + "; policy: "
         + ", ".join(f"{d} {p:.0%}" for d, p in zip(DOSES, toy.policy, strict=True)),
-        caption=f"The policy has {fmt_percent(toy.entropy)} of the entropy of a uniform choice (dotted line)."
+        caption=f"Entropy: {fmt_percent(toy.entropy)} of that of an even draw (dotted line), which knows no preference."
         + (" Such a policy is called near-uniform in this app." if toy.entropy >= NEAR_UNIFORM else ""),
     )
     _show_function(
@@ -157,6 +164,8 @@ def fusion() -> None:
         "says how sharply. λ = 0 averages, a large λ leaves the nearest one alone.",
         (r"w_k = \frac{e^{-\lambda d_k}}{\sum_j e^{-\lambda d_j}}", r"\pi = \sum_k w_k\, \pi_k"),
         "The published λ is 15. With distances near 1, how much does the second-nearest expert still have to say?",
+        "It depends on how much farther it is: 0.1 farther, and it has 22 % of the nearest one's weight "
+        "(e to the power of -1.5); 0.3 farther, 1 %.",
     )
     first, second, third = st.columns(3)
     x = first.slider("Patient, left to right", -1.5, 1.5, -0.3, 0.1, key="learn-x")
@@ -172,7 +181,7 @@ def fusion() -> None:
         + ", ".join(f"{d} {p:.0%}" for d, p in zip(DOSES, toy.policy, strict=True)),
         caption="Distances "
         + ", ".join(f"{fmt(d)}" for d in toy.distances)
-        + ". Gray to dark: no drug, low dose, high dose. Two phenotypes at equal distance share the weight at any λ.",
+        + ". Two phenotypes at equal distance share the weight at any λ.",
     )
     _show_function(("core/fusion/weights.py", "fusion_weights"), ("core/fusion/weights.py", "fuse"))
 
@@ -191,6 +200,8 @@ def weights() -> None:
             r"\mathrm{ESS} = \frac{(\sum_i \rho_i)^2}{\sum_i \rho_i^2} \approx n\, \mathbb{E}[\rho_t^2]^{-T}",
         ),
         "Clinicians give the drug in 15 % of steps, the policy in 60 %. Of 500 stays of 16 steps, how many are left?",
+        "Each step leaves 1 in 2.59 of the evidence: after 16 steps, of 500 stays far less than one. The ESS of the "
+        "sample still says a few, because the stays that would outweigh all others are so rare that none was drawn.",
     )
     columns = st.columns(5)
     clinicians = columns[0].slider("Clinicians give the drug (%)", 5, 95, 15, 5, key="learn-b")
@@ -210,16 +221,16 @@ def weights() -> None:
     with cards[2]:
         metric("Largest weight", estimate.max_weight, text=fmt_percent(estimate.max_weight), estimator="of one stay")
     with cards[3]:
-        metric("The policy at a gives the drug", toy.policy, text=fmt_percent(toy.policy), estimator="in each step")
+        metric("Drug probability at a", toy.policy, text=fmt_percent(toy.policy), estimator="in each step")
     show(
         weights_figure(toy.weights, toy.expected_ess),
         "learn-weights",
         f"ESS {estimate.ess:.1f} of {n} stays; estimate {estimate.value:.2f} "
         f"{fmt_interval(estimate.low, estimate.high)}, true value {toy.truth:.2f}.",
-        caption="Simulated stays: every dose earns 1, with noise. Left: how fast the heaviest stays use the estimate "
-        "up. Right: each further step multiplies what is left by the same factor. Where hardly any is left, the "
-        "ESS of a sample still looks too good: the stays that would outweigh all others are not in it, and resampling "
-        "cannot show them. A narrow interval is then no comfort.",
+        caption="Simulated stays: each step with the drug earns 1, with noise. Left: how fast the heaviest stays "
+        "use the estimate up. Right: what to expect of the ESS; each further step multiplies it by the same factor. "
+        "The ESS of one sample (the card) looks better than that: the stays that would outweigh all others are not in "
+        "it, and resampling cannot show them. A narrow interval is then no comfort.",
     )
     _show_function(
         ("core/evaluation/phwis.py", "phwis"),

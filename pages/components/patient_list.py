@@ -26,11 +26,12 @@ def patient_list(
     csv: Callable[[], pd.DataFrame] | None = None,
     steps: np.ndarray | None = None,
     whole: np.ndarray | None = None,
+    leave: Callable[[], None] = lambda: None,
 ) -> None:
     """Draw one row a patient; patients (n,) positions of the rows, steps (n,) to open them at (None: the first view).
 
     `name` is that of the file and of the selection. `whole`: positions that a button selects all at once, for a list
-    that is not the selection itself.
+    that is not the selection itself. `leave` is called just before another patient is opened.
     """
     event = table(
         rows,
@@ -50,6 +51,7 @@ def patient_list(
             _select(f"Select the ticked {_people(len(ticked))}", f"rows of {name}", patients[ticked], f"{key}-ticked")
     if clicked := list(marked.get("cells", ())):
         row = int(clicked[0][0])
+        leave()
         open_patient(int(patients[row]), None if steps is None else int(steps[row]))
 
 

@@ -19,7 +19,7 @@ from pages.components.estimates import rows_of
 from pages.components.export import show, table
 from pages.components.frame import failed
 from pages.components.registry_session import in_text, mark, number_mark, set_mark
-from pages.components.session import sync_url
+from pages.components.session import let_show, sync_url
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -106,7 +106,7 @@ def _take_stage() -> None:
 def _screen(run: RegistryView) -> tuple[int, float]:
     """The screen: N likeliest, and a floor of the expert probability."""
     left, right = st.columns(2, gap="medium")
-    st.session_state["registry-n"] = number_mark("n", min(run.screen.n, MOST_N), 1, MOST_N)
+    let_show("registry-n", number_mark("n", min(run.screen.n, MOST_N), 1, MOST_N))
     n = left.slider(
         "Screen by number: the N combinations that experts most likely choose",
         1,
@@ -115,7 +115,7 @@ def _screen(run: RegistryView) -> tuple[int, float]:
         on_change=lambda: set_mark("n", st.session_state["registry-n"]),
     )
     floor = number_mark("floor", round(1000 * run.screen.threshold), 0, FLOORS[-1])
-    st.session_state["registry-floor"] = min(FLOORS, key=lambda value: abs(value - floor))
+    let_show("registry-floor", min(FLOORS, key=lambda value: abs(value - floor)))
     right.select_slider(
         "Screen by probability: at least this likely",
         FLOORS,

@@ -217,6 +217,16 @@ def write_url() -> None:
     st.session_state[WRITTEN] = wanted
 
 
+def let_show(key: str, value: Any) -> None:
+    """Let a keyed widget show a value that was set elsewhere: on another page, or by a link.
+
+    One that it shows already is not set again: the browser would take it for an answer, and drop what the visitor has
+    done to the widget since.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def link(base: str = "") -> str:
     """A link to this view without the owner token: safe to share, opens for others if the run is shared."""
     return f"{base}?{urlencode(get_session().to_params(private=False))}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import ArtifactError, PhenoPolicyError
+from core.runs.config import parse_value
 from core.runs.selection import Selection
 from core.runs.session_file import FOLDER_SETTING, SavedSession, patient_keys, patient_positions, read_session
 from pages.components.export import file_name
@@ -89,12 +90,13 @@ def load_session(content: bytes) -> None:
     patient = None if saved.patient is None else int(patient_positions(run.cohort, [saved.patient])[0])
     if saved.selected is not None and saved.selected not in selections:
         raise ArtifactError(f"the selection '{saved.selected}' is named but not held by this file.")
+    overrides = {path: parse_value(text) for path, text in saved.settings.items()}
     session = get_session()
     session.open_run(run.path.name)
     for name in ("n_clusters", "lambda_", "mode"):
         session.choose(name, getattr(saved, name))
     session.patient, session.step, session.preset = patient, saved.step, saved.preset
-    session.overrides = {path: json.loads(text) for path, text in saved.settings.items()}
+    session.overrides = overrides
     session.selections.update({chosen.name: chosen for chosen in selections.values() if len(chosen)})
     session.put(selections[saved.selected] if saved.selected is not None and saved.selections[saved.selected] else None)
     session.fit(run)
@@ -108,5 +110,6 @@ def _run_for(saved: SavedSession) -> RunView:
         if run is not None and run.manifest.data_hash == saved.data_hash:
             return run
     raise ArtifactError(
-        f"no run that you may see was made from the data of this session ({saved.data_hash}): open or train one first."
+        f"No run that you may see was made from the data of this session ({saved.data_hash}). If it is your own run, "
+        "open the app by the address that you kept of it (with owner=...); else train on the same cohort first."
     )

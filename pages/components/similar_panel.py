@@ -20,7 +20,7 @@ from pages.components.session import get_session
 if TYPE_CHECKING:
     from core.runs.view import RunView
 
-FEWEST_SURVIVAL = 5  # similar states that got a dose, below which their survival is not shown
+FEWEST_SURVIVAL = 5  # similar patients who got a dose, below which their survival is not shown
 PARTS = ("What they got", "How they went on", "Who they are")
 CAME_FROM = "similar-came-from"
 COLUMNS = ("Platelets", "SOFA")  # followed in similar patients, where the study has them
@@ -46,8 +46,9 @@ def similar_view(run: RunView, patient: int, step: int, n_clusters: int, why: st
         st.warning(why, icon=":material/block:")
     else:
         st.caption(
-            f":material/groups: Support {fmt_percent(support, 0)}: that share of the training states lies as far from "
-            "its own neighbors, or farther."
+            ":material/groups: Similar: the nearest training states by all features of the step together, so single "
+            f"ones may differ. Support {fmt_percent(support, 0)}: so many training states have neighbors no nearer "
+            "than this one has."
         )
     if part == PARTS[1]:
         _went_on(run, patient, step, similar)
@@ -59,15 +60,16 @@ def similar_view(run: RunView, patient: int, step: int, n_clusters: int, why: st
 
 def _got(run: RunView, patient: int, step: int) -> None:
     rows = neighborhood(run, patient, step)
-    seldom = rows["n"] < FEWEST_SURVIVAL
+    seldom = rows["patients"] < FEWEST_SURVIVAL
     rows.loc[seldom, ["survival", "low", "high"]] = np.nan
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
     show(
         similar_states(rows, labels),
         "similar-states",
         f"Doses given in the {int(rows['n'].sum())} most similar states, and survival by dose.",
-        caption=f"The {int(rows['n'].sum())} nearest states of training patients; survival with 95 % Wilson intervals, "
-        f"not shown under {FEWEST_SURVIVAL}. Treated patients differ from untreated ones: description, not effect.",
+        caption=f"The {int(rows['n'].sum())} nearest states of training patients, who may have several each; survival "
+        f"of those patients with 95 % Wilson intervals, not shown under {FEWEST_SURVIVAL}. Treated "
+        "patients differ from untreated ones: description, not effect.",
         data=rows.assign(dose=labels),
     )
 
@@ -116,7 +118,11 @@ def _spoken(others: pd.DataFrame) -> str:
 
 def _who(run: RunView, patient: int, step: int, similar: Similar, n_clusters: int) -> None:
     """The patients themselves; a row opens one at its similar state."""
-    st.session_state[CAME_FROM] = run.path.name, patient, step
+
+    def leave() -> None:
+        came = [place for place in st.session_state.get(CAME_FROM, []) if place[:2] != (run.path.name, patient)]
+        st.session_state[CAME_FROM] = [*came, (run.path.name, patient, step)]
+
     patient_list(
         similar_table(run, similar, followed(run), n_clusters),
         similar.patients,
@@ -125,15 +131,18 @@ def _who(run: RunView, patient: int, step: int, similar: Similar, n_clusters: in
         caption="Nearest first.",
         height=390,
         steps=similar.steps,
+        leave=leave,
     )
 
 
 def way_back(run: RunView) -> None:
-    """A button back to the stay from which a similar patient was opened."""
+    """A button back to the stay from which a similar patient was opened, one after the other."""
     session = get_session()
-    name, patient, step = st.session_state.get(CAME_FROM, ("", 0, 0))
-    if name != run.path.name or patient == session.patient:
+    came = [place for place in st.session_state.get(CAME_FROM, []) if place[0] == run.path.name]
+    before = [place for place in came if place[1] != session.patient]
+    if not before:
         return
+    _, patient, step = before[-1]
     st.button(
         f"Back to patient {run.cohort.patients[patient]}, step {step + 1}",
         icon=":material/undo:",
@@ -147,4 +156,4 @@ def way_back(run: RunView) -> None:
 def _return(patient: int, step: int) -> None:
     session = get_session()
     session.patient, session.step = patient, step
-    st.session_state.pop(CAME_FROM, None)
+    st.session_state[CAME_FROM] = [place for place in st.session_state[CAME_FROM] if place[1] != patient]

@@ -45,10 +45,10 @@ def step_through(
         on_click=open_,
         args=(int(listed[following]),),
     )
-    outside = "" if inside else ", this one outside of the filters"
+    outside = "" if inside else ", not this one"
     count = f"{len(listed):,} in the list{outside}"
     key = f"{prefix}pick-patient"
-    st.session_state[key] = patient
+    st.session_state[key] = patient  # always: the count in the labels changes while the patient stays
     pick.selectbox(
         f"Patient ({count})",
         [int(p) for p in listed] if inside else [patient, *(int(p) for p in listed)],

@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
 from core.runs.options import too_far
-from core.runs.what_if import WhatIf, what_if
+from core.runs.what_if import WhatIf, unrecorded, what_if
 from pages.components.export import show
 
 if TYPE_CHECKING:
@@ -37,14 +37,25 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
         persist_state="session",
     )
     state = run.cohort.states[run.cohort.starts[patient] + step]
-    changes = {}
+    changes, unmoved = {}, {}
     for slot, name in zip(st.columns(2) * MOST_CHANGED, chosen, strict=False):
+        column, key = run.study.column(name), f"what-if-value-{name}-{patient}-{step}"
+        unmoved[key] = float(np.clip(state[run.study.index(name)], *column.plausible))
         with slot:
-            value = _slider(run.study.column(name), float(state[run.study.index(name)]), f"{patient}-{step}")
+            value = _slider(column, float(state[run.study.index(name)]), unmoved[key], key)
         if value is not None:
             changes[name] = value
+    if changes:
+        st.button(
+            "Back to what was recorded",
+            key="what-if-back",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=st.session_state.update,
+            args=(unmoved,),
+        )
     after = what_if(run, patient, step, changes, n_clusters, lambda_)
-    if why := too_far(after.support):
+    if why := too_far(after.support) or unrecorded(run, changes):
         st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
     recorded = run.only(np.array([patient]))
@@ -57,10 +68,9 @@ def _label(column: Column) -> str:
     return axis_label(column.label or column.name, column.unit)
 
 
-def _slider(column: Column, recorded: float, key: str) -> float | None:
-    """The chosen value; None where it is the recorded one."""
+def _slider(column: Column, recorded: float, inside: float, key: str) -> float | None:
+    """The chosen value; None where it is the recorded one, `inside` the plausible range."""
     low, high = column.plausible
-    inside = float(np.clip(recorded, low, high))
     grain = 10.0 ** np.floor(np.log10((high - low) / TICKS))
     value = st.slider(
         _label(column),
@@ -68,7 +78,7 @@ def _slider(column: Column, recorded: float, key: str) -> float | None:
         high,
         inside,
         step=float(grain),
-        key=f"what-if-{column.name}-{key}",
+        key=key,
         help=f"Recorded: {fmt(recorded)} {fmt_unit(column.unit)}",
     )
     return None if value == inside else float(value)

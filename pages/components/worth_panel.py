@@ -25,6 +25,7 @@ from pages.components.estimates import (
     policy_names,
     rows_of,
     support_rule,
+    truth_elsewhere,
     truth_missed,
 )
 from pages.components.export import show, table
@@ -94,7 +95,7 @@ def value_panel(run: RunView) -> None:
             help=support_rule(run),
             data=drawn,
         )
-    for note in (truth_missed(drawn), fqe_tells_little(rows)):
+    for note in (truth_missed(drawn), truth_elsewhere(run, k, lambda_, mode), fqe_tells_little(rows)):
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
@@ -115,11 +116,12 @@ def _published(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _value_table(run: RunView, rows: pd.DataFrame) -> None:
     """One line a policy; unsupported values in brackets."""
-    lines = []
+    lines, estimators = [], list(dict.fromkeys(rows["estimator"]))
     for policy, part in rows.groupby("policy", sort=False):
         first = part.iloc[0]
         grade = str(first["support"])
         line: dict[str, object] = {"policy": policy_style(str(policy)).name, "support": grade}
+        line |= dict.fromkeys((ESTIMATORS.get(e, str(e)) for e in estimators), "–")
         for row in rows_of(part):
             interval = f" {fmt_interval(row.low, row.high)}" if np.isfinite(row.low) else ""
             line[ESTIMATORS.get(row.estimator, row.estimator)] = bracketed(f"{fmt(row.value)}{interval}", row.support)
@@ -145,8 +147,18 @@ def _value_table(run: RunView, rows: pd.DataFrame) -> None:
         caption=f"{int(rows['n'].max()):,} test patients. In brackets: not supported by the records. Entropy: 1 is a "
         f"uniform choice, {NEAR_UNIFORM:g} or more hardly prefers any dose. FQE: {FQE_REMARK}, and it uses no "
         "weights. Survival: weighted as PHWIS; expected survival: read off the survival curve at PHWDR.",
-        csv=rows,
+        csv=_one_number_a_cell(run, rows),
     )
+
+
+def _one_number_a_cell(run: RunView, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows for a file: policies by their names on the page, the shares of the doses in columns of their own."""
+    shares = np.array(rows["action_shares"].to_list(), dtype=float).reshape(len(rows), -1)
+    columns = [f"share {run.study.actions.label(a)}" for a in range(shares.shape[1])]
+    names = [policy_style(str(policy)).name for policy in rows["policy"]]
+    flat = rows.drop(columns="action_shares").reset_index(drop=True)
+    flat.insert(1, "name", names)
+    return flat.join(pd.DataFrame(shares, columns=columns))
 
 
 @panel

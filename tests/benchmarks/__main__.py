@@ -1,7 +1,8 @@
 """Run the benchmarks: `python -m tests.benchmarks` in the project's folder, or `make bench`.
 
-Each case runs in a process of its own, so that neither memory nor warm caches of another count. With `--case` only
-those are measured and shown; the whole suite writes results/bench.json and results/bench.md.
+Each case runs in a process of its own, so that neither memory nor warm caches of another count. The whole suite writes
+results/bench.json and results/bench.md; with `--case` only those are measured, and `--out` puts them in the place of
+what the files held, for a case that something else on the machine has disturbed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ def main() -> None:
         results[name] = run_child(name, options.size, options.work)
         print(f"{name}: {_summary(results[name])}", file=sys.stderr, flush=True)
     about = circumstances(options.size, workspace.size.patients, _threads())
+    if options.case and options.out:
+        before = json.loads((options.out / "bench.json").read_text(encoding="utf-8"))
+        results = {**before.pop("cases"), **results}
+        about = {**before, "again": sorted({*before.get("again", []), *names})}
     text = document(about, list(SUITE.cases.values()), results)
     print(text)
     if options.out:

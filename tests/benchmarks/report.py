@@ -80,7 +80,7 @@ def document(about: Mapping[str, Any], cases: Sequence[Case], results: Results) 
         f"# Benchmarks: {about['patients']:,} simulated patients\n",
         f"Measured {about['date']}, {about['threads']} threads on {host['cores']} cores ({host['processor']}, "
         f"{host['memory_gb']} GB, {host['system']}); highest load average before a case {load:.1f}. {versions}.\n",
-        READING + "\n",
+        READING + _again(about) + "\n",
     ]
     for group, title in GROUPS.items():
         rows = [case for case in cases if case.group == group and case.name in results]
@@ -88,6 +88,11 @@ def document(about: Mapping[str, Any], cases: Sequence[Case], results: Results) 
             table = rivals_table if any(case.against for case in rows) else stage_table
             parts.append(f"## {title}\n\n{table(rows, cases, results)}\n")
     return "\n".join(parts)
+
+
+def _again(about: Mapping[str, Any]) -> str:
+    names = ", ".join(f"`{name}`" for name in about.get("again", ()))
+    return f" Measured once more, alone, after the machine had been disturbed: {names}." if names else ""
 
 
 def stage_table(rows: Sequence[Case], _: Sequence[Case], results: Results) -> str:

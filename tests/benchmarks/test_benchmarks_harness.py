@@ -74,6 +74,8 @@ def test_tables_quote_ratios_and_say_what_was_left_out():
     assert "| A rival | Our step | 12 s | 3 s | 4 | in part |" in text
     assert "| Another | | | | | not measured: it is not installed |" in text
     assert "highest load average before a case 0.5" in text
+    assert "Measured once more" not in text
+    assert "after the machine had been disturbed: `own`." in document({**ABOUT, "again": ["own"]}, [ours], results)
 
 
 def test_growth_is_per_tenfold_patients():

@@ -228,6 +228,22 @@ def test_caps_on_bytes_rows_and_columns(
     assert "unpacks to more than" in refused(gzip.compress(b"x" * 100_000), "too-large", study)
 
 
+def test_repeated_values_are_counted_by_the_memory_that_they_take(
+    study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sniff, "UPLOADED", sniff.Limits(1_000_000, 1_000_000))
+    data = parquet(pd.DataFrame({"traj": np.zeros(200_000)}))
+    assert len(data) < 10_000
+    assert "unpacks to more than" in refused(data, "too-large", study)
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_counted(
+    table: pd.DataFrame, study: StudySpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sniff, "UPLOADED", sniff.Limits(sniff.UPLOADED.bytes, 10))
+    assert "at most 10" in refused(csv(table).replace(b"\n", b"\r"), "too-large", study)
+
+
 def test_gzip_of_several_members(table: pd.DataFrame, study: StudySpec) -> None:
     text = csv(table)
     cohort = load_cohort(upload(gzip.compress(text[:50]) + gzip.compress(text[50:]) + b"\0" * 5), study)

@@ -138,12 +138,14 @@ def test_similar_patients_can_be_followed_and_opened_and_left_again(page: AppTes
     similar = similar_patients(run, longest, 5)
     assert page.dataframe[-1].value["patient"].tolist() == run.cohort.patients[similar.patients].tolist()
     other, step = int(similar.patients[0]), int(similar.steps[0])
-    page.session_state[CAME_FROM] = "tiny", longest, 5
+    page.session_state[CAME_FROM] = [("tiny", int(similar.patients[1]), 2), ("tiny", longest, 5)]
     page.session_state[KEY].patient, page.session_state[KEY].step = other, step
     page.run()
     assert f"**Patient {run.cohort.patients[other]}**" in texts(page)
     page.button(key="similar-back").click().run()
     assert (page.session_state[KEY].patient, page.session_state[KEY].step) == (longest, 5)
+    page.button(key="similar-back").click().run()
+    assert (page.session_state[KEY].patient, page.session_state[KEY].step) == (int(similar.patients[1]), 2)
     assert not any(button.key == "similar-back" for button in page.button)
 
 
@@ -213,12 +215,17 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
 ) -> None:
     view(page, "What if")
     assert "nothing changed yet" in texts(page)
-    slider = next(s for s in page.slider if s.key == f"what-if-Platelets-{longest}-5")
+    slider = next(s for s in page.slider if s.key == f"what-if-value-Platelets-{longest}-5")
     slider.set_value(20.0)
     page.run()
+    assert "Too few records of such a value" in texts(page)
+    page.button(key="what-if-back").click().run()
+    assert "nothing changed yet" in texts(page)
+    next(s for s in page.slider if s.key == slider.key).set_value(80.0)
+    page.run()
     assert not page.exception
-    assert "Platelets 20.00" in texts(page)
-    found = what_if(run, longest, 5, {"Platelets": 20.0}, 3, 15.0)
+    assert "Platelets 80.00" in texts(page)
+    found = what_if(run, longest, 5, {"Platelets": 80.0}, 3, 15.0)
     moved = 0.5 * np.abs(found.fused - run.fused_probs(3, 15.0, "prospective")[longest, 5]).sum()
     assert f"moves {100 * moved:.1f} %" in texts(page)
     monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far

@@ -76,10 +76,10 @@ def test_a_session_comes_back_as_it_was_saved(page: AppTest, tiny_run: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data_hash": "other data"}, "no run that you may see was made from the data"),
+        ({"data_hash": "other data"}, "No run that you may see was made from the data"),
         ({"patient": "nobody"}, "no patient nobody"),
         ({"selected": "lost"}, "'lost' is named but not held"),
-        ({"run": "../../etc", "data_hash": "other data"}, "no run that you may see"),
+        ({"run": "../../etc", "data_hash": "other data"}, "No run that you may see"),
     ],
 )
 def test_a_session_that_does_not_fit_changes_nothing(page: AppTest, changes: dict, says: str) -> None:
@@ -87,6 +87,12 @@ def test_a_session_that_does_not_fit_changes_nothing(page: AppTest, changes: dic
     content = {**json.loads(page.session_state["saved"]), "n_clusters": 4, **changes}
     assert says in load(page, json.dumps(content).encode())
     assert session(page).n_clusters == 2
+
+
+def test_settings_that_are_plain_text_are_taken_as_they_are_checked(page: AppTest) -> None:
+    content = {**json.loads(page.session_state["saved"]), "settings": {"encoder.model_name": "seq2seq"}}
+    assert load(page, json.dumps(content).encode()) == ""
+    assert session(page).overrides == {"encoder.model_name": "seq2seq"}
 
 
 def test_a_renamed_run_on_the_same_data_takes_the_session(page: AppTest) -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from core.errors import ConfigError
 from core.rng import stream
-from core.runs.hazards import GIVEN, HazardRule, default_rules, hazard_patients, hazard_table, violation_rates
+from core.runs.hazards import (
+    GIVEN,
+    HazardRule,
+    default_rules,
+    hazard_patients,
+    hazard_table,
+    rules_met,
+    violation_rates,
+)
 from core.runs.view import RunView
 from core.study import load_study
 
@@ -120,3 +128,14 @@ def test_default_rules_are_those_of_the_study() -> None:
 def test_a_rule_that_makes_no_sense_is_refused(rule: HazardRule, word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         rule.check(load_study())
+
+
+def test_the_rules_met_at_a_step_are_those_of_its_recorded_values(view: RunView) -> None:
+    patient, step, place = 1, 2, view.study.index("Platelets")
+    value = float(view.cohort.states[view.cohort.starts[patient] + step, place])
+    below, above = HazardRule("Platelets", "<", value + 1), HazardRule("Platelets", "<", value - 1, from_action=2)
+    absent = HazardRule("Not a column", "<", value)
+    found = rules_met(view, patient, step, [below, above, absent])
+    assert [(met.rule, met.value) for met in found] == [(below, value)]
+    imputed = view.cohort.imputed
+    assert found[0].imputed == (imputed is not None and bool(imputed[view.cohort.starts[patient] + step, place]))

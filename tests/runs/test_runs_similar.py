@@ -27,6 +27,12 @@ def test_similar_states_are_counted_from_training_patients(run: RunView, longest
     table = neighborhood(run, longest, STEP)
     assert table["n"].sum() == (run.neighbors[longest, STEP] >= 0).sum()
     assert table["share"].sum() == pytest.approx(1)
+    assert (table["patients"] <= table["n"]).all()
+    states = run.training_states[run.neighbors[longest, STEP]]
+    none = states[run.trajectories.actions[states[:, 0], states[:, 1]] == 0]
+    assert table["patients"][0] == len(np.unique(none[:, 0]))
+    survived = np.mean(run.cohort.outcomes[np.unique(none[:, 0])] > 0)
+    assert table["survival"][0] == pytest.approx(survived)
     known = table["n"] > 0
     assert (table.loc[known, "low"] <= table.loc[known, "survival"]).all()
     assert table.loc[~known, "low"].isna().all()

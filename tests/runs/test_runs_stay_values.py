@@ -16,6 +16,7 @@ PLAIN = {
     "last": lambda stay: stay[-1],
     "lowest": lambda stay: stay.min(axis=0),
     "highest": lambda stay: stay.max(axis=0),
+    "change": lambda stay: stay[-1] - stay[0],
 }
 
 

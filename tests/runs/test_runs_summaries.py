@@ -121,6 +121,12 @@ def test_options_farther_apart_than_the_tolerance_are_not_equal() -> None:
     assert equal_options(np.array([1.0, 3.0, 2.9]), 0.2) == [[1, 2], [0]]
 
 
+@pytest.mark.parametrize(("values", "tolerance"), [([1.0, np.nan], 0.2), ([1.0, 2.0], [0.1, np.nan])])
+def test_options_of_unknown_value_are_refused(values: list[float], tolerance: object) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        equal_options(np.array(values), np.array(tolerance))
+
+
 def test_intervals_are_unknown_under_the_minimum() -> None:
     table = mean_interval(np.array([1.0, 3.0, 8.0]), np.array([0, 0, 1]), 2)
     assert table["mean"][0] == 2.0

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import ConfigError
 from core.runs.view import RunView
-from core.runs.what_if import what_if
+from core.runs.what_if import unrecorded, what_if
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,13 @@ def test_what_cannot_be_is_refused(view: RunView, patient: int) -> None:
         what_if(view, patient, 0, {"Lactate": -1.0}, 3, 15.0)
     with pytest.raises(ConfigError, match="has no column 'Mood'"):
         what_if(view, patient, 0, {"Mood": 1.0}, 3, 15.0)
+
+
+def test_a_value_that_hardly_any_training_step_goes_beyond_is_named(view: RunView) -> None:
+    trained = np.repeat(np.isin(np.arange(view.cohort.n_patients), view.split.train), view.cohort.lengths)
+    lactate = np.sort(view.cohort.states[trained, view.study.index("Lactate")])
+    usual, extreme = float(np.median(lactate)), float(lactate[-1]) + 1
+    assert unrecorded(view, {}) == ""
+    assert unrecorded(view, {"Lactate": usual}) == ""
+    assert "0.5 % of the training steps have Lactate above" in unrecorded(view, {"Lactate": extreme})
+    assert "Platelets below" in unrecorded(view, {"Lactate": usual, "Platelets": 0.0})

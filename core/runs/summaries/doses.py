@@ -63,10 +63,13 @@ def unsupported_shares(probs: np.ndarray, behavior: np.ndarray, floors: np.ndarr
 def equal_options(values: np.ndarray, tolerance: np.ndarray | float) -> list[list[int]]:
     """Actions from best to worst, near-equivalent ones together: a group holds all within `tolerance` of its best.
 
-    values (A,) expected returns; tolerance: one number, or (A,) half widths of which the larger of the two counts.
+    values (A,) expected returns; tolerance: one number, or (A,) half widths of which the larger of the two counts. All
+    must be finite, else `ValueError`.
     Set-valued advice after Tang and Wiens 2020: options whose values cannot be told apart are offered together.
     """
     width = np.broadcast_to(np.asarray(tolerance, dtype=float), np.shape(values))
+    if not (np.isfinite(values).all() and np.isfinite(width).all()):
+        raise ValueError(f"options are told apart by finite values and tolerances; got {values} and {tolerance}")
     left, groups = list(np.argsort(-np.asarray(values), kind="stable")), []
     while left:
         best = left[0]

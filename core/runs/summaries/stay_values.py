@@ -1,4 +1,4 @@
-"""One number a patient and column: the mean, first, last, lowest or highest of the stay."""
+"""One number a patient and column: the mean, first, last, lowest or highest of the stay, or last minus first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-StayValue = Literal["mean", "first", "last", "lowest", "highest"]
+StayValue = Literal["mean", "first", "last", "lowest", "highest", "change"]
 STAY_VALUES: tuple[StayValue, ...] = get_args(StayValue)
 
 
@@ -19,6 +19,8 @@ def stay_values(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, what:
         return rows[starts].astype(np.float64)
     if what == "last":
         return rows[starts + lengths - 1].astype(np.float64)
+    if what == "change":
+        return stay_values(rows, starts, lengths, "last") - stay_values(rows, starts, lengths, "first")
     if what == "mean":
         return np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / lengths[:, None]
     reduce = np.minimum if what == "lowest" else np.maximum
