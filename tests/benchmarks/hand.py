@@ -103,7 +103,7 @@ def first_page(_: ws.Workspace) -> Task:
     target=0.1,
     repeats=1,
     warmup=0,
-    note="on the whole run of this size",
+    note="on the whole run of this size; the browser draws on the same cores meanwhile",
 )
 def sliders(work: ws.Workspace) -> Task:
     """All answers of the app, by `page_latency.py`; the facts name each, in milliseconds, and the largest payload."""
@@ -118,7 +118,10 @@ def sliders(work: ws.Workspace) -> Task:
             return json.loads(answer.read_text(encoding="utf-8"))["interactions"]
 
     def facts(found: dict[str, dict[str, float]]) -> dict[str, Any]:
-        answers = {name: f"{1000 * row['median_s']:.0f} ms" for name, row in found.items()}
+        answers = {
+            name: f"{1000 * row['median_s']:.0f} ms, {1000 * row['median_cpu_s']:.0f} ms of the server's processor"
+            for name, row in found.items()
+        }
         return {**answers, "largest_payload_mb": max(row["max_bytes"] for row in found.values()) / 1e6}
 
     return Task(
