@@ -47,6 +47,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
+    _add_cohort_verbs(verbs)
+    _add_run_verbs(verbs)
+    _add_experiment_verbs(verbs)
+    add_registry_verb(verbs, positive)
+    return parser
+
+
+def _add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Make a cohort file, or look at one."""
     verb = verbs.add_parser("simulate", help="write a simulated cohort")
     verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
@@ -67,6 +76,9 @@ def build_parser() -> argparse.ArgumentParser:
                       help="sepsis by ICD code and platelets < 150, or platelets < 150 alone")  # fmt: skip
     verb.set_defaults(function=extract)
 
+
+def _add_run_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Train a run, and what is made of a finished one."""
     verb = verbs.add_parser("train", help="run the whole study on a cohort file; the same command resumes a killed run")
     verb.add_argument("file", type=Path)
     verb.add_argument("--run", type=Path, required=True, help="run folder")
@@ -94,6 +106,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verb.set_defaults(function=evaluate)
 
+    verb = verbs.add_parser("report", help="one self-contained HTML file about a finished run")
+    verb.add_argument("run", type=Path)
+    verb.add_argument("--out", type=Path, required=True, help=".html")
+    verb.set_defaults(function=report)
+
+    verb = verbs.add_parser("demo", help="build the app's default run from a simulated cohort")
+    verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
+    verb.set_defaults(function=demo)
+
+
+def _add_experiment_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Many runs held against each other."""
     verb = verbs.add_parser("experiment", help="presets x repeats with external validation, ending with tables")
     verb.add_argument("name", help="a file in data/presets/experiments by its name, or the path of a TOML file")
     verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
@@ -112,18 +136,6 @@ def build_parser() -> argparse.ArgumentParser:
     verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
     verb.add_argument("--dask", default="", metavar="ADDRESS", help="Dask scheduler to work on, as tcp://HOST:8786")
     verb.set_defaults(function=sweep)
-
-    verb = verbs.add_parser("report", help="one self-contained HTML file about a finished run")
-    verb.add_argument("run", type=Path)
-    verb.add_argument("--out", type=Path, required=True, help=".html")
-    verb.set_defaults(function=report)
-
-    verb = verbs.add_parser("demo", help="build the app's default run from a simulated cohort")
-    verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
-    verb.set_defaults(function=demo)
-
-    add_registry_verb(verbs, positive)
-    return parser
 
 
 def simulate(options: argparse.Namespace) -> None:

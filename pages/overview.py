@@ -23,7 +23,7 @@ from pages.components.export import metric, table
 from pages.components.frame import can_open, current_run, empty, go_to, page, visible_runs
 from pages.components.jobs import job_panel, state_text
 from pages.components.panels import panel
-from pages.components.session import get_session, link
+from pages.components.session import get_session, link_popover
 from pages.components.session_file import session_panel
 
 if TYPE_CHECKING:
@@ -279,12 +279,7 @@ def _runs() -> None:
 def _share(run: RunView) -> None:
     """A link to this view, and the session as a file."""
     with st.container(horizontal=True):
-        with st.popover("Link to this view", icon=":material/link:", type="tertiary"):
-            st.code(link((st.context.url or "").split("?")[0]), language=None)
-            st.caption(
-                "This run, K, λ, selection and patient. It holds no key to your uploads: share this link, not the "
-                "address above, which holds it. Keep that one to find your own runs again."
-            )
+        link_popover("overview-link")
         with st.popover("Session file", icon=":material/save:", type="tertiary"):
             session_panel(run)
 

@@ -9,7 +9,7 @@ import streamlit as st
 from core.figures.theme import fmt_percent, phenotype_name
 from core.runs.selection import LONGEST_NAME
 from pages.components.patients import Filters, filter_name, matching
-from pages.components.session import BAR, get_session
+from pages.components.session import BAR, get_session, link_popover
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -36,6 +36,7 @@ def selection_bar(run: RunView) -> None:
             _button("Redo", "redo", False, session.redo)
         if chosen:
             _button("Clear", "close", False, lambda: session.put(None))
+        link_popover("link")
     if session.unread:
         st.warning(
             "The selection of this link is not stored on this server, so it cannot be shown. Ask for its patient keys "

@@ -227,6 +227,18 @@ def let_show(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
-def link(base: str = "") -> str:
+def link() -> str:
     """A link to this view without the owner token: safe to share, opens for others if the run is shared."""
+    base = (st.context.url or "").split("?")[0]
     return f"{base}?{urlencode(get_session().to_params(private=False))}"
+
+
+@st.fragment
+def link_popover(key: str) -> None:
+    """The link to this view, made when it is asked for, so that it says what the sliders say by then."""
+    with st.popover("Link", icon=":material/link:", type="tertiary", key=key, on_change="rerun"):
+        st.code(link(), language=None, wrap_lines=True)
+        st.caption(
+            "This page with run, K, λ, mode, selection and patient. It holds no key to your uploads: share this link, "
+            "not the address above, which does. Keep that one to find your own runs again."
+        )
