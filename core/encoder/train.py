@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -38,9 +38,9 @@ def train_encoder(
 
     AdamW (weight decay 1e-8), learning rate falling linearly to 0, gradient norm clipped at 5; the epoch with the
     lowest validation error is kept (without validation patients, the lowest training loss). A folder with a checkpoint
-    of the same settings and data is resumed; a finished one yields its last progress again and computes nothing.
-    Raises `RunError` where there is nothing to train on or the loss is no longer finite, `ArtifactError` where the
-    folder's checkpoint is broken or of another training.
+    of the same settings and data is resumed, its epochs yielded again at once; a finished one yields its last progress
+    again and computes nothing. Raises `RunError` where there is nothing to train on or the loss is no longer finite,
+    `ArtifactError` where the folder's checkpoint is broken or of another training.
     """
     folder = Path(folder)
     if train.n == 0:
@@ -52,14 +52,16 @@ def train_encoder(
     data = make_batch(train, config.device)
     check = make_batch(valid, config.device)
     began, first = time.perf_counter(), state.epoch
+    if first < config.epochs:  # an epoch may be stored, and its progress not yet told, when a training is killed
+        yield from (_progress(config, state.history[:done], 0.0) for done in range(1, first + 1))
     while state.epoch < config.epochs:
         _epoch(config, state, data, check)
         save_checkpoint(folder, state, identity)
         if state.epoch < config.epochs:
             left = (time.perf_counter() - began) / (state.epoch - first) * (config.epochs - state.epoch)
-            yield _progress(config, state, left)
+            yield _progress(config, state.history, left)
     save_encoder(_best(config, state, train), folder)
-    yield _progress(config, state, 0.0)
+    yield _progress(config, state.history, 0.0)
 
 
 def data_fingerprint(train: Trajectories, valid: Trajectories) -> str:
@@ -123,11 +125,11 @@ def _best(config: EncoderConfig, state: TrainingState, train: Trajectories) -> E
     return Encoder(config, train.study, encoder.model, tuple(state.history), train.scaler)
 
 
-def _progress(config: EncoderConfig, state: TrainingState, seconds_left: float) -> Progress:
-    last = state.history[-1]
+def _progress(config: EncoderConfig, history: Sequence[Mapping[str, float]], seconds_left: float) -> Progress:
+    done, last = len(history), history[-1]
     losses = {"train_loss": last["train_loss"], "valid_loss": last["valid_loss"]}
     message = (
-        f"epoch {state.epoch} of {config.epochs}: training loss {losses['train_loss']:.4g}, "
+        f"epoch {done} of {config.epochs}: training loss {losses['train_loss']:.4g}, "
         f"validation {losses['valid_loss']:.4g}"
     )
-    return Progress("encoder", state.epoch, config.epochs, message, losses, seconds_left)
+    return Progress("encoder", done, config.epochs, message, losses, seconds_left)

@@ -49,7 +49,8 @@ class ProgressFile:
         """Write unless a write was just made in the same stage; epochs are always kept in the history."""
         if progress.metrics and progress.stage == "encoder":
             finite = {name: float(v) for name, v in progress.metrics.items() if math.isfinite(v)}
-            self.history.append({"epoch": float(progress.done), **finite})
+            if not self.history or self.history[-1]["epoch"] < progress.done:  # a resumed training tells all again
+                self.history.append({"epoch": float(progress.done), **finite})
         recent = time.time() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
         if recent and progress.stage == self._last_stage and progress.done < progress.total:
             return

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 EPOCHS = 3000  # far more than the test waits for
 ENOUGH = 30
 READ_EPOCH = """least => {
-    const found = document.querySelector('[data-testid=stMain]').innerText.match(/epoch (\\d+):/);
+    const found = document.querySelector('[data-testid=stMain]').innerText.match(/epoch (\\d+) of/);
     return found && Number(found[1]) >= least ? Number(found[1]) : null;
 }"""
 

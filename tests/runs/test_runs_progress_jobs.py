@@ -83,6 +83,18 @@ def test_running_without_a_live_process_is_interrupted(tmp_path: Path) -> None:
         assert jobs.read_job(tmp_path).state == "running"
 
 
+def test_epochs_told_again_fill_gaps_and_are_kept_once(tmp_path: Path) -> None:
+    def told(*epochs: int) -> list[float]:
+        file = ProgressFile(tmp_path, {"encoder": 1.0})
+        for epoch in epochs:
+            file.update(Progress("encoder", epoch, 9, metrics={"train_loss": float(epoch), "valid_loss": 1.0}))
+        file.write("cancelled")
+        return [row["epoch"] for row in file.history]
+
+    assert told(1, 2) == [1, 2]
+    assert told(1, 2, 3, 4) == [1, 2, 3, 4]
+
+
 def test_states_that_a_process_left_behind(tmp_path: Path) -> None:
     progress = ProgressFile(tmp_path, {"encoder": 1.0})
     progress.write("failed", error="The cohort has no patients.")
