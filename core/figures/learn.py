@@ -145,10 +145,10 @@ def fusion_figure(
             textangle=0,
         )
         fig.add_trace(bar, row=1, col=2)
-    apply_theme(fig, height=400, legend=True)
+    apply_theme(fig, height=412, legend=True)
     _left_titles(fig, len(titles))
-    below = {"orientation": "h", "x": 1, "xanchor": "right", "y": -0.02, "yanchor": "top", "traceorder": "normal"}
-    fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 50}, legend=below)
+    below = {"orientation": "h", "x": 1, "xanchor": "right", "y": -0.09, "yanchor": "top", "traceorder": "normal"}
+    fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 62}, legend=below)
     fig.update_xaxes(range=[-1.9, 1.9], showticklabels=False, ticks="", row=1, col=1)
     fig.update_yaxes(range=[-1.5, 1.9], showticklabels=False, showgrid=False, ticks="", row=1, col=1)
     fig.update_yaxes(autorange="reversed", row=1, col=2)

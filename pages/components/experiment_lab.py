@@ -33,6 +33,14 @@ CAPTIONS = {
     "propensities": "What it costs to estimate the clinicians' probabilities from k neighbors with a pseudo-count.",
 }
 GOAL = 0.90
+QUOTED = {
+    "n": "policies",
+    "rmse": "RMSE",
+    "coverage": "interval holds the truth",
+    "width": "width of the interval",
+    "rank_correlation": "rank correlation",
+    "rank_sd": "its SD over seeds",
+}
 
 
 def draw() -> None:
@@ -60,7 +68,7 @@ def _quoted() -> None:
         )
         return
     settings, goals = evidence["settings"], evidence["goals"]
-    names = {"simulated": "simulated cohorts", "icu-sepsis": "ICU-Sepsis"}
+    names = {"simulated": "Simulated cohorts", "icu-sepsis": "ICU-Sepsis"}
     studies = list(evidence["studies"])
     chosen = st.segmented_control(
         "Study", studies, default=studies[0], format_func=names.__getitem__, key="lab-quoted", required=True
@@ -69,7 +77,7 @@ def _quoted() -> None:
     measured = evidence["studies"][study]
     rows = pd.DataFrame([{"estimator": NAMES[name], **row} for name, row in measured.items()])
     table(
-        rows.round(3),
+        rows.round(3).rename(columns=QUOTED),
         "lab-quoted-table",
         name="estimators",
         caption=f"Found with this program on {evidence['date']}: {len(settings['seeds'])} seeds, {names[study]}, "
