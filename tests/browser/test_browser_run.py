@@ -17,6 +17,11 @@ READ_EPOCH = """least => {
     return found && Number(found[1]) >= least ? Number(found[1]) : null;
 }"""
 
+READ_CURVE = """least => {
+    const curve = document.querySelector('.js-plotly-plot')?._fullData?.[0]?.x;
+    return curve && curve.length > least ? Array.from(curve) : null;
+}"""
+
 
 def epoch(tab: Tab, least: int = 0) -> int:
     """The epoch that the panel shows, as soon as it is at least `least`."""
@@ -66,7 +71,7 @@ def test_reload_cancel_and_resume_lose_nothing(new_tab: Callable[[], Tab]) -> No
 
     resume.click()
     epoch(tab, seen + ENOUGH)
-    drawn = tab.page.evaluate("Array.from(document.querySelector('.js-plotly-plot')._fullData[0].x)")
+    drawn = tab.page.wait_for_function(READ_CURVE, arg=seen, timeout=2 * PATIENCE).json_value()
     assert drawn == list(range(1, len(drawn) + 1)), "no epoch was lost, none was done twice"
     assert len(drawn) > seen
     cancel(tab)
