@@ -51,12 +51,13 @@ class NextValues:
             return LeafAverages(structure.leaves(forest, next_states, action), forests[forest].n_leaves)
 
         self.base = at(0, 0)
-        actions, ahead = range(n_actions), next_states
-        self.gains: Sequence[LeafAverages | LeafChanges] = (
-            [LeafChanges(self.base.leaves, structure.leaves(0, ahead, action)) for action in actions]
-            if structure.layout == "joint"
-            else [at(action + 1, action) for action in actions]
-        )
+        self.gains: Sequence[LeafAverages | LeafChanges]
+        if structure.layout == "joint":
+            first = self.base.leaves
+            others = (structure.leaves(0, next_states, action) for action in range(1, n_actions))
+            self.gains = [LeafChanges(first, leaves) for leaves in (first, *others)]
+        else:
+            self.gains = [at(action + 1, action) for action in range(n_actions)]
 
     def best(self, values: Values) -> np.ndarray:
         """max_a Q(s', a) (n, P)."""
