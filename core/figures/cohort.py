@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.draft import Draft, bar, heatmap, scatter
 from core.figures.theme import (
     ACCENT,
     NEUTRAL,
@@ -34,7 +35,7 @@ def attrition_flow(table: pd.DataFrame) -> go.Figure:
     table: reason, patients, rows (removed), patients_left, rows_left; the first row is the source. Reasons that left
     nobody out are not drawn.
     """
-    fig = go.Figure()
+    fig = Draft()
     first = table.iloc[0]
     removed = table.iloc[1:]
     table = pd.concat([table.iloc[:1], removed[(removed["patients"] > 0) | (removed["rows"] > 0)]])
@@ -49,13 +50,13 @@ def attrition_flow(table: pd.DataFrame) -> go.Figure:
         _box(fig, LEFT, row + 1, f"{text}{_count(item, left=True)}", ACCENT)
         row += 2
     # Shapes alone do not make axes appear; two invisible points do.
-    fig.add_scatter(x=[0.0, 1.1], y=[0, row - 1], mode="markers", marker={"opacity": 0}, hoverinfo="skip")
+    fig.add_trace(scatter(x=[0.0, 1.1], y=[0, row - 1], mode="markers", marker={"opacity": 0}, hoverinfo="skip"))
     fig.update_xaxes(visible=False, range=[-0.34, 1.51], fixedrange=True)
     fig.update_yaxes(visible=False, range=[row - 0.5, -0.5], fixedrange=True)
-    return apply_theme(fig, height=40 + ROW * row, legend=False)
+    return apply_theme(fig, height=40 + ROW * row, legend=False).figure()
 
 
-def _box(fig: go.Figure, place: tuple[float, float], y: float, text: str, color: str) -> None:
+def _box(fig: Draft, place: tuple[float, float], y: float, text: str, color: str) -> None:
     x, half = place
     fig.add_shape(
         type="rect",
@@ -74,7 +75,7 @@ def _wrap(text: str) -> str:
     return "<br>".join(textwrap.wrap(text, WRAP, max_lines=2, placeholder=" ..."))
 
 
-def _arrow(fig: go.Figure, x0: float, y0: float, x1: float, y1: float) -> None:
+def _arrow(fig: Draft, x0: float, y0: float, x1: float, y1: float) -> None:
     fig.add_annotation(
         x=x1, y=y1, ax=x0, ay=y0, xref="x", yref="y", axref="x", ayref="y", text="",
         showarrow=True, arrowhead=2, arrowsize=1, arrowwidth=1.3, arrowcolor=NEUTRAL,
@@ -92,8 +93,9 @@ def _count(item: pd.Series, *, left: bool) -> str:
 
 def missing_heatmap(table: pd.DataFrame, hours: np.ndarray) -> go.Figure:
     """Percentage of values that were not recorded, by column (down) and step (across)."""
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             x=hours,
             y=table.index,
             z=table.to_numpy(),
@@ -106,7 +108,7 @@ def missing_heatmap(table: pd.DataFrame, hours: np.ndarray) -> go.Figure:
         )
     )
     fig.update_yaxes(autorange="reversed", dtick=1, tickfont={"size": 10})
-    return apply_theme(hour_ticks(fig, hours), "", "Hours from onset", "", height=90 + 15 * len(table))
+    return apply_theme(hour_ticks(fig, hours), "", "Hours from onset", "", height=90 + 15 * len(table)).figure()
 
 
 def mortality_bars(table: pd.DataFrame, looks: Looks, *, died: str) -> go.Figure:
@@ -114,72 +116,78 @@ def mortality_bars(table: pd.DataFrame, looks: Looks, *, died: str) -> go.Figure
 
     table: group, patients, deaths, mortality, mortality_low, mortality_high.
     """
-    fig = go.Figure()
+    fig = Draft()
     for _, row in table.iterrows():
         color, symbol = looks.get(str(row["group"]), (NEUTRAL, "circle"))
-        fig.add_scatter(
-            x=[row["mortality"]],
-            y=[row["group"]],
-            mode="markers",
-            marker={"color": color, "symbol": symbol, "size": 12},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [row["mortality_high"] - row["mortality"]],
-                "arrayminus": [row["mortality"] - row["mortality_low"]],
-                "color": color,
-                "thickness": 2,
-            },
-            customdata=[[row["deaths"], row["patients"]]],
-            hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:,} of %{customdata[1]:,})<extra></extra>",
-            showlegend=False,
+        fig.add_trace(
+            scatter(
+                x=[row["mortality"]],
+                y=[row["group"]],
+                mode="markers",
+                marker={"color": color, "symbol": symbol, "size": 12},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [row["mortality_high"] - row["mortality"]],
+                    "arrayminus": [row["mortality"] - row["mortality_low"]],
+                    "color": color,
+                    "thickness": 2,
+                },
+                customdata=[[row["deaths"], row["patients"]]],
+                hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:,} of %{customdata[1]:,})<extra></extra>",
+                showlegend=False,
+            )
         )
     fig.add_vline(x=float(table["mortality"].iloc[0]), line={"color": NEUTRAL, "dash": "dash", "width": 1})
     fig.update_xaxes(tickformat=".0%", rangemode="tozero")
     fig.update_yaxes(categoryorder="array", categoryarray=list(table["group"])[::-1])
-    return apply_theme(fig, "", f"Share {died} (95 % interval)", "", height=110 + 38 * len(table))
+    return apply_theme(fig, "", f"Share {died} (95 % interval)", "", height=110 + 38 * len(table)).figure()
 
 
 def in_record(table: pd.DataFrame, looks: Looks) -> go.Figure:
     """Share of each group still in the record by step; table: group, step, hours, n, share."""
-    fig = go.Figure()
+    fig = Draft()
     for group, part in table.groupby("group", sort=False):
         color, symbol = looks.get(str(group), (NEUTRAL, "circle"))
-        fig.add_scatter(
-            x=part["hours"],
-            y=part["share"],
-            name=str(group),
-            mode="lines+markers",
-            line={"color": color, "shape": "hv", "width": 2},
-            marker={"symbol": symbol, "size": 6},
-            customdata=part["n"],
-            hovertemplate="%{x:g} h: %{y:.1%} (n = %{customdata:,})<extra>" + str(group) + "</extra>",
+        fig.add_trace(
+            scatter(
+                x=part["hours"],
+                y=part["share"],
+                name=str(group),
+                mode="lines+markers",
+                line={"color": color, "shape": "hv", "width": 2},
+                marker={"symbol": symbol, "size": 6},
+                customdata=part["n"],
+                hovertemplate="%{x:g} h: %{y:.1%} (n = %{customdata:,})<extra>" + str(group) + "</extra>",
+            )
         )
     fig.update_yaxes(tickformat=".0%", rangemode="tozero")
     return apply_theme(
         hour_ticks(fig, table["hours"].to_numpy()), "", "Hours from onset", "Still in the record", height=330
-    )
+    ).figure()
 
 
 def dose_shares(table: pd.DataFrame, groups: Sequence[str], unit: str) -> go.Figure:
     """How often each dose bin was given, stacked by group; table: group, action, dose, n, share."""
-    fig = go.Figure()
+    fig = Draft()
     colors = action_colors(int(table["action"].max()) + 1)
     for action, part in table.groupby("action", sort=True):
         part = part.set_index("group").reindex(list(groups))
-        fig.add_bar(
-            y=list(groups),
-            x=part["share"],
-            name=str(part["dose"].iloc[0]),
-            orientation="h",
-            marker_color=colors[int(str(action))],
-            customdata=part["n"],
-            hovertemplate="%{y}: %{x:.1%} (%{customdata:,} steps)<extra>" + str(part["dose"].iloc[0]) + "</extra>",
+        fig.add_trace(
+            bar(
+                y=list(groups),
+                x=part["share"],
+                name=str(part["dose"].iloc[0]),
+                orientation="h",
+                marker_color=colors[int(str(action))],
+                customdata=part["n"],
+                hovertemplate="%{y}: %{x:.1%} (%{customdata:,} steps)<extra>" + str(part["dose"].iloc[0]) + "</extra>",
+            )
         )
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
     fig.update_xaxes(tickformat=".0%", range=[0, 1])
     fig.update_yaxes(categoryorder="array", categoryarray=list(groups)[::-1])
-    return apply_theme(fig, "", f"Share of steps by dose ({unit})", "", height=170 + 34 * len(groups))
+    return apply_theme(fig, "", f"Share of steps by dose ({unit})", "", height=170 + 34 * len(groups)).figure()
 
 
 def published_means(table: pd.DataFrame, published: Sequence[tuple[str, str]]) -> go.Figure:
@@ -187,16 +195,20 @@ def published_means(table: pd.DataFrame, published: Sequence[tuple[str, str]]) -
 
     table: label and, for each (key, name) of `published`, the column `key` with the difference.
     """
-    fig = go.Figure()
+    fig = Draft()
     for (key, name), (color, symbol) in zip(published, ((ACCENT, "circle"), (WARNING, "diamond-open")), strict=False):
-        fig.add_scatter(
-            x=table[key],
-            y=table["label"],
-            mode="markers",
-            name=name,
-            marker={"color": color, "symbol": symbol, "size": 8},
-            hovertemplate="%{y}: %{x:+.2f} SD<extra>" + name + "</extra>",
+        fig.add_trace(
+            scatter(
+                x=table[key],
+                y=table["label"],
+                mode="markers",
+                name=name,
+                marker={"color": color, "symbol": symbol, "size": 8},
+                hovertemplate="%{y}: %{x:+.2f} SD<extra>" + name + "</extra>",
+            )
         )
     fig.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
     fig.update_yaxes(autorange="reversed", dtick=1, tickfont={"size": 10})
-    return apply_theme(fig, "", "Mean here minus published mean (published SD)", "", height=120 + 16 * len(table))
+    return apply_theme(
+        fig, "", "Mean here minus published mean (published SD)", "", height=120 + 16 * len(table)
+    ).figure()

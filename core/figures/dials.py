@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
 from core.figures.policy_values import UNSUPPORTED, estimator_color, support_color, support_symbol
 from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, WARNING, apply_theme, with_alpha
@@ -31,7 +31,7 @@ def lambda_axis(
     lambda -> text. clinician: their value, as a line. truth: true value by lambda, where known.
     """
     titles = ("Value of the fused policy (return), 95 % intervals", "Effective sample size (patients)", "Disagreement")
-    fig = make_subplots(
+    fig = Draft(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.5, 0.25, 0.25], subplot_titles=titles
     )
     ends = [
@@ -43,7 +43,7 @@ def lambda_axis(
         ends.append(("clinicians", clinician, NEUTRAL))
     if truth is not None and len(truth):
         x, line = [position[v] for v in truth.index], {"color": INK, "dash": "dash", "width": 1.6}
-        fig.add_trace(go.Scatter(x=x, y=truth, mode="lines+markers", line=line, name="true value"), row=1, col=1)
+        fig.add_trace(scatter(x=x, y=truth, mode="lines+markers", line=line, name="true value"), row=1, col=1)
         ends.append(("true value", float(truth.iloc[-1]), INK))
     shown = table[["value", "low", "high"]].to_numpy(dtype=float)
     low, high = min(np.nanmin(shown), *(e[1] for e in ends)), max(np.nanmax(shown), *(e[1] for e in ends))
@@ -55,12 +55,12 @@ def lambda_axis(
     _add_disagreement(fig, once, position)
     fig.add_vline(x=position[current], line={"color": INK, "width": 1.5})
     apply_theme(fig, height=640, legend=False)
-    for annotation in fig.layout.annotations[: len(titles)]:
-        annotation.update(x=0.0, xanchor="left", font={"size": 13})
+    for title in fig.annotations[: len(titles)]:
+        title.update(x=0.0, xanchor="left", font={"size": 13})
     fig.update_xaxes(tickvals=[position[v] for v in ticks], ticktext=list(ticks.values()), range=[-0.02, 1.02])
     fig.update_xaxes(title_text="λ (stored values, evenly spaced)", row=3, col=1)
     fig.update_layout(margin={"l": 56, "r": 118, "t": 28, "b": 48})
-    return fig
+    return fig.figure()
 
 
 def frontier_axis(
@@ -83,7 +83,7 @@ def frontier_axis(
     pooled = "pooled_ess" in table
     sizes = "Effective sample size (patients)" + ("; dotted: over all stays together" if pooled else "")
     titles = (f"{value}, 95 % intervals", sizes)
-    fig = make_subplots(
+    fig = Draft(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=[0.64, 0.36], subplot_titles=titles
     )
     once = table.drop_duplicates("setting")
@@ -103,8 +103,8 @@ def frontier_axis(
     if pooled:
         _add_pooled(fig, list(place.values()), once["pooled_ess"])
     apply_theme(fig, height=520, legend=False)
-    for annotation in fig.layout.annotations[: len(titles)]:
-        annotation.update(x=0.0, xanchor="left", font={"size": 13})
+    for title in fig.annotations[: len(titles)]:
+        title.update(x=0.0, xanchor="left", font={"size": 13})
     if furthest is not None:
         fig.add_vrect(x0=0, x1=place[furthest], fillcolor=REFERENCE_BAND, line_width=0, layer="below")
     fig.add_vline(x=place[current], line={"color": INK, "width": 1.5})
@@ -112,13 +112,13 @@ def frontier_axis(
     fig.update_xaxes(tickvals=[place[v] for v in ticks], ticktext=list(ticks.values()), range=[-margin, last + margin])
     fig.update_xaxes(title_text=axis, row=2, col=1)
     fig.update_layout(margin={"l": 56, "r": 118, "t": 28, "b": 48})
-    return fig
+    return fig.figure()
 
 
-def _add_pooled(fig: go.Figure, x: Sequence[float], ess: pd.Series) -> None:
+def _add_pooled(fig: Draft, x: Sequence[float], ess: pd.Series) -> None:
     """ESS over all stays together, dotted in the second row."""
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=ess,
             mode="lines",
@@ -131,11 +131,11 @@ def _add_pooled(fig: go.Figure, x: Sequence[float], ess: pd.Series) -> None:
     )
 
 
-def _add_truth(fig: go.Figure, truth: pd.DataFrame, place: Mapping[float, float]) -> tuple[str, float, str]:
+def _add_truth(fig: Draft, truth: pd.DataFrame, place: Mapping[float, float]) -> tuple[str, float, str]:
     """True values with 1.96 standard errors, as black bars in the first row; returns the end label."""
     error = 1.96 * truth["true_se"].to_numpy(dtype=float)
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=[place[v] for v in truth["setting"]],
             y=truth["true_value"],
             mode="markers",
@@ -150,7 +150,7 @@ def _add_truth(fig: go.Figure, truth: pd.DataFrame, place: Mapping[float, float]
     return "true value", float(truth["true_value"].iloc[-1]), INK
 
 
-def _add_estimator(fig: go.Figure, name: str, part: pd.DataFrame, places: Sequence[float]) -> tuple[str, float, str]:
+def _add_estimator(fig: Draft, name: str, part: pd.DataFrame, places: Sequence[float]) -> tuple[str, float, str]:
     """Line and band of one estimator in the first row, marked by support point by point; returns its end label."""
     x = np.asarray(places, dtype=float)
     color = estimator_color(name)
@@ -158,7 +158,7 @@ def _add_estimator(fig: go.Figure, name: str, part: pd.DataFrame, places: Sequen
     known = np.isfinite(low) & np.isfinite(high)
     if known.any():
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=np.concatenate([x[known], x[known][::-1]]),
                 y=np.concatenate([high[known], low[known][::-1]]),
                 fill="toself",
@@ -171,7 +171,7 @@ def _add_estimator(fig: go.Figure, name: str, part: pd.DataFrame, places: Sequen
             col=1,
         )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=value,
             mode="lines+markers",
@@ -192,11 +192,11 @@ def _add_estimator(fig: go.Figure, name: str, part: pd.DataFrame, places: Sequen
     return name.upper(), float(value[-1]), color
 
 
-def _add_support(fig: go.Figure, ess: np.ndarray, x: Sequence[float], floor: float) -> None:
+def _add_support(fig: Draft, ess: np.ndarray, x: Sequence[float], floor: float) -> None:
     """Effective sample size in the second row, with the floor."""
     colors = [ACCENT if value >= floor else UNSUPPORTED for value in ess]
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=ess,
             mode="lines+markers",
@@ -222,7 +222,7 @@ def _add_support(fig: go.Figure, ess: np.ndarray, x: Sequence[float], floor: flo
     fig.update_yaxes(range=[0, top], row=2, col=1)
 
 
-def _add_disagreement(fig: go.Figure, once: pd.DataFrame, position: Mapping[float, float]) -> None:
+def _add_disagreement(fig: Draft, once: pd.DataFrame, position: Mapping[float, float]) -> None:
     x, ends = [position[v] for v in once["lambda_"]], []
     for column, label, color, dash in (
         ("disagreement_clinicians", "with clinicians", NEUTRAL, "solid"),
@@ -230,7 +230,7 @@ def _add_disagreement(fig: go.Figure, once: pd.DataFrame, position: Mapping[floa
     ):
         y = once[column].to_numpy(dtype=float)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=x,
                 y=100 * y,
                 mode="lines+markers",

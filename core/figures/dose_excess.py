@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.draft import Draft, scatter
 from core.figures.theme import NEUTRAL, apply_theme, policy_style, with_alpha
 
 
@@ -16,12 +17,12 @@ def mortality_by_dose(tables: Mapping[str, pd.DataFrame], *, unit: str, died: st
 
     tables: policy -> excess, mortality, low, high (0..1), n, one row a bin in order of excess.
     """
-    fig = go.Figure()
+    fig = Draft()
     for policy, table in tables.items():
         style, x = policy_style(policy), table["excess"].to_numpy(dtype=float)
         low, high = (100 * table[c].to_numpy(dtype=float) for c in ("low", "high"))
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
                 fill="toself",
@@ -33,7 +34,7 @@ def mortality_by_dose(tables: Mapping[str, pd.DataFrame], *, unit: str, died: st
             )
         )
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=x,
                 y=100 * table["mortality"],
                 mode="lines+markers",
@@ -52,4 +53,4 @@ def mortality_by_dose(tables: Mapping[str, pd.DataFrame], *, unit: str, died: st
     fig.update_layout(
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"}, margin={"l": 56, "r": 16, "t": 40, "b": 48}
     )
-    return fig
+    return fig.figure()

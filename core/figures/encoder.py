@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, bar, heatmap, scatter
 from core.figures.theme import (
     ACCENT,
     NEUTRAL,
@@ -27,35 +27,39 @@ def loss_curves(history: pd.DataFrame, *, run: str = "", height: int = 280) -> g
     """Training and validation loss by epoch; the kept epoch (lowest validation loss) is marked. run: its name."""
     if history.empty:
         return message_figure("Waiting for the first epoch.", height=height)
-    fig = go.Figure()
+    fig = Draft()
     for column, name, color, dash, symbol in (
         ("train_loss", "training", NEUTRAL, "dash", "circle"),
         ("valid_loss", "validation", ACCENT, "solid", "diamond"),
     ):
-        fig.add_scatter(
-            x=history["epoch"],
-            y=history[column],
-            name=name,
-            mode="lines+markers" if len(history) < 40 else "lines",
-            line={"color": color, "dash": dash, "width": 2},
-            marker={"symbol": symbol, "size": 6},
-            hovertemplate="epoch %{x}: %{y:.4f}<extra>" + name + "</extra>",
+        fig.add_trace(
+            scatter(
+                x=history["epoch"],
+                y=history[column],
+                name=name,
+                mode="lines+markers" if len(history) < 40 else "lines",
+                line={"color": color, "dash": dash, "width": 2},
+                marker={"symbol": symbol, "size": 6},
+                hovertemplate="epoch %{x}: %{y:.4f}<extra>" + name + "</extra>",
+            )
         )
     losses = history["valid_loss"].to_numpy(float)
     if np.isfinite(losses).any():
         best = int(np.nanargmin(losses))
-        fig.add_scatter(
-            x=[history["epoch"].iloc[best]],
-            y=[losses[best]],
-            name=f"kept: epoch {history['epoch'].iloc[best]:g}",
-            mode="markers",
-            marker={"symbol": "star", "size": 14, "color": WARNING},
-            hovertemplate="kept: epoch %{x}, %{y:.4f}<extra></extra>",
+        fig.add_trace(
+            scatter(
+                x=[history["epoch"].iloc[best]],
+                y=[losses[best]],
+                name=f"kept: epoch {history['epoch'].iloc[best]:g}",
+                mode="markers",
+                marker={"symbol": "star", "size": 14, "color": WARNING},
+                hovertemplate="kept: epoch %{x}, %{y:.4f}<extra></extra>",
+            )
         )
     fig.update_layout(hovermode="x unified")
     fig.update_xaxes(rangemode="tozero", dtick=max(1, round(float(history["epoch"].max()) / 10)))  # no half epochs
     title = f"Loss by epoch: {html.escape(run)}" if run else "Loss by epoch"
-    return apply_theme(fig, title, "Epoch", "Loss (scaled units)", height=height)
+    return apply_theme(fig, title, "Epoch", "Loss (scaled units)", height=height).figure()
 
 
 def reconstruction(
@@ -73,7 +77,7 @@ def reconstruction(
     """
     n_down = -(-len(columns) // n_across)
     titles = [axis_label(study.column(name).label or name, study.column(name).unit) for name in columns]
-    fig = make_subplots(
+    fig = Draft(
         rows=n_down,
         cols=n_across,
         subplot_titles=titles,
@@ -92,11 +96,12 @@ def reconstruction(
     for col in range(1, n_across + 1):
         fig.update_xaxes(title_text="Hours from onset", row=n_down, col=col)
     hour_ticks(fig, hours, most=6)
-    return fig.update_layout(legend={"y": 1.0, "yanchor": "top", "yref": "container", "x": 1.0, "xanchor": "right"})
+    fig.update_layout(legend={"y": 1.0, "yanchor": "top", "yref": "container", "x": 1.0, "xanchor": "right"})
+    return fig.figure()
 
 
 def _course(
-    fig: go.Figure, place: tuple[int, int], hours: np.ndarray, true: np.ndarray, rebuilt: np.ndarray, *, first: bool
+    fig: Draft, place: tuple[int, int], hours: np.ndarray, true: np.ndarray, rebuilt: np.ndarray, *, first: bool
 ) -> None:
     """One panel: both lines, which fill it however far away the healthy range is."""
     row, col = place
@@ -104,16 +109,18 @@ def _course(
         (true, "recorded", ACCENT, "solid", "circle"),
         (rebuilt, "reconstructed", WARNING, "dash", "diamond"),
     ):
-        fig.add_scatter(
-            x=hours,
-            y=values,
-            name=label,
-            legendgroup=label,
-            showlegend=first,
-            mode="lines+markers",
-            line={"color": color, "dash": dash, "width": 1.8},
-            marker={"symbol": symbol, "size": 5},
-            hovertemplate="%{x:g} h: %{y:.3g}<extra>" + label + "</extra>",
+        fig.add_trace(
+            scatter(
+                x=hours,
+                y=values,
+                name=label,
+                legendgroup=label,
+                showlegend=first,
+                mode="lines+markers",
+                line={"color": color, "dash": dash, "width": 1.8},
+                marker={"symbol": symbol, "size": 5},
+                hovertemplate="%{x:g} h: %{y:.3g}<extra>" + label + "</extra>",
+            ),
             row=row,
             col=col,
         )
@@ -125,19 +132,21 @@ def _course(
 
 def attention_bars(hours: np.ndarray, weights: np.ndarray, *, patient: str = "", step_hours: float = 4.0) -> go.Figure:
     """Attention of one patient's steps; hours (T',), weights (T',) that sum to 1. The even share is the dashed line."""
-    fig = go.Figure()
-    fig.add_bar(
-        x=hours,
-        y=weights,
-        marker_color=ACCENT,
-        width=0.8 * step_hours,
-        hovertemplate="%{x:g} h: %{y:.3f}<extra></extra>",
-        showlegend=False,
+    fig = Draft()
+    fig.add_trace(
+        bar(
+            x=hours,
+            y=weights,
+            marker_color=ACCENT,
+            width=0.8 * step_hours,
+            hovertemplate="%{x:g} h: %{y:.3f}<extra></extra>",
+            showlegend=False,
+        )
     )
     fig.add_hline(y=1 / max(len(weights), 1), line={"color": NEUTRAL, "dash": "dash"})
     fig.update_yaxes(rangemode="tozero")
     title = f"Attention of patient {patient}" if patient else "Attention"
-    return apply_theme(hour_ticks(fig, hours), title, "Hours from onset", "Attention weight", height=300)
+    return apply_theme(hour_ticks(fig, hours), title, "Hours from onset", "Attention weight", height=300).figure()
 
 
 def attention_heatmap(hours: np.ndarray, weights: np.ndarray, lengths: np.ndarray) -> go.Figure:
@@ -145,8 +154,9 @@ def attention_heatmap(hours: np.ndarray, weights: np.ndarray, lengths: np.ndarra
 
     hours (T,); weights (L, T) mean attention of the stays of each length; lengths (L,).
     """
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             x=hours,
             y=lengths,
             z=weights,
@@ -157,7 +167,7 @@ def attention_heatmap(hours: np.ndarray, weights: np.ndarray, lengths: np.ndarra
         )
     )
     title = "Where the encoder looks, by length of stay"
-    return apply_theme(hour_ticks(fig, hours), title, "Hours from onset", "Steps in the stay", height=340)
+    return apply_theme(hour_ticks(fig, hours), title, "Hours from onset", "Steps in the stay", height=340).figure()
 
 
 def error_bars(table: pd.DataFrame) -> go.Figure:
@@ -166,8 +176,9 @@ def error_bars(table: pd.DataFrame) -> go.Figure:
     table: column, error, mean_guess and last_value (root mean squared, share of the training span), n steps.
     """
     ordered = table.sort_values("error", ascending=False)
-    fig = go.Figure(
-        go.Bar(
+    fig = Draft()
+    fig.add_trace(
+        bar(
             x=ordered["error"],
             y=ordered["column"],
             orientation="h",
@@ -181,15 +192,17 @@ def error_bars(table: pd.DataFrame) -> go.Figure:
         ("mean_guess", "guessing the mean", "diamond-open", WARNING),
         ("last_value", "repeating the value before", "line-ns-open", NEUTRAL),
     ):
-        fig.add_scatter(
-            x=ordered[key],
-            y=ordered["column"],
-            mode="markers",
-            name=name,
-            marker={"symbol": symbol, "size": 9, "color": color, "line": {"width": 2}},
-            hovertemplate="%{y}: " + name + " %{x:.1%}<extra></extra>",
+        fig.add_trace(
+            scatter(
+                x=ordered[key],
+                y=ordered["column"],
+                mode="markers",
+                name=name,
+                marker={"symbol": symbol, "size": 9, "color": color, "line": {"width": 2}},
+                hovertemplate="%{y}: " + name + " %{x:.1%}<extra></extra>",
+            )
         )
     fig.update_xaxes(tickformat=".0%", rangemode="tozero")
     fig.update_yaxes(dtick=1)
     title, x = "Typical reconstruction error", "Root mean squared error (share of the training range)"
-    return apply_theme(fig, title, x, height=120 + 18 * len(ordered))
+    return apply_theme(fig, title, x, height=120 + 18 * len(ordered)).figure()

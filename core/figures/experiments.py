@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, Props, box, heatmap, scatter
 from core.figures.policy_values import HOLLOW
 from core.figures.theme import (
     NEUTRAL,
@@ -41,12 +41,12 @@ def repeat_boxes(
     """
     policies = list(dict.fromkeys(table["policy"]))
     names = {policy: policy_style(policy).name for policy in policies}
-    fig = go.Figure()
+    fig = Draft()
     for policy in policies:
         rows, style = table[table["policy"] == policy], policy_style(policy)
         weak = (rows["support"] == "not supported").to_numpy()
         fig.add_trace(
-            go.Box(
+            box(
                 x=rows["value"],
                 y=[names[policy]] * len(rows),
                 orientation="h",
@@ -73,13 +73,13 @@ def repeat_boxes(
     fig.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=list(names.values()), showgrid=False)
     fig.update_layout(margin={"l": 8, "r": 16, "t": 56 if title else 30, "b": 78}, boxgap=0.35)
     fig.update_layout(legend={"orientation": "h", "y": 0.0, "yref": "container", "yanchor": "bottom", "x": 0.0})
-    return fig
+    return fig.figure()
 
 
-def _repeats(rows: pd.DataFrame, name: str, color: str, weak: np.ndarray) -> go.Scatter:
+def _repeats(rows: pd.DataFrame, name: str, color: str, weak: np.ndarray) -> Props:
     """The single repeats of one policy."""
     ess = rows["ess"].to_numpy(dtype=float)
-    return go.Scatter(
+    return scatter(
         x=rows["value"],
         y=[name] * len(rows),
         mode="markers",
@@ -102,14 +102,14 @@ def _true_means(table: pd.DataFrame) -> list[tuple[str, float]]:
     return [(str(policy), float(value)) for policy, value in known.items()]
 
 
-def _mark(fig: go.Figure, pairs: Sequence[tuple[str, float]], name: str, bar: bool) -> None:
+def _mark(fig: Draft, pairs: Sequence[tuple[str, float]], name: str, bar: bool) -> None:
     if not pairs:
         return
     marker: dict[str, object] = {"symbol": "square-open", "size": 10, "color": NEUTRAL, "line": {"width": 2}}
     if bar:
         marker = {"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": INK}}
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=[value for _, value in pairs],
             y=[label for label, _ in pairs],
             mode="markers",
@@ -126,13 +126,13 @@ def two_runs(table: pd.DataFrame, names: tuple[str, str]) -> go.Figure:
     table: policy, and for each run a and b value_a, low_a, high_a, ess_a, support_a, true_a.
     """
     policies = list(table["policy"])
-    fig = go.Figure()
+    fig = Draft()
     for run, name, color, offset in zip("ab", names, RUN_COLORS, (-0.15, 0.15), strict=True):
         value, low, high = (table[f"{part}_{run}"].to_numpy(dtype=float) for part in ("value", "low", "high"))
         hollow = [support in HOLLOW for support in table[f"support_{run}"]]
         place = np.arange(len(policies)) + offset
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=value,
                 y=place,
                 mode="markers",
@@ -147,12 +147,12 @@ def two_runs(table: pd.DataFrame, names: tuple[str, str]) -> go.Figure:
         true = table[f"true_{run}"].to_numpy(dtype=float)
         if np.isfinite(true).any():
             bar = {"symbol": "line-ns", "size": 14, "line": {"width": 3, "color": color}}
-            fig.add_trace(go.Scatter(x=true, y=place, mode="markers", name="true value", marker=bar, showlegend=False))
+            fig.add_trace(scatter(x=true, y=place, mode="markers", name="true value", marker=bar, showlegend=False))
     apply_theme(fig, x="value (expected discounted return)", height=44 * len(policies) + 110, legend=True)
     ticks = [policy_style(policy).name for policy in policies]
     fig.update_yaxes(tickvals=list(range(len(policies))), ticktext=ticks, range=[len(policies) - 0.5, -0.5])
     fig.update_layout(margin={"l": 8, "r": 16, "t": 44, "b": 48})
-    return fig
+    return fig.figure()
 
 
 def sweep_map(
@@ -174,8 +174,9 @@ def sweep_map(
     for place in np.ndindex(values.shape):
         shown = fmt(float(values[place]), 3 if np.nanmax(np.abs(values), initial=0) < 1 else 2)
         text[place] = "" if not np.isfinite(values[place]) else f"({shown})" if hollow[place] else shown
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             z=values,
             x=list(columns),
             y=list(rows),
@@ -194,7 +195,7 @@ def sweep_map(
     fig.update_xaxes(type="category", showgrid=False)
     fig.update_yaxes(type="category", showgrid=False)
     fig.update_layout(margin={"l": 8, "r": 8, "t": 16, "b": 52})
-    return fig
+    return fig.figure()
 
 
 def coverage_by_band(table: pd.DataFrame, goal: float) -> go.Figure:
@@ -204,14 +205,14 @@ def coverage_by_band(table: pd.DataFrame, goal: float) -> go.Figure:
     """
     bands = list(dict.fromkeys(table["band"]))
     estimators = list(dict.fromkeys(table["estimator"]))
-    fig = go.Figure()
+    fig = Draft()
     for i, estimator in enumerate(estimators):
         rows = table[table["estimator"] == estimator]
         offset = 0.5 * (i / max(len(estimators) - 1, 1) - 0.5)
         value, low, high = (100 * rows[c].to_numpy(float) for c in ("coverage", "coverage_low", "coverage_high"))
         color = phenotype_color(i)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=[bands.index(band) + offset for band in rows["band"]],
                 y=value,
                 mode="markers",
@@ -226,7 +227,7 @@ def coverage_by_band(table: pd.DataFrame, goal: float) -> go.Figure:
     apply_theme(fig, x="effective sample size of PHWIS (patients)", y="intervals that hold the truth (%)", height=380)
     fig.update_xaxes(tickvals=list(range(len(bands))), ticktext=bands, showgrid=False)
     fig.update_yaxes(range=[-3, 105])
-    return fig
+    return fig.figure()
 
 
 def around_best(table: pd.DataFrame) -> go.Figure:
@@ -237,7 +238,7 @@ def around_best(table: pd.DataFrame) -> go.Figure:
     """
     settings = list(dict.fromkeys(table["setting"]))
     widths = [int((table["setting"] == name).sum()) + 1 for name in settings]
-    fig = make_subplots(
+    fig = Draft(
         rows=1,
         cols=len(settings),
         shared_yaxes=True,
@@ -250,7 +251,7 @@ def around_best(table: pd.DataFrame) -> go.Figure:
         best = (rows["se"] == 0).to_numpy()
         error = 1.96 * rows["se"].to_numpy(dtype=float)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=rows["level"],
                 y=rows["difference"],
                 mode="markers",
@@ -266,4 +267,4 @@ def around_best(table: pd.DataFrame) -> go.Figure:
     apply_theme(fig, height=330, legend=False)
     fig.update_yaxes(title_text="true value minus the best's", row=1, col=1)
     fig.update_layout(margin={"l": 56, "r": 12, "t": 34, "b": 32})
-    return fig
+    return fig.figure()

@@ -6,8 +6,8 @@ from textwrap import wrap
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, Props, scatter
 from core.figures.theme import NEUTRAL, apply_theme, fmt_percent, policy_style
 
 GIVEN = "given"
@@ -29,7 +29,7 @@ def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
     columns = max(1, min(across, len(rules)))
     rows = -(-len(rules) // columns)
     titles = ["<br>".join(wrap(str(text), 60)) for _, text in rules]
-    fig = make_subplots(
+    fig = Draft(
         rows=rows,
         cols=columns,
         subplot_titles=titles,
@@ -52,16 +52,16 @@ def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
     names = [hazard_name(policy) for policy in policies]
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     fig.update_layout(margin={"l": 8, "r": 12, "t": 48, "b": 48})
-    return fig
+    return fig.figure()
 
 
-def _dot(row: pd.Series, policy: str) -> go.Scatter:
+def _dot(row: pd.Series, policy: str) -> Props:
     name = hazard_name(policy)
     color, symbol = ("#5F6875", "line-ns") if policy == GIVEN else (policy_style(policy).color, "circle")
     rate, low, high = (100 * float(row[part]) for part in ("rate", "low", "high"))
     basis = f"{int(row['steps']):,} steps of {int(row['patients']):,} patients"
     interval = f"[{fmt_percent(row['low'])}, {fmt_percent(row['high'])}]" if pd.notna(row["low"]) else "no interval"
-    return go.Scatter(
+    return scatter(
         x=[rate],
         y=[name],
         mode="markers",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
+
+from core.figures.draft import Draft
 
 LEADER = 20  # pixels between the end of a line and its label
 
@@ -31,7 +32,7 @@ def spread_out(values: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
 
 
 def end_labels(
-    fig: go.Figure,
+    fig: Draft,
     x: float,
     labels: Sequence[tuple[str, float, str]],
     gap: float,

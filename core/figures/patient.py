@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, Props, bar, heatmap, scatter
 from core.figures.theme import (
     ESTIMATOR_COLORS,
     GROUND,
@@ -63,30 +63,27 @@ def timeline(
     """
     rows = len(measurements) + 1
     titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(drug.capitalize() + " given", unit)]
-    fig = make_subplots(
-        rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows)
-    )
+    fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows))
     for row, measurement in enumerate(measurements, start=1):
         _add_measurement(fig, hours, measurement, row)
     _add_doses(fig, hours, actions, action_labels, rows, step_hours)
     shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
-    # One list, set once: adding shapes one by one takes plotly longer than all the rest of the figure.
-    fig.update_layout(shapes=shapes + _moments(hours, step, step_hours, rows))
+    fig.shapes += shapes + _moments(hours, step, step_hours, rows)
     apply_theme(fig, height=rows * height_each + 70, legend=False)
     fig.update_annotations(font_size=12.5, x=0.0, xanchor="left")
     first, last = window or (float(hours[0]), float(hours[-1]))
     fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
     fig.update_xaxes(title_text="hours from onset", row=rows, col=1)
     fig.update_layout(margin={"l": 56, "r": 14, "t": 30, "b": 44}, hovermode="x unified")
-    return fig
+    return fig.figure()
 
 
-def _add_measurement(fig: go.Figure, hours: np.ndarray, m: Measurement, row: int) -> None:
+def _add_measurement(fig: Draft, hours: np.ndarray, m: Measurement, row: int) -> None:
     values = np.asarray(m.values, dtype=float)
     view = _view(values, m.reference)
     imputed = np.asarray(m.imputed, dtype=bool)
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=hours,
             y=values,
             mode="lines+markers",
@@ -106,11 +103,11 @@ def _add_measurement(fig: go.Figure, hours: np.ndarray, m: Measurement, row: int
     fig.update_yaxes(range=list(view), nticks=4, row=row, col=1)
 
 
-def _bands(m: Measurement, row: int) -> list[dict[str, object]]:
+def _bands(m: Measurement, row: int) -> list[Props]:
     """Shapes of the healthy range and of the target, as far as they lie inside the view of the panel in this row."""
     low, high = _view(np.asarray(m.values, dtype=float), m.reference)
     axis = {"xref": "x domain", "yref": f"y{row}" if row > 1 else "y", "layer": "below", "x0": 0, "x1": 1}
-    shapes: list[dict[str, object]] = []
+    shapes: list[Props] = []
     for bounds, look in (
         (m.reference, {"fillcolor": REFERENCE_BAND}),
         (m.target, {"fillcolor": TARGET, "x0": 0.985}),  # a bar at the edge: two fills on each other would mix
@@ -125,10 +122,10 @@ def _bands(m: Measurement, row: int) -> list[dict[str, object]]:
     return shapes + [{**axis, "type": "line", "y0": bound, "y1": bound, "line": line} for bound in inside]
 
 
-def _moments(hours: np.ndarray, step: int | None, step_hours: float, rows: int) -> list[dict[str, object]]:
+def _moments(hours: np.ndarray, step: int | None, step_hours: float, rows: int) -> list[Props]:
     """Shapes of every panel, which leave the titles between them free: onset dotted, the chosen step a purple band."""
     dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
-    marks: list[dict[str, object]] = [{"type": "line", "x0": 0, "x1": 0, "line": dots}]
+    marks: list[Props] = [{"type": "line", "x0": 0, "x1": 0, "line": dots}]
     if step is not None:
         half, fill = 0.12 * step_hours, with_alpha("#7B3FA0", 0.28)
         ends = {"x0": float(hours[step]) - half, "x1": float(hours[step]) + half}
@@ -148,11 +145,11 @@ def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[fl
 
 
 def _add_doses(
-    fig: go.Figure, hours: np.ndarray, actions: np.ndarray, labels: Sequence[str], row: int, step_hours: float
+    fig: Draft, hours: np.ndarray, actions: np.ndarray, labels: Sequence[str], row: int, step_hours: float
 ) -> None:
     colors = action_colors(len(labels))
     fig.add_trace(
-        go.Bar(
+        bar(
             x=hours,
             y=np.where(actions > 0, actions, 0.06),
             width=0.8 * step_hours,
@@ -183,10 +180,10 @@ def weight_course(
     window: tuple[float, float] | None = None,
 ) -> go.Figure:
     """Phenotype weights along the stay, stacked to 100 %: weights (t, K); `step` is marked."""
-    fig = go.Figure()
+    fig = Draft()
     for k in range(weights.shape[1]):
         fig.add_trace(
-            go.Bar(
+            bar(
                 x=hours,
                 y=100 * weights[:, k],
                 width=0.9 * step_hours,
@@ -208,7 +205,7 @@ def weight_course(
     fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
     fig.update_layout(barmode="stack", margin={"l": 52, "r": 8, "t": 10, "b": 44})
     fig.update_yaxes(range=[0, 100], dtick=25)
-    return fig
+    return fig.figure()
 
 
 def probability_table(
@@ -216,8 +213,9 @@ def probability_table(
 ) -> go.Figure:
     """Probability of each dose under each policy at one step: probs (policies, A); the dose given is framed."""
     rows, actions = probs.shape
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             x=np.arange(actions),
             y=np.arange(rows),
             z=100 * probs,
@@ -247,12 +245,12 @@ def probability_table(
     )
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=list(policies), showgrid=False, range=[rows - 0.5, -0.5])
     fig.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 40})
-    return fig
+    return fig.figure()
 
 
 def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
     """Expected return of each dose at one step: estimates table estimate, action, value, low, high (NaN: none)."""
-    fig = go.Figure()
+    fig = Draft()
     looks = {"FQI": (ESTIMATOR_COLORS["fqi"], "square"), "FQE": (ESTIMATOR_COLORS["fqe"], "circle")}
     looks["agents"] = (policy_style("fused").color, policy_style("fused").symbol)
     names = list(dict.fromkeys(estimates["estimate"]))
@@ -262,7 +260,7 @@ def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Fig
         color, symbol = next((look for key, look in looks.items() if key in name), (NEUTRAL, "x"))
         value, low, high = (part[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=value,
                 y=part["action"].to_numpy() + float(offset),
                 mode="markers",
@@ -279,4 +277,4 @@ def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Fig
     fig.update_layout(
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"}, margin={"l": 8, "r": 10, "t": 36, "b": 44}
     )
-    return fig
+    return fig.figure()

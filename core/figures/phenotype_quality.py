@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
 from core.figures.theme import ACCENT, NEUTRAL, apply_theme, fmt
 
@@ -30,17 +30,13 @@ def cluster_indices(
     k = indices["n_clusters"].to_numpy()
     here = np.flatnonzero(k == current)
     titles = [_index_title(indices, name, here) for name in shown]
-    fig = make_subplots(rows=len(shown) or 1, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.065)
+    fig = Draft(rows=len(shown) or 1, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.065)
     for row, name in enumerate(shown, start=1):
         y = indices[name].to_numpy(dtype=float)
         line = {"color": NEUTRAL, "width": 1.5}
-        fig.add_trace(
-            go.Scatter(x=k, y=y, mode="lines+markers", name=name, line=line, marker={"size": 5}), row=row, col=1
-        )
+        fig.add_trace(scatter(x=k, y=y, mode="lines+markers", name=name, line=line, marker={"size": 5}), row=row, col=1)
         mark = {"size": 11, "color": ACCENT}
-        fig.add_trace(
-            go.Scatter(x=k[here], y=y[here], mode="markers", marker=mark, name=f"{name} at K"), row=row, col=1
-        )
+        fig.add_trace(scatter(x=k[here], y=y[here], mode="markers", marker=mark, name=f"{name} at K"), row=row, col=1)
         span = float(np.nanmax(y) - np.nanmin(y)) or max(abs(float(np.nanmax(y))), 1.0) * 0.1
         fig.update_yaxes(range=[np.nanmin(y) - 0.3 * span, np.nanmax(y) + 0.3 * span], nticks=3, row=row, col=1)
     apply_theme(fig, height=height, legend=False)
@@ -48,7 +44,7 @@ def cluster_indices(
     fig.update_xaxes(dtick=1)
     fig.update_xaxes(title_text="K (number of phenotypes)", row=len(shown) or 1, col=1)
     fig.update_layout(margin={"l": 48, "r": 20, "t": 26, "b": 44})
-    return fig
+    return fig.figure()
 
 
 def _index_title(indices: pd.DataFrame, name: str, here: np.ndarray) -> str:
@@ -62,10 +58,10 @@ def _index_title(indices: pd.DataFrame, name: str, here: np.ndarray) -> str:
 
 def early_agreement(hours: np.ndarray, agreement: np.ndarray, ari: np.ndarray) -> go.Figure:
     """How soon the steps so far give the phenotype of the whole stay: share that agrees, and ARI, by hour."""
-    fig = go.Figure()
+    fig = Draft()
     for name, y, color, dash in (("same phenotype", agreement, ACCENT, "solid"), ("ARI", ari, NEUTRAL, "dash")):
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=hours,
                 y=y,
                 mode="lines+markers",
@@ -82,4 +78,4 @@ def early_agreement(hours: np.ndarray, agreement: np.ndarray, ari: np.ndarray) -
     apply_theme(fig, x="hours from onset", y="agreement with the whole stay", height=320, legend=False)
     fig.update_yaxes(range=[-0.05, 1.08])
     fig.update_layout(margin={"l": 56, "r": 120, "t": 12, "b": 48})
-    return fig
+    return fig.figure()

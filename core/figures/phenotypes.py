@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, Props, bar, scatter, scattergl
 from core.figures.labels import end_labels
 from core.figures.theme import (
     GRID,
@@ -54,7 +54,7 @@ def phenotype_map(
     points (n, 2); labels (n,); patients (n,) positions, which travel as customdata; keys: readable patient keys.
     The axes are fitted to all points, so a new K recolors and nothing moves. `selected` positions stay bright.
     """
-    fig = go.Figure()
+    fig = Draft()
     points = np.asarray(points, dtype=np.float32)
     _add_patients(fig, points, labels, patients, keys, n_clusters, selected)
     for k in range(n_clusters):
@@ -70,7 +70,8 @@ def phenotype_map(
         }
         for number, (axis, values) in enumerate(zip("xy", points.T, strict=True), start=1)
     }
-    return fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26}, **axes)
+    fig.update_layout(dragmode="lasso", uirevision=method, margin={"l": 24, "r": 4, "t": 4, "b": 26}, **axes)
+    return fig.figure()
 
 
 def gate_plot(
@@ -89,20 +90,18 @@ def gate_plot(
 
     points (n, 2) physical units; x, y axis labels with unit; the rest as in `phenotype_map`.
     """
-    fig = go.Figure()
+    fig = Draft()
     points = np.asarray(points, dtype=np.float32)
     _add_patients(fig, points, labels, patients, keys, n_clusters, selected)
     apply_theme(fig, x=x, y=y, height=height)
-    return fig.update_layout(
-        dragmode="select",
-        uirevision=f"{x}|{y}",
-        xaxis_range=_padded(points[:, 0]),
-        yaxis_range=_padded(points[:, 1]),
-    )
+    fig.update_layout(dragmode="select", uirevision=f"{x}|{y}")
+    fig.update_xaxes(range=_padded(points[:, 0]))
+    fig.update_yaxes(range=_padded(points[:, 1]))
+    return fig.figure()
 
 
 def _add_patients(
-    fig: go.Figure,
+    fig: Draft,
     points: np.ndarray,
     labels: np.ndarray,
     patients: np.ndarray,
@@ -118,7 +117,7 @@ def _add_patients(
         if not len(own):
             continue
         fig.add_trace(
-            go.Scattergl(
+            scattergl(
                 x=points[own, 0],
                 y=points[own, 1],
                 customdata=patients[own].astype(np.int32),
@@ -141,7 +140,7 @@ def _padded(values: np.ndarray) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _number_group(fig: go.Figure, points: np.ndarray, k: int) -> None:
+def _number_group(fig: Draft, points: np.ndarray, k: int) -> None:
     """The phenotype's number at the median of its points."""
     x, y = np.median(points, axis=0)
     fig.add_annotation(
@@ -164,7 +163,7 @@ def outcome_bars(
 
     table: group, n, survival, survival_low, survival_high, mortality, mortality_low, mortality_high.
     """
-    fig = make_subplots(rows=1, cols=2, shared_yaxes=True, subplot_titles=(survived, died), horizontal_spacing=0.08)
+    fig = Draft(rows=1, cols=2, shared_yaxes=True, subplot_titles=(survived, died), horizontal_spacing=0.08)
     fig.update_annotations(font_size=13)
     names = [f"{phenotype_name(int(k))}<br>n = {n:,}" for k, n in zip(table["group"], table["n"], strict=True)]
     colors = [phenotype_color(int(k)) for k in table["group"]]
@@ -172,7 +171,7 @@ def outcome_bars(
         value = 100 * table[what].to_numpy()
         low, high = 100 * table[f"{what}_low"].to_numpy(), 100 * table[f"{what}_high"].to_numpy()
         fig.add_trace(
-            go.Bar(
+            bar(
                 x=value,
                 y=names,
                 orientation="h",
@@ -194,7 +193,7 @@ def outcome_bars(
     fig.update_xaxes(title_text="patients (%)", range=[0, 118], tickvals=[0, 25, 50, 75, 100])
     fig.update_yaxes(autorange="reversed")
     fig.update_layout(margin={"l": 92, "r": 8, "t": 30, "b": 44})
-    return fig
+    return fig.figure()
 
 
 def course_panels(
@@ -204,7 +203,7 @@ def course_panels(
     columns = max(1, min(columns, len(features)))
     rows = -(-len(features) // columns)
     titles = [axis_label(f.name, f.unit) for f in features]
-    fig = make_subplots(rows=rows, cols=columns, subplot_titles=titles, horizontal_spacing=0.07, vertical_spacing=0.16)
+    fig = Draft(rows=rows, cols=columns, subplot_titles=titles, horizontal_spacing=0.07, vertical_spacing=0.16)
     for i, feature in enumerate(features):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for k in range(len(feature.mean)):
@@ -214,16 +213,16 @@ def course_panels(
     fig.update_annotations(font_size=13)
     fig.update_xaxes(title_text="hours from onset", dtick=12)
     fig.update_layout(margin={"l": 44, "r": 28, "t": 34, "b": 44})
-    return fig
+    return fig.figure()
 
 
-def _add_course(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, k: int, place: dict[str, int]) -> None:
+def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, place: dict[str, int]) -> None:
     real = np.flatnonzero(np.isfinite(feature.mean[k]))
     if not len(real):
         return
     x, color = hours[real], phenotype_color(k)
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([feature.high[k, real], feature.low[k, real][::-1]]),
             fill="toself",
@@ -235,7 +234,7 @@ def _add_course(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, k: int
         **place,
     )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=feature.mean[k, real],
             mode="lines+markers",
@@ -248,7 +247,7 @@ def _add_course(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, k: int
     )
 
 
-def _number_courses(fig: go.Figure, hours: np.ndarray, feature: CourseSeries, place: dict[str, int]) -> None:
+def _number_courses(fig: Draft, hours: np.ndarray, feature: CourseSeries, place: dict[str, int]) -> None:
     """The phenotype's number at the end of each line."""
     if not np.isfinite(feature.mean).any():
         return
@@ -285,12 +284,12 @@ def severity_histograms(
     """
     n = len(shares)
     numbers = range(n) if phenotypes is None else phenotypes
-    fig = make_subplots(rows=n, cols=1, shared_xaxes=True, vertical_spacing=min(0.05, 0.4 / max(n, 1)))
+    fig = Draft(rows=n, cols=1, shared_xaxes=True, vertical_spacing=min(0.05, 0.4 / max(n, 1)))
     middle, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     top = 100 * float(shares.max()) * 1.45 if n else 1.0
     spots = ((edges[0] + low) / 2, (low + high) / 2, (high + edges[-1]) / 2)
     for row, k in enumerate(numbers):
-        bar = go.Bar(
+        bars = bar(
             x=middle,
             y=100 * shares[row],
             width=width,
@@ -299,7 +298,7 @@ def severity_histograms(
             hovertemplate="%{x:.3g}: %{y:.1f} % of steps<extra></extra>",
         )
         place = {"row": row + 1, "col": 1}
-        fig.add_trace(bar, **place)
+        fig.add_trace(bars, **place)
         for spot, share in zip(spots, bands[row], strict=True):
             text = f"{100 * share:.0f} %"
             fig.add_annotation(x=spot, y=top, yanchor="top", text=text, showarrow=False, font_size=12, **place)
@@ -307,13 +306,13 @@ def severity_histograms(
         for bound in (low, high):
             fig.add_vline(x=bound, line={"color": NEUTRAL, "width": 1, "dash": "dash"}, **place)
     apply_theme(fig, height=max(n * height_each, 160) + 70, legend=False)
-    head = {"y": 1.0, "xref": "x", "yref": "paper", "yanchor": "bottom", "showarrow": False, "font_size": 12}
+    head: Props = {"y": 1.0, "xref": "x", "yref": "paper", "yanchor": "bottom", "showarrow": False, "font_size": 12}
     for spot, text in zip(spots, (f"below {low:g}", f"{low:g} to {high:g}", f"above {high:g}"), strict=True):
         fig.add_annotation(x=spot, text=f"<b>{text}</b>", **head)
     fig.update_xaxes(range=[edges[0], edges[-1]])
     fig.update_xaxes(title_text=axis_label(name, unit), row=n or 1, col=1)
     fig.update_layout(bargap=0, margin={"l": 64, "r": 12, "t": 30, "b": 44})
-    return fig
+    return fig.figure()
 
 
 def effect_bars(
@@ -333,8 +332,9 @@ def effect_bars(
     if low is not None and high is not None:
         reach = np.maximum(np.abs(low[order]), np.abs(high[order]))
         error = {"array": high[order] - value, "arrayminus": value - low[order], "thickness": 1.2, "color": "#3b4252"}
-    fig = go.Figure(
-        go.Bar(
+    fig = Draft()
+    fig.add_trace(
+        bar(
             x=value,
             y=label,
             orientation="h",
@@ -351,4 +351,4 @@ def effect_bars(
     fig.update_xaxes(range=[-limit, limit], zeroline=True, zerolinecolor=GRID, zerolinewidth=2)
     fig.update_yaxes(autorange="reversed", showgrid=False)
     fig.update_layout(margin={"l": 8, "r": 12, "t": 12, "b": 44})
-    return fig
+    return fig.figure()

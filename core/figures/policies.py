@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import plotly.graph_objects as go
 
+from core.figures.draft import Draft, bar, heatmap, scatter
 from core.figures.labels import end_labels
 from core.figures.theme import (
     DIVERGING,
@@ -24,12 +25,12 @@ def action_share_bars(
     names: Sequence[str], shares: np.ndarray, action_labels: Sequence[str], *, dose_unit: str, title: str = ""
 ) -> go.Figure:
     """Share of steps with each dose, one bar a policy: shares (policies, A), rows sum to 1."""
-    fig = go.Figure()
+    fig = Draft()
     colors = action_colors(len(action_labels))
     for a, label in enumerate(action_labels):
         dark = a > len(action_labels) / 2
         fig.add_trace(
-            go.Bar(
+            bar(
                 x=100 * shares[:, a],
                 y=list(names),
                 orientation="h",
@@ -53,7 +54,7 @@ def action_share_bars(
     )
     fig.update_xaxes(range=[0, 100])
     fig.update_yaxes(autorange="reversed", showgrid=False)
-    return fig
+    return fig.figure()
 
 
 def dose_difference_map(
@@ -76,8 +77,9 @@ def dose_difference_map(
     reach = float(np.nanmax(np.abs(shown))) if np.isfinite(shown).any() else 1.0
     text = np.where(short, "", np.char.mod("%+.1f", np.nan_to_num(shown)))
     rows, actions = difference.shape
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             x=np.arange(actions),
             y=np.arange(rows),
             z=shown,
@@ -110,7 +112,7 @@ def dose_difference_map(
     )
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=list(row_labels), showgrid=False, range=[rows - 0.5, -0.5])
     fig.update_layout(margin={"l": 8, "r": 8, "t": 12, "b": 52})
-    return fig
+    return fig.figure()
 
 
 def bin_names(cuts: np.ndarray, low: float, whole: bool) -> list[str]:
@@ -140,12 +142,12 @@ def fused_share_area(
     x: np.ndarray, shares: np.ndarray, action_labels: Sequence[str], ticks: Mapping[float, str], current: float
 ) -> go.Figure:
     """Dose shares of the fused policy along lambda: shares (L, A), x (L,) positions on the lambda axis."""
-    fig = go.Figure()
+    fig = Draft()
     colors = action_colors(len(action_labels))
     floor, ends = np.zeros(len(x)), []
     for a, label in enumerate(action_labels):
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=x,
                 y=100 * shares[:, a],
                 mode="lines",
@@ -164,4 +166,4 @@ def fused_share_area(
     fig.update_xaxes(tickvals=list(ticks), ticktext=list(ticks.values()), range=[0, 1])
     fig.update_yaxes(range=[0, 100])
     fig.update_layout(margin={"l": 56, "r": 120, "t": 12, "b": 48})
-    return fig
+    return fig.figure()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.figures.draft import Draft, Props, scatter
 from core.figures.labels import end_labels
 from core.figures.theme import (
     ACCENT,
@@ -54,7 +55,7 @@ def policy_forest(
     policies = list(dict.fromkeys(table["policy"]))
     estimators = list(dict.fromkeys(table["estimator"]))
     offsets = np.linspace(-0.17, 0.17, len(estimators)) if len(estimators) > 1 else [0.0]
-    fig = go.Figure()
+    fig = Draft()
     for estimator, offset in zip(estimators, offsets, strict=True):
         part = table[table["estimator"] == estimator]
         for support, rows in part.groupby("support", sort=False):
@@ -66,7 +67,7 @@ def policy_forest(
     if truth and table["true_value"].notna().any():
         known = table.drop_duplicates("policy").dropna(subset=["true_value"])
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=known["true_value"],
                 y=[policies.index(p) for p in known["policy"]],
                 mode="markers",
@@ -77,7 +78,7 @@ def policy_forest(
         )
     if published is not None and len(published):
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=published["value"],
                 y=[policies.index(p) for p in published["policy"]],
                 mode="markers",
@@ -94,22 +95,20 @@ def policy_forest(
     fig.update_layout(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin={"l": 8, "r": 16, "t": 40, "b": 44}
     )
-    return fig
+    return fig.figure()
 
 
-def _legend_entry(name: str, symbol: str, color: str) -> go.Scatter:
+def _legend_entry(name: str, symbol: str, color: str) -> Props:
     """An entry of the legend without points."""
-    return go.Scatter(
-        x=[None], y=[None], mode="markers", name=name, marker={"symbol": symbol, "size": 10, "color": color}
-    )
+    return scatter(x=[None], y=[None], mode="markers", name=name, marker={"symbol": symbol, "size": 10, "color": color})
 
 
-def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offset: float, support: str) -> go.Scatter:
+def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offset: float, support: str) -> Props:
     color = support_color(estimator, support)
     value, low, high = (rows[c].to_numpy(dtype=float) for c in ("value", "low", "high"))
     note = f", {support}" if support in HOLLOW else ""
     basis = f"<br>ESS %{{customdata[2]:.1f}} of %{{customdata[3]:,.0f}}{note}" if support else "<br>no interval, no ESS"
-    return go.Scatter(
+    return scatter(
         x=value,
         y=[policies.index(p) + offset for p in rows["policy"]],
         mode="markers",
@@ -131,11 +130,11 @@ def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offse
 
 def support_curves(floors: np.ndarray, shares: Mapping[str, np.ndarray], marked: float) -> go.Figure:
     """Share of each policy's recommendations that clinicians give with probability below a floor, by floor (0..1)."""
-    fig, ends = go.Figure(), []
+    fig, ends = Draft(), []
     for policy, share in shares.items():
         style = policy_style(policy)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=100 * floors,
                 y=100 * share,
                 mode="lines",
@@ -166,7 +165,7 @@ def support_curves(floors: np.ndarray, shares: Mapping[str, np.ndarray], marked:
     fig.update_xaxes(range=[0, 100 * float(floors[-1])])
     fig.update_yaxes(range=[-4, 106])
     fig.update_layout(margin={"l": 56, "r": 124, "t": 28, "b": 48})
-    return fig
+    return fig.figure()
 
 
 def calibration_plot(table: pd.DataFrame) -> go.Figure:
@@ -174,8 +173,9 @@ def calibration_plot(table: pd.DataFrame) -> go.Figure:
 
     table: predicted, observed, low, high (0..1) and n, one row a bin.
     """
-    fig = go.Figure(
-        go.Scatter(
+    fig = Draft()
+    fig.add_trace(
+        scatter(
             x=[0, 100],
             y=[0, 100],
             mode="lines",
@@ -188,7 +188,7 @@ def calibration_plot(table: pd.DataFrame) -> go.Figure:
     low, high = 100 * table["low"].to_numpy(dtype=float), 100 * table["high"].to_numpy(dtype=float)
     n = table["n"].to_numpy(dtype=float)
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=100 * table["predicted"],
             y=observed,
             mode="markers",
@@ -203,4 +203,4 @@ def calibration_plot(table: pd.DataFrame) -> go.Figure:
     apply_theme(fig, x="predicted probability of a dose (%)", y="how often it was given (%)", height=340, legend=False)
     fig.update_xaxes(range=[-3, 103])
     fig.update_yaxes(range=[-3, 103])
-    return fig
+    return fig.figure()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, Props, bar, scatter
 from core.figures.labels import end_labels
 from core.figures.theme import ACCENT, GRID, INK_ON_FILL, NEUTRAL, apply_theme, axis_label, fmt_count, with_alpha
 
@@ -60,12 +60,12 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
     of the follow-up.
     """
     names = list(dict.fromkeys(table["decision"]))
-    fig = go.Figure()
+    fig = Draft()
     for row, name in enumerate(names):
         part, look = table[table["decision"] == name], decision_look(name)
         share = np.sqrt(part["treated"].to_numpy(dtype=float) / max(float(table["treated"].max()), 1.0))
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["day"],
                 y=[row] * len(part),
                 mode="lines+markers+text",
@@ -98,14 +98,14 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
         showgrid=False,
     )
     fig.update_layout(margin={"l": 8, "r": 12, "t": 10, "b": 44})
-    return fig
+    return fig.figure()
 
 
 def state_bars(table: pd.DataFrame) -> go.Figure:
     """Where all patients are at each stage: stacked bars. table: stage (name), state (see STATES), patients."""
     stages = list(dict.fromkeys(table["stage"]))
     total = table.groupby("stage")["patients"].sum().reindex(stages).to_numpy(dtype=float)
-    fig = go.Figure()
+    fig = Draft()
     for state, look in STATES.items():
         part = table[table["state"] == state].set_index("stage")["patients"].reindex(stages).fillna(0)
         if not part.any():
@@ -113,7 +113,7 @@ def state_bars(table: pd.DataFrame) -> go.Figure:
         share = 100 * part.to_numpy(dtype=float) / np.maximum(total, 1)
         light = look.color in ("#E4E7EB", "#B8BDC6", "#E69F00", "#CC79A7")
         fig.add_trace(
-            go.Bar(
+            bar(
                 x=stages,
                 y=share,
                 name=look.name,
@@ -130,7 +130,7 @@ def state_bars(table: pd.DataFrame) -> go.Figure:
     apply_theme(fig, y="share of all patients (%)", height=350, legend=True)
     fig.update_layout(barmode="stack", bargap=0.28, legend_traceorder="normal", margin={"t": 62, "b": 32, "r": 8})
     fig.update_yaxes(range=[0, 100])
-    return fig
+    return fig.figure()
 
 
 def age_histogram(
@@ -140,8 +140,9 @@ def age_histogram(
     edges = np.asarray(edges, dtype=float)
     left, right = edges[:-1], edges[1:]
     border = -np.inf if adult is None else adult
-    fig = go.Figure(
-        go.Bar(
+    fig = Draft()
+    fig.add_trace(
+        bar(
             x=(left + right) / 2,
             y=counts,
             width=right - left,
@@ -154,13 +155,20 @@ def age_histogram(
             "<extra></extra>",
         )
     )
-    if left[0] < border < right[-1]:
+    if adult is not None and left[0] < border < right[-1]:
         fig.add_vline(x=adult, line={"color": NEUTRAL, "dash": "dash", "width": 1})
-        note = {"yref": "paper", "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": NEUTRAL}}
-        fig.add_annotation(x=adult, y=1.0, text=f"children ◂  ▸ {adult:g} and over", **note)
+        fig.add_annotation(
+            x=adult,
+            y=1.0,
+            yref="paper",
+            yanchor="bottom",
+            text=f"children ◂  ▸ {adult:g} and over",
+            showarrow=False,
+            font={"size": 12, "color": NEUTRAL},
+        )
     apply_theme(fig, x=axis_label(label, unit), y="patients", height=330, legend=False)
     fig.update_layout(bargap=0, margin={"t": 26, "r": 8})
-    return fig
+    return fig.figure()
 
 
 def combination_tail(table: pd.DataFrame) -> go.Figure:
@@ -168,13 +176,13 @@ def combination_tail(table: pd.DataFrame) -> go.Figure:
 
     table: decision, rank (1 = most used), uses.
     """
-    fig, ends = go.Figure(), []
+    fig, ends = Draft(), []
     for name, part in table.groupby("decision", sort=False):
         look = decision_look(str(name))
         part = part.sort_values("rank")
         texts = [str(text) for text in part["combination"]]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=part["rank"],
                 y=part["uses"],
                 mode="lines+markers",
@@ -191,10 +199,10 @@ def combination_tail(table: pd.DataFrame) -> go.Figure:
     fig.update_xaxes(type="log", range=[-0.05, np.log10(top) + 0.08], **_decades(top))
     fig.update_yaxes(type="log", range=[-0.12, np.log10(most) + 0.15], **_decades(most))
     fig.update_layout(margin={"t": 62, "r": 8})
-    return fig
+    return fig.figure()
 
 
-def _decades(top: float) -> dict[str, list[float] | list[str]]:
+def _decades(top: float) -> Props:
     """Ticks at 1, 3, 10, 30 ... up to `top`."""
     values = [float(m * 10**k) for k in range(7) for m in (1, 3) if m * 10**k <= max(top, 1)]
     return {"tickvals": values, "ticktext": [fmt_count(value) for value in values]}
@@ -207,7 +215,7 @@ def top_n_accuracy(table: pd.DataFrame, published: tuple[float, float] | None = 
     """
     names = list(dict.fromkeys(table["decision"]))
     titles = [decision_look(name).name for name in names]
-    fig = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.07)
+    fig = Draft(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.07)
     last, several = float(table["n"].max()), table.groupby("decision")["stage"].nunique().max() > 1
     if published is not None:
         _published_range(fig, published)
@@ -226,10 +234,10 @@ def top_n_accuracy(table: pd.DataFrame, published: tuple[float, float] | None = 
     fig.update_yaxes(range=[0, 102], ticksuffix=" %")
     fig.update_yaxes(title_text="expert's choice among them", row=1, col=1)
     fig.update_layout(margin={"t": 34, "r": 8})
-    return fig
+    return fig.figure()
 
 
-def _published_range(fig: go.Figure, published: tuple[float, float]) -> None:
+def _published_range(fig: Draft, published: tuple[float, float]) -> None:
     low, high = (100 * share for share in published)
     fig.add_hrect(y0=low, y1=high, fillcolor=GRID, opacity=0.5, line_width=0, layer="below")
     fig.add_annotation(
@@ -244,11 +252,11 @@ def _published_range(fig: go.Figure, published: tuple[float, float]) -> None:
     )
 
 
-def _accuracy_line(fig: go.Figure, rows: pd.DataFrame, name: str, color: str, symbol: str, col: int) -> None:
+def _accuracy_line(fig: Draft, rows: pd.DataFrame, name: str, color: str, symbol: str, col: int) -> None:
     x = rows["n"].to_numpy(dtype=float)
     value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("accuracy", "low", "high"))
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([high, low[::-1]]),
             fill="toself",
@@ -261,7 +269,7 @@ def _accuracy_line(fig: go.Figure, rows: pd.DataFrame, name: str, color: str, sy
         col=col,
     )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=value,
             mode="lines+markers",
@@ -279,7 +287,7 @@ def _accuracy_line(fig: go.Figure, rows: pd.DataFrame, name: str, color: str, sy
 
 def accuracy_by_stage(table: pd.DataFrame) -> go.Figure:
     """Top-N accuracy at each stage with its interval, one color an N; table: stage (name), n, accuracy, low, high."""
-    stages, fig = list(dict.fromkeys(table["stage"])), go.Figure()
+    stages, fig = list(dict.fromkeys(table["stage"])), Draft()
     sizes = sorted(table["n"].unique())
     offsets = np.linspace(-0.09, 0.09, len(sizes)) if len(sizes) > 1 else [0.0]
     for i, (n, offset) in enumerate(zip(sizes, offsets, strict=True)):
@@ -287,7 +295,7 @@ def accuracy_by_stage(table: pd.DataFrame) -> go.Figure:
         value, low, high = (100 * rows[c].to_numpy(dtype=float) for c in ("accuracy", "low", "high"))
         color = STAGE_COLORS[(1, 2, 3, 4, 0)[i % len(STAGE_COLORS)]]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=np.arange(len(stages)) + offset,
                 y=value,
                 mode="lines+markers",
@@ -304,7 +312,7 @@ def accuracy_by_stage(table: pd.DataFrame) -> go.Figure:
     fig.update_xaxes(tickvals=list(range(len(stages))), ticktext=stages, range=[-0.4, len(stages) - 0.6])
     fig.update_yaxes(range=[0, 102], ticksuffix=" %")
     fig.update_layout(margin={"r": 8})
-    return fig
+    return fig.figure()
 
 
 def calibration_panels(table: pd.DataFrame) -> go.Figure:
@@ -314,17 +322,18 @@ def calibration_panels(table: pd.DataFrame) -> go.Figure:
     """
     names = list(dict.fromkeys(table["decision"]))
     titles = [decision_look(name).name for name in names]
-    fig = make_subplots(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.035)
+    fig = Draft(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.035)
     for col, name in enumerate(names, start=1):
         part, look = table[table["decision"] == name], decision_look(name)
         predicted, observed, low, high = (
             100 * part[c].to_numpy(dtype=float) for c in ("predicted", "observed", "low", "high")
         )
         n = part["n"].to_numpy(dtype=float)
-        perfect = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": NEUTRAL, "dash": "dot"})
-        fig.add_trace(perfect.update(name="perfect", hoverinfo="skip"), row=1, col=col)
+        line = {"color": NEUTRAL, "dash": "dot"}
+        perfect = scatter(x=[0, 100], y=[0, 100], mode="lines", line=line, name="perfect", hoverinfo="skip")
+        fig.add_trace(perfect, row=1, col=col)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=predicted,
                 y=observed,
                 mode="lines+markers",
@@ -350,4 +359,4 @@ def calibration_panels(table: pd.DataFrame) -> go.Figure:
     fig.update_yaxes(range=[-0.05 * top, min(top, 104)])
     fig.update_yaxes(title_text="chosen by the expert (%)", row=1, col=1)
     fig.update_layout(margin={"t": 34, "r": 8})
-    return fig
+    return fig.figure()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, bar, scatter
 from core.figures.theme import (
     ACCENT,
     INK,
@@ -42,7 +42,7 @@ def later_courses(courses: Sequence[LaterCourse], *, step_hours: float) -> go.Fi
     """
     titles = [axis_label(course.name, course.unit) for course in courses]
     rows = len(courses)
-    fig = make_subplots(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.22 / rows)
+    fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.22 / rows)
     for row, course in enumerate(courses, start=1):
         _add_course(fig, course, row, step_hours)
     apply_theme(fig, height=rows * COURSE_HEIGHT + 92, legend=True)
@@ -61,16 +61,16 @@ def later_courses(courses: Sequence[LaterCourse], *, step_hours: float) -> go.Fi
         legend={"y": 1 + 26 / (rows * COURSE_HEIGHT)},
         hovermode="x unified",
     )
-    return fig
+    return fig.figure()
 
 
-def _add_course(fig: go.Figure, course: LaterCourse, row: int, step_hours: float) -> None:
+def _add_course(fig: Draft, course: LaterCourse, row: int, step_hours: float) -> None:
     first, others = row == 1, course.others
     known = others.dropna(subset=["median"])
     hours = known["hours"].to_numpy()
     place = {"row": row, "col": 1}
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=np.concatenate([hours, hours[::-1]]),
             y=np.concatenate([known["high"], known["low"][::-1]]),
             mode="lines",
@@ -84,7 +84,7 @@ def _add_course(fig: go.Figure, course: LaterCourse, row: int, step_hours: float
         **place,
     )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=hours,
             y=known["median"],
             mode="lines+markers",
@@ -98,7 +98,7 @@ def _add_course(fig: go.Figure, course: LaterCourse, row: int, step_hours: float
         **place,
     )
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=step_hours * np.arange(len(course.own)),
             y=course.own,
             mode="lines+markers",
@@ -125,7 +125,7 @@ def _span(known: pd.DataFrame, own: np.ndarray) -> tuple[float, float]:
 
 def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
     """What similar states got and how those patients did: table action, n, share, survival, low, high (0..1)."""
-    fig = make_subplots(
+    fig = Draft(
         rows=1,
         cols=2,
         shared_yaxes=True,
@@ -136,7 +136,7 @@ def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figu
     colors = action_colors(len(action_labels))
     share = 100 * table["share"].to_numpy(dtype=float)
     fig.add_trace(
-        go.Bar(
+        bar(
             x=share,
             y=y,
             orientation="h",
@@ -152,7 +152,7 @@ def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figu
     )
     survival, low, high = (100 * table[c].to_numpy(dtype=float) for c in ("survival", "low", "high"))
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=survival,
             y=y,
             mode="markers",
@@ -170,4 +170,4 @@ def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figu
     fig.update_yaxes(autorange="reversed", showgrid=False)
     fig.update_annotations(font_size=13)
     fig.update_layout(margin={"l": 8, "r": 8, "t": 28, "b": 44})
-    return fig
+    return fig.figure()

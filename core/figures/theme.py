@@ -17,6 +17,8 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.colors import sample_colorscale
 
+from core.figures.draft import Draft
+
 PHENOTYPE_COLORS = (
     "#0072B2",  # blue
     "#D55E00",  # vermilion
@@ -165,17 +167,17 @@ _register()
 
 
 def apply_theme(
-    fig: go.Figure,
+    fig: Draft,
     title: str = "",
     x: str | None = None,
     y: str | None = None,
     *,
     height: int | None = None,
     legend: bool | None = None,
-) -> go.Figure:
+) -> Draft:
     """Give a figure the common look, a title that says what it shows, and axis labels with units; returns it."""
     # The legend stands between title and plot, left-aligned, so that neither can run into the other.
-    named = sum(trace.name is not None and trace.showlegend is not False for trace in fig.data)
+    named = sum(trace.get("name") is not None and trace.get("showlegend") is not False for trace in fig.traces)
     top = 14 + (34 if title else 0) + (26 if named > 1 and legend is not False else 0)
     heading = {"text": title, "x": 0.0, "xref": "paper", "xanchor": "left", "font": {"size": 15}}
     layout: dict[str, Any] = {
@@ -186,7 +188,7 @@ def apply_theme(
     }
     layout |= {"height": height} if height is not None else {}
     layout |= {"showlegend": legend} if legend is not None else {}
-    fig.update_layout(layout)  # at once: every update of a figure costs milliseconds
+    fig.update_layout(**layout)
     if x is not None:
         fig.update_xaxes(title_text=x)
     if y is not None:
@@ -196,11 +198,11 @@ def apply_theme(
 
 def message_figure(text: str, *, height: int = 220) -> go.Figure:
     """An empty figure that says why it is empty and what to do."""
-    fig = go.Figure()
+    fig = Draft()
     fig.add_annotation(text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
     fig.update_xaxes(visible=False)
     fig.update_yaxes(visible=False)
-    return apply_theme(fig, height=height)
+    return apply_theme(fig, height=height).figure()
 
 
 def fmt(value: float | None, digits: int = 2) -> str:
@@ -251,11 +253,12 @@ def _on_dark(part: Any) -> Any:
     return DARK.get(part, part) if isinstance(part, str) else part
 
 
-def hour_ticks(fig: go.Figure, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> go.Figure:
+def hour_ticks(fig: Draft, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> Draft:
     """Ticks at 0 and at multiples of 4, 12, 24, ... hours, at most about `most` of them on each panel; returns it."""
     span = float(np.max(hours) - np.min(hours)) if len(hours) else 0.0
     every = next((step for step in HOUR_STEPS if span / step <= most), HOUR_STEPS[-1])
-    return fig.update_xaxes(tick0=0, dtick=every)
+    fig.update_xaxes(tick0=0, dtick=every)
+    return fig
 
 
 def fmt_lambda(value: float) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, bar, box, heatmap, scatter
 from core.figures.theme import (
     ESTIMATOR_COLORS,
     INK,
@@ -43,13 +43,13 @@ def estimates_by_group(
 
     tables: estimate -> table with mean, low, high, n in the order of `names`. colors: of the group names.
     """
-    fig = go.Figure()
+    fig = Draft()
     offsets = np.linspace(-0.18, 0.18, len(tables)) if len(tables) > 1 else [0.0]
     for (estimate, table), offset in zip(tables.items(), offsets, strict=True):
         color, symbol, _ = estimate_look(estimate)
         mean = table["mean"].to_numpy(dtype=float)
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=mean,
                 y=np.arange(len(names)) + float(offset),
                 mode="markers",
@@ -75,14 +75,14 @@ def estimates_by_group(
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"},
         margin={"l": 8, "r": 16, "t": 70 if title else 36, "b": 44},
     )
-    return fig
+    return fig.figure()
 
 
 def value_by_step(
     hours: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], *, title: str = ""
 ) -> go.Figure:
     """Mean state value along the stay under each estimate: name -> (mean, low, high), each (T,)."""
-    fig = go.Figure()
+    fig = Draft()
     for name, (mean, low, high) in curves.items():
         color, symbol, dash = estimate_look(name)
         real = np.flatnonzero(np.isfinite(mean))
@@ -90,7 +90,7 @@ def value_by_step(
             continue
         x = hours[real]
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high[real], low[real][::-1]]),
                 fill="toself",
@@ -102,7 +102,7 @@ def value_by_step(
             )
         )
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=x,
                 y=mean[real],
                 mode="lines+markers",
@@ -116,22 +116,20 @@ def value_by_step(
     fig.update_layout(
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom"}, margin={"l": 56, "r": 12, "t": 40, "b": 48}
     )
-    return fig
+    return fig.figure()
 
 
 def convergence(history: pd.DataFrame) -> go.Figure:
     """Fitted Q iteration: mean value and largest change by iteration (log scale): iteration, mean_v, max_change."""
-    fig = make_subplots(
-        rows=1, cols=2, subplot_titles=("Mean value of the states", "Largest change of any value (log scale)")
-    )
+    fig = Draft(rows=1, cols=2, subplot_titles=("Mean value of the states", "Largest change of any value (log scale)"))
     x = history["iteration"]
     fig.add_trace(
-        go.Scatter(x=x, y=history["mean_v"], mode="lines", line={"color": ESTIMATES["FQI"][0]}, name="mean value"),
+        scatter(x=x, y=history["mean_v"], mode="lines", line={"color": ESTIMATES["FQI"][0]}, name="mean value"),
         row=1,
         col=1,
     )
     change = history["max_change"].clip(lower=1e-12)
-    fig.add_trace(go.Scatter(x=x, y=change, mode="lines", line={"color": INK}, name="change"), row=1, col=2)
+    fig.add_trace(scatter(x=x, y=change, mode="lines", line={"color": INK}, name="change"), row=1, col=2)
     apply_theme(fig, x="iteration", height=300, legend=False)
     fig.update_layout(margin={"l": 56, "r": 16, "t": 34, "b": 48})
     fig.update_yaxes(title_text="return", row=1, col=1)
@@ -148,16 +146,16 @@ def convergence(history: pd.DataFrame) -> go.Figure:
             row=1,
             col=1,
         )
-    return fig
+    return fig.figure()
 
 
 def value_boxes(quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] | None = None) -> go.Figure:
     """Distribution of the state value under each policy: policy -> (5) quantiles 5, 25, 50, 75, 95 %."""
-    fig = go.Figure()
+    fig = Draft()
     for policy, (low, q1, median, q3, high) in quantiles.items():
         style = policy_style(policy)
         fig.add_trace(
-            go.Box(
+            box(
                 y=[style.name],
                 lowerfence=[low],
                 q1=[q1],
@@ -173,7 +171,7 @@ def value_boxes(quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] 
     known = {policy_style(p).name: v for p, v in (truth or {}).items() if p in quantiles}
     if known:
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=list(known.values()),
                 y=list(known),
                 mode="markers",
@@ -189,17 +187,17 @@ def value_boxes(quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] 
     )
     fig.update_yaxes(autorange="reversed")
     fig.update_layout(margin={"l": 8, "r": 16, "t": 12, "b": 48})
-    return fig
+    return fig.figure()
 
 
 def spread_histograms(edges: np.ndarray, shares: Mapping[str, np.ndarray], ties: Mapping[str, float]) -> go.Figure:
     """Spread of Q over the doses in one state, one panel an estimate; the share of states with no spread is written."""
     titles = [f"{name}: all doses tie in {100 * ties[name]:.0f} % of states" for name in shares]
-    fig = make_subplots(rows=1, cols=max(len(shares), 1), shared_yaxes=True, subplot_titles=titles)
+    fig = Draft(rows=1, cols=max(len(shares), 1), shared_yaxes=True, subplot_titles=titles)
     middle, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     for col, (name, share) in enumerate(shares.items(), start=1):
         fig.add_trace(
-            go.Bar(
+            bar(
                 x=middle,
                 y=100 * share,
                 width=width,
@@ -214,7 +212,7 @@ def spread_histograms(edges: np.ndarray, shares: Mapping[str, np.ndarray], ties:
     fig.update_yaxes(title_text="states (%)", row=1, col=1)
     fig.update_annotations(font_size=13)
     fig.update_layout(bargap=0, margin={"l": 56, "r": 16, "t": 34, "b": 48})
-    return fig
+    return fig.figure()
 
 
 def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, float]] | None = None) -> go.Figure:
@@ -222,13 +220,13 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
 
     curve: value, observed, n, fitted, low, high (one row a bin); marks: policy -> (value, survival 0..1).
     """
-    fig = go.Figure()
+    fig = Draft()
     x = curve["value"].to_numpy(dtype=float)
     low, high = (100 * curve[c].to_numpy(dtype=float) for c in ("low", "high"))
     n = curve["n"].to_numpy(dtype=float)
     if np.isfinite(low).all():
         fig.add_trace(
-            go.Scatter(
+            scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
                 fill="toself",
@@ -239,9 +237,9 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
             )
         )
     line = {"color": INK, "width": 2}
-    fig.add_trace(go.Scatter(x=x, y=100 * curve["fitted"], mode="lines", line=line, name="monotone fit"))
+    fig.add_trace(scatter(x=x, y=100 * curve["fitted"], mode="lines", line=line, name="monotone fit"))
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=x,
             y=100 * curve["observed"],
             mode="markers",
@@ -260,14 +258,14 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
         _mark_policy(fig, policy, value, 100 * rate, above=i % 2 == 1 and rate < 0.94)
     apply_theme(fig, x="expected return of the stay", y="survived (%)", height=420, legend=False)
     fig.update_yaxes(range=[-2, 108])
-    return fig
+    return fig.figure()
 
 
-def _mark_policy(fig: go.Figure, policy: str, value: float, percent: float, *, above: bool) -> None:
+def _mark_policy(fig: Draft, policy: str, value: float, percent: float, *, above: bool) -> None:
     """A policy's place on the survival curve, named beside it."""
     style = policy_style(policy)
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=[value],
             y=[percent],
             mode="markers",
@@ -292,8 +290,9 @@ def _mark_policy(fig: go.Figure, policy: str, value: float, percent: float, *, a
 def agreement_density(x_edges: np.ndarray, y_edges: np.ndarray, counts: np.ndarray, *, x: str, y: str) -> go.Figure:
     """Two estimates of the same states against each other: counts (X, Y) of states in each cell, and the diagonal."""
     shown = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
-    fig = go.Figure(
-        go.Heatmap(
+    fig = Draft()
+    fig.add_trace(
+        heatmap(
             x=(x_edges[:-1] + x_edges[1:]) / 2,
             y=(y_edges[:-1] + y_edges[1:]) / 2,
             z=shown.T,
@@ -310,7 +309,7 @@ def agreement_density(x_edges: np.ndarray, y_edges: np.ndarray, counts: np.ndarr
     )
     low, high = float(min(x_edges[0], y_edges[0])), float(max(x_edges[-1], y_edges[-1]))
     fig.add_trace(
-        go.Scatter(
+        scatter(
             x=[low, high],
             y=[low, high],
             mode="lines",
@@ -320,4 +319,4 @@ def agreement_density(x_edges: np.ndarray, y_edges: np.ndarray, counts: np.ndarr
         )
     )
     apply_theme(fig, x=x, y=y, height=380, legend=False)
-    return fig
+    return fig.figure()

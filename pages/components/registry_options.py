@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import PhenoPolicyError
 from core.figures.registry import STATES, decision_look
-from core.figures.registry_values import ranked_options
+from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.describe import highest_return, patient_course, reward_tolerance

@@ -7,12 +7,13 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from core.figures.draft import Draft, scatter
 from core.figures.theme import NEUTRAL, PHENOTYPE_COLORS, SYMBOLS, apply_theme
 from tests.benchmarks.report import circumstances
 
@@ -35,7 +36,14 @@ SVG = """async () => {
 
 
 def write_report(found: Measured, out: Path | None) -> None:
-    """Print the table; with a folder, write scale.json, scale.md and scale.svg there."""
+    """Print the table; with a folder, write scale.json, scale.md and scale.svg there.
+
+    Sizes that the folder's scale.json holds and that were not measured now are kept.
+    """
+    if out is not None and (out / "scale.json").is_file():
+        now = {row["patients"] for row in found}
+        before = json.loads((out / "scale.json").read_text(encoding="utf-8"))["sizes"]
+        found = sorted([*found, *(row for row in before if row["patients"] not in now)], key=itemgetter("patients"))
     about = circumstances("scale", found[-1]["patients"], found[-1]["threads"].get("torch", 0))
     text = document(about, found)
     print(text)
@@ -95,25 +103,25 @@ def step_table(found: Measured) -> str:
 def scale_figure(found: Measured) -> go.Figure:
     """Seconds of each step and peak memory against patients, both axes logarithmic; dotted: exactly linear."""
     patients = [row["patients"] for row in found]
-    fig = make_subplots(cols=2, rows=1, horizontal_spacing=0.1)
+    fig = Draft(rows=1, cols=2, horizontal_spacing=0.1)
     for i, (name, steps) in enumerate(LINES.items()):
         seconds = [sum(row["steps"][step]["seconds"] for step in steps) for row in found]
         marker, line = {"symbol": SYMBOLS[i], "size": 8}, {"color": PHENOTYPE_COLORS[i]}
-        fig.add_trace(go.Scatter(x=patients, y=seconds, name=name, marker=marker, line=line), row=1, col=1)
+        fig.add_trace(scatter(x=patients, y=seconds, name=name, marker=marker, line=line), row=1, col=1)
     arrays = [(row["table_mb"] + row["tensors_mb"]) / 1000 for row in found]
     peak = {"name": "peak memory", "marker": {"symbol": "star", "size": 9}, "line": {"color": PHENOTYPE_COLORS[7]}}
-    fig.add_trace(go.Scatter(x=patients, y=[row["peak_mb"] / 1000 for row in found], **peak), row=1, col=2)
+    fig.add_trace(scatter(x=patients, y=[row["peak_mb"] / 1000 for row in found], **peak), row=1, col=2)
     held = {"name": "cohort's arrays", "line": {"color": NEUTRAL, "dash": "dash"}}
-    fig.add_trace(go.Scatter(x=patients, y=arrays, mode="lines", **held), row=1, col=2)
+    fig.add_trace(scatter(x=patients, y=arrays, mode="lines", **held), row=1, col=2)
     linear = [found[0]["steps"]["read"]["seconds"] * n / patients[0] for n in patients]
     dotted = {"name": "linear", "line": {"color": NEUTRAL, "dash": "dot"}}
-    fig.add_trace(go.Scatter(x=patients, y=linear, mode="lines", **dotted), row=1, col=1)
+    fig.add_trace(scatter(x=patients, y=linear, mode="lines", **dotted), row=1, col=1)
     apply_theme(fig, "Time of each step and peak memory, simulated patients", height=420)
     fig.update_xaxes(type="log", title_text="patients", tickvals=patients, ticktext=[f"{n:,}" for n in patients])
     fig.update_yaxes(type="log", dtick=1)
     fig.update_yaxes(title_text="time (s)", row=1, col=1)
     fig.update_yaxes(title_text="memory (GB)", row=1, col=2)
-    return fig
+    return fig.figure()
 
 
 def write_svg(figure: go.Figure, path: Path) -> None:

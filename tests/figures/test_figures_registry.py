@@ -16,13 +16,8 @@ from core.figures.registry import (
     state_bars,
     top_n_accuracy,
 )
-from core.figures.registry_values import (
-    modeled_by_stage,
-    patient_course,
-    ranked_options,
-    registry_policy,
-    value_forest,
-)
+from core.figures.registry_patient import patient_course, ranked_options
+from core.figures.registry_values import modeled_by_stage, registry_policy, value_forest
 
 
 def texts(fig) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 
+from core.figures.draft import Draft, scatter
 from core.figures.theme import (
     GROUND,
     GROUND_ON_DARK,
@@ -21,10 +22,11 @@ from core.figures.theme import (
 
 
 def test_ink_turns_light_on_a_dark_ground_and_nothing_else_changes() -> None:
-    fig = go.Figure(go.Scatter(x=np.arange(3.0), y=np.ones(3), marker={"color": [INK, "red", INK]}))
-    fig.add_vline(x=1, line={"color": INK})
-    fig.add_annotation(x=0, y=0, text="n = 3", font={"color": INK_ON_FILL})
-    apply_theme(fig)
+    draft = Draft()
+    draft.add_trace(scatter(x=np.arange(3.0), y=np.ones(3), marker={"color": [INK, "red", INK]}))
+    draft.add_vline(x=1, line={"color": INK})
+    draft.add_annotation(x=0, y=0, text="n = 3", font={"color": INK_ON_FILL})
+    fig = apply_theme(draft).figure()
     dark = on_dark(fig)
     assert list(dark.data[0].marker.color) == [INK_ON_DARK, "red", INK_ON_DARK]
     assert dark.layout.shapes[0].line.color == INK_ON_DARK
