@@ -36,16 +36,19 @@ class WhatIf:
     similar: np.ndarray
 
 
+def recorded_values(view: RunView, name: str) -> np.ndarray:
+    """A column's values at all steps of the training patients, in the study's unit."""
+    trained = np.isin(np.arange(view.cohort.n_patients), view.split.train)
+    return view.cohort.states[np.repeat(trained, view.cohort.lengths), view.study.index(name)]
+
+
 def unrecorded(view: RunView, changes: Mapping[str, float]) -> str:
     """Why a changed value gets no recommendation, however near the state is as a whole; nothing where it may have one.
 
     The records hold too little of a value that, in the training patients' steps, only one in 200 lies beyond.
     """
-    trained = np.isin(np.arange(view.cohort.n_patients), view.split.train)
-    rows = np.repeat(trained, view.cohort.lengths)
     for name, value in changes.items():
-        recorded = view.cohort.states[rows, view.study.index(name)]
-        low, high = np.quantile(recorded, (BEYOND, 1 - BEYOND))
+        low, high = np.quantile(recorded_values(view, name), (BEYOND, 1 - BEYOND))
         if not low <= np.float32(value) <= high:  # as precise as the records
             side, bound = ("below", low) if value < low else ("above", high)
             column = view.study.column(name)

@@ -65,7 +65,7 @@ def state_text(state: str) -> str:
 
 
 def job_panel(name: str, key: str = "job", desk: Desk = ICU, *, curves: bool = True) -> None:
-    """Follow the run in folder `name`; polls only while it is active. curves: draw its losses while it works."""
+    """Follow the run in folder `name`; polls only while it is active. curves: draw its losses until it is done."""
     from core.runs.jobs import read_job
 
     folder = desk.folder(name)
@@ -79,7 +79,7 @@ def job_panel(name: str, key: str = "job", desk: Desk = ICU, *, curves: bool = T
         status = read_job(folder)
         with st.container(border=True):
             _draw(folder, status, key, desk)
-            if curves and status.active:
+            if curves and status.state != "done":  # a finished one is shown by the pages
                 _draw_losses(status, folder, key)
         if polling and not status.active:
             st.rerun()

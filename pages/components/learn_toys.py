@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.evaluation import support_light
 from core.experiments.estimator_evidence import ESS_FLOOR
@@ -32,12 +33,19 @@ def _lesson(title: str, text: str, equations: tuple[str, ...], question: str, an
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown(text)
-        st.markdown(f":material/help: **Ask first.** {question}")
-        with st.popover("Answer", icon=":material/lightbulb:", type="tertiary"):
-            st.markdown(answer)
     with right:
         for equation in equations:  # one a line: a long one would be cut off
             st.latex(equation)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/help: **Ask first.** {question}", width="content")
+        with st.popover("Answer", icon=":material/lightbulb:", type="tertiary"):
+            st.markdown(answer)
+
+
+def _beside() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Where a picture goes and, beside it, its numbers: a slider moves both, and both are in sight."""
+    picture, numbers = st.columns([3, 1])
+    return picture, numbers
 
 
 def _show_function(*functions: tuple[str, str]) -> None:
@@ -97,23 +105,22 @@ def clusters() -> None:
     rounds = second.slider("Iterations", 0, 12, 0, key="learn-rounds")
     clock = third.slider("How much of a clock the representation is", 0.0, 1.0, 0.0, 0.1, key="learn-clock")
     toy = cluster_toy(k, rounds, clock)
-    cards = st.columns(3)
+    picture, numbers = _beside()
     basis = f"n = {len(toy.points)}, simulated"
-    with cards[0]:
-        metric("Squared distance to the centers", toy.inertia, digits=1, estimator=f"{basis}; no iteration raises it")
-    with cards[1]:
-        metric("Agreement with the hidden groups (ARI)", toy.agreement, estimator=f"{basis}; 1 is perfect, 0 is chance")
-    with cards[2]:
+    with numbers:
+        metric("Squared distance to centers", toy.inertia, digits=1, estimator=f"{basis}; no iteration raises it")
+        metric("Agreement with hidden groups", toy.agreement, estimator=f"ARI; {basis}; 1 is perfect, 0 is chance")
         metric("η² of the length of stay", toy.clock, estimator=f"{basis}; 0 is right, 1 is a clock")
-    show(
-        cluster_figure(toy.points, toy.labels, toy.centers),
-        "learn-clusters",
-        f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta squared "
-        f"of stay length {toy.clock:.2f}.",
-        caption="Large marks are the centers. Turn the clock up: the clusters become bands of stay length, as "
-        "clear-cut as before, while η² rises and agreement falls. The published encoder was such a "
-        "clock; the Phenotypes page shows both numbers for every run.",
-    )
+    with picture:
+        show(
+            cluster_figure(toy.points, toy.labels, toy.centers),
+            "learn-clusters",
+            f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta "
+            f"squared of stay length {toy.clock:.2f}.",
+            caption="Large marks are the centers. Turn the clock up: the clusters become bands of stay length, as "
+            "clear-cut as before, while η² rises and agreement falls. The published encoder was such a "
+            "clock; the Phenotypes page shows both numbers for every run.",
+        )
     _show_function(("core/phenotypes/stability.py", "nearest"), ("core/statistics.py", "eta_squared"))
 
 
@@ -210,28 +217,27 @@ def weights() -> None:
     steps = columns[3].slider("Steps in a stay", 1, 16, 16, key="learn-t")
     n = columns[4].select_slider("Recorded stays", (100, 500, 2000, 10000), 500, key="learn-n")
     toy = weights_toy(clinicians / 100, wanted / 100, deviation, steps, n)
-    estimate, cards = toy.estimate, st.columns(4)
-    with cards[0]:
+    estimate = toy.estimate
+    picture, numbers = _beside()
+    with numbers:
         grade = support_light(estimate, ESS_FLOOR).grade
         low, high = estimate.low, estimate.high
         metric("PHWIS", estimate.value, low=low, high=high, ess=estimate.ess, n=estimate.n, estimator=grade)
-    with cards[1]:
-        held = estimate.low <= toy.truth <= estimate.high
+        held = low <= toy.truth <= high
         metric("True value (exact)", toy.truth, estimator="inside the interval" if held else "outside the interval")
-    with cards[2]:
         metric("Largest weight", estimate.max_weight, text=fmt_percent(estimate.max_weight), estimator="of one stay")
-    with cards[3]:
         metric("Drug probability at a", toy.policy, text=fmt_percent(toy.policy), estimator="in each step")
-    show(
-        weights_figure(toy.weights, toy.expected_ess),
-        "learn-weights",
-        f"ESS {estimate.ess:.1f} of {n} stays; estimate {estimate.value:.2f} "
-        f"{fmt_interval(estimate.low, estimate.high)}, true value {toy.truth:.2f}.",
-        caption="Simulated stays: each step with the drug earns 1, with noise. Left: how fast the heaviest stays "
-        "use the estimate up. Right: what to expect of the ESS; each further step multiplies it by the same factor. "
-        "The ESS of one sample (the card) looks better than that: the stays that would outweigh all others are not in "
-        "it, and resampling cannot show them. A narrow interval is then no comfort.",
-    )
+    with picture:
+        show(
+            weights_figure(toy.weights, toy.expected_ess),
+            "learn-weights",
+            f"ESS {estimate.ess:.1f} of {n} stays; estimate {estimate.value:.2f} {fmt_interval(low, high)}, "
+            f"true value {toy.truth:.2f}.",
+            caption="Simulated stays: each step with the drug earns 1, with noise. Left: how fast the heaviest stays "
+            "use the estimate up. Right: what to expect of the ESS; each further step multiplies it by the same "
+            "factor. The ESS of one sample (the card) looks better than that: the stays that would outweigh all "
+            "others are not in it, and resampling cannot show them. A narrow interval is then no comfort.",
+        )
     _show_function(
         ("core/evaluation/phwis.py", "phwis"),
         ("core/fusion/frontier.py", "between"),

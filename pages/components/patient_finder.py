@@ -46,10 +46,10 @@ def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray) -> None:
         name="patients",
         caption=f"{len(listed):,} of {run.cohort.n_patients:,} patients"
         + (f", the first {MOST_ROWS:,} shown" if len(listed) > MOST_ROWS else "")
-        + ". Mark a row to open it.",
+        + ". Click a cell to open that patient.",
         height=260,
-        on_select=lambda: _take_row(key, listed),
-        selection_mode="single-row",
+        on_select=lambda: _take_cell(key, listed),
+        selection_mode="single-cell",
         csv=lambda: patient_table(run, k, listed, every_column=True),
     )
 
@@ -62,10 +62,10 @@ def _kept_filters() -> Filters:
     return Filters(phenotypes, outcomes, splits, kept.get("filter-steps"), only)
 
 
-def _take_row(key: str, listed: np.ndarray) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if rows:
-        _open(int(listed[rows[0]]))
+def _take_cell(key: str, listed: np.ndarray) -> None:
+    cells = st.session_state[key]["selection"]["cells"]
+    if cells:
+        _open(int(listed[cells[0][0]]))
 
 
 def _open(patient: int) -> None:

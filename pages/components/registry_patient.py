@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.registry import STATES, decision_look
-from core.figures.registry_values import patient_course as course_figure
+from core.figures.registry_patient import patient_course as course_figure
 from core.figures.theme import fmt
 from core.registry.describe import patient_course, patient_given, patient_table
 from pages.components.estimates import rows_of
@@ -91,10 +91,10 @@ def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
             name="registry-patients",
             caption=f"{len(listed):,} of {len(everyone):,} patients"
             + (f", the first {MOST_ROWS:,} shown" if len(listed) > MOST_ROWS else "")
-            + ". Mark a row to open it.",
+            + ". Click a cell to open that patient.",
             height=260,
-            on_select=lambda: _take_row(key, listed),
-            selection_mode="single-row",
+            on_select=lambda: _take_cell(key, listed),
+            selection_mode="single-cell",
             csv=rows,
             column_config={
                 "last_stage": "last stage",
@@ -108,10 +108,10 @@ def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
     return listed
 
 
-def _take_row(key: str, listed: np.ndarray) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if rows:
-        _open(int(listed[rows[0]]))
+def _take_cell(key: str, listed: np.ndarray) -> None:
+    cells = st.session_state[key]["selection"]["cells"]
+    if cells:
+        _open(int(listed[cells[0][0]]))
 
 
 def _filters(run: RegistryView, everyone: pd.DataFrame) -> Filters:

@@ -6,6 +6,7 @@ The URL holds the owner token, so a reload keeps one's own runs; a link without 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core.errors import PhenoPolicyError
 from core.runs.selection import Selection
 from pages.components.places import NAME, TOKEN, fetch_text, new_token, put_text
 
@@ -28,7 +30,8 @@ BAR = "selection-bar-shows"  # the selection that the head of the page names
 WRITTEN = "phenopolicy-url"  # what this session last wrote into the URL
 MARK = re.compile(r"[a-z]{1,16}-[a-z]{1,16}")  # "registry-patient": a parameter that one page alone reads
 LONGEST_MARK = 80
-LONGEST_SELECTION = 6000  # characters in the URL; a longer one is stored and named there by its hash
+LONGEST_TEXT = 6000  # characters of one parameter; a longer one is stored and named in the URL by its hash
+FIRST_PRESET = "quick"
 MOST_UNDO = 50
 
 
@@ -51,7 +54,7 @@ class Session:
     undone: list[Selection | None] = field(default_factory=list)  # what redo returns to, the latest last
     patient: int | None = None
     step: int | None = None
-    preset: str = "quick"  # of the run to be started
+    preset: str = FIRST_PRESET  # of the run to be started
     overrides: dict[str, Any] = field(default_factory=dict)  # changed settings of the run to be started, by path
     chosen: set[str] = field(default_factory=set)
     marks: dict[str, str] = field(default_factory=dict)  # parameters of single pages, "page-name"; the page checks them
@@ -138,10 +141,10 @@ class Session:
         params |= {"temperature": f"{self.temperature:g}"} if "temperature" in self.chosen else {}
         params |= {"patient": str(self.patient)} if self.patient is not None else {}
         params |= {"step": str(self.step)} if self.step is not None else {}
+        params |= {"preset": self.preset} if self.preset != FIRST_PRESET else {}
+        params |= {"settings": _short(json.dumps(self.overrides, sort_keys=True))} if self.overrides else {}
         if self.selection is not None:
-            text = self.selection.encode()
-            text = text if len(text) <= LONGEST_SELECTION else put_text(text)
-            params |= {"selection": text, "selected": self.selection.name}
+            params |= {"selection": _short(self.selection.encode()), "selected": self.selection.name}
         return params | dict(sorted(self.marks.items()))
 
     def read_params(self, params: Mapping[str, str]) -> None:
@@ -163,12 +166,30 @@ class Session:
         for name in ("patient", "step"):
             if (position := _number(params.get(name))) is not None and 0 <= position < 1e9:
                 setattr(self, name, int(position))
+        if "preset" in params or "settings" in params:
+            self._read_settings(params.get("preset", self.preset), params.get("settings"))
         if "selection" in params:
             stored = fetch_text(params["selection"])
             self.unread = stored is None
             selection = Selection.decode(params.get("selected", "from link"), stored or "")
             if selection is not None:
                 self.put(selection)
+
+    def _read_settings(self, preset: str, text: str | None) -> None:
+        """Take over the set-up of the run to be started, where the settings classes accept it as a whole."""
+        from core.runs.config import load_preset
+
+        try:
+            changes = self.overrides if text is None else json.loads(fetch_text(text) or "{}")
+            load_preset(preset, {path: json.dumps(value) for path, value in changes.items()})
+        except (PhenoPolicyError, ValueError, AttributeError):
+            return
+        self.preset, self.overrides = preset, changes
+
+
+def _short(text: str) -> str:
+    """The text as a parameter of the URL: itself, or the name under which it is stored."""
+    return text if len(text) <= LONGEST_TEXT else put_text(text)
 
 
 def _number(text: str | None) -> float | None:

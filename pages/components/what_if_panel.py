@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
 from core.runs.options import too_far
-from core.runs.what_if import WhatIf, unrecorded, what_if
+from core.runs.what_if import WhatIf, recorded_values, unrecorded, what_if
 from pages.components.export import show
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.study import Column
 
 MOST_CHANGED = 4
-TICKS = 200  # positions of a slider over the plausible range
+TICKS = 200  # positions of a slider, at least
 FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
 
 
@@ -42,7 +42,7 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
         column, key = run.study.column(name), f"what-if-value-{name}-{patient}-{step}"
         unmoved[key] = float(np.clip(state[run.study.index(name)], *column.plausible))
         with slot:
-            value = _slider(column, float(state[run.study.index(name)]), unmoved[key], key)
+            value = _slider(column, float(state[run.study.index(name)]), unmoved[key], recorded_values(run, name), key)
         if value is not None:
             changes[name] = value
     if changes:
@@ -54,8 +54,9 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
             on_click=st.session_state.update,
             args=(unmoved,),
         )
-    after = what_if(run, patient, step, changes, n_clusters, lambda_)
-    if why := too_far(after.support) or unrecorded(run, changes):
+    why = unrecorded(run, changes)
+    after = None if why else what_if(run, patient, step, changes, n_clusters, lambda_)
+    if after is None or (why := too_far(after.support)):
         st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
     recorded = run.only(np.array([patient]))
@@ -68,14 +69,17 @@ def _label(column: Column) -> str:
     return axis_label(column.label or column.name, column.unit)
 
 
-def _slider(column: Column, recorded: float, inside: float, key: str) -> float | None:
-    """The chosen value; None where it is the recorded one, `inside` the plausible range."""
-    low, high = column.plausible
-    grain = 10.0 ** np.floor(np.log10((high - low) / TICKS))
+def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, key: str) -> float | None:
+    """The chosen value; None where it is the recorded one, `inside` the plausible range.
+
+    The slider spans the values of the training steps: beyond them there is nothing to ask.
+    """
+    low, high = min(inside, float(known.min())), max(inside, float(known.max()))
+    grain = 10.0 ** np.floor(np.log10(max((high - low) / TICKS, 1e-6)))
     value = st.slider(
         _label(column),
-        low,
-        high,
+        float(max((np.ceil(low / grain) - 1) * grain, column.plausible[0])),
+        float(min((np.floor(high / grain) + 1) * grain, column.plausible[1])),
         inside,
         step=float(grain),
         key=key,

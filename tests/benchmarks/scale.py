@@ -38,7 +38,7 @@ from tests.benchmarks.harness import peak_memory, reset_peak, threads
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = 133_550  # patients simulated at once
-CHUNK = 20_000  # stays handled at once where a step may
+CHUNK = 5_000  # stays handled at once where a step may: the same pieces at every size
 SAMPLE = 9_349  # training patients that the networks and forests learn from: those of the published size
 EPOCHS = 3  # of the encoder; its cost does not depend on the number of patients
 LAMBDAS = ws.LAMBDAS[::5]

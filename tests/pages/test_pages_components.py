@@ -16,7 +16,7 @@ from core.runs.selection import Selection
 from pages.components.export import basis, file_name, neutralize, to_csv
 from pages.components.forms import _bounds, _kind, _step
 from pages.components.places import new_token, run_path, uploads_root
-from pages.components.session import LONGEST_SELECTION, Session
+from pages.components.session import LONGEST_TEXT, Session
 
 
 def fake_run(**changes: object) -> SimpleNamespace:
@@ -58,6 +58,12 @@ def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
         {"patient": "inf"},
         {"temperature": "0"},
         {"selection": "%%%"},
+        {"preset": "heroic"},
+        {"settings": "["},
+        {"settings": "[1]"},
+        {"settings": '{"encoder.epochs": "many"}'},
+        {"settings": '{"encoder.magic": 1}'},
+        {"preset": "standard", "settings": '{"encoder.epochs": -1}'},
     ],
 )
 def test_malformed_links_change_nothing(params: dict[str, str]) -> None:
@@ -66,13 +72,22 @@ def test_malformed_links_change_nothing(params: dict[str, str]) -> None:
     assert session == Session(owner="o" * 20)
 
 
+def test_the_set_up_of_the_next_run_survives_a_reload() -> None:
+    session = Session(owner="o" * 20, preset="standard", overrides={"encoder.epochs": 7, "run.seed": 3})
+    again = Session(owner="p" * 20)
+    again.read_params(session.to_params())
+    assert (again.preset, again.overrides) == ("standard", {"encoder.epochs": 7, "run.seed": 3})
+    again.read_params({"preset": "quick"})
+    assert (again.preset, again.overrides) == ("quick", {"encoder.epochs": 7, "run.seed": 3})
+
+
 @pytest.mark.parametrize(("n", "stored"), [(13_355, False), (100_000, True)])
 def test_half_of_all_patients_come_back_from_a_link_of_bounded_length(n: int, stored: bool, app_data: Path) -> None:
     session = Session(owner="o" * 20)
     chosen = np.flatnonzero(np.random.default_rng(0).random(n) < 0.5)
     session.select("half", chosen)
     params = session.to_params(private=False)
-    assert max(len(value) for value in params.values()) <= LONGEST_SELECTION
+    assert max(len(value) for value in params.values()) <= LONGEST_TEXT
     assert (app_data / "links").exists() == stored, "only what is too long for a link is stored"
     again = Session(owner="p" * 20)
     again.read_params(params)

@@ -49,7 +49,7 @@ def test_support_returns_on_the_way_back_to_the_clinicians(page: AppTest) -> Non
     choose(page, "Importance weights")
 
     def ess() -> float:
-        text = next(part.value for part in page.caption if "ESS" in part.value)
+        text = next(part.value for part in page.caption if "· ESS " in part.value)
         return float(text.split("ESS ")[1].split(" of")[0])
 
     far = ess()

@@ -15,7 +15,7 @@ from core.runs import options
 from core.runs.options import refusal
 from core.runs.similar import neighborhood, similar_patients
 from core.runs.view import RunView
-from core.runs.what_if import what_if
+from core.runs.what_if import recorded_values, what_if
 from pages.components import decision, similar_panel
 from pages.components.patients import Filters, patient_table
 from pages.components.session import KEY, Selection
@@ -216,7 +216,9 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
     view(page, "What if")
     assert "nothing changed yet" in texts(page)
     slider = next(s for s in page.slider if s.key == f"what-if-value-Platelets-{longest}-5")
-    slider.set_value(20.0)
+    values = recorded_values(run, "Platelets")
+    assert slider.min <= values.min() <= values.max() <= slider.max <= values.max() + 2 * slider.step
+    slider.set_value(slider.min)
     page.run()
     assert "Too few records of such a value" in texts(page)
     page.button(key="what-if-back").click().run()
