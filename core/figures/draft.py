@@ -46,9 +46,10 @@ def box(**props: Any) -> Props:
 
 
 class Draft:
-    """One figure of rows x cols panels; a panel is named by row and col from 1, none given means the first or all.
+    """A figure of rows x cols panels; `figure` ends the drawing.
 
-    grid: what plotly's `make_subplots` takes: shared axes, spacing, widths, heights. `figure` ends the drawing.
+    A panel is named by its row and col, from 1; what concerns axes takes a row or a column as well, or none for all.
+    grid: what plotly's `make_subplots` takes: shared axes, spacing, widths, heights.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Draft:
         self.traces: list[Props] = []
 
     def add_trace(self, trace: Props, row: int | None = None, col: int | None = None) -> None:
-        """Add a trace (see `scatter`); it may be changed through the draft, never in the caller's hands."""
+        """Add a trace (see `scatter`) to the panel named, else to the first."""
         if row is not None and col is not None:
             x, y = self._axes[row, col]
             trace = {**trace, "xaxis": x, "yaxis": y}
@@ -140,7 +141,7 @@ class Draft:
 def _grid(
     rows: int, cols: int, titled: tuple[bool, ...], grid: tuple[tuple[str, Any], ...]
 ) -> tuple[Props, dict[tuple[int, int], tuple[str, str]]]:
-    """Layout of a grid of panels with untold titles, and the axes of each panel ('x2', 'y2'); plotly's, made once."""
+    """plotly's layout of a grid, made once for all titles, and the axes of each panel ('x2', 'y2')."""
     if rows == cols == 1 and not titled and not grid:
         return {"xaxis": {}, "yaxis": {}}, {(1, 1): ("x", "y")}
     made = make_subplots(rows, cols, subplot_titles=["title" if some else "" for some in titled] or None, **dict(grid))

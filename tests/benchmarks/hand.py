@@ -15,11 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
 from core.__main__ import DEMO_PATIENTS
+from core.figures.draft import Draft, scatter
 from core.runs.manifest import read_manifest
 from tests.benchmarks import workspace as ws
 from tests.benchmarks.harness import SUITE, Skip, Task
+from tests.benchmarks.rivals import RIVALS
 from tests.benchmarks.stages import seconds_by_stage
+from tests.slow_twins.figure_twin import GRIDS, fill
 
 HAND = "hand"
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +100,30 @@ def first_page(_: ws.Workspace) -> Task:
         raise Skip("no Chromium is installed")
     run = partial(_open_first_page, serve, chromium, executable, SETTLED)
     return Task(run, clock=lambda found: found["page_at_rest"], facts=lambda found: found)
+
+
+@SUITE.case("figure", "A figure of three panels and two dozen calls, drafted", HAND, repeats=20)
+def drafted(_: ws.Workspace) -> Task:
+    rows, cols, grid = GRIDS[1]
+
+    def run() -> object:
+        draft = Draft(rows, cols, **grid)
+        fill(draft, scatter, rows, cols)
+        return draft.figure()
+
+    return Task(run)
+
+
+@SUITE.case("figure-by-plotly", "The same calls to plotly's own figure", RIVALS, against=("figure",), repeats=20)
+def called(_: ws.Workspace) -> Task:
+    rows, cols, grid = GRIDS[1]
+
+    def run() -> object:
+        figure = make_subplots(rows, cols, **grid)
+        fill(figure, go.Scatter, rows, cols)
+        return figure
+
+    return Task(run)
 
 
 @SUITE.case(
