@@ -7,7 +7,7 @@ and effective sample size on recorded stays and, on simulated patients, the true
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +15,10 @@ import pandas as pd
 
 from core.cohort import History, ground_truth
 from core.evaluation import (
+    Critic,
     NeighborPolicy,
     Recorded,
     direct_many,
-    phwdr_many,
-    phwis_many,
     propensities,
     state_values,
     support_light,
@@ -44,6 +43,36 @@ def frontier_policy(stays: Stays, key: PolicyKey, dial: Dial, setting: float) ->
     return dial.mix(stays.behavior, policy, setting).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """A policy along a dial on some patients: the mixtures (N, T, A) by setting, and their propensities (P, N, T)."""
+
+    some: Stays
+    mixed: list[np.ndarray]
+    recorded: Recorded
+    chosen: np.ndarray
+
+
+def _course(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dial) -> _Course:
+    some = stays.only(patients)
+    data, behavior = some.trajectories, some.behavior
+    policy = some.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)
+    mixed = [dial.mix(behavior, policy, setting) for setting in dial.settings]
+    given, gamma = propensities(behavior, data.actions), some.config.agents.gamma
+    recorded = Recorded(data.rewards, data.transition_mask, given, gamma, some.persons)
+    return _Course(some, mixed, recorded, np.stack([propensities(probs, data.actions) for probs in mixed]))
+
+
+def frontier_sizes(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dial) -> pd.DataFrame:
+    """setting, ess and pooled_ess of `frontier_table` alone, which is all that `furthest_supported` reads."""
+    course = _course(stays, patients, key, dial)
+    sizes = {
+        name: [result.ess for result in weighted_many(method, course.recorded, course.chosen)]
+        for name, method in (("ess", "phwis"), ("pooled_ess", "wis"))
+    }
+    return pd.DataFrame({"setting": dial.settings, **sizes})
+
+
 def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dial) -> pd.DataFrame:
     """Value and support of a policy along the dial, on the given patients.
 
@@ -52,28 +81,22 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
     variation from the clinicians' policy). PHWDR takes one critic, the learned policy's, at every setting: it stays
     consistent under any, as long as the propensities hold.
     """
-    some = stays.only(patients)
-    data, mask = some.trajectories, some.trajectories.transition_mask
-    behavior = some.behavior
-    given = propensities(behavior, data.actions)
-    which = key.policy, key.n_clusters, key.lambda_, key.mode
-    policy, q = some.policy_probs(*which), some.control_variate(*which)
-    mixed = [dial.mix(behavior, policy, setting) for setting in dial.settings]
-    chosen = np.stack([propensities(probs, data.actions) for probs in mixed])
-    v = np.stack([state_values(probs, q) for probs in mixed])
-    settings, gamma = some.config.evaluation, some.config.agents.gamma
-    q_taken, n_bootstrap = propensities(q, data.actions), settings.n_bootstrap
-    recorded = data.rewards, mask, chosen, given
+    course = _course(stays, patients, key, dial)
+    some, mixed, recorded, chosen = course.some, course.mixed, course.recorded, course.chosen
+    mask, behavior = recorded.mask, some.behavior
+    q = some.control_variate(key.policy, key.n_clusters, key.lambda_, key.mode)
+    critic = Critic(propensities(q, some.trajectories.actions), np.stack([state_values(probs, q) for probs in mixed]))
+    settings = some.config.evaluation
     results = {
-        "phwis": phwis_many(*recorded, gamma, n_bootstrap, bootstrap_rng(some), some.persons),
-        "phwdr": phwdr_many(*recorded, q_taken, v, gamma, n_bootstrap, bootstrap_rng(some), some.persons),
+        "phwis": weighted_many("phwis", recorded, chosen, None, settings.n_bootstrap, bootstrap_rng(some)),
+        "phwdr": weighted_many("phwdr", recorded, chosen, critic, settings.n_bootstrap, bootstrap_rng(some)),
     }
-    pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), chosen)
-    critic = direct_many(v, mask)
+    pooled = weighted_many("wis", recorded, chosen)
+    direct = direct_many(critic.v, mask)
     rows = []
     for i, setting in enumerate(dial.settings):
         # the critic is that of the learned policy, so it says something of the last setting alone
-        weighed, others = results["phwis"][i], [results["phwdr"][i], *critic[i : i + (i == len(mixed) - 1)]]
+        weighed, others = results["phwis"][i], [results["phwdr"][i], *direct[i : i + (i == len(mixed) - 1)]]
         unusual = unsupported_share(mixed[i], behavior, mask, settings.probability_floor)
         light = support_light(weighed, settings.ess_floor, unusual, others, pooled[i].ess)
         shared = {
@@ -93,8 +116,8 @@ def frontier_table(stays: Stays, patients: np.ndarray, key: PolicyKey, dial: Dia
 
 def fused_reach(view: RunView, n_clusters: int, lambda_: float, mode: str = "prospective") -> float | None:
     """How far the run's test patients support the fused policy, as a setting of the mixture; None if nowhere."""
-    table = view.frontier("fused", n_clusters, lambda_, mode, MIXTURE.name)
-    return furthest_supported(table, view.config.evaluation.ess_floor)
+    sizes = view.frontier_sizes("fused", n_clusters, lambda_, mode, MIXTURE.name)
+    return furthest_supported(sizes, view.config.evaluation.ess_floor)
 
 
 def as_far_as_supported(

@@ -323,6 +323,14 @@ class RunView(Stays):
         key = policy_key(policy, n_clusters, lambda_, mode)
         return frontier_table(self, self.split.test, key, DIALS[dial])
 
+    @remembered(12)
+    def frontier_sizes(self, policy: str, n_clusters: int, lambda_: float, mode: str, dial: str) -> pd.DataFrame:
+        """The effective sample sizes of `frontier` alone, by setting."""
+        from core.fusion.dials import DIALS
+        from core.runs.frontier import frontier_sizes
+
+        return frontier_sizes(self, self.split.test, policy_key(policy, n_clusters, lambda_, mode), DIALS[dial])
+
     @remembered(8)
     def along_lambda(self, n_clusters: int, mode: str) -> LambdaCourse:
         """The fused policy on the test patients at every lambda; see `core.runs.along_lambda`."""

@@ -28,10 +28,10 @@ STYLE = """<style>
 [data-testid="stHeader"] {height: 2.6rem; min-height: 2.6rem;}
 .stMainBlockContainer {padding: 2.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
 .stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .75rem;}
-.stMainBlockContainer h1 {padding: 0 0 .1rem 0;}
+.stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
 .pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
   font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
-.pp-run {font-size: .84rem; opacity: .9; margin: -.1rem 0 0 0; line-height: 1.6;}
+.pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
 .pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
@@ -76,9 +76,10 @@ def page(
     write_url()
     people = html.escape(fmt_unit(shown.population if shown is not None else population))
     st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {people}.</div>')
-    st.title(title, anchor=False)
-    if shown is not None:
-        _run_line(shown)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
+        st.title(title, anchor=False, width="content")
+        if shown is not None:
+            _run_line(shown)
     st.markdown(intro)
     return session
 
@@ -133,7 +134,8 @@ def _run_line(shown: Subject) -> None:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
         f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
-        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>"
+        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>",
+        width="content",
     )
 
 

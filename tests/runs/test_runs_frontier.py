@@ -10,7 +10,7 @@ import pytest
 
 from core.cohort.simulate import History
 from core.fusion.dials import DIALS, FLOOR, MIXTURE, furthest_supported
-from core.runs.frontier import FrontierPolicy, estimated_clinicians, frontier_table, own_policy
+from core.runs.frontier import FrontierPolicy, estimated_clinicians, frontier_sizes, frontier_table, own_policy
 from core.runs.truth import RunPolicy
 from core.runs.view import RunView
 
@@ -34,6 +34,14 @@ def test_the_ends_are_the_clinicians_and_the_policy(view: RunView, dial) -> None
         row = stored[(stored["policy"] == "fused") & (stored["estimator"] == name)].iloc[0]
         got = last.loc[name, ["value", "low", "high", "ess"]].to_numpy(dtype=float)
         assert got == pytest.approx(row[["value", "low", "high", "ess"]].to_numpy(dtype=float), rel=1e-4)
+
+
+@pytest.mark.parametrize("dial", DIALS.values(), ids=lambda d: d.name)
+def test_the_sizes_alone_are_those_of_the_whole_table(view: RunView, dial) -> None:
+    asked = view, view.split.test, own_policy(view), dial
+    whole, sizes = frontier_table(*asked).drop_duplicates("setting"), frontier_sizes(*asked)
+    for name in ("setting", "ess", "pooled_ess"):
+        assert sizes[name].to_numpy() == pytest.approx(whole[name].to_numpy(), rel=1e-12)
 
 
 def test_the_mixture_departs_steadily_from_the_clinicians(view: RunView) -> None:
