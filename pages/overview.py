@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.cohort import simulate_cohort
-from core.figures.theme import fmt, fmt_count, fmt_percent
+from core.figures.theme import fmt, fmt_count, fmt_lambda, fmt_percent
 from core.runs.frontier import MIXTURE, fused_reach, own_policy
 from core.runs.gain import Gain, gain
 from core.runs.stays import policy_key
@@ -127,7 +127,20 @@ def _state(run: RunView) -> None:
         _supported(run)
     with cards[3]:
         _whole(run)
-    st.caption(_reading(run))
+    st.caption(f"{_own_settings(run)}{_reading(run)}")
+
+
+def _own_settings(run: RunView) -> str:
+    """What the visitor has set otherwise than the run, in one sentence; empty where nothing is."""
+    session, config = get_session(), run.config
+    differs = []
+    if session.n_clusters != run.n_clusters:
+        differs.append(f"K = {session.n_clusters} (the run's own: {run.n_clusters})")
+    if session.lambda_ != config.fusion.lambda_:
+        differs.append(f"λ = {fmt_lambda(session.lambda_)} (own: {fmt_lambda(config.fusion.lambda_)})")
+    if session.mode != config.fusion.mode:
+        differs.append(session.mode)
+    return f"As you have set it: {', '.join(differs)}. " if differs else ""
 
 
 def _reading(run: RunView) -> str:

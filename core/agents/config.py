@@ -11,7 +11,7 @@ from core.config import Config
 
 
 class AgentConfig(Config):
-    """How an agent is trained; the defaults are the published choices."""
+    """How an agent is trained."""
 
     algorithm: str = Field("dueling_double_dqn", description="Learning rule: " + ", ".join(CATALOG))
     epochs: int = Field(3, ge=1, le=1000, description="Passes over an agent's transitions")
@@ -33,7 +33,7 @@ class AgentConfig(Config):
 
 
 class FQIConfig(Config):
-    """How fitted Q iteration and fitted Q evaluation estimate values; the defaults are the published forest."""
+    """How fitted Q iteration and fitted Q evaluation estimate values."""
 
     method: Literal["refit", "frozen"] = Field(
         "frozen", description="refit: a new forest each iteration (published); frozen: one structure, leaf averages"

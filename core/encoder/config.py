@@ -10,7 +10,7 @@ from core.config import Config
 
 
 class EncoderConfig(Config):
-    """Which representation is learned and how it is trained; defaults are the published ones."""
+    """Which representation is learned and how it is trained."""
 
     model_name: Literal["seq2seq", "dynamics"] = Field(
         "seq2seq",

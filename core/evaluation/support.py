@@ -70,13 +70,13 @@ def support_light(
         return Light("not supported", (f"There are no {words.records} to judge by.",))
     ess, doubts = weighted.ess, [*_doubts(weighted, unsupported_share, others, words)]
     if not ess >= ess_floor:
-        why = f"ESS {ess:.0f} is below the floor of {ess_floor:g}." if math.isfinite(ess) else "The ESS is not known."
+        why = f"ESS {ess:.1f} is below the floor of {ess_floor:g}." if math.isfinite(ess) else "The ESS is not known."
         return Light("not supported", (why, *doubts))
     if pooled_ess < ess_floor:
         together = f"Over all {words.records} together the ESS is {pooled_ess:.0f}"
         doubts.insert(0, f"{together}: rare lengths hide extreme ratios.")
     if ess < 2 * ess_floor:
-        doubts.insert(0, f"ESS {ess:.0f} is below twice the floor of {ess_floor:g}.")
+        doubts.insert(0, f"ESS {ess:.1f} is below twice the floor of {ess_floor:g}.")
     return Light("weak" if doubts else "supported", tuple(doubts))
 
 
@@ -98,4 +98,5 @@ def _doubts(weighted: OPEResult, unsupported_share: float, others: Sequence[OPER
         yield f"{rare} are hardly ever given by {words.choosers} in such states."
     distance = apart(weighted, others)
     if distance > MOST_APART:
-        yield f"The estimators lie {distance:.1f} interval widths apart."
+        names = dict.fromkeys(result.estimator.upper() for result in (weighted, *others))
+        yield f"The estimators ({', '.join(names)}) lie {distance:.1f} interval widths apart."

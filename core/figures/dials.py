@@ -10,8 +10,10 @@ import plotly.graph_objects as go
 
 from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
-from core.figures.policy_values import UNSUPPORTED, estimator_color, support_color, support_symbol
-from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, WARNING, apply_theme, with_alpha
+from core.figures.policy_values import estimator_color, support_color, support_symbol
+from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, UNSUPPORTED, WARNING, apply_theme, with_alpha
+
+SIZES, POOLED = "Effective sample size (patients)", "; dotted: over all stays together"
 
 
 def lambda_axis(
@@ -27,10 +29,11 @@ def lambda_axis(
     """Value, ESS and disagreement along the whole lambda axis, the current value marked.
 
     table: lambda_, estimator, value, low, high, ess, support (one row a lambda and estimator), and once per lambda
-    disagreement_clinicians, disagreement_experts (0..1). position: where each lambda sits on the axis, 0..1. ticks:
-    lambda -> text. clinician: their value, as a line. truth: true value by lambda, where known.
+    pooled_ess (over all stays together), disagreement_clinicians, disagreement_experts (0..1). position: where each
+    lambda sits on the axis, 0..1. ticks: lambda -> text. clinician: their value, as a line. truth: true value by
+    lambda, where known.
     """
-    titles = ("Value of the fused policy (return), 95 % intervals", "Effective sample size (patients)", "Disagreement")
+    titles = ("Value of the fused policy (return), 95 % intervals", SIZES + POOLED, "Disagreement")
     fig = Draft(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.5, 0.25, 0.25], subplot_titles=titles
     )
@@ -51,7 +54,9 @@ def lambda_axis(
     fig.update_yaxes(range=[low - pad, high + pad], row=1, col=1)
     end_labels(fig, 1.0, ends, 0.085 * (high - low), row=1, col=1, within=(low, high))
     once = table.drop_duplicates("lambda_").sort_values("lambda_")
-    _add_support(fig, once["ess"].to_numpy(dtype=float), [position[v] for v in once["lambda_"]], ess_floor)
+    x = [position[v] for v in once["lambda_"]]
+    _add_support(fig, once["ess"].to_numpy(dtype=float), x, ess_floor)
+    _add_pooled(fig, x, once["pooled_ess"])
     _add_disagreement(fig, once, position)
     fig.add_vline(x=position[current], line={"color": INK, "width": 1.5})
     apply_theme(fig, height=640, legend=False)
@@ -81,8 +86,7 @@ def frontier_axis(
     truth: setting, true_value, true_se. value: what is estimated.
     """
     pooled = "pooled_ess" in table
-    sizes = "Effective sample size (patients)" + ("; dotted: over all stays together" if pooled else "")
-    titles = (f"{value}, 95 % intervals", sizes)
+    titles = (f"{value}, 95 % intervals", SIZES + POOLED * pooled)
     fig = Draft(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, row_heights=[0.64, 0.36], subplot_titles=titles
     )

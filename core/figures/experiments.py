@@ -13,6 +13,7 @@ from core.figures.policy_values import HOLLOW
 from core.figures.theme import (
     NEUTRAL,
     SEQUENTIAL,
+    UNSUPPORTED,
     apply_theme,
     fmt,
     phenotype_color,
@@ -22,7 +23,6 @@ from core.figures.theme import (
 )
 
 INK = "#5F6875"  # reads on light and on dark grounds
-UNSUPPORTED = "#A9AFB8"
 RUN_COLORS = ("#5E7C99", "#C46A2B")  # of two runs: no phenotype's, policy's or estimator's color
 
 

@@ -18,8 +18,6 @@ from core.figures.theme import (
     apply_theme,
 )
 
-UNSUPPORTED = "#A9AFB8"
-
 
 def action_share_bars(
     names: Sequence[str], shares: np.ndarray, action_labels: Sequence[str], *, dose_unit: str, title: str = ""

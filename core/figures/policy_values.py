@@ -15,12 +15,12 @@ from core.figures.theme import (
     ESTIMATOR_COLORS,
     INK,
     NEUTRAL,
+    UNSUPPORTED,
     apply_theme,
     policy_style,
 )
 
 ESTIMATOR_SYMBOLS = {"phwis": "circle", "phwdr": "diamond"}
-UNSUPPORTED = "#A9AFB8"
 HOLLOW = ("weak", "not supported")
 
 

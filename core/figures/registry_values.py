@@ -10,10 +10,9 @@ import plotly.graph_objects as go
 
 from core.figures.draft import Draft, Props, scatter
 from core.figures.registry import decision_look
-from core.figures.theme import ESTIMATOR_COLORS, NEUTRAL, Style, apply_theme
+from core.figures.theme import ESTIMATOR_COLORS, NEUTRAL, UNSUPPORTED, Style, apply_theme
 
 BLACK, HALO = "#111111", "#FFFFFF"
-UNSUPPORTED = "#A9AFB8"
 POLICIES: Mapping[str, Style] = {
     "observed": Style("Observed", "#6F7782", "solid", "circle"),
     "dqn": Style("DQN", "#56B4E9", "dash", "diamond"),

@@ -41,12 +41,19 @@ GROUND = "#FFFFFF"  # the fill of a hollow mark
 GROUND_ON_DARK = "#11161C"  # of .streamlit/config.toml
 INK_ON_FILL = "#1B2430"  # what stands on a light fill, on any ground
 ACCENT = "#0072B2"
-DARK = {INK: INK_ON_DARK, LINE: LINE_ON_DARK, GROUND: GROUND_ON_DARK}
 WARNING = "#D55E00"
 GRID = "rgba(138, 143, 152, 0.22)"
 REFERENCE_BAND = "rgba(0, 158, 115, 0.16)"  # reference range
 # Estimators and critics: apart from every phenotype and policy, since both stand in the same figures.
 ESTIMATOR_COLORS = {"phwis": "#3D4DB7", "phwdr": "#C2255C", "fqe": "#00707A", "fqi": "#8A6D00"}
+UNSUPPORTED = "#A9AFB8"  # a value that the records do not support: paler than all others, on either ground
+DARK = {
+    INK: INK_ON_DARK,
+    LINE: LINE_ON_DARK,
+    GROUND: GROUND_ON_DARK,
+    UNSUPPORTED: "#59626D",
+    **dict(zip(ESTIMATOR_COLORS.values(), ("#8B9AFF", "#FF7AA8", "#3FB6C2", "#D8B13C"), strict=True)),
+}
 SEQUENTIAL = "Cividis"  # amounts
 DIVERGING = ((0.0, "#0072B2"), (0.5, "#F4F4F2"), (1.0, "#D55E00"))  # differences; center it on 0 with zmid=0
 

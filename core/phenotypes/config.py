@@ -10,7 +10,7 @@ from core.config import Config
 
 
 class PhenotypeConfig(Config):
-    """How patients are grouped and drawn; the defaults are the published choices where there are any."""
+    """How patients are grouped and drawn."""
 
     n_clusters: int = Field(3, ge=2, le=50, description="Number of phenotypes K shown first")
     k_min: int = Field(2, ge=2, le=50, description="Smallest K that is fitted")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from core.evaluation import Recorded, propensities, weighted_many
 from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
 from core.runs.summaries.doses import expert_disagreement, total_variation
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LambdaCourse:
-    """table: lambda_, disagreement_clinicians, disagreement_experts, largest_weight (means over the steps), shares (A,)
-    mean probability of each dose; one row a stored lambda.
+    """table: lambda_, pooled_ess (effective sample size over all stays together), disagreement_clinicians,
+    disagreement_experts, largest_weight (means over the steps), shares (A,) mean probability of each dose; one row a
+    stored lambda.
 
     typical_distance: median distance of the training patients to a center, so that lambda times it has no unit.
     average_gap, single_gap: largest difference of the two ends from the pure policies (0 but for rounding).
@@ -36,10 +38,11 @@ def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
     test, train = view.split.test, view.split.train
     distances, experts = every[test][mask[test]], view.agent_probs(n_clusters)[test][mask[test]]
     clinicians = view.behavior[test][mask[test]]
-    rows = []
+    rows, chosen = [], []
     for value in view.lambdas:
         weights = fusion_weights(distances, value)
         fused = fuse(weights, experts)
+        chosen.append(_on_grid(propensities(fused, view.trajectories.actions[test][mask[test]]), mask[test]))
         rows.append(
             {
                 "lambda_": value,
@@ -49,13 +52,24 @@ def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
                 "shares": fused.mean(axis=0),
             }
         )
+    data = view.only(test).trajectories
+    given = propensities(view.only(test).behavior, data.actions)
+    recorded = Recorded(data.rewards, data.transition_mask, given, view.config.agents.gamma)
+    pooled = [result.ess for result in weighted_many("wis", recorded, np.stack(chosen))]
     average = fuse(fusion_weights(distances, 0.0), experts) - experts.mean(axis=-2)
     nearest = single_expert(fusion_weights(distances, 1.0)).argmax(axis=-1)
     alone = np.take_along_axis(experts, nearest[:, None, None], axis=1)[:, 0]
     single = fuse(fusion_weights(distances, np.inf), experts) - alone
     return LambdaCourse(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).assign(pooled_ess=pooled),
         1 / relative_lambda(1.0, every[train][mask[train]]),
         float(np.abs(average).max(initial=0.0)),
         float(np.abs(single).max(initial=0.0)),
     )
+
+
+def _on_grid(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Values of the real steps at their places (N, T), 1 elsewhere."""
+    grid = np.ones(mask.shape)
+    grid[mask] = values
+    return grid

@@ -47,7 +47,9 @@ class PolicyKey:
 
 def policy_key(policy: str, n_clusters: int, lambda_: float, mode: str) -> PolicyKey:
     """The key of a policy as the sliders name it: what it does not depend on is left out."""
-    base, _ = split_version(policy)
+    base, version = split_version(policy)
+    if base == "fused" and not version and np.isinf(lambda_):  # the same policy, which has a critic and a truth
+        base = policy = "single-expert"
     if base in ("fused", NO_ENCODER):
         return PolicyKey(policy, n_clusters, mode, float(lambda_))
     if base == "single-expert":

@@ -42,7 +42,8 @@ def k_slider(run: RunView, key: str = "n_clusters") -> int:
         key=key,
         on_change=_take,
         args=("n_clusters", key),
-        help="Phenotypes are found again for every K; points on the map never move.",
+        help="Phenotypes are found again for every K; points on the map never move. "
+        f"The run's own K: {run.n_clusters}.",
     )
     return get_session().n_clusters
 
@@ -58,7 +59,8 @@ def lambda_slider(run: RunView, key: str = "lambda") -> float:
         on_change=_take,
         args=("lambda_", key),
         help="Weight of phenotype k is exp(-λ d) over the sum, d = distance to its center. "
-        "0: plain average of all experts; ∞: the nearest phenotype's expert alone.",
+        "0: plain average of all experts; ∞: the nearest phenotype's expert alone. "
+        f"The run's own λ: {fmt_lambda(run.config.fusion.lambda_)}.",
     )
     return get_session().lambda_
 

@@ -58,20 +58,23 @@ def dial_verdict(
         here = table[table["setting"] == setting].iloc[0]
         both = f", {fmt(float(here['pooled_ess']), 1)} over all stays together" if pooled else ""
         st.warning(
-            f"Beyond the trust frontier ({reached}): the effective sample size is {fmt(float(here['ess']), 1)}{both}, "
-            f"or has fallen under {floor:g} on the way. What is shown here rests on too few patients.",
+            f"Beyond the trust frontier ({reached}), where the effective sample size first falls under {floor:g}; here "
+            f"it is {fmt(float(here['ess']), 1)}{both}. What is shown rests on too few patients.",
             icon=":material/warning:",
         )
     else:
         both = ", by length of stay and over all stays together" if pooled else ""
+        doubt = str(table.loc[table["setting"] == furthest, "support"].iloc[0]) != "supported"
         st.info(
-            f"The records support this policy as far as **{reached}**: the effective sample size is at least "
-            f"{floor:g}{both}.",
-            icon=":material/verified:",
+            f"The records can judge this policy as far as **{reached}**: the effective sample size is at least "
+            f"{floor:g}{both}." + (" Even there they support it weakly." if doubt else ""),
+            icon=":material/rule:" if doubt else ":material/verified:",
         )
 
 
-def dial_numbers(table: pd.DataFrame, truth: pd.DataFrame | None, setting: float, differing: str, over: str) -> None:
+def dial_numbers(
+    table: pd.DataFrame, truth: pd.DataFrame | None, dial: Dial, setting: float, start: str, differing: str, over: str
+) -> None:
     """Both estimates with their grade, the distance, and the true value where known.
 
     truth: setting, true_value, true_se, n of this very policy; None where it was not rolled out. differing: what the
@@ -96,15 +99,16 @@ def dial_numbers(table: pd.DataFrame, truth: pd.DataFrame | None, setting: float
         metric(differing, distance, text=fmt_percent(distance), estimator=f"mean total variation over the {over}")
     with cards[3]:
         if truth is not None:
-            _truth(truth, setting)
+            _truth(truth, dial, setting, start)
     if reasons := str(now["reasons"].iloc[0]):
         st.caption(f":material/info: {now['support'].iloc[0].capitalize()}: {reasons}")
 
 
-def _truth(truth: pd.DataFrame, setting: float) -> None:
+def _truth(truth: pd.DataFrame, dial: Dial, setting: float, start: str) -> None:
     known = truth[truth["setting"] == setting]
     if known.empty:
-        st.caption(f"True values are known at {', '.join(f'{v:g}' for v in truth['setting'])}.")
+        at = [v for v in dial.settings if v in set(truth["setting"])]
+        st.caption(f"True values are known at {', '.join(setting_text(dial, v, start) for v in at)}.")
         return
     value, error, n = (float(known[c].iloc[0]) for c in ("true_value", "true_se", "n"))
     metric(

@@ -56,7 +56,7 @@ def _widget(group: str, name: str, field: FieldInfo, preset: Any, changes: dict[
     key = f"setting-{path}"
     value = changes.get(path, preset)
     kind, optional = _kind(field.annotation)
-    label = f"{name} :orange-badge[changed]" if path in changes else name
+    label = f"{name} • changed" if path in changes else name
     bind: dict[str, Any] = {"key": key, "on_change": _take, "args": (path, key, preset, changes), "help": _help(preset)}
     bind["disabled"] = _fixed(group, name)
     if get_origin(kind) is Literal:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import PhenoPolicyError
-from core.figures.theme import fmt_lambda, fmt_unit
+from core.figures.theme import fmt_unit
 from pages.components.places import run_path, runs_root
 from pages.components.session import BAR, Session, get_session, sync_url, write_url
 
@@ -93,23 +93,10 @@ def _current_subject() -> Subject | None:
         facts.name,
         run.cohort.n_patients,
         facts.simulated,
-        f"preset {run.config.preset}{_own_settings(run)}",
+        f"preset {run.config.preset}",
         facts.data_hash,
         run.study.population,
     )
-
-
-def _own_settings(run: RunView) -> str:
-    """What the visitor has set otherwise than the run, in a few words."""
-    session, config = get_session(), run.config
-    differs = []
-    if session.n_clusters != run.n_clusters:
-        differs.append(f"K = {session.n_clusters} (the run's own: {run.n_clusters})")
-    if session.lambda_ != config.fusion.lambda_:
-        differs.append(f"λ = {fmt_lambda(session.lambda_)} (own: {fmt_lambda(config.fusion.lambda_)})")
-    if session.mode != config.fusion.mode:
-        differs.append(session.mode)
-    return f" · you see {', '.join(differs)}" if differs else ""
 
 
 def _enter_frame() -> None:

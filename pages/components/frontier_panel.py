@@ -59,7 +59,7 @@ def frontier_panel(run: RunView) -> None:
     )
     truth = _truth(run, policy, k, lambda_, mode, dial)
     dial_verdict(table, dial, setting, furthest, floor, START)
-    dial_numbers(table, truth, setting, "Doses that differ from the clinicians'", "steps")
+    dial_numbers(table, truth, dial, setting, START, "Doses that differ from the clinicians'", "steps")
     show(
         frontier_axis(
             table,

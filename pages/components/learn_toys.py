@@ -117,9 +117,9 @@ def clusters() -> None:
             "learn-clusters",
             f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta "
             f"squared of stay length {toy.clock:.2f}.",
-            caption="Large marks are the centers. Turn the clock up: the clusters become bands of stay length, as "
-            "clear-cut as before, while η² rises and agreement falls. The published encoder was such a "
-            "clock; the Phenotypes page shows both numbers for every run.",
+            caption="Large marks are the centers. Turn the clock up: KMeans cuts what is now a band into pieces "
+            "of stay length, as readily as it found the groups, while η² rises and agreement falls. The published "
+            "encoder was such a clock; the Phenotypes page shows both numbers for every run.",
         )
     _show_function(("core/phenotypes/stability.py", "nearest"), ("core/statistics.py", "eta_squared"))
 
@@ -200,8 +200,9 @@ def weights() -> None:
         "Importance weights: why evidence runs out",
         "To value a policy from what clinicians did, each recorded stay is weighted by how much likelier the policy "
         "would have made it. The ratio multiplies at every step, so after a few steps a handful of stays carries "
-        "everything. The effective sample size (ESS) says how many stays the estimate really rests on. The trust "
-        "frontier walks from the clinicians to the policy only as far as enough of it is left.",
+        "everything. The effective sample size (ESS) says how many stays the estimate (PHWIS, their weighted "
+        "mean) really rests on. The trust frontier walks from the clinicians to the policy only as far as enough of it "
+        "is left.",
         (
             r"\rho = \prod_t \frac{\pi(a_t|s_t)}{\pi_b(a_t|s_t)}",
             r"\mathrm{ESS} = \frac{(\sum_i \rho_i)^2}{\sum_i \rho_i^2} \approx n\, \mathbb{E}[\rho_t^2]^{-T}",
@@ -226,7 +227,8 @@ def weights() -> None:
         held = low <= toy.truth <= high
         metric("True value (exact)", toy.truth, estimator="inside the interval" if held else "outside the interval")
         metric("Largest weight", estimate.max_weight, text=fmt_percent(estimate.max_weight), estimator="of one stay")
-        metric("Drug probability at a", toy.policy, text=fmt_percent(toy.policy), estimator="in each step")
+        left = n * float(toy.expected_ess[-1])
+        metric("Stays left, expected", left, text=f"{left:.2g}", estimator=f"of {n:,}; ESS of many such samples")
     with picture:
         show(
             weights_figure(toy.weights, toy.expected_ess),
@@ -239,7 +241,8 @@ def weights() -> None:
             "others are not in it, and resampling cannot show them. A narrow interval is then no comfort.",
         )
     _show_function(
-        ("core/evaluation/phwis.py", "phwis"),
+        ("core/evaluation/stays.py", "cumulative_log_ratios"),
+        ("core/evaluation/weighting.py", "trajectory_weights"),
+        ("core/evaluation/weighting.py", "summarise"),
         ("core/fusion/frontier.py", "between"),
-        ("core/evaluation/support.py", "support_light"),
     )

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import PhenoPolicyError
 from pages.components.frame import failed
 from pages.components.selection_bar import bar_is_stale
-from pages.components.session import sync_url
+from pages.components.session import write_url
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -24,7 +24,7 @@ def panel(draw: Callable[Concatenate[RunView, P], None]) -> Callable[Concatenate
 
     @wraps(draw)
     def guarded(run: RunView, *args: P.args, **kwargs: P.kwargs) -> None:
-        sync_url()
+        write_url()  # not read: the browser may still have the address of the move before, and a slider would jump back
         if bar_is_stale():
             st.rerun()
         try:

@@ -66,7 +66,9 @@ def frontier_panel(run: RegistryView) -> None:
     dial_numbers(
         table,
         truth if len(truth) else None,
+        dial,
         setting,
+        START,
         "Choices that differ from the experts'",
         "decisions",
     )

@@ -38,7 +38,8 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
     )
     state = run.cohort.states[run.cohort.starts[patient] + step]
     changes, unmoved = {}, {}
-    for slot, name in zip(st.columns(2) * MOST_CHANGED, chosen, strict=False):
+    rows = [st.columns(2, vertical_alignment="bottom") for _ in range(-(-len(chosen) // 2))]
+    for slot, name in zip([slot for row in rows for slot in row], chosen, strict=False):
         column, key = run.study.column(name), f"what-if-value-{name}-{patient}-{step}"
         unmoved[key] = float(np.clip(state[run.study.index(name)], *column.plausible))
         with slot:
@@ -75,13 +76,15 @@ def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, k
     The slider spans the values of the training steps: beyond them there is nothing to ask.
     """
     low, high = min(inside, float(known.min())), max(inside, float(known.max()))
-    grain = 10.0 ** np.floor(np.log10(max((high - low) / TICKS, 1e-6)))
+    digits = -int(np.floor(np.log10(max((high - low) / TICKS, 1e-6))))
+    grain = 10.0**-digits
     value = st.slider(
         _label(column),
-        float(max((np.ceil(low / grain) - 1) * grain, column.plausible[0])),
-        float(min((np.floor(high / grain) + 1) * grain, column.plausible[1])),
+        # rounded as the browser rounds them: an end that is a hair off would come back as out of range
+        max(round((np.ceil(low / grain) - 1) * grain, digits), column.plausible[0]),
+        min(round((np.floor(high / grain) + 1) * grain, digits), column.plausible[1]),
         inside,
-        step=float(grain),
+        step=grain,
         key=key,
         help=f"Recorded: {fmt(recorded)} {fmt_unit(column.unit)}",
     )
@@ -112,7 +115,7 @@ def _compare(
         f"Probability of each dose, as recorded and with {changed}: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),
         caption=f"Model output, not an effect: {changed}. The fused policy moves {fmt_percent(moved)} of its "
-        f"probability. Support {fmt_percent(after.support, 0)}; {int(after.similar.sum())} similar training states. A "
-        "score made from a changed value keeps its recorded value unless it is changed too.",
+        f"probability. Support {fmt_percent(after.support, 0)}: so close are the {int(after.similar.sum())} nearest "
+        "training states. A score made from a changed value keeps its recorded value unless it is changed too.",
         data=data,
     )

@@ -148,6 +148,14 @@ def policies_page(tab: Tab) -> None:
     assert len(before) == len(after) > 2
     assert sum(a != b for a, b in zip(before, after, strict=True)) > 1
     assert "ESS" in tab.main.inner_text()
+    slider = tab.main.get_by_role("slider", name="Sharpness λ").first
+    slider.focus()
+    for _ in range(4):  # faster than the address bar follows: what it still says must not move the slider back
+        tab.page.keyboard.press("ArrowRight")
+        tab.page.wait_for_timeout(120)
+    tab.rest()
+    tab.page.wait_for_timeout(1000)
+    assert slider.input_value() == "4"
 
 
 def test_visitors_do_not_see_each_others_uploads(new_tab: Callable[[], Tab], cohort_file: Path) -> None:

@@ -97,7 +97,7 @@ def lambda_table() -> pd.DataFrame:
     ]
     names = ["lambda_", "estimator", "value", "low", "high", "ess", "support"]
     names += ["disagreement_clinicians", "disagreement_experts"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).assign(pooled_ess=lambda table: table["ess"] / 2)
 
 
 @pytest.mark.parametrize("current", [0.0, 5.0, np.inf])
@@ -109,6 +109,8 @@ def test_the_lambda_axis_marks_the_current_value_in_every_panel(current: float) 
     assert {s.xref for s in marks} == {"x", "x2", "x3"}
     ess = next(t for t in fig.data if t.name == "ESS")
     assert list(ess.y) == [60.0, 40.0, 3.0]
+    pooled = next(t for t in fig.data if t.line.dash == "dot")
+    assert list(pooled.y) == [30.0, 20.0, 1.5]
     assert ess.marker.color[-1] == UNSUPPORTED
     experts = next(t for t in fig.data if t.name == "among experts")
     np.testing.assert_allclose(experts.y, [20, 10, 0])

@@ -261,13 +261,13 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Trust frontier")
     rows = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     assert departure(page).value == 0.25
-    assert "The records support this policy as far as **a = 0.25**" in texts(page)
+    assert "The records can judge this policy as far as **a = 0.25**" in texts(page)
     assert "True value (simulated)" in [metric.label for metric in page.metric]  # 0.25 is rolled out
     departure(page).set_value(1.0)
     page = rerun(page)
     end = rows[rows["setting"] == 1.0].set_index("estimator")
     assert "Beyond the trust frontier (a = 0.25)" in texts(page)
-    assert f"effective sample size is {end.loc['phwis', 'ess']:.1f}" in texts(page)
+    assert f"here it is {end.loc['phwis', 'ess']:.1f}" in texts(page)
     assert end.loc["phwis", "reasons"] in texts(page)
     next(s for s in page.selectbox if s.key == "registry-frontier-policy").set_value("most-frequent")
     page = choose(rerun(page), "registry-frontier-dial", "floor")

@@ -43,3 +43,11 @@ def test_the_ends_are_the_average_and_one_expert_alone(view: RunView) -> None:
 def test_it_is_computed_once_for_each_k_and_mode(view: RunView) -> None:
     assert view.along_lambda(2, "prospective") is view.along_lambda(2, "prospective")
     assert view.along_lambda(2, "prospective") is not view.along_lambda(3, "prospective")
+
+
+@pytest.mark.parametrize("mode", ["prospective", "retrospective"])
+def test_the_size_over_all_stays_is_that_of_the_policy_itself_on_its_frontier(view: RunView, mode: str) -> None:
+    table = view.along_lambda(3, mode).table.set_index("lambda_")
+    for lambda_ in view.lambdas:
+        alone = view.frontier_sizes("fused", 3, lambda_, mode, "mixture")["pooled_ess"].iloc[-1]
+        assert table.loc[lambda_, "pooled_ess"] == pytest.approx(alone, rel=1e-4)
