@@ -38,8 +38,9 @@ def settings() -> None:
     else:
         _choice(evidence)
         st.markdown(
-            "**Size.** This was found on cohorts of 2,000 patients. At the published size the same default fell below the "
-            "clinicians, in truth, and its greedy version did not (README, *The whole experiment at the published size*)."
+            "**Size.** This was found on cohorts of 2,000 patients. At the published size the same default fell below "
+            "the clinicians, in truth, and its greedy version did not (README, *The whole experiment at the published "
+            "size*)."
         )
     if sentence := estimator_sentence(load_evidence()):
         st.markdown(f"**Estimator.** {sentence}")
