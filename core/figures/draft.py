@@ -49,7 +49,7 @@ class Draft:
     """A figure of rows x cols panels; `figure` ends the drawing.
 
     A panel is named by its row and col, from 1; what concerns axes takes a row or a column as well, or none for all.
-    grid: what plotly's `make_subplots` takes: shared axes, spacing, widths, heights.
+    grid: what plotly's `make_subplots` takes for spacing, widths, heights and shared axes; one title a panel, or none.
     """
 
     def __init__(
@@ -67,10 +67,11 @@ class Draft:
 
     def add_trace(self, trace: Props, row: int | None = None, col: int | None = None) -> None:
         """Add a trace (see `scatter`) to the panel named, else to the first."""
-        if row is not None and col is not None:
-            x, y = self._axes[row, col]
-            trace = {**trace, "xaxis": x, "yaxis": y}
-        self.traces.append(trace)
+        if row is None and col is None:
+            self.traces.append(trace)
+        else:
+            ((x, y),) = self._panels(row, col)
+            self.traces.append({**trace, "xaxis": x, "yaxis": y})
 
     def add_annotation(self, row: int | None = None, col: int | None = None, **props: Any) -> None:
         """Write a note, in the data's coordinates where a panel is named."""
@@ -120,13 +121,17 @@ class Draft:
         return go.Figure(self.traces, {**self.layout, "annotations": self.annotations, "shapes": self.shapes})
 
     def _panels(self, row: int | None, col: int | None) -> list[tuple[str, str]]:
-        return [axes for (r, c), axes in self._axes.items() if row in (None, r) and col in (None, c)]
+        found = [axes for (r, c), axes in self._axes.items() if row in (None, r) and col in (None, c)]
+        if not found:
+            raise ValueError(f"the figure has no panel in row {row}, column {col}.")
+        return found
 
     def _placed(self, props: Props, row: int | None, col: int | None) -> Props:
         """The properties with the axes of a panel; 'domain', where one asks for it, stays."""
-        if row is None or col is None:
+        if row is None and col is None:
             return props
-        refs = zip(("xref", "yref"), self._axes[row, col], strict=True)
+        (axes,) = self._panels(row, col)
+        refs = zip(("xref", "yref"), axes, strict=True)
         return props | {name: f"{axis} domain" if "domain" in props.get(name, "") else axis for name, axis in refs}
 
     def _span(self, shape: Props, across: str, row: int | None, col: int | None) -> None:
@@ -165,8 +170,10 @@ def _nested(props: Props) -> Props:
 
 
 def _merge(into: Props, changes: Props) -> None:
-    """Take over changes, part by part where both are parts."""
+    """Take over changes, part by part where both are parts; a title may be a part or its text."""
     for name, value in changes.items():
+        if name == "title":
+            value = {"text": value} if isinstance(value, str) else value
         if isinstance(value, dict) and isinstance(into.get(name), dict):
             _merge(into[name], value)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -195,6 +195,12 @@ def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> RunCon
             raise ConfigError(f"setting '{key}' is not GROUP.KEY=VALUE; groups are {groups}.")
         values.setdefault(group, {})[field] = parse_value(text)
     return RunConfig.build({"preset": name, **_inherit(values)}, where="settings")
+
+
+def kept_values(config: RunConfig, paths: Iterable[str]) -> dict[str, Any]:
+    """The values of settings by path ("encoder.epochs") as the configuration holds them, fit for JSON."""
+    held = config.model_dump(mode="json")
+    return {path: held[path.partition(".")[0]][path.partition(".")[2]] for path in paths}
 
 
 def _inherit(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import PhenoPolicyError
+from core.runs.session_file import FOLDER_SETTING
 from pages.components.frame import current_run, empty
 from pages.components.places import study, uploads_root
 from pages.components.session import get_session
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from core.runs.view import RunView
 
 MAX_MEGABYTES = 64
-OVERRIDE = "run.encoder_folder"
 
 
 def draw() -> None:
@@ -68,12 +68,12 @@ def _load() -> None:
     manifest = st.file_uploader("Manifest", type=["json"], max_upload_size=4, key="encoder-manifest")
     if weights is not None and manifest is not None:
         _accept(weights.getvalue(), manifest.getvalue())
-    if OVERRIDE in session.overrides:
+    if FOLDER_SETTING in session.overrides:
         st.success(
             "The next run uses the loaded encoder and skips its training: start it under **Set up**.",
             icon=":material/check_circle:",
         )
-        st.button("Train a new encoder instead", on_click=lambda: session.overrides.pop(OVERRIDE, None))
+        st.button("Train a new encoder instead", on_click=lambda: session.overrides.pop(FOLDER_SETTING, None))
     else:
         st.caption("Both files of an encoder saved here, for the same columns. They are checked before they are used.")
 
@@ -92,5 +92,5 @@ def _accept(weights: bytes, manifest: bytes) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         st.error(f"This encoder cannot be used. {error}", icon=":material/error:")
         return
-    get_session().overrides[OVERRIDE] = str(folder)
+    get_session().overrides[FOLDER_SETTING] = str(folder)
     st.markdown(f"**{encoder.config.model_name}**, z of {encoder.z_dim} numbers, {len(encoder.history)} epochs.")

@@ -122,7 +122,7 @@ def _step(value: Any) -> float:
     """A tenth of the value's own magnitude."""
     if not value or not math.isfinite(value):
         return 0.1
-    return float(10 ** (math.floor(math.log10(abs(value))) - 1))
+    return float(10 ** max(math.floor(math.log10(abs(value))) - 1, -12))
 
 
 def _help(preset: Any) -> str:

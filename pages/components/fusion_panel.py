@@ -34,13 +34,14 @@ def lambda_panel(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "fusion")
     patients = run.split.test
     position = {value: i / max(len(run.lambdas) - 1, 1) for i, value in enumerate(run.lambdas)}
-    along = run.along_lambda(k, mode)
-    course = along.table
     fused = run.lambda_curve(k, mode)
-    fused = fused[fused["estimator"].isin(["phwis", "phwdr"])].merge(course, on="lambda_", how="left")
+    fused = fused[fused["estimator"].isin(["phwis", "phwdr"])]
     if fused.empty:
         empty("Not evaluated", f"This run holds no fused policy at K = {k}, {mode}.")
         return
+    along = run.along_lambda(k, mode)
+    course = along.table
+    fused = fused.merge(course, on="lambda_", how="left")
     _lambda_numbers(fused, course, lambda_, along.typical_distance)
     ticks = _ticks(position)
     stored = run.policy_table(k, lambda_, mode)

@@ -19,7 +19,7 @@ from pages.components.estimates import rows_of
 from pages.components.export import show, table
 from pages.components.frame import failed
 from pages.components.registry_session import in_text, mark, number_mark, set_mark
-from pages.components.session import let_show, sync_url
+from pages.components.session import let_show, write_url
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -34,7 +34,7 @@ FLOORS = (0, 1, 2, 5, 10, 20, 50, 100)  # per mille
 @st.fragment
 def options_panel(run: RegistryView, patient: int) -> None:
     """Controls, then what may be weighed at one stage; reruns alone."""
-    sync_url()
+    write_url()
     st.markdown("## What may be weighed at a stage")
     course = patient_course(run.cohort, patient)
     open_stages = [int(s) for s in course["stage"] if _decisions(run, course, int(s))]

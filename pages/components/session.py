@@ -6,6 +6,7 @@ The URL holds the owner token, so a reload keeps one's own runs; a link without 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -32,6 +33,7 @@ MARK = re.compile(r"[a-z]{1,16}-[a-z]{1,16}")  # "registry-patient": a parameter
 LONGEST_MARK = 80
 LONGEST_TEXT = 6000  # characters of one parameter; a longer one is stored and named in the URL by its hash
 FIRST_PRESET = "quick"
+MOST_SETTINGS = 200
 MOST_UNDO = 50
 
 
@@ -141,8 +143,9 @@ class Session:
         params |= {"temperature": f"{self.temperature:g}"} if "temperature" in self.chosen else {}
         params |= {"patient": str(self.patient)} if self.patient is not None else {}
         params |= {"step": str(self.step)} if self.step is not None else {}
-        params |= {"preset": self.preset} if self.preset != FIRST_PRESET else {}
-        params |= {"settings": _short(json.dumps(self.overrides, sort_keys=True))} if self.overrides else {}
+        if private:  # work in progress is no part of a view; sharing it would share the folder of one's own encoder
+            params |= {"preset": self.preset} if self.preset != FIRST_PRESET else {}
+            params |= {"settings": self._settings()} if self.overrides else {}
         if self.selection is not None:
             params |= {"selection": _short(self.selection.encode()), "selected": self.selection.name}
         return params | dict(sorted(self.marks.items()))
@@ -166,8 +169,6 @@ class Session:
         for name in ("patient", "step"):
             if (position := _number(params.get(name))) is not None and 0 <= position < 1e9:
                 setattr(self, name, int(position))
-        if "preset" in params or "settings" in params:
-            self._read_settings(params.get("preset", self.preset), params.get("settings"))
         if "selection" in params:
             stored = fetch_text(params["selection"])
             self.unread = stored is None
@@ -175,16 +176,32 @@ class Session:
             if selection is not None:
                 self.put(selection)
 
-    def _read_settings(self, preset: str, text: str | None) -> None:
-        """Take over the set-up of the run to be started, where the settings classes accept it as a whole."""
-        from core.runs.config import load_preset
+    def _settings(self) -> str:
+        from core.runs.session_file import FOLDER_SETTING
 
+        told = {path: value for path, value in self.overrides.items() if path != FOLDER_SETTING}
+        return _short(json.dumps(told, sort_keys=True))
+
+    def read_set_up(self, params: Mapping[str, str]) -> None:
+        """Take over the set-up of the next run from one's own address, as it was left; what is not usable is ignored.
+
+        Each setting is checked alone, since a set-up may be half corrected, and taken as the settings classes hold it.
+        """
+        from core.runs.config import PRESET_NAMES, kept_values, load_preset
+        from core.runs.session_file import FOLDER_SETTING
+
+        text = params.get("settings", "")
         try:
-            changes = self.overrides if text is None else json.loads(fetch_text(text) or "{}")
-            load_preset(preset, {path: json.dumps(value) for path, value in changes.items()})
-        except (PhenoPolicyError, ValueError, AttributeError):
+            asked = json.loads(fetch_text(text) or "{}") if len(text) <= LONGEST_TEXT else {}
+        except (ValueError, RecursionError):
             return
-        self.preset, self.overrides = preset, changes
+        if params.get("preset") in PRESET_NAMES:
+            self.preset = params["preset"]
+        for path, value in list(asked.items())[:MOST_SETTINGS] if isinstance(asked, dict) else ():
+            with contextlib.suppress(PhenoPolicyError):
+                config = load_preset(self.preset, {path: json.dumps(value)})
+                if path != FOLDER_SETTING:  # a folder of the server: never taken from outside
+                    self.overrides |= kept_values(config, [path])
 
 
 def _short(text: str) -> str:
@@ -211,6 +228,8 @@ def get_session() -> Session:
         token = params.get("owner", "")
         session = Session(owner=token if TOKEN.fullmatch(token) else new_token())
         session.read_params(params)
+        if TOKEN.fullmatch(token):
+            session.read_set_up(params)
         st.session_state[KEY] = session
         st.session_state[WRITTEN] = params
     found: Session = st.session_state[KEY]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import ArtifactError, PhenoPolicyError
-from core.runs.config import parse_value
+from core.runs.config import kept_values, load_preset
 from core.runs.selection import Selection
 from core.runs.session_file import FOLDER_SETTING, SavedSession, patient_keys, patient_positions, read_session
 from pages.components.export import file_name
@@ -90,7 +90,7 @@ def load_session(content: bytes) -> None:
     patient = None if saved.patient is None else int(patient_positions(run.cohort, [saved.patient])[0])
     if saved.selected is not None and saved.selected not in selections:
         raise ArtifactError(f"the selection '{saved.selected}' is named but not held by this file.")
-    overrides = {path: parse_value(text) for path, text in saved.settings.items()}
+    overrides = kept_values(load_preset(saved.preset, saved.settings), saved.settings)
     session = get_session()
     session.open_run(run.path.name)
     for name in ("n_clusters", "lambda_", "mode"):

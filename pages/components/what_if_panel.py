@@ -73,9 +73,12 @@ def _label(column: Column) -> str:
 def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, key: str) -> float | None:
     """The chosen value; None where it is the recorded one, `inside` the plausible range.
 
-    The slider spans the values of the training steps: beyond them there is nothing to ask.
+    The slider spans the values of the training steps; what hardly any of them goes beyond is refused with a reason.
     """
     low, high = min(inside, float(known.min())), max(inside, float(known.max()))
+    if low == high:
+        st.caption(f"{_label(column)}: {fmt(recorded)} in every record, so nothing can be asked.")
+        return None
     digits = -int(np.floor(np.log10(max((high - low) / TICKS, 1e-6))))
     grain = 10.0**-digits
     value = st.slider(

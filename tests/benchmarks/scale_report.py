@@ -73,6 +73,7 @@ def document(about: Mapping[str, Any], found: Measured) -> str:
             f"Ten times the patients may take {ALLOWED_TIME} times the time and, in memory, {ALLOWED_MEMORY} times the "
             "cohort's arrays. Memory: what a step takes beyond what is held before it.",
             step_table(found),
+            over_limit(found),
             "\n".join(f"- {line}" for line in memory) + "\n",
         ]
     )
@@ -87,6 +88,19 @@ def growth(small: Mapping[str, Any], large: Mapping[str, Any], step: str) -> flo
     """Times as long per tenfold patients."""
     ratio = large["steps"][step]["seconds"] / small["steps"][step]["seconds"]
     return ratio ** (1 / math.log10(large["patients"] / small["patients"]))
+
+
+def over_limit(found: Measured) -> str:
+    """One sentence on the steps of more than a second that grow faster than allowed, and on all steps together."""
+    slow, whole = [], []
+    for small, large in itertools.pairwise(found):
+        to = f"to {large['patients']:,}"
+        for step, row in large["steps"].items():
+            if row["seconds"] > 1 and (times := growth(small, large, step)) > ALLOWED_TIME:
+                slow.append(f"{step} ({times:.1f} {to})")
+        before, after = (sum(row["seconds"] for row in size["steps"].values()) for size in (small, large))
+        whole.append(f"{after / before:.1f} {to}")
+    return f"All steps together: {', '.join(whole)}. Faster than allowed: {', '.join(slow) or 'none'}."
 
 
 def step_table(found: Measured) -> str:

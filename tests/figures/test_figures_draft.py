@@ -62,3 +62,20 @@ def test_a_property_or_value_that_plotly_does_not_know_is_named(change: dict[str
     draft.update_xaxes(**change)
     with pytest.raises(ValueError, match=named):
         draft.figure()
+
+
+def test_a_panel_that_is_not_there_is_named() -> None:
+    draft = Draft(2, 1)
+    with pytest.raises(ValueError, match="no panel in row 3"):
+        draft.update_yaxes(row=3, showgrid=False)
+
+
+def test_a_title_may_be_a_text_or_a_part() -> None:
+    draft = Draft()
+    draft.update_xaxes(title="hours")
+    draft.update_xaxes(title_font_size=15)
+    draft.update_yaxes(title_standoff=3)
+    draft.update_yaxes(title="share")
+    fig = draft.figure()
+    assert (fig.layout.xaxis.title.text, fig.layout.xaxis.title.font.size) == ("hours", 15)
+    assert (fig.layout.yaxis.title.text, fig.layout.yaxis.title.standoff) == ("share", 3)

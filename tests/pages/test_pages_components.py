@@ -16,7 +16,7 @@ from core.runs.selection import Selection
 from pages.components.export import basis, file_name, neutralize, to_csv
 from pages.components.forms import _bounds, _kind, _step
 from pages.components.places import new_token, run_path, uploads_root
-from pages.components.session import LONGEST_TEXT, Session
+from pages.components.session import KEY, LONGEST_TEXT, Session
 
 
 def fake_run(**changes: object) -> SimpleNamespace:
@@ -58,12 +58,6 @@ def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
         {"patient": "inf"},
         {"temperature": "0"},
         {"selection": "%%%"},
-        {"preset": "heroic"},
-        {"settings": "["},
-        {"settings": "[1]"},
-        {"settings": '{"encoder.epochs": "many"}'},
-        {"settings": '{"encoder.magic": 1}'},
-        {"preset": "standard", "settings": '{"encoder.epochs": -1}'},
     ],
 )
 def test_malformed_links_change_nothing(params: dict[str, str]) -> None:
@@ -73,12 +67,53 @@ def test_malformed_links_change_nothing(params: dict[str, str]) -> None:
 
 
 def test_the_set_up_of_the_next_run_survives_a_reload() -> None:
-    session = Session(owner="o" * 20, preset="standard", overrides={"encoder.epochs": 7, "run.seed": 3})
+    changes = {"encoder.epochs": 7, "run.train_share": 0.8, "run.valid_share": 0.25}  # together too much: to be mended
+    session = Session(owner="o" * 20, preset="standard", overrides=changes)
     again = Session(owner="p" * 20)
-    again.read_params(session.to_params())
-    assert (again.preset, again.overrides) == ("standard", {"encoder.epochs": 7, "run.seed": 3})
-    again.read_params({"preset": "quick"})
-    assert (again.preset, again.overrides) == ("quick", {"encoder.epochs": 7, "run.seed": 3})
+    again.read_set_up(session.to_params())
+    assert (again.preset, again.overrides) == ("standard", changes)
+
+
+def test_a_shared_link_holds_nothing_of_the_set_up_and_no_address_the_folder_of_ones_encoder() -> None:
+    folder = f"data/uploads/{'o' * 20}/encoder-1"
+    session = Session(owner="o" * 20, preset="standard", overrides={"run.encoder_folder": folder, "run.seed": 2})
+    assert not any("o" * 20 in value for value in session.to_params(private=False).values())
+    assert not {"preset", "settings"} & set(session.to_params(private=False))
+    assert session.to_params()["settings"] == '{"run.seed": 2}'
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"preset": "heroic"},
+        {"settings": "["},
+        {"settings": "[1]"},
+        {"settings": "[" * 5000},
+        {"settings": "[" * 7000},
+        {"settings": "~" + "0" * 32},
+        {"settings": '{"encoder.epochs": "many"}'},
+        {"settings": '{"encoder.epochs": -1}'},
+        {"settings": '{"encoder.magic": 1}'},
+        {"settings": '{"magic": 1}'},
+        {"settings": '{"run.encoder_folder": "/etc"}'},
+    ],
+)
+def test_a_malformed_set_up_changes_nothing(params: dict[str, str], app_data: Path) -> None:
+    session = Session(owner="o" * 20)
+    session.read_set_up(params)
+    assert session == Session(owner="o" * 20)
+
+
+def test_settings_are_taken_as_the_settings_classes_hold_them() -> None:
+    session = Session(owner="o" * 20)
+    session.read_set_up({"settings": '{"encoder.epochs": "5.0", "run.train_share": "0.6", "run.plot_flag": "no"}'})
+    assert session.overrides == {"encoder.epochs": 5, "run.train_share": 0.6, "run.plot_flag": False}
+    assert type(session.overrides["encoder.epochs"]) is int
+
+
+def test_a_link_from_outside_brings_no_set_up(open_page) -> None:
+    page = open_page("encoder", {"preset": "published", "settings": '{"encoder.epochs": 3}', "owner": "stranger"})
+    assert (page.session_state[KEY].preset, page.session_state[KEY].overrides) == ("quick", {})
 
 
 @pytest.mark.parametrize(("n", "stored"), [(13_355, False), (100_000, True)])
