@@ -93,7 +93,7 @@ def test_a_teacher_moves_a_toy_and_shows_the_function(new_tab: Callable[[], Tab]
     tab.step("The policy gives it (%)", "End")
     assert number(tab, "Largest weight") != before, "the further the policy, the fewer stays speak for it"
     tab.main.get_by_text("Show the function").click()
-    tab.main.get_by_text("def phwis(").first.wait_for()
+    tab.main.get_by_text("def trajectory_weights(").first.wait_for()
 
     enter(tab, "Hold estimates against the truth", "Values")
     tab.choose("Two estimators")
