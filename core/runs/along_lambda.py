@@ -11,6 +11,7 @@ import pandas as pd
 from core.evaluation import Recorded, propensities, weighted_many
 from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
 from core.runs.summaries.doses import expert_disagreement, total_variation
+from core.trajectories import padded
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -37,12 +38,12 @@ def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
     every, mask = view.distances(n_clusters, mode), view.trajectories.mask
     test, train = view.split.test, view.split.train
     distances, experts = every[test][mask[test]], view.agent_probs(n_clusters)[test][mask[test]]
-    clinicians = view.behavior[test][mask[test]]
+    clinicians, actions = view.behavior[test][mask[test]], view.trajectories.actions[test][mask[test]]
     rows, chosen = [], []
     for value in view.lambdas:
         weights = fusion_weights(distances, value)
         fused = fuse(weights, experts)
-        chosen.append(_on_grid(propensities(fused, view.trajectories.actions[test][mask[test]]), mask[test]))
+        chosen.append(padded(propensities(fused, actions), mask[test], 1))
         rows.append(
             {
                 "lambda_": value,
@@ -52,8 +53,8 @@ def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
                 "shares": fused.mean(axis=0),
             }
         )
-    data = view.only(test).trajectories
-    given = propensities(view.only(test).behavior, data.actions)
+    some = view.only(test)
+    data, given = some.trajectories, propensities(some.behavior, some.trajectories.actions)
     recorded = Recorded(data.rewards, data.transition_mask, given, view.config.agents.gamma)
     pooled = [result.ess for result in weighted_many("wis", recorded, np.stack(chosen))]
     average = fuse(fusion_weights(distances, 0.0), experts) - experts.mean(axis=-2)
@@ -66,10 +67,3 @@ def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
         float(np.abs(average).max(initial=0.0)),
         float(np.abs(single).max(initial=0.0)),
     )
-
-
-def _on_grid(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Values of the real steps at their places (N, T), 1 elsewhere."""
-    grid = np.ones(mask.shape)
-    grid[mask] = values
-    return grid

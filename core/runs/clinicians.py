@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.evaluation import BehaviorPolicy, knn_behavior_policy
-from core.trajectories import Trajectories
+from core.trajectories import Trajectories, padded
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -25,10 +25,10 @@ def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, 
     result = clinicians_at(view, stays.states[stays.mask], np.nonzero(stays.mask)[0] if own else None)
     shown = min(SHOWN_NEIGHBORS, result.neighbors.shape[1])
     return {
-        "behavior": _grid(result.action_probs, stays.mask, 0),
-        "support": _grid(result.support, stays.mask, 0),
+        "behavior": padded(result.action_probs, stays.mask, 0),
+        "support": padded(result.support, stays.mask, 0),
         "support_reference": result.reference,
-        "neighbors": _grid(result.neighbors[:, :shown], stays.mask, -1),
+        "neighbors": padded(result.neighbors[:, :shown], stays.mask, -1),
     }
 
 
@@ -52,7 +52,7 @@ def own_behavior(view: RunView, stays: Trajectories, persons: np.ndarray) -> np.
         groups=owner,
         seed=view.config.run.seed,
     )
-    return _grid(found.action_probs, stays.mask, 0)
+    return padded(found.action_probs, stays.mask, 0)
 
 
 def clinicians_at(
@@ -77,10 +77,3 @@ def clinicians_at(
         seed=view.config.run.seed,
         reference=reference,
     )
-
-
-def _grid(rows: np.ndarray, mask: np.ndarray, padding: float) -> np.ndarray:
-    """(n, ...) of the real steps -> (N, T, ...)."""
-    grid = np.full((*mask.shape, *rows.shape[1:]), padding, dtype=rows.dtype)
-    grid[mask] = rows
-    return grid

@@ -19,6 +19,7 @@ from core.errors import ConfigError
 from core.evaluation.resampling import percentile_interval, resample_counts
 from core.rng import stream
 from core.study import StudySpec
+from core.trajectories import padded
 
 if TYPE_CHECKING:
     from core.runs.view import RunView
@@ -145,7 +146,9 @@ def hazard_table(
     for number, rule in enumerate(rules):
         rule.check(study)
         place = study.index(rule.column)
-        applies = mask & rule.applies(_on_grid(view, view.cohort.states[:, place])[patients])
+        applies = mask & rule.applies(
+            padded(view.cohort.states[:, place].astype(float), view.trajectories.mask)[patients]
+        )
         hazard = {GIVEN: (actions >= rule.from_action).astype(float)}
         hazard |= {name: p[..., rule.from_action :].sum(axis=-1) for name, p in probs.items()}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
@@ -172,7 +175,9 @@ def hazard_patients(
     """
     rule.check(view.study)
     mask = view.trajectories.mask[patients]
-    applies = mask & rule.applies(_on_grid(view, view.cohort.states[:, view.study.index(rule.column)])[patients])
+    applies = mask & rule.applies(
+        padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), view.trajectories.mask)[patients]
+    )
     if policy == GIVEN:
         dose = view.trajectories.actions[patients]
     else:
@@ -210,11 +215,4 @@ def rules_met(view: RunView, patient: int, step: int, rules: Sequence[HazardRule
 def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:
     if view.cohort.imputed is None or not applies.any():
         return float("nan")
-    return float(1.0 - _on_grid(view, view.cohort.imputed[:, place])[patients][applies].mean())
-
-
-def _on_grid(view: RunView, rows: np.ndarray) -> np.ndarray:
-    """One number a row of the cohort, (rows,) -> (N, T) float64, 0 on padding."""
-    grid = np.zeros(view.trajectories.mask.shape)
-    grid[view.trajectories.mask] = rows
-    return grid
+    return float(1.0 - padded(view.cohort.imputed[:, place], view.trajectories.mask)[patients][applies].mean())

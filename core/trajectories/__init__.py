@@ -1,6 +1,6 @@
 """Padded arrays, scaling, rewards and transitions of a cohort."""
 
-from core.trajectories.arrays import Trajectories, Transitions, make_trajectories, make_transitions
+from core.trajectories.arrays import Trajectories, Transitions, make_trajectories, make_transitions, padded
 from core.trajectories.scaling import Scaler, fit_scaler
 
-__all__ = ["Scaler", "Trajectories", "Transitions", "fit_scaler", "make_trajectories", "make_transitions"]
+__all__ = ["Scaler", "Trajectories", "Transitions", "fit_scaler", "make_trajectories", "make_transitions", "padded"]

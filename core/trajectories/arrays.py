@@ -129,3 +129,10 @@ def make_transitions(trajectories: Trajectories, patients: np.ndarray | None = N
         patient=patient,
         step=step,
     )
+
+
+def padded(steps: np.ndarray, mask: np.ndarray, padding: float = 0.0) -> np.ndarray:
+    """Values of the real steps at their places: (n, ...), in the order of mask (N, T) -> (N, T, ...), same dtype."""
+    grid = np.full((*mask.shape, *steps.shape[1:]), padding, dtype=steps.dtype)
+    grid[mask] = steps
+    return grid

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.cohort import Cohort, make_cohort
 from core.errors import ArtifactError
 from core.study import StudySpec, load_study
-from core.trajectories import Scaler, fit_scaler, make_trajectories, make_transitions
+from core.trajectories import Scaler, fit_scaler, make_trajectories, make_transitions, padded
 
 
 def random_cohort(study: StudySpec, lengths: list[int], seed: int) -> Cohort:
@@ -132,3 +132,10 @@ def test_patients_at_the_ends_of_an_imported_order(small_study: StudySpec) -> No
     assert shuffled.data_hash == cohort.data_hash
     one, two = (make_trajectories(c, fit_scaler(c)) for c in (cohort, shuffled))
     np.testing.assert_array_equal(one.rewards, two.rewards)
+
+
+def test_padded_puts_each_step_at_its_place_and_keeps_its_type() -> None:
+    mask = np.array([[True, True, False], [True, False, False]])
+    grid = padded(np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int16), mask, -1)
+    assert grid.dtype == np.int16
+    assert grid.tolist() == [[[1, 2], [3, 4], [-1, -1]], [[5, 6], [-1, -1], [-1, -1]]]
