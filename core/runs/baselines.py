@@ -20,7 +20,7 @@ from core.errors import ArtifactError
 from core.files import read_json, write_array, write_arrays, write_json
 from core.rng import derive_seed
 from core.runs.config import BOOSTED, FOREST, NO_ENCODER
-from core.trajectories import Trajectories, Transitions, make_transitions
+from core.trajectories import Trajectories, Transitions, make_transitions, padded
 from core.types import Progress
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
     rule, mask = view.study.indication, view.trajectories.mask
     if rule is None:
         return None
-    grid = np.full(mask.shape, np.inf)
-    grid[mask] = view.cohort.states[:, view.study.index(rule.column)]
+    grid = padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), mask, np.inf)
     return grid[transitions.patient, transitions.step + 1] < rule.at_least
 
 

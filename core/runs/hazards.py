@@ -139,16 +139,14 @@ def hazard_table(
     Adds the columns rule (its number), text, measured (share of the steps at which the column was recorded rather than
     filled in; NaN where the cohort does not say).
     """
-    study, mask = view.study, view.trajectories.mask[patients]
+    study = view.study
     actions = view.trajectories.actions[patients]
     probs = {name: view.policy_probs(name, n_clusters, lambda_, mode)[patients] for name in policies}
     tables = []
     for number, rule in enumerate(rules):
         rule.check(study)
         place = study.index(rule.column)
-        applies = mask & rule.applies(
-            padded(view.cohort.states[:, place].astype(float), view.trajectories.mask)[patients]
-        )
+        applies = _applies(view, rule, patients)
         hazard = {GIVEN: (actions >= rule.from_action).astype(float)}
         hazard |= {name: p[..., rule.from_action :].sum(axis=-1) for name, p in probs.items()}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
@@ -174,10 +172,7 @@ def hazard_patients(
     many such steps), first (the first of them); most steps first.
     """
     rule.check(view.study)
-    mask = view.trajectories.mask[patients]
-    applies = mask & rule.applies(
-        padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), view.trajectories.mask)[patients]
-    )
+    applies = _applies(view, rule, patients)
     if policy == GIVEN:
         dose = view.trajectories.actions[patients]
     else:
@@ -210,6 +205,13 @@ def rules_met(view: RunView, patient: int, step: int, rules: Sequence[HazardRule
             filled = cohort.imputed is not None and bool(cohort.imputed[row, place])
             met.append(Met(rule, float(cohort.states[row, place]), filled))
     return met
+
+
+def _applies(view: RunView, rule: HazardRule, patients: np.ndarray) -> np.ndarray:
+    """(n, T) the real steps of these patients at which the rule's condition holds."""
+    mask, column = view.trajectories.mask, view.study.index(rule.column)
+    values = padded(view.cohort.states[:, column].astype(float), mask)
+    return mask[patients] & rule.applies(values[patients])
 
 
 def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:

@@ -198,10 +198,10 @@ class Session:
         if params.get("preset") in PRESET_NAMES:
             self.preset = params["preset"]
         for path, value in list(asked.items())[:MOST_SETTINGS] if isinstance(asked, dict) else ():
+            if path == FOLDER_SETTING:  # a folder of the server: never taken from outside
+                continue
             with contextlib.suppress(PhenoPolicyError):
-                config = load_preset(self.preset, {path: json.dumps(value)})
-                if path != FOLDER_SETTING:  # a folder of the server: never taken from outside
-                    self.overrides |= kept_values(config, [path])
+                self.overrides |= kept_values(load_preset(self.preset, {path: json.dumps(value)}), [path])
 
 
 def _short(text: str) -> str:

@@ -31,7 +31,7 @@ from core.fusion import fuse, fusion_weights
 from core.phenotypes import Phenotypes, fit_phenotypes, project
 from core.runs.config import load_preset
 from core.runs.stages import set_threads
-from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions
+from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 from tests.benchmarks import split
 from tests.benchmarks import workspace as ws
 from tests.benchmarks.harness import peak_memory, reset_peak, threads
@@ -168,7 +168,7 @@ def clinicians(transitions: Any, data: Trajectories, test: np.ndarray) -> np.nda
         found = knn_behavior_policy(
             transitions.states, transitions.actions, some[mask], data.study.n_actions, weights=weights
         )
-        result[rows] = split.on_grid(found.action_probs, mask)
+        result[rows] = padded(found.action_probs, mask)
     return result
 
 
@@ -182,7 +182,7 @@ def values(
     for rows in chunks(len(test)):
         stays = test[rows]
         states, mask, actions = data.states[stays], data.mask[stays], data.actions[stays]
-        critic = split.on_grid(fqi.q_values(states[mask]), mask)
+        critic = padded(fqi.q_values(states[mask]), mask)
         experts = action_probs(split.of_k(agents, ws.K, states))
         q_taken[rows] = propensities(critic, actions)
         for index, value in enumerate(LAMBDAS):

@@ -29,7 +29,7 @@ from core.evaluation import (
 from core.fusion import fuse, fusion_weights
 from core.phenotypes import PhenotypeConfig, Phenotypes, fit_phenotypes, project, save_phenotypes
 from core.study import StudySpec
-from core.trajectories import Trajectories, Transitions, fit_scaler, make_trajectories, make_transitions
+from core.trajectories import Trajectories, Transitions, fit_scaler, make_trajectories, make_transitions, padded
 from core.types import OPEResult
 from tests.benchmarks import workspace as ws
 
@@ -131,8 +131,8 @@ def one_split(work: ws.Workspace, store: bool = False) -> dict[str, list[OPEResu
     agents = train(tensors.transitions, labels, study)
     fqi = optimal(tensors.transitions, study, work.size)
     test = data.subset(split.test)
-    behavior = on_grid(clinicians(tensors.transitions, test).action_probs, test.mask)
-    critic = on_grid(fqi.q_values(test.states[test.mask]), test.mask)
+    behavior = padded(clinicians(tensors.transitions, test).action_probs, test.mask)
+    critic = padded(fqi.q_values(test.states[test.mask]), test.mask)
     agent_q = {k: of_k(agents, k, test.states) for k in phenotypes.k_values}
     recorded = Recorded(test, behavior, critic)
     distances = phenotypes.distances(z_prefix[split.test], ws.K)
@@ -147,13 +147,6 @@ def one_split(work: ws.Workspace, store: bool = False) -> dict[str, list[OPEResu
 def of_k(agents: AgentStack, k: int, states: np.ndarray) -> np.ndarray:
     """Q of the agents of one K, (n, T, D) -> (n, T, K, A)."""
     return np.moveaxis(agents.select([f"K{k}/{index}" for index in range(k)]).q_values(states), 0, -2)
-
-
-def on_grid(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Values of the real steps (m, A) on the grid of the stays (n, T, A), 0 on padding."""
-    grid = np.zeros((*mask.shape, rows.shape[-1]), dtype=np.float32)
-    grid[mask] = rows
-    return grid
 
 
 def finish(steps: Iterable[object]) -> object:
