@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import PhenoPolicyError
-from pages.components.frame import SIDEBAR_WIDTH, failed
+from core.base.errors import PhenoPolicyError
+from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {

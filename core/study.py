@@ -15,8 +15,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from core.config import Config, explain
-from core.errors import StudyError
+from core.base.config import Config, explain
+from core.base.errors import StudyError
 
 STUDIES = Path(__file__).resolve().parents[1] / "data" / "studies"
 DEFAULT_STUDY = "thrombocytopenia"

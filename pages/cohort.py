@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.errors import PhenoPolicyError
-from pages.components import cohort_sources, cohort_upload, cohort_views
-from pages.components.cohorts import StoredCohort, chosen_cohort, open_cohort, stored_cohorts
-from pages.components.frame import failed, go_to, page
-from pages.components.session import get_session
+from core.base.errors import PhenoPolicyError
+from pages.components.cohort import sources as cohort_sources
+from pages.components.cohort import upload as cohort_upload
+from pages.components.cohort import views as cohort_views
+from pages.components.shell.frame import failed, go_to, page
+from pages.components.shell.session import get_session
+from pages.components.study.cohorts import StoredCohort, chosen_cohort, open_cohort, stored_cohorts
 
 LOOK = "Look at a cohort"
 SOURCES = {"Simulate": cohort_sources.simulate, "Upload": cohort_upload.draw, "Extract": cohort_sources.extract}

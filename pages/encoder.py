@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import encoder_artifacts, encoder_setup, encoder_views
-from pages.components.frame import page, require_run
-from pages.components.jobs import job_panel
+from pages.components.encoder import artifacts as encoder_artifacts
+from pages.components.encoder import setup as encoder_setup
+from pages.components.encoder import views as encoder_views
+from pages.components.shell.frame import page, require_run
+from pages.components.shell.jobs import job_panel
 
 VIEWS = ("Set up", "Training", "Reconstruction", "Attention", "Save and load")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components import (
-    experiment_compare,
-    experiment_lab,
-    experiment_report,
-    experiment_runs,
-    experiment_sweeps,
-    experiment_tables,
-)
-from pages.components.frame import page
+from pages.components.experiments import compare as experiment_compare
+from pages.components.experiments import lab as experiment_lab
+from pages.components.experiments import report as experiment_report
+from pages.components.experiments import runs as experiment_runs
+from pages.components.experiments import sweeps as experiment_sweeps
+from pages.components.experiments import tables as experiment_tables
+from pages.components.shell.frame import page
 
 VIEWS = {
     "Runs": experiment_runs.draw,

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.frame import page
-from pages.components.learn_choice import settings
-from pages.components.learn_toys import attention, clusters, dueling, fusion, weights
+from pages.components.learn.choice import settings
+from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
+from pages.components.shell.frame import page
 
 IDEAS = {
     "Attention": attention,

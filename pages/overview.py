@@ -12,22 +12,22 @@ import streamlit as st
 
 from core.cohort import simulate_cohort
 from core.figures.theme import fmt, fmt_count, fmt_lambda, fmt_percent
-from core.runs.frontier import MIXTURE, fused_reach, own_policy
-from core.runs.gain import Gain, gain
-from core.runs.stays import policy_key
-from pages.components.cohorts import store
-from pages.components.controls import MODE_HELP
-from pages.components.encoder_setup import launch
-from pages.components.estimates import ESTIMATORS, bracketed, rows_of, stored_support
-from pages.components.export import metric, table
-from pages.components.frame import can_open, current_run, empty, go_to, page, visible_runs
-from pages.components.jobs import job_panel, state_text
-from pages.components.panels import panel
-from pages.components.session import get_session, link_popover
-from pages.components.session_file import session_panel
+from core.icu.ask.frontier import MIXTURE, fused_reach, own_policy
+from core.icu.ask.gain import Gain, gain
+from core.icu.stays import policy_key
+from pages.components.encoder.setup import launch
+from pages.components.shell.controls import MODE_HELP
+from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
+from pages.components.shell.export import metric, table
+from pages.components.shell.frame import can_open, current_run, empty, go_to, page, visible_runs
+from pages.components.shell.jobs import job_panel, state_text
+from pages.components.shell.panels import panel
+from pages.components.shell.session import get_session, link_popover
+from pages.components.shell.session_file import session_panel
+from pages.components.study.cohorts import store
 
 if TYPE_CHECKING:
-    from core.runs.view import RunView
+    from core.icu.view import RunView
 
 FLOW = Path(__file__).resolve().parents[1] / "assets" / "flow.svg"
 FIRST_PATIENTS = 600

@@ -6,18 +6,18 @@ import numpy as np
 import streamlit as st
 
 from core.figures.theme import phenotype_name
-from core.runs.view import RunView
-from pages.components.controls import k_slider, lambda_slider
-from pages.components.course import course_panel
-from pages.components.decision import decision_panel
-from pages.components.frame import empty, page, require_run
-from pages.components.panels import panel
-from pages.components.patient_finder import find_patient
-from pages.components.patients import outcome_words
-from pages.components.selection_bar import selection_bar
-from pages.components.session import get_session, let_show
-from pages.components.similar_panel import way_back
-from pages.components.verdict_panel import verdict_panel
+from core.icu.view import RunView
+from pages.components.patient.course import course_panel
+from pages.components.patient.decision import decision_panel
+from pages.components.patient.finder import find_patient
+from pages.components.patient.similar import way_back
+from pages.components.patient.verdict import verdict_panel
+from pages.components.shell.controls import k_slider, lambda_slider
+from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.panels import panel
+from pages.components.shell.patients import outcome_words
+from pages.components.shell.selection_bar import selection_bar
+from pages.components.shell.session import get_session, let_show
 
 
 def main() -> None:

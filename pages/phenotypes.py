@@ -12,16 +12,16 @@ import streamlit as st
 from core.figures.phenotype_quality import cluster_indices
 from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
 from core.figures.theme import phenotype_name
-from core.runs.summaries.groups import band_shares, histogram_shares, mean_courses, outcome_table
-from core.runs.view import RunView
-from pages.components.controls import k_slider
-from pages.components.export import show
-from pages.components.frame import empty, page, require_run
-from pages.components.gate_panel import gate_panel
-from pages.components.map_panel import map_panel
-from pages.components.panels import panel
-from pages.components.selection_bar import selection_bar
-from pages.components.trust_panel import trust_panel
+from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table
+from core.icu.view import RunView
+from pages.components.phenotypes.gate import gate_panel
+from pages.components.phenotypes.map import map_panel
+from pages.components.phenotypes.trust import trust_panel
+from pages.components.shell.controls import k_slider
+from pages.components.shell.export import show
+from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.panels import panel
+from pages.components.shell.selection_bar import selection_bar
 
 VIEWS = ("Map", "Two features", "Published panel", "How far to trust them")
 FEWEST_PATIENTS = 5  # behind a point of a mean course

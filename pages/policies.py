@@ -11,19 +11,19 @@ import streamlit as st
 from core.evaluation import action_shares, given_shares, policy_entropy
 from core.figures.policies import bin_names, dose_difference_map
 from core.figures.theme import fmt_lambda, phenotype_name, policy_style
-from core.runs.summaries.doses import DoseMap, dose_map
-from core.runs.view import RunView
-from pages.components.dose_bars import dose_bars
-from pages.components.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
-from pages.components.excess_panel import excess_panel
-from pages.components.export import show
-from pages.components.frame import page, require_run
-from pages.components.frontier_panel import frontier_panel
-from pages.components.fusion_panel import lambda_panel
-from pages.components.hazard_panel import hazard_panel
-from pages.components.panels import panel
-from pages.components.selection_bar import selection_bar
-from pages.components.worth_panel import support_panel, value_panel
+from core.icu.ask.doses import DoseMap, dose_map
+from core.icu.view import RunView
+from pages.components.policies.dose_bars import dose_bars
+from pages.components.policies.excess import excess_panel
+from pages.components.policies.frontier import frontier_panel
+from pages.components.policies.fusion import lambda_panel
+from pages.components.policies.hazards import hazard_panel
+from pages.components.policies.worth import support_panel, value_panel
+from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
+from pages.components.shell.export import show
+from pages.components.shell.frame import page, require_run
+from pages.components.shell.panels import panel
+from pages.components.shell.selection_bar import selection_bar
 
 VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules")
 

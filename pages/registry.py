@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.errors import PhenoPolicyError
-from pages.components import (
-    registry_accuracy,
-    registry_patient,
-    registry_sources,
-    registry_values,
-    registry_views,
-)
-from pages.components.cohorts import StoredCohort
-from pages.components.frame import failed, page
-from pages.components.jobs import job_panel
-from pages.components.registry_session import (
+from core.base.errors import PhenoPolicyError
+from pages.components.registry import accuracy as registry_accuracy
+from pages.components.registry import patient as registry_patient
+from pages.components.registry import sources as registry_sources
+from pages.components.registry import values as registry_values
+from pages.components.registry import views as registry_views
+from pages.components.registry.session import (
     DESK,
     VIEWS,
     chosen_registry,
@@ -27,7 +22,10 @@ from pages.components.registry_session import (
     subject,
     visible_registry_runs,
 )
-from pages.components.session import write_url
+from pages.components.shell.frame import failed, page
+from pages.components.shell.jobs import job_panel
+from pages.components.shell.session import write_url
+from pages.components.study.cohorts import StoredCohort
 
 POPULATION = "Children and adults after a stem-cell transplantation"
 LOOK, TRAIN, SIMULATE, UPLOAD = "Look at a registry", "Train", "Simulate", "Upload"

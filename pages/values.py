@@ -15,12 +15,11 @@ from core.figures.values import (
     value_boxes,
     value_by_step,
 )
+from core.icu.ask.groups import histogram_shares, mean_courses
+from core.icu.ask.returns import mean_interval, quantiles, spread_over_actions, tie_share
+from core.icu.view import RunView
 from core.phenotypes import patient_means
-from core.runs.summaries.groups import histogram_shares, mean_courses
-from core.runs.summaries.returns import mean_interval, quantiles, spread_over_actions, tie_share
-from core.runs.view import RunView
-from pages.components.agreement_panel import estimator_panel
-from pages.components.estimates import (
+from pages.components.shell.estimates import (
     ESTIMATORS,
     FQE_REMARK,
     bracketed,
@@ -35,11 +34,12 @@ from pages.components.estimates import (
     true_values,
     truth_missed,
 )
-from pages.components.export import metric, show
-from pages.components.frame import empty, page, require_run
-from pages.components.panels import panel
-from pages.components.selection_bar import selection_bar
-from pages.components.survival_panel import survival_panel
+from pages.components.shell.export import metric, show
+from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.panels import panel
+from pages.components.shell.selection_bar import selection_bar
+from pages.components.values.agreement import estimator_panel
+from pages.components.values.survival import survival_panel
 
 VIEWS = ("By dose, phenotype and step", "Critics", "Survival", "Two estimators")
 FEWEST = 5

@@ -49,8 +49,8 @@ def shared_data() -> Path:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a small complete run on simulated patients, made once for all workers; read only."""
     from core.cohort import simulate_cohort
-    from core.pipeline import run_study
-    from core.runs.config import load_preset
+    from core.icu.config import load_preset
+    from core.icu.pipeline import run_study
 
     def make(folder: Path) -> None:
         cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)

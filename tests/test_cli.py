@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from core.__main__ import main
-from core.cohort import load_cohort
-from core.runs.view import RunView
 from tests.test_pipeline import SMALLEST, digest
+
+from core.cli.main import main
+from core.cohort import load_cohort
+from core.icu.view import RunView
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = [part for key, value in SMALLEST.items() for part in ("--set", f"{key}={value}")]
@@ -127,6 +127,6 @@ def test_a_wrong_setting_is_named(
 def test_import_of_the_engine_is_light() -> None:
     """torch, umap and scikit-learn are loaded when something needs them, not before."""
     heavy = "('torch', 'umap', 'sklearn', 'numba', 'duckdb')"
-    code = f"import sys, core.pipeline, core.cohort; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, core.icu.pipeline, core.cohort; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import StudyError
+from core.base.errors import StudyError
 from core.study import StudySpec, load_study
 
 GOOD = """

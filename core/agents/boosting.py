@@ -16,8 +16,8 @@ import numpy as np
 from core.agents.config import FQIConfig
 from core.agents.forests import join_trees
 from core.agents.q_forest import QForest, Structure, with_action
-from core.errors import ConfigError
-from core.rng import derive_seed
+from core.base.errors import ConfigError
+from core.base.rng import derive_seed
 
 
 def xgboost_installed() -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
-from core.config import Config
+from core.base.config import Config
 
 
 class AgentConfig(Config):

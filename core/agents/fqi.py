@@ -24,10 +24,10 @@ from core.agents.bellman import NextValues, Regression, Values, returns_to_go
 from core.agents.boosting import BoostedQ, fit_boosted
 from core.agents.config import FQIConfig
 from core.agents.q_forest import QForest, Structure, fit_structure
-from core.errors import ConfigError
-from core.rng import stream
+from core.base.errors import ConfigError
+from core.base.rng import stream
+from core.base.types import Progress
 from core.trajectories import Transitions
-from core.types import Progress
 
 EARLY_TOLERANCE = 100  # how much coarser convergence may be before the structure is grown again
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 
 
 def action_probs(q: np.ndarray, temperature: float = 1.0) -> np.ndarray:

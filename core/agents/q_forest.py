@@ -18,9 +18,9 @@ import numpy as np
 
 from core.agents.config import FQIConfig
 from core.agents.forests import Forest, LeafAverages, fit_forest
-from core.errors import ArtifactError
-from core.files import write_atomic
-from core.rng import derive_seed
+from core.base.errors import ArtifactError
+from core.base.files import write_atomic
+from core.base.rng import derive_seed
 
 SCHEMA_VERSION = 1
 CHUNK_NUMBERS = 8_000_000  # leaf values held at once

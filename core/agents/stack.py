@@ -14,8 +14,8 @@ import torch
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig
 from core.agents.networks import Networks, Shape
-from core.errors import ArtifactError, ConfigError
-from core.files import write_atomic, write_json
+from core.base.errors import ArtifactError, ConfigError
+from core.base.files import write_atomic, write_json
 
 SCHEMA_VERSION = 1
 WEIGHTS, MANIFEST = "agents.safetensors", "agents.json"

@@ -14,9 +14,9 @@ from core.agents.config import AgentConfig
 from core.agents.networks import Networks, Shape, new_networks, silence
 from core.agents.stack import AgentStack
 from core.agents.targets import Batch, Rule
-from core.rng import stream, torch_stream
+from core.base.rng import stream, torch_stream
+from core.base.types import Progress
 from core.trajectories import Transitions
-from core.types import Progress
 
 REPORTS = 100  # Progress reports per training
 LOSS_WINDOW = 100  # updates that an agent's reported loss averages over, fading

@@ -12,11 +12,11 @@ import pandas as pd
 
 from core.cohort import rules, sequences
 from core.cohort.columns import OPTIONAL, resolve_columns
-from core.cohort.report import CohortReport, Exclusion, Problem
 from core.cohort.sequences import Stays
 from core.cohort.units import convert_units, unit_warning
-from core.cohort.values import Cells, read_cells, read_keys
 from core.study import StudySpec, load_study
+from core.tables.report import CohortReport, Exclusion, Problem
+from core.tables.values import Cells, read_cells, read_keys
 
 
 @dataclass(frozen=True, eq=False)

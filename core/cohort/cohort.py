@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.cohort.report import CohortReport
 from core.study import StudySpec
+from core.tables.report import CohortReport
 
 
 @dataclass(frozen=True)

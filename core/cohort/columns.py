@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.cohort.report import Problem
-from core.cohort.values import safe_text
 from core.study import StudySpec
+from core.tables.report import Problem
+from core.tables.values import safe_text
 
 # Kept beside the states when a file has them: units given in the step, its start in hours from onset, and a number for
 # the person, where one person has several stays (a split never parts them).

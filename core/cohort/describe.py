@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.base.statistics import wilson
+from core.base.types import Estimate
 from core.cohort.cohort import Cohort
-from core.cohort.report import CohortReport
-from core.statistics import wilson
 from core.study import DEFAULT_STUDY
-from core.types import Estimate
+from core.tables.report import CohortReport
 
 ALL = "all"
 PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "reference" / "features.csv"

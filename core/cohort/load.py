@@ -10,17 +10,17 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
+from core.base.errors import CohortError
 from core.cohort.check import Checked, examine
 from core.cohort.cohort import Cohort, Origin
 from core.cohort.columns import IMPUTED, OPTIONAL
 from core.cohort.impute import impute
-from core.cohort.read import read_table
-from core.cohort.report import CohortReport, Problem
 from core.cohort.sequences import Stays
-from core.cohort.text import error_text
-from core.cohort.values import Cells, read_keys
-from core.errors import CohortError
 from core.study import StudySpec, load_study
+from core.tables.read import read_table
+from core.tables.report import CohortReport, Problem
+from core.tables.text import error_text
+from core.tables.values import Cells, read_keys
 
 
 def load_cohort(

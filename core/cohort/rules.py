@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from core.cohort.report import Problem
-from core.cohort.values import Cells
 from core.study import Column, StudySpec
+from core.tables.report import Problem
+from core.tables.values import Cells
 
 EXAMPLES = 20  # rows listed for one rule in one column; `Problem.count` tells how many there are
 

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from core.cohort.report import Problem
 from core.cohort.rules import listed, warned
-from core.cohort.values import Cells
 from core.study import StudySpec
+from core.tables.report import Problem
+from core.tables.values import Cells
 
 OUTCOME_REMEDY = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
 

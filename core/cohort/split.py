@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.errors import CohortError, ConfigError
+from core.base.rng import stream
 from core.cohort.cohort import Cohort
-from core.errors import CohortError, ConfigError
-from core.rng import stream
 
 
 @dataclass(frozen=True, eq=False)

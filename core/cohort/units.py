@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.cohort.report import Problem
-from core.cohort.values import Cells
 from core.study import Column, OtherUnit, StudySpec
+from core.tables.report import Problem
+from core.tables.values import Cells
 
 TOLERANCE = 2.0  # a median beyond twice the healthy range's end, or below half its start, is unusual in any cohort
 

@@ -10,12 +10,12 @@ from typing import Literal
 import torch
 from pydantic import ValidationError
 
-from core.config import Config, explain
+from core.base.config import Config, explain
+from core.base.errors import ArtifactError
+from core.base.files import write_json
 from core.encoder.config import EncoderConfig
 from core.encoder.encoder import Encoder, build_encoder
 from core.encoder.files import read_tensors, write_tensors
-from core.errors import ArtifactError
-from core.files import write_json
 from core.study import StudySpec
 from core.trajectories import Scaler
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.study import StudySpec
 from core.trajectories import Trajectories
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.base.errors import ArtifactError
 from core.encoder.files import read_tensors, write_tensors
 from core.encoder.model import SequenceModel
-from core.errors import ArtifactError
 
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_SCHEMA = 1

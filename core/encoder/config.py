@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.config import Config
+from core.base.config import Config
 
 
 class EncoderConfig(Config):

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.base.errors import ConfigError
 from core.encoder.batches import Batch, check_same_study, make_batch
 from core.encoder.config import EncoderConfig
 from core.encoder.dynamics import Dynamics
 from core.encoder.layers import initialize
 from core.encoder.model import SequenceModel
 from core.encoder.seq2seq import Seq2Seq
-from core.errors import ConfigError
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories
 

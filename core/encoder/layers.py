@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.rng import torch_stream
+from core.base.rng import torch_stream
 
 
 class Noise:

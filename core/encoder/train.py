@@ -15,6 +15,9 @@ from pathlib import Path
 
 import torch
 
+from core.base.errors import RunError
+from core.base.rng import torch_stream
+from core.base.types import Progress
 from core.encoder.artifacts import save_encoder
 from core.encoder.batches import Batch, make_batch
 from core.encoder.checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -22,10 +25,7 @@ from core.encoder.config import EncoderConfig
 from core.encoder.encoder import INFERENCE_BATCH, Encoder, build_encoder
 from core.encoder.layers import Noise
 from core.encoder.model import SequenceModel
-from core.errors import RunError
-from core.rng import torch_stream
 from core.trajectories import Trajectories
-from core.types import Progress
 
 WEIGHT_DECAY = 1e-8
 LARGEST_GRADIENT = 5.0

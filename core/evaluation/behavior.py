@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.neighbors import Neighbors
-from core.rng import stream
+from core.base.neighbors import Neighbors
+from core.base.rng import stream
 
 N_NEIGHBORS = 300
 N_KEPT = 50  # neighbors stored for each state
@@ -100,7 +100,7 @@ def knn_behavior_policy(
 class NeighborPolicy:
     """`knn_behavior_policy(...).action_probs` at new states alone, asked for again and again: one index serves all.
 
-    Arguments as there; `approximate`: see `core.neighbors.Neighbors`.
+    Arguments as there; `approximate`: see `core.base.neighbors.Neighbors`.
     """
 
     def __init__(

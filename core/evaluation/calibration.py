@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.statistics import wilson
+from core.base.statistics import wilson
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.base.types import Estimate
 from core.evaluation.resampling import percentile_interval
-from core.types import Estimate
 
 
 def differences(values: Sequence[float], draws: np.ndarray, n: int, reference: int = 0) -> list[Estimate]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.base.types import OPEResult
 from core.evaluation.resampling import bootstrap_seed, percentile_interval, person_numbers, resample_counts
 from core.evaluation.stays import check_shapes, make_stays
-from core.types import OPEResult
 
 
 def direct(

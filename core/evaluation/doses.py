@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.statistics import wilson
+from core.base.statistics import wilson
 
 
 def dose_excess(

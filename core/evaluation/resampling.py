@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from core.rng import stream
+from core.base.rng import stream
 
 CHUNK = 4_000_000  # most numbers of a block of counts (32 MB)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.types import OPEResult
+from core.base.types import OPEResult
 
 Support = Literal["supported", "weak", "not supported"]
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.types import OPEResult
 from core.evaluation.recorded import Recorded
 from core.evaluation.resampling import bootstrap_seed, person_numbers
 from core.evaluation.stays import Stays, check_shapes, cumulative_log_ratios, discounted_returns, make_stays
 from core.evaluation.weighting import Terms, Weighed, bootstrap, scaled_weights, summarise
-from core.types import OPEResult
 
 BLOCK = 8_000_000  # most propensities handled at once (64 MB an array)
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.types import OPEResult
 from core.evaluation.resampling import percentile_interval, resample_counts
 from core.evaluation.stays import Stays
-from core.types import OPEResult
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.base.types import OPEResult
 from core.evaluation.recorded import Recorded
 from core.evaluation.weighted import Critic, weighted_many
-from core.types import OPEResult
 
 
 def wis(

@@ -12,14 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import read_json, write_json
 from core.evaluation.weighted import DEFAULT_ESTIMATOR
 from core.experiments import estimator_evidence
 from core.experiments.choice_tables import CANDIDATE, Row, around, choice_table, findings, fused_rows
 from core.experiments.document import LAB
 from core.experiments.tables import plain
 from core.experiments.view import ExperimentView
-from core.files import read_json, write_json
 
 PATH = estimator_evidence.PATH.with_name("choice_evidence.json")
 QUOTED = 12  # candidates of the table that is quoted

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.experiments.settings import ChoiceSettings
-from core.runs.config import FOREST, NO_ENCODER, RunConfig, load_preset
+from core.icu.config import FOREST, NO_ENCODER, RunConfig, load_preset
 
 TRAINED = ["epochs", "batch_size"]  # settings of the phenotype agents
 SETTINGS = ["lambda_", "temperature", *TRAINED, "kind"]  # of a fused policy

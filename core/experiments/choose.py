@@ -22,20 +22,20 @@ import numpy as np
 import pandas as pd
 
 from core.agents import action_probs
+from core.base.errors import RunError
+from core.base.files import read_json, read_table, write_json, write_table
+from core.base.rng import derive_seed
+from core.base.types import Progress
 from core.cohort import History, ground_truth, simulate_cohort
-from core.errors import RunError
 from core.evaluation import epsilon_soft
 from core.experiments.parallel import in_parallel
 from core.experiments.settings import ChoiceSettings, as_text
-from core.files import read_json, read_table, write_json, write_table
 from core.fusion import fuse, fusion_weights
-from core.pipeline import run_study
-from core.rng import derive_seed
-from core.runs.config import RunConfig, load_preset
-from core.runs.stays import PolicyKey
-from core.runs.truth import RunPolicy
-from core.runs.view import RunView
-from core.types import Progress
+from core.icu.config import RunConfig, load_preset
+from core.icu.fit.truth import RunPolicy
+from core.icu.pipeline import run_study
+from core.icu.stays import PolicyKey
+from core.icu.view import RunView
 
 FOLDER, TABLE, RECORD = "choice", "choices.parquet", "choice.json"
 Variant = tuple[int, int]  # epochs and batch size of the agents

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.base.files import read_json, read_table, write_atomic, write_json
 from core.experiments import tables as make
 from core.experiments.choice_tables import choice_table, findings
 from core.experiments.choose import TABLE as CHOICES
@@ -17,10 +18,9 @@ from core.experiments.published import COHORTS
 from core.experiments.repeats import RECORD, TABLE
 from core.experiments.settings import ExperimentSettings
 from core.experiments.testing import smallest_sign_flip
-from core.files import read_json, read_table, write_atomic, write_json
-from core.runs.config import load_preset
+from core.icu.ask.metrics import SMALL
+from core.icu.config import load_preset
 from core.runs.manifest import now
-from core.runs.metrics import SMALL
 
 SIMULATED = (
     "These patients are simulated. A simulated cohort is not the published one: the published numbers stand beside "

@@ -10,6 +10,8 @@ import pandas as pd
 
 from core.agents import FittedQEvaluation, FittedQIteration
 from core.agents.config import FQIConfig
+from core.base.rng import stream
+from core.base.types import OPEResult
 from core.evaluation import (
     METHODS,
     Critic,
@@ -20,9 +22,7 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
-from core.rng import stream
 from core.trajectories import Trajectories, make_transitions
-from core.types import OPEResult
 
 CRITICS = {"phwdr": ("fqe", "fqi"), "wdr": ("fqe",)}  # which critics each doubly robust estimator is tried with
 CLINICIAN = "clinician"  # valued on its own records: its ratios are 1 whatever its probabilities are held to be

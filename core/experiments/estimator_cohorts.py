@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from core.base.neighbors import Neighbors
 from core.cohort import History, simulate_cohort, split_cohort
 from core.cohort.simulate.truth import GAMMA
 from core.evaluation import NeighborPolicy, reliability
@@ -29,7 +30,6 @@ from core.experiments.estimator_truth import (
     true_clinicians,
     true_value,
 )
-from core.neighbors import Neighbors
 from core.trajectories import Trajectories, make_trajectories
 
 STUDY = "simulated"

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.files import read_json, write_json
+from core.base.files import read_json, write_json
 
 PATH = Path(__file__).resolve().parents[2] / "data" / "reference" / "estimator_evidence.json"
 COVERAGE_GOAL, RANK_GOAL = 0.9, 0.8

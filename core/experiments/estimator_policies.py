@@ -13,10 +13,10 @@ import numpy as np
 
 from core.agents import AgentStack, action_probs, train_agents
 from core.agents.config import AgentConfig
+from core.base.rng import derive_seed
 from core.cohort import History
 from core.evaluation import NeighborPolicy, epsilon_soft, random_policy, zero_drug_policy
 from core.fusion import between, fuse, fusion_weights
-from core.rng import derive_seed
 from core.trajectories import Scaler, Trajectories, make_transitions
 
 N_CLUSTERS = 3

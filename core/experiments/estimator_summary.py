@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from core.base.statistics import wilson
+from core.base.types import OPEResult
 from core.evaluation import support_light
 from core.evaluation.support import apart
 from core.experiments.estimator_cases import CLINICIAN
 from core.experiments.estimator_evidence import ESS_FLOOR
-from core.statistics import wilson
-from core.types import OPEResult
 
 BANDS = ((0.0, 10.0), (10.0, 30.0), (30.0, 100.0), (100.0, np.inf))
 FLOORS = (0.0, 30.0, 100.0)  # policies that are ranked

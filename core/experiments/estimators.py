@@ -16,15 +16,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.errors import ConfigError, RunError
+from core.base.errors import ConfigError, RunError
+from core.base.files import read_json, read_table, write_atomic, write_json, write_table
+from core.base.types import Progress
 from core.experiments.estimator_cases import Case, estimate_case
 from core.experiments.estimator_cohorts import STUDY as SIMULATED
 from core.experiments.estimator_cohorts import Simulated
 from core.experiments.estimator_sepsis import STUDY as SEPSIS
 from core.experiments.estimator_sepsis import sepsis_case
 from core.experiments.estimator_summary import markdown, summarize
-from core.files import read_json, read_table, write_atomic, write_json, write_table
-from core.types import Progress
 
 STUDIES = (SIMULATED, SEPSIS)
 REPORT_SEEDS = tuple(range(101, 121))  # limits of the light and defaults were chosen on seeds 1 to 3

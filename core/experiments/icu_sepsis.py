@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ConfigError
+from core.base.rng import stream
 from core.cohort import Cohort, make_cohort
-from core.errors import ConfigError
-from core.rng import stream
 from core.study import StudySpec, load_study
 
 STUDY = "icu_sepsis"

@@ -9,7 +9,7 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 
 
 def in_parallel(function: Callable[..., Any], tasks: Sequence[tuple], jobs: int = 0, dask: str = "") -> Iterator[Any]:

@@ -5,7 +5,7 @@ encoder and fresh agents, and their test parts overlap. One cell is one run fold
 computed twice, so the same call resumes an experiment that was cut short.
 
 Columns of the table: preset, repeat, cohort (development, external), like, simulated, then those of
-`core.runs.compare`, max_probability, distance_from_uniform and distance_from_clinicians (total variation, mean over
+`core.icu.ask.compare`, max_probability, distance_from_uniform and distance_from_clinicians (total variation, mean over
 steps), true_value, true_se, true_survival, true_survival_se (where known), clinicians (whose habits the estimates
 divide by: the cohort's own, or those of the development cohort), and own_mode (the policy's mode is the preset's, or it
 has none).
@@ -22,16 +22,16 @@ from typing import Any
 
 import pandas as pd
 
+from core.base.errors import RunError
+from core.base.files import read_json, read_table, write_json, write_table
+from core.base.types import Progress
 from core.cohort import Cohort
-from core.errors import RunError
 from core.experiments.parallel import allowed_cores, in_parallel
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.experiments.values import external_values, own_values
-from core.files import read_json, read_table, write_json, write_table
-from core.pipeline import run_study
+from core.icu.pipeline import run_study
+from core.icu.view import RunView
 from core.runs.manifest import now, read_manifest
-from core.runs.view import RunView
-from core.types import Progress
 
 RECORD, TABLE = "experiment.json", "evaluations.parquet"
 CELLS, TEST = "cells", "tests"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.base.files import remove_parts
+from core.base.types import Progress
 from core.experiments.choose import run_choice
 from core.experiments.document import LAB, write_tables
 from core.experiments.estimators import run_estimator_lab
 from core.experiments.repeats import run_repeats
 from core.experiments.settings import EXPERIMENTS, LabSettings, load_settings
-from core.files import remove_parts
 from core.runs.progress import hold
-from core.types import Progress
 
 
 def run_experiment(name: str, root: Path = EXPERIMENTS, jobs: int = 0) -> Iterator[Progress]:

@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from core.base.config import Config
+from core.base.errors import ConfigError
 from core.cohort import Cohort, load_cohort, simulate_cohort
-from core.config import Config
-from core.errors import ConfigError
-from core.runs.config import PRESETS, Clinicians, Mode, RunConfig, load_preset
+from core.icu.config import PRESETS, Clinicians, Mode, RunConfig, load_preset
 from core.runs.jobs import RUNS
 
 EXPERIMENTS = RUNS.parent / "experiments"  # beside the runs

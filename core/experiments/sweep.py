@@ -27,19 +27,19 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, field_validator
 
+from core.base.config import Config
+from core.base.files import read_table, write_table
+from core.base.types import Progress
 from core.cohort import load_cohort
-from core.config import Config
 from core.experiments.parallel import in_parallel
 from core.experiments.settings import Preset, as_text, read_toml
 from core.experiments.values import KEYS
-from core.files import read_table, write_table
-from core.pipeline import run_study
-from core.runs.compare import compare_policies
-from core.runs.config import Mode, RunConfig, load_preset
+from core.icu.ask.compare import compare_policies
+from core.icu.config import Mode, RunConfig, load_preset
+from core.icu.pipeline import run_study
+from core.icu.stays import PolicyKey
+from core.icu.view import RunView
 from core.runs.progress import hold
-from core.runs.stays import PolicyKey
-from core.runs.view import RunView
-from core.types import Progress
 
 TABLE = "sweep.parquet"
 ESTIMATORS = ("phwis", "phwdr")

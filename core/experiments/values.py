@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from core.base.rng import derive_seed
 from core.cohort import Cohort, GroundTruth, ground_truth
-from core.rng import derive_seed
-from core.runs.compare import compare_policies, policy_keys
-from core.runs.config import Clinicians
-from core.runs.foreign import ForeignStays
-from core.runs.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
-from core.runs.summaries.doses import total_variation
-from core.runs.truth import RunPolicy
-from core.runs.view import RunView
+from core.icu.ask.compare import compare_policies, policy_keys
+from core.icu.ask.doses import total_variation
+from core.icu.config import Clinicians
+from core.icu.fit.truth import RunPolicy
+from core.icu.foreign import ForeignStays
+from core.icu.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
+from core.icu.view import RunView
 
 KEYS = ["policy", "n_clusters", "mode", "lambda_"]
 TRUTH = ["true_value", "true_se", "true_survival", "true_survival_se"]

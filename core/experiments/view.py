@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
+from core.base.files import read_json, read_table
 from core.experiments.choose import TABLE as CHOICES
 from core.experiments.document import LAB, TABLES_JSON
 from core.experiments.repeats import CELLS, RECORD, TABLE, asked_cells, cell_table
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
-from core.files import read_json, read_table
-from core.runs.view import RunView
+from core.icu.view import RunView
 
 
 class ExperimentView:

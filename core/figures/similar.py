@@ -26,7 +26,7 @@ COURSE_HEIGHT = 150  # pixels of one panel
 @dataclass(frozen=True, eq=False)
 class LaterCourse:
     """One measurement from a step on: `others` of similar patients (hours, n, low, median, high; see
-    `core.runs.similar.later_course`), `own` (t,) of this stay from the same step, `step_hours` apart."""
+    `core.icu.ask.similar.later_course`), `own` (t,) of this stay from the same step, `step_hours` apart."""
 
     name: str
     unit: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 
 
 def between(behavior: np.ndarray, policy: np.ndarray, deviation: float) -> np.ndarray:

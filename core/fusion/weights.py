@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 
 
 def fusion_weights(distances: np.ndarray, lambda_: float) -> np.ndarray:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.agents.policy import action_probs
+from core.base.rng import stream
+from core.base.statistics import eta_squared
+from core.base.types import OPEResult
 from core.evaluation import phwis, policy_entropy, propensities
 from core.fusion import between, fuse, fusion_weights
 from core.phenotypes.stability import nearest
-from core.rng import stream
-from core.statistics import eta_squared
-from core.types import OPEResult
 
 STEPS = 8
 EXPERTS = np.array([[0.90, 0.08, 0.02], [0.25, 0.50, 0.25], [0.05, 0.25, 0.70]])  # no, low, high dose

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from core.config import Config
+from core.base.config import Config
 
 
 class PhenotypeConfig(Config):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.rng import derive_seed
 from core.phenotypes.align import align
 from core.phenotypes.config import PhenotypeConfig
 from core.phenotypes.phenotypes import Phenotypes
 from core.phenotypes.stability import index_table, kmeans
-from core.rng import derive_seed
 
 
 def fit_phenotypes(

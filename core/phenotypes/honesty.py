@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.base.rng import derive_seed
+from core.base.statistics import eta_squared
 from core.phenotypes.config import PhenotypeConfig
 from core.phenotypes.phenotypes import Phenotypes
 from core.phenotypes.profiles import patient_means
 from core.phenotypes.stability import bootstrap_ari, kmeans, nearest, silhouettes
-from core.rng import derive_seed
-from core.statistics import eta_squared
 from core.trajectories import Trajectories
 
 PADDED_COMPONENTS = 16

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.statistics import Z95
+from core.base.statistics import Z95
 
 
 def patient_means(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.neighbors import Neighbors
+from core.base.neighbors import Neighbors
+from core.base.rng import stream
 from core.phenotypes.config import PhenotypeConfig
-from core.rng import stream
 
 FEWEST = 15  # patients below which UMAP has no neighborhoods to show
 PLACING_NEIGHBORS = 5

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from core.base.rng import derive_seed, stream
+from core.base.statistics import eta_squared
 from core.phenotypes.config import PhenotypeConfig
-from core.rng import derive_seed, stream
-from core.statistics import eta_squared
 
 BLOCK = 512  # rows of distances held at once
 BOOTSTRAP_STARTS = 3

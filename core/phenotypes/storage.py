@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from core.errors import ArtifactError
-from core.files import write_atomic
+from core.base.errors import ArtifactError
+from core.base.files import write_atomic
 from core.phenotypes.phenotypes import Phenotypes
 
 SCHEMA_VERSION = 1

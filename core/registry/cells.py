@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.cohort.values import MISSING_TEXT, Cells, read_cells, safe_text
 from core.registry.drugs import NO_DRUG
 from core.registry.spec import Decision, Feature
+from core.tables.values import MISSING_TEXT, Cells, read_cells, safe_text
 
 YES_NO = ("no", "yes")
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.cohort.report import CohortReport, Exclusion, Problem
 from core.cohort.rules import listed, warned
 from core.cohort.sequences import Stays, arrange, static_changes
-from core.cohort.values import Cells, read_cells, read_keys
 from core.registry import rules
 from core.registry.cells import Drugs, read_categories, read_drug_text
 from core.registry.columns import Found, find_columns
 from core.registry.spec import INDICATORS, Decision, RegistrySpec
+from core.tables.report import CohortReport, Exclusion, Problem
+from core.tables.values import Cells, read_cells, read_keys
 
 
 @dataclass(frozen=True, eq=False)

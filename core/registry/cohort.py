@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.cohort import Origin
-from core.cohort.report import CohortReport
 from core.registry.spec import RegistrySpec
+from core.tables.report import CohortReport
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.cohort.report import Problem
-from core.cohort.values import safe_text
 from core.registry.spec import INDICATORS, KEYS, Decision, RegistrySpec
+from core.tables.report import Problem
+from core.tables.values import safe_text
 
 LISTED = 10  # names quoted in one message
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.config import Config
-from core.errors import ConfigError
-from core.runs.config import parse_value
+from core.base.config import Config
+from core.base.errors import ConfigError
+from core.icu.config import parse_value
 
 RETIRED = ("evaluation.follow_share",)  # settings of runs made before the trust frontier
 

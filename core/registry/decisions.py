@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.registry.cohort import RegistryCohort
 from core.registry.spec import RegistrySpec, Rewards
 

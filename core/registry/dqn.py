@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.base.rng import stream, torch_stream
+from core.base.types import Progress
 from core.registry.config import DQNConfig
 from core.registry.networks import new_network
-from core.rng import stream, torch_stream
-from core.types import Progress
 
 REPORTS = 50  # Progress reports per training
 LOSS_WINDOW = 200  # updates that the reported loss averages over, fading

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 
 NO_DRUG = "no drug"
 

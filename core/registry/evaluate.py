@@ -13,13 +13,13 @@ import pandas as pd
 from torch import nn
 from torch.nn import functional
 
+from core.base.rng import torch_stream
+from core.base.statistics import Z95
+from core.base.types import Progress
 from core.registry.compared import OBSERVED, TITLES
 from core.registry.config import RewardModelConfig
 from core.registry.intervals import ratio_of_sums
 from core.registry.networks import fit_network, new_network, predict
-from core.rng import torch_stream
-from core.statistics import Z95
-from core.types import Progress
 
 BASELINE = "baseline"
 ALL, ILL = "all", "ill"  # groups of decisions: all, and of patients with the disease that is treated

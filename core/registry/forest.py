@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from core.agents.forests import Forest, LeafAverages, fit_forest
-from core.errors import ArtifactError
-from core.files import read_arrays, write_arrays
+from core.base.errors import ArtifactError
+from core.base.files import read_arrays, write_arrays
+from core.base.rng import derive_seed
 from core.registry.config import ForestConfig
-from core.rng import derive_seed
 
 CHUNK_NUMBERS = 8_000_000  # comparisons held at once
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from core.base.types import Progress
 from core.fusion.dials import TRUTH_COLUMNS, Dial, furthest_supported
 from core.registry.compared import DIALS, GREEDY, OBSERVED, along
 from core.registry.ope import Advice, Plan, Recorded
@@ -20,7 +21,6 @@ from core.registry.simulate import registry_truth
 from core.registry.tables import Evaluation
 from core.registry.true_values import longest_treatment, truth_seed
 from core.registry.view import RegistryView
-from core.types import Progress
 
 
 def frontier_table(evaluation: Evaluation) -> pd.DataFrame:

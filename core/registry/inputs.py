@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 
 STAGE = "stage"
 

@@ -8,15 +8,15 @@ from typing import IO, Any
 
 import pandas as pd
 
+from core.base.errors import CohortError
 from core.cohort.cohort import Origin
-from core.cohort.read import read_table
-from core.cohort.report import CohortReport, Problem
-from core.cohort.text import error_text
-from core.cohort.write import write_frame
-from core.errors import CohortError
 from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.spec import RegistrySpec, load_registry_spec
+from core.tables.read import read_table
+from core.tables.report import CohortReport, Problem
+from core.tables.text import error_text
+from core.tables.write import write_frame
 
 
 def load_registry(source: str | Path | IO[Any], spec: RegistrySpec | str | Path | None = None) -> RegistryCohort:

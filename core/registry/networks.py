@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.errors import ArtifactError
-from core.files import write_atomic
-from core.rng import stream
-from core.types import Progress
+from core.base.errors import ArtifactError
+from core.base.files import write_atomic
+from core.base.rng import stream
+from core.base.types import Progress
 
 CHUNK_ROWS = 65_536  # rows predicted at once
 Loss = Callable[[Tensor, Tensor], Tensor]

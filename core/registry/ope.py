@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core.base.rng import stream
+from core.base.types import OPEResult
 from core.evaluation import direct_many, phwdr_many, phwis_many, propensities, support_light
 from core.evaluation.support import Words
+from core.icu.ask.doses import total_variation
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import state_rewards
-from core.rng import stream
-from core.runs.summaries.doses import total_variation
-from core.types import OPEResult
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 WORDS = Words("course", "courses", "combinations", "experts")

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.base.errors import CohortError, RunError
+from core.base.files import remove_parts, write_arrays, write_json, write_table
+from core.base.rng import derive_seed, stream
+from core.base.types import Progress
 from core.cohort import Split
 from core.cohort.split import apportion
-from core.errors import CohortError, RunError
-from core.files import remove_parts, write_arrays, write_json, write_table
 from core.registry.cohort import RegistryCohort
 from core.registry.config import RegistryConfig
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
@@ -26,11 +28,9 @@ from core.registry.drugs import Combinations
 from core.registry.load import save_registry
 from core.registry.simulate import simulate_registry
 from core.registry.view import DEMO_RUN, TREATED, RegistryManifest, RegistryView
-from core.rng import derive_seed, stream
 from core.runs.manifest import MANIFEST, OriginRecord, now, read_record, versions
 from core.runs.progress import hold
 from core.runs.stages import Work, differences, run_stages
-from core.types import Progress
 
 FEWEST_PATIENTS = 20
 DEMO_PATIENTS = 6021

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from core.cohort.report import Problem
 from core.cohort.rules import listed, number_problems, warned
 from core.cohort.sequences import Stays
-from core.cohort.values import Cells
 from core.registry.cells import Drugs
 from core.registry.columns import unknown_drug_remedy
 from core.registry.drugs import prescription
 from core.registry.spec import Decision, Feature, RegistrySpec
+from core.tables.report import Problem
+from core.tables.values import Cells
 
 
 def stage_problems(cells: Cells, spec: RegistrySpec) -> Iterator[Problem]:

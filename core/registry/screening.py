@@ -16,12 +16,12 @@ import pandas as pd
 from torch import nn
 from torch.nn import functional
 
+from core.base.rng import torch_stream
+from core.base.types import Progress
 from core.evaluation import reliability
 from core.registry.config import ScreeningConfig
 from core.registry.intervals import ratio_of_sums
 from core.registry.networks import fit_network, new_network, predict
-from core.rng import torch_stream
-from core.types import Progress
 
 TEMPERATURES = (0.1, 10.0)  # bounds of T
 LIKELY = 0.01  # least probability of the pairs that calibration is judged on

@@ -12,8 +12,8 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from core.config import Config, explain
-from core.errors import StudyError
+from core.base.config import Config, explain
+from core.base.errors import StudyError
 from core.study import STUDIES
 
 DEFAULT_REGISTRY = "transplant"

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from core.errors import CohortError
+from core.base.errors import CohortError
+from core.base.rng import derive_seed
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
 from core.registry.decisions import DecisionData, decision_points
@@ -17,7 +18,6 @@ from core.registry.evaluate import ALL, ILL, matched_rewards, modeled_rewards, p
 from core.registry.ope import Courses, Judging, Plan, Points, Recorded, make_courses
 from core.registry.screening import accuracy_table, calibration_table
 from core.registry.view import RegistryView
-from core.rng import derive_seed
 
 
 @dataclass(eq=False)

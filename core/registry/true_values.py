@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from core.base.rng import derive_seed
+from core.base.types import Estimate, Progress
 from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
 from core.registry.decisions import state_rewards
 from core.registry.evaluate import ALL, ILL
@@ -15,8 +17,6 @@ from core.registry.simulate import Policy, registry_truth
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import RegistrySpec
 from core.registry.view import RegistryView
-from core.rng import derive_seed
-from core.types import Estimate, Progress
 
 COURSE = ["policy", "true_value", "true_se", "event_free", "event_free_se", "n"]
 STEP = ["decision", "group", "policy", "true_value", "true_se"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ArtifactError, RunError
+from core.base.files import read_arrays, read_json, read_table
 from core.cohort import CohortReport, Split
-from core.errors import ArtifactError, RunError
-from core.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along

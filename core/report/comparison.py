@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.base.rng import derive_seed, stream
 from core.evaluation import Critic, Recorded, propensities, state_values, weighted_draws
 from core.evaluation.resampling import percentile_interval
+from core.icu.stays import policy_key
+from core.icu.view import RunView
 from core.report.sections import policy_rows
-from core.rng import derive_seed, stream
-from core.runs.stays import policy_key
-from core.runs.view import RunView
 
 PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
 PATHS = ("encoder_folder",)  # settings that tell of the machine and its users

@@ -11,16 +11,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.files import read_table, write_atomic
 from core.experiments.published import published
 from core.experiments.repeats import TABLE
-from core.figures.panels import ESTIMATORS, PanelFigure
-from core.files import read_table, write_atomic
+from core.icu.panels import ESTIMATORS, PanelFigure
+from core.icu.view import RunView
 from core.report.limits import the_limits
 from core.report.parts import Section
 from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
 from core.runs.manifest import now
-from core.runs.view import RunView
 
 TEMPLATE = "report.html.j2"
 # What JSON may hold but a script element may not: an end tag, and two line ends that old parsers refuse.

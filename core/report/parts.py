@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from core.figures.panels import PanelFigure
+from core.icu.panels import PanelFigure
 
 NUMERIC = set("0123456789.,-+–∞ %[]()±*")
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.figures.panels import PanelFigure, phenotype_panel, policy_panel
 from core.figures.policy_values import policy_forest
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_interval, fmt_percent, fmt_unit, phenotype_name
 from core.figures.theme import policy_style as style
+from core.icu.ask.groups import outcome_table
+from core.icu.config import RunConfig, load_preset
+from core.icu.panels import PanelFigure, phenotype_panel, policy_panel
+from core.icu.view import RunView
 from core.report.parts import Section, Table
-from core.runs.config import RunConfig, load_preset
-from core.runs.summaries.groups import outcome_table
-from core.runs.view import RunView
 
 MOST_POINTS = 4000  # of the map in a report
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform

@@ -21,11 +21,11 @@ from typing import Literal
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from core.errors import PhenoPolicyError, RunError
-from core.files import read_json, write_json
+from core.base.errors import PhenoPolicyError, RunError
+from core.base.files import read_json, write_json
+from core.base.types import Progress
 from core.runs.manifest import MANIFEST, Manifest, RunRecord, now, read_record
 from core.runs.progress import ProgressFile, history_table, hold, is_held, read_progress
-from core.types import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = Path(os.environ.get("PHENOPOLICY_DATA") or ROOT / "data") / "runs"  # where the app looks too

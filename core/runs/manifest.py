@@ -10,10 +10,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
+from core.base.config import Config, explain
+from core.base.errors import ArtifactError
+from core.base.files import read_json, write_json
 from core.cohort.cohort import Cohort
-from core.config import Config, explain
-from core.errors import ArtifactError
-from core.files import read_json, write_json
 from core.study import StudySpec
 
 MANIFEST = "manifest.json"

@@ -10,10 +10,10 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from core.config import Config
-from core.errors import RunError
-from core.files import read_json, write_json
-from core.types import Progress
+from core.base.config import Config
+from core.base.errors import RunError
+from core.base.files import read_json, write_json
+from core.base.types import Progress
 
 PROGRESS = "progress.json"
 LOCK = ".lock"

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.base.types import Progress
 from core.runs.manifest import RunRecord
 from core.runs.progress import ProgressFile
-from core.types import Progress
 
 Work = Callable[[], Iterator[Progress]]
 

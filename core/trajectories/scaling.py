@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.errors import ArtifactError
 from core.cohort.cohort import Cohort
-from core.errors import ArtifactError
 from core.study import StudySpec
 
 

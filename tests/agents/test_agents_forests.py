@@ -10,7 +10,7 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, load_q_forest
 from core.agents.forests import Forest, LeafAverages, LeafChanges, fit_forest, join_trees
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 
 COLUMNS = tuple("abcdef")
 

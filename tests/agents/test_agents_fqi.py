@@ -8,7 +8,7 @@ import pytest
 from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, boosting, load_q_forest
 from core.agents.bellman import NextValues, Regression, returns_to_go
 from core.agents.q_forest import fit_structure
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 from core.trajectories import Transitions
 
 EXACT = {"shrinkage": 0, "min_leaf": 1, "tolerance": 1e-5, "iterations": 200}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core.agents import AgentConfig, FQIConfig, action_probs
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 
 
 @given(hnp.arrays(np.float64, (3, 4), elements=st.floats(-1e300, 1e300)), st.floats(1e-6, 1e6))

@@ -10,7 +10,7 @@ from torch import nn
 from core.agents import CATALOG, AgentConfig, action_probs, train_agents
 from core.agents.networks import Shape, new_networks
 from core.agents.train import _minibatches
-from core.rng import torch_stream
+from core.base.rng import torch_stream
 
 
 def train(config, transitions, memberships, n_actions=5, **options):

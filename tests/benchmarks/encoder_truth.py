@@ -32,8 +32,8 @@ import torch
 from core.cohort import simulate_cohort, split_cohort
 from core.cohort.simulate import mechanism
 from core.encoder import load_encoder, train_encoder
+from core.icu.config import load_preset
 from core.phenotypes import PhenotypeConfig, fit_phenotypes, honesty_table, rivals_table
-from core.runs.config import load_preset
 from core.trajectories import Trajectories, fit_scaler, make_trajectories
 
 ENCODERS = {"published": "published encoder", "standard": "standard encoder", "quick": "quick encoder"}

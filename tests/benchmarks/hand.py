@@ -18,7 +18,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.__main__ import DEMO_PATIENTS
+from core.cli.shared import DEMO_PATIENTS
 from core.figures.draft import Draft, scatter
 from core.runs.manifest import read_manifest
 from tests.benchmarks import workspace as ws
@@ -59,9 +59,9 @@ def import_core(_: ws.Workspace) -> Task:
     return _import("core")
 
 
-@SUITE.case("import-pipeline", "Import of core.pipeline and core.runs.view", HAND, repeats=5)
+@SUITE.case("import-pipeline", "Import of core.icu.pipeline and core.icu.view", HAND, repeats=5)
 def import_pipeline(_: ws.Workspace) -> Task:
-    return _import("core.pipeline, core.runs.view")
+    return _import("core.icu.pipeline, core.icu.view")
 
 
 @SUITE.case("default-run", "Default run of `make app`", HAND, target=60, repeats=1, warmup=0)

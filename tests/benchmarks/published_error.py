@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from core.base.files import write_json
 from core.encoder import EncoderConfig, load_encoder, train_encoder
-from core.files import write_json
 from core.runs.stages import set_threads
 from tests.benchmarks.__main__ import WORK
 from tests.benchmarks.report import circumstances

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.agents import FittedQEvaluation, action_probs, train_agents
-from core.runs.config import load_preset
+from core.icu.config import load_preset
 from tests.benchmarks import split
 from tests.benchmarks import workspace as ws
 from tests.benchmarks.harness import SUITE, Skip, Task

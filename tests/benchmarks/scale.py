@@ -28,8 +28,8 @@ from core.cohort import load_cohort, reimpute, simulate_cohort, split_cohort
 from core.encoder import Encoder
 from core.evaluation import knn_behavior_policy, phwdr_many, phwis_many, propensities, state_values
 from core.fusion import fuse, fusion_weights
+from core.icu.config import load_preset
 from core.phenotypes import Phenotypes, fit_phenotypes, project
-from core.runs.config import load_preset
 from core.runs.stages import set_threads
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 from tests.benchmarks import split

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from core.agents import AgentStack, FittedQIteration, action_probs, train_agents
+from core.base.types import OPEResult
 from core.cohort import Cohort, Split
 from core.encoder import Encoder, EncoderConfig, load_encoder, train_encoder
 from core.evaluation import (
@@ -30,7 +31,6 @@ from core.fusion import fuse, fusion_weights
 from core.phenotypes import PhenotypeConfig, Phenotypes, fit_phenotypes, project, save_phenotypes
 from core.study import StudySpec
 from core.trajectories import Trajectories, Transitions, fit_scaler, make_trajectories, make_transitions, padded
-from core.types import OPEResult
 from tests.benchmarks import workspace as ws
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from core.agents.config import AgentConfig, FQIConfig
+from core.base.files import read_array, read_json, write_array
 from core.cohort import Cohort, Split, load_cohort, reimpute, save_cohort, simulate_cohort, split_cohort
 from core.encoder import EncoderConfig
-from core.files import read_array, read_json, write_array
+from core.icu.config import load_preset
 from core.phenotypes import PhenotypeConfig, Phenotypes, load_phenotypes
-from core.runs.config import load_preset
 from core.study import StudySpec, load_study
 from core.trajectories import Trajectories, Transitions, fit_scaler, make_trajectories, make_transitions
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from visitor import Tab
 
-from core.runs.view import RunView
+from core.icu.view import RunView
 
 pytestmark = pytest.mark.browser
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.base.errors import ExtractError
 from core.cohort import check_cohort, load_cohort
 from core.cohort.extract import Extraction, ExtractOptions, extract_mimic_iv, save_extraction
-from core.errors import ExtractError
 from core.study import load_study
 
 Rows = list[dict[str, object]]

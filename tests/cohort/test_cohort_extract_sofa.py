@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from core.base.rng import stream
 from core.cohort.extract.sofa import OrganValues, sofa_scores
-from core.rng import stream
 
 RANGES = {
     "ratio_ventilated": (50, 500), "ratio_breathing": (50, 500), "platelets": (5, 300), "bilirubin": (0, 15),

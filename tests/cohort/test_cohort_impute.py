@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from core.base.errors import CohortError
 from core.cohort import make_cohort, reimpute
 from core.cohort.impute import impute
-from core.errors import CohortError
 from core.study import StudySpec
 
 NAN = np.nan

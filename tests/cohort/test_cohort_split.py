@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.base.errors import CohortError, ConfigError
 from core.cohort import Cohort, make_cohort, simulate_cohort, split_cohort
 from core.cohort.split import apportion, persons
-from core.errors import CohortError, ConfigError
 from core.study import StudySpec
 
 

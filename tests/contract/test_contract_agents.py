@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from core.agents import CATALOG, AgentConfig, load_agents, train_agents
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.trajectories import Transitions
 
 COLUMNS = ("a", "b", "c")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from core.base.types import OPEResult
 from core.evaluation import Recorded as Records
 from core.evaluation import direct, per_decision_wis, phwdr, phwis, propensities, state_values, wdr, wis
-from core.types import OPEResult
 
 GAMMA, HORIZON = 0.9, 4
 TRANSITION = np.array([[[0.8, 0.1, 0.1], [0.2, 0.6, 0.2]], [[0.3, 0.5, 0.2], [0.1, 0.2, 0.7]], [[0.5, 0.3, 0.2]] * 2])

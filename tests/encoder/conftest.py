@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.rng import stream
+from core.base.rng import stream
 from core.study import StudySpec, load_study
 from core.trajectories import Trajectories
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from core.base.errors import ArtifactError
 from core.encoder import Encoder, EncoderConfig, build_encoder, load_encoder, read_manifest, save_encoder
-from core.errors import ArtifactError
 from core.study import StudySpec, load_study
 from core.trajectories import Scaler, Trajectories
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from core.base.errors import ArtifactError
+from core.base.rng import stream
 from core.encoder import EncoderConfig, build_encoder, load_encoder, save_encoder, train_encoder
 from core.encoder.batches import make_batch
 from core.encoder.dynamics import RIDGE, Dynamics
-from core.errors import ArtifactError
-from core.rng import stream
 from core.study import StudySpec, load_study
 from core.trajectories import Trajectories
 

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from core.base.statistics import eta_squared
 from core.cohort import simulate_cohort, split_cohort
 from core.cohort.simulate import mechanism
 from core.encoder import load_encoder, train_encoder
+from core.icu.config import load_preset
 from core.phenotypes import PhenotypeConfig, fit_phenotypes, honesty_table
-from core.runs.config import load_preset
-from core.statistics import eta_squared
 from core.trajectories import Trajectories, fit_scaler, make_trajectories
 
 SEED = 21  # of patients that nothing was tuned on

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from core.base.rng import torch_stream
 from core.encoder.layers import Noise, dropout, initialize, masked_softmax, running_average, time_embedding
 from core.encoder.normal_scores import NormalScores
-from core.rng import torch_stream
 
 
 def test_softmax_survives_scores_that_overflow_exp() -> None:

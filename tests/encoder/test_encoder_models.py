@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from core.base.errors import ArtifactError, ConfigError
 from core.encoder import Encoder, EncoderConfig, StepwiseReader, build_encoder, load_encoder, train_encoder
 from core.encoder import train as training
 from core.encoder.batches import make_batch
-from core.errors import ArtifactError, ConfigError
 from core.study import StudySpec, load_study
 from core.trajectories import Trajectories
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from core.base.rng import torch_stream
 from core.encoder import EncoderConfig, build_encoder
 from core.encoder.batches import Batch, make_batch
 from core.encoder.layers import Noise, time_embedding
 from core.encoder.seq2seq import Seq2Seq
-from core.rng import torch_stream
 from core.trajectories import Trajectories
 
 Toy = Callable[..., Trajectories]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from core.base.errors import ArtifactError, RunError
 from core.encoder import EncoderConfig, load_encoder, train_encoder
 from core.encoder import train as training
-from core.errors import ArtifactError, RunError
 from core.trajectories import Trajectories
 
 Toy = Callable[..., Trajectories]
@@ -66,7 +66,7 @@ def test_killed_at_any_write(
         replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.files.os.replace", dying)
+        patch.setattr("core.base.files.os.replace", dying)
         with pytest.raises(KeyboardInterrupt):
             list(train_encoder(config, train, valid, tmp_path / "killed"))
     list(train_encoder(config, train, valid, tmp_path / "killed"))

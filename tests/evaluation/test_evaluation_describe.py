@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.base.statistics import eta_squared, wilson
 from core.evaluation import (
     action_shares,
     concordance_rate,
@@ -23,7 +24,6 @@ from core.evaluation import (
     unsupported_share,
     zero_drug_policy,
 )
-from core.statistics import eta_squared, wilson
 
 PROBS = np.array([[[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]], [[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]])
 ACTIONS = np.array([[0, 2], [2, 0]])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from core.base.types import OPEResult
 from core.evaluation import (
     direct,
     direct_many,
@@ -18,7 +19,6 @@ from core.evaluation import (
     phwis_many,
 )
 from core.evaluation.resampling import bootstrap_seed, resample_counts
-from core.types import OPEResult
 
 N, B = 60, 200
 ESTIMATORS = {

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.base.types import OPEResult
 from core.evaluation import Light, Recorded, phwis, support_light, wis
 from core.evaluation.support import apart
-from core.types import OPEResult
 
 SHARES = st.floats(0, 1)
 ORDER = ("not supported", "weak", "supported")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from core.types import Progress
+from core.base.types import Progress
 
 
 def copied(run: Path) -> Callable[..., Iterator[Progress]]:

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.base.errors import RunError
+from core.base.rng import derive_seed
 from core.cohort import simulate_cohort
-from core.errors import RunError
 from core.experiments import choose
 from core.experiments.choice_evidence import make_evidence
 from core.experiments.choice_tables import around, choice_table, findings
 from core.experiments.choose import Candidate, kind_name, run_choice, tuning_config
 from core.experiments.settings import ChoiceSettings
 from core.experiments.view import ExperimentView
-from core.rng import derive_seed
-from core.runs.stays import PolicyKey
-from core.runs.view import RunView
+from core.icu.stays import PolicyKey
+from core.icu.view import RunView
 from tests.experiments.stub_study import copied
 
 SETTINGS = ChoiceSettings(

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.base.errors import ConfigError, RunError
 from core.cohort import History, simulate_cohort
-from core.errors import ConfigError, RunError
 from core.evaluation import knn_behavior_policy
 from core.experiments import estimator_truth
 from core.experiments.estimator_cases import Source

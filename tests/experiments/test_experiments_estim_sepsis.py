@@ -9,9 +9,9 @@ import pytest
 
 from core.experiments.estimator_sepsis import sepsis_policies
 from core.experiments.icu_sepsis import LIVING, load_process, optimal_policy, policy_value, sample_stays
-from core.pipeline import run_study
-from core.runs.config import load_preset
-from core.runs.view import RunView
+from core.icu.config import load_preset
+from core.icu.pipeline import run_study
+from core.icu.view import RunView
 from core.study import load_study
 
 pytest.importorskip("icu_sepsis")

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.test_pipeline import SMALLEST
 
-from core.__main__ import main
+from core.base.errors import ConfigError, RunError
+from core.base.files import read_table
+from core.base.rng import derive_seed
+from core.cli.main import main
 from core.cohort import simulate_cohort
-from core.errors import ConfigError, RunError
 from core.experiments import repeats, run
 from core.experiments.document import statements, write_tables
 from core.experiments.repeats import cell_table, run_repeats
 from core.experiments.settings import ExperimentSettings, load_settings
 from core.experiments.values import external_values
 from core.experiments.view import ExperimentView, list_experiments
-from core.files import read_table
-from core.pipeline import evaluate_run
-from core.rng import derive_seed
-from core.runs.stays import MODES
-from core.runs.view import RunView
+from core.icu.pipeline import evaluate_run
+from core.icu.stays import MODES
+from core.icu.view import RunView
 from tests.experiments.stub_study import copied
-from tests.test_pipeline import SMALLEST
 
 SETTINGS = {
     "presets": ["quick"],

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.__main__ import main
+from core.base.errors import ConfigError
+from core.cli.main import main
 from core.cohort import load_cohort
-from core.errors import ConfigError
 from core.experiments import sweep
 from core.experiments.parallel import in_parallel, shares
 from core.experiments.sweep import Grid, load_grid, read_sweep, run_sweep
-from core.pipeline import evaluate_run
-from core.runs.view import RunView
+from core.icu.pipeline import evaluate_run
+from core.icu.view import RunView
 from tests.experiments.stub_study import copied
 
 GRID = Grid(presets=("quick",), seeds=(1, 2), n_clusters=(2, 4), lambdas=(0.0, 4.0, np.inf))

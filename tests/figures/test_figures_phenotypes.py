@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.base.rng import stream
 from core.figures.phenotype_quality import cluster_indices, early_agreement
 from core.figures.phenotypes import (
     CourseSeries,
@@ -16,7 +17,6 @@ from core.figures.phenotypes import (
     severity_histograms,
 )
 from core.figures.theme import PHENOTYPE_COLORS, phenotype_color, phenotype_symbol
-from core.rng import stream
 
 RNG = stream(0, "tests", "figures")
 POINTS = RNG.normal(size=(40, 2))

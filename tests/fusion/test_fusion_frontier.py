@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 from core.fusion import between, within_support
 
 POSITIVE = hnp.arrays(np.float64, (4, 3), elements=st.floats(1e-3, 1.0))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

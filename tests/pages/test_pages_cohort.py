@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
-from pages.components.export import to_csv
+from pages.components.shell.export import to_csv
 
 
 def press(page: AppTest, label: str) -> AppTest:

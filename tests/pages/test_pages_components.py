@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from core.encoder.config import EncoderConfig
-from core.runs.selection import Selection
-from pages.components.export import basis, file_name, neutralize, to_csv
-from pages.components.forms import _bounds, _kind, _step
-from pages.components.places import new_token, run_path, uploads_root
-from pages.components.session import KEY, LONGEST_TEXT, Session
+from core.icu.selection import Selection
+from pages.components.shell.export import basis, file_name, neutralize, to_csv
+from pages.components.shell.forms import _bounds, _kind, _step
+from pages.components.shell.places import new_token, run_path, uploads_root
+from pages.components.shell.session import KEY, LONGEST_TEXT, Session
 
 
 def fake_run(**changes: object) -> SimpleNamespace:

@@ -12,11 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import core.runs.jobs as jobs
+from core.base.files import write_json
 from core.cohort import save_cohort, simulate_cohort
-from core.files import write_json
+from core.icu.view import RunView
 from core.runs.jobs import JobStatus
-from core.runs.view import RunView
-from pages.components.patients import longest_unseen
+from pages.components.shell.patients import longest_unseen
 
 OWNER = "a-token-of-this-test-only"
 
@@ -100,7 +100,7 @@ def test_back_to_the_preset_forgets_every_change(open_page, stored: str) -> None
 
 
 def test_every_group_of_parameters_draws_with_its_meaning(open_page, stored: str) -> None:
-    from core.runs.config import RunConfig
+    from core.icu.config import RunConfig
 
     page = open_page("encoder")
     for group, field in RunConfig.model_fields.items():

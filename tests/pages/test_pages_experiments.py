@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.base.files import read_json, write_json, write_table
 from core.experiments.document import write_tables
 from core.experiments.repeats import machine
 from core.experiments.settings import ExperimentSettings
-from core.files import read_json, write_json, write_table
+from core.icu.ask.sweeps import sweep_grid
+from core.icu.view import RunView
 from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
-from core.runs.summaries.sweeps import sweep_grid
-from core.runs.view import RunView
 
 SETTINGS = {
     "title": "For a test",

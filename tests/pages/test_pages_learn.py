@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.learn.source import source_of
-from pages.components import learn_choice
+from pages.components.learn import choice as learn_choice
 
 IDEAS = ("Attention", "Phenotypes", "Dueling Q", "Fusion λ", "Importance weights")
 

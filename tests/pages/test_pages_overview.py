@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.frontier import own_policy
-from core.runs.gain import gain
-from core.runs.view import RunView
+from core.icu.ask.frontier import own_policy
+from core.icu.ask.gain import gain
+from core.icu.view import RunView
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +39,7 @@ def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
 def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     open_page, app_run: str, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.runs.frontier.furthest_supported", lambda table, floor: 0.5)
+    monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
     page = open_page("overview")
     run = RunView(tiny_run)
     found = gain(run, run.split.test, own_policy(run), persons=run.cohort.persons[run.split.test], reach=0.5)

@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs import options
-from core.runs.options import refusal
-from core.runs.similar import neighborhood, similar_patients
-from core.runs.view import RunView
-from core.runs.what_if import recorded_values, what_if
-from pages.components import decision, similar_panel
-from pages.components.patients import Filters, patient_table
-from pages.components.session import KEY, Selection
-from pages.components.similar_panel import CAME_FROM
+from core.icu.ask import options
+from core.icu.ask.options import refusal
+from core.icu.ask.similar import neighborhood, similar_patients
+from core.icu.ask.what_if import recorded_values, what_if
+from core.icu.view import RunView
+from pages.components.patient import decision
+from pages.components.patient import similar as similar_panel
+from pages.components.patient.similar import CAME_FROM
+from pages.components.shell.patients import Filters, patient_table
+from pages.components.shell.session import KEY, Selection
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -99,7 +100,7 @@ def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run
 def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
     page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.runs.frontier.furthest_supported", lambda table, floor: 0.5)
+    monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
     drawn = []
     whole = decision.probability_table
     monkeypatch.setattr(decision, "probability_table", lambda *given: (drawn.append(given), whole(*given))[1])

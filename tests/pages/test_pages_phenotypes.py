@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.view import RunView
-from pages.components.session import KEY, Selection
+from core.icu.view import RunView
+from pages.components.shell.session import KEY, Selection
 
 
 def figures(page: AppTest) -> list[dict]:

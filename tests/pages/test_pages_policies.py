@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.figures.theme import policy_style
 from core.fusion.dials import furthest_supported
-from core.runs.selection import Selection
-from core.runs.view import RunView
-from pages.components.estimates import policy_names
+from core.icu.selection import Selection
+from core.icu.view import RunView
+from pages.components.shell.estimates import policy_names
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -253,7 +253,7 @@ def test_the_trust_frontier_takes_every_policy_of_the_run(page: AppTest, run: Ru
 
 
 def test_a_frontier_within_the_floor_warns_beyond_it(page: AppTest, run: RunView, monkeypatch) -> None:
-    monkeypatch.setattr("pages.components.frontier_panel.furthest_supported", lambda table, floor: 0.5)
+    monkeypatch.setattr("pages.components.policies.frontier.furthest_supported", lambda table, floor: 0.5)
     view(page, "Trust frontier")
     slider = next(s for s in page.select_slider if s.label == "Departure from the clinicians")
     assert slider.value == 0.5
@@ -280,7 +280,7 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
 
 
 def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:
-    from core.runs.hazards import HazardRule
+    from core.icu.ask.hazards import HazardRule
 
     page = view(page, "Hazard rules")
     name = next(iter(page.session_state["hazard-rules"]))

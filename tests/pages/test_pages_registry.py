@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.files import read_json, write_json
+from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.compared import along
 from core.registry.view import RegistryView
 from core.runs.jobs import list_runs
-from pages.components.registry_options import group_options
-from pages.components.registry_patient import Filters, matching
+from pages.components.registry.options import group_options
+from pages.components.registry.patient import Filters, matching
 
 OWNER = "a-token-of-this-test-only"
 STRANGER = "somebody-else-altogether"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.view import RunView
-from pages.components.session import KEY, Session
+from core.icu.view import RunView
+from pages.components.shell.session import KEY, Session
 
 UPLOAD = """
 import streamlit as st
-from pages.components.frame import current_run, page
-from pages.components.session import get_session
-from pages.components.session_file import UPLOAD, load_session, saved_session, session_panel
+from pages.components.shell.frame import current_run, page
+from pages.components.shell.session import get_session
+from pages.components.shell.session_file import UPLOAD, load_session, saved_session, session_panel
 page("Overview", "")
 session_panel(current_run())
 if "given" in st.session_state:

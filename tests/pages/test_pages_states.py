@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.base.files import write_json
 from core.cohort import simulate_cohort
-from core.files import write_json
-from core.pipeline import run_study
-from core.runs.config import load_preset
+from core.icu.config import load_preset
+from core.icu.pipeline import run_study
 
 OWNER = "a-token-of-this-test-only"
 VIEWS = {

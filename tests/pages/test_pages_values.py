@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.view import RunView
+from core.icu.view import RunView
 
 
 def figures(page: AppTest) -> list[dict]:

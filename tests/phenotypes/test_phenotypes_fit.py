@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from core.errors import ArtifactError, RunError
+from core.base.errors import ArtifactError, RunError
 from core.phenotypes import PhenotypeConfig, Phenotypes, fit_phenotypes, load_phenotypes, save_phenotypes
 from core.phenotypes.align import align, match_labels
 from core.phenotypes.stability import silhouettes

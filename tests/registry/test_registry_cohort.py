@@ -12,9 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.cohort.report import CohortReport
-from core.cohort.text import report_text
-from core.errors import CohortError
+from core.base.errors import CohortError
 from core.registry import (
     NO_DRUG,
     RegistryCohort,
@@ -30,6 +28,8 @@ from core.registry import (
     state_rewards,
 )
 from core.registry.describe import state_table
+from core.tables.report import CohortReport
+from core.tables.text import report_text
 
 SPEC = load_registry_spec()
 BASE: dict[str, Any] = {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.registry.config import DQNConfig, ForestConfig
 from core.registry.dqn import Moves, ReplayMemory, train_dqn
 from core.registry.drugs import Combinations

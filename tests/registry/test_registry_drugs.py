@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
 from core.registry import NO_DRUG, Combinations, prescription
 
 NAMES = ("tacrolimus", "MMF", "ATG", "MTX")

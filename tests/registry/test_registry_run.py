@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.__main__ import main
-from core.errors import ArtifactError, CohortError, RunError
+from core.base.errors import ArtifactError, CohortError, RunError
+from core.cli.main import main
 from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
 from core.registry.config import registry_config
 from core.registry.load import load_registry, make_registry

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import ArtifactError
+from core.base.errors import ArtifactError
+from core.base.rng import torch_stream
 from core.registry.config import ScreeningConfig
 from core.registry.inputs import Inputs
 from core.registry.intervals import ratio_of_sums
@@ -20,7 +21,6 @@ from core.registry.screening import (
     top_n_hits,
     train_screening,
 )
-from core.rng import torch_stream
 
 
 def run(generator):

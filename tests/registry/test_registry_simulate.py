@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import ConfigError, StudyError
+from core.base.errors import ConfigError, StudyError
+from core.base.rng import stream
 from core.registry import (
     Combinations,
     DecisionState,
@@ -28,7 +29,6 @@ from core.registry.simulate.patients import TRAITS, draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens
 from core.registry.simulate.rollout import Rollout, draw
 from core.registry.simulate.truth import discounted_returns
-from core.rng import stream
 
 SPEC = load_registry_spec()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import StudyError
+from core.base.errors import StudyError
 from core.registry import RegistrySpec, load_registry_spec
 from core.study import STUDIES
 

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.base.errors import RunError
+from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
-from core.errors import RunError
-from core.figures.panels import PanelFigure
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
-from core.files import read_json, write_json, write_table
+from core.icu.panels import PanelFigure
+from core.icu.view import RunView
 from core.report import render_report, write_report
 from core.report.page import figure_json
 from core.report.sections import the_cohort
-from core.runs.view import RunView
 
 HOSTILE = "<script>alert('x')</script> & \"Tom\""
 VOID = {"meta", "br", "link", "img", "hr", "input", "col"}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from core.__main__ import build_parser
-from core.errors import RunError
+from core.base.errors import RunError
+from core.base.types import Progress
+from core.cli.main import build_parser
 from core.runs import jobs
 from core.runs.progress import ProgressFile, hold, is_held, read_progress
-from core.types import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.base.errors import ArtifactError
 from core.cohort import Cohort, make_cohort
-from core.errors import ArtifactError
 from core.study import StudySpec, load_study
 from core.trajectories import Scaler, fit_scaler, make_trajectories, make_transitions, padded
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.base.errors import ExtractError
 from core.cohort.extract import mimic_items as items
 from core.cohort.extract.mimic_care import read_care, read_output, read_ventilation
 from core.cohort.extract.mimic_events import read_events, step_measurements
@@ -19,9 +20,8 @@ from core.cohort.extract.mimic_stays import exclusion, read_labs, read_stays, se
 from core.cohort.extract.options import Extraction, ExtractOptions, Window, plan_window
 from core.cohort.extract.source import connect, open_tables
 from core.cohort.extract.steps import BODY, CARE, Grid, assemble
-from core.cohort.report import Exclusion
-from core.errors import ExtractError
 from core.study import StudySpec, load_study
+from core.tables.report import Exclusion
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.cohort.extract import mimic_items as items
 from core.cohort.extract.options import ExtractOptions, Window
-from core.cohort.report import Exclusion
+from core.tables.report import Exclusion
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,10 +9,10 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field
 
-from core.cohort.report import Exclusion
-from core.config import Config
-from core.errors import ExtractError
+from core.base.config import Config
+from core.base.errors import ExtractError
 from core.study import StudySpec
+from core.tables.report import Exclusion
 
 SOFA_HOURS = 24.0
 

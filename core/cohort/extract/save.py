@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.base.errors import ExtractError
 from core.cohort.cohort import Origin
 from core.cohort.extract.options import Extraction
-from core.cohort.report import CohortReport
-from core.cohort.write import write_frame
-from core.errors import ExtractError
+from core.tables.report import CohortReport
+from core.tables.write import write_frame
 
 
 def save_extraction(extraction: Extraction, path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import ExtractError
+from core.base.errors import ExtractError
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement, mechanism
 from core.cohort.simulate.clinicians import MARGINAL
 from core.cohort.simulate.constants import LIKES, REFERENCE, Constants
@@ -23,7 +24,6 @@ from core.cohort.simulate.patients import static_latents
 from core.cohort.simulate.published import Targets, load_targets
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.transforms import Transform
-from core.rng import stream
 from core.study import load_study
 
 ROUNDS = 6

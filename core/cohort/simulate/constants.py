@@ -9,9 +9,9 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from core.base.config import Config
+from core.base.errors import ConfigError
 from core.cohort.simulate.transforms import Transform
-from core.config import Config
-from core.errors import ConfigError
 
 REFERENCE = Path(__file__).resolve().parents[3] / "data" / "reference"
 LIKES = ("mimic-iv", "eicu")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ConfigError
 from core.cohort.check import check_cohort
 from core.cohort.cohort import Cohort, Origin
 from core.cohort.simulate.constants import check_like, load_constants
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.truth import GroundTruth
-from core.errors import ConfigError
 from core.study import StudySpec, load_study
 
 

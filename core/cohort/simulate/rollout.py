@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.errors import ConfigError
+from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement
 from core.cohort.simulate.clinicians import clinician_probs
 from core.cohort.simulate.constants import Constants
 from core.cohort.simulate.patients import Patients, draw_patients
 from core.cohort.simulate.physiology import Body
-from core.errors import ConfigError
-from core.rng import stream
 from core.study import StudySpec
 
 

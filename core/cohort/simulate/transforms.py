@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.config import Config
+from core.base.config import Config
 
 Kind = Literal["linear", "exp", "deficit", "zero_exp", "binary"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from core.base.errors import ConfigError
 from core.cohort.simulate.constants import Constants
 from core.cohort.simulate.rollout import Policy, Rollout, roll_out
-from core.errors import ConfigError
 from core.rewards import step_rewards
 from core.study import StudySpec
 

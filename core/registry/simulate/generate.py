@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ConfigError
+from core.base.rng import stream
 from core.cohort.cohort import Origin
-from core.errors import ConfigError
 from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
 from core.registry.spec import RegistrySpec, load_registry_spec
-from core.rng import stream
 
 LOST = (0.01, 0.03, 0.05, 0.09, 0.16)  # chance of being lost for good before each later stage
 SKIPPED = 0.01  # chance that a single later stage is not recorded

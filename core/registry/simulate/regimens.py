@@ -14,9 +14,9 @@ from functools import cache
 
 import numpy as np
 
+from core.base.rng import stream
 from core.registry.simulate.patients import TRAITS
 from core.registry.spec import load_registry_spec
-from core.rng import stream
 
 Core = tuple[str, float]  # drugs of a usual regimen joined by "+", and its popularity
 CORES: dict[str, tuple[Core, ...]] = {

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
+from core.base.rng import stream
 from core.registry.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens
 from core.registry.spec import RegistrySpec
-from core.rng import stream
 
 
 @dataclass(frozen=True, eq=False)

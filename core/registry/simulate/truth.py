@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.errors import ConfigError
+from core.base.errors import ConfigError
 from core.registry.decisions import state_rewards
 from core.registry.drugs import Combinations
 from core.registry.simulate.patients import traits

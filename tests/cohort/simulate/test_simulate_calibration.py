@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
+from core.base.errors import ConfigError
 from core.cohort.check import check_cohort
 from core.cohort.simulate import calibration_report, mechanism
 from core.cohort.simulate.calibrate import calibrate
 from core.cohort.simulate.constants import REFERENCE, Constants, load_constants
 from core.cohort.simulate.published import load_targets
-from core.errors import ConfigError
 
 
 @pytest.fixture(params=["mimic", "eicu"])

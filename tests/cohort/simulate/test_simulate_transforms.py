@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.base.rng import stream
 from core.cohort.simulate.fitting import fit, fit_spiked, guess
 from core.cohort.simulate.transforms import Transform
-from core.rng import stream
 
 X = np.linspace(-6, 6, 201)
 

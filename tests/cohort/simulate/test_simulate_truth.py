@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from core.base.errors import ConfigError
 from core.cohort.cohort import Origin
 from core.cohort.simulate import (
     constant_policy,
@@ -14,7 +15,6 @@ from core.cohort.simulate import (
     simulate_cohort,
 )
 from core.cohort.simulate.clinicians import clinician_probs
-from core.errors import ConfigError
 from core.trajectories import fit_scaler, make_trajectories
 
 

@@ -1,0 +1,40 @@
+"""Errors that a user can mend: each says what, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.tables.report import CohortReport
+
+
+class PhenoPolicyError(Exception):
+    """Base of every error caused by input rather than by a fault of ours (exit status 2)."""
+
+
+class StudyError(PhenoPolicyError):
+    """A study definition (TOML) is malformed or contradicts itself."""
+
+
+class ConfigError(PhenoPolicyError):
+    """A setting is unknown, of the wrong type or out of its range."""
+
+
+class CohortError(PhenoPolicyError):
+    """A cohort file cannot be used; `report` lists every problem found."""
+
+    def __init__(self, message: str, report: CohortReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class ExtractError(PhenoPolicyError):
+    """A folder does not hold the EHR tables that an extraction needs."""
+
+
+class ArtifactError(PhenoPolicyError):
+    """A stored file (weights, manifest, array) is missing, foreign, broken or mismatched."""
+
+
+class RunError(PhenoPolicyError):
+    """A run folder cannot be started, resumed or read."""

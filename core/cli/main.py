@@ -1,0 +1,47 @@
+"""Command line: `python -m core VERB --help`.
+
+Exit status: 0 done, 2 bad input (one-line reason on stderr), 1 a fault of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from core.base.errors import CohortError, PhenoPolicyError
+from core.cli.cohort import add_cohort_verbs
+from core.cli.experiment import add_experiment_verbs
+from core.cli.registry import add_registry_verb
+from core.cli.run import add_run_verbs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.function(options) or 0)
+    except CohortError as error:
+        print(str(error), file=sys.stderr)
+        return 2
+    except PhenoPolicyError as error:
+        print(f"{options.verb}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core",
+        description="PhenoPolicy's engine: phenotypes of ICU stays and the policies learned for them. "
+        "Research and teaching only, never bedside advice.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    add_cohort_verbs(verbs)
+    add_run_verbs(verbs)
+    add_experiment_verbs(verbs)
+    add_registry_verb(verbs)
+    return parser

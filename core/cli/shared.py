@@ -1,0 +1,59 @@
+"""What several verbs share: options, progress lines, a clean way out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from types import FrameType
+
+from core.base.errors import ConfigError
+from core.base.types import Progress
+
+DEMO_PATIENTS = 2000
+
+
+def print_progress(stages: object) -> None:
+    """One line a stage on a file, a live line on a terminal."""
+    live, last = sys.stdout.isatty(), ""
+    for progress in stages:  # type: ignore[attr-defined]
+        left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
+        line = f"{progress.stage:<16} {progress.fraction:6.1%}{left}  {progress.message}"
+        if live:
+            ended = "\n" if progress.stage != last and last else ""
+            print(f"{ended}\r{line:<100.100}", end="", flush=True)
+        elif progress.done == progress.total:
+            print(line, flush=True)
+        last = progress.stage
+    if live:
+        print()
+
+
+def print_steps(steps: Iterable[Progress]) -> None:
+    """One line a step."""
+    for step in steps:
+        print(f"{step.stage:<12} {step.done:>4} of {step.total}  {step.message}", flush=True)
+
+
+def overrides(settings: Sequence[str]) -> dict[str, str]:
+    """{"encoder.epochs": "5"} from ["encoder.epochs=5"]; `ConfigError` where the equals sign is missing."""
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting}: write it as GROUP.KEY=VALUE, for example encoder.epochs=5.")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def positive(text: str) -> int:
+    """An integer above 0, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def terminate(_signal: int, _frame: FrameType | None) -> None:
+    """Let a killed run leave through its `finally` blocks."""
+    raise SystemExit(143)

@@ -1,0 +1,162 @@
+"""Every policy of a run, valued on recorded stays: one tidy table.
+
+Columns: policy, n_clusters (0 where the policy has no phenotypes), mode and lambda_ (only where the policy depends on
+them; lambda_ = inf is the single expert), estimator (phwis, phwdr; fqe where the policy's own Q was evaluated, without
+an interval, since the error of the critic is not known), value, low, high, ess, zero_weight, max_weight, support (how
+far the records carry the weighted estimates) and reasons, the sentences that say why not (all empty for fqe from ess
+on), n, concordance_rate, entropy (share of that of uniform dosing, 0..1), unsupported_share (of steps whose top action
+clinicians hardly ever give), survival with survival_low and survival_high (the weights of PHWIS on who survived),
+expected_survival (read off the curve at PHWDR), action_shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.base.rng import stream
+from core.base.types import OPEResult
+from core.evaluation import (
+    Recorded,
+    SurvivalCurve,
+    action_shares,
+    concordance_rate,
+    direct_many,
+    phwdr_many,
+    phwis_many,
+    policy_entropy,
+    propensities,
+    state_values,
+    support_light,
+    survival_curve,
+    unsupported_share,
+    weighted_many,
+)
+from core.icu.stays import BASELINES, PolicyKey, Stays
+from core.trajectories import Trajectories
+
+# The critic alone weighs no stay, so there is no support to grade.
+UNWEIGHTED = {"ess": np.nan, "zero_weight": np.nan, "max_weight": np.nan, "support": "", "reasons": ""}
+
+
+def policy_keys(k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str]) -> list[PolicyKey]:
+    """The simple policies, then for every K its phenotype policies, and fused and single expert in each mode."""
+    keys = [PolicyKey(name) for name in BASELINES]
+    for k in k_values:
+        keys += [PolicyKey(f"phenotype-{index}", k) for index in range(k)]
+        for mode in modes:
+            keys += [PolicyKey("fused", k, mode, float(value)) for value in lambdas if np.isfinite(value)]
+            keys.append(PolicyKey("single-expert", k, mode, np.inf))
+    return keys
+
+
+def compare_policies(
+    stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], curve: SurvivalCurve
+) -> pd.DataFrame:
+    """Value and survival of each policy on the given patients."""
+    some = stays.only(patients)
+    data, mask = some.trajectories, some.trajectories.transition_mask
+    given = propensities(some.behavior, data.actions)
+    chosen, q_taken, v, described = [], [], [], []
+    for key in keys:
+        which = key.policy, key.n_clusters, key.lambda_, key.mode
+        probs, q = some.policy_probs(*which), some.control_variate(*which)
+        chosen.append(propensities(probs, data.actions))
+        q_taken.append(propensities(q, data.actions))
+        v.append(state_values(probs, q))
+        described.append(_describe(probs, some, mask))
+    evaluated, gamma = np.stack(chosen), some.config.agents.gamma
+    n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(bootstrap_rng, some), some.persons
+    phwis = phwis_many(data.rewards, mask, evaluated, given, gamma, n_bootstrap, rng(), persons)
+    survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
+    critic = np.stack(q_taken), np.stack(v)
+    phwdr = phwdr_many(data.rewards, mask, evaluated, given, *critic, gamma, n_bootstrap, rng(), persons)
+    pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), evaluated)
+    own = _evaluated(some, keys, mask)
+    rows = []
+    for i, key in enumerate(keys):
+        shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
+        others = [phwdr[i], *([own[key.text]] if key.text in own else [])]
+        unusual = described[i]["unsupported_share"]
+        light = support_light(phwis[i], some.config.evaluation.ess_floor, unusual, others, pooled[i].ess)
+        graded = {"support": light.grade, "reasons": " ".join(light.reasons)}
+        results = {"phwis": phwis[i], "phwdr": phwdr[i]} | ({"fqe": own[key.text]} if key.text in own else {})
+        for name, result in results.items():
+            estimate = {"estimator": name, "value": result.value, "low": result.low, "high": result.high}
+            rows.append({**shared, **estimate, "n": result.n, **graded, **(UNWEIGHTED if name == "fqe" else {})})
+    return pd.DataFrame(rows)
+
+
+def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict[str, OPEResult]:
+    """The critic's value of the first states, for policies whose own Q was evaluated."""
+    own = [key for key in keys if some.has_fqe(key)]
+    if not own:
+        return {}
+    which = [(key.policy, key.n_clusters, key.lambda_, key.mode) for key in own]
+    values = np.stack([state_values(some.policy_probs(*one), some.critic(*one)) for one in which])
+    return dict(zip((key.text for key in own), direct_many(values, mask), strict=True))
+
+
+def _survived(data: Trajectories, mask: np.ndarray) -> np.ndarray:
+    """(N, T) 1 on the last transition of those who survived: its expectation is the survival under a policy."""
+    last = mask & (np.cumsum(mask, axis=1) == mask.sum(axis=1, keepdims=True))
+    return (last & (data.outcomes > 0)[:, None]).astype(np.float64)
+
+
+def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:
+    """Survival against the value of what was done, over the steps of the given patients; read off at a policy's PHWDR.
+
+    The value is the clinicians' own Q by fitted evaluation; on its scale their PHWDR gives their survival. The source
+    takes Q* (kept where the critic is "fqi"), which is higher than any value that is read off there, so that all
+    policies look deadlier than the records. The curve is monotone, and its band resamples persons, not steps.
+    """
+    data, settings = stays.trajectories.subset(patients), stays.config.evaluation
+    critic = stays.fqi_q if settings.control_variate == "fqi" else stays.fqe_q("clinician", 0)
+    mask = data.transition_mask
+    values = propensities(np.asarray(critic[patients]), data.actions)
+    owner, _ = np.nonzero(mask)
+    return survival_curve(
+        values[mask],
+        data.outcomes[owner],
+        stays.persons[patients][owner],
+        n_bootstrap=settings.n_bootstrap,
+        rng=bootstrap_rng(stays),
+    )
+
+
+def bootstrap_rng(stays: Stays) -> np.random.Generator:
+    """The same resamples for every estimator, so that their differences are not noise."""
+    return stream(stays.config.run.seed, "evaluation", "bootstrap")
+
+
+def _describe(probs: np.ndarray, some: Stays, mask: np.ndarray) -> dict[str, Any]:
+    return {
+        "concordance_rate": concordance_rate(probs, some.trajectories.actions, mask),
+        "entropy": policy_entropy(probs, mask),
+        "unsupported_share": unsupported_share(probs, some.behavior, mask, some.config.evaluation.probability_floor),
+        "action_shares": action_shares(probs, mask, top=False).tolist(),
+    }
+
+
+def _shared(
+    key: PolicyKey, support: OPEResult, survival: OPEResult, described: dict[str, object], expected: float
+) -> dict[str, object]:
+    """What all estimates of a policy share."""
+    return {
+        "policy": key.policy,
+        "n_clusters": key.n_clusters,
+        "mode": key.mode,
+        "lambda_": key.lambda_,
+        "ess": support.ess,
+        "zero_weight": support.zero_weight,
+        "max_weight": support.max_weight,
+        "survival": survival.value,
+        "survival_low": survival.low,
+        "survival_high": survival.high,
+        "expected_survival": expected,
+        **described,
+    }

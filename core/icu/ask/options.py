@@ -1,0 +1,108 @@
+"""The options at one step of a stay: what each dose is estimated to be worth, which may be ranked, and when none may.
+
+Advice is a set (Tang and Wiens 2020): doses whose values cannot be told apart stand in one group. A dose that similar
+patients hardly ever got is not ranked, and where a state has too few similar patients nothing is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.icu.ask.doses import equal_options
+from core.icu.ask.frontier import as_far_as_supported
+from core.icu.ask.similar import neighborhood
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the training states get no ranking
+FEWEST_SIMILAR = 20
+AGENTS, CRITIC, POLICY_CRITIC = "Fused agents (± SD between experts)", "FQI (± SD between trees)", "FQE of the fusion"
+SPREADS = {AGENTS: "SD between experts", CRITIC: "SD between trees"}
+NOBODY, RARE = "nobody similar got it", "too few similar patients got it"
+
+
+def refusal(view: RunView, patient: int, step: int) -> str:
+    """Why no options are ranked here, or nothing where the records support a ranking."""
+    support, n = float(view.support[patient, step]), int((view.neighbors[patient, step] >= 0).sum())
+    if n < FEWEST_SIMILAR:
+        return f"Too few similar patients: only {n} training states are stored as similar, {FEWEST_SIMILAR} are needed."
+    return too_far(support)
+
+
+def too_far(support: float) -> str:
+    """Why a state of this support gets no recommendation; nothing where it is close enough to the records."""
+    if support >= SUPPORT_FLOOR:
+        return ""
+    return (
+        f"Too few similar patients: this state lies farther from the records than {100 * (1 - support):.0f} % of the "
+        "training states lie from one another."
+    )
+
+
+def step_estimates(view: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> pd.DataFrame:
+    """Q of each dose with its spread: fused agents (SD between experts), FQI (SD between trees), FQE of the fusion."""
+    weights = view.weights(n_clusters, lambda_, "prospective")[patient, step]
+    experts = view.agent_q(n_clusters)[patient, step].astype(float)
+    fused = weights @ experts
+    between = np.sqrt(weights @ (experts - fused) ** 2)
+    star, trees = view.fqi_q[patient, step].astype(float), view.fqi_sd[patient, step].astype(float)
+    policy = view.critic("fused", n_clusters, lambda_, "prospective")[patient, step].astype(float)
+    actions = np.arange(len(fused))
+    parts = [(AGENTS, fused, between), (CRITIC, star, trees), (POLICY_CRITIC, policy, np.full(len(fused), np.nan))]
+    return pd.concat(
+        [
+            pd.DataFrame({"estimate": name, "action": actions, "value": v, "low": v - s, "high": v + s, "spread": s})
+            for name, v, s in parts
+        ],
+        ignore_index=True,
+    )
+
+
+def critic_ties(estimates: pd.DataFrame) -> bool:
+    """True where the FQI values of all doses lie within the spread between its own trees."""
+    part = estimates[estimates["estimate"] == CRITIC]
+    value, spread = part["value"].to_numpy(), part["spread"].to_numpy()
+    return bool(np.isfinite(spread).all()) and len(equal_options(value, spread)) == 1
+
+
+def rank_options(
+    view: RunView, patient: int, step: int, n_clusters: int, lambda_: float, estimates: pd.DataFrame, by: str = AGENTS
+) -> pd.DataFrame:
+    """The doses in groups from best to worst, those that may not be ranked last.
+
+    estimates: of `step_estimates`; by: the estimate that ranks. One row a dose: group (1 is the best; 0: not ranked),
+    action, value, spread (the larger of the two, by which groups are made) and its source, clinicians and supported
+    (probabilities), similar (of the most similar states, those that got it), why (NOBODY or RARE where not ranked).
+    """
+    both = np.stack([estimates.loc[estimates["estimate"] == name, "spread"].to_numpy() for name in SPREADS])
+    both = np.nan_to_num(both, nan=0.0)  # gradient boosting has no trees of its own kind to disagree
+    values = estimates.loc[estimates["estimate"] == by, "value"].to_numpy()
+    clinicians, floor = view.behavior[patient, step], view.config.evaluation.probability_floor
+    weights = view.weights(n_clusters, lambda_, "prospective")[patient, step]
+    fused = weights @ view.agent_probs(n_clusters)[patient, step]
+    similar = neighborhood(view, patient, step)["n"].to_numpy()
+    why = np.where(similar == 0, NOBODY, np.where(clinicians < floor, RARE, ""))
+    usable = np.flatnonzero(why == "")
+    spread, group = both.max(axis=0), np.zeros(len(values), dtype=int)
+    groups = equal_options(values[usable], spread[usable]) if len(usable) else []
+    for rank, members in enumerate(groups, start=1):
+        group[usable[members]] = rank
+    table = pd.DataFrame(
+        {
+            "group": group,
+            "action": np.arange(len(values)),
+            "value": values,
+            "spread": spread,
+            "source": np.array(list(SPREADS.values()))[both.argmax(axis=0)],
+            "clinicians": clinicians,
+            "supported": as_far_as_supported(view, clinicians, fused, n_clusters, lambda_),
+            "similar": similar,
+            "why": why,
+        }
+    )
+    last = np.where(group == 0, len(values) + 1, group)
+    return table.iloc[np.lexsort((-values, last))].reset_index(drop=True)

@@ -1,0 +1,111 @@
+"""The training states most similar to a step of a stay: what those patients got, and how they went on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.base.statistics import wilson
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+FEWEST_ON_COURSE = 5  # patients still in the record, below which a course is not drawn further
+
+
+@dataclass(frozen=True, eq=False)
+class Similar:
+    """Training patients with a state among the most similar ones, nearest first, each once with its nearest state.
+
+    patients (m,) positions in the cohort; steps (m,) the step of each patient's nearest state.
+    """
+
+    patients: np.ndarray
+    steps: np.ndarray
+
+
+def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
+    """What the most similar training states got and how those patients did.
+
+    One row a dose: action, n (states) and their share, patients (who got it, each once however many of the states are
+    theirs), survival of these with its Wilson interval low, high.
+    """
+    states = _states(view, patient, step)
+    actions, size = view.trajectories.actions[states[:, 0], states[:, 1]], view.study.n_actions
+    n = np.bincount(actions, minlength=size)
+    pairs = np.unique(np.stack([actions, states[:, 0]]), axis=1)
+    patients = np.bincount(pairs[0], minlength=size)
+    survived = np.bincount(pairs[0], weights=view.cohort.outcomes[pairs[1]] > 0, minlength=size)
+    low, high = wilson(survived, patients)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share, survival = n / max(len(actions), 1), survived / patients
+    nothing = n == 0
+    low[nothing], high[nothing] = np.nan, np.nan
+    columns = {"action": np.arange(size), "n": n, "share": share, "patients": patients, "survival": survival}
+    return pd.DataFrame({**columns, "low": low, "high": high})
+
+
+def similar_patients(view: RunView, patient: int, step: int) -> Similar:
+    """The patients behind `neighborhood`; one who has several similar states counts once, at the nearest of them."""
+    states = _states(view, patient, step)
+    _, first = np.unique(states[:, 0], return_index=True)
+    nearest = states[np.sort(first)]
+    return Similar(nearest[:, 0], nearest[:, 1])
+
+
+def later_course(view: RunView, similar: Similar, column: str, minimum: int = FEWEST_ON_COURSE) -> pd.DataFrame:
+    """How a measurement went on in similar patients, from their similar state on.
+
+    One row a step after it: hours, n (patients still in the record), low, median, high (quartiles and median; NaN
+    where fewer than `minimum` are left). A record ends with discharge or death, so later rows are of those who stayed.
+    """
+    j, cohort = view.study.index(column), view.cohort
+    left = cohort.lengths[similar.patients] - similar.steps
+    ahead = np.arange(int(left.max(initial=0)))
+    there = ahead < left[:, None]
+    rows = (cohort.starts[similar.patients] + similar.steps)[:, None] + np.where(there, ahead, 0)
+    values = np.where(there, cohort.states[rows, j], np.nan)
+    n = there.sum(axis=0)
+    enough = n >= max(minimum, 1)
+    quartiles = np.full((3, len(ahead)), np.nan)
+    if enough.any():
+        quartiles[:, enough] = np.nanquantile(values[:, enough], (0.25, 0.5, 0.75), axis=0)
+    return pd.DataFrame(
+        {
+            "hours": ahead * view.study.step_hours,
+            "n": n,
+            "low": quartiles[0],
+            "median": quartiles[1],
+            "high": quartiles[2],
+        }
+    )
+
+
+def similar_table(view: RunView, similar: Similar, columns: list[str], n_clusters: int) -> pd.DataFrame:
+    """One row a similar patient, nearest first: key, step, dose then, steps that followed, outcome, phenotype, and each
+    column at the similar state and at the end of the record."""
+    cohort, study = view.cohort, view.study
+    at = cohort.starts[similar.patients] + similar.steps
+    last = cohort.starts[similar.patients] + cohort.lengths[similar.patients] - 1
+    table: dict[str, object] = {
+        "patient": cohort.patients[similar.patients],
+        "step": similar.steps + 1,
+        f"{study.actions.drug} then": [study.actions.label(int(a)) for a in cohort.actions[at]],
+        "steps after": last - at,
+        "outcome": np.where(cohort.outcomes[similar.patients] > 0, study.survived_label, study.died_label),
+        "phenotype": view.labels(n_clusters)[similar.patients],
+    }
+    for name in columns:
+        j = study.index(name)
+        table[f"{name} then"] = cohort.states[at, j].round(2)
+        table[f"{name} at the end"] = cohort.states[last, j].round(2)
+    return pd.DataFrame(table)
+
+
+def _states(view: RunView, patient: int, step: int) -> np.ndarray:
+    """(m, 2) patient and step of the stored neighbors of a state, nearest first."""
+    rows = view.neighbors[patient, step]
+    return view.training_states[rows[rows >= 0]]

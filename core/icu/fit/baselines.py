@@ -1,0 +1,202 @@
+"""Policies that a run's own are held against, each trained on all training patients.
+
+The network agents of the catalog ("dqn" ... "behavior-cloning"), the softmax of the run's Q* ("rf-fqi", no training of
+its own), of Q* by gradient boosting ("xgb-fqi", or "gb-fqi" where xgboost is not installed), and the ablation
+"no-encoder": phenotypes by KMeans on mean states, with agents of their own, fused.
+Stored in baselines/: NAME/ or NAME.npz (the agents), NAME.npy (their Q at every state), means.npz, baselines.json (what
+there is).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from core.base.errors import ArtifactError
+from core.base.files import read_json, write_array, write_arrays, write_json
+from core.base.rng import derive_seed
+from core.base.types import Progress
+from core.icu.config import BOOSTED, FOREST, NO_ENCODER
+from core.trajectories import Trajectories, Transitions, make_transitions, padded
+
+if TYPE_CHECKING:
+    from core.agents import AgentConfig, AgentStack
+    from core.icu.view import RunView
+
+FOLDER = "baselines"
+NAMES = f"{FOLDER}/baselines.json"
+MEANS = f"{FOLDER}/means.npz"
+SCHEMA_VERSION = 1
+WITHOUT_XGBOOST = "gb-fqi"  # what xgb-fqi is called where scikit-learn boosts
+Training = Generator[Progress, None, "AgentStack"]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class MeanPhenotypes:
+    """Phenotypes without an encoder: KMeans on patients' mean states, each column in units of its spread over training
+    patients (or the few that vary most would decide alone). center, spread (D,); centroids (K, D) in those units."""
+
+    center: np.ndarray
+    spread: np.ndarray
+    centroids: np.ndarray
+
+    def distances(self, states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
+        """Euclidean distance to each centroid (N, T, K), of the mean over the stay, or over the steps so far.
+
+        states (N, T, D) scaled, mask (N, T) real steps. Prospectively the current state counts: it is known when the
+        choice at it is made, and the action is not part of it.
+        """
+        real = mask[..., None].astype(np.float64)
+        summed, steps = np.cumsum(states * real, axis=1), np.cumsum(real, axis=1)
+        if mode == "retrospective":
+            summed, steps = (np.broadcast_to(a[:, -1:], a.shape) for a in (summed, steps))
+        means = (summed / np.maximum(steps, 1) - self.center) / self.spread
+        return np.stack([np.sqrt(np.square(means - own).sum(axis=-1)) for own in self.centroids], axis=-1)
+
+
+def fit_mean_phenotypes(stays: Trajectories, n_clusters: int, seed: int, n_init: int) -> MeanPhenotypes:
+    """KMeans on the mean states of these patients."""
+    from core.phenotypes.profiles import patient_means
+    from core.phenotypes.stability import kmeans
+
+    means = patient_means(stays.states, stays.mask)
+    center, spread = means.mean(axis=0), means.std(axis=0)
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    _, centroids = kmeans((means - center) / spread, n_clusters, derive_seed(seed, FOLDER, "kmeans"), n_init)
+    return MeanPhenotypes(center, spread, centroids)
+
+
+def train_baselines(view: RunView) -> Iterator[Progress]:
+    """Train what the settings ask for, and write baselines/; its list comes last."""
+    from core.agents.boosting import xgboost_installed
+
+    boosted = BOOSTED if xgboost_installed() else WITHOUT_XGBOOST
+    chosen = [boosted if name == BOOSTED else name for name in view.config.baselines.chosen]
+    names = [name for name in chosen if name != FOREST or not view.config.fqi.boosted]  # else its Q* is no forest
+    trained = [name for name in names if name != FOREST]
+    transitions = make_transitions(view.trajectories, view.split.train)
+    for done, name in enumerate(trained):
+        if name == boosted:
+            yield from _as_part(_boosted(view, name, transitions), name, done, len(trained))
+            continue
+        training = _without_encoder(view, transitions) if name == NO_ENCODER else _network(view, name, transitions)
+        agents = yield from _as_part(training, name, done, len(trained))
+        agents.save(view.path / FOLDER / name)
+        q = agents.q_values(view.trajectories.states)
+        write_array(stored_q(view.path, name), np.ascontiguousarray(np.moveaxis(q, 0, -2)) if len(q) > 1 else q[0])
+    write_json(view.path / NAMES, {"schema_version": SCHEMA_VERSION, "names": names})
+    yield Progress(FOLDER, 1, 1, f"{len(names)} policies to compare with")
+
+
+def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
+    """(n,) True where the study's drug is not indicated in the next state, in physical units; None: no such rule."""
+    rule, mask = view.study.indication, view.trajectories.mask
+    if rule is None:
+        return None
+    grid = padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), mask, np.inf)
+    return grid[transitions.patient, transitions.step + 1] < rule.at_least
+
+
+def _network(view: RunView, name: str, transitions: Transitions) -> Training:
+    """One agent for all; every rule starts from the same weights and sees the transitions in the same order."""
+    settings = view.config.baselines
+    changes = {"algorithm": name.replace("-", "_"), "epochs": settings.epochs, "batch_size": settings.batch_size}
+    everybody = [np.arange(len(transitions))]
+    return _train(view, view.config.agents.model_copy(update=changes), transitions, everybody, ["all"])
+
+
+def _without_encoder(view: RunView, transitions: Transitions) -> Training:
+    """One agent for each phenotype of mean states, trained as the run's own agents are."""
+    data, config, k = view.trajectories, view.config.phenotypes, view.n_clusters
+    phenotypes = fit_mean_phenotypes(data.subset(view.split.train), k, config.seed, config.n_init)
+    write_arrays(view.path / MEANS, **asdict(phenotypes))
+    labels = phenotypes.distances(data.states, data.mask, "retrospective")[:, 0].argmin(axis=-1)
+    members = [np.flatnonzero(labels[transitions.patient] == index) for index in range(k)]
+    return _train(view, view.config.agents, transitions, members, [f"means/{index}" for index in range(k)])
+
+
+def _train(
+    view: RunView, config: AgentConfig, transitions: Transitions, members: list[np.ndarray], keys: list[str]
+) -> Training:
+    from core.agents import train_agents
+
+    return train_agents(
+        config,
+        transitions,
+        members,
+        n_actions=view.study.n_actions,
+        columns=view.study.names,
+        keys=keys,
+        unindicated=not_indicated(view, transitions),
+    )
+
+
+def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Progress, None, None]:
+    """Fitted Q iteration by gradient boosting, one model of (s, a) as published."""
+    from core.agents import FittedQIteration, FQIConfig
+
+    settings, agents = view.config.baselines, view.config.agents
+    config = FQIConfig(
+        method="refit",
+        estimator="xgboost" if name == BOOSTED else "gradient_boosting",
+        layout="joint",
+        n_trees=settings.boosting_rounds,
+        max_depth=settings.boosting_depth,
+        iterations=settings.boosting_iterations,
+        gamma=agents.gamma,
+        seed=agents.seed,
+    )
+    fit = FittedQIteration(config, view.study.n_actions, view.study.names)
+    yield from fit.fit(transitions)
+    fit.save(view.path / FOLDER / f"{name}.npz")
+    write_array(stored_q(view.path, name), fit.q_values(view.trajectories.states))
+
+
+def _as_part(
+    training: Generator[Progress, None, Result], name: str, done: int, total: int
+) -> Generator[Progress, None, Result]:
+    """Progress of one training within the stage."""
+    while True:
+        try:
+            step = next(training)
+        except StopIteration as end:
+            return end.value
+        part = round(1000 * (done + step.fraction) / total)
+        yield Progress(FOLDER, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
+
+
+def stored_baselines(folder: Path) -> tuple[str, ...]:
+    """Baselines that a run folder holds; none where the run has not got that far, or was made before there were any."""
+    if not (folder / NAMES).is_file():
+        return ()
+    stored = read_json(folder / NAMES)
+    version = stored.get("schema_version") if isinstance(stored, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{folder / NAMES} has schema version {version}, this program reads {SCHEMA_VERSION}; train again."
+        )
+    return tuple(str(name) for name in stored["names"])
+
+
+def stored_q(folder: Path, name: str) -> Path:
+    """File of a baseline's Q at every state of the run."""
+    return folder / FOLDER / f"{name}.npy"
+
+
+def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A baseline's Q at any scaled states: (..., D) -> (..., A), or (..., K, A) for the ablation without encoder."""
+    if name in (FOREST, BOOSTED, WITHOUT_XGBOOST):
+        from core.icu.fit.values import load_critic
+
+        return load_critic(view.path / ("fqi.npz" if name == FOREST else f"{FOLDER}/{name}.npz")).q_values
+    from core.agents import load_agents
+
+    agents = load_agents(view.path / FOLDER / name, view.study.names, view.study.n_actions)
+    return lambda states: (
+        np.moveaxis(agents.q_values(states), 0, -2) if name == NO_ENCODER else agents.q_values(states)[0]
+    )

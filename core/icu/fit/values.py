@@ -1,0 +1,105 @@
+"""Critics of a run: Q* by fitted Q iteration, and Q of policies by fitted Q evaluation (see `evaluated_policies`).
+
+Fitted on training patients; their values at every state are stored on the grid of the stays, and the forests as plain
+arrays, so that another cohort can be valued without refitting. All policies share each sparse product of evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.base.errors import ArtifactError
+from core.base.files import write_array, write_table
+from core.base.types import Progress
+from core.icu.stays import evaluated_policies
+from core.trajectories import Transitions, make_transitions
+
+if TYPE_CHECKING:
+    from core.agents.q_forest import QForest
+    from core.icu.view import RunView
+
+LAYOUTS = ("joint", "per_action")
+
+
+def fit_critics(view: RunView) -> Iterator[Progress]:
+    """fqi.npz, fqi_q.npy, fqi_sd.npy, fqi_history.parquet, fqi_{joint,per_action}_q.npy; fqe.npz, fqe_q.npy."""
+    transitions = make_transitions(view.trajectories, view.split.train)
+    yield from _fit_optimal(view, transitions)
+    yield from _fit_evaluated(view, transitions)
+
+
+def _fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
+    """Q* in the chosen layout, and in the other one so that both can be seen beside each other: a joint forest (the
+    published layout) is nearly flat over the actions."""
+    from core.agents.fqi import FittedQIteration
+
+    config, study = view.config.fqi, view.study
+    boosted = config.boosted
+    frozen = {"method": "frozen", "estimator": "extra_trees" if boosted else config.estimator}
+    for share, layout in zip((0.25, 0.5), sorted(LAYOUTS, key=lambda name: name == config.layout), strict=True):
+        chosen = layout == config.layout
+        settings = config if chosen else config.model_copy(update={"layout": layout, "structure_fits": 1, **frozen})
+        fit = FittedQIteration(settings, study.n_actions, study.names)
+        yield from _part(fit.fit(transitions), f"Fitted Q iteration, {layout.replace('_', ' ')} forest", share)
+        q = on_grid(fit.q_values, view)
+        write_array(view.path / f"fqi_{layout}_q.npy", q)
+        if chosen:
+            write_array(view.path / "fqi_q.npy", q)
+            write_table(view.path / "fqi_history.parquet", fit.history)
+            spread = np.full_like(q, np.nan) if boosted else on_grid(fit.q_spread, view)
+            write_array(view.path / "fqi_sd.npy", spread)
+            if not boosted:
+                fit.save(view.path / "fqi.npz")
+
+
+def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress]:
+    from core.agents.fqi import FittedQEvaluation
+
+    after = transitions.patient, transitions.step + 1
+    policies = view.evaluated
+    probs = np.empty((len(policies), len(transitions), view.study.n_actions), dtype=np.float32)
+    for row, key in enumerate(policies):
+        probs[row] = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[after]
+    # The trees grow on the study's own policies alone, so that their values do not depend on the baselines beside them.
+    own = len(evaluated_policies(view.config, view.k_values, view.n_clusters))
+    fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
+    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", 0.9)
+    forest = fit.forest
+    if own < len(policies):
+        rest = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
+        steps = rest.fit(transitions, probs[own:], forest.structure)
+        yield from _part(steps, f"Fitted Q evaluation of {len(policies) - own} baselines", 1.0)
+        forest = forest.with_policies(rest.forest)
+    forest.save(view.path / "fqe.npz")
+    write_array(view.path / "fqe_q.npy", on_grid(forest.q_values, view))
+
+
+def on_grid(function: Callable[[np.ndarray], np.ndarray], view: RunView) -> np.ndarray:
+    """Values of the real steps, states (n, D) -> (..., n, A), on the grid of the stays (..., N, T, A), 0 on padding."""
+    mask = view.trajectories.mask
+    values = function(view.trajectories.states[mask])
+    grid = np.zeros((*values.shape[:-2], *mask.shape, values.shape[-1]), dtype=np.float32)
+    grid[..., mask, :] = values
+    return grid
+
+
+def load_critic(path: Path) -> QForest:
+    """A stored forest of the run; `ArtifactError` where the run's settings left none."""
+    from core.agents.q_forest import load_q_forest
+
+    if not path.is_file():
+        raise ArtifactError(
+            f"{path.name} is missing in {path.parent}: boosted trees are not stored, so no other cohort can be valued; "
+            "train with fqi.estimator=extra_trees or random_forest."
+        )
+    return load_q_forest(path)
+
+
+def _part(steps: Iterator[Progress], message: str, end: float) -> Iterator[Progress]:
+    """Progress of one fit within the stage; it ends when the share `end` of the stage is done."""
+    for step in steps:
+        yield Progress("values", round(1000 * end * step.fraction), 1000, message, step.metrics)

@@ -1,0 +1,284 @@
+"""The ICU study, top to bottom: cohort -> encoder -> phenotypes -> agents -> clinician policy -> values -> comparison.
+
+Each stage reads what earlier stages stored in the run folder and stores its own results there; a finished stage is
+never computed twice, so the same call resumes a run that was killed, and ends with the same result.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.agents.keys import agent_key
+from core.base.errors import ArtifactError, ConfigError, RunError
+from core.base.files import remove_parts, write_array, write_arrays, write_json, write_table
+from core.base.types import Progress
+from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
+from core.icu.ask.compare import compare_policies, policy_keys, recorded_survival
+from core.icu.ask.frontier import frontier_truth
+from core.icu.ask.metrics import metrics_document
+from core.icu.config import NO_ENCODER, Clinicians, RunConfig, load_preset
+from core.icu.fit.baselines import train_baselines
+from core.icu.fit.clinicians import behavior_arrays
+from core.icu.fit.truth import true_values
+from core.icu.fit.values import fit_critics
+from core.icu.foreign import ForeignStays
+from core.icu.stays import MODES, baseline_keys
+from core.icu.view import REPRESENTATION, RunView
+from core.runs.jobs import RUNS
+from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
+from core.runs.progress import hold
+from core.runs.stages import differences, run_stages
+from core.trajectories import Scaler, fit_scaler, make_transitions
+
+DEMO_RUN = RUNS / "default"
+Stage = Callable[[RunView, Cohort], Iterator[Progress]]
+
+
+def run_study(
+    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`.
+
+    config: settings, or the name of a preset. Raises `RunError` where the folder holds a run on other data or with
+    other settings, or another process works there.
+    """
+    config = load_preset(config) if isinstance(config, str) else config
+    folder = Path(run_dir)
+    with hold(folder):
+        remove_parts(folder)
+        manifest = _open(folder, cohort, config, name or folder.name, owner)
+        stages = {stage: (partial(function, RunView(folder), cohort), w) for stage, (function, w) in STAGES.items()}
+        yield from run_stages(folder, manifest, stages, config.run.threads)
+
+
+def build_demo(n_patients: int) -> Iterator[Progress]:
+    """The app's default run: a simulated cohort, preset `quick`; made anew where the preset or the cohort changed."""
+    cohort, _ = simulate_cohort(like="mimic-iv", n_patients=n_patients, seed=0)
+    config = load_preset("quick")
+    if (DEMO_RUN / MANIFEST).exists():
+        manifest = read_manifest(DEMO_RUN)
+        stored = manifest.data_hash, manifest.config, manifest.study.model_dump()
+        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.study.model_dump()):
+            shutil.rmtree(DEMO_RUN)
+    yield from run_study(cohort, config, DEMO_RUN, name="Default run (simulated)")
+
+
+def evaluate_run(
+    view: RunView,
+    cohort: Cohort,
+    n_clusters: int | None = None,
+    lambda_: float | None = None,
+    mode: str | None = None,
+    clinicians: Clinicians = "auto",
+) -> dict[str, dict]:
+    """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one.
+
+    clinicians: on a foreign cohort, whose habits the estimates divide by (see `ForeignStays`).
+    """
+    n_clusters = n_clusters or view.phenotypes.n_clusters
+    lambda_ = view.config.fusion.lambda_ if lambda_ is None else lambda_
+    mode = mode or view.config.fusion.mode
+    if not np.isfinite(lambda_):
+        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; the single expert is valued in any case.")
+    if n_clusters not in view.k_values:
+        raise RunError(f"the run has no K = {n_clusters}; choose one of {', '.join(map(str, view.k_values))}.")
+    # the run keeps its cohort with values imputed anew, which is the same patients under another hash
+    own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
+    stays = view if own else ForeignStays(view, cohort, clinicians)
+    patients = view.split.test if own else np.arange(cohort.n_patients)
+    keys = policy_keys([n_clusters], [lambda_], [mode])
+    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
+    keys += baseline_keys(names, n_clusters, lambda_, [mode])
+    table = compare_policies(stays, patients, keys, view.survival_curve)
+    if own:
+        table = view.with_truth(table)
+    settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
+    treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
+    return metrics_document(table, cohort, patients, view.manifest, own, settings, treated_by)
+
+
+def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:
+    """cohort.parquet, study.json, report.json, split.npz, scaler.json; medians and scales from training patients."""
+    folder, run = view.path, view.config.run
+    split = split_cohort(cohort, run.seed, run.fractions)
+    cohort = reimpute(cohort, split.train)
+    save_cohort(cohort, folder / "cohort.parquet")
+    write_json(folder / "study.json", cohort.study.model_dump(mode="json"))
+    write_json(folder / "report.json", cohort.report.to_json())
+    write_arrays(folder / "split.npz", train=split.train, valid=split.valid, test=split.test)
+    scaler = _given_scaler(view) if run.encoder_folder else fit_scaler(cohort, split.train)
+    write_json(folder / "scaler.json", scaler.to_json())
+    yield Progress("cohort", 1, 1, f"{cohort.n_patients:,} patients, {len(cohort.frame):,} steps")
+
+
+def _given_scaler(view: RunView) -> Scaler:
+    """The scaling that a saved encoder was trained with: its inputs must be scaled as they were then."""
+    from core.encoder import load_encoder
+
+    scaler = load_encoder(Path(view.config.run.encoder_folder), view.study).scaler
+    if scaler is None:
+        raise ArtifactError("the saved encoder does not say how its inputs were scaled; train it again.")
+    return scaler
+
+
+def train_representation(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """encoder/; the best epoch by validation error is kept."""
+    from core.encoder import load_encoder, save_encoder, train_encoder
+
+    given = view.config.run.encoder_folder
+    if given:
+        save_encoder(load_encoder(Path(given), view.study), view.path / "encoder")
+        yield Progress("encoder", 1, 1, "Saved encoder loaded")
+        return
+    data = view.trajectories
+    train, valid = data.subset(view.split.train), data.subset(view.split.valid)
+    yield from train_encoder(view.config.encoder, train, valid, view.path / "encoder")
+
+
+def represent(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """z.npy, z_prefix.npy, attention.npy, representation.json."""
+    encoder, data = view.encoder(), view.trajectories
+    write_array(view.path / "z_prefix.npy", encoder.encode_prefixes(data))
+    yield Progress("representation", 1, 2, "Representation of every prefix")
+    write_array(view.path / "z.npy", encoder.encode(data))
+    write_array(view.path / "attention.npy", encoder.attention(data))
+    write_json(view.path / REPRESENTATION, {"sees_current_action": encoder.sees_current_action})
+    yield Progress("representation", 2, 2, "Representation of every stay")
+
+
+def find_phenotypes(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """phenotypes/, projection.npz, honesty.parquet."""
+    from core.phenotypes import fit_phenotypes, honesty_table, project, save_phenotypes
+
+    config, data, train = view.config.phenotypes, view.trajectories, view.split.train
+    severity = data.states[:, :, view.study.index(view.study.severity)]
+    mean_severity = np.where(data.mask, severity, 0).sum(axis=1) / data.lengths
+    phenotypes = fit_phenotypes(view.z[train], config, data.lengths[train], mean_severity[train])
+    save_phenotypes(phenotypes, view.path / "phenotypes")
+    yield Progress("phenotypes", 1, 3, f"K = {min(phenotypes.k_values)} to {max(phenotypes.k_values)}")
+    projection = project(view.z, config)
+    write_arrays(view.path / "projection.npz", umap=projection.umap, pca=projection.pca)
+    write_json(view.path / "projection.json", {"note": projection.note, "explained": projection.explained})
+    yield Progress("phenotypes", 2, 3, "Map of the stays")
+    truth = ground_truth(view.cohort)
+    known = None if truth is None else truth.phenotype
+    table = honesty_table(view.z, view.z_prefix, data, phenotypes, train, known, config)
+    write_table(view.path / "honesty.parquet", table)
+    yield Progress("phenotypes", 3, 3, "Phenotypes held against stay length, rivals and, where known, the truth")
+
+
+def train_policies(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """agents/: one agent per phenotype for every K, and their Q at every state."""
+    from core.agents import train_agents
+
+    transitions = make_transitions(view.trajectories, view.split.train)
+    keys = [(k, index) for k in view.k_values for index in range(k)]
+    memberships = [np.flatnonzero(view.labels(k)[transitions.patient] == index) for k, index in keys]
+    agents = yield from train_agents(
+        view.config.agents,
+        transitions,
+        memberships,
+        n_actions=view.study.n_actions,
+        columns=view.study.names,
+        keys=[agent_key(k, index) for k, index in keys],
+    )
+    agents.save(view.path / "agents")
+    for k in view.k_values:
+        q = agents.select([agent_key(k, index) for index in range(k)]).q_values(view.trajectories.states)
+        write_array(view.path / "agents" / f"q_{k}.npy", np.ascontiguousarray(np.moveaxis(q, 0, -2)))
+
+
+def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """baselines/: every policy to compare with, trained on all training patients, and its Q at every state."""
+    yield from train_baselines(view)
+
+
+def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """behavior, support, support_reference and neighbors.npy: one search serves all."""
+    arrays = behavior_arrays(view, view.trajectories, own=True)
+    for name, array in arrays.items():
+        write_array(view.path / f"{name}.npy", array)
+    yield Progress("clinicians", 1, 1, "Clinician policy from similar patients")
+
+
+def estimate_values(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """FQI (Q*) in both layouts, and FQE of every baseline and phenotype policy, at every state."""
+    yield from fit_critics(view)
+
+
+def roll_out_truth(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """truth.parquet: what the policies are really worth, on simulated patients only."""
+    table = pd.DataFrame()
+    for progress, table in true_values(view):  # noqa: B007 - the last table is whole
+        yield progress
+    write_table(view.path / "truth.parquet", table)
+
+
+def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """frontier.parquet: true values of the fused policy on its way from the clinicians', on simulated patients."""
+    table = pd.DataFrame()
+    for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
+        yield progress
+    write_table(view.path / "frontier.parquet", table)
+
+
+def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
+    """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
+    curve = recorded_survival(view, view.split.train)
+    write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
+    keys = policy_keys(view.k_values, view.lambdas, MODES)
+    keys += baseline_keys(view.baselines, view.n_clusters, view.config.fusion.lambda_, MODES)
+    write_table(view.path / "evaluations.parquet", compare_policies(view, view.split.test, keys, curve))
+    if view.config.run.plot_flag:
+        from core.icu.plots import write_figures
+
+        write_figures(view)
+    yield Progress("evaluation", 1, 1, f"{len(keys)} policies compared")
+
+
+# In flow order; the number is the stage's usual share of the run's time, for the progress bar.
+STAGES: dict[str, tuple[Stage, float]] = {
+    "cohort": (store_cohort, 1),
+    "encoder": (train_representation, 40),
+    "representation": (represent, 2),
+    "phenotypes": (find_phenotypes, 15),
+    "agents": (train_policies, 20),
+    "baselines": (train_rivals, 10),
+    "clinicians": (estimate_clinicians, 4),
+    "values": (estimate_values, 15),
+    "truth": (roll_out_truth, 8),
+    "frontier": (roll_out_frontier, 5),
+    "evaluation": (compare, 8),
+}
+
+
+def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str) -> Manifest:
+    """The folder's manifest, new where there is none; `RunError` where it is of other data or settings."""
+    study = config.rewards.apply(cohort.study)
+    settings = config.model_dump(mode="json")
+    if not (folder / MANIFEST).exists():
+        manifest = new_manifest(replace(cohort, study=study), settings, study, name, owner)
+        manifest.write(folder)
+        return manifest
+    manifest = read_manifest(folder)
+    if manifest.data_hash != cohort.data_hash:
+        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
+    # a run from before a setting existed was made as its default says
+    stored = RunConfig.build(manifest.config, where=str(folder)).model_dump(mode="json")
+    changed = differences(stored, settings)
+    if changed:
+        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
+    other = differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json"))
+    if other:
+        raise RunError(
+            f"{folder} holds a run under another definition of study '{manifest.study.name}' ({', '.join(other[:5])}); "
+            "choose another folder."
+        )
+    return manifest

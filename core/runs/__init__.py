@@ -1,0 +1,1 @@
+"""The kit that every study's runs stand on: folder, manifest, stages, progress, jobs."""

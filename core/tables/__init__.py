@@ -1,0 +1,1 @@
+"""Users' tables: read, sniffed, checked and written; serves cohorts and registries alike."""

@@ -1,0 +1,122 @@
+"""The estimator lab: how far each estimator came from the truth, by effective sample size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.base.errors import PhenoPolicyError
+from core.base.files import read_json
+from core.experiments.estimator_evidence import NAMES, load_evidence
+from core.figures.experiments import coverage_by_band
+from pages.components.experiments.folders import LAB, labs
+from pages.components.shell.export import show, table
+from pages.components.shell.frame import empty, failed
+
+TABLES = {
+    "by_ess": "Error and coverage by effective sample size",
+    "above_floor": "Error and coverage where ESS is at least 30",
+    "ranks": "Rank correlation with the true order",
+    "light": "Error and coverage by grade of support",
+    "propensities": "Estimated and true propensities",
+}
+CAPTIONS = {
+    "by_ess": "Coverage: share of 95 % intervals that hold the true value, with its own 95 % Wilson interval. ESS is "
+    "that of PHWIS. The clinicians' own policy is left out.",
+    "above_floor": "The goal is a coverage of at least 0.90 here.",
+    "ranks": "Spearman correlation over the policies of a seed, mean and standard deviation over seeds; the goal is "
+    "at least 0.8.",
+    "light": "Grades as the traffic light gives them.",
+    "propensities": "What it costs to estimate the clinicians' probabilities from k neighbors with a pseudo-count.",
+}
+GOAL = 0.90
+QUOTED = {
+    "n": "policies",
+    "rmse": "RMSE",
+    "coverage": "interval holds the truth",
+    "width": "width of the interval",
+    "rank_correlation": "rank correlation",
+    "rank_sd": "its SD over seeds",
+}
+
+
+def draw() -> None:
+    """Choose a lab, a study and a table."""
+    found = labs()
+    if not found:
+        _quoted()
+        return
+    name = st.selectbox("Estimator lab", list(found), key="lab-name")
+    try:
+        _lab(found[name], name)
+    except PhenoPolicyError as error:
+        failed(error, "Reading this lab")
+
+
+def _quoted() -> None:
+    """What the project's own lab found, where none was run here."""
+    evidence = load_evidence()
+    if evidence is None:
+        empty(
+            "No estimators held against the truth yet",
+            "On simulated patients, and on ICU-Sepsis, the true value of a policy is known, so every estimator can be "
+            "checked. `make experiment` does so; the tables appear here once they are written.",
+            icon=":material/straighten:",
+        )
+        return
+    settings, goals = evidence["settings"], evidence["goals"]
+    names = {"simulated": "Simulated cohorts", "icu-sepsis": "ICU-Sepsis"}
+    studies = list(evidence["studies"])
+    chosen = st.segmented_control(
+        "Study", studies, default=studies[0], format_func=names.__getitem__, key="lab-quoted", required=True
+    )
+    study = str(chosen or studies[0])
+    measured = evidence["studies"][study]
+    rows = pd.DataFrame([{"estimator": NAMES[name], **row} for name, row in measured.items()])
+    table(
+        rows.round(3).rename(columns=QUOTED),
+        "lab-quoted-table",
+        name="estimators",
+        caption=f"Found with this program on {evidence['date']}: {len(settings['seeds'])} seeds, {names[study]}, "
+        f"policies with an effective sample size of {evidence['ess_floor']:g} or more, probabilities of the clinicians "
+        f"estimated. Goals: coverage {goals['coverage']:g}, rank correlation {goals['rank_correlation']:g}. "
+        "`make experiment` makes tables of your own, by effective sample size and grade of support.",
+        csv=rows,
+    )
+
+
+def _lab(folder: Path, name: str) -> None:
+    summary: dict[str, Any] = read_json(folder / LAB)
+    settings = summary.get("settings", {})
+    seeds = settings.get("seeds", [])
+    st.caption(
+        f"Simulated patients, known truth: {settings.get('n_patients', 0):,} patients a cohort, {len(seeds)} seeds, "
+        f"{settings.get('n_bootstrap', 0)} bootstrap samples."
+    )
+    present = [key for key in TABLES if summary.get(key)]
+    if not present:
+        empty("Empty", "This lab has written no table yet.")
+        return
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with left:
+        key = st.selectbox("Table", present, format_func=TABLES.__getitem__, key="lab-table")
+    rows = pd.DataFrame(summary[key])
+    for column, place, label in (("study", middle, "Study"), ("propensities", right, "Propensities")):
+        if column in rows and not (key == "propensities" and column == "propensities"):
+            with place:
+                chosen = st.selectbox(label, list(dict.fromkeys(rows[column])), key=f"lab-{column}-{key}")
+            rows = rows[rows[column] == chosen].drop(columns=column)
+    if key == "by_ess" and rows["coverage"].notna().any():
+        known = rows.dropna(subset=["coverage"])
+        show(
+            coverage_by_band(known, GOAL),
+            "lab-coverage",
+            "Coverage of the 95 % intervals by effective sample size, one line an estimator: "
+            + "; ".join(f"{r['estimator']} at ESS {r['band']}: {r['coverage']:.2f}" for r in known.to_dict("records")),
+            caption="Share of 95 % intervals that hold the true value, with 95 % Wilson intervals; dashed: the goal.",
+            data=known,
+        )
+    table(rows.round(3), f"lab-{key}", name=f"{name}-{key}", caption=CAPTIONS[key], csv=rows)

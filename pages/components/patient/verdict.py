@@ -1,0 +1,67 @@
+"""The clinician's own verdict on a step, kept on this machine for this visitor and exported as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from core.base.errors import PhenoPolicyError
+from core.icu.verdicts import LONGEST_NOTE, VERDICTS, give_verdict, load_verdicts
+from pages.components.shell.export import csv_button
+from pages.components.shell.frame import failed
+from pages.components.shell.places import uploads_root
+from pages.components.shell.session import get_session
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+
+def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+    """Follow, modify, delay or reject what the fused policy weighs highest at this step."""
+    session = get_session()
+    # by name and data: a run that was made anew on other patients starts without verdicts
+    path = uploads_root(session.owner) / "verdicts" / f"{run.path.name}-{run.manifest.data_hash}.parquet"
+    stored = load_verdicts(path)
+    key = str(run.cohort.patients[patient])
+    here = stored[(stored["patient"] == key) & (stored["step"] == step + 1)]
+    probs = run.only(np.array([patient])).fused_probs(n_clusters, lambda_, "prospective")[0, step]
+    label = run.study.actions.label
+    recommended, given = label(int(probs.argmax())), label(int(run.trajectories.actions[patient, step]))
+    title = "Your verdict" + (f": {here['verdict'].iloc[0]}" if len(here) else "")
+    with st.expander(title, icon=":material/rate_review:"):
+        st.caption(
+            f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. Your verdict "
+            "stays on this machine, for the link of this session alone."
+        )
+        with st.form(f"verdict-{patient}-{step}", border=False):
+            current = here["verdict"].iloc[0] if len(here) else None
+            verdict = st.segmented_control("I would", VERDICTS, default=current, format_func=str.capitalize)
+            note = st.text_input("Why (optional)", here["note"].iloc[0] if len(here) else "", max_chars=LONGEST_NOTE)
+            pressed = st.form_submit_button("Keep verdict", icon=":material/save:")
+        if pressed and not verdict:
+            st.warning("Choose follow, modify, delay or reject first.", icon=":material/info:")
+        elif pressed:
+            try:
+                stored = give_verdict(
+                    path,
+                    patient=key,
+                    step=step + 1,
+                    verdict=str(verdict),
+                    note=note,
+                    recommended=recommended,
+                    given=given,
+                    n_clusters=n_clusters,
+                    lambda_=lambda_,
+                )
+                st.success(f"Kept: {verdict} at step {step + 1} of patient {key}.", icon=":material/check:")
+            except PhenoPolicyError as error:
+                failed(error, "Keeping the verdict")
+        if len(stored):
+            csv_button(
+                stored,
+                "verdicts",
+                name=f"verdicts-{run.path.name}",
+                label="The one verdict (CSV)" if len(stored) == 1 else f"All {len(stored)} verdicts (CSV)",
+            )

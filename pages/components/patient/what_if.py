@@ -1,0 +1,124 @@
+"""What if a measurement had been another: how the recommendation moves, refused outside the records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.patient import probability_table
+from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
+from core.icu.ask.options import too_far
+from core.icu.ask.what_if import WhatIf, recorded_values, unrecorded, what_if
+from pages.components.shell.export import show
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+    from core.study import Column
+
+MOST_CHANGED = 4
+TICKS = 200  # positions of a slider, at least
+FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
+
+
+def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+    """Sliders for some measurements of this step, and the policies with them; refused outside the records."""
+    columns = [column for column in run.study.columns[run.study.n_static :] if not column.binary]
+    names = [column.name for column in columns]
+    chosen = st.multiselect(
+        "Measurements to change",
+        names,
+        default=[name for name in FIRST if name in names] or names[:2],
+        format_func=lambda name: _label(run.study.column(name)),
+        max_selections=MOST_CHANGED,
+        key="what-if-columns",
+        persist_state="session",
+    )
+    state = run.cohort.states[run.cohort.starts[patient] + step]
+    changes, unmoved = {}, {}
+    rows = [st.columns(2, vertical_alignment="bottom") for _ in range(-(-len(chosen) // 2))]
+    for slot, name in zip([slot for row in rows for slot in row], chosen, strict=False):
+        column, key = run.study.column(name), f"what-if-value-{name}-{patient}-{step}"
+        unmoved[key] = float(np.clip(state[run.study.index(name)], *column.plausible))
+        with slot:
+            value = _slider(column, float(state[run.study.index(name)]), unmoved[key], recorded_values(run, name), key)
+        if value is not None:
+            changes[name] = value
+    if changes:
+        st.button(
+            "Back to what was recorded",
+            key="what-if-back",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=st.session_state.update,
+            args=(unmoved,),
+        )
+    why = unrecorded(run, changes)
+    after = None if why else what_if(run, patient, step, changes, n_clusters, lambda_)
+    if after is None or (why := too_far(after.support)):
+        st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
+        return
+    recorded = run.only(np.array([patient]))
+    fused = recorded.fused_probs(n_clusters, lambda_, "prospective")[0, step]
+    given = int(run.trajectories.actions[patient, step])
+    _compare(run, (recorded.behavior[0, step], fused), after, changes, given)
+
+
+def _label(column: Column) -> str:
+    return axis_label(column.label or column.name, column.unit)
+
+
+def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, key: str) -> float | None:
+    """The chosen value; None where it is the recorded one, `inside` the plausible range.
+
+    The slider spans the values of the training steps; what hardly any of them goes beyond is refused with a reason.
+    """
+    low, high = min(inside, float(known.min())), max(inside, float(known.max()))
+    if low == high:
+        st.caption(f"{_label(column)}: {fmt(recorded)} in every record, so nothing can be asked.")
+        return None
+    digits = -int(np.floor(np.log10(max((high - low) / TICKS, 1e-6))))
+    grain = 10.0**-digits
+    value = st.slider(
+        _label(column),
+        # rounded as the browser rounds them: an end that is a hair off would come back as out of range
+        max(round((np.ceil(low / grain) - 1) * grain, digits), column.plausible[0]),
+        min(round((np.floor(high / grain) + 1) * grain, digits), column.plausible[1]),
+        inside,
+        step=grain,
+        key=key,
+        help=f"Recorded: {fmt(recorded)} {fmt_unit(column.unit)}",
+    )
+    return None if value == inside else float(value)
+
+
+def _compare(
+    run: RunView, before: tuple[np.ndarray, np.ndarray], after: WhatIf, changes: dict[str, float], given: int
+) -> None:
+    """before: the clinicians' and the fused policy as recorded."""
+    rows = {
+        "Clinicians, as recorded": before[0],
+        "Clinicians, what if": after.clinicians,
+        "Fused, as recorded": before[1],
+        "Fused, what if": after.fused,
+        "Fused as far as supported, what if": after.supported,
+    }
+    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    short = [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels]
+    probs = np.stack(list(rows.values()))
+    moved = 0.5 * float(np.abs(after.fused - before[1]).sum())
+    data = pd.DataFrame(probs, columns=labels)
+    data.insert(0, "policy", list(rows))
+    changed = ", ".join(f"{name} {fmt(value)}" for name, value in changes.items()) or "nothing changed yet"
+    show(
+        probability_table(list(rows), probs, short, given),
+        "what-if",
+        f"Probability of each dose, as recorded and with {changed}: "
+        + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),
+        caption=f"Model output, not an effect: {changed}. The fused policy moves {fmt_percent(moved)} of its "
+        f"probability. Support {fmt_percent(after.support, 0)}: so close are the {int(after.similar.sum())} nearest "
+        "training states. A score made from a changed value keeps its recorded value unless it is changed too.",
+        data=data,
+    )

@@ -1,0 +1,136 @@
+"""The map of patients at any K, and the selected patients: as a list, or what sets them apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.base.rng import stream
+from core.figures.phenotype_quality import cluster_indices
+from core.figures.phenotypes import phenotype_map
+from core.icu.ask.groups import stratified_sample
+from pages.components.phenotypes.selected import selected_patients
+from pages.components.shell.controls import k_slider
+from pages.components.shell.export import show
+from pages.components.shell.frame import empty
+from pages.components.shell.panels import panel
+from pages.components.shell.patients import patient_table
+from pages.components.shell.selections import chart_key, take_from_chart
+from pages.components.shell.session import get_session
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+MOST_POINTS = 20_000
+METHODS = {"umap": "UMAP", "pca": "PCA"}
+HINT = (
+    "Drag a lasso around patients on the map (a box is among its tools), or click one point: they become the selection "
+    "of every page, and appear here as a table, to compare with the rest or to open one by one."
+)
+
+
+@panel
+def map_panel(run: RunView) -> None:
+    """Map, indices of every K, and the selected patients."""
+    left, right = st.columns([3, 1.15], gap="medium")
+    with right:
+        k = k_slider(run, key="map-k")
+        method = (
+            st.segmented_control(
+                "Projection",
+                list(METHODS),
+                format_func=METHODS.__getitem__,
+                default="umap",
+                key="map-method",
+                required=True,
+                label_visibility="collapsed",
+                persist_state="session",
+            )
+            or "umap"
+        )
+    with left:
+        draw_map(run, k, method)
+    with right:
+        show(
+            _indices_figure(str(run.path), run.manifest.created, k, run),
+            "cluster-indices",
+            f"Six small line charts of cluster quality against K from {min(run.k_values)} to {max(run.k_values)}; "
+            f"K = {k} is marked.",
+            caption="Computed in latent space on the training patients, not on the map.",
+            data=run.indices,
+        )
+    selected_patients(run, k, HINT)
+
+
+@st.cache_resource(max_entries=64, ttl="6h", show_spinner=False)
+def _indices_figure(path: str, created: str, k: int, _run: RunView) -> go.Figure:
+    """The indices with one K marked, drawn once for each: six panels take longer to build than the whole map."""
+    return cluster_indices(_run.indices, k, height=440)
+
+
+def shown_on_map(run: RunView, method: str) -> np.ndarray:
+    """Positions of the patients that are drawn, sorted; sampled where there are too many to draw.
+
+    Sampled by the smallest K, so that the points on show stay the same while K moves.
+    """
+    drawn = np.flatnonzero(np.isfinite(run.projection(method)).all(axis=1))
+    if not len(drawn):
+        return drawn
+    base = run.labels(min(run.k_values))[drawn]
+    return drawn[stratified_sample(base, MOST_POINTS, stream(run.config.run.seed, "figures", "map"))]
+
+
+def stated_sample(run: RunView, shown: np.ndarray) -> str:
+    """'All patients', or how many of them are drawn."""
+    n = run.cohort.n_patients
+    return "All patients" if len(shown) == n else f"{len(shown):,} of {n:,} patients, stratified by phenotype"
+
+
+def draw_map(run: RunView, k: int, method: str, name: str = "phenotype-map", *, short: bool = False) -> None:
+    """The map as a chart that shows and makes the selection; `short` leaves how it was fitted out of its caption."""
+    selection = get_session().selection
+    points, labels, shown = run.projection(method), run.labels(k), shown_on_map(run, method)
+    if not len(shown):
+        empty("No map in this run", "The projection was not stored; the phenotypes themselves are unaffected.")
+        return
+    chart = f"{name}-{method}"
+    key = chart_key(chart)
+    stated = stated_sample(run, shown)
+    figure = phenotype_map(
+        points[shown],
+        labels[shown],
+        shown,
+        run.cohort.patients[shown],
+        k,
+        method=METHODS[method],
+        selected=None if selection is None else selection.patients,
+    )
+    show(
+        figure,
+        key,
+        f"{METHODS[method]} map of {stated[0].lower()}{stated[1:]} in {k} phenotypes of "
+        + ", ".join(f"{size:,}" for size in np.bincount(labels, minlength=k))
+        + " patients; each phenotype has its own color, marker and number.",
+        caption=f"{stated}. "
+        + ("" if short else f"{_fitted(run, method)} ")
+        + "**Distances, gaps and sizes of clouds on this map are not measurements; clustering is done in the latent "
+        "space, not on the map.**",
+        on_select=lambda: take_from_chart(chart, key, "lasso on the map"),
+        selection_mode=("points", "box", "lasso"),
+        data=lambda: patient_table(run, k, shown).assign(x=points[shown, 0], y=points[shown, 1]),
+    )
+
+
+def _fitted(run: RunView, method: str) -> str:
+    """How the map was made, with its parameters and seed."""
+    if method == "pca":
+        return "PCA of the latent space: its two directions of largest variance."
+    settings = run.config.phenotypes
+    note = run.projection_note.split(". ")[0].rstrip(".")
+    return (
+        f"{note}; {settings.umap_neighbors} neighbors, least distance {settings.umap_min_dist:g}, "
+        f"{settings.umap_epochs} epochs, seed {settings.seed}."
+    )

@@ -1,0 +1,247 @@
+"""What every policy is worth, with interval, support and truth; and how far the records support what each says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.evaluation import reliability, unsupported_share
+from core.experiments.estimator_evidence import evidence_note
+from core.figures.policy_values import calibration_plot, policy_forest, support_curves
+from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
+from core.icu.ask.doses import unsupported_shares
+from pages.components.shell.estimates import (
+    ESTIMATORS,
+    FQE_REMARK,
+    NEAR_UNIFORM,
+    bracketed,
+    compared,
+    fqe_tells_little,
+    fusion_controls,
+    has_truth,
+    policy_names,
+    rows_of,
+    support_rule,
+    truth_elsewhere,
+    truth_missed,
+)
+from pages.components.shell.export import show, table
+from pages.components.shell.frame import empty
+from pages.components.shell.panels import panel
+from pages.components.shell.places import ROOT
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+PUBLISHED = ROOT / "data" / "reference" / "published_policies.csv"
+PUBLISHED_NAMES = {
+    "Clinician": "clinician",
+    "Random": "random",
+    "Zero drug": "zero-drug",
+    "HOPAS-A": "single-expert",
+    "HOPAS-B": "fused",
+    "HOPAS-B without encoder": "no-encoder",
+    "RF-FQI": "rf-fqi",
+    "XGB-FQI": "xgb-fqi",
+    "DQN": "dqn",
+    "DoubleDQN": "double-dqn",
+    "DuelingDQN": "dueling-dqn",
+    "DuelingDoubleDQN": "dueling-double-dqn",
+    "CQL": "cql",
+    "WD3QNE": "wd3qne",
+}
+
+
+@panel
+def value_panel(run: RunView) -> None:
+    """What every policy is worth, with interval, support and truth where it is known."""
+    k, lambda_, mode = fusion_controls(run, "value")
+    rows = compared(run, k, lambda_, mode)
+    if rows.empty:
+        empty("Nothing evaluated", "The comparison of this run is empty; the run may be incomplete.")
+        return
+    chosen = st.pills(
+        "Estimators",
+        list(dict.fromkeys(rows["estimator"])),
+        selection_mode="multi",
+        key="value-estimators",
+        default=[e for e in ("phwis", "phwdr") if e in set(rows["estimator"])],
+        format_func=lambda e: ESTIMATORS.get(e, e.upper()),
+    )
+    with st.container(horizontal=True):
+        published = _published(rows) if st.toggle("Published values (MIMIC-IV)", key="value-published") else None
+        everything = not run.baselines or st.toggle("Policies to compare with", value=True, key="value-baselines")
+    drawn = rows[rows["estimator"].isin(chosen) & (everything | ~rows["policy"].isin(run.baselines))]
+    if drawn.empty:
+        empty("No estimator chosen", "Choose at least one estimator above.")
+    else:
+        if published is not None:
+            published = published[published["estimator"].isin(chosen)]
+        show(
+            policy_forest(drawn, truth=has_truth(run), published=published),
+            "policy-values",
+            "Value of each policy with 95 % interval: "
+            + "; ".join(
+                f"{policy_style(r.policy).name} {ESTIMATORS.get(r.estimator, r.estimator)} {r.value:.2f} "
+                f"{fmt_interval(r.low, r.high)}" + (f", {r.support}" if r.support else "")
+                for r in rows_of(drawn)
+            ),
+            caption="Test patients, 95 % bootstrap intervals over patients. Hollow: weak; hollow and gray: not "
+            "supported by the records, where the interval understates the doubt."
+            + (" Upright bar: true value by simulation." if has_truth(run) else ""),
+            help=support_rule(run),
+            data=drawn,
+        )
+    for note in (truth_missed(drawn), truth_elsewhere(run, k, lambda_, mode), fqe_tells_little(rows)):
+        if note:
+            st.markdown(f":material/info: {note}")
+    _value_table(run, rows)
+    for note in map(evidence_note, chosen):
+        if note:
+            st.caption(f":material/science: {note}")
+
+
+def _published(rows: pd.DataFrame) -> pd.DataFrame:
+    """Published means of the policies on show, as policy, estimator, value."""
+    source = pd.read_csv(PUBLISHED)
+    source = source[(source["cohort"] == "MIMIC-IV") & source["policy"].isin(PUBLISHED_NAMES)]
+    source["policy"] = source["policy"].map(PUBLISHED_NAMES)
+    source = source[source["policy"].isin(set(rows["policy"]))]
+    long = source.melt(id_vars="policy", value_vars=["phwis_mean", "phwdr_mean"], var_name="estimator")
+    return long.assign(estimator=long["estimator"].str.removesuffix("_mean"))
+
+
+def _value_table(run: RunView, rows: pd.DataFrame) -> None:
+    """One line a policy; unsupported values in brackets."""
+    lines, estimators = [], list(dict.fromkeys(rows["estimator"]))
+    for policy, part in rows.groupby("policy", sort=False):
+        first = part.iloc[0]
+        grade = str(first["support"])
+        line: dict[str, object] = {"policy": policy_style(str(policy)).name, "support": grade}
+        line |= dict.fromkeys((ESTIMATORS.get(e, str(e)) for e in estimators), "–")
+        for row in rows_of(part):
+            interval = f" {fmt_interval(row.low, row.high)}" if np.isfinite(row.low) else ""
+            line[ESTIMATORS.get(row.estimator, row.estimator)] = bracketed(f"{fmt(row.value)}{interval}", row.support)
+        if has_truth(run):
+            line["true value"] = fmt(first["true_value"])
+        line |= {
+            "ESS": round(float(first["ess"]), 1),
+            "concordance": fmt_percent(first["concordance_rate"]),
+            "survival": bracketed(
+                f"{fmt_percent(first['survival'])} "
+                f"[{fmt_percent(first['survival_low'])}, {fmt_percent(first['survival_high'])}]",
+                grade,
+            ),
+            "expected survival": bracketed(fmt_percent(first["expected_survival"]), grade),
+        }
+        if has_truth(run):
+            line["true survival"] = fmt_percent(first["true_survival"])
+        lines.append(line | {"entropy": fmt(first["entropy"])})
+    table(
+        pd.DataFrame(lines),
+        "policy-table",
+        name="policies",
+        caption=f"{int(rows['n'].max()):,} test patients. In brackets: not supported by the records. Entropy: 1 is a "
+        f"uniform choice, {NEAR_UNIFORM:g} or more hardly prefers any dose. FQE: {FQE_REMARK}, and it uses no "
+        "weights. Survival: weighted as PHWIS; expected survival: read off the survival curve at PHWDR.",
+        csv=_one_number_a_cell(run, rows),
+    )
+
+
+def _one_number_a_cell(run: RunView, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows for a file: policies by their names on the page, the shares of the doses in columns of their own."""
+    shares = np.array(rows["action_shares"].to_list(), dtype=float).reshape(len(rows), -1)
+    columns = [f"share {run.study.actions.label(a)}" for a in range(shares.shape[1])]
+    names = [policy_style(str(policy)).name for policy in rows["policy"]]
+    flat = rows.drop(columns="action_shares").reset_index(drop=True)
+    flat.insert(1, "name", names)
+    return flat.join(pd.DataFrame(shares, columns=columns))
+
+
+@panel
+def support_panel(run: RunView) -> None:
+    """How far the records support what each policy says."""
+    k, lambda_, mode = fusion_controls(run, "support")
+    patients, settings = run.split.test, run.config.evaluation
+    mask = run.trajectories.mask[patients]
+    if not mask.any():
+        empty("No test patients", "This run kept no patients for testing, so support cannot be judged.")
+        return
+    behavior = run.behavior[patients][mask]
+    actions = run.trajectories.actions[patients][mask]
+    names = policy_names(k, run)
+    floors = np.linspace(0, 0.25, 26)
+    probs = {name: run.policy_probs(name, k, lambda_, mode)[patients][mask] for name in names}
+    top, mass = {}, {}
+    for name in policy_names(k):  # the table below holds them all
+        top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**Recommendations that clinicians hardly ever give**")
+        which = st.segmented_control(
+            "Count",
+            ("likeliest dose", "all probability"),
+            default="likeliest dose",
+            required=True,
+            key="support-count",
+            label_visibility="collapsed",
+        )
+        shown = top if which == "likeliest dose" else mass
+        show(
+            support_curves(floors, shown, settings.probability_floor),
+            "support-curves",
+            "Share of each policy's recommendations below a clinician probability, by that probability.",
+            caption=f"{mask.sum():,} steps of {len(patients):,} test patients; the dashed line is the run's floor.",
+            data=pd.DataFrame({"floor": floors, **shown}),
+        )
+    with right:
+        st.markdown("**Calibration of the clinician policy**")
+        labels = ["all doses together", *(run.study.actions.label(a) for a in range(run.study.n_actions))]
+        which_dose = st.selectbox(
+            "Dose", range(len(labels)), format_func=labels.__getitem__, label_visibility="collapsed", key="support-dose"
+        )
+        result = reliability(behavior, actions, None if which_dose == 0 else which_dose - 1)
+        show(
+            calibration_plot(result.curve),
+            "calibration",
+            "Observed share of a dose against its predicted probability, by bins.",
+            caption=f"Expected calibration error {result.error:.3f}, log loss {result.log_loss:.3f}. "
+            f"{settings.n_neighbors} neighbors among "
+            "training states; importance weights divide by these probabilities.",
+            data=result.curve,
+        )
+    _support_table(run, names, probs, behavior, compared(run, k, lambda_, mode))
+
+
+def _support_table(
+    run: RunView, names: list[str], probs: dict[str, np.ndarray], behavior: np.ndarray, rows: pd.DataFrame
+) -> None:
+    settings = run.config.evaluation
+    lines = []
+    for row in rows_of(rows[(rows["estimator"] == "phwis") & rows["policy"].isin(names)]):
+        probability = probs[row.policy]
+        lines.append(
+            {
+                "policy": policy_style(row.policy).name,
+                "support": row.support,
+                "why": row.reasons,
+                "ESS": round(row.ess, 1),
+                "of patients": row.n,
+                "largest weight": fmt_percent(row.max_weight),
+                "ratio 0": fmt_percent(row.zero_weight),
+                f"top dose under {settings.probability_floor:.0%}": fmt_percent(
+                    unsupported_share(probability, behavior, floor=settings.probability_floor)
+                ),
+            }
+        )
+    table(
+        pd.DataFrame(lines),
+        "support-table",
+        name="support",
+        caption="ESS: how many patients the weighted estimate is worth. Largest weight: share of the whole estimate "
+        "that rests on one patient. Ratio 0: share of the stays without a say.",
+        help=support_rule(run),
+    )

@@ -1,0 +1,345 @@
+"""Options at one stage: screened combinations by Q, near-equivalent ones together, and what was screened out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.base.errors import PhenoPolicyError
+from core.figures.registry import STATES, decision_look
+from core.figures.registry_patient import ranked_options
+from core.figures.theme import fmt, fmt_interval, fmt_percent
+from core.icu.ask.doses import equal_options
+from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
+from core.registry.describe import highest_return, patient_course, reward_tolerance
+from pages.components.registry.session import in_text, mark, number_mark, set_mark
+from pages.components.shell.estimates import rows_of
+from pages.components.shell.export import show, table
+from pages.components.shell.frame import failed
+from pages.components.shell.session import let_show, write_url
+
+if TYPE_CHECKING:
+    from core.registry.view import RegistryView
+
+FEWEST_GIVEN = 5  # training decisions with a combination, below which it is not ranked
+MOST_N = 20
+SUPPORTED = "supported"
+ORDERS = {SUPPORTED: "As far as the records support", "q": "By Q alone"}
+FLOORS = (0, 1, 2, 5, 10, 20, 50, 100)  # per mille
+
+
+@st.fragment
+def options_panel(run: RegistryView, patient: int) -> None:
+    """Controls, then what may be weighed at one stage; reruns alone."""
+    write_url()
+    st.markdown("## What may be weighed at a stage")
+    course = patient_course(run.cohort, patient)
+    open_stages = [int(s) for s in course["stage"] if _decisions(run, course, int(s))]
+    if not open_stages:
+        st.info("Nothing is decided for this patient at any recorded stage.", icon=":material/info:")
+        return
+    stage, decision = _choose(run, course, open_stages)
+    n, floor = _screen(run)
+    try:
+        options = run.recommend(patient, stage, decision, n, floor)
+        given, words = run.given(patient, stage, decision)
+    except PhenoPolicyError as error:
+        failed(error, "Ranking the combinations")
+        return
+    _state_line(run, course, stage, words, given, options)
+    if decision in run.treatments:
+        _ranked(run, options, stage, decision, given, Screen(n, floor))
+    else:
+        _likely(options, given)
+    _screened_out(options, decision in run.treatments)
+
+
+def _decisions(run: RegistryView, course: pd.DataFrame, stage: int) -> list[str]:
+    """Decisions that were posed to this patient at this stage."""
+    state = course.loc[course["stage"] == stage, "state"].iloc[0]
+    if state in ("dead", "relapse"):
+        return []
+    return [decision.name for decision in run.spec.decisions if stage in decision.stages]
+
+
+def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple[int, str]:
+    """Stage and decision: those in the URL, else the first with a treatment of a present disease."""
+    first = next(
+        (s for s in stages if course.loc[course["stage"] == s, "state"].iloc[0] in ("acute", "chronic")), stages[-1]
+    )
+    stage = number_mark("stage", first, 0, len(run.spec.stages) - 1)
+    stage = stage if stage in stages else first
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    st.session_state["registry-stage"] = stage
+    left.segmented_control(
+        "Stage",
+        stages,
+        required=True,
+        key="registry-stage",
+        format_func=lambda s: run.spec.stages[s].name,
+        on_change=_take_stage,
+    )
+    posed = _decisions(run, course, stage)
+    state = str(course.loc[course["stage"] == stage, "state"].iloc[0])
+    usual = state if state in posed else posed[0]
+    decision = mark("decision") if mark("decision") in posed else usual
+    st.session_state["registry-decision"] = decision
+    right.segmented_control(
+        "Decision",
+        posed,
+        required=True,
+        key="registry-decision",
+        format_func=lambda name: decision_look(name).name,
+        on_change=lambda: set_mark("decision", st.session_state["registry-decision"]),
+    )
+    return stage, decision
+
+
+def _take_stage() -> None:
+    set_mark("stage", st.session_state["registry-stage"])
+    set_mark("decision")
+
+
+def _screen(run: RegistryView) -> tuple[int, float]:
+    """The screen: N likeliest, and a floor of the expert probability."""
+    left, right = st.columns(2, gap="medium")
+    let_show("registry-n", number_mark("n", min(run.screen.n, MOST_N), 1, MOST_N))
+    n = left.slider(
+        "Screen by number: the N combinations that experts most likely choose",
+        1,
+        MOST_N,
+        key="registry-n",
+        on_change=lambda: set_mark("n", st.session_state["registry-n"]),
+    )
+    floor = number_mark("floor", round(1000 * run.screen.threshold), 0, FLOORS[-1])
+    let_show("registry-floor", min(FLOORS, key=lambda value: abs(value - floor)))
+    right.select_slider(
+        "Screen by probability: at least this likely",
+        FLOORS,
+        key="registry-floor",
+        format_func=lambda value: "no floor" if value == 0 else f"{value / 10:g} %",
+        on_change=lambda: set_mark("floor", st.session_state["registry-floor"]),
+    )
+    return int(n), st.session_state["registry-floor"] / 1000
+
+
+def _state_line(
+    run: RegistryView, course: pd.DataFrame, stage: int, words: str, given: int, options: pd.DataFrame
+) -> None:
+    state = STATES[str(course.loc[course["stage"] == stage, "state"].iloc[0])].name
+    place = ""
+    if given >= 0:
+        row = options[options["action"] == given].iloc[0]
+        place = f" (experts: {fmt_percent(row['probability'])}, number {int(row['place'])} of {len(options)})"
+    else:
+        place = " (never given in training)"
+    st.caption(
+        f"{run.spec.stages[stage].name.capitalize()}, state: {in_text(state)}. Given: **{words}**{place}. Model output "
+        "for review and teaching, never advice for a patient."
+    )
+
+
+def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, screen: Screen) -> None:
+    """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded."""
+    allowed = options[options["screened"]]
+    founded = allowed[allowed["count"] >= FEWEST_GIVEN].reset_index(drop=True)
+    rare = allowed[allowed["count"] < FEWEST_GIVEN]
+    likeliest = float(allowed["probability"].max())
+    if founded.empty or likeliest < screen.threshold:
+        why = (
+            f"none of the screened combinations was given in at least {FEWEST_GIVEN} training decisions"
+            if founded.empty
+            else f"no combination has an expert probability of {fmt_percent(screen.threshold)} or more here"
+        )
+        st.warning(f"**No options are ranked here:** {why}. Widen the screen to see more.", icon=":material/block:")
+        return
+    supported = _order(run, founded)
+    founded = group_options(founded, reward_tolerance(run.spec))
+    if supported:
+        founded = founded.sort_values("chance", ascending=False, kind="stable", ignore_index=True)
+    founded["given"] = founded["action"] == given
+    _headline(run, founded, supported, screen)
+    show(
+        ranked_options(founded, supported=supported),
+        "registry-options",
+        f"Screened combinations by {'their chance as far as the records support the policy' if supported else 'Q'}: "
+        + "; ".join(_option_text(r, supported) for r in rows_of(founded)),
+        caption="★ given. Q is a network's single number, without an interval. Groups: Q differs by less than the "
+        "larger half-width of the two intervals of the recorded reward. n: training decisions with it; hollow: too few "
+        "patients for an interval. Recorded rewards are confounded: they compare different patients."
+        + (" Diamonds: the policy as far as the records support it." if supported else ""),
+        data=founded.drop(columns=["rank"]),
+    )
+    most = highest_return(run.spec, decision, stage)
+    if float(founded["q"].max()) > most:
+        st.warning(
+            f"Q is too high here: no course can earn more than {fmt(most)} from this stage on. Q-networks overestimate "
+            "where data are few; read it as an order, not as a value.",
+            icon=":material/warning:",
+        )
+    if len(rare):
+        st.caption(
+            f":material/block: Not ranked, given in fewer than {FEWEST_GIVEN} training decisions: "
+            f"{', '.join(rare['name'])}."
+        )
+    _options_table(founded)
+
+
+def _order(run: RegistryView, founded: pd.DataFrame) -> bool:
+    """True where the list is to stand as far as the records support the policy, which is the default."""
+    if not founded["chance"].notna().all():
+        st.caption(
+            ":material/block: Ordered by Q alone: the records support no departure from the experts, not even their "
+            "own treatment."
+        )
+        return False
+    st.session_state["registry-order"] = mark("order") if mark("order") in ORDERS else SUPPORTED
+    chosen = st.segmented_control(
+        "Order",
+        list(ORDERS),
+        required=True,
+        key="registry-order",
+        format_func=ORDERS.__getitem__,
+        on_change=lambda: set_mark("order", st.session_state["registry-order"]),
+        help="As far as the records support: the policy (DQN, screened) mixed with the experts up to the furthest "
+        "point at which recorded courses can still judge it (Policy values, Trust frontier). By Q alone: the policy "
+        "itself.",
+    )
+    return chosen == SUPPORTED
+
+
+def _headline(run: RegistryView, founded: pd.DataFrame, supported: bool, screen: Screen) -> None:
+    """What the order means, with the grade of the policy that it shows."""
+    if supported:
+        reach = run.reach(RECOMMENDED, MIXTURE.name)
+        rows = along(run.frontier, RECOMMENDED, MIXTURE.name)
+        row = next(rows_of(rows[(rows["setting"] == reach) & (rows["estimator"] == "phwdr")]))
+        st.markdown(
+            f"**As far as the records support: a = {reach:g}** between the experts (0) and the policy (1) · on "
+            f"{int(row.n):,} test patients PHWDR {fmt(row.value)} {fmt_interval(row.low, row.high)}, ESS "
+            f"{fmt(row.ess, 0)}, {row.support}"
+        )
+        if screen != run.screen:
+            st.caption(
+                f":material/info: The value is that of the run's own screen (N = {run.screen.n}); with another the "
+                "policy is another one, which was not judged."
+            )
+        return
+    row = next(rows_of(run.ope[(run.ope["policy"] == RECOMMENDED) & (run.ope["estimator"] == "phwis")]))
+    groups = int(founded["group"].max())
+    st.markdown(
+        f"**{len(founded)} combinations in {groups} group{'s' if groups > 1 else ''}** · within a group, between the "
+        f"dotted lines, the records cannot tell them apart · followed always, this policy is **{row.support}** by the "
+        f"records (ESS {fmt(row.ess, 1)})"
+    )
+
+
+def _option_text(row: Any, supported: bool) -> str:
+    chance = f", policy as far as supported {row.chance:.0%}" if supported else ""
+    return f"{row.name} Q {row.q:.2f}, experts {row.probability:.0%}{chance}"
+
+
+def group_options(options: pd.DataFrame, tolerance: float) -> pd.DataFrame:
+    """The options with a column `group`, near-equivalent ones together, groups and options by Q.
+
+    Two options are near-equivalent where their Q differs by less than the larger half-width of their intervals of the
+    recorded reward (at least `tolerance`); an option without an interval counts as the least certain of all.
+    """
+    half = (options["high"] - options["low"]).to_numpy(dtype=float) / 2
+    widest = np.nanmax(half) if np.isfinite(half).any() else tolerance
+    spread = np.maximum(np.where(np.isfinite(half), half, widest), tolerance)
+    group = np.zeros(len(options), dtype=np.int64)
+    for number, members in enumerate(equal_options(options["q"].to_numpy(dtype=float), spread), start=1):
+        group[members] = number
+    return options.assign(group=group).sort_values(["group", "q"], ascending=[True, False], ignore_index=True)
+
+
+def _options_table(founded: pd.DataFrame) -> None:
+    lines = pd.DataFrame(
+        {
+            "group": founded["group"],
+            "combination": founded["name"],
+            "Q": founded["q"].astype(float),
+            "experts": founded["probability"].astype(float),
+            "as far as supported": founded["chance"].astype(float),
+            "place": founded["place"],
+            "count": founded["count"],
+            "recorded reward": [f"{fmt(r.reward)} {fmt_interval(r.low, r.high)}" for r in rows_of(founded)],
+            "given": founded["given"],
+        }
+    )
+    table(
+        lines,
+        "registry-options-table",
+        name="registry-options",
+        caption="experts: calibrated probability of the screening network, place by it; as far as supported: that of "
+        "the policy where recorded courses can still judge it; count: training decisions.",
+        csv=founded,
+        column_config=_columns() | {"group": st.column_config.NumberColumn(width="small")},
+    )
+
+
+def _likely(options: pd.DataFrame, given: int) -> None:
+    """Decisions without a Q-network: only what experts would likely choose."""
+    st.info(
+        "No policy is learned for this decision; these are the combinations that experts most likely choose.",
+        icon=":material/info:",
+    )
+    part = options[options["screened"]].sort_values("place")
+    table(
+        _readable(part.assign(given=part["action"] == given))[["combination", "experts", "place", "count", "given"]],
+        "registry-likely",
+        caption=f"{len(part)} of {len(options)} combinations pass the screen.",
+        csv=part,
+        column_config=_columns(),
+    )
+
+
+def _screened_out(options: pd.DataFrame, ranked: bool) -> None:
+    """What the screen kept out, with the reason, and how Q would have misled."""
+    out = options[~options["screened"]]
+    with st.expander(f"Screened out: {len(out):,} of {len(options):,} combinations, and why", icon=":material/block:"):
+        if out.empty:
+            st.caption("Nothing: every combination passes the screen.")
+            return
+        note = ""
+        if ranked:
+            best = options.loc[options["screened"], "q"].max()
+            higher = out[out["q"] > best]
+            if len(higher):
+                note = (
+                    f"{len(higher):,} of them have a higher Q than the best option above, although they were given "
+                    f"only {fmt(higher['count'].median(), 0)} times in training (median): Q of a rare combination is a "
+                    "guess, which is why experts' habits screen it."
+                )
+        if note:
+            st.markdown(f":material/info: {note}")
+        names = ["combination", *(["Q"] if ranked else []), "experts", "place", "count", "reason"]
+        table(
+            _readable(out)[names],
+            "registry-screened-out",
+            height=300,
+            caption="experts: calibrated probability of the screening network; count: training decisions with it.",
+            csv=out,
+            column_config=_columns(),
+        )
+
+
+def _readable(part: pd.DataFrame) -> pd.DataFrame:
+    return part.rename(columns={"name": "combination", "q": "Q", "probability": "experts"})
+
+
+def _columns() -> dict[str, object]:
+    return {
+        "combination": st.column_config.TextColumn(width="large"),
+        "Q": st.column_config.NumberColumn(format="%.2f", width="small"),
+        "experts": st.column_config.NumberColumn(format="percent", width="small"),
+        "as far as supported": st.column_config.NumberColumn(format="percent", width="small"),
+        "place": st.column_config.NumberColumn(width="small"),
+        "count": st.column_config.NumberColumn(width="small"),
+        "given": st.column_config.CheckboxColumn(width="small"),
+        "reason": st.column_config.TextColumn(width="large"),
+    }

@@ -1,0 +1,250 @@
+"""One patient of the registry: find one, the course through the stages, and the way to the options at a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.registry import STATES, decision_look
+from core.figures.registry_patient import patient_course as course_figure
+from core.figures.theme import fmt
+from core.registry.describe import patient_course, patient_given, patient_table
+from pages.components.registry.options import options_panel
+from pages.components.registry.session import in_text, mark, number_mark, set_mark
+from pages.components.shell.estimates import rows_of
+from pages.components.shell.export import show, table
+from pages.components.shell.frame import empty
+from pages.components.shell.stepper import step_through
+
+if TYPE_CHECKING:
+    from core.registry.view import RegistryView
+
+MOST_ROWS = 2000
+FEATURES = ("age", "hla_match", "donor_relation")  # shown in the list where the registry has them
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which patients the list shows; empty means no restriction."""
+
+    outcomes: tuple[str, ...] = ()
+    had: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    category: tuple[str, tuple[str, ...]] = ("", ())
+    age: tuple[float, float] | None = None
+
+
+@st.cache_data(scope="session", max_entries=2, ttl="2h", show_spinner="Listing patients ...")
+def _patients(run: tuple[str, str], _run: RegistryView) -> pd.DataFrame:
+    """One row a patient with its part of the split; cached for this session only, by the run's folder and start."""
+    return patient_table(_run.cohort).assign(split=_run.split.names(_run.cohort.n_patients))
+
+
+def draw(run: RegistryView) -> None:
+    """Filters and list, the course, the options at one stage."""
+    everyone = _patients((str(run.path), run.manifest.created), run)
+    listed = _find(run, everyone)
+    if not mark("patient") and len(listed):
+        set_mark("patient", _first(everyone, listed))
+    if not mark("patient"):
+        empty("No patient matches", "Widen the filters above to see patients.")
+        return
+    patient = number_mark("patient", 0, 0, len(everyone) - 1)
+    if len(listed):
+        slots = st.columns([1, 3, 1])
+        step_through(slots, listed, patient, everyone["patient"].to_numpy(), _open, prefix="registry-")
+    _title(run, everyone.iloc[patient])
+    _course(run, patient)
+    options_panel(run, patient)
+
+
+def _first(everyone: pd.DataFrame, listed: np.ndarray) -> int:
+    """The patient shown before any is chosen: new to the policies, with both diseases and a long record if possible."""
+    part = everyone.iloc[listed]
+    order = np.lexsort((-part["stages"], ~part["chronic_gvhd"], ~part["acute_gvhd"], part["split"] != "test"))
+    return int(listed[order[0]])
+
+
+def _open(patient: int) -> None:
+    set_mark("patient", patient)
+    set_mark("stage")
+    set_mark("decision")
+
+
+def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
+    """Filters and the list; returns the positions that match."""
+    with st.expander("Find a patient", icon=":material/filter_alt:", expanded=False):
+        filters = _filters(run, everyone)
+        listed = matching(everyone, filters)
+        key = f"registry-patients-{hash(filters)}"
+        features = [name for name in FEATURES if name in everyone]
+        shown = ["patient", *features, "outcome", "last_stage", "acute_gvhd", "chronic_gvhd", "reward", "split"]
+        rows = everyone.iloc[listed]
+        rows = rows.assign(outcome=[STATES[state].name for state in rows["outcome"]])
+        table(
+            rows[shown].head(MOST_ROWS),
+            key,
+            name="registry-patients",
+            caption=f"{len(listed):,} of {len(everyone):,} patients"
+            + (f", the first {MOST_ROWS:,} shown" if len(listed) > MOST_ROWS else "")
+            + ". Click a cell to open that patient.",
+            height=260,
+            on_select=lambda: _take_cell(key, listed),
+            selection_mode="single-cell",
+            csv=rows,
+            column_config={
+                "last_stage": "last stage",
+                "acute_gvhd": st.column_config.CheckboxColumn("acute GVHD"),
+                "chronic_gvhd": st.column_config.CheckboxColumn("chronic GVHD"),
+                "hla_match": "HLA matching",
+                "donor_relation": "donor",
+                "reward": st.column_config.NumberColumn("reward", format="%.1f", help="Sum of recorded rewards"),
+            },
+        )
+    return listed
+
+
+def _take_cell(key: str, listed: np.ndarray) -> None:
+    cells = st.session_state[key]["selection"]["cells"]
+    if cells:
+        _open(int(listed[cells[0][0]]))
+
+
+def _filters(run: RegistryView, everyone: pd.DataFrame) -> Filters:
+    columns = st.columns([2, 2, 2, 2])
+    present = [state for state in STATES if state in set(everyone["outcome"])]
+    outcomes = columns[0].multiselect(
+        "Last recorded",
+        present,
+        format_func=lambda state: STATES[state].name,
+        key="registry-filter-outcome",
+        placeholder="all",
+        persist_state="session",
+    )
+    had = columns[1].multiselect(
+        "Ever had",
+        ["acute_gvhd", "chronic_gvhd"],
+        format_func=lambda name: {"acute_gvhd": "acute GVHD", "chronic_gvhd": "chronic GVHD"}[name],
+        key="registry-filter-had",
+        placeholder="any",
+        persist_state="session",
+    )
+    splits = columns[2].multiselect(
+        "Split",
+        list(dict.fromkeys(sorted(everyone["split"].unique()))),
+        key="registry-filter-split",
+        placeholder="all",
+        help="The policies have not seen test patients.",
+        persist_state="session",
+    )
+    category: tuple[str, tuple[str, ...]] = ("", ())
+    if "hla_match" in everyone:
+        feature = run.spec.feature("hla_match")
+        values = columns[3].multiselect(
+            feature.label or feature.name,
+            list(feature.categories),
+            key="registry-filter-hla",
+            placeholder="all",
+            persist_state="session",
+        )
+        category = (feature.name, tuple(values))
+    age = None
+    if "age" in everyone and (known := everyone["age"].dropna()).nunique() > 1:
+        low, high = float(np.floor(known.min())), float(np.ceil(known.max()))
+        chosen = st.slider(
+            "Age (years)", low, high, (low, high), step=1.0, key="registry-filter-age", persist_state="session"
+        )
+        age = None if chosen == (low, high) else chosen
+    return Filters(tuple(outcomes), tuple(had), tuple(splits), category, age)
+
+
+def matching(everyone: pd.DataFrame, filters: Filters) -> np.ndarray:
+    """Positions of the patients that pass the filters, sorted."""
+    keep = np.ones(len(everyone), dtype=bool)
+    if filters.outcomes:
+        keep &= everyone["outcome"].isin(filters.outcomes).to_numpy()
+    for name in filters.had:
+        keep &= everyone[name].to_numpy(dtype=bool)
+    if filters.splits:
+        keep &= everyone["split"].isin(filters.splits).to_numpy()
+    name, values = filters.category
+    if values:
+        keep &= everyone[name].isin(values).to_numpy()
+    if filters.age is not None:
+        keep &= everyone["age"].between(*filters.age).to_numpy()
+    return np.flatnonzero(keep)
+
+
+def _title(run: RegistryView, row: pd.Series) -> None:
+    """Key, features in words, outcome, and whether the policies know the patient."""
+    facts = []
+    for feature in run.spec.features:
+        value, label = row[feature.name], feature.label or feature.name
+        if pd.isna(value):
+            facts.append(f"{in_text(label)} not recorded")
+        elif feature.kind == "number":
+            facts.append(f"{in_text(label)} {value:.0f} {feature.unit}".strip())
+        elif set(feature.categories) == {"no", "yes"}:
+            facts += [in_text(label)] if value == "yes" else []
+        else:
+            facts.append(f"{in_text(label)} {value}")
+    seen = "new to the policies" if row["split"] == "test" else "the policies learned from this patient"
+    st.header(f"Patient {row['patient']}", anchor=False)
+    st.caption(
+        f"{', '.join(facts)} · **{in_text(STATES[str(row['outcome'])].name)}**, last recorded at {row['last_stage']} · "
+        f"{row['split']} ({seen})"
+    )
+
+
+def _course(run: RegistryView, patient: int) -> None:
+    """What was given at each stage, and how it went."""
+    course, given = patient_course(run.cohort, patient), patient_given(run.cohort, patient)
+    chosen = number_mark("stage", -1, 0, len(run.spec.stages) - 1)
+    days = [stage.day for stage in run.spec.stages]
+    show(
+        course_figure(
+            list(course["day"]),
+            list(course["state"]),
+            given,
+            float(days[-1]),
+            chosen=days[chosen] if chosen >= 0 else None,
+        ),
+        "registry-course",
+        "Course through the stages: " + "; ".join(f"{r.name}: {STATES[r.state].name}" for r in rows_of(course)),
+        caption="Top: state at each recorded stage; below: filled where drugs were given, hollow where none were."
+        + (" Purple: the stage chosen below." if chosen >= 0 else ""),
+        data=given,
+    )
+    table(
+        _story(course, given),
+        "registry-story",
+        name=f"registry-patient-{patient}",
+        caption="What was given at each stage, and how it went. Reward: earned on arriving at the next stage.",
+        column_config={
+            "stage": st.column_config.TextColumn(width="small"),
+            "given": st.column_config.TextColumn(width="large"),
+            "reward": st.column_config.TextColumn(width="small"),
+        },
+    )
+
+
+def _story(course: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """One line a stage and decision: stage, state, decision, given, then (state at the next stage), reward."""
+    lines, rows = [], list(rows_of(course))
+    for i, here in enumerate(rows):
+        after = rows[i + 1] if i + 1 < len(rows) else None
+        then, reward = "not recorded", "–"
+        if after is not None and after.stage == here.stage + 1:
+            then, reward = STATES[after.state].name, fmt(after.reward, 1)
+        decided = given[given["stage"] == here.stage]
+        base = {"stage": here.name, "state": STATES[here.state].name}
+        for row in rows_of(decided):
+            name = decision_look(row.decision).name.removesuffix(" treatment")
+            lines.append(base | {"decision": name, "given": row.combination, "then": then, "reward": reward})
+        if decided.empty:
+            lines.append(base | {"decision": "", "given": "", "then": "", "reward": ""})
+    return pd.DataFrame(lines)

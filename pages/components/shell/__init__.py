@@ -1,0 +1,1 @@
+"""What every page shares: frame, session, controls, exports, lists of patients."""

@@ -1,0 +1,249 @@
+"""Head of every page: what the app is for, which run is shown, and what stands in its way when there is none."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.base.errors import PhenoPolicyError
+from core.figures.theme import fmt_unit
+from pages.components.shell.places import run_path, runs_root
+from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+    from core.runs.jobs import RunInfo
+
+SMALL_COHORT = 100
+PURPOSE = "Research and teaching only. Not a medical device: nothing here may guide the care of a patient."
+USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
+SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show Streamlit's own width
+STYLE = """<style>
+@media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
+[data-testid="stHeader"] {height: 2.6rem; min-height: 2.6rem;}
+.stMainBlockContainer {padding: 2.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
+.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .75rem;}
+.stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
+.pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
+  font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
+.pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
+.stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
+.stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
+.pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
+  margin-right: .35rem; border: 1px solid currentColor;}
+.pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}
+.pp-small {color: light-dark(#A34700, #FFA266); background: rgba(213, 94, 0, .10);}
+/* Streamlit's own faded text, and its white text on a light primary color, lie under the 4.5:1 of WCAG AA. */
+[data-testid="stCaptionContainer"] {color: light-dark(#5A636D, #A3ABB4) !important; opacity: 1 !important;}
+[data-testid^="stBaseButton-primary"]:not(:disabled), [data-testid="stMultiSelect"] [data-tag] {
+  color: light-dark(#FFFFFF, #11161C) !important;}
+</style>""".replace("SIDEBAR_WIDTH", str(SIDEBAR_WIDTH))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The run on show, as the head of a page names it; `settings` in a few words."""
+
+    name: str
+    n_patients: int
+    simulated: bool
+    settings: str
+    data_hash: str
+    population: str
+
+
+def page(
+    title: str,
+    intro: str,
+    *,
+    subject: Callable[[], Subject | None] | None = None,
+    population: str = "adults in intensive care",
+) -> Session:
+    """Draw the head of a page (banner, title, one sentence, the run on show) and return the session.
+
+    subject: finds the run on show (default: the current run of the ICU study). population: where there is no run.
+    """
+    _enter_frame()
+    session = sync_url()
+    st.session_state.pop(BAR, None)
+    st.html(STYLE)
+    shown = (subject or _current_subject)()
+    write_url()
+    people = html.escape(fmt_unit(shown.population if shown is not None else population))
+    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {people}.</div>')
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
+        st.title(title, anchor=False, width="content")
+        if shown is not None:
+            _run_line(shown)
+    st.markdown(intro)
+    return session
+
+
+def _current_subject() -> Subject | None:
+    run = current_run()
+    if run is None:
+        return None
+    facts = run.manifest
+    return Subject(
+        facts.name,
+        run.cohort.n_patients,
+        facts.simulated,
+        f"preset {run.config.preset}",
+        facts.data_hash,
+        run.study.population,
+    )
+
+
+def _enter_frame() -> None:
+    """Run app.py around this page where Streamlit did not.
+
+    A server that has not run app.py yet takes the pages/ folder for an app without st.navigation, so a first visit by
+    a deep link would show the bare page. The flag is Streamlit's own (its version is pinned); st.navigation clears it.
+    """
+    from streamlit.runtime.pages_manager import PagesManager
+
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _run_line(shown: Subject) -> None:
+    n = shown.n_patients
+    badges = ""
+    if shown.simulated:
+        badges += '<span class="pp-badge pp-simulated">simulated data</span>'
+    if n < SMALL_COHORT:
+        badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
+    st.html(
+        f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
+        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>",
+        width="content",
+    )
+
+
+@st.cache_resource(max_entries=4, ttl="6h", show_spinner="Opening the run ...")
+def _open(path: str, stamp: tuple[int, int]) -> RunView:
+    """One read-only view per version of a run, shared by all who may see it."""
+    from core.icu.view import RunView
+
+    return RunView(Path(path))
+
+
+def visible_runs() -> list[RunInfo]:
+    """Runs that this session may see: the shared ones and its own, newest first."""
+    from core.runs.jobs import list_runs
+
+    return list_runs(get_session().owner, root=runs_root())
+
+
+def may_see(folder: Path) -> bool:
+    """True where the run is shared or this session's own (also before its manifest is written)."""
+    from core.base.files import read_json
+    from core.runs.manifest import MANIFEST
+
+    for name in (MANIFEST, "job.json"):
+        if (folder / name).is_file():
+            try:
+                return str(read_json(folder / name).get("owner", "")) in ("", get_session().owner)
+            except (PhenoPolicyError, AttributeError):
+                return False
+    return False
+
+
+def current_run() -> RunView | None:
+    """The run that the pages show: the session's, else the newest finished one it may see; None where there is none."""
+    session = get_session()
+    folder = run_path(session.run) if session.run else None
+    run = _open_finished(folder) if folder is not None and may_see(folder) else None
+    if run is None:
+        finished = (_open_finished(info.path) for info in visible_runs() if info.state == "done")
+        run = next((found for found in finished if found is not None), None)
+    if run is None:
+        return None
+    session.open_run(run.path.name)
+    session.fit(run)
+    return run
+
+
+def _open_finished(folder: Path) -> RunView | None:
+    """The run in a folder; None where it is not finished or cannot be read."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return None
+    stat = manifest.stat()
+    try:
+        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size))
+        # without its cohort a run can draw nothing, however complete the rest is
+        return run if run.complete and run.k_values and run.cohort else None
+    except PhenoPolicyError:
+        return None
+
+
+def finished_run(folder: Path) -> RunView | None:
+    """The run in a folder, where it is finished, can be read, and this session may see it; None otherwise."""
+    return _open_finished(folder) if may_see(folder) else None
+
+
+def can_open(folder: Path) -> bool:
+    """Whether a finished run of a list can be shown; the page says so where it cannot."""
+    if finished_run(folder) is not None:
+        return True
+    st.error(
+        "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
+        icon=":material/error:",
+    )
+    return False
+
+
+def require_run() -> RunView:
+    """The current run, or an empty state that says how to get one (and the page stops there)."""
+    run = current_run()
+    if run is None and get_session().job:
+        empty(
+            "Your run is not finished",
+            "This part fills as soon as it is; its progress stands on the Encoder page.",
+            icon=":material/hourglass_top:",
+            page="pages/encoder.py",
+            action="See how far it is",
+        )
+        st.stop()
+    if run is None:
+        empty(
+            "No finished run yet",
+            "This page shows what a run has learned. Simulate or upload a cohort, then train on it; "
+            "a quick run takes about a minute.",
+            icon=":material/hourglass_empty:",
+            page="pages/cohort.py",
+            action="Choose a cohort",
+        )
+        st.stop()
+    return run
+
+
+def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "", action: str = "") -> None:
+    """A designed empty state: what is missing, what to do, and the door to it."""
+    with st.container(border=True):
+        st.markdown(f"## {icon} {title}")
+        st.markdown(text)
+        if page:
+            go_to(page, action)
+
+
+def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:") -> None:
+    """A link to another page that keeps the view."""
+    params = get_session().to_params()
+    try:
+        st.page_link(page, label=label, icon=icon, query_params=params)
+    except st.errors.StreamlitAPIException:
+        # A page run on its own, as in tests, has no navigation to link into.
+        st.caption(f"→ {label}")
+
+
+def failed(error: Exception, doing: str) -> None:
+    """An error state: what could not be done, why, in the words of the error."""
+    st.error(f"**{doing} did not work.** {error}", icon=":material/error:")

@@ -1,0 +1,86 @@
+"""Presets, overrides, inheritance of seeds, and reward weights."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.base.errors import ConfigError
+from core.icu.config import PRESET_NAMES, RewardGroup, load_preset, parse_value
+from core.study import load_study
+
+# Every parameter of the published method, by its group here.
+PUBLISHED = {
+    "encoder": {
+        "epochs": 50,
+        "d": 5,
+        "embedding_dim": 32,
+        "hidden_size": 128,
+        "latent_dim": 32,
+        "num_layers": 1,
+        "dropout_rate": 0.3,
+        "batch_size": 32,
+        "lr": 5e-5,
+        "model_name": "seq2seq",
+        "teacher_forcing_ratio": 0.5,
+    },
+    "phenotypes": {"n_clusters": 3, "seed": 42},
+    "agents": {"epochs": 3, "hidden_size": 128, "batch_size": 32, "lr": 3e-4, "gamma": 0.99},
+    "fusion": {"lambda_": 15.0, "mode": "retrospective"},
+    "fqi": {
+        "n_trees": 80,
+        "max_depth": 6,
+        "iterations": 100,
+        "sample_size": 50_000,
+        "method": "refit",
+        "layout": "joint",
+    },
+    "evaluation": {"n_neighbors": 300},
+}
+
+
+def test_the_published_preset_keeps_the_published_choices() -> None:
+    config = load_preset("published").model_dump()
+    for group, values in PUBLISHED.items():
+        assert {key: config[group][key] for key in values} == values
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_every_preset_builds(name: str) -> None:
+    assert load_preset(name).preset == name
+
+
+def test_stages_inherit_seed_and_discount_unless_given_their_own() -> None:
+    config = load_preset("quick", {"run.seed": "7", "agents.gamma": "0.9", "agents.seed": "3"})
+    assert (config.encoder.seed, config.agents.seed, config.fqi.seed) == (7, 3, 7)
+    assert config.fqi.gamma == config.fqe.gamma == config.agents.gamma == 0.9
+
+
+def test_reward_weights_replace_the_studys() -> None:
+    study = load_study()
+    changed = RewardGroup(C_2=-1.0, terminal_coeff=10.0).apply(study)
+    assert changed.terminal_coeff == 10.0
+    assert {t.name: t.coefficient for t in changed.rewards} == {
+        **{t.name: t.coefficient for t in study.rewards},
+        "C_2": -1.0,
+    }
+    without = study.model_copy(update={"rewards": study.rewards[:2]})
+    with pytest.raises(ConfigError, match="no reward term C_4"):
+        RewardGroup(C_4=1.0).apply(without)
+
+
+def test_the_lambda_grid_is_sorted_and_holds_the_chosen_one() -> None:
+    grid = load_preset("quick", {"fusion.lambda_": "7.5"}).fusion.grid
+    assert 7.5 in grid
+    assert list(grid) == sorted(grid)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5), ("1e-3", 1e-3), ("true", True), ("[1, 2]", [1, 2]), ("cpu", "cpu")]
+)
+def test_values_are_read_as_json_else_as_text(text: str, value: object) -> None:
+    assert parse_value(text) == value
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(ConfigError, match="preset 'fast' is not known"):
+        load_preset("fast")
