@@ -307,6 +307,7 @@ def test_plot_flag_writes_every_figure_with_its_warning(view: RunView, tmp_path:
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "Research and teaching only. Simulated patients" in page
+        assert '"showSendToCloud": false' in page
 
 
 def test_the_critics_own_value_stands_only_where_it_was_evaluated_and_without_an_interval(view: RunView) -> None:
