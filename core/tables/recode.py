@@ -62,7 +62,7 @@ def recoded(frame: pd.DataFrame, mapping: Mapping, numeric: Sequence[str]) -> tu
 def _column(series: pd.Series, name: str, mapping: Mapping, problems: list[Problem]) -> pd.Series:
     """One column through decimals, codes, missing values and factor."""
     if mapping.decimal == "," and not pd.api.types.is_numeric_dtype(series.dtype):
-        series = _with_points(series)
+        series = with_points(series)
     codes = mapping.codes.get(name, {})
     gone = (*mapping.missing.get(EVERY, ()), *mapping.missing.get(name, ()))
     if codes or gone:
@@ -86,7 +86,7 @@ def _column(series: pd.Series, name: str, mapping: Mapping, problems: list[Probl
     return series.reset_index(drop=True)
 
 
-def _with_points(series: pd.Series) -> pd.Series:
+def with_points(series: pd.Series) -> pd.Series:
     """Text with decimal commas (and points between thousands) as text with decimal points; other text as it is."""
 
     def point(value: object) -> object:
