@@ -16,6 +16,7 @@ from core.base.config import Config
 from core.base.errors import ConfigError
 from core.encoder.config import EncoderConfig
 from core.phenotypes.config import PhenotypeConfig
+from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 from core.study import StudySpec
 
 PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
@@ -23,7 +24,6 @@ PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 Clinicians = Literal["auto", "own", "development"]  # whose habits estimates on another cohort divide by
 NETWORKS = tuple(name.replace("_", "-") for name in CATALOG)  # policies by one network agent for all patients
-FOREST, BOOSTED, NO_ENCODER = "rf-fqi", "xgb-fqi", "no-encoder"
 COMPARED = (*NETWORKS, FOREST, BOOSTED, NO_ENCODER)
 
 
