@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
-from core.base.config import Config
+from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
 from core.encoder.config import EncoderConfig
 from core.phenotypes.config import PhenotypeConfig
@@ -217,11 +216,3 @@ def _inherit(values: dict[str, Any]) -> dict[str, Any]:
             if field in kind.model_fields and field in shared:
                 values.setdefault(group, {}).setdefault(field, shared[field])
     return values
-
-
-def parse_value(text: str) -> Any:
-    """Numbers, true/false, null and lists as JSON; anything else is the text itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

@@ -9,13 +9,13 @@ import pandas as pd
 
 from core.base.errors import CohortError, RunError
 from core.fusion.dials import furthest_supported
-from core.icu.ask.metrics import evaluated_on, number
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DIALS, GREEDY, POLICIES, TITLES, along
 from core.registry.evaluate import ALL, BASELINE
 from core.registry.frontier import frontier_table
 from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
+from core.runs.basis import evaluated_on, number
 
 TABLES = ("accuracy", "calibration", "matched", "modeled", "ope", "frontier")
 SHOWN_N = (1, 3, 5, 7, 10, 15, 20)

@@ -113,9 +113,7 @@ def decision_at(run: RunView, patient: int, step: int, settings: DecisionSetting
     """Everything about one decision; `ConfigError` for a step beyond the stay."""
     length = int(run.cohort.lengths[patient])
     if not 0 <= step < length:
-        raise ConfigError(
-            f"this stay has steps 0 to {length - 1}, so nothing is decided at {step}; choose one of them."
-        )
+        raise ConfigError(f"this stay has steps 0 to {length - 1}; nothing is decided at {step}, choose one of them.")
     key = settings.key
     here = run.only(np.array([patient]))
     return Decision(

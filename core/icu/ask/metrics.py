@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.cohort import Cohort
+from core.runs.basis import evaluated_on, number
 from core.runs.manifest import Manifest
-from core.tables.origin import Origin
 
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
-SMALL = 100  # fewer patients than this are called few
-
-
 CLINICIANS = {
     "own": "Estimates divide by what clinicians did to other patients of this very cohort in similar states.",
     "development": (
@@ -73,35 +70,3 @@ def describe_cohort(cohort: Cohort, patients: np.ndarray, own: bool) -> dict[str
     """What the estimates rest on, with a plain sentence."""
     mortality = number(float((cohort.outcomes < 0).mean()))
     return {"steps": len(cohort.frame), "mortality": mortality, **evaluated_on(cohort, len(patients), own, "cohort")}
-
-
-class Data(Protocol):
-    """What cohorts of both studies say of themselves."""
-
-    @property
-    def n_patients(self) -> int: ...
-    @property
-    def data_hash(self) -> str: ...
-    @property
-    def origin(self) -> Origin: ...
-
-
-def evaluated_on(cohort: Data, used: int, own: bool, kind: str) -> dict[str, Any]:
-    """How many patients of which data the estimates rest on; `kind` is what the note calls the data."""
-    note = f"{used:,} test patients of the run's own {kind}" if own else f"all {used:,} patients of another {kind}"
-    note += ", simulated" if cohort.origin.simulated else ""
-    note += "; too few for any conclusion" if used < SMALL else ""
-    return {
-        "patients": cohort.n_patients,
-        "data_hash": cohort.data_hash,
-        "simulated": cohort.origin.simulated,
-        "like": cohort.origin.like,
-        "evaluated_patients": used,
-        "split": "test" if own else "all",
-        "note": f"{note}. Research and teaching only.",
-    }
-
-
-def number(value: float) -> float | None:
-    """A JSON number, or null where there is none."""
-    return float(value) if math.isfinite(value) else None
