@@ -1,8 +1,7 @@
 """A policy as one object: asked about a situation, it gives action probabilities, in whatever kind of stay.
 
-policy = NamedPolicy(PolicyKey("fused", 3, 15.0, "prospective"))
-policy.probs(recorded)     # (N, T, A)
-policy.probs(simulated)    # (n, A)
+`NamedPolicy(PolicyKey("fused", 3, 15.0, "prospective")).probs(situation)` is (N, T, A) where the situation is that of
+recorded stays, and (n, A) where it is that of simulated stays at their current step.
 """
 
 from __future__ import annotations

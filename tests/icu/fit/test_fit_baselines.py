@@ -57,7 +57,7 @@ def test_boosting_has_the_name_of_what_boosts(view: RunView, tmp_path: Path, mon
     for _ in train_baselines(RunView(run)):
         pass
     assert RunView(run).baselines == ("gb-fqi",)
-    assert RunView(run).policy_probs("gb-fqi", 0, np.nan, "").shape == view.behavior.shape
+    assert RunView(run).probs(PolicyKey("gb-fqi")).shape == view.behavior.shape
 
 
 def test_cloning_is_not_tempered_and_batch_constrained_excludes(view: RunView) -> None:
