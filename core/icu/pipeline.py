@@ -20,17 +20,19 @@ from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import remove_parts, write_array, write_arrays, write_json, write_table
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
-from core.icu.ask.compare import compare_policies, policy_keys, recorded_survival
-from core.icu.ask.frontier import frontier_truth
+from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
-from core.icu.config import NO_ENCODER, Clinicians, RunConfig, load_preset
+from core.icu.ask.tables import with_truth
+from core.icu.config import Clinicians, RunConfig, load_preset
 from core.icu.fit.baselines import train_baselines
 from core.icu.fit.clinicians import behavior_arrays
+from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
 from core.icu.foreign import ForeignStays
-from core.icu.stays import MODES, baseline_keys
 from core.icu.view import REPRESENTATION, RunView
+from core.policies.families import baseline_keys, policy_keys
+from core.policies.key import MODES, NO_ENCODER
 from core.runs.jobs import RUNS
 from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
 from core.runs.progress import hold
@@ -98,7 +100,7 @@ def evaluate_run(
     keys += baseline_keys(names, n_clusters, lambda_, [mode])
     table = compare_policies(stays, patients, keys, view.survival_curve)
     if own:
-        table = view.with_truth(table)
+        table = with_truth(view, table)
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
     return metrics_document(table, cohort, patients, own, run, treated_by)

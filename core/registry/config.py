@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.base.config import Config
+from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
-from core.icu.config import parse_value
 
 RETIRED = ("evaluation.follow_share",)  # settings of runs made before the trust frontier
 

@@ -21,8 +21,8 @@ from core.experiments.settings import ExperimentSettings, load_settings
 from core.experiments.values import external_values
 from core.experiments.view import ExperimentView, list_experiments
 from core.icu.pipeline import evaluate_run
-from core.icu.stays import MODES
 from core.icu.view import RunView
+from core.policies import MODES
 from tests.experiments.stub_study import copied
 from tests.icu.test_icu_pipeline import SMALLEST
 

@@ -15,12 +15,15 @@ from core.base.errors import ConfigError, RunError
 from core.base.remembered import remembered
 from core.cohort import load_cohort, make_cohort, simulate_cohort
 from core.evaluation import phwis, propensities, reliability
+from core.icu.ask.critics import fqe_q
+from core.icu.ask.tables import comparison, policy_table
 from core.icu.config import load_preset
 from core.icu.fit.clinicians import own_behavior
 from core.icu.foreign import ForeignStays
 from core.icu.pipeline import STAGES, evaluate_run, run_study
-from core.icu.stays import MODES, Stays
+from core.icu.stays import Stays
 from core.icu.view import RunView
+from core.policies import MODES, PolicyKey
 
 SMALLEST = {
     "encoder.epochs": "3",
@@ -65,16 +68,16 @@ def test_the_clinicians_own_value_is_their_mean_return(view: RunView) -> None:
 def test_the_ends_of_the_lambda_axis_are_the_pure_policies(view: RunView) -> None:
     k = view.n_clusters
     average = view.agent_probs(k).mean(axis=2)
-    np.testing.assert_allclose(view.fused_probs(k, 0.0, "retrospective"), average, atol=1e-6)
+    np.testing.assert_allclose(view.probs(PolicyKey.at("fused", k, 0.0, "retrospective")), average, atol=1e-6)
     nearest = view.distances(k, "retrospective").argmin(axis=-1)
     alone = np.take_along_axis(view.agent_probs(k), nearest[..., None, None], axis=2)[:, :, 0]
-    np.testing.assert_allclose(view.fused_probs(k, np.inf, "retrospective"), alone, atol=1e-6)
+    np.testing.assert_allclose(view.probs(PolicyKey.at("fused", k, np.inf, "retrospective")), alone, atol=1e-6)
 
 
 def test_stored_values_are_those_of_the_policies_shown(view: RunView) -> None:
     k, test = view.n_clusters, view.split.test
     data = view.trajectories.subset(test)
-    probs = view.fused_probs(k, 1.0, "prospective")[test]
+    probs = view.probs(PolicyKey.at("fused", k, 1.0, "prospective"))[test]
     result = phwis(
         data.rewards,
         data.transition_mask,
@@ -82,7 +85,7 @@ def test_stored_values_are_those_of_the_policies_shown(view: RunView) -> None:
         propensities(np.asarray(view.behavior[test]), data.actions),
         view.config.agents.gamma,
     )
-    table = view.policy_table(k, 1.0, "prospective")
+    table = policy_table(view, k, 1.0, "prospective")
     row = table.query("policy == 'fused' and estimator == 'phwis'").iloc[0]
     assert row["value"] == pytest.approx(result.value, rel=1e-5)
     assert row["ess"] == pytest.approx(result.ess, rel=1e-4)
@@ -108,7 +111,7 @@ def test_a_decision_never_sees_what_comes_after_it(view: RunView) -> None:
 
 
 def test_truth_is_given_only_for_policies_that_can_act_forward(view: RunView) -> None:
-    known = view.evaluations.dropna(subset="true_value")
+    known = comparison(view).dropna(subset="true_value")
     assert set(known["mode"]) <= {"", "prospective"}
     assert {"clinician", "fused", "single-expert", "random", "zero-drug", "phenotype-0"} <= set(known["policy"])
     assert (known["true_se"] > 0).all()
@@ -145,21 +148,10 @@ def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunVie
     computed, k = ForeignStays(view, view.cohort), view.n_clusters
     mask = view.trajectories.mask
     np.testing.assert_allclose(computed.agent_q(k)[mask], view.agent_q(k)[mask], atol=1e-4)
-    np.testing.assert_allclose(
-        computed.fused_probs(k, 2.0, "prospective")[mask], view.fused_probs(k, 2.0, "prospective")[mask], atol=1e-4
-    )
-    for policy in view.baselines:
-        if policy != "no-encoder":  # it depends on the mode
-            np.testing.assert_allclose(
-                computed.policy_probs(policy, k, 2.0, "")[mask], view.policy_probs(policy, k, 2.0, "")[mask], atol=1e-4
-            )
-    for mode in MODES:
-        ablation = "no-encoder", k, 2.0, mode
-        np.testing.assert_allclose(
-            computed.policy_probs(*ablation)[mask], view.policy_probs(*ablation)[mask], atol=1e-4
-        )
-    for policy in ("clinician", "phenotype-0"):
-        np.testing.assert_allclose(computed.fqe_q(policy, k)[mask], view.fqe_q(policy, k)[mask], atol=1e-3)
+    for key in [PolicyKey.at(name, k, 2.0, mode) for name in ("fused", *view.baselines) for mode in MODES]:
+        np.testing.assert_allclose(computed.probs(key)[mask], view.probs(key)[mask], atol=1e-4)
+    for key in (PolicyKey("clinician"), PolicyKey("phenotype-0", k)):
+        np.testing.assert_allclose(fqe_q(computed, key)[mask], fqe_q(view, key)[mask], atol=1e-3)
 
 
 def test_estimates_abroad_divide_by_what_clinicians_there_do(view: RunView) -> None:
@@ -317,8 +309,8 @@ def test_the_critics_own_value_stands_only_where_it_was_evaluated_and_without_an
     assert set(fused["lambda_"]) == {view.config.fusion.lambda_}
     assert set(fused["n_clusters"]) == {view.n_clusters}
     test, k, own = view.split.test, view.n_clusters, view.config.fusion.lambda_
-    probs = view.fused_probs(k, own, "prospective")[test, 0]
-    value = (probs * view.fqe_q("fused", k, own, "prospective")[test, 0]).sum(axis=-1).mean()
+    probs = view.probs(PolicyKey.at("fused", k, own, "prospective"))[test, 0]
+    value = (probs * fqe_q(view, PolicyKey.at("fused", k, own, "prospective"))[test, 0]).sum(axis=-1).mean()
     row = fused[fused["mode"] == "prospective"].iloc[0]
     assert row["value"] == pytest.approx(value, rel=1e-4)
 

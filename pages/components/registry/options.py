@@ -12,7 +12,7 @@ from core.base.errors import PhenoPolicyError
 from core.figures.registry import STATES, decision_look
 from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
-from core.icu.ask.doses import equal_options
+from core.policies.doses import equal_options
 from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.describe import highest_return, patient_course, reward_tolerance
 from pages.components.registry.session import in_text, mark, number_mark, set_mark
