@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
-from pages.components.shell.export import basis, file_name, neutralize, to_csv
+from pages.components.shell.export import basis, figure_html, file_name, neutralize, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, run_path, uploads_root
 from pages.components.shell.session import KEY, LONGEST_TEXT, Session
@@ -27,6 +29,26 @@ def fake_run(**changes: object) -> SimpleNamespace:
     )
     run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
     return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
+
+
+def test_a_figures_page_carries_its_description_as_one_attribute() -> None:
+    """Whatever a run or a column is called: a page that is opened elsewhere reads it as text."""
+    alt = """Dose > 0 & 'K = 3' of "<script>" """
+    page = BodyAttributes()
+    page.feed(figure_html(go.Figure(), alt))
+    assert page.found == [{"role": "img", "aria-label": alt}]
+
+
+class BodyAttributes(HTMLParser):
+    """Attributes of every <body> of a page, as a browser reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "body":
+            self.found.append(dict(attrs))
 
 
 def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
