@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BOTTOM = {"config", "errors", "rng", "types", "study", "rewards", "statistics", "files", "neighbors"}
+BOTTOM = {"base", "study", "rewards", "tables"}
 FLOW = ["cohort", "trajectories", "encoder", "phenotypes", "agents", "fusion", "evaluation"]
-TOP = {"runs", "pipeline", "figures", "experiments", "registry", "report", "learn", "__main__"}
+TOP = {"tables", "runs", "icu", "pipeline", "cli", "figures", "experiments", "registry", "report", "learn", "__main__"}
 # Stages that take arrays alone, so that they need no torch and can be tested in closed form.
 ARRAYS_ONLY = {"fusion", "evaluation"}
 MODULES = [*sorted(path for folder in ("core", "pages") for path in (ROOT / folder).rglob("*.py")), ROOT / "app.py"]

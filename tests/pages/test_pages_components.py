@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from html.parser import HTMLParser
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,26 +29,6 @@ def fake_run(**changes: object) -> SimpleNamespace:
     )
     run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
     return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
-
-
-def test_a_figures_page_carries_its_description_as_one_attribute() -> None:
-    """Whatever a run or a column is called: a page that is opened elsewhere reads it as text."""
-    alt = """Dose > 0 & 'K = 3' of "<script>" """
-    page = BodyAttributes()
-    page.feed(figure_html(go.Figure(), alt))
-    assert page.found == [{"role": "img", "aria-label": alt}]
-
-
-class BodyAttributes(HTMLParser):
-    """Attributes of every <body> of a page, as a browser reads them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "body":
-            self.found.append(dict(attrs))
 
 
 def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
@@ -268,6 +248,13 @@ def test_formula_headers_are_neutralized_and_numbers_are_not() -> None:
 def test_file_names_are_harmless() -> None:
     assert file_name("../../a b/c", "csv") == "a-b-c.csv"
     assert file_name("", "csv") == "phenopolicy.csv"
+
+
+def test_a_figure_that_leaves_offers_no_way_to_a_cloud_and_no_markup_from_its_text() -> None:
+    page = figure_html(go.Figure(), 'lactate "high" <script>alert(1)</script>')
+    assert '"showSendToCloud": false' in page
+    assert 'aria-label="lactate &quot;high&quot; &lt;script&gt;alert(1)&lt;/script&gt;"' in page
+    assert not re.search(r"<script[^>]+src=", page)
 
 
 def test_basis_names_interval_support_and_mode() -> None:
