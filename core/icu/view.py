@@ -19,7 +19,8 @@ from core.icu.ask.stay_values import StayValue, stay_values
 from core.icu.config import RunConfig
 from core.icu.fit.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.stays import PolicyKey, Stays, decision_distances, evaluated_policies, policy_key
-from core.runs.manifest import Manifest, read_manifest
+from core.icu.study import ICU
+from core.runs.manifest import Manifest
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
@@ -41,8 +42,8 @@ class RunView(Stays):
     # What the run is
 
     @cached_property
-    def manifest(self) -> Manifest:
-        return read_manifest(self.path)
+    def manifest(self) -> Manifest[StudySpec]:
+        return ICU.manifest(self.path)
 
     @cached_property
     def config(self) -> RunConfig:  # type: ignore[override]
