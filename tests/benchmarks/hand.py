@@ -18,8 +18,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.icu.study import ICU
 from core.figures.draft import Draft, scatter
+from core.icu.study import ICU
 from core.runs.manifest import read_manifest
 from tests.benchmarks import workspace as ws
 from tests.benchmarks.harness import SUITE, Skip, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Plays:
     """The data: one row a play, columns arm (0..2) and reward."""
 
     frame: pd.DataFrame
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def n_patients(self) -> int:

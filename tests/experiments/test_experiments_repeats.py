@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.test_pipeline import SMALLEST
 
 from core.base.errors import ConfigError, RunError
 from core.base.files import read_table
@@ -25,6 +24,7 @@ from core.icu.pipeline import evaluate_run
 from core.icu.stays import MODES
 from core.icu.view import RunView
 from tests.experiments.stub_study import copied
+from tests.icu.test_icu_pipeline import SMALLEST
 
 SETTINGS = {
     "presets": ["quick"],

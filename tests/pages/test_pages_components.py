@@ -224,7 +224,19 @@ def test_owner_tokens_cannot_leave_the_folder(owner: str) -> None:
 def test_new_tokens_are_long_and_differ(tmp_path: Path) -> None:
     tokens = {new_token() for _ in range(50)}
     assert len(tokens) == 50
-    assert all(uploads_root(token).name == token for token in tokens)
+    assert len({uploads_root(token).name for token in tokens}) == 50
+
+
+def test_the_folder_of_uploads_does_not_tell_the_key_and_is_found_under_its_old_name(app_data: Path) -> None:
+    key = new_token()
+    before = app_data / "uploads" / key
+    before.mkdir(parents=True)
+    (before / "c.parquet").touch()
+    folder = uploads_root(key)
+    assert key not in str(folder)
+    assert [path.name for path in folder.iterdir()] == ["c.parquet"]
+    assert not before.exists()
+    assert uploads_root(key) == folder
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])
