@@ -107,7 +107,10 @@ def cancel(run_dir: Path) -> None:
     """
     if not is_held(run_dir):
         return
-    process = read_record(run_dir).process
+    try:
+        process = read_record(run_dir).process
+    except PhenoPolicyError:  # the command line started it, or the record is damaged
+        process = ProcessId()
     write_json(run_dir / CANCELLED, {"at": now()})
     if not process.end_group() and is_held(run_dir):
         (run_dir / CANCELLED).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from core.base.errors import RunError
+from core.base.errors import ConfigError, RunError
 from core.base.files import remove_parts
 from core.base.types import Progress
 from core.runs.lock import hold
@@ -45,9 +45,19 @@ def build_demo(study: Study[DataT, SettingsT, DefinitionT, ViewT], n_patients: i
     """The app's default run of a study, on simulated patients; made anew where settings or patients changed."""
     data, config = study.simulate(n_patients, 0, {}), study.config(study.demo_preset, {})
     folder = study.demo_folder
-    if (folder / MANIFEST).exists() and _changes(study, study.manifest(folder), data, config, folder):
+    if (folder / MANIFEST).exists() and _is_another(study, data, config, folder):
         shutil.rmtree(folder)
     yield from run(study, data, config, folder, study.demo_name)
+
+
+def _is_another(
+    study: Study[DataT, SettingsT, DefinitionT, ViewT], data: DataT, config: SettingsT, folder: Path
+) -> bool:
+    """True where the folder holds a run that differs, or whose settings this version does not know any more."""
+    try:
+        return bool(_changes(study, study.manifest(folder), data, config, folder))
+    except ConfigError:
+        return True
 
 
 def _open(

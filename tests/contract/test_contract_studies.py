@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -47,6 +48,16 @@ def plays(data: Path) -> Path:
     file = data / "plays.csv"
     assert main(["bandit", "simulate", "--patients", "40", "--seed", "1", "--out", str(file)]) == 0
     return file
+
+
+def test_the_kit_knows_no_study() -> None:
+    """Nothing in core/runs imports a study, a cohort, or anything above the base; type-checking imports count."""
+    for path in (ROOT / "core" / "runs").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            own = {name.split(".")[1] for name in names if name.startswith("core.")}
+            assert own <= {"base", "runs"}, f"{path.name} imports {sorted(own)}"
 
 
 def wait_until(true: object, run_dir: Path) -> None:
@@ -129,6 +140,10 @@ def test_the_demo_is_built_once_and_anew_where_it_is_another(data: Path) -> None
         made.append(((folder / "choice.json").stat().st_mtime_ns, read_manifest(folder).n_patients))
     assert made[0] == made[1]
     assert made[2][1] == 31
+    stored = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", stored | {"config": {"rounds": 3, "retired": 1}})
+    assert main(["bandit", "demo", "--patients", "31"]) == 0
+    assert read_manifest(folder).config == {"rounds": 3, "pause": 0.0}
 
 
 def test_a_background_run_is_started_cancelled_and_resumed(plays: Path, data: Path) -> None:

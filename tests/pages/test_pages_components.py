@@ -23,7 +23,6 @@ def fake_run(**changes: object) -> SimpleNamespace:
     config = SimpleNamespace(
         phenotypes=SimpleNamespace(n_clusters=4),
         fusion=SimpleNamespace(lambda_=9.0, mode="prospective"),
-        agents=SimpleNamespace(temperature=1.0),
     )
     run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
     return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
@@ -56,7 +55,7 @@ def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
         {"mode": "psychic"},
         {"patient": "-1"},
         {"patient": "inf"},
-        {"temperature": "0"},
+        {"temperature": "0.5"},  # in links of earlier versions; it was read by nobody
         {"selection": "%%%"},
     ],
 )

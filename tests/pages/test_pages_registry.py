@@ -334,3 +334,20 @@ def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, tiny_r
     assert "No finished run" in texts(page)
     owner = open_page("registry", {"owner": STRANGER, "registry-run": "private", "registry-view": "Values"})
     assert "Tiny registry" in head(owner)
+
+
+def test_the_list_of_runs_follows_one_that_is_not_finished(
+    open_page, registry_run: str, app_data: Path, tiny_registry: Path
+) -> None:
+    cut = app_data / "registry" / "cut"
+    cut.mkdir()
+    manifest = read_json(tiny_registry / "manifest.json")
+    write_json(cut / "manifest.json", manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"})
+    page = choose(open_page("registry"), "registry-part", "Train")
+    listed = next(frame.value for frame in page.dataframe if "state" in frame.value)
+    assert listed["run"].tolist() == ["Tiny registry", "Cut short"]
+    assert listed["state"].tolist() == ["Done", "Interrupted"]
+    page.session_state["registry-runs"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    page = rerun(page)
+    assert page.query_params["registry-job"] in ("cut", ["cut"])
+    assert "Resume" in [button.label for button in page.button]
