@@ -17,8 +17,8 @@ from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.config import RunConfig
+from core.icu.manifest import icu_manifest
 from core.icu.stays import Stays, decision_distances
-from core.icu.study import ICU
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
 from core.runs.manifest import Manifest
@@ -43,7 +43,7 @@ class RunView(Stays):
 
     @cached_property
     def manifest(self) -> Manifest[StudySpec]:
-        return ICU.manifest(self.path)
+        return icu_manifest(self.path)
 
     @cached_property
     def config(self) -> RunConfig:  # type: ignore[override]
