@@ -19,8 +19,6 @@ from core.base.errors import CohortError, RunError
 from core.base.files import remove_parts, write_arrays, write_json, write_table
 from core.base.rng import derive_seed, stream
 from core.base.types import Progress
-from core.cohort import Split
-from core.cohort.split import apportion
 from core.registry.cohort import RegistryCohort
 from core.registry.config import RegistryConfig
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
@@ -31,6 +29,7 @@ from core.registry.view import DEMO_RUN, TREATED, RegistryManifest, RegistryView
 from core.runs.manifest import MANIFEST, OriginRecord, now, read_record, versions
 from core.runs.progress import hold
 from core.runs.stages import Work, differences, run_stages
+from core.tables.split import Split, apportion
 
 FEWEST_PATIENTS = 20
 DEMO_PATIENTS = 6021
