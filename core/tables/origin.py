@@ -1,16 +1,29 @@
-"""Where a cohort comes from, as it survives in a Parquet file: JSON under the schema metadata key `phenopolicy`."""
+"""Where a table comes from, and how that survives in a Parquet file: JSON under the metadata key `phenopolicy`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.cohort.cohort import Origin
-
 METADATA_KEY = b"phenopolicy"
 MAX_METADATA = 4096
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a table comes from. Simulated ones can be made again from (like, n_patients, seed), truth included."""
+
+    kind: Literal["recorded", "simulated"] = "recorded"
+    like: str = ""  # "mimic-iv" or "eicu" for simulated ones; the extractor's name for extracted ones
+    n_patients: int = 0
+    seed: int = 0
+
+    @property
+    def simulated(self) -> bool:
+        return self.kind == "simulated"
 
 
 class _Origin(BaseModel):

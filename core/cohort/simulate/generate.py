@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from core.base.errors import ConfigError
 from core.cohort.check import check_cohort
-from core.cohort.cohort import Cohort, Origin
+from core.cohort.cohort import Cohort
 from core.cohort.simulate.constants import check_like, load_constants
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.truth import GroundTruth
 from core.study import StudySpec, load_study
+from core.tables.origin import Origin
 
 
 def to_frame(stays: Rollout, study: StudySpec) -> pd.DataFrame:
     """Long table traj, step, <state columns>, action, outcome of simulated stays."""
     mask = stays.mask
     patient, step = np.nonzero(mask)
-    columns: dict[str, np.ndarray] = {"traj": patient, "step": step}
+    columns: dict[str, Any] = {"traj": pd.array(patient.astype(str), dtype="str"), "step": step}
     columns |= {name: stays.states[..., j][mask] for j, name in enumerate(study.names)}
     last = step + 1 == stays.lengths[patient]
     columns["action"] = stays.actions[mask]

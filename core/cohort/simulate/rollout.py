@@ -108,7 +108,7 @@ def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
 
 
-class _Stays:
+class _Endings:
     """Which stays still run, how long they were and how they ended."""
 
     def __init__(self, n: int, horizon: int, constants: Constants, rng: np.random.Generator) -> None:
@@ -155,7 +155,7 @@ def roll_out(
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
     body = Body(patients, study.horizon, stream(seed, purpose, "physiology"))
-    stays = _Stays(n, study.horizon, constants, stream(seed, purpose, "hazard"))
+    endings = _Endings(n, study.horizon, constants, stream(seed, purpose, "hazard"))
     choices = stream(seed, purpose, "actions")
     shape = (n, study.horizon)
     states = np.zeros((*shape, study.n_columns), dtype=np.float32)
@@ -164,7 +164,7 @@ def roll_out(
     risk = np.zeros(shape)
     signals = np.zeros((*shape, len(patients.own_levels.T))) if keep_signals else None
     for t in range(study.horizon):
-        active = stays.active.copy()
+        active = endings.active.copy()
         row = chart(patients.statics, body.signals, constants, study)
         states[:, t] = row if t == 0 else np.where(active[:, None], row, states[:, t - 1])
         risk[:, t] = hazard.risk(body.factors)
@@ -173,8 +173,8 @@ def roll_out(
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
         probs[:, t] = _answer(policy, history, constants, study)
         actions[:, t] = _draw(probs[:, t], choices)
-        stays.observe(t, risk[:, t])
+        endings.observe(t, risk[:, t])
         if t + 1 < study.horizon:
             body.advance(actions[:, t])
-    outcomes = stays.outcomes(patients.phenotype)
-    return Rollout(patients, states, actions, probs, stays.lengths, outcomes, stays.died, risk, signals)
+    outcomes = endings.outcomes(patients.phenotype)
+    return Rollout(patients, states, actions, probs, endings.lengths, outcomes, endings.died, risk, signals)

@@ -7,12 +7,12 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.rng import stream
-from core.cohort.cohort import Origin
 from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
 from core.registry.spec import RegistrySpec, load_registry_spec
+from core.tables.origin import Origin
 
 LOST = (0.01, 0.03, 0.05, 0.09, 0.16)  # chance of being lost for good before each later stage
 SKIPPED = 0.01  # chance that a single later stage is not recorded
@@ -44,7 +44,8 @@ def simulate_registry(n_patients: int = PUBLISHED_PATIENTS, seed: int = 0) -> tu
 def to_frame(course: Rollout, recorded: np.ndarray, spec: RegistrySpec) -> pd.DataFrame:
     """Long table of the recorded (n, stages) stages, as `RegistryCohort.frame`."""
     patient, stage = np.nonzero(recorded)
-    columns: dict[str, object] = {"patient": patient + 1, "stage": np.asarray(spec.days)[stage]}
+    keys = pd.array((patient + 1).astype(str), dtype="str")
+    columns: dict[str, object] = {"patient": keys, "stage": np.asarray(spec.days)[stage]}
     columns |= {name: course.features[name].array[patient] for name in spec.feature_names}
     columns |= {name: course.indicators[patient, stage, j].astype(np.int64) for j, name in enumerate(spec.indicators)}
     for decision in spec.decisions:

@@ -60,7 +60,7 @@ def test_truth_is_found_again_for_an_unchanged_cohort_only(small):
     assert ground_truth(dataclasses.replace(cohort, origin=Origin())) is None
     foreign = Origin("simulated", "somewhere", cohort.n_patients, 3)
     assert ground_truth(dataclasses.replace(cohort, origin=foreign)) is None
-    fewer = cohort.frame[cohort.frame["traj"] < 100]
+    fewer = cohort.frame[cohort.frame["traj"].astype(int) < 100]
     assert ground_truth(dataclasses.replace(cohort, frame=fewer)) is None
 
 
