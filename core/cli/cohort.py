@@ -16,6 +16,12 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
     verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--effect", choices=("full", "weak", "no-benefit", "none"), default="full",
+                      help="what heparin does; none: nothing, so that every policy is worth the same")  # fmt: skip
+    verb.add_argument("--confounding", type=float, default=0.0, metavar="S",
+                      help="clinicians who know the hidden phenotype: log odds of a dose rise by S in the sick one and "
+                      "fall by S in the healthy one (S < 0: the other way round)")  # fmt: skip
+    verb.add_argument("--irregular", action="store_true", help="clinicians who follow sharp protocols, no smooth line")
     verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
     verb.set_defaults(function=simulate)
 
@@ -36,10 +42,12 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 def simulate(options: argparse.Namespace) -> None:
     from core.cohort import save_cohort, simulate_cohort
 
-    cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed)
+    world = {name: getattr(options, name) for name in ("effect", "confounding", "irregular")}
+    cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed, **world)
     save_cohort(cohort, options.out)
     died = float((cohort.outcomes < 0).mean())
-    print(f"{options.out}: {cohort.n_patients:,} simulated patients, {len(cohort.frame):,} steps, mortality {died:.1%}")
+    kind = f"patients of the world {cohort.origin.world}" if cohort.origin.world else "patients"
+    print(f"{options.out}: {cohort.n_patients:,} simulated {kind}, {len(cohort.frame):,} steps, mortality {died:.1%}")
 
 
 def check(options: argparse.Namespace) -> int:

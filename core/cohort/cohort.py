@@ -16,12 +16,13 @@ from core.tables.report import CohortReport
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a cohort comes from. Simulated cohorts can be made again from (like, n_patients, seed), truth included."""
+    """Where a cohort comes from; a simulated one can be made again from (like, n_patients, seed, world), with truth."""
 
     kind: Literal["recorded", "simulated"] = "recorded"
     like: str = ""  # "mimic-iv" or "eicu" for simulated ones; the extractor's name for extracted ones
     n_patients: int = 0
     seed: int = 0
+    world: str = ""  # how a simulated world differs from the default one, as its `str`; empty where it does not
 
     @property
     def simulated(self) -> bool:

@@ -6,19 +6,20 @@ import numpy as np
 
 from core.cohort.simulate import mechanism
 from core.cohort.simulate.patients import Patients
+from core.cohort.simulate.world import World
 
 
 class Body:
     """Hidden state of n patients, advanced one step at a time, all patients at once."""
 
-    def __init__(self, patients: Patients, horizon: int, rng: np.random.Generator) -> None:
+    def __init__(self, patients: Patients, horizon: int, rng: np.random.Generator, world: World) -> None:
         k = patients.phenotype
         self._rng = rng
         self._phenotype = k
         self._levels = patients.levels
         self._paths = mechanism.paths(horizon)
         self._dynamics = mechanism.dynamics()
-        self._effects = mechanism.full_effects()
+        self._effects = world.full_effects
         self._noise = mechanism.FLUCTUATION_SD * np.sqrt(1 - mechanism.MEMORY**2)
         self._loadings = mechanism.loadings()
         self._own_sd = np.sqrt(np.maximum(1 - (self._loadings**2).sum(axis=1), 0.02))

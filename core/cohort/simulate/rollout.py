@@ -10,10 +10,11 @@ import numpy as np
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement
-from core.cohort.simulate.clinicians import clinician_probs
+from core.cohort.simulate.clinicians import Clinicians
 from core.cohort.simulate.constants import Constants
 from core.cohort.simulate.patients import Patients, draw_patients
 from core.cohort.simulate.physiology import Body
+from core.cohort.simulate.world import World
 from core.study import StudySpec
 
 
@@ -46,6 +47,7 @@ class History:
 
 
 Policy = Callable[[History], np.ndarray]
+DEFAULT_WORLD = World()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +83,6 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _answer(policy: Policy | None, history: History, constants: Constants, study: StudySpec) -> np.ndarray:
-    """(n, A) probabilities of the clinicians (None) or of a policy."""
-    if policy is None:
-        return clinician_probs(history.state, np.asarray(constants.action_intercepts), study)
-    return _checked(policy(history), history.active, study.n_actions)
 
 
 def _checked(probs: np.ndarray, active: np.ndarray, n_actions: int) -> np.ndarray:
@@ -147,14 +142,16 @@ def roll_out(
     purpose: str,
     policy: Policy | None = None,
     keep_signals: bool = False,
+    world: World = DEFAULT_WORLD,
 ) -> Rollout:
-    """Simulate n stays under a policy (None: the clinicians).
+    """Simulate n stays of a world under a policy (None: its clinicians).
 
     Streams are named by (seed, purpose): two policies rolled out with the same seed meet the same patients and the
     same noise (common random numbers), so the difference of their values is sharper than each value.
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
-    body = Body(patients, study.horizon, stream(seed, purpose, "physiology"))
+    clinicians = Clinicians(constants.action_intercepts, study, world)
+    body = Body(patients, study.horizon, stream(seed, purpose, "physiology"), world)
     stays = _Stays(n, study.horizon, constants, stream(seed, purpose, "hazard"))
     choices = stream(seed, purpose, "actions")
     shape = (n, study.horizon)
@@ -171,7 +168,7 @@ def roll_out(
         if signals is not None:
             signals[:, t] = body.signals
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
-        probs[:, t] = _answer(policy, history, constants, study)
+        probs[:, t] = clinicians(history) if policy is None else _checked(policy(history), active, study.n_actions)
         actions[:, t] = _draw(probs[:, t], choices)
         stays.observe(t, risk[:, t])
         if t + 1 < study.horizon:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.cohort import Cohort, CohortReport, Origin, make_cohort, simulate_cohort
+from core.cohort.simulate import Effect, World
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
 from pages.components.study.cohorts import store
@@ -16,7 +17,13 @@ LIKES = {
     "mimic-iv": ("MIMIC-IV-like", "One hospital, 90-day mortality near 27 %; the published development cohort."),
     "eicu": ("eICU-like", "Many hospitals, ICU mortality near 17 %; the published validation cohort."),
 }
-MOST_SIMULATED = 20_000
+MOST_SIMULATED = 133_550
+EFFECTS: dict[Effect, str] = {
+    "full": "Helps some, harms others (as fitted)",
+    "weak": "Half as strong",
+    "no-benefit": "Harms only",
+    "none": "Does nothing",
+}
 
 
 def accept(cohort: Cohort, label: str, study_file: Path | None = None) -> None:
@@ -28,7 +35,7 @@ def accept(cohort: Cohort, label: str, study_file: Path | None = None) -> None:
 
 
 def simulate() -> None:
-    """One click per published cohort; size and seed can be changed."""
+    """One click per published cohort; size, seed and world can be changed."""
     st.markdown(
         "Simulated patients come from a mechanism whose true phenotypes, dosing habits and policy values are known, "
         "so every estimate on the other pages can be held against the truth."
@@ -40,23 +47,44 @@ def simulate() -> None:
         )
     with seed:
         number = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="simulate-seed")
+    world = _world()
     for column, (like, (name, text)) in zip(st.columns(len(LIKES)), LIKES.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"## {name}")
             st.caption(text)
             pressed = st.button(f"Simulate {name}", key=f"simulate-{like}", type="primary", icon=":material/casino:")
         if pressed:
-            _simulate(like, name, int(n_patients), int(number))
+            _simulate(like, name, int(n_patients), int(number), world)
 
 
-def _simulate(like: str, name: str, n_patients: int, seed: int) -> None:
+def _world() -> World:
+    """What differs from the world that is fitted to the published tables."""
+    with st.expander("Another world: what the drug does, how clinicians decide"):
+        st.caption(
+            "Equal seeds meet equal patients in every world. A cohort remembers its world: its truth tells whether an "
+            "estimate claims a gain where the drug does nothing, or where clinicians know more than the record."
+        )
+        left, right = st.columns(2)
+        with left:
+            effect = st.selectbox("Heparin", EFFECTS, format_func=EFFECTS.__getitem__, key="simulate-effect")
+            irregular = st.toggle("Clinicians follow sharp protocols", key="simulate-irregular")
+        with right:
+            confounding = st.slider(
+                "Hidden confounding S", -2.0, 2.0, 0.0, 0.1, key="simulate-confounding",
+                help="Log odds of a dose rise by S in the sick phenotype and fall by S in the healthy one, beyond what "
+                "the chart explains; negative: the other way round.",
+            )  # fmt: skip
+    return World(effect, confounding, irregular)
+
+
+def _simulate(like: str, name: str, n_patients: int, seed: int, world: World) -> None:
     with st.spinner(f"Simulating {n_patients:,} patients ..."):
         try:
-            cohort, _ = simulate_cohort(like, n_patients, seed)
+            cohort, _ = simulate_cohort(like, n_patients, seed, world.effect, world.confounding, world.irregular)
         except PhenoPolicyError as error:
             failed(error, "Simulating")
             return
-    accept(cohort, f"{name}, seed {seed}")
+    accept(cohort, ", ".join(filter(None, (name, f"seed {seed}", str(world)))))
 
 
 def extract() -> None:

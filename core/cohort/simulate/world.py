@@ -1,0 +1,70 @@
+"""Which world is simulated: what heparin does, how clinicians decide, and how much of a stay is on record.
+
+The default is the world that the published tables are fitted to. The others change one thing each and keep the
+patients and their chance: equal seeds meet equal patients in every world, so that what differs is the change alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from core.base.errors import ConfigError
+from core.base.worlds import world_text
+from core.cohort.simulate import mechanism
+
+Effect = Literal["full", "weak", "no-benefit", "none"]
+EFFECTS: tuple[str, ...] = get_args(Effect)
+WEAK = 0.5  # share of the full effect that a weak drug keeps
+MOST_CONFOUNDING = 3.0
+SICKNESS = np.array([-1.0, 1.0, 0.0])  # by phenotype: which ones clinicians take for healthy and for sick
+
+
+@dataclass(frozen=True)
+class World:
+    """One simulated world.
+
+    effect: what heparin does to the body. "weak": half of every effect. "no-benefit": bleeding, overdose and the
+      longer aPTT stay, the benefit is gone. "none": nothing at all, aPTT included, so that every policy is worth the
+      same.
+    confounding: signed strength S. Clinicians know the hidden phenotype: the log odds of any dose rise by S in the
+      sick one (micro-thrombotic) and fall by S in the healthy one (recovering), beyond what the chart explains.
+    irregular: clinicians follow protocols with sharp limits in place of smooth slopes; still a function of the chart.
+
+    Raises `ConfigError` where a field is not usable.
+    """
+
+    effect: Effect = "full"
+    confounding: float = 0.0
+    irregular: bool = False
+
+    def __post_init__(self) -> None:
+        if self.effect not in EFFECTS:
+            raise ConfigError(f"effect = '{self.effect}' is unknown; choose one of {', '.join(EFFECTS)}.")
+        if not -MOST_CONFOUNDING <= self.confounding <= MOST_CONFOUNDING:
+            limits = f"-{MOST_CONFOUNDING:g} and {MOST_CONFOUNDING:g}"
+            raise ConfigError(f"confounding = {self.confounding} is not usable; give a number between {limits}.")
+
+    def __str__(self) -> str:
+        """What differs from the default world; empty for the default."""
+        return world_text(self)
+
+    @property
+    def full_effects(self) -> np.ndarray:
+        """(3, C, F) full effect of each channel of heparin on the hidden factors, by phenotype."""
+        effects = mechanism.full_effects()
+        if self.effect == "no-benefit":
+            effects[:, mechanism.CHANNELS.index("benefit")] = 0.0
+        elif self.effect == "weak":
+            effects *= WEAK
+        elif self.effect == "none":
+            effects[:] = 0.0
+        return effects
+
+    @property
+    def hidden_log_odds(self) -> np.ndarray:
+        """(3,) change of the log odds of any dose by phenotype; the mean odds ratio over phenotypes is 1."""
+        tilt = self.confounding * SICKNESS
+        return tilt - np.log(mechanism.SHARES @ np.exp(tilt))
