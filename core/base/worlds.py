@@ -1,4 +1,6 @@
-"""How a simulated world is written down: what differs from the default one, in words a person can read.
+"""What the simulated worlds of all studies share: what a drug can do, and how a world is written down.
+
+The text says what differs from the default world, in words a person can read:
 
     World(effect="none", confounding=-0.5, irregular=True)  ->  "effect=none confounding=-0.5 irregular"
 
@@ -8,9 +10,14 @@ A world is a frozen dataclass whose fields all have defaults and are text, numbe
 from __future__ import annotations
 
 from dataclasses import Field, fields
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 from core.base.errors import ConfigError
+
+Effect = Literal["full", "weak", "no-benefit", "none"]
+EFFECTS: tuple[str, ...] = get_args(Effect)
+WEAK = 0.5  # share of the full effect that a weak drug keeps
+MOST_CONFOUNDING = 3.0
 
 
 class Described(Protocol):
@@ -20,6 +27,15 @@ class Described(Protocol):
 
 
 World = TypeVar("World", bound=Described)
+
+
+def check_world(effect: str, confounding: float) -> None:
+    """`ConfigError` where no world has such an effect or a confounding of this strength."""
+    if effect not in EFFECTS:
+        raise ConfigError(f"effect = '{effect}' is unknown; choose one of {', '.join(EFFECTS)}.")
+    if not -MOST_CONFOUNDING <= confounding <= MOST_CONFOUNDING:
+        limits = f"-{MOST_CONFOUNDING:g} and {MOST_CONFOUNDING:g}"
+        raise ConfigError(f"confounding = {confounding} is not usable; give a number between {limits}.")
 
 
 def world_text(world: Described) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from core.base.errors import CohortError
+from core.base.worlds import EFFECTS
 from core.cli.shared import DEMO_PATIENTS, positive
 
 
@@ -16,7 +17,7 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
     verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--effect", choices=("full", "weak", "no-benefit", "none"), default="full",
+    verb.add_argument("--effect", choices=EFFECTS, default="full",
                       help="what heparin does; none: nothing, so that every policy is worth the same")  # fmt: skip
     verb.add_argument("--confounding", type=float, default=0.0, metavar="S",
                       help="clinicians who know the hidden phenotype: log odds of a dose rise by S in the sick one and "

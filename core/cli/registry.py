@@ -6,6 +6,7 @@ import argparse
 import signal
 from pathlib import Path
 
+from core.base.worlds import EFFECTS
 from core.cli.shared import overrides, positive, print_progress, terminate
 
 PUBLISHED_PATIENTS = 6021
@@ -19,6 +20,10 @@ def add_registry_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
     verb = own.add_parser("simulate", help="write a simulated registry")
     verb.add_argument("--patients", type=positive, default=PUBLISHED_PATIENTS)
     verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--effect", choices=EFFECTS, default="full",
+                      help="what all drugs do; none: nothing, so that every policy is worth the same")  # fmt: skip
+    verb.add_argument("--confounding", type=float, default=0.0, metavar="S",
+                      help="experts see a frailty that no column records: the frail get more drugs")  # fmt: skip
     verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
     verb.set_defaults(function=simulate)
 
@@ -47,7 +52,7 @@ def simulate(options: argparse.Namespace) -> None:
     from core.registry.load import save_registry
     from core.registry.simulate import simulate_registry
 
-    cohort, _ = simulate_registry(options.patients, options.seed)
+    cohort, _ = simulate_registry(options.patients, options.seed, options.effect, options.confounding)
     save_registry(cohort, options.out)
     print(f"{options.out}: {cohort.n_patients:,} simulated patients, {len(cohort.frame):,} rows")
 

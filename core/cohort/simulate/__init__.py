@@ -8,12 +8,10 @@ from core.cohort.simulate.policies import constant_policy, oracle_policy, random
 from core.cohort.simulate.report import CalibrationReport, calibration_report
 from core.cohort.simulate.rollout import History, Policy
 from core.cohort.simulate.truth import GroundTruth, TrueValue
-from core.cohort.simulate.world import EFFECTS, Effect, World
+from core.cohort.simulate.world import World
 
 __all__ = [
-    "EFFECTS",
     "CalibrationReport",
-    "Effect",
     "GroundTruth",
     "History",
     "Policy",

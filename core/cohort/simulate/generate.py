@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ConfigError
-from core.base.worlds import read_world
+from core.base.worlds import Effect, read_world
 from core.cohort.check import check_cohort
 from core.cohort.cohort import Cohort, Origin
 from core.cohort.simulate.constants import Constants, check_like, load_constants
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.truth import GroundTruth
-from core.cohort.simulate.world import Effect, World
+from core.cohort.simulate.world import World
 from core.study import StudySpec, load_study
 
 

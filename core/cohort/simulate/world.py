@@ -7,18 +7,12 @@ patients and their chance: equal seeds meet equal patients in every world, so th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
-from core.base.errors import ConfigError
-from core.base.worlds import world_text
+from core.base.worlds import WEAK, Effect, check_world, world_text
 from core.cohort.simulate import mechanism
 
-Effect = Literal["full", "weak", "no-benefit", "none"]
-EFFECTS: tuple[str, ...] = get_args(Effect)
-WEAK = 0.5  # share of the full effect that a weak drug keeps
-MOST_CONFOUNDING = 3.0
 SICKNESS = np.array([-1.0, 1.0, 0.0])  # by phenotype: which ones clinicians take for healthy and for sick
 
 
@@ -41,11 +35,7 @@ class World:
     irregular: bool = False
 
     def __post_init__(self) -> None:
-        if self.effect not in EFFECTS:
-            raise ConfigError(f"effect = '{self.effect}' is unknown; choose one of {', '.join(EFFECTS)}.")
-        if not -MOST_CONFOUNDING <= self.confounding <= MOST_CONFOUNDING:
-            limits = f"-{MOST_CONFOUNDING:g} and {MOST_CONFOUNDING:g}"
-            raise ConfigError(f"confounding = {self.confounding} is not usable; give a number between {limits}.")
+        check_world(self.effect, self.confounding)
 
     def __str__(self) -> str:
         """What differs from the default world; empty for the default."""

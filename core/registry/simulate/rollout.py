@@ -14,6 +14,7 @@ from core.registry.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens
+from core.registry.simulate.world import DEFAULT_WORLD, RegistryWorld
 from core.registry.spec import RegistrySpec
 
 
@@ -22,13 +23,15 @@ class DecisionState:
     """What a policy may see when a decision is posed to n patients at one stage.
 
     frame: (n rows) baseline features and indicators by name, as `StateEncoder.transform` takes them; stage: index into
-    `spec.stages`; uniform: (n,) one number in [0, 1) a patient, the same for every policy, for random choices.
+    `spec.stages`; uniform: (n,) one number in [0, 1) a patient, the same for every policy, for random choices; frailty:
+    (n,) hidden truth of a confounded world (`RegistryWorld`), which only the experts see.
     """
 
     decision: str
     stage: int
     frame: pd.DataFrame
     uniform: np.ndarray
+    frailty: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -59,17 +62,24 @@ def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 class Rollout:
     """n simulated patients: features (n rows), indicators (n, stages, 4) bool, reached (n, stages) bool: the stage was
     reached without earlier death or relapse (at the stage itself they may have died); drugs {decision: (n, stages,
-    n_drugs)} uint8; propensities {decision: (n, stages)} of what experts gave, NaN elsewhere."""
+    n_drugs)} uint8; propensities {decision: (n, stages)} of what experts gave, NaN elsewhere; frailty (n,) hidden, see
+    `RegistryWorld`."""
 
     features: pd.DataFrame
     indicators: np.ndarray
     reached: np.ndarray
     drugs: dict[str, np.ndarray]
     propensities: dict[str, np.ndarray]
+    frailty: np.ndarray
 
 
 def roll_out(
-    spec: RegistrySpec, n: int, seed: int, purpose: str, policies: Mapping[str, Policy] | None = None
+    spec: RegistrySpec,
+    n: int,
+    seed: int,
+    purpose: str,
+    policies: Mapping[str, Policy] | None = None,
+    world: RegistryWorld = DEFAULT_WORLD,
 ) -> Rollout:
     """Simulate n patients from transplant to 4 years; decisions without a policy are the experts'.
 
@@ -79,6 +89,7 @@ def roll_out(
     policies = dict(policies or {})
     features = draw_patients(stream(seed, purpose, "patients"), n)
     trait = traits(features)
+    frailty = world.hidden(stream(seed, purpose, "frailty"), n)
     n_stages = len(spec.stages)
     indicators = np.zeros((n, n_stages, 4), dtype=bool)
     indicators[:, 0, 0] = True
@@ -96,19 +107,20 @@ def roll_out(
                 continue
             uniform = stream(seed, purpose, decision.name, stage).random(n)[who]
             if decision.name in policies:
-                state = _state(spec, decision.name, stage, features, now, who, uniform)
+                state = _state(spec, decision.name, stage, features, now, who, uniform, frailty)
                 answer = _checked(policies[decision.name](state), len(who), len(decision.drugs))
             else:
-                probs = expert_probs(decision.name, trait[who], now[who], stage)
+                seen = world.confounding * frailty[who] if world.confounding else None
+                probs = expert_probs(decision.name, trait[who], now[who], stage, seen)
                 chosen = draw(probs, uniform)
                 answer = regimens(decision.name).matrix[chosen]
                 propensities[decision.name][who, stage] = probs[np.arange(len(who)), chosen]
             drugs[decision.name][who, stage] = answer
             given[decision.name] = answer
-        chance = course.chances(stage, trait[who], now[who], given)
+        chance = course.chances(stage, trait[who], now[who], given, world.effect, frailty[who])
         indicators[who, stage + 1] = course.step(chance, luck[stage][:, who])
         reached[who, stage + 1] = True
-    return Rollout(features, indicators, reached, drugs, propensities)
+    return Rollout(features, indicators, reached, drugs, propensities, frailty)
 
 
 def _state(
@@ -119,11 +131,12 @@ def _state(
     now: np.ndarray,
     who: np.ndarray,
     uniform: np.ndarray,
+    frailty: np.ndarray,
 ) -> DecisionState:
     frame = features.iloc[who].reset_index(drop=True)
     for j, name in enumerate(spec.indicators):
         frame[name] = now[who, j].astype(np.int64)
-    return DecisionState(decision, stage, frame, uniform)
+    return DecisionState(decision, stage, frame, uniform, frailty[who])
 
 
 def _checked(answer: np.ndarray, n: int, n_drugs: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.worlds import Effect
 from core.cohort import Cohort, CohortReport, Origin, make_cohort, simulate_cohort
-from core.cohort.simulate import Effect, World
+from core.cohort.simulate import World
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
 from pages.components.study.cohorts import store

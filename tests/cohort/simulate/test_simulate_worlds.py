@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.base.errors import ConfigError
-from core.base.worlds import read_world, world_text
+from core.base.worlds import EFFECTS, read_world, world_text
 from core.cohort import load_cohort, save_cohort
 from core.cohort.simulate import (
-    EFFECTS,
     World,
     constant_policy,
     ground_truth,
