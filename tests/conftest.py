@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from core.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
@@ -43,6 +47,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"open clinical data not found in {folder}; set PHENOPOLICY_SHARED_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def late_cohort() -> Cohort:
+    """Simulated stays of which more than half start late, with recorded hours: what counts steps gets them wrong."""
+    from core.cohort import simulate_cohort
+
+    return simulate_cohort("mimic-iv", 300, seed=4, late_starts=0.6)[0]
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
                       help="clinicians who know the hidden phenotype: log odds of a dose rise by S in the sick one and "
                       "fall by S in the healthy one (S < 0: the other way round)")  # fmt: skip
     verb.add_argument("--irregular", action="store_true", help="clinicians who follow sharp protocols, no smooth line")
+    verb.add_argument("--late-starts", type=float, default=0.0, metavar="SHARE",
+                      help="share of stays whose record starts late in the window; adds a column hours")  # fmt: skip
     verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
     verb.set_defaults(function=simulate)
 
@@ -43,7 +45,7 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 def simulate(options: argparse.Namespace) -> None:
     from core.cohort import save_cohort, simulate_cohort
 
-    world = {name: getattr(options, name) for name in ("effect", "confounding", "irregular")}
+    world = {name: getattr(options, name) for name in ("effect", "confounding", "irregular", "late_starts")}
     cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed, **world)
     save_cohort(cohort, options.out)
     died = float((cohort.outcomes < 0).mean())

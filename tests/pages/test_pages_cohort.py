@@ -59,10 +59,14 @@ def test_another_world_can_be_chosen(open_page, app_data: Path) -> None:
     page.selectbox(key="simulate-effect").set_value("none")
     page.slider(key="simulate-confounding").set_value(-0.6)
     page.toggle(key="simulate-irregular").set_value(True)
+    page.slider(key="simulate-late").set_value(40)
     press(page, "Simulate eICU-like")
     (path,) = app_data.glob("uploads/*/*.parquet")
-    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular"
-    assert "eICU-like, seed 0, effect=none confounding=-0.6 irregular" in path.with_suffix(".json").read_text()
+    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular late_starts=0.4"
+    assert (
+        "eICU-like, seed 0, effect=none confounding=-0.6 irregular late_starts=0.4"
+        in path.with_suffix(".json").read_text()
+    )
 
 
 @pytest.mark.parametrize("view", ["Patients", "Table 1", "Missing values", "Outcome", "Doses"])

@@ -28,6 +28,12 @@ def to_frame(stays: Rollout, study: StudySpec) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def to_hours(stays: Rollout, study: StudySpec) -> pd.DataFrame:
+    """Start of each step in hours from onset, in the rows of `to_frame`."""
+    patient, step = np.nonzero(stays.mask)
+    return pd.DataFrame({"hours": study.hours(stays.entry[patient] + step)})
+
+
 def simulate_cohort(
     like: str = "mimic-iv",
     n_patients: int = 2000,
@@ -35,14 +41,16 @@ def simulate_cohort(
     effect: Effect = "full",
     confounding: float = 0.0,
     irregular: bool = False,
+    late_starts: float = 0.0,
 ) -> tuple[Cohort, GroundTruth]:
     """Simulate n_patients stays like "mimic-iv" or "eicu"; equal arguments give equal data.
 
-    effect, confounding, irregular: the world, see `World`; its default is the one fitted to the published tables. The
-    cohort's origin keeps it, so that a saved cohort still knows its truth. Equal seeds meet equal patients in all
-    worlds. The ICU heparin study only: the mechanism knows its 36 columns. Raises `ConfigError` on unusable arguments.
+    effect, confounding, irregular, late_starts: the world, see `World`; its default is the one fitted to the published
+    tables. The cohort's origin keeps it, so that a saved cohort still knows its truth. Equal seeds meet equal patients
+    in all worlds. The ICU heparin study only: the mechanism knows its 36 columns. Raises `ConfigError` on unusable
+    arguments.
     """
-    return simulate_world(like, n_patients, seed, World(effect, confounding, irregular))
+    return simulate_world(like, n_patients, seed, World(effect, confounding, irregular, late_starts))
 
 
 def simulate_world(like: str, n_patients: int, seed: int, world: World) -> tuple[Cohort, GroundTruth]:
@@ -56,7 +64,8 @@ def simulate_world(like: str, n_patients: int, seed: int, world: World) -> tuple
     stays = roll_out(constants, study, n_patients, seed, f"cohort {like}", world=world)
     frame = to_frame(stays, study)
     origin = Origin("simulated", like, n_patients, seed, str(world))
-    cohort = Cohort(frame, study, origin, check_cohort(frame, study))
+    hours = to_hours(stays, study) if world.late_starts else None
+    cohort = Cohort(frame, study, origin, check_cohort(frame, study), extra=hours)
     return cohort, _truth(like, study, constants, world, stays, cohort.states)
 
 

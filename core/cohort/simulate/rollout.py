@@ -52,11 +52,12 @@ DEFAULT_WORLD = World()
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """n simulated stays: states (n, T, D) float32, actions (n, T), probs (n, T, A) of the policy, lengths (n,),
-    outcomes (n,) +1 or -1, died (n,) inside the window, risk (n, T); rows of states beyond a stay's length repeat its
-    last one. signals (n, T, J) latent, kept on request."""
+    """n simulated stays: entry (n,) step of the window with which the record starts; states (n, T, D) float32, actions
+    (n, T), probs (n, T, A) of the policy, lengths (n,), outcomes (n,) +1 or -1, died (n,) inside the window, risk
+    (n, T); rows of states beyond a stay's length repeat its last one. signals (n, T, J) latent, kept on request."""
 
     patients: Patients
+    entry: np.ndarray
     states: np.ndarray
     actions: np.ndarray
     probs: np.ndarray
@@ -106,9 +107,11 @@ def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class _Stays:
     """Which stays still run, how long they were and how they ended."""
 
-    def __init__(self, n: int, horizon: int, constants: Constants, rng: np.random.Generator) -> None:
+    def __init__(self, most: np.ndarray, constants: Constants, rng: np.random.Generator) -> None:
+        """most: (n,) steps of each patient until the window ends."""
+        n = len(most)
         self.active = np.ones(n, dtype=bool)
-        self.lengths = np.full(n, horizon)
+        self.lengths = most.copy()
         self.died = np.zeros(n, dtype=bool)
         self._last_risk = np.zeros(n)
         self._constants = constants
@@ -125,7 +128,7 @@ class _Stays:
         self.died |= died
         ends = died | left
         self.lengths[ends] = step + 1
-        self.active &= ~ends
+        self.active &= ~ends & (step + 1 < self.lengths)
 
     def outcomes(self, phenotype: np.ndarray) -> np.ndarray:
         """(n,) +1 survived to day 90, -1 died."""
@@ -151,8 +154,9 @@ def roll_out(
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
     clinicians = Clinicians(constants.action_intercepts, study, world)
-    body = Body(patients, study.horizon, stream(seed, purpose, "physiology"), world)
-    stays = _Stays(n, study.horizon, constants, stream(seed, purpose, "hazard"))
+    entry = world.entries(stream(seed, purpose, "entry"), n)
+    body = Body(patients, entry, study.horizon, stream(seed, purpose, "physiology"), world)
+    stays = _Stays(study.horizon - entry, constants, stream(seed, purpose, "hazard"))
     choices = stream(seed, purpose, "actions")
     shape = (n, study.horizon)
     states = np.zeros((*shape, study.n_columns), dtype=np.float32)
@@ -174,4 +178,4 @@ def roll_out(
         if t + 1 < study.horizon:
             body.advance(actions[:, t])
     outcomes = stays.outcomes(patients.phenotype)
-    return Rollout(patients, states, actions, probs, stays.lengths, outcomes, stays.died, risk, signals)
+    return Rollout(patients, entry, states, actions, probs, stays.lengths, outcomes, stays.died, risk, signals)

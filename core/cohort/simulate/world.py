@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.errors import ConfigError
 from core.base.worlds import WEAK, Effect, check_world, world_text
 from core.cohort.simulate import mechanism
 
 SICKNESS = np.array([-1.0, 1.0, 0.0])  # by phenotype: which ones clinicians take for healthy and for sick
+
+ENTRY_SHARES = np.array([1, 1, 1, 3]) / 6  # of late records that start 1, 2, 3 steps into the window, or with onset
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class World:
     confounding: signed strength S. Clinicians know the hidden phenotype: the log odds of any dose rise by S in the
       sick one (micro-thrombotic) and fall by S in the healthy one (recovering), beyond what the chart explains.
     irregular: clinicians follow protocols with sharp limits in place of smooth slopes; still a function of the chart.
+    late_starts: share of the stays whose record starts hours after the window's start, at the latest with onset, as
+      where a patient comes to the unit late. No heparin is given before; onset stays at hour 0, and the window ends at
+      its hour, so these stays have fewer steps at most. The cohort has a column `hours` then.
 
     Raises `ConfigError` where a field is not usable.
     """
@@ -33,9 +39,12 @@ class World:
     effect: Effect = "full"
     confounding: float = 0.0
     irregular: bool = False
+    late_starts: float = 0.0
 
     def __post_init__(self) -> None:
         check_world(self.effect, self.confounding)
+        if not 0 <= self.late_starts <= 1:
+            raise ConfigError(f"late_starts = {self.late_starts} is not usable; give a share between 0 and 1.")
 
     def __str__(self) -> str:
         """What differs from the default world; empty for the default."""
@@ -58,3 +67,8 @@ class World:
         """(3,) change of the log odds of any dose by phenotype; the mean odds ratio over phenotypes is 1."""
         tilt = self.confounding * SICKNESS
         return tilt - np.log(mechanism.SHARES @ np.exp(tilt))
+
+    def entries(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """(n,) step of the window with which each record starts: 0, or 1 to `mechanism.ONSET` of a late one."""
+        late = rng.random(n) < self.late_starts
+        return np.where(late, rng.choice(len(ENTRY_SHARES), size=n, p=ENTRY_SHARES) + 1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
@@ -75,13 +76,17 @@ def _world() -> World:
                 help="Log odds of a dose rise by S in the sick phenotype and fall by S in the healthy one, beyond what "
                 "the chart explains; negative: the other way round.",
             )  # fmt: skip
-    return World(effect, confounding, irregular)
+            late = st.slider(
+                "Records that start late (%)", 0, 100, 0, 5, key="simulate-late",
+                help="As where patients come to the unit hours after the window's start; the cohort has a column `hours`.",
+            )  # fmt: skip
+    return World(effect, confounding, irregular, late / 100)
 
 
 def _simulate(like: str, name: str, n_patients: int, seed: int, world: World) -> None:
     with st.spinner(f"Simulating {n_patients:,} patients ..."):
         try:
-            cohort, _ = simulate_cohort(like, n_patients, seed, world.effect, world.confounding, world.irregular)
+            cohort, _ = simulate_cohort(like, n_patients, seed, **asdict(world))
         except PhenoPolicyError as error:
             failed(error, "Simulating")
             return

@@ -33,6 +33,7 @@ worlds = st.builds(
     effect=st.sampled_from(EFFECTS),
     confounding=st.floats(-3, 3),
     irregular=st.booleans(),
+    late_starts=st.floats(0, 1),
 )
 
 
@@ -222,7 +223,7 @@ def test_equal_seeds_meet_equal_patients_in_every_world():
 @settings(max_examples=8, deadline=None)
 @given(worlds, st.integers(0, 50))
 def test_a_saved_world_still_knows_its_truth(tmp_path_factory, world, seed):
-    cohort, truth = simulate_cohort("eicu", 15, seed, world.effect, world.confounding, world.irregular)
+    cohort, truth = simulate_cohort("eicu", 15, seed, **dataclasses.asdict(world))
     path = tmp_path_factory.mktemp("world") / "stays.parquet"
     save_cohort(cohort, path)
     loaded = load_cohort(path)
