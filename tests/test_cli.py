@@ -40,12 +40,12 @@ def test_simulate_writes_a_cohort_that_checks_clean(cohort_file: Path, capsys: p
 
 def test_simulated_worlds_know_their_truth_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "w.parquet"
-    world = ["--effect", "no-benefit", "--confounding", "-0.5", "--irregular", "--late-starts", "0.5"]
+    world = ["--effect", "no-benefit", "--confounding", "-0.5", "--irregular", "--late-starts", "0.5", "--memory"]
     assert main(["simulate", "--patients", "20", "--seed", "5", *world, "--out", str(path)]) == 0
-    assert "effect=no-benefit confounding=-0.5 irregular late_starts=0.5" in capsys.readouterr().out
+    assert "effect=no-benefit confounding=-0.5 irregular late_starts=0.5 memory" in capsys.readouterr().out
     truth = ground_truth(load_cohort(path))
     assert truth is not None
-    assert truth.world == World("no-benefit", -0.5, irregular=True, late_starts=0.5)
+    assert truth.world == World("no-benefit", -0.5, irregular=True, late_starts=0.5, memory=True)
 
 
 def test_train_survives_kills_and_evaluate_writes_the_document(cohort_file: Path, tmp_path: Path) -> None:

@@ -17,14 +17,7 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
     verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
     verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--effect", choices=EFFECTS, default="full",
-                      help="what heparin does; none: nothing, so that every policy is worth the same")  # fmt: skip
-    verb.add_argument("--confounding", type=float, default=0.0, metavar="S",
-                      help="clinicians who know the hidden phenotype: log odds of a dose rise by S in the sick one and "
-                      "fall by S in the healthy one (S < 0: the other way round)")  # fmt: skip
-    verb.add_argument("--irregular", action="store_true", help="clinicians who follow sharp protocols, no smooth line")
-    verb.add_argument("--late-starts", type=float, default=0.0, metavar="SHARE",
-                      help="share of stays whose record starts late in the window; adds a column hours")  # fmt: skip
+    add_world(verb)
     verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
     verb.set_defaults(function=simulate)
 
@@ -42,10 +35,24 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.set_defaults(function=extract)
 
 
+def add_world(verb: argparse.ArgumentParser) -> None:
+    """Options that choose the simulated world; named as the arguments of `simulate_cohort`."""
+    verb.add_argument("--effect", choices=EFFECTS, default="full",
+                      help="what heparin does; none: nothing, so that every policy is worth the same")  # fmt: skip
+    verb.add_argument("--confounding", type=float, default=0.0, metavar="S",
+                      help="clinicians who know the hidden phenotype: log odds of a dose rise by S in the sick one and "
+                      "fall by S in the healthy one (S < 0: the other way round)")  # fmt: skip
+    verb.add_argument("--irregular", action="store_true", help="clinicians who follow sharp protocols, no smooth line")
+    verb.add_argument("--memory", action="store_true",
+                      help="second version: heparin in courses, held in danger; onset at first low count")  # fmt: skip
+    verb.add_argument("--late-starts", type=float, metavar="SHARE",
+                      help="share of stays whose record starts late in the window; adds a column hours")  # fmt: skip
+
+
 def simulate(options: argparse.Namespace) -> None:
     from core.cohort import save_cohort, simulate_cohort
 
-    world = {name: getattr(options, name) for name in ("effect", "confounding", "irregular", "late_starts")}
+    world = {name: getattr(options, name) for name in ("effect", "confounding", "irregular", "late_starts", "memory")}
     cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed, **world)
     save_cohort(cohort, options.out)
     died = float((cohort.outcomes < 0).mean())

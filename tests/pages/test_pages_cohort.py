@@ -60,11 +60,12 @@ def test_another_world_can_be_chosen(open_page, app_data: Path) -> None:
     page.slider(key="simulate-confounding").set_value(-0.6)
     page.toggle(key="simulate-irregular").set_value(True)
     page.slider(key="simulate-late").set_value(40)
+    page.toggle(key="simulate-memory").set_value(True)
     press(page, "Simulate eICU-like")
     (path,) = app_data.glob("uploads/*/*.parquet")
-    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular late_starts=0.4"
+    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular late_starts=0.4 memory"
     assert (
-        "eICU-like, seed 0, effect=none confounding=-0.6 irregular late_starts=0.4"
+        "eICU-like, seed 0, effect=none confounding=-0.6 irregular late_starts=0.4 memory"
         in path.with_suffix(".json").read_text()
     )
 

@@ -6,7 +6,8 @@ The sicker (SOFA, lactate, INR) get more heparin: confounding by indication. Eve
 importance ratio is finite. Being a function of the charted state, the propensities are learnable without bias.
 
 Irregular clinicians follow half of the slopes, and protocols with sharp limits. In a confounded world the log odds of
-any dose move by what the hidden phenotype adds (`World.confounding`): nobody who reads the chart alone can know.
+any dose move by what the hidden phenotype adds (`World.confounding`): nobody who reads the chart alone can know. With
+memory the previous dose counts too (`courses.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.cohort.simulate.courses import course_logits
 from core.cohort.simulate.world import World
 from core.study import StudySpec
 
@@ -100,6 +102,9 @@ class Clinicians:
     def __call__(self, history: History) -> np.ndarray:
         """(n, A) action probabilities."""
         logits = self._charted(history.state)
+        if self._world.memory:
+            previous = history.actions[:, -1] if history.step else np.zeros(len(history), dtype=np.int64)
+            logits += course_logits(history.state, previous, self._study)
         if self._world.confounding:
             logits[:, 1:] += self._world.hidden_log_odds[history.phenotype][:, None]
         return explored(logits)

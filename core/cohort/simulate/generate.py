@@ -41,21 +41,21 @@ def simulate_cohort(
     effect: Effect = "full",
     confounding: float = 0.0,
     irregular: bool = False,
-    late_starts: float = 0.0,
+    late_starts: float | None = None,
+    memory: bool = False,
 ) -> tuple[Cohort, GroundTruth]:
     """Simulate n_patients stays like "mimic-iv" or "eicu"; equal arguments give equal data.
 
-    effect, confounding, irregular, late_starts: the world, see `World`; its default is the one fitted to the published
-    tables. The cohort's origin keeps it, so that a saved cohort still knows its truth. Equal seeds meet equal patients
-    in all worlds. The ICU heparin study only: the mechanism knows its 36 columns. Raises `ConfigError` on unusable
-    arguments.
+    The other arguments are the world, see `World`; its default is the one fitted to the published tables. The cohort's
+    origin keeps it, so that a saved cohort still knows its truth. Equal seeds meet equal patients in all worlds of one
+    version. The ICU heparin study only: the mechanism knows its 36 columns. Raises `ConfigError` on unusable arguments.
     """
-    return simulate_world(like, n_patients, seed, World(effect, confounding, irregular, late_starts))
+    return simulate_world(like, n_patients, seed, World(effect, confounding, irregular, late_starts, memory))
 
 
 def simulate_world(like: str, n_patients: int, seed: int, world: World) -> tuple[Cohort, GroundTruth]:
     """As `simulate_cohort`, from a world."""
-    constants = load_constants(check_like(like))
+    constants = load_constants(check_like(like), world.memory)
     if n_patients < 1:
         raise ConfigError(f"n_patients = {n_patients} is not usable; ask for at least 1 patient.")
     if seed < 0:
@@ -64,7 +64,7 @@ def simulate_world(like: str, n_patients: int, seed: int, world: World) -> tuple
     stays = roll_out(constants, study, n_patients, seed, f"cohort {like}", world=world)
     frame = to_frame(stays, study)
     origin = Origin("simulated", like, n_patients, seed, str(world))
-    hours = to_hours(stays, study) if world.late_starts else None
+    hours = to_hours(stays, study) if world.late_share(constants.late_starts) else None
     cohort = Cohort(frame, study, origin, check_cohort(frame, study), extra=hours)
     return cohort, _truth(like, study, constants, world, stays, cohort.states)
 

@@ -12,9 +12,10 @@ from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement
 from core.cohort.simulate.clinicians import Clinicians
 from core.cohort.simulate.constants import Constants
+from core.cohort.simulate.mechanism import ONSET
 from core.cohort.simulate.patients import Patients, draw_patients
 from core.cohort.simulate.physiology import Body
-from core.cohort.simulate.world import World
+from core.cohort.simulate.world import World, entries
 from core.study import StudySpec
 
 
@@ -73,9 +74,11 @@ class Rollout:
         return np.arange(self.states.shape[1]) < self.lengths[:, None]
 
 
-def chart(statics: np.ndarray, signals: np.ndarray, constants: Constants, study: StudySpec) -> np.ndarray:
-    """(n, D) float32 charted row from statics (n, S) and latent signals (n, J)."""
-    values = measurement.measure(measurement.prepare(signals), constants.transforms)
+def chart(
+    statics: np.ndarray, signals: np.ndarray, constants: Constants, study: StudySpec, from_onset: np.ndarray | None
+) -> np.ndarray:
+    """(n, D) float32 charted row from statics (n, S) and latent signals (n, J); from_onset: see `measure`."""
+    values = measurement.measure(measurement.prepare(signals), constants.transforms, from_onset)
     temporal = [values[name] for name in study.names[study.n_static :]]
     return np.concatenate([statics, np.stack(temporal, axis=1)], axis=1).astype(np.float32)
 
@@ -154,7 +157,7 @@ def roll_out(
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
     clinicians = Clinicians(constants.action_intercepts, study, world)
-    entry = world.entries(stream(seed, purpose, "entry"), n)
+    entry = entries(stream(seed, purpose, "entry"), n, world.late_share(constants.late_starts))
     body = Body(patients, entry, study.horizon, stream(seed, purpose, "physiology"), world)
     stays = _Stays(study.horizon - entry, constants, stream(seed, purpose, "hazard"))
     choices = stream(seed, purpose, "actions")
@@ -166,7 +169,8 @@ def roll_out(
     signals = np.zeros((*shape, len(patients.own_levels.T))) if keep_signals else None
     for t in range(study.horizon):
         active = stays.active.copy()
-        row = chart(patients.statics, body.signals, constants, study)
+        from_onset = entry + t - ONSET if world.memory else None
+        row = chart(patients.statics, body.signals, constants, study, from_onset)
         states[:, t] = row if t == 0 else np.where(active[:, None], row, states[:, t - 1])
         risk[:, t] = hazard.risk(body.factors)
         if signals is not None:

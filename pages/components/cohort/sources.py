@@ -70,6 +70,11 @@ def _world() -> World:
         with left:
             effect = st.selectbox("Heparin", EFFECTS, format_func=EFFECTS.__getitem__, key="simulate-effect")
             irregular = st.toggle("Clinicians follow sharp protocols", key="simulate-irregular")
+            memory = st.toggle(
+                "Heparin in courses, onset at the first low count", key="simulate-memory",
+                help="The simulator's second version: doses go on from step to step and are held at low platelets and "
+                "long aPTT; many records start late.",
+            )  # fmt: skip
         with right:
             confounding = st.slider(
                 "Hidden confounding S", -2.0, 2.0, 0.0, 0.1, key="simulate-confounding",
@@ -78,9 +83,9 @@ def _world() -> World:
             )  # fmt: skip
             late = st.slider(
                 "Records that start late (%)", 0, 100, 0, 5, key="simulate-late",
-                help="As where patients come to the unit hours after the window's start; the cohort has a column `hours`.",
+                help="As where patients come to the unit hours after the window's start; adds a column `hours`.",
             )  # fmt: skip
-    return World(effect, confounding, irregular, late / 100)
+    return World(effect, confounding, irregular, late / 100 if late else None, memory)
 
 
 def _simulate(like: str, name: str, n_patients: int, seed: int, world: World) -> None:

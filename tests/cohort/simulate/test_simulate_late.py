@@ -50,7 +50,7 @@ def test_the_window_ends_at_its_hour_and_some_stays_end_before(many):
 
 
 def test_onset_stays_at_hour_0_whenever_the_record_starts(many):
-    """By hour late records look like the others, by step they do not; longer ones have heparin and losses behind them."""
+    """By hour late records look like the others, by step they do not (longer ones have losses behind them)."""
     cohort, _ = many
     hours, start = cohort.extra["hours"].to_numpy(), np.repeat(first_hours(cohort), cohort.lengths)
     for name, tolerance in (("SOFA", 0.6), ("Platelets", 4.0)):

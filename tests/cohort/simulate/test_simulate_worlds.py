@@ -33,7 +33,8 @@ worlds = st.builds(
     effect=st.sampled_from(EFFECTS),
     confounding=st.floats(-3, 3),
     irregular=st.booleans(),
-    late_starts=st.floats(0, 1),
+    late_starts=st.none() | st.floats(0, 1),
+    memory=st.booleans(),
 )
 
 
