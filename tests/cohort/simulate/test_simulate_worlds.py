@@ -93,6 +93,8 @@ def test_where_the_drug_does_nothing_every_policy_has_the_same_value(like):
     clinicians = returns(truth, "clinician")
     for name, policy in POLICIES.items():
         assert returns(truth, policy) == clinicians, name
+    gain = truth.policy_gain(random_policy(), 200, 1)
+    assert (gain.value, gain.standard_error) == (0.0, 0.0)
 
 
 def test_weak_lies_between_full_and_none(small):
