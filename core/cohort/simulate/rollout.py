@@ -74,11 +74,10 @@ class Rollout:
         return np.arange(self.states.shape[1]) < self.lengths[:, None]
 
 
-def chart(
-    statics: np.ndarray, signals: np.ndarray, constants: Constants, study: StudySpec, from_onset: np.ndarray | None
-) -> np.ndarray:
-    """(n, D) float32 charted row from statics (n, S) and latent signals (n, J); from_onset: see `measure`."""
-    values = measurement.measure(measurement.prepare(signals), constants.transforms, from_onset)
+def chart(statics: np.ndarray, body: Body, constants: Constants, study: StudySpec, world: World) -> np.ndarray:
+    """(n, D) float32 row that is charted now, from statics (n, S) and the body's latent signals."""
+    from_onset = body.step - ONSET if world.memory else None
+    values = measurement.measure(measurement.prepare(body.signals), constants.transforms, from_onset)
     temporal = [values[name] for name in study.names[study.n_static :]]
     return np.concatenate([statics, np.stack(temporal, axis=1)], axis=1).astype(np.float32)
 
@@ -131,7 +130,7 @@ class _Stays:
         self.died |= died
         ends = died | left
         self.lengths[ends] = step + 1
-        self.active &= ~ends & (step + 1 < self.lengths)
+        self.active = self.active & ~ends & (step + 1 < self.lengths)
 
     def outcomes(self, phenotype: np.ndarray) -> np.ndarray:
         """(n,) +1 survived to day 90, -1 died."""
@@ -152,15 +151,14 @@ def roll_out(
 ) -> Rollout:
     """Simulate n stays of a world under a policy (None: its clinicians).
 
-    Streams are named by (seed, purpose): two policies rolled out with the same seed meet the same patients and the
-    same noise (common random numbers), so the difference of their values is sharper than each value.
+    Streams are named by (seed, purpose): policies rolled out with the same seed meet the same patients and the same
+    noise (common random numbers), so the difference of their values is sharper than each value.
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
-    clinicians = Clinicians(constants.action_intercepts, study, world)
     entry = entries(stream(seed, purpose, "entry"), n, world.late_share(constants.late_starts))
     body = Body(patients, entry, study.horizon, stream(seed, purpose, "physiology"), world)
     stays = _Stays(study.horizon - entry, constants, stream(seed, purpose, "hazard"))
-    choices = stream(seed, purpose, "actions")
+    choices, act = stream(seed, purpose, "actions"), policy or Clinicians(constants.action_intercepts, study, world)
     shape = (n, study.horizon)
     states = np.zeros((*shape, study.n_columns), dtype=np.float32)
     actions = np.zeros(shape, dtype=np.int64)
@@ -168,15 +166,13 @@ def roll_out(
     risk = np.zeros(shape)
     signals = np.zeros((*shape, len(patients.own_levels.T))) if keep_signals else None
     for t in range(study.horizon):
-        active = stays.active.copy()
-        from_onset = entry + t - ONSET if world.memory else None
-        row = chart(patients.statics, body.signals, constants, study, from_onset)
-        states[:, t] = row if t == 0 else np.where(active[:, None], row, states[:, t - 1])
+        active, row = stays.active, chart(patients.statics, body, constants, study, world)
+        states[:, t] = np.where(active[:, None], row, states[:, max(t - 1, 0)])
         risk[:, t] = hazard.risk(body.factors)
         if signals is not None:
             signals[:, t] = body.signals
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
-        probs[:, t] = clinicians(history) if policy is None else _checked(policy(history), active, study.n_actions)
+        probs[:, t] = _checked(act(history), active, study.n_actions)
         actions[:, t] = _draw(probs[:, t], choices)
         stays.observe(t, risk[:, t])
         if t + 1 < study.horizon:

@@ -88,13 +88,9 @@ def roll_out(
     """
     policies = dict(policies or {})
     features = draw_patients(stream(seed, purpose, "patients"), n)
-    trait = traits(features)
-    frailty = world.hidden(stream(seed, purpose, "frailty"), n)
+    trait, frailty = traits(features), world.hidden(stream(seed, purpose, "frailty"), n)
     n_stages = len(spec.stages)
-    indicators = np.zeros((n, n_stages, 4), dtype=bool)
-    indicators[:, 0, 0] = True
-    reached = np.zeros((n, n_stages), dtype=bool)
-    reached[:, 0] = True
+    indicators, reached = _start(n, n_stages)
     drugs = {d.name: np.zeros((n, n_stages, len(d.drugs)), dtype=np.uint8) for d in spec.decisions}
     propensities = {d.name: np.full((n, n_stages), np.nan) for d in spec.decisions}
     luck = stream(seed, purpose, "course").random((spec.horizon, 4, n))
@@ -102,25 +98,33 @@ def roll_out(
         now = indicators[:, stage]
         who = np.flatnonzero(reached[:, stage] & now[:, 0] & ~now[:, 3])
         given = {}
-        for decision in spec.decisions:
-            if stage not in decision.stages:
-                continue
-            uniform = stream(seed, purpose, decision.name, stage).random(n)[who]
-            if decision.name in policies:
-                state = _state(spec, decision.name, stage, features, now, who, uniform, frailty)
-                answer = _checked(policies[decision.name](state), len(who), len(decision.drugs))
+        for decision in (d for d in spec.decisions if stage in d.stages):
+            name, uniform = decision.name, stream(seed, purpose, decision.name, stage).random(n)[who]
+            if name in policies:
+                state = _state(spec, name, stage, features, now, who, uniform, frailty)
+                given[name] = _checked(policies[name](state), len(who), len(decision.drugs))
             else:
                 seen = world.confounding * frailty[who] if world.confounding else None
-                probs = expert_probs(decision.name, trait[who], now[who], stage, seen)
-                chosen = draw(probs, uniform)
-                answer = regimens(decision.name).matrix[chosen]
-                propensities[decision.name][who, stage] = probs[np.arange(len(who)), chosen]
-            drugs[decision.name][who, stage] = answer
-            given[decision.name] = answer
+                probs = expert_probs(name, trait[who], now[who], stage, seen)
+                given[name], propensities[name][who, stage] = _drawn(name, probs, uniform)
+            drugs[name][who, stage] = given[name]
         chance = course.chances(stage, trait[who], now[who], given, world.effect, frailty[who])
         indicators[who, stage + 1] = course.step(chance, luck[stage][:, who])
         reached[who, stage + 1] = True
     return Rollout(features, indicators, reached, drugs, propensities, frailty)
+
+
+def _start(n: int, n_stages: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators (n, stages, 4) and reached (n, stages) of patients who are alive at transplant."""
+    indicators, reached = np.zeros((n, n_stages, 4), dtype=bool), np.zeros((n, n_stages), dtype=bool)
+    indicators[:, 0, 0] = reached[:, 0] = True
+    return indicators, reached
+
+
+def _drawn(decision: str, probs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drugs (n, n_drugs) that experts give, and their chance (n,) to give these."""
+    chosen = draw(probs, uniform)
+    return regimens(decision).matrix[chosen], probs[np.arange(len(probs)), chosen]
 
 
 def _state(
