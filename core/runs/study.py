@@ -19,7 +19,7 @@ from core.runs.manifest import Manifest, typed_manifest
 
 
 class Source(Protocol):
-    """Where data come from: recorded, or drawn by a simulator from (like, n_patients, seed)."""
+    """Where data come from: recorded, or drawn by a simulator from (like, n_patients, seed, world)."""
 
     @property
     def simulated(self) -> bool: ...
@@ -29,6 +29,8 @@ class Source(Protocol):
     def n_patients(self) -> int: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def world(self) -> str: ...
 
 
 class Data(Protocol):
@@ -59,7 +61,7 @@ class Option:
     help: str
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
-    default: Any = None
+    default: Any = None  # False: a switch that is off unless given
 
     @property
     def name(self) -> str:
