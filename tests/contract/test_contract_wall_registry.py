@@ -113,6 +113,21 @@ def test_test_patients_have_no_say_in_censoring_weights_and_critics(runs: Runs) 
             np.testing.assert_array_equal(one, other)
 
 
+def test_stored_estimates_take_the_critics_of_learning_patients(runs: Runs) -> None:
+    """A critic that was fitted on the patients it judges would share their chance."""
+    own = Evaluation.own(RegistryView(runs.clean))
+    plans = [own.plan(own.recorded, policy) for policy in POLICIES]
+    values = {}
+    for name, courses in (("learning", own.learned), ("test", own.recorded)):
+        critics = [own.judging.critic(courses, own.plan(courses, policy)) for policy in POLICIES]
+        table = own.judging.table(own.recorded, plans, critics)
+        values[name] = table.set_index("estimator").loc["phwdr", "value"].to_numpy()
+    stored = own.view.ope.set_index("estimator").loc["phwdr", "value"].to_numpy()
+    assert np.isfinite(stored).any()
+    np.testing.assert_array_equal(stored, values["learning"])
+    assert (stored != values["test"])[np.isfinite(stored)].all()
+
+
 def test_the_poison_is_strong(runs: Runs) -> None:
     """Test patients have combinations that nobody else was given, and are lost at other rates; their results differ."""
     clean, poisoned = RegistryView(runs.clean), RegistryView(runs.test)
