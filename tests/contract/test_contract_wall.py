@@ -20,15 +20,16 @@ from safetensors.numpy import load_file
 from core.cohort import Cohort, History, make_cohort, split_cohort
 from core.encoder import train_encoder
 from core.fusion.dials import DIALS
-from core.pipeline import run_study
-from core.runs.compare import compare_policies, recorded_survival
-from core.runs.config import load_preset
-from core.runs.foreign import ForeignStays
-from core.runs.frontier import frontier_table
-from core.runs.stays import PolicyKey
-from core.runs.truth import RunPolicy
-from core.runs.values import fit_critics
-from core.runs.view import RunView
+from core.icu.ask.compare import compare_policies, recorded_survival
+from core.icu.ask.frontier import frontier_table
+from core.icu.config import load_preset
+from core.icu.fit.simulated import RunPolicy
+from core.icu.fit.values import fit_critics
+from core.icu.foreign import ForeignStays
+from core.icu.study import run_study
+from core.icu.view import RunView
+from core.policies.key import PolicyKey
+from core.policies.policy import NamedPolicy
 from tests.contract.wall import differing, differing_rows, files_of, icu_frame, poisoned_stays
 
 SMALL = {
@@ -187,9 +188,9 @@ def prospective(view: RunView) -> Iterator[PolicyKey]:
     """Policies that act forward in time."""
     k, lambda_ = view.n_clusters, 2.0
     yield PolicyKey("phenotype-0", k)
-    yield PolicyKey("fused", k, "prospective", lambda_)
-    yield PolicyKey("single-expert", k, "prospective", np.inf)
-    yield PolicyKey("no-encoder", k, "prospective", lambda_)
+    yield PolicyKey("fused", k, lambda_, "prospective")
+    yield PolicyKey("single-expert", k, np.inf, "prospective")
+    yield PolicyKey("no-encoder", k, lambda_, "prospective")
     yield PolicyKey("dqn")
 
 
@@ -217,8 +218,7 @@ def test_a_choice_sees_neither_itself_nor_what_follows(runs: Runs, step: int) ->
     assert unchanged(stays.distances(k, "prospective"), changed.distances(k, "prospective"))
     assert not unchanged(stays.distances(k, "retrospective"), changed.distances(k, "retrospective"))
     for key in prospective(view):
-        which = key.policy, key.n_clusters, key.lambda_, key.mode
-        assert unchanged(stays.policy_probs(*which), changed.policy_probs(*which)), key.policy
+        assert unchanged(stays.probs(key), changed.probs(key)), key.policy
 
 
 @pytest.mark.parametrize("step", [0, 1, 7])
@@ -230,8 +230,8 @@ def test_recorded_and_simulated_histories_are_treated_alike(runs: Runs, step: in
     everyone = np.ones(len(there), dtype=bool)
     for key in prospective(view):
         history = History(states, data.actions[there, :step], everyone, np.zeros(len(there), dtype=np.int64))
-        stored = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[there, step]
-        np.testing.assert_allclose(RunPolicy(view, key)(history), stored, atol=1e-4, err_msg=key.policy)
+        stored = view.probs(key)[there, step]
+        np.testing.assert_allclose(RunPolicy(view, NamedPolicy(key))(history), stored, atol=1e-4, err_msg=key.policy)
 
 
 class Elsewhere(RunView):
@@ -241,8 +241,8 @@ class Elsewhere(RunView):
         super().__init__(path)
         self.steps = steps
 
-    def policy_probs(self, policy: str, n_clusters: int, lambda_: float, mode: str) -> np.ndarray:
-        probs = super().policy_probs(policy, n_clusters, lambda_, mode)
+    def probs(self, key: PolicyKey) -> np.ndarray:
+        probs = super().probs(key)
         return np.where(self.steps[..., None], np.roll(probs, 1, axis=-1), probs)
 
 

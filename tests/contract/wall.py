@@ -30,7 +30,7 @@ def icu_frame() -> pd.DataFrame:
     names = list(cohort.study.names)
     missing = rng.random((len(frame), len(names))) < np.where(frame["step"] == 0, 1 / 3, 1 / 10)[:, None]
     frame[names] = frame[names].mask(missing)
-    frame["subject"] = frame["traj"] // 2
+    frame["subject"] = _position(frame) // 2
     dies = np.zeros(STAYS, dtype=bool)
     dies[1::2] = rng.random(STAYS // 2) < 0.5
     return _with_outcomes(frame, np.where(dies, -1, 1))
@@ -43,7 +43,7 @@ def poisoned_stays(frame: pd.DataFrame, stays: np.ndarray) -> pd.DataFrame:
     stays of a person exchange their outcomes: the split is stratified by persons with a death, and so does not move.
     """
     rng, cohort = np.random.default_rng(1), make_cohort(frame)
-    frame, study, traj = frame.copy(), cohort.study, frame["traj"].to_numpy()
+    frame, study, traj = frame.copy(), cohort.study, _position(frame)
     here = np.isin(traj, stays)
     for column in study.columns:
         low, high = column.plausible
@@ -61,7 +61,12 @@ def poisoned_stays(frame: pd.DataFrame, stays: np.ndarray) -> pd.DataFrame:
 
 def _with_outcomes(frame: pd.DataFrame, outcomes: np.ndarray) -> pd.DataFrame:
     last = ~frame["traj"].duplicated(keep="last")
-    return frame.assign(outcome=np.where(last, outcomes[frame["traj"]], 0))
+    return frame.assign(outcome=np.where(last, outcomes[_position(frame)], 0))
+
+
+def _position(frame: pd.DataFrame) -> np.ndarray:
+    """(rows,) position of each row's stay: simulated stays are named by theirs."""
+    return frame["traj"].astype(int).to_numpy()
 
 
 # The registry study
