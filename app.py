@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+# Before a page can run: a fresh server that several people open at once would import them in several threads.
+import pandas as pd  # noqa: F401
+import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError

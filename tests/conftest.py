@@ -6,8 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
+
+# No example has a time limit: on a busy machine any of them may take long, which says nothing about the code.
+hypothesis.settings.register_profile("phenopolicy", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("phenopolicy")
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {

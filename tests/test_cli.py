@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_pipeline import SMALLEST, digest
 
 from core.cli.main import main
 from core.cohort import load_cohort
 from core.icu.view import RunView
+from tests.icu.test_icu_pipeline import SMALLEST, digest
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = [part for key, value in SMALLEST.items() for part in ("--set", f"{key}={value}")]

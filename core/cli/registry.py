@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.cli.shared import overrides, positive, print_progress, terminate
+
+if TYPE_CHECKING:
+    from core.registry.document import PolicyMetrics, Reach
 
 PUBLISHED_PATIENTS = 6021
 
@@ -78,14 +83,14 @@ def evaluate(options: argparse.Namespace) -> None:
 
     view = RegistryView(options.run)
     document = evaluate_registry(view, load_registry(options.cohort, view.spec))
-    write_json(options.out, document)
-    for name, values in document["policies"].items():
-        print(f"{name:<20} {_line(values)}")
+    write_json(options.out, document.model_dump(mode="json"))
+    for name, policy in document.policies.items():
+        print(f"{name:<20} {_line(policy)}")
     print("As far as the records support it, from the experts (a = 0) to the softened policy (a = 1):")
-    for name, values in document["policies"].items():
-        if values["frontier"]:
-            print(f"{name:<20} {_reach(values['frontier']['mixture'])}")
-    print(f"{options.out}: {document['cohort']['note']}")
+    for name, policy in document.policies.items():
+        if policy.frontier:
+            print(f"{name:<20} {_reach(policy.frontier['mixture'])}")
+    print(f"{options.out}: {document.cohort.note}")
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -94,21 +99,20 @@ def demo(options: argparse.Namespace) -> None:
     print_progress(build_registry_demo(options.patients))
 
 
-def _line(values: dict) -> str:
+def _line(policy: PolicyMetrics | Reach) -> str:
     """PHWDR with interval, ESS and grade, and the true value where it is known."""
-    found = values["phwdr"]
+    found = policy.phwdr
     text = "no recorded course follows it"
-    if found["value"] is not None:
-        low, high = (float("nan") if found[end] is None else found[end] for end in ("low", "high"))
-        text = f"PHWDR {found['value']:6.3f} [{low:6.3f}, {high:6.3f}]   ESS {found['ess']:7.1f}"
-        text += f"   {values['support']}"
-    if values["true_value"] is not None:
-        text += f"   true {values['true_value']:6.3f} (SE {values['true_se']:.3f})"
+    if found.value is not None:
+        low, high, ess = (math.nan if end is None else end for end in (found.low, found.high, found.ess))
+        text = f"PHWDR {found.value:6.3f} [{low:6.3f}, {high:6.3f}]   ESS {ess:7.1f}   {policy.support}"
+    if policy.true_value is not None:
+        text += f"   true {policy.true_value:6.3f} (SE {policy.true_se:.3f})"
     return text
 
 
-def _reach(point: dict | None) -> str:
+def _reach(point: Reach | None) -> str:
     """The furthest supported point of the mixture; nowhere where not even the experts' own treatment is supported."""
     if point is None:
         return "nowhere: not even the experts' own treatment rests on enough patients"
-    return f"a = {point['setting']:<4g} {_line(point)}"
+    return f"a = {point.setting:<4g} {_line(point)}"

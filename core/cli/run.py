@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,12 +86,12 @@ def evaluate(options: argparse.Namespace) -> None:
     view = RunView(options.run)
     cohort = load_cohort(options.cohort, view.study)
     result = evaluate_run(view, cohort, options.clusters, options.lambda_, options.mode, options.clinicians)
-    write_json(options.out, result)
-    for name, values in result["policies"].items():
-        numbers = (values["phwdr"][key] for key in ("value", "low", "high", "ess"))
-        value, low, high, ess = (float("nan") if number is None else number for number in numbers)
-        print(f"{name:<16} PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {values['support']}")
-    print(f"{options.out}: {result['cohort']['note']} {result['cohort']['clinicians_note']}")
+    write_json(options.out, result.model_dump(mode="json", by_alias=True))
+    for name, policy in result.policies.items():
+        found = policy.phwdr
+        value, low, high, ess = (math.nan if n is None else n for n in (found.value, found.low, found.high, found.ess))
+        print(f"{name:<16} PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {policy.support}")
+    print(f"{options.out}: {result.cohort.note} {result.cohort.clinicians_note}")
 
 
 def report(options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from core.experiments.repeats import RECORD, TABLE
 from core.experiments.settings import ExperimentSettings
 from core.experiments.testing import smallest_sign_flip
 from core.icu.config import load_preset
-from core.runs.basis import SMALL
+from core.runs.document import SMALL
 from core.runs.manifest import now
 
 SIMULATED = (

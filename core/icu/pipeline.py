@@ -21,7 +21,7 @@ from core.base.files import remove_parts, write_array, write_arrays, write_json,
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.metrics import metrics_document
+from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians, RunConfig, load_preset
 from core.icu.fit.baselines import train_baselines
@@ -79,7 +79,7 @@ def evaluate_run(
     lambda_: float | None = None,
     mode: str | None = None,
     clinicians: Clinicians = "auto",
-) -> dict[str, dict]:
+) -> Metrics:
     """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one.
 
     clinicians: on a foreign cohort, whose habits the estimates divide by (see `ForeignStays`).
@@ -101,9 +101,9 @@ def evaluate_run(
     table = compare_policies(stays, patients, keys, view.survival_curve)
     if own:
         table = with_truth(view, table)
-    settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
+    run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
-    return metrics_document(table, cohort, patients, view.manifest, own, settings, treated_by)
+    return metrics_document(table, cohort, patients, own, run, treated_by)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from core.base.files import write_atomic
 from core.figures.policy_values import policy_forest
+from core.figures.theme import LEAVING
 from core.icu.ask.tables import policy_table
 from core.icu.panels import phenotype_panel, policy_panel
 from core.icu.view import RunView
@@ -38,7 +39,7 @@ def _write(view: RunView, name: str, figure: go.Figure) -> Path:
     data = "Simulated" if manifest.simulated else "Recorded"
     note = NOTE.format(data=data, name=manifest.name, hash=manifest.data_hash)
     figure.update_layout(title={"text": note, "font": {"size": 12}}, margin={"t": 90})
-    page = figure.to_html(include_plotlyjs="directory", full_html=True).encode()
+    page = figure.to_html(include_plotlyjs="directory", full_html=True, config=LEAVING).encode()
     path = view.path / "figures" / f"{name}.html"
     write_atomic(path, lambda file: file.write(page))
     return path

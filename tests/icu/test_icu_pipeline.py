@@ -128,20 +128,20 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
         "zero-drug",
         *view.baselines,
     ]
-    assert set(document["policies"]) == set(names)
-    for policy in document["policies"].values():
-        for estimator in ("phwis", "phwdr"):
-            assert policy[estimator]["low"] <= policy[estimator]["value"] + 1e-6
-            assert policy[estimator]["ess"] > 0
-        assert sum(policy["action_shares"]) == pytest.approx(1, abs=1e-4)
-    assert document["cohort"]["split"] == "test"
+    assert set(document.policies) == set(names)
+    for policy in document.policies.values():
+        for estimate in (policy.phwis, policy.phwdr):
+            assert estimate.low <= estimate.value + 1e-6
+            assert estimate.ess > 0
+        assert sum(policy.action_shares) == pytest.approx(1, abs=1e-4)
+    assert document.cohort.split == "test"
 
 
 def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunView) -> None:
     foreign, _ = simulate_cohort("eicu", 60, seed=9)
     document = evaluate_run(view, foreign)
-    assert document["cohort"]["evaluated_patients"] == 60
-    assert document["cohort"]["split"] == "all"
+    assert document.cohort.evaluated_patients == 60
+    assert document.cohort.split == "all"
     # The same patients give the same values whether they are read from the run or computed anew.
     from core.icu.foreign import ForeignStays
 
@@ -169,9 +169,9 @@ def test_estimates_abroad_divide_by_what_clinicians_there_do(view: RunView) -> N
     # On its own habits the cohort's mean return is what PHWIS gives its clinicians.
     returns = stays.trajectories.rewards.astype(np.float64) @ 0.99 ** np.arange(mask.shape[1])
     document = evaluate_run(view, foreign)
-    assert document["policies"]["clinician"]["phwis"]["value"] == pytest.approx(returns.mean(), rel=1e-4)
-    assert document["cohort"]["clinicians"] == "own"
-    assert "development cohort" in evaluate_run(view, foreign, clinicians="development")["cohort"]["clinicians_note"]
+    assert document.policies["clinician"].phwis.value == pytest.approx(returns.mean(), rel=1e-4)
+    assert document.cohort.clinicians == "own"
+    assert "development cohort" in evaluate_run(view, foreign, clinicians="development").cohort.clinicians_note
 
 
 def test_a_choice_abroad_is_no_evidence_for_itself(view: RunView) -> None:
@@ -258,7 +258,7 @@ def test_the_cohort_that_a_run_keeps_is_its_own_where_values_were_imputed(tmp_pa
     view = RunView(tmp_path)
     assert view.cohort.data_hash != cohort.data_hash
     for given in (cohort, load_cohort(tmp_path / "cohort.parquet")):
-        assert evaluate_run(view, given)["cohort"]["split"] == "test"
+        assert evaluate_run(view, given).cohort.split == "test"
 
 
 @pytest.mark.parametrize("lambda_", [np.inf, np.nan])
@@ -299,6 +299,7 @@ def test_plot_flag_writes_every_figure_with_its_warning(view: RunView, tmp_path:
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "Research and teaching only. Simulated patients" in page
+        assert '"showSendToCloud": false' in page
 
 
 def test_the_critics_own_value_stands_only_where_it_was_evaluated_and_without_an_interval(view: RunView) -> None:

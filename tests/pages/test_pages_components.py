@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
-from pages.components.shell.export import basis, file_name, neutralize, to_csv
+from pages.components.shell.export import basis, figure_html, file_name, neutralize, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, run_path, uploads_root
 from pages.components.shell.session import KEY, LONGEST_TEXT, Session
@@ -246,6 +248,13 @@ def test_formula_headers_are_neutralized_and_numbers_are_not() -> None:
 def test_file_names_are_harmless() -> None:
     assert file_name("../../a b/c", "csv") == "a-b-c.csv"
     assert file_name("", "csv") == "phenopolicy.csv"
+
+
+def test_a_figure_that_leaves_offers_no_way_to_a_cloud_and_no_markup_from_its_text() -> None:
+    page = figure_html(go.Figure(), 'lactate "high" <script>alert(1)</script>')
+    assert '"showSendToCloud": false' in page
+    assert 'aria-label="lactate &quot;high&quot; &lt;script&gt;alert(1)&lt;/script&gt;"' in page
+    assert not re.search(r"<script[^>]+src=", page)
 
 
 def test_basis_names_interval_support_and_mode() -> None:

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.base.errors import CohortError
-from core.cohort import Cohort, Origin, load_cohort, read_table, sniff
-from core.cohort import read as read_module
+from core.cohort import Cohort, Origin, load_cohort, read_table
 from core.study import StudySpec
+from core.tables import read as read_module
+from core.tables import sniff
 
 
 def csv(table: pd.DataFrame) -> bytes:

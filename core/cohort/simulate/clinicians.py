@@ -9,6 +9,7 @@ importance ratio is finite. Being a function of the charted state, the propensit
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import softmax
 
 from core.study import StudySpec
 
@@ -46,7 +47,5 @@ def clinician_logits(state: np.ndarray, intercepts: np.ndarray, study: StudySpec
 
 def clinician_probs(state: np.ndarray, intercepts: np.ndarray, study: StudySpec) -> np.ndarray:
     """(..., A) action probabilities of the clinicians for charted states (..., D)."""
-    logits = clinician_logits(state, intercepts, study)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    softmax = odds / odds.sum(axis=-1, keepdims=True)
-    return (1 - EXPLORATION) * softmax + EXPLORATION * MARGINAL
+    considered = softmax(clinician_logits(state, intercepts, study), axis=-1)
+    return (1 - EXPLORATION) * considered + EXPLORATION * MARGINAL

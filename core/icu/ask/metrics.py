@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from core.base.config import Config
 from core.cohort import Cohort
-from core.runs.basis import evaluated_on, number
+from core.runs.document import EvaluatedOn, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
 
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
@@ -22,51 +23,104 @@ CLINICIANS = {
 }
 
 
+class PolicyMetrics(Config):
+    """One policy. fqe is null where its own Q was not evaluated; true_value is known of simulated patients alone."""
+
+    phwis: Weighed
+    phwdr: Weighed
+    fqe: Weighed | None
+    support: str
+    support_reasons: str
+    concordance_rate: float | None
+    expected_survival: float | None
+    survival: Weighed
+    entropy: float | None
+    unsupported_share: float | None
+    action_shares: list[float | None]
+    true_value: float | None
+    true_se: float | None
+
+
+class CohortMetrics(EvaluatedOn):
+    """The cohort evaluated on; clinicians: whose habits the estimates divide by."""
+
+    steps: int
+    mortality: float | None
+    clinicians: str
+    clinicians_note: str
+
+
+class RunMetrics(Config):
+    """The run and the setting of its policies; `lambda` in the file."""
+
+    name: str
+    data_hash: str
+    versions: dict[str, str]
+    n_clusters: int
+    lambda_: float = Field(serialization_alias="lambda")
+    mode: str
+    preset: str
+
+
+class Metrics(Config):
+    """The whole document."""
+
+    cohort: CohortMetrics
+    run: RunMetrics
+    policies: dict[str, PolicyMetrics]
+
+
 def metrics_document(
-    table: pd.DataFrame,
-    cohort: Cohort,
-    patients: np.ndarray,
-    manifest: Manifest,
-    own: bool,
-    settings: dict[str, Any],
-    clinicians: str = "own",
-) -> dict[str, Any]:
-    """{"cohort": ..., "run": ..., "policies": {name: {estimator: {value, low, high, ess}, ...}}}; NaN becomes null.
+    table: pd.DataFrame, cohort: Cohort, patients: np.ndarray, own: bool, run: RunMetrics, clinicians: str = "own"
+) -> Metrics:
+    """From a table of `compare_policies`, one setting of its policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on.
     """
-    policies: dict[str, Any] = {}
-    for name, rows in table.groupby("policy", sort=False):
-        first = rows.iloc[0]
-        policies[str(name)] = {
-            **{
-                row["estimator"]: {key: number(row[key]) for key in ("value", "low", "high", "ess")}
-                for _, row in rows.iterrows()
-            },
-            "support": str(first["support"]),
-            "support_reasons": str(first["reasons"]),
-            "concordance_rate": number(first["concordance_rate"]),
-            "expected_survival": number(first["expected_survival"]),
-            "survival": {key: number(first[column]) for key, column in SURVIVAL.items()},
-            "entropy": number(first["entropy"]),
-            "unsupported_share": number(first["unsupported_share"]),
-            "action_shares": [number(share) for share in first["action_shares"]],
-            "true_value": number(first.get("true_value", math.nan)),
-            "true_se": number(first.get("true_se", math.nan)),
-        }
-    return {
-        "cohort": {
-            **describe_cohort(cohort, patients, own),
-            "clinicians": clinicians,
-            "clinicians_note": CLINICIANS[clinicians],
-        },
-        "run": {"name": manifest.name, "data_hash": manifest.data_hash, "versions": manifest.versions, **settings},
-        "policies": policies,
-    }
+    on = evaluated_on(cohort, len(patients), own, "cohort")
+    return Metrics(
+        cohort=CohortMetrics(
+            **on.model_dump(),
+            steps=len(cohort.frame),
+            mortality=number(float((cohort.outcomes < 0).mean())),
+            clinicians=clinicians,
+            clinicians_note=CLINICIANS[clinicians],
+        ),
+        run=run,
+        policies={str(name): _policy(rows) for name, rows in table.groupby("policy", sort=False)},
+    )
 
 
-def describe_cohort(cohort: Cohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
-    """What the estimates rest on, with a plain sentence."""
-    mortality = number(float((cohort.outcomes < 0).mean()))
-    return {"steps": len(cohort.frame), "mortality": mortality, **evaluated_on(cohort, len(patients), own, "cohort")}
+def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, preset: str) -> RunMetrics:
+    """The run and the setting, from its manifest."""
+    return RunMetrics(
+        name=manifest.name,
+        data_hash=manifest.data_hash,
+        versions=manifest.versions,
+        n_clusters=n_clusters,
+        lambda_=lambda_,
+        mode=mode,
+        preset=preset,
+    )
+
+
+def _policy(rows: pd.DataFrame) -> PolicyMetrics:
+    """All estimates of one policy, one row an estimator."""
+    first = rows.iloc[0]
+    found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
+    return PolicyMetrics(
+        phwis=found["phwis"],
+        phwdr=found["phwdr"],
+        fqe=found.get("fqe"),
+        support=str(first["support"]),
+        support_reasons=str(first["reasons"]),
+        concordance_rate=number(first["concordance_rate"]),
+        expected_survival=number(first["expected_survival"]),
+        survival=Weighed.of({key: first[column] for key, column in SURVIVAL.items()}),
+        entropy=number(first["entropy"]),
+        unsupported_share=number(first["unsupported_share"]),
+        action_shares=[number(share) for share in first["action_shares"]],
+        true_value=number(first.get("true_value", math.nan)),
+        true_se=number(first.get("true_se", math.nan)),
+    )

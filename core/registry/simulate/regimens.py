@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy.special import softmax
 
 from core.base.rng import stream
 from core.registry.simulate.patients import TRAITS
@@ -189,12 +190,7 @@ def expert_probs(decision: str, trait: np.ndarray, indicators: np.ndarray, stage
     heavier = HEAVIER * (known.matrix.sum(axis=1) - 2.0)
     logits = known.log_popularity + trait @ known.leaning.T + risk_of(trait, indicators)[:, None] * heavier
     if decision not in TREAT:
-        return _softmax(logits)
+        return softmax(logits, axis=1)
     without, with_disease = TREAT[decision][stage]
     treat = np.where(indicators[:, DISEASE[decision]], with_disease, without)[:, None]
-    return np.concatenate([1 - treat, treat * _softmax(logits[:, 1:])], axis=1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
+    return np.concatenate([1 - treat, treat * softmax(logits[:, 1:], axis=1)], axis=1)

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
     from core.runs.jobs import RunInfo
 
 SMALL_COHORT = 100
-PURPOSE = "Research and teaching only. Not a medical device: nothing here may guide the care of a patient."
+PURPOSE = "Research and teaching only"
+NOT_A_DEVICE = "Not a medical device: nothing here may guide the care of a patient."
 USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
 SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show Streamlit's own width
 STYLE = """<style>
 @media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
-[data-testid="stHeader"] {height: 2.6rem; min-height: 2.6rem;}
-.stMainBlockContainer {padding: 2.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
-.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .75rem;}
+[data-testid="stHeader"] {height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none;}
+[data-testid="stHeader"] button {pointer-events: auto;}
+.stMainBlockContainer {padding: .7rem 2.2rem 4rem 2.2rem; max-width: none;}
+.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .65rem;}
+.st-key-pp-head {padding-right: 2.4rem;}  /* the menu stands there */
 .stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
-.pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
-  font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
+.pp-purpose {font-size: .84rem; line-height: 1.5;}
+.pp-purpose summary {cursor: pointer; display: inline-block; font-weight: 600; border-left: 4px solid #D55E00;
+  border-radius: 4px; padding: .1rem .6rem; background: rgba(213, 94, 0, .10);}
+.pp-purpose summary::after {content: " ▸";} .pp-purpose[open] summary::after {content: " ▾";}
+.pp-purpose div {padding: .3rem .75rem; max-width: 62rem;}
 .pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
@@ -74,14 +80,23 @@ def page(
     st.html(STYLE)
     shown = (subject or _current_subject)()
     write_url()
-    people = html.escape(fmt_unit(shown.population if shown is not None else population))
-    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {people}.</div>')
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
         st.title(title, anchor=False, width="content")
         if shown is not None:
             _run_line(shown)
-    st.markdown(intro)
+        _purpose(shown.population if shown is not None else population)
+    st.caption(intro)
     return session
+
+
+def _purpose(population: str) -> None:
+    """What the app is for, in one word that stands on every page and opens to the whole statement."""
+    people = html.escape(fmt_unit(population))
+    st.html(
+        f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
+        f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
+        width="content",
+    )
 
 
 def _current_subject() -> Subject | None:

@@ -12,7 +12,7 @@ import streamlit as st
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json, write_atomic, write_json
 from core.cohort import Cohort, load_cohort, save_cohort
-from core.runs.basis import Data
+from core.runs.document import Data
 from core.runs.manifest import now
 from pages.components.shell.frame import visible_runs
 from pages.components.shell.places import uploads_root
