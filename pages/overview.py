@@ -17,16 +17,18 @@ from core.icu.ask.frontier import reach_of
 from core.icu.ask.gain import Gain, gain
 from core.icu.ask.tables import policy_table
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
-from pages.components.encoder.setup import launch
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
-from pages.components.shell.export import metric, table
+from pages.components.shell.export import metric
 from pages.components.shell.frame import can_open, current_run, empty, go_to, page, visible_runs
-from pages.components.shell.jobs import job_panel, state_text
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
 from pages.components.study.cohorts import store
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.job import job_panel
+from pages.components.study.runs import open_marked, run_list
+from pages.components.study.train import launch
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -104,8 +106,8 @@ def _first_run() -> None:
     )
     if st.button(f"Simulate {FIRST_PATIENTS} patients and train", type="primary", icon=":material/play_arrow:"):
         cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0)
-        stored = store(cohort, "MIMIC-IV-like, seed 0")
-        if launch(stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
+        stored = store(ICU_DESK, cohort, "MIMIC-IV-like, seed 0")
+        if launch(ICU_DESK, stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
             st.rerun()
 
 
@@ -256,41 +258,14 @@ def _true_at(run: RunView, key: PolicyKey, reach: float) -> str:
 
 def _runs() -> None:
     """Runs that this session may see; a row opens its run."""
-    session = get_session()
-    runs = visible_runs()
+    session, runs = get_session(), visible_runs()
     if session.job and (session.job != session.run):
         st.header("Run in the background", anchor=False)
-        job_panel(session.job)
+        job_panel(ICU_DESK)
     if not runs:
         return
     st.header("Runs", anchor=False)
-    rows = pd.DataFrame(
-        {
-            "run": [run.name for run in runs],
-            "state": [state_text(run.state) for run in runs],
-            "patients": [run.n_patients for run in runs],
-            "data": ["simulated" if run.simulated else "recorded" for run in runs],
-            "data hash": [run.data_hash for run in runs],
-            "started": [_when(run.created) for run in runs],
-            "seen by": ["you" if run.owner else "everybody" for run in runs],
-        }
-    )
-    event = table(
-        rows,
-        "runs",
-        caption="Select a row to show that run on every page.",
-        on_select="rerun",
-        selection_mode="single-row",
-    )
-    picked = list(event["selection"]["rows"]) if event else []
-    if picked and runs[picked[0]].path.name not in (session.run, session.job):
-        chosen = runs[picked[0]]
-        if chosen.state != "done":
-            session.job = chosen.path.name
-            st.rerun()
-        elif can_open(chosen.path):
-            session.open_run(chosen.path.name)
-            st.rerun()
+    open_marked(ICU_DESK, run_list(runs, "runs", caption="Select a row to show that run on every page."), can_open)
 
 
 def _share(run: RunView) -> None:
@@ -299,13 +274,6 @@ def _share(run: RunView) -> None:
         link_popover("overview-link")
         with st.popover("Session file", icon=":material/save:", type="tertiary"):
             session_panel(run)
-
-
-def _when(text: str) -> str:
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")
-    except ValueError:
-        return text
 
 
 main()

@@ -1,4 +1,4 @@
-"""Verbs that make a cohort file, or look at one."""
+"""Verbs that look at a cohort file, or extract one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ import sys
 from pathlib import Path
 
 from core.base.errors import CohortError
-from core.cli.shared import DEMO_PATIENTS, positive
 
 
 def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Make a cohort file, or look at one."""
-    verb = verbs.add_parser("simulate", help="write a simulated cohort")
-    verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
-    verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
-    verb.set_defaults(function=simulate)
-
+    """Look at a cohort file, or extract one."""
     verb = verbs.add_parser("check", help="list every problem of a cohort file")
     verb.add_argument("file", type=Path)
     verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
@@ -31,15 +23,6 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.add_argument("--population", choices=("sepsis", "platelets"), default="sepsis",
                       help="sepsis by ICD code and platelets < 150, or platelets < 150 alone")  # fmt: skip
     verb.set_defaults(function=extract)
-
-
-def simulate(options: argparse.Namespace) -> None:
-    from core.cohort import save_cohort, simulate_cohort
-
-    cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed)
-    save_cohort(cohort, options.out)
-    died = float((cohort.outcomes < 0).mean())
-    print(f"{options.out}: {cohort.n_patients:,} simulated patients, {len(cohort.frame):,} steps, mortality {died:.1%}")
 
 
 def check(options: argparse.Namespace) -> int:

@@ -10,8 +10,6 @@ from types import FrameType
 from core.base.errors import ConfigError
 from core.base.types import Progress
 
-DEMO_PATIENTS = 2000
-
 
 def print_progress(stages: object) -> None:
     """One line a stage on a file, a live line on a terminal."""

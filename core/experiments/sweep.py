@@ -40,7 +40,7 @@ from core.icu.config import Mode, RunConfig, load_preset
 from core.icu.pipeline import run_study
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
-from core.runs.progress import hold
+from core.runs.lock import hold
 
 TABLE = "sweep.parquet"
 ESTIMATORS = ("phwis", "phwdr")

@@ -6,10 +6,8 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +15,9 @@ import pandas as pd
 
 from core.agents.keys import agent_key
 from core.base.errors import ArtifactError, ConfigError, RunError
-from core.base.files import remove_parts, write_array, write_arrays, write_json, write_table
+from core.base.files import write_array, write_arrays, write_json, write_table
 from core.base.types import Progress
-from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
+from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
@@ -30,46 +28,24 @@ from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
 from core.icu.foreign import ForeignStays
+from core.icu.study import ICU
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
 from core.policies.key import MODES, NO_ENCODER
-from core.runs.jobs import RUNS
-from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
-from core.runs.progress import hold
-from core.runs.stages import differences, run_stages
+from core.runs.run import run
 from core.trajectories import Scaler, fit_scaler, make_transitions
 
-DEMO_RUN = RUNS / "default"
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
 
 
 def run_study(
     cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
 ) -> Iterator[Progress]:
-    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`.
+    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
 
-    config: settings, or the name of a preset. Raises `RunError` where the folder holds a run on other data or with
-    other settings, or another process works there.
+    config: settings, or the name of a preset.
     """
-    config = load_preset(config) if isinstance(config, str) else config
-    folder = Path(run_dir)
-    with hold(folder):
-        remove_parts(folder)
-        manifest = _open(folder, cohort, config, name or folder.name, owner)
-        stages = {stage: (partial(function, RunView(folder), cohort), w) for stage, (function, w) in STAGES.items()}
-        yield from run_stages(folder, manifest, stages, config.run.threads)
-
-
-def build_demo(n_patients: int) -> Iterator[Progress]:
-    """The app's default run: a simulated cohort, preset `quick`; made anew where the preset or the cohort changed."""
-    cohort, _ = simulate_cohort(like="mimic-iv", n_patients=n_patients, seed=0)
-    config = load_preset("quick")
-    if (DEMO_RUN / MANIFEST).exists():
-        manifest = read_manifest(DEMO_RUN)
-        stored = manifest.data_hash, manifest.config, manifest.study.model_dump()
-        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.study.model_dump()):
-            shutil.rmtree(DEMO_RUN)
-    yield from run_study(cohort, config, DEMO_RUN, name="Default run (simulated)")
+    return run(ICU, cohort, load_preset(config) if isinstance(config, str) else config, run_dir, name, owner)
 
 
 def evaluate_run(
@@ -259,28 +235,3 @@ STAGES: dict[str, tuple[Stage, float]] = {
     "frontier": (roll_out_frontier, 5),
     "evaluation": (compare, 8),
 }
-
-
-def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str) -> Manifest:
-    """The folder's manifest, new where there is none; `RunError` where it is of other data or settings."""
-    study = config.rewards.apply(cohort.study)
-    settings = config.model_dump(mode="json")
-    if not (folder / MANIFEST).exists():
-        manifest = new_manifest(replace(cohort, study=study), settings, study, name, owner)
-        manifest.write(folder)
-        return manifest
-    manifest = read_manifest(folder)
-    if manifest.data_hash != cohort.data_hash:
-        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
-    # a run from before a setting existed was made as its default says
-    stored = RunConfig.build(manifest.config, where=str(folder)).model_dump(mode="json")
-    changed = differences(stored, settings)
-    if changed:
-        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
-    other = differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json"))
-    if other:
-        raise RunError(
-            f"{folder} holds a run under another definition of study '{manifest.study.name}' ({', '.join(other[:5])}); "
-            "choose another folder."
-        )
-    return manifest

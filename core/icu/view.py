@@ -18,9 +18,10 @@ from core.evaluation import SurvivalCurve
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.config import RunConfig
 from core.icu.stays import Stays, decision_distances
+from core.icu.study import ICU
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
-from core.runs.manifest import Manifest, read_manifest
+from core.runs.manifest import Manifest
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
@@ -41,8 +42,8 @@ class RunView(Stays):
     # What the run is
 
     @cached_property
-    def manifest(self) -> Manifest:
-        return read_manifest(self.path)
+    def manifest(self) -> Manifest[StudySpec]:
+        return ICU.manifest(self.path)
 
     @cached_property
     def config(self) -> RunConfig:  # type: ignore[override]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from core.registry.drugs import Combinations
 from core.registry.load import load_registry
 from core.registry.recommend import recommendation_table
 from core.registry.spec import RegistrySpec
-from core.runs.jobs import RUNS
-from core.runs.manifest import RunRecord, read_record
+from core.registry.study import REGISTRY
+from core.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,16 +33,7 @@ if TYPE_CHECKING:
     from core.registry.policies import TreatmentModels
     from core.registry.screening import Screening
 
-REGISTRY_RUNS = RUNS.parent / "registry"  # where the app keeps runs of this study
-DEMO_RUN = REGISTRY_RUNS / "default"
 TREATED = ("acute", "chronic")  # decisions with a Q-network
-
-
-class RegistryManifest(RunRecord):
-    """Everything that identifies a run of the registry study."""
-
-    kind: Literal["registry"] = "registry"
-    spec: RegistrySpec
 
 
 class RegistryView:
@@ -57,8 +48,8 @@ class RegistryView:
     # What the run is
 
     @cached_property
-    def manifest(self) -> RegistryManifest:
-        return read_record(self.path, RegistryManifest)
+    def manifest(self) -> Manifest[RegistrySpec]:
+        return REGISTRY.manifest(self.path)
 
     @cached_property
     def config(self) -> RegistryConfig:
@@ -66,7 +57,7 @@ class RegistryView:
 
     @property
     def spec(self) -> RegistrySpec:
-        return self.manifest.spec
+        return self.manifest.study
 
     @property
     def complete(self) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import pandas as pd
 
 from core.base.config import Config
-from core.tables.origin import Origin
+from core.runs.study import Data
 
 SMALL = 100  # fewer patients than this are called few
 INTERVAL = ("value", "low", "high")
@@ -44,17 +44,6 @@ class EvaluatedOn(Config):
     evaluated_patients: int
     split: Literal["test", "all"]
     note: str
-
-
-class Data(Protocol):
-    """What the cohorts of all studies say of themselves."""
-
-    @property
-    def n_patients(self) -> int: ...
-    @property
-    def data_hash(self) -> str: ...
-    @property
-    def origin(self) -> Origin: ...
 
 
 def evaluated_on(cohort: Data, used: int, own: bool, kind: str) -> EvaluatedOn:

@@ -25,7 +25,6 @@ def fake_run(**changes: object) -> SimpleNamespace:
     config = SimpleNamespace(
         phenotypes=SimpleNamespace(n_clusters=4),
         fusion=SimpleNamespace(lambda_=9.0, mode="prospective"),
-        agents=SimpleNamespace(temperature=1.0),
     )
     run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
     return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
@@ -58,7 +57,7 @@ def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
         {"mode": "psychic"},
         {"patient": "-1"},
         {"patient": "inf"},
-        {"temperature": "0"},
+        {"temperature": "0.5"},  # in links of earlier versions; it was read by nobody
         {"selection": "%%%"},
     ],
 )
@@ -226,7 +225,19 @@ def test_owner_tokens_cannot_leave_the_folder(owner: str) -> None:
 def test_new_tokens_are_long_and_differ(tmp_path: Path) -> None:
     tokens = {new_token() for _ in range(50)}
     assert len(tokens) == 50
-    assert all(uploads_root(token).name == token for token in tokens)
+    assert len({uploads_root(token).name for token in tokens}) == 50
+
+
+def test_the_folder_of_uploads_does_not_tell_the_key_and_is_found_under_its_old_name(app_data: Path) -> None:
+    key = new_token()
+    before = app_data / "uploads" / key
+    before.mkdir(parents=True)
+    (before / "c.parquet").touch()
+    folder = uploads_root(key)
+    assert key not in str(folder)
+    assert [path.name for path in folder.iterdir()] == ["c.parquet"]
+    assert not before.exists()
+    assert uploads_root(key) == folder
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.icu.ask.gain import gain
 from core.icu.view import RunView
+from core.runs.folders import owner_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +62,7 @@ def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path
     folder = app_data / "runs" / "private"
     shutil.copytree(tiny_run, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": "the-token-of-somebody-else"}))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": owner_of("the-token-of-somebody-else")}))
     page = open_page("overview", {"run": "private"})
     assert not page.metric
     assert not page.dataframe

@@ -7,24 +7,17 @@ from pathlib import Path
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.cohort import Cohort, CohortReport, Origin, make_cohort, simulate_cohort
+from core.cohort import CohortReport, Origin, make_cohort
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
-from pages.components.study.cohorts import store
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.sources import accept, show_accepted, simulated
 
 LIKES = {
     "mimic-iv": ("MIMIC-IV-like", "One hospital, 90-day mortality near 27 %; the published development cohort."),
     "eicu": ("eICU-like", "Many hospitals, ICU mortality near 17 %; the published validation cohort."),
 }
 MOST_SIMULATED = 20_000
-
-
-def accept(cohort: Cohort, label: str, study_file: Path | None = None) -> None:
-    """Store a cohort with its study, choose it, and show it after the rerun."""
-    stored = store(cohort, label, study_file)
-    st.session_state["cohort-accepted"] = True
-    st.toast(f"{stored.label}: {stored.n_patients:,} patients.", icon=":material/check_circle:")
-    st.rerun()
 
 
 def simulate() -> None:
@@ -46,17 +39,9 @@ def simulate() -> None:
             st.caption(text)
             pressed = st.button(f"Simulate {name}", key=f"simulate-{like}", type="primary", icon=":material/casino:")
         if pressed:
-            _simulate(like, name, int(n_patients), int(number))
-
-
-def _simulate(like: str, name: str, n_patients: int, seed: int) -> None:
-    with st.spinner(f"Simulating {n_patients:,} patients ..."):
-        try:
-            cohort, _ = simulate_cohort(like, n_patients, seed)
-        except PhenoPolicyError as error:
-            failed(error, "Simulating")
-            return
-    accept(cohort, f"{name}, seed {seed}")
+            made = simulated(ICU_DESK, f"{name}, seed {int(number)}", int(n_patients), int(number), like=like)
+            if made is not None:
+                show_accepted(ICU_DESK, made)
 
 
 def extract() -> None:
@@ -109,4 +94,4 @@ def _extract(folder: Path, options: dict[str, object]) -> None:
         except PhenoPolicyError as error:
             failed(error, "Extracting")
             return
-    accept(cohort, f"MIMIC-IV extract ({options['population']})")
+    accept(ICU_DESK, cohort, f"MIMIC-IV extract ({options['population']})")

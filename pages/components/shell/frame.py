@@ -12,12 +12,15 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.figures.theme import fmt_unit
-from pages.components.shell.places import run_path, runs_root
+from core.icu.study import ICU
+from core.runs.folders import owner_of
+from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
-    from core.runs.jobs import RunInfo
+    from core.runs.status import RunInfo
+    from core.runs.study import AnyStudy
 
 SMALL_COHORT = 100
 PURPOSE = "Research and teaching only"
@@ -149,25 +152,18 @@ def _open(path: str, stamp: tuple[int, int]) -> RunView:
     return RunView(Path(path))
 
 
-def visible_runs() -> list[RunInfo]:
-    """Runs that this session may see: the shared ones and its own, newest first."""
-    from core.runs.jobs import list_runs
+def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
+    """Runs of a study that this session may see: the shared ones and its own, newest first."""
+    from core.runs.status import list_runs
 
-    return list_runs(get_session().owner, root=runs_root())
+    return [run for run in list_runs(study.folder, owner_of(get_session().owner)) if run.kind == study.kind]
 
 
 def may_see(folder: Path) -> bool:
     """True where the run is shared or this session's own (also before its manifest is written)."""
-    from core.base.files import read_json
-    from core.runs.manifest import MANIFEST
+    from core.runs.status import seen_by
 
-    for name in (MANIFEST, "job.json"):
-        if (folder / name).is_file():
-            try:
-                return str(read_json(folder / name).get("owner", "")) in ("", get_session().owner)
-            except (PhenoPolicyError, AttributeError):
-                return False
-    return False
+    return seen_by(folder, owner_of(get_session().owner))
 
 
 def current_run() -> RunView | None:
@@ -206,13 +202,17 @@ def finished_run(folder: Path) -> RunView | None:
 
 def can_open(folder: Path) -> bool:
     """Whether a finished run of a list can be shown; the page says so where it cannot."""
-    if finished_run(folder) is not None:
-        return True
-    st.error(
-        "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
-        icon=":material/error:",
-    )
-    return False
+    return said_to_open(finished_run(folder))
+
+
+def said_to_open(run: object | None) -> bool:
+    """Whether there is a run to show; the page says so where there is none."""
+    if run is None:
+        st.error(
+            "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
+            icon=":material/error:",
+        )
+    return run is not None
 
 
 def require_run() -> RunView:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +12,10 @@ from core.base.errors import PhenoPolicyError
 from core.figures.encoder import loss_curves
 from core.figures.theme import fmt_duration, fmt_percent
 from pages.components.shell.frame import empty, failed, may_see
-from pages.components.shell.places import run_path
-from pages.components.shell.session import get_session
+from pages.components.study.desk import Desk
 
 if TYPE_CHECKING:
-    from core.runs.jobs import JobStatus
+    from core.runs.status import JobStatus
 
 POLL_SECONDS = 1.5
 LOOK = {
@@ -31,44 +28,16 @@ LOOK = {
 }
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Which runs a panel follows: where they lie, which one is on show, how to show one, how to stop following.
-
-    kept: what a run that was cut short has kept, as one sentence. shown: what is said of the run on show.
-    """
-
-    folder: Callable[[str], Path | None]
-    on_show: Callable[[], str]
-    show: Callable[[str], None]
-    close: Callable[[], None]
-    kept: str
-    shown: str = "Every page shows this run now."
-
-
-def _close() -> None:
-    get_session().job = ""
-
-
-ICU = Desk(
-    folder=run_path,
-    on_show=lambda: get_session().run,
-    show=lambda name: get_session().open_run(name),
-    close=_close,
-    kept="What was finished is kept: resuming loses at most one epoch of the encoder, or the stage at work.",
-)
-
-
 def state_text(state: str) -> str:
     """Icon and word of a state, for tables."""
     return LOOK.get(state, (state, "", "gray"))[0]
 
 
-def job_panel(name: str, key: str = "job", desk: Desk = ICU, *, curves: bool = True) -> None:
-    """Follow the run in folder `name`; polls only while it is active. curves: draw its losses until it is done."""
-    from core.runs.jobs import read_job
+def job_panel(desk: Desk, key: str = "job", *, curves: bool = True) -> None:
+    """Follow the run of the desk; polls only while it is active. curves: draw its losses until it is done."""
+    from core.runs.status import read_job
 
-    folder = desk.folder(name)
+    folder = desk.folder(desk.job())
     if folder is None or not may_see(folder):
         empty("This run is not here", "It was removed, or the link belongs to someone else's session.")
         return
@@ -114,7 +83,7 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
 
 def _close_button(key: str, desk: Desk) -> None:
     if st.button("Close", key=f"{key}-close", type="tertiary", icon=":material/close:"):
-        desk.close()
+        desk.follow("")
         st.rerun()
 
 
