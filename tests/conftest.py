@@ -55,7 +55,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a small complete run on simulated patients, made once for all workers; read only."""
     from core.cohort import simulate_cohort
     from core.icu.config import load_preset
-    from core.icu.pipeline import run_study
+    from core.icu.study import run_study
 
     def make(folder: Path) -> None:
         cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)
@@ -70,7 +70,7 @@ def tiny_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
     """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
     from core.registry import simulate_registry
     from core.registry.config import registry_config
-    from core.registry.pipeline import train_registry
+    from core.registry.study import train_registry
 
     def make(folder: Path) -> None:
         cohort, _ = simulate_registry(300, seed=0)

@@ -30,7 +30,7 @@ from core.experiments.settings import ChoiceSettings, as_text
 from core.icu.config import RunConfig, load_preset
 from core.icu.fit.simulated import RunPolicy
 from core.icu.fit.truth import TRUE_COLUMNS, true_columns
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.policies import NamedPolicy, PolicyKey, Version
 from core.policies.key import CLINICIAN, FUSED, PROSPECTIVE

@@ -37,7 +37,7 @@ from core.experiments.values import KEYS
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.tables import with_truth
 from core.icu.config import Mode, RunConfig, load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
 from core.runs.lock import hold

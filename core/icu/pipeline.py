@@ -21,31 +21,19 @@ from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohor
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
-from core.icu.config import Clinicians, RunConfig, load_preset
+from core.icu.config import Clinicians
 from core.icu.fit.baselines import train_baselines
 from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
 from core.icu.foreign import ForeignStays
-from core.icu.study import ICU
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
 from core.policies.key import MODES, NO_ENCODER
-from core.runs.run import run
 from core.trajectories import Scaler, fit_scaler, make_transitions
 
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
-
-
-def run_study(
-    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
-) -> Iterator[Progress]:
-    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
-
-    config: settings, or the name of a preset.
-    """
-    return run(ICU, cohort, load_preset(config) if isinstance(config, str) else config, run_dir, name, owner)
 
 
 def evaluate_run(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.types import Progress
+from core.icu.names import KIND, PRESET_NAMES, TITLE
+from core.runs.run import run
 from core.runs.study import Evaluation, Option, Stage, Study, register
 from core.study import StudySpec
 
@@ -20,10 +23,10 @@ if TYPE_CHECKING:
 class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     """Stays in intensive care, learned by phenotype."""
 
-    kind = "icu"
-    title = "the ICU study"
+    kind = KIND
+    title = TITLE
     home = "runs"
-    presets = ("quick", "standard", "published")
+    presets = PRESET_NAMES
     preset = "standard"
     example = "encoder.epochs=5"
     patients = 2000
@@ -119,3 +122,15 @@ def _estimate(policy: PolicyMetrics) -> str:
 
 ICU = IcuStudy()
 register(ICU)
+
+
+def run_study(
+    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
+
+    config: settings, or the name of a preset.
+    """
+    from core.icu.config import load_preset
+
+    return run(ICU, cohort, load_preset(config) if isinstance(config, str) else config, run_dir, name, owner)

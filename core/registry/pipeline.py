@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,23 +24,11 @@ from core.registry.config import RegistryConfig
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.drugs import Combinations
 from core.registry.load import save_registry
-from core.registry.study import REGISTRY
 from core.registry.view import TREATED, RegistryView
-from core.runs.run import run
 from core.runs.study import Stage
 
 FEWEST_PATIENTS = 20
 Learning = Callable[[RegistryView], Iterator[Progress]]
-
-
-def train_registry(
-    cohort: RegistryCohort, config: RegistryConfig, run_dir: str | Path, name: str = "", owner: str = ""
-) -> Iterator[Progress]:
-    """Run the study on a registry, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
-
-    Raises `CohortError` where the registry cannot be learned from.
-    """
-    return run(REGISTRY, cohort, config, run_dir, name, owner)
 
 
 def all_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage[RegistryView, RegistryCohort], float]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.errors import ArtifactError
+from core.base.types import Progress
+from core.registry.manifest import KIND, TITLE, registry_manifest
 from core.registry.spec import RegistrySpec
 from core.runs.manifest import Manifest
+from core.runs.run import run
 from core.runs.study import Evaluation, Stage, Study, register
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "RegistryView"]):
     """Patients of a registry, treated with sets of drugs in stages."""
 
-    kind = "registry"
-    title = "the registry study"
+    kind = KIND
+    title = TITLE
     home = "registry"
     verb = "registry"
     data_word = "registry"
@@ -88,15 +90,7 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         return RegistryView(folder)
 
     def manifest(self, folder: Path) -> Manifest[RegistrySpec]:
-        """As of any study. Earlier versions had a discount of the networks beside the registry's: they must agree."""
-        manifest = super().manifest(folder)
-        used, known = manifest.config.get("dqn", {}).get("gamma", manifest.study.gamma), manifest.study.gamma
-        if used != known:
-            raise ArtifactError(
-                f"the run in {folder} was learned under a discount of {used} and judged under the registry's, {known}; "
-                "there is one discount now, the registry's: train it again."
-            )
-        return manifest
+        return registry_manifest(folder)
 
     def evaluate(self, view: RegistryView, data: RegistryCohort, options: Mapping[str, Any]) -> Evaluation:
         from core.registry.document import evaluate_registry
@@ -130,3 +124,13 @@ def _reach(point: Reach | None) -> str:
 
 REGISTRY = RegistryStudy()
 register(REGISTRY)
+
+
+def train_registry(
+    cohort: RegistryCohort, config: RegistryConfig, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a registry, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
+
+    Raises `CohortError` where the registry cannot be learned from.
+    """
+    return run(REGISTRY, cohort, config, run_dir, name, owner)

@@ -21,9 +21,9 @@ from core.registry.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.describe import reward_tolerance
 from core.registry.drugs import Combinations
 from core.registry.load import load_registry
+from core.registry.manifest import registry_manifest
 from core.registry.recommend import recommendation_table
 from core.registry.spec import RegistrySpec
-from core.registry.study import REGISTRY
 from core.runs.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RegistryView:
 
     @cached_property
     def manifest(self) -> Manifest[RegistrySpec]:
-        return REGISTRY.manifest(self.path)
+        return registry_manifest(self.path)
 
     @cached_property
     def config(self) -> RegistryConfig:

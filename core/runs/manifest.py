@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
@@ -78,6 +79,20 @@ def read_manifest(folder: Path) -> Manifest[dict[str, Any]]:
         return Manifest[dict[str, Any]].model_validate(values)
     except ValidationError as error:
         raise ArtifactError(explain(error, str(path))) from None
+
+
+def study_manifest(
+    folder: Path, kind: str, title: str, read_definition: Callable[[Any], Definition]
+) -> Manifest[Definition]:
+    """Manifest of a run of one study; `ArtifactError` names what is wrong with it. `title` names the study in words."""
+    stored = read_manifest(folder)
+    if stored.kind != kind:
+        raise ArtifactError(f"{folder} holds a run of another study ('{stored.kind}'), not of {title}.")
+    try:
+        definition = read_definition(stored.study)
+    except ValidationError as error:
+        raise ArtifactError(explain(error, str(folder / MANIFEST))) from None
+    return Manifest(**dict(stored) | {"study": definition})
 
 
 def _migrated(values: Any, path: Path) -> dict[str, Any]:

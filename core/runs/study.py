@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import ValidationError
-
-from core.base.config import Config, explain
-from core.base.errors import ArtifactError, ConfigError, RunError
+from core.base.config import Config
+from core.base.errors import ConfigError, RunError
 from core.base.types import Progress
 from core.runs.folders import data_root
-from core.runs.manifest import MANIFEST, Manifest, read_manifest
+from core.runs.manifest import Manifest, study_manifest
 
 
 class Source(Protocol):
@@ -174,14 +172,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
 
     def manifest(self, folder: Path) -> Manifest[DefinitionT]:
         """Manifest of a run of this study; `ArtifactError` names what is wrong with it."""
-        stored = read_manifest(folder)
-        if stored.kind != self.kind:
-            raise ArtifactError(f"{folder} holds a run of another study ('{stored.kind}'), not of {self.title}.")
-        try:
-            definition = self.read_definition(stored.study)
-        except ValidationError as error:
-            raise ArtifactError(explain(error, str(folder / MANIFEST))) from None
-        return Manifest(**dict(stored) | {"study": definition})
+        return study_manifest(folder, self.kind, self.title, self.read_definition)
 
 
 AnyStudy = Study[Any, Any, Any, Any]

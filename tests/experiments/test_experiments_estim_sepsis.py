@@ -10,7 +10,7 @@ import pytest
 from core.experiments.estimator_sepsis import sepsis_policies
 from core.experiments.icu_sepsis import LIVING, load_process, optimal_policy, policy_value, sample_stays
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.study import load_study
 

@@ -20,8 +20,9 @@ from core.icu.ask.tables import comparison, policy_table
 from core.icu.config import load_preset
 from core.icu.fit.clinicians import own_behavior
 from core.icu.foreign import ForeignStays
-from core.icu.pipeline import STAGES, evaluate_run, run_study
+from core.icu.pipeline import STAGES, evaluate_run
 from core.icu.stays import Stays
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.policies import MODES, PolicyKey
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.cohort import simulate_cohort
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
 

@@ -17,9 +17,10 @@ from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
 from core.registry.config import registry_config
 from core.registry.dqn import Moves
 from core.registry.load import load_registry, make_registry
-from core.registry.pipeline import learning_stages, train_q_network, train_registry
+from core.registry.pipeline import learning_stages, train_q_network
 from core.registry.policies import DialedPolicy
 from core.registry.simulate import simulate_registry
+from core.registry.study import train_registry
 from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from core.runs.status import read_job
