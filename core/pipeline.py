@@ -1,4 +1,4 @@
-"""Door to the ICU study's pipeline; it stands in `core.icu.study`."""
+"""Door to the ICU study's pipeline; it stands in `core.icu`."""
 
 from core.icu.study import run_study
 

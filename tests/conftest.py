@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -13,6 +14,8 @@ from filelock import FileLock
 # No example has a time limit: on a busy machine any of them may take long, which says nothing about the code.
 hypothesis.settings.register_profile("phenopolicy", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("phenopolicy")
+if TYPE_CHECKING:
+    from core.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
@@ -48,6 +51,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"open clinical data not found in {folder}; set PHENOPOLICY_SHARED_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def late_cohort() -> Cohort:
+    """Simulated stays of which more than half start late, with recorded hours: what counts steps gets them wrong."""
+    from core.cohort import simulate_cohort
+
+    return simulate_cohort("mimic-iv", 300, seed=4, late_starts=0.6)[0]
 
 
 @pytest.fixture(scope="session")

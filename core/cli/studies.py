@@ -97,6 +97,7 @@ def _add_options(verb: argparse.ArgumentParser, options: tuple[Option, ...]) -> 
     for option in options:
         kind = positive if option.kind is int else option.kind
         given: dict[str, Any] = {"choices": option.choices} if option.choices else {"type": kind}
+        given = {"action": "store_true"} if option.default is False else given
         verb.add_argument(option.flag, dest=option.name, help=option.help, default=option.default, **given)
 
 

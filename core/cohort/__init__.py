@@ -1,15 +1,17 @@
 """Read, check, simulate and split cohorts."""
 
 from core.cohort.check import check_cohort
-from core.cohort.cohort import Cohort, Origin
+from core.cohort.cohort import Cohort
 from core.cohort.columns import needed_columns, suggest_columns
 from core.cohort.load import load_cohort, make_cohort, reimpute
+from core.cohort.save import save_cohort
 from core.cohort.simulate import GroundTruth, History, TrueValue, ground_truth, simulate_cohort
-from core.cohort.split import Split, split_cohort
+from core.cohort.split import split_cohort
+from core.tables.origin import Origin
 from core.tables.read import RawTable, read_table
 from core.tables.report import CohortReport, Exclusion, Problem
+from core.tables.split import Split
 from core.tables.text import report_text
-from core.tables.write import save_cohort
 
 __all__ = [
     "Cohort",

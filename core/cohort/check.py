@@ -10,23 +10,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.cohort import rules, sequences
-from core.cohort.columns import OPTIONAL, resolve_columns
-from core.cohort.sequences import Stays
+from core.cohort import rules, sequences, twins
+from core.cohort.columns import IMPUTED, OPTIONAL, resolve_columns
+from core.cohort.save import stored_flags
 from core.cohort.units import convert_units, unit_warning
 from core.study import StudySpec, load_study
-from core.tables.report import CohortReport, Exclusion, Problem
-from core.tables.values import Cells, read_cells, read_keys
+from core.tables.keys import Keys, read_keys
+from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
+from core.tables.rows import SortedRows, key_problems, key_warnings, rows_of_keys, sort_rows, static_changes
+from core.tables.values import Cells, read_cells
+
+NOBODY = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A report, and what the rest of loading needs (`cells` by our column name, `stays`; None where unusable)."""
+    """A report, and what the rest of loading needs.
+
+    cells: by our column name; filled: (rows, D) values that were filled in before the file was saved, None for none;
+    persons: None where the file names none; stays: None where unusable; twins: see `core.cohort.twins`.
+    """
 
     report: CohortReport
     cells: Mapping[str, Cells]
-    positions: Mapping[str, int]
-    stays: Stays | None
+    filled: np.ndarray | None
+    persons: Keys | None
+    stays: SortedRows | None
+    twins: np.ndarray
 
 
 def check_cohort(
@@ -56,7 +66,7 @@ def examine(
         problem = Problem(
             "not-a-table", f"a table is expected, not {type(frame).__name__}.", remedy="Give a DataFrame."
         )
-        return Checked(CohortReport((problem,), (), {"rows": 0, "patients": 0}), {}, {}, None)
+        return Checked(CohortReport((problem,), (), {"rows": 0, "patients": 0}), {}, None, None, None, NOBODY)
     found = resolve_columns(frame.columns, study, columns)
     problems = list(found.problems)
     if not len(frame):
@@ -65,21 +75,30 @@ def examine(
     cells, unit_problems = convert_units(cells, units or {}, study)
     problems += unit_problems
     problems += _cell_problems(cells, study)
-    stays, key_problems = _stays(frame, found.positions, cells)
-    problems += key_problems
+    keys = {name: read_keys(frame.iloc[:, i]) for name, i in found.positions.items() if name in ("traj", "subject")}
+    stays, stay_problems = _stays(keys.get("traj"), cells)
+    problems += stay_problems
+    persons, same = keys.get("subject"), NOBODY
+    filled = stored_flags(frame.iloc[:, found.positions[IMPUTED]], study) if IMPUTED in found.positions else None
+    if persons is not None:
+        problems += key_warnings("subject", persons)
     if stays is not None:
         problems += _stay_problems(stays, cells, study)
-    attrition = _attrition(frame, stays, found.positions)
+        same = twins.find_twins(stays, cells, filled, study)
+        problems += twins.twin_warning(stays, same)
+        if persons is not None:
+            problems += twins.person_warning(stays, persons)
+    attrition = _attrition(len(frame), stays, keys.get("traj"))
     if len(frame) and stays is not None and len(stays.keys) and not (stays.lengths > 1).any():
         remedy = "Each patient needs at least two steps; check that 'traj' holds the patient."
         problems.append(Problem("no-patients", "no patient has more than one step.", None, "traj", None, remedy))
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     summary = _summary(frame, found.renamed, cells, stays, study)
-    return Checked(CohortReport(tuple(problems), attrition, summary), cells, found.positions, stays)
+    return Checked(CohortReport(tuple(problems), attrition, summary), cells, filled, persons, stays, same)
 
 
 def _numeric(study: StudySpec) -> set[str]:
-    return {"step", *study.names, "action", "outcome", *OPTIONAL}
+    return {"step", *study.names, "action", "outcome", *OPTIONAL} - {"subject"}
 
 
 def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
@@ -100,54 +119,42 @@ def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem
     return problems
 
 
-def _stays(
-    frame: pd.DataFrame, positions: Mapping[str, int], cells: Mapping[str, Cells]
-) -> tuple[Stays | None, list[Problem]]:
-    """Sorted stays, and the problems of patient keys; None where traj or step is missing altogether."""
-    if "traj" not in positions:
+def _stays(keys: Keys | None, cells: Mapping[str, Cells]) -> tuple[SortedRows | None, list[Problem]]:
+    """Sorted stays, and the problems of their keys; None where traj or step is missing altogether."""
+    if keys is None:
         return None, []
-    keys, missing = read_keys(frame.iloc[:, positions["traj"]])
-    remedy = "Every row needs the key of its patient."
-    problems = list(
-        rules.listed("missing-value", "traj", np.flatnonzero(missing), lambda r: "the value is missing.", remedy)
-    )
+    problems = list(key_problems("traj", keys))
     if "step" not in cells:
         return None, problems
     good = rules.good_steps(cells["step"])
-    spoiled = (
-        np.isin(keys, np.unique(keys[~good & ~missing])) if (~good & ~missing).any() else np.zeros(len(keys), bool)
-    )
     steps = np.where(good, cells["step"].values, 0)
-    return sequences.arrange(keys, ~missing & ~spoiled, steps), problems
+    return sort_rows(keys, ~rows_of_keys(keys, ~good), steps), problems
 
 
-def _stay_problems(stays: Stays, cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
+def _stay_problems(stays: SortedRows, cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
     problems = list(sequences.step_order_problems(stays, study))
     if "outcome" in cells:
         problems += sequences.outcome_places(stays, cells["outcome"])
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
-            problems += sequences.static_changes(column.name, stays, cells[column.name])
+            problems += static_changes(column.name, stays, cells[column.name])
     problems += sequences.single_step_warning(stays)
     return problems
 
 
-def _attrition(frame: pd.DataFrame, stays: Stays | None, positions: Mapping[str, int]) -> tuple[Exclusion, ...]:
+def _attrition(rows: int, stays: SortedRows | None, keys: Keys | None) -> tuple[Exclusion, ...]:
     """From the rows read to the rows that a cohort would hold."""
-    rows = len(frame)
-    patients = 0
-    if "traj" in positions:
-        keys, missing = read_keys(frame.iloc[:, positions["traj"]])
-        patients = len(np.unique(keys[~missing]))
-    chart = [Exclusion("rows read", 0, 0, patients, rows)]
-    if stays is not None:
-        single = int((stays.lengths == 1).sum())
-        chart.append(Exclusion("stay of one step", single, single, patients - single, rows - single))
-    return tuple(chart)
+    single = 0 if stays is None else int((stays.lengths == 1).sum())
+    removed = [] if stays is None else [("stay of one step", single, single)]
+    return attrition_chart(0 if keys is None else len(keys.names), rows, *removed)
 
 
 def _summary(
-    frame: pd.DataFrame, renamed: Mapping[str, str], cells: Mapping[str, Cells], stays: Stays | None, study: StudySpec
+    frame: pd.DataFrame,
+    renamed: Mapping[str, str],
+    cells: Mapping[str, Cells],
+    stays: SortedRows | None,
+    study: StudySpec,
 ) -> dict[str, Any]:
     """Facts of the table as far as they can be read."""
     facts: dict[str, Any] = {

@@ -5,37 +5,26 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from core.cohort.twins import Fingerprints, fingerprints, merged
 from core.study import StudySpec
+from core.tables.origin import Origin
 from core.tables.report import CohortReport
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a cohort comes from. Simulated cohorts can be made again from (like, n_patients, seed), truth included."""
-
-    kind: Literal["recorded", "simulated"] = "recorded"
-    like: str = ""  # "mimic-iv" or "eicu" for simulated ones; the extractor's name for extracted ones
-    n_patients: int = 0
-    seed: int = 0
-
-    @property
-    def simulated(self) -> bool:
-        return self.kind == "simulated"
 
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
     """Checked stays, sorted by patient and step; build it with `load_cohort` or `simulate_cohort`.
 
-    frame: columns traj, step, <state columns>, action, outcome; steps run 0..T-1 in each patient; no NaN; state columns
-      float32 in physical units; outcome is 0 but on the last row, where it is +1 (survived) or -1 (died).
+    frame: columns traj, step, <state columns>, action, outcome; traj is text, in natural order ("2" before "10");
+      steps run 0..T-1 in each patient; no NaN; state columns float32 in physical units; outcome is 0 but on the last
+      row, where it is +1 (survived) or -1 (died).
     imputed: (rows, D) bool, True where a state value was not recorded but filled in.
-    extra: optional columns (dose, hours) of the same rows, None where the file had none.
+    extra: optional columns (dose, hours, subject) of the same rows, None where the file had none.
+    twins: (N,) position of the first stay that is the same under another key, its own where there is none; None: none.
     """
 
     frame: pd.DataFrame
@@ -44,6 +33,7 @@ class Cohort:
     report: CohortReport = field(default_factory=CohortReport)
     imputed: np.ndarray | None = None
     extra: pd.DataFrame | None = None
+    twins: np.ndarray | None = None
 
     @cached_property
     def starts(self) -> np.ndarray:
@@ -57,8 +47,8 @@ class Cohort:
 
     @cached_property
     def patients(self) -> np.ndarray:
-        """(N,) patient keys (traj) in table order."""
-        return self.frame["traj"].to_numpy()[self.starts]
+        """(N,) patient keys (traj), text, in table order."""
+        return self.frame["traj"].iloc[self.starts].to_numpy(dtype=object)
 
     @property
     def n_patients(self) -> int:
@@ -87,17 +77,33 @@ class Cohort:
 
     @cached_property
     def persons(self) -> np.ndarray:
-        """(N,) number 0..P-1 of each stay's person, in order of first stay; every stay its own where none are named."""
+        """(N,) number 0..P-1 of each stay's person, in order of first stay.
+
+        Persons are told by column `subject`, a stay without one being its own, and by what was recorded: stays that
+        are the same under different keys are of one person (see `core.cohort.twins`).
+        """
         n = self.n_patients
+        named = pd.factorize(self.subjects)[0]
+        label = np.where(self.subjects == "", n + np.arange(n), named)
+        return merged(label, np.arange(n) if self.twins is None else self.twins)
+
+    @cached_property
+    def subjects(self) -> np.ndarray:
+        """(N,) key of each stay's person as text, "" where none is named."""
         if self.extra is None or "subject" not in self.extra:
-            return np.arange(n)
-        subject = self.extra["subject"].to_numpy(np.float64)[self.starts]
-        unknown = np.isnan(subject)
-        subject[unknown] = -1.0 - np.arange(n)[unknown]  # a stay without a person is its own
-        _, first, person = np.unique(subject, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
-        return rank[person]
+            return np.full(self.n_patients, "", dtype=object)
+        return self.extra["subject"].iloc[self.starts].fillna("").to_numpy(dtype=object)
+
+    @cached_property
+    def prints(self) -> Fingerprints:
+        """What was recorded in each row, as numbers to compare rows by."""
+        recorded = (self._recorded(j) for j in range(self.study.n_columns))
+        return fingerprints(recorded, self.study, self.actions, np.repeat(self.outcomes, self.lengths))
+
+    def _recorded(self, column: int) -> np.ndarray:
+        """(rows,) one state column, NaN where it was filled in."""
+        values = self.states[:, column]
+        return values if self.imputed is None else np.where(self.imputed[:, column], np.float32(np.nan), values)
 
     @cached_property
     def data_hash(self) -> str:

@@ -12,15 +12,15 @@ import pandas as pd
 
 from core.base.errors import CohortError
 from core.cohort.check import Checked, examine
-from core.cohort.cohort import Cohort, Origin
-from core.cohort.columns import IMPUTED, OPTIONAL
+from core.cohort.cohort import Cohort
+from core.cohort.columns import OPTIONAL
 from core.cohort.impute import impute
-from core.cohort.sequences import Stays
 from core.study import StudySpec, load_study
+from core.tables.origin import Origin
 from core.tables.read import read_table
 from core.tables.report import CohortReport, Problem
+from core.tables.rows import SortedRows
 from core.tables.text import error_text
-from core.tables.values import Cells, read_keys
 
 
 def load_cohort(
@@ -70,7 +70,7 @@ def make_cohort(
     if not report.ok or checked.stays is None:
         raise CohortError(error_text(report), report)
     report = report.following(earlier or CohortReport())
-    return _build(frame, spec, checked, report, train_patients, origin or Origin())
+    return _build(spec, checked, report, train_patients, origin or Origin())
 
 
 def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Cohort:
@@ -91,7 +91,6 @@ def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Coho
 
 
 def _build(
-    frame: pd.DataFrame,
     study: StudySpec,
     checked: Checked,
     report: CohortReport,
@@ -109,9 +108,12 @@ def _build(
     recorded = (cells[name].values[order] for name in study.names)
     states, imputed = impute(recorded, starts, lengths, study, _train_mask(train_patients, len(lengths)))
     action, outcome = (cells[name].values[order].astype(np.int64) for name in ("action", "outcome"))
-    imputed |= _stored_flags(frame, checked.positions, order, study.n_columns)
+    if checked.filled is not None:
+        imputed |= checked.filled[order]
+    position = np.cumsum(kept) - 1
+    twins = position[checked.twins[kept]]
     table = _table(_keys(stays, kept, lengths), stays.step[in_kept], action, outcome, states, study)
-    return Cohort(table, study, origin, report, imputed, _extra(checked, order))
+    return Cohort(table, study, origin, report, imputed, _extra(checked, order), twins)
 
 
 def _table(
@@ -124,9 +126,9 @@ def _table(
     return pd.concat([head, body, tail], axis=1)
 
 
-def _keys(stays: Stays, kept: np.ndarray, lengths: np.ndarray) -> Any:
-    keys = np.repeat(stays.keys[kept], lengths)
-    return keys if keys.dtype == np.int64 else pd.array(keys, dtype="str")
+def _keys(stays: SortedRows, kept: np.ndarray, lengths: np.ndarray) -> Any:
+    """(rows,) text, the key of each row's stay."""
+    return pd.array(stays.keys[kept], dtype="str").take(np.repeat(np.arange(len(lengths)), lengths))
 
 
 def _train_mask(train_patients: np.ndarray | Sequence[int] | None, n: int) -> np.ndarray:
@@ -141,34 +143,12 @@ def _train_mask(train_patients: np.ndarray | Sequence[int] | None, n: int) -> np
     return mask
 
 
-def _stored_flags(frame: pd.DataFrame, positions: Mapping[str, int], order: np.ndarray, width: int) -> np.ndarray:
-    """(rows, D) imputation flags that `save_cohort` packed into the file; none where they are absent or foreign."""
-    none = np.zeros((len(order), width), dtype=bool)
-    if IMPUTED not in positions:
-        return none
-    packed = frame.iloc[:, positions[IMPUTED]].to_numpy(dtype=object)
-    size = (width + 7) // 8
-    if not all(isinstance(cell, bytes) and len(cell) == size for cell in packed):
-        return none
-    bits = np.frombuffer(b"".join(packed), dtype=np.uint8).reshape(len(packed), size)
-    return np.unpackbits(bits[order], axis=1, count=width).astype(bool)
-
-
-def _persons(cells: Cells) -> np.ndarray:
-    """(rows,) a number for each person, NaN where none is named; keys that are text are numbered."""
-    keys, missing = read_keys(cells.raw)
-    numbers = keys if keys.dtype == np.int64 else np.unique(keys, return_inverse=True)[1]
-    return np.where(missing, np.nan, numbers)
-
-
 def _extra(checked: Checked, order: np.ndarray) -> pd.DataFrame | None:
-    """The optional columns that the file has, NaN where a value cannot be used."""
+    """The optional columns that the file has: dose and hours, NaN where a value cannot be used; subject as text."""
     found = {name: checked.cells[name] for name in OPTIONAL if name in checked.cells}
-    if not found:
-        return None
-    values = {name: np.where(cells.usable, cells.values, np.nan)[order] for name, cells in found.items()}
-    if "subject" in found:
-        values["subject"] = _persons(found["subject"])[order]
+    values: dict[str, Any] = {n: np.where(cells.usable, cells.values, np.nan)[order] for n, cells in found.items()}
     if "dose" in values:
         values["dose"] = np.where(values["dose"] < 0, np.nan, values["dose"])
-    return pd.DataFrame(values)
+    if checked.persons is not None:
+        values["subject"] = checked.persons.array.take(checked.persons.code[order], allow_fill=True)
+    return pd.DataFrame(values) if values else None

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from core.base.errors import CohortError, ConfigError
 from core.base.rng import stream
 from core.cohort.cohort import Cohort
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Sorted patient positions (int64) of the three parts; disjoint, and together all patients."""
-
-    train: np.ndarray
-    valid: np.ndarray
-    test: np.ndarray
-
-    def names(self, n: int) -> np.ndarray:
-        """(N,) "train", "valid" or "test" of each patient."""
-        names = np.full(n, "train", dtype="<U5")
-        names[self.valid], names[self.test] = "valid", "test"
-        return names
+from core.tables.split import Split, apportion
 
 
 def split_cohort(cohort: Cohort, seed: int = 0, fractions: Sequence[float] = (0.7, 0.15, 0.15)) -> Split:
@@ -54,15 +39,6 @@ def split_cohort(cohort: Cohort, seed: int = 0, fractions: Sequence[float] = (0.
 def persons(cohort: Cohort) -> np.ndarray:
     """(N,) number of each stay's person; see `Cohort.persons`."""
     return cohort.persons
-
-
-def apportion(shares: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers near shares * total that sum to total (largest remainder; ties to the earlier part)."""
-    exact = shares / shares.sum() * total
-    floor = np.floor(exact + 1e-9).astype(np.int64)
-    order = np.argsort(-(exact - floor), kind="stable")
-    floor[order[: total - floor.sum()]] += 1
-    return floor
 
 
 def _at_least_one(sizes: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.base.types import OPEResult
+from core.evaluation.aligned import align_stays, check_shapes
 from core.evaluation.resampling import bootstrap_seed, percentile_interval, person_numbers, resample_counts
-from core.evaluation.stays import check_shapes, make_stays
 
 
 def direct(
@@ -34,7 +34,7 @@ def direct_many(
 ) -> list[OPEResult]:
     """`direct` of P policies at once, on the same resamples. v (P, N, T), mask (N, T)."""
     check_shapes(mask, {}, {"v": v})
-    stays = make_stays(mask)
+    stays = align_stays(mask)
     first = stays.take(v, 0.0)[:, :, 0]  # (P, n)
     if not np.isfinite(first).all():
         raise ValueError("v must be finite at the first step of every stay")

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.base.types import OPEResult
+from core.evaluation.aligned import AlignedStays, align_stays, check_shapes, cumulative_log_ratios, discounted_returns
 from core.evaluation.recorded import Recorded
 from core.evaluation.resampling import bootstrap_seed, person_numbers
-from core.evaluation.stays import Stays, check_shapes, cumulative_log_ratios, discounted_returns, make_stays
 from core.evaluation.weighting import Terms, Weighed, bootstrap, scaled_weights, summarise
 
 BLOCK = 8_000_000  # most propensities handled at once (64 MB an array)
@@ -99,7 +99,7 @@ def _weighed(name: str, recorded: Recorded, evaluation: np.ndarray, critic: Crit
     critics = {key: array for key, array in (("q_taken", q), ("v", v)) if array is not None}
     given = {"rewards": recorded.rewards, "behavior_propensities": recorded.behavior_propensities}
     check_shapes(recorded.mask, given, {"eval_propensities": chosen, **critics})
-    stays = make_stays(recorded.mask)
+    stays = align_stays(recorded.mask)
     owner = person_numbers(recorded.persons, stays.rows, len(recorded.mask))
     groups = stays.groups if method.by_length else (np.arange(stays.n),)
     for block in policy_blocks(len(chosen), np.size(recorded.mask)):
@@ -121,7 +121,7 @@ def _per_policy(array: np.ndarray) -> np.ndarray:
     return values[None] if values.ndim == 2 else values
 
 
-def _values(method: Method, stays: Stays, recorded: Recorded, critic: list[np.ndarray]) -> np.ndarray:
+def _values(method: Method, stays: AlignedStays, recorded: Recorded, critic: list[np.ndarray]) -> np.ndarray:
     """What each omega multiplies, (P or 1, n, J): the return (J = 1), or the parts of each step (J = T + 1)."""
     rewards = stays.take(recorded.rewards, 0.0)
     if not method.per_step:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.base.types import OPEResult
+from core.evaluation.aligned import AlignedStays
 from core.evaluation.resampling import percentile_interval, resample_counts
-from core.evaluation.stays import Stays
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class Weighed:
     owner (n,) numbers the person of each stay, None where every stay is its own; see `resample_counts`.
     """
 
-    stays: Stays
+    stays: AlignedStays
     log_ratios: np.ndarray
     groups: Sequence[Terms]
     owner: np.ndarray | None = None

@@ -14,12 +14,12 @@ from core.agents.config import AgentConfig, FQIConfig
 from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
 from core.encoder.config import EncoderConfig
-from core.icu.names import PRESET_NAMES
 from core.phenotypes.config import PhenotypeConfig
 from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 from core.study import StudySpec
 
 PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
+PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 Clinicians = Literal["auto", "own", "development"]  # whose habits estimates on another cohort divide by
 NETWORKS = tuple(name.replace("_", "-") for name in CATALOG)  # policies by one network agent for all patients

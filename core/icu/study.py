@@ -7,17 +7,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.types import Progress
-from core.icu.names import KIND, PRESET_NAMES, TITLE
+from core.base.worlds import EFFECTS
+from core.icu.config import PRESET_NAMES
+from core.icu.manifest import KIND, TITLE
 from core.runs.run import run
 from core.runs.study import Evaluation, Option, Stage, Study, register
 from core.study import StudySpec
 
 if TYPE_CHECKING:
+    from core.base.types import Progress
     from core.cohort import Cohort
     from core.icu.ask.metrics import PolicyMetrics
     from core.icu.config import RunConfig
     from core.icu.view import RunView
+
+
+WORLD = ("effect", "confounding", "irregular", "memory", "late_starts")  # options of `simulate` that make the world
 
 
 class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
@@ -34,6 +39,26 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     demo_preset = "quick"
     simulate_options = (
         Option("--like", "published cohort to resemble", choices=("mimic-iv", "eicu"), default="mimic-iv"),
+        Option(
+            "--effect",
+            "what heparin does; none: nothing, so that every policy is worth the same",
+            choices=EFFECTS,
+            default="full",
+        ),
+        Option(
+            "--confounding",
+            "clinicians who know the hidden phenotype: log odds of a dose rise by this in the sick one and fall by it "
+            "in the healthy one (below 0: the other way round)",
+            kind=float,
+            default=0.0,
+        ),
+        Option("--irregular", "clinicians who follow sharp protocols, no smooth line", default=False),
+        Option(
+            "--memory", "second version: heparin in courses, held in danger; onset at first low count", default=False
+        ),
+        Option(
+            "--late-starts", "share of stays whose record starts late in the window; adds a column hours", kind=float
+        ),
     )
     evaluate_options = (
         Option("--clusters", "K (default: the run's)", kind=int),
@@ -82,7 +107,8 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> Cohort:
         from core.cohort import simulate_cohort
 
-        return simulate_cohort(like=options.get("like", "mimic-iv"), n_patients=n_patients, seed=seed)[0]
+        world = {name: options[name] for name in WORLD if name in options}
+        return simulate_cohort(options.get("like", "mimic-iv"), n_patients, seed, **world)[0]
 
     def save(self, data: Cohort, path: Path) -> None:
         from core.cohort import save_cohort
@@ -131,6 +157,5 @@ def run_study(
 
     config: settings, or the name of a preset.
     """
-    from core.icu.config import load_preset
-
-    return run(ICU, cohort, load_preset(config) if isinstance(config, str) else config, run_dir, name, owner)
+    settings = ICU.config(config, {}) if isinstance(config, str) else config
+    return run(ICU, cohort, settings, run_dir, name, owner)

@@ -17,11 +17,11 @@ from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.config import RunConfig
-from core.icu.names import KIND, TITLE
+from core.icu.manifest import icu_manifest
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
-from core.runs.manifest import Manifest, study_manifest
+from core.runs.manifest import Manifest
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
@@ -41,7 +41,7 @@ class RunView(Stays):
 
     @cached_property
     def manifest(self) -> Manifest[StudySpec]:
-        return study_manifest(self.path, KIND, TITLE, StudySpec.model_validate)
+        return icu_manifest(self.path)
 
     @cached_property
     def config(self) -> RunConfig:  # type: ignore[override]

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.cohort.rules import listed, warned
-from core.cohort.sequences import Stays, arrange, static_changes
 from core.registry import rules
 from core.registry.cells import Drugs, read_categories, read_drug_text
 from core.registry.columns import Found, find_columns
 from core.registry.spec import INDICATORS, Decision, RegistrySpec
-from core.tables.report import CohortReport, Exclusion, Problem
-from core.tables.values import Cells, read_cells, read_keys
+from core.tables.keys import Keys, read_keys
+from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
+from core.tables.rows import SortedRows, key_problems, rows_of_keys, sort_rows, static_changes
+from core.tables.rules import warned
+from core.tables.values import Cells, read_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,11 @@ class Checked:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Cells by column; drugs by decision; stays sorted by patient and stage, with the stage index (n,) of each row."""
+    """Cells by column; drugs by decision; rows by patient and stage, with the stage index (n,) of each."""
 
     cells: Mapping[str, Cells]
     drugs: Mapping[str, Drugs]
-    stays: Stays | None
+    patients: SortedRows | None
     stage: np.ndarray
 
 
@@ -50,24 +51,29 @@ def examine(frame: Any, spec: RegistrySpec) -> Checked:
             0, Problem("no-rows", "the table has no data rows.", remedy="Give one row a patient and stage.")
         )
     cells = _cells(frame, found, spec)
-    stays, stage, key_problems = _stays(frame, found, cells, spec)
-    problems += key_problems
+    keys = read_keys(frame.iloc[:, found.positions["patient"]]) if "patient" in found.positions else None
+    patients, stage, of_keys = _sorted(keys, cells, spec)
+    problems += of_keys
     drugs: dict[str, Drugs] = {}
     for decision in spec.decisions:
         given, drug_problems = _drugs(frame, found, decision, spec)
         problems += drug_problems
         if given is not None:
             drugs[decision.name] = given
-    read = _Read(cells, drugs, stays, stage)
+    read = _Read(cells, drugs, patients, stage)
     problems += _cell_problems(read, spec)
-    if stays is not None:
+    if patients is not None:
         problems += _patient_problems(read, spec)
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     after = _after_death(read)
-    report = CohortReport(tuple(problems), _attrition(frame, found, stays, after), _summary(frame, read, after, spec))
-    if not report.ok or stays is None:
+    report = CohortReport(
+        tuple(problems),
+        _attrition(len(frame), keys, None if patients is None else after),
+        _summary(frame, read, after, spec),
+    )
+    if not report.ok or patients is None:
         return Checked(report, None)
-    return Checked(report, _table(read, stays, ~after, spec))
+    return Checked(report, _table(read, patients, ~after, spec))
 
 
 def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, Cells]:
@@ -102,24 +108,19 @@ def _drugs(
     return Drugs(given, lacking, {}), problems
 
 
-def _stays(
-    frame: pd.DataFrame, found: Found, cells: Mapping[str, Cells], spec: RegistrySpec
-) -> tuple[Stays | None, np.ndarray, list[Problem]]:
+def _sorted(
+    keys: Keys | None, cells: Mapping[str, Cells], spec: RegistrySpec
+) -> tuple[SortedRows | None, np.ndarray, list[Problem]]:
     """Sorted rows of patients whose keys and stages are all readable, the stage index of each, and key problems."""
     nothing = np.zeros(0, dtype=np.int64)
-    if "patient" not in found.positions:
+    if keys is None:
         return None, nothing, []
-    keys, missing = read_keys(frame.iloc[:, found.positions["patient"]])
-    lost = np.flatnonzero(missing)
-    remedy = "Every row needs the key of its patient."
-    problems = list(listed("missing-value", "patient", lost, lambda r: "the value is missing.", remedy))
+    problems = list(key_problems("patient", keys))
     if "stage" not in cells:
         return None, nothing, problems
     index = stage_index(cells["stage"], spec)
-    bad = (index < 0) & ~missing
-    spoiled = np.isin(keys, np.unique(keys[bad])) if bad.any() else bad
-    stays = arrange(keys, ~missing & ~spoiled, index)
-    return stays, index[stays.order], problems
+    patients = sort_rows(keys, ~rows_of_keys(keys, index < 0), index)
+    return patients, index[patients.order], problems
 
 
 def stage_index(cells: Cells, spec: RegistrySpec) -> np.ndarray:
@@ -154,17 +155,17 @@ def _cell_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
 
 def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
     """Rules on the rows of one patient."""
-    stays, cells = read.stays, read.cells
-    assert stays is not None
-    problems = list(rules.order_problems(stays, read.stage, spec))
+    patients, cells = read.patients, read.cells
+    assert patients is not None
+    problems = list(rules.order_problems(patients, read.stage, spec))
     if "alive" in cells and "relapse" in cells:
-        problems += rules.history_problems(stays, cells)
+        problems += rules.history_problems(patients, cells)
         ended = (cells["alive"].values == 0) | (cells["relapse"].values == 1)
-        problems += rules.follow_up_warnings(stays, read.stage, ended[stays.order], spec)
+        problems += rules.follow_up_warnings(patients, read.stage, ended[patients.order], spec)
     for feature in spec.features:
         if feature.name in cells:
-            problems += static_changes(feature.name, stays, cells[feature.name])
-    after = stays.order[_after_death(read)]
+            problems += static_changes(feature.name, patients, cells[feature.name])
+    after = patients.order[_after_death(read)]
     message = f"rows after the stage at which the patient was first dead: {len(after):,}; they were left out."
     problems += warned("rows-after-death", "alive", after, message)
     return problems
@@ -172,22 +173,15 @@ def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
 
 def _after_death(read: _Read) -> np.ndarray:
     """(n,) sorted rows that follow a row of the dead."""
-    if read.stays is None or "alive" not in read.cells:
-        return np.zeros(0 if read.stays is None else len(read.stays.order), dtype=bool)
-    return rules.before(read.cells["alive"].values[read.stays.order] == 0, read.stays)
+    if read.patients is None or "alive" not in read.cells:
+        return np.zeros(0 if read.patients is None else len(read.patients.order), dtype=bool)
+    return rules.before(read.cells["alive"].values[read.patients.order] == 0, read.patients)
 
 
-def _attrition(frame: pd.DataFrame, found: Found, stays: Stays | None, after: np.ndarray) -> tuple[Exclusion, ...]:
+def _attrition(rows: int, keys: Keys | None, after: np.ndarray | None) -> tuple[Exclusion, ...]:
     """From the rows read to the rows that a registry would hold."""
-    rows, patients = len(frame), 0
-    if "patient" in found.positions:
-        keys, missing = read_keys(frame.iloc[:, found.positions["patient"]])
-        patients = len(np.unique(keys[~missing]))
-    chart = [Exclusion("rows read", 0, 0, patients, rows)]
-    if stays is not None:
-        dropped = int(after.sum())
-        chart.append(Exclusion("row after death", 0, dropped, patients, rows - dropped))
-    return tuple(chart)
+    removed = [] if after is None else [("row after death", 0, int(after.sum()))]
+    return attrition_chart(0 if keys is None else len(keys.names), rows, *removed)
 
 
 def _summary(frame: pd.DataFrame, read: _Read, after: np.ndarray, spec: RegistrySpec) -> dict[str, Any]:
@@ -196,26 +190,25 @@ def _summary(frame: pd.DataFrame, read: _Read, after: np.ndarray, spec: Registry
     features = [read.cells[name] for name in spec.feature_names if name in read.cells]
     total = max(len(frame) * len(features), 1)
     facts["missing_percent"] = 100 * sum(int(cells.missing.sum()) for cells in features) / total
-    stays = read.stays
-    if stays is not None and len(stays.keys):
-        facts["patients"] = len(stays.keys)
-        facts["steps_median"], facts["steps_max"] = float(np.median(stays.lengths)), int(stays.lengths.max())
+    patients = read.patients
+    if patients is not None and len(patients.keys):
+        facts["patients"] = len(patients.keys)
+        facts["steps_median"], facts["steps_max"] = float(np.median(patients.lengths)), int(patients.lengths.max())
         if "alive" in read.cells:
-            dead = (read.cells["alive"].values == 0)[stays.order] & ~after
-            facts["mortality_percent"] = 100 * float(dead.sum()) / len(stays.keys)
+            dead = (read.cells["alive"].values == 0)[patients.order] & ~after
+            facts["mortality_percent"] = 100 * float(dead.sum()) / len(patients.keys)
     return facts
 
 
-def _table(read: _Read, stays: Stays, keep: np.ndarray, spec: RegistrySpec) -> pd.DataFrame:
+def _table(read: _Read, patients: SortedRows, keep: np.ndarray, spec: RegistrySpec) -> pd.DataFrame:
     """The rows to keep, sorted, with one value of each feature a patient."""
-    order = stays.order[keep]
-    keys = stays.keys[stays.patient[keep]]
+    order = patients.order[keep]
     columns: dict[str, Any] = {
-        "patient": keys if keys.dtype == np.int64 else pd.array(keys, dtype="str"),
+        "patient": pd.array(patients.keys, dtype="str").take(patients.patient[keep]),
         "stage": np.asarray(spec.days, dtype=np.int64)[read.stage[keep]],
     }
     for feature in spec.features:
-        value = _first_value(read.cells[feature.name].values[stays.order], stays)[stays.patient[keep]]
+        value = _first_value(read.cells[feature.name].values[patients.order], patients)[patients.patient[keep]]
         if feature.kind == "category":
             codes = np.where(np.isnan(value), len(feature.categories), value).astype(np.int64)
             columns[feature.name] = pd.array(np.array([*feature.categories, None], dtype=object)[codes], dtype="str")
@@ -228,8 +221,8 @@ def _table(read: _Read, stays: Stays, keep: np.ndarray, spec: RegistrySpec) -> p
     return pd.DataFrame(columns)
 
 
-def _first_value(values: np.ndarray, stays: Stays) -> np.ndarray:
+def _first_value(values: np.ndarray, patients: SortedRows) -> np.ndarray:
     """(P,) first value (n,) of each patient that is not NaN, NaN where there is none."""
     place = np.where(np.isnan(values), len(values), np.arange(len(values)))
-    first = np.minimum.reduceat(place, stays.starts) if len(values) else np.zeros(0, dtype=np.int64)
+    first = np.minimum.reduceat(place, patients.starts) if len(values) else np.zeros(0, dtype=np.int64)
     return np.append(values, np.nan)[first]

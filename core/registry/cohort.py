@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from core.cohort.cohort import Origin
 from core.registry.spec import RegistrySpec
+from core.tables.origin import Origin
 from core.tables.report import CohortReport
 
 
@@ -31,7 +31,7 @@ class RegistryCohort:
     @cached_property
     def starts(self) -> np.ndarray:
         """(N,) first row of each patient."""
-        keys = self.frame["patient"].to_numpy()
+        keys = self.frame["patient"].to_numpy(dtype=object)
         return np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, dtype=np.int64)
 
     @cached_property
@@ -45,8 +45,8 @@ class RegistryCohort:
 
     @cached_property
     def patients(self) -> np.ndarray:
-        """(N,) patient keys in table order."""
-        return self.frame["patient"].to_numpy()[self.starts]
+        """(N,) patient keys, text, in table order."""
+        return self.frame["patient"].iloc[self.starts].to_numpy(dtype=object)
 
     @cached_property
     def patient_index(self) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import IO, Any
 import pandas as pd
 
 from core.base.errors import CohortError
-from core.cohort.cohort import Origin
 from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.spec import RegistrySpec, load_registry_spec
+from core.tables.origin import Origin
 from core.tables.read import read_table
 from core.tables.report import CohortReport, Problem
 from core.tables.text import error_text

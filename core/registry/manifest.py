@@ -1,4 +1,4 @@
-"""The manifest of a registry run, read back with its definition."""
+"""How the manifest of a run of the registry study is read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from core.base.errors import ArtifactError
 from core.registry.spec import RegistrySpec
-from core.runs.manifest import Manifest, study_manifest
+from core.runs.manifest import Manifest, typed_manifest
 
-KIND, TITLE = "registry", "the registry study"  # of the study, in manifests and in messages
+KIND, TITLE = "registry", "the registry study"
 
 
 def registry_manifest(folder: Path) -> Manifest[RegistrySpec]:
     """As of any study. Earlier versions had a discount of the networks beside the registry's: they must agree."""
-    manifest = study_manifest(folder, KIND, TITLE, RegistrySpec.model_validate)
+    manifest = typed_manifest(folder, KIND, TITLE, RegistrySpec.model_validate)
     used, known = manifest.config.get("dqn", {}).get("gamma", manifest.study.gamma), manifest.study.gamma
     if used != known:
         raise ArtifactError(

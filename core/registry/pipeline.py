@@ -17,8 +17,6 @@ from core.base.errors import CohortError
 from core.base.files import write_arrays, write_json, write_table
 from core.base.rng import derive_seed, stream
 from core.base.types import Progress
-from core.cohort import Split
-from core.cohort.split import apportion
 from core.registry.cohort import RegistryCohort
 from core.registry.config import RegistryConfig
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
@@ -26,6 +24,7 @@ from core.registry.drugs import Combinations
 from core.registry.load import save_registry
 from core.registry.view import TREATED, RegistryView
 from core.runs.study import Stage
+from core.tables.split import Split, apportion
 
 FEWEST_PATIENTS = 20
 Learning = Callable[[RegistryView], Iterator[Progress]]

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from core.cohort.rules import listed, number_problems, warned
-from core.cohort.sequences import Stays
 from core.registry.cells import Drugs
 from core.registry.columns import unknown_drug_remedy
 from core.registry.drugs import prescription
 from core.registry.spec import Decision, Feature, RegistrySpec
 from core.tables.report import Problem
+from core.tables.rows import SortedRows, order_warning
+from core.tables.rules import listed, number_problems, warned
 from core.tables.values import Cells
 
 
@@ -126,65 +126,57 @@ def place_problems(
         yield from warned("drug-after-relapse", column, rows, message)
 
 
-def order_problems(stays: Stays, stage: np.ndarray, spec: RegistrySpec) -> Iterator[Problem]:
+def order_problems(patients: SortedRows, stage: np.ndarray, spec: RegistrySpec) -> Iterator[Problem]:
     """One row a stage (errors); rows in order of patient and stage (warning). stage: (n,) index of sorted rows."""
-    same = np.append(False, stays.patient[1:] == stays.patient[:-1]) if len(stage) else np.zeros(0, dtype=bool)
+    same = np.append(False, patients.patient[1:] == patients.patient[:-1]) if len(stage) else np.zeros(0, dtype=bool)
     twice = same & (np.append(0, np.diff(stage)) == 0) if len(stage) else same
 
     def repeated(row: int) -> str:
-        at = stays.sorted_row(row)
+        at = patients.sorted_row(row)
         day = spec.stages[int(stage[at])].day
-        return f"patient {stays.key(at)} has the stage of day {day} twice (also row {stays.order[at - 1] + 1})."
+        return f"patient {patients.key(at)} has the stage of day {day} twice (also row {patients.order[at - 1] + 1})."
 
-    yield from listed("duplicate-stage", "stage", stays.order[twice], repeated, "Keep one row a stage.")
-    by_file = np.argsort(stays.order)
-    patient, in_file = stays.patient[by_file], stage[by_file]
-    if not len(patient):
-        return
-    follows = np.append(False, patient[1:] == patient[:-1])
-    back = follows & np.append(False, in_file[1:] < in_file[:-1])
-    first = np.zeros(len(patient), dtype=bool)
-    first[np.unique(patient, return_index=True)[1]] = True
-    rows = stays.order[by_file[back | (~follows & ~first)]]
-    message = f"rows are not in order of patient and stage ({len(rows):,} breaks); they were sorted."
-    yield from warned("row-order", "stage", rows, message)
+    yield from listed("duplicate-stage", "stage", patients.order[twice], repeated, "Keep one row a stage.")
+    yield from order_warning(patients, "stage", "stage")
 
 
-def history_problems(stays: Stays, indicators: Mapping[str, Cells]) -> Iterator[Problem]:
+def history_problems(patients: SortedRows, indicators: Mapping[str, Cells]) -> Iterator[Problem]:
     """Nobody lives after death, and no relapse is undone."""
-    alive = indicators["alive"].values[stays.order]
-    relapse = indicators["relapse"].values[stays.order]
-    died_before = before(alive == 0, stays)
-    relapsed_before = before(relapse == 1, stays)
+    alive = indicators["alive"].values[patients.order]
+    relapse = indicators["relapse"].values[patients.order]
+    died_before = before(alive == 0, patients)
+    relapsed_before = before(relapse == 1, patients)
 
     def who(row: int) -> str:
-        return f"patient {stays.key(stays.sorted_row(row))}"
+        return f"patient {patients.key(patients.sorted_row(row))}"
 
-    again = stays.order[died_before & (alive == 1)]
+    again = patients.order[died_before & (alive == 1)]
     remedy = "Correct 'alive' in this row or the one before."
     yield from listed("alive-after-death", "alive", again, lambda r: f"{who(r)} is alive after death.", remedy)
-    undone = stays.order[relapsed_before & (relapse == 0) & (alive == 1)]
+    undone = patients.order[relapsed_before & (relapse == 0) & (alive == 1)]
     remedy = "Relapse stays 1 from the stage at which it is first seen; correct this row or the one before."
     yield from listed("relapse-undone", "relapse", undone, lambda r: f"{who(r)} had relapsed before.", remedy)
 
 
-def before(event: np.ndarray, stays: Stays) -> np.ndarray:
+def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
     """(n,) bool of sorted rows: the event (n,) bool has happened at an earlier row of the same patient."""
     count = np.cumsum(event) - event
-    return count > np.repeat(count[stays.starts], stays.lengths)
+    return count > np.repeat(count[patients.starts], patients.lengths)
 
 
-def follow_up_warnings(stays: Stays, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec) -> Iterator[Problem]:
+def follow_up_warnings(
+    patients: SortedRows, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec
+) -> Iterator[Problem]:
     """Patients without a transplant row, with gaps, and lost before the last stage; ended: (n,) dead or relapsed."""
     if not len(stage):
         return
-    first, last = stays.starts, stays.starts + stays.lengths - 1
+    first, last = patients.starts, patients.starts + patients.lengths - 1
     without = stage[first] > 0
-    gaps = (stage[last] - stage[first] + 1) > stays.lengths
+    gaps = (stage[last] - stage[first] + 1) > patients.lengths
     lost = ~ended[last] & (stage[last] < spec.horizon)
     for rule, found, text in (
         ("no-first-stage", without, f"patients without a row of day {spec.days[0]}"),
         ("stage-gap", gaps, "patients with a stage missing between others; the step over the gap is not used"),
         ("lost-to-follow-up", lost, f"patients lost before day {spec.days[-1]}, alive and without relapse"),
     ):
-        yield from warned(rule, "stage", stays.order[first[found]], f"{text}: {int(found.sum()):,}.")
+        yield from warned(rule, "stage", patients.order[first[found]], f"{text}: {int(found.sum()):,}.")

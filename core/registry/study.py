@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.base.types import Progress
+from core.base.worlds import EFFECTS
 from core.registry.manifest import KIND, TITLE, registry_manifest
 from core.registry.spec import RegistrySpec
 from core.runs.manifest import Manifest
 from core.runs.run import run
-from core.runs.study import Evaluation, Stage, Study, register
+from core.runs.study import Evaluation, Option, Stage, Study, register
 
 if TYPE_CHECKING:
+    from core.base.types import Progress
     from core.registry.cohort import RegistryCohort
     from core.registry.config import RegistryConfig
     from core.registry.document import PolicyMetrics, Reach
@@ -34,6 +35,20 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
     example = "dqn.updates=2000"
     patients = 6021  # as published
     demo_name = "Default registry (simulated)"
+    simulate_options = (
+        Option(
+            "--effect",
+            "what all drugs do; none: nothing, so that every policy is worth the same",
+            choices=EFFECTS,
+            default="full",
+        ),
+        Option(
+            "--confounding",
+            "experts see a frailty that no column records: the frail get more drugs",
+            kind=float,
+            default=0.0,
+        ),
+    )
 
     def config(self, preset: str, overrides: Mapping[str, str]) -> RegistryConfig:
         from core.registry.config import registry_config
@@ -67,7 +82,8 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
     def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> RegistryCohort:
         from core.registry.simulate import simulate_registry
 
-        return simulate_registry(n_patients, seed)[0]
+        effect, confounding = options.get("effect", "full"), options.get("confounding", 0.0)
+        return simulate_registry(n_patients, seed, effect, confounding)[0]
 
     def save(self, data: RegistryCohort, path: Path) -> None:
         from core.registry.load import save_registry

@@ -49,7 +49,7 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
         yield Progress("truth", done, total, f"{name} rolled out on {n:,} patients"), course, steps
     for decision in view.treatments:
         for name in (*GREEDY, OBSERVED):
-            rolled = roll_out(view.spec, n, seed, "value", _policies(view, name, (decision,)))
+            rolled = roll_out(view.spec, n, seed, "value", _policies(view, name, (decision,)), truth.world)
             for group in (ALL, ILL):
                 mean = mean_reward(rolled, view.spec, decision, group)
                 step_rows.append((decision, group, name, mean.value, mean.standard_error))

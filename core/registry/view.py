@@ -12,7 +12,6 @@ import pandas as pd
 
 from core.base.errors import ArtifactError, RunError
 from core.base.files import read_arrays, read_json, read_table
-from core.cohort import CohortReport, Split
 from core.fusion.dials import furthest_supported
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along
@@ -25,6 +24,8 @@ from core.registry.manifest import registry_manifest
 from core.registry.recommend import recommendation_table
 from core.registry.spec import RegistrySpec
 from core.runs.manifest import Manifest
+from core.tables.report import CohortReport
+from core.tables.split import Split
 
 if TYPE_CHECKING:
     from torch import nn

@@ -81,10 +81,10 @@ def read_manifest(folder: Path) -> Manifest[dict[str, Any]]:
         raise ArtifactError(explain(error, str(path))) from None
 
 
-def study_manifest(
+def typed_manifest(
     folder: Path, kind: str, title: str, read_definition: Callable[[Any], Definition]
 ) -> Manifest[Definition]:
-    """Manifest of a run of one study; `ArtifactError` names what is wrong with it. `title` names the study in words."""
+    """Manifest of a run of one study, its definition read; read_definition raises pydantic's `ValidationError`."""
     stored = read_manifest(folder)
     if stored.kind != kind:
         raise ArtifactError(f"{folder} holds a run of another study ('{stored.kind}'), not of {title}.")

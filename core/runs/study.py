@@ -15,11 +15,11 @@ from core.base.config import Config
 from core.base.errors import ConfigError, RunError
 from core.base.types import Progress
 from core.runs.folders import data_root
-from core.runs.manifest import Manifest, study_manifest
+from core.runs.manifest import Manifest, typed_manifest
 
 
 class Source(Protocol):
-    """Where data come from: recorded, or drawn by a simulator from (like, n_patients, seed)."""
+    """Where data come from: recorded, or drawn by a simulator from (like, n_patients, seed, world)."""
 
     @property
     def simulated(self) -> bool: ...
@@ -29,6 +29,8 @@ class Source(Protocol):
     def n_patients(self) -> int: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def world(self) -> str: ...
 
 
 class Data(Protocol):
@@ -59,7 +61,7 @@ class Option:
     help: str
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
-    default: Any = None
+    default: Any = None  # False: a switch that is off unless given
 
     @property
     def name(self) -> str:
@@ -172,7 +174,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
 
     def manifest(self, folder: Path) -> Manifest[DefinitionT]:
         """Manifest of a run of this study; `ArtifactError` names what is wrong with it."""
-        return study_manifest(folder, self.kind, self.title, self.read_definition)
+        return typed_manifest(folder, self.kind, self.title, self.read_definition)
 
 
 AnyStudy = Study[Any, Any, Any, Any]

@@ -52,6 +52,15 @@ class Exclusion:
         return self.patients_left, self.rows_left
 
 
+def attrition_chart(patients: int, rows: int, *removed: tuple[str, int, int]) -> tuple[Exclusion, ...]:
+    """From what was read to what is left, given (reason, patients, rows) of each removal in turn."""
+    chart = [Exclusion("rows read", 0, 0, patients, rows)]
+    for reason, fewer_patients, fewer_rows in removed:
+        patients, rows = patients - fewer_patients, rows - fewer_rows
+        chart.append(Exclusion(reason, fewer_patients, fewer_rows, patients, rows))
+    return tuple(chart)
+
+
 @dataclass(frozen=True)
 class CohortReport:
     """Outcome of `check_cohort`; never an exception."""

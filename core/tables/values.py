@@ -1,16 +1,16 @@
-"""From cells of any type to numbers and patient keys; what cannot be read is flagged, never raised."""
+"""From cells of any type to numbers; what cannot be read is flagged, never raised."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 MISSING_TEXT = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat"})
-WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")  # "007" and "7" are two patients, so only canonical numbers
 TRUTH = {"true": "1", "false": "0"}
 
 
@@ -55,6 +55,8 @@ def read_cells(series: pd.Series) -> Cells:
         kept = np.float32 if dtype == np.float32 else np.float64  # as exact as the file, in half the memory
         values = series.to_numpy(dtype=kept, na_value=np.nan)
         return Cells(series, values, np.isnan(values), np.broadcast_to(False, len(series)))
+    if isinstance(dtype, pd.StringDtype) and (plain := _plain_numbers(series)) is not None:
+        return Cells(series, plain, np.isnan(plain), np.broadcast_to(False, len(series)))
     lowered = _texts(series).str.casefold()
     missing = lowered.isin(MISSING_TEXT).to_numpy(bool)
     numbers = pd.to_numeric(lowered.replace(TRUTH), errors="coerce")
@@ -63,30 +65,12 @@ def read_cells(series: pd.Series) -> Cells:
     return Cells(series, values, missing, np.isnan(values) & ~missing)
 
 
-def read_keys(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Patient keys and where they are missing.
-
-    Whole numbers (also written as text, "12") become int64, so that they sort as numbers; any other key stays text.
-    Returns keys (rows,) int64 or object, with 0 or "" where missing, and missing (rows,) bool.
-    """
-    series = series.reset_index(drop=True)
-    missing = series.isna().to_numpy(bool)
-    if pd.api.types.is_integer_dtype(series.dtype) and not isinstance(series.dtype, pd.SparseDtype):
-        numbers = series.fillna(0)
-        if not len(numbers) or numbers.max() <= np.iinfo(np.int64).max:
-            return numbers.to_numpy(np.int64), missing
-    if pd.api.types.is_float_dtype(series.dtype) and not isinstance(series.dtype, pd.SparseDtype):
-        values = series.to_numpy(np.float64, na_value=np.nan)
-        missing = missing | ~np.isfinite(values)
-        present = values[~missing]
-        if np.all((np.mod(present, 1) == 0) & (np.abs(present) < 2**53)):
-            return np.where(missing, 0, values).astype(np.int64), missing
-    texts = _texts(series)
-    missing = missing | texts.str.casefold().isin(MISSING_TEXT).to_numpy(bool)
-    keys = texts.to_numpy(dtype=object)
-    if all(WHOLE.fullmatch(key) for key in pd.unique(keys[~missing])):
-        return np.where(missing, "0", keys).astype(np.int64), missing
-    return np.where(missing, "", keys), missing
+def _plain_numbers(series: pd.Series) -> np.ndarray | None:
+    """(rows,) a column of text as numbers, NaN where it is empty, all at once; None where any cell is no number."""
+    try:
+        return pc.cast(pa.array(series), pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _texts(series: pd.Series) -> pd.Series:

@@ -106,7 +106,7 @@ def test_cohorts_that_are_split_otherwise_have_other_hashes(table: pd.DataFrame,
 
 def test_persons_may_be_named_in_words() -> None:
     cohort, _ = simulate_cohort(n_patients=12)
-    frame = cohort.frame.assign(subject=[("anna", "bert", "")[traj % 3] for traj in cohort.frame["traj"]])
+    frame = cohort.frame.assign(subject=[("anna", "bert", "")[int(traj) % 3] for traj in cohort.frame["traj"]])
     numbers = persons(make_cohort(frame))
     assert len(set(numbers[0::3])) == len(set(numbers[1::3])) == 1
     assert len(set(numbers)) == 2 + 4  # a stay without a name is its own person

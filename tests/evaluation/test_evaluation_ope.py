@@ -17,7 +17,7 @@ from core.evaluation import (
     phwis_draws,
     phwis_many,
 )
-from core.evaluation.stays import cumulative_log_ratios, make_stays
+from core.evaluation.aligned import align_stays, cumulative_log_ratios
 from core.evaluation.weighting import trajectory_weights
 
 TRUE = np.ones((2, 1), dtype=bool)
@@ -25,7 +25,7 @@ TRUE = np.ones((2, 1), dtype=bool)
 
 def weights_of(mask: np.ndarray, evaluation: np.ndarray, behavior: np.ndarray) -> np.ndarray:
     """W_l omega_i of each stay, as PHWIS has it."""
-    stays = make_stays(mask)
+    stays = align_stays(mask)
     return trajectory_weights(stays.groups, cumulative_log_ratios(stays, evaluation[None], behavior))[0]
 
 
@@ -188,7 +188,7 @@ def test_rows_without_a_step_are_left_out(data) -> None:
     assert result.n == 55
     rest = phwis(*(a[5:] for a in data.ope))
     assert result.value == pytest.approx(rest.value)
-    assert make_stays(mask).rows.tolist() == list(range(5, 60))
+    assert align_stays(mask).rows.tolist() == list(range(5, 60))
 
 
 def test_errors_name_the_array(data) -> None:

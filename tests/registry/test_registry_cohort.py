@@ -278,7 +278,7 @@ def test_the_hash_sees_every_column_but_not_the_keys(simulated: RegistryCohort) 
     assert changed("hla_match", "other") != simulated.data_hash
     first = simulated.frame["acute:MMF"].iloc[0]
     assert changed("acute:MMF", 1 - first) != simulated.data_hash
-    renamed = simulated.frame.assign(patient=simulated.frame["patient"] + 7)
+    renamed = simulated.frame.assign(patient="p" + simulated.frame["patient"])
     assert RegistryCohort(simulated.spec, renamed).data_hash == simulated.data_hash
 
 

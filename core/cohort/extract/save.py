@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.base.errors import ExtractError
-from core.cohort.cohort import Origin
 from core.cohort.extract.options import Extraction
+from core.tables.origin import Origin
 from core.tables.report import CohortReport
 from core.tables.write import write_frame
 

@@ -241,7 +241,7 @@ def weights() -> None:
             "others are not in it, and resampling cannot show them. A narrow interval is then no comfort.",
         )
     _show_function(
-        ("core/evaluation/stays.py", "cumulative_log_ratios"),
+        ("core/evaluation/aligned.py", "cumulative_log_ratios"),
         ("core/evaluation/weighting.py", "trajectory_weights"),
         ("core/evaluation/weighting.py", "summarise"),
         ("core/fusion/frontier.py", "between"),

@@ -11,7 +11,7 @@ TOLERANCE = 1e-4  # how far above 1 rounding of float32 probabilities may go
 
 
 @dataclass(frozen=True, eq=False)
-class Stays:
+class AlignedStays:
     """n stays moved to the left of their rows, so that step t is the t-th evaluated step.
 
     lengths (n,) >= 1; groups: positions of the stays of each length; `rows` (n,) the caller's rows that were kept;
@@ -34,7 +34,7 @@ class Stays:
         return np.where(np.arange(kept.shape[-1]) < self.lengths[:, None], moved, padding)
 
 
-def make_stays(mask: np.ndarray) -> Stays:
+def align_stays(mask: np.ndarray) -> AlignedStays:
     """Align and group stays. mask: (N, T) True at the steps that have a reward (`Trajectories.transition_mask`).
 
     Rows without such a step are left out (the stay has one step, so no decision can be valued); a ValueError where no
@@ -49,7 +49,7 @@ def make_stays(mask: np.ndarray) -> Stays:
     lengths = valid[rows].sum(axis=1)
     order = np.argsort(~valid[rows], axis=1, kind="stable")
     groups = tuple(np.flatnonzero(lengths == length) for length in np.unique(lengths))
-    return Stays(lengths, groups, rows, order)
+    return AlignedStays(lengths, groups, rows, order)
 
 
 def check_shapes(
@@ -65,7 +65,7 @@ def check_shapes(
             raise ValueError(f"{name} has shape {np.shape(array)[-2:]}, expected (N, T) = {shape} like mask")
 
 
-def cumulative_log_ratios(stays: Stays, evaluation: np.ndarray, behavior: np.ndarray) -> np.ndarray:
+def cumulative_log_ratios(stays: AlignedStays, evaluation: np.ndarray, behavior: np.ndarray) -> np.ndarray:
     """log rho_{0:t} = sum_{u <= t} log(pi(a_u|s_u) / pi_b(a_u|s_u)), -inf once the policy never takes an action given.
 
     evaluation (P, N, T), behavior (N, T): propensities of the action taken. Returns (P, n, T); after the last step the
