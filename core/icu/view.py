@@ -39,8 +39,6 @@ class RunView(Stays):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    # What the run is
-
     @cached_property
     def manifest(self) -> Manifest[StudySpec]:
         return icu_manifest(self.path)
@@ -93,14 +91,11 @@ class RunView(Stays):
         """epoch, train_loss, valid_loss."""
         return pd.DataFrame(list(self.encoder().history), columns=["epoch", "train_loss", "valid_loss"])
 
-    @cached_property
-    def _encoder(self) -> Encoder:
+    @remembered(1)
+    def encoder(self) -> Encoder:
         from core.encoder import load_encoder
 
         return load_encoder(self.path / "encoder", self.study)
-
-    def encoder(self) -> Encoder:
-        return self._encoder
 
     @cached_property
     def sees_current_action(self) -> bool:
@@ -163,8 +158,7 @@ class RunView(Stays):
             distances = self.phenotypes.distances(self.z_prefix, n_clusters).astype(np.float32)
             return decision_distances(distances, self.sees_current_action)
         whole = self.phenotypes.distances(self.z, n_clusters).astype(np.float32)
-        shape = (len(whole), self.study.horizon, n_clusters)
-        return np.broadcast_to(whole[:, None, :], shape)
+        return np.broadcast_to(whole[:, None, :], (len(whole), self.study.horizon, n_clusters))
 
     def projection(self, name: str) -> np.ndarray:
         """(N, 2) "umap" or "pca" coordinates; NaN for patients outside the drawn sample."""
@@ -278,8 +272,6 @@ class RunView(Stays):
             )
         return stack
 
-    # Comparison
-
     @property
     def lambdas(self) -> tuple[float, ...]:
         """Stored lambdas; the last, infinity, is the single expert."""
@@ -298,8 +290,7 @@ class RunView(Stays):
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), as stored: without the truth
-        (see `core.icu.ask.tables`)."""
+        """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), without the truth."""
         return read_table(self.path / "evaluations.parquet")
 
     @cached_property

@@ -82,7 +82,7 @@ def test_what_a_run_lacks_is_said_in_a_sentence(page: AppTest, monkeypatch: pyte
     def missing(*_: object) -> None:
         raise ArtifactError("evaluations.parquet is missing; run the evaluation again.")
 
-    monkeypatch.setattr(RunView, "policy_table", missing)
+    monkeypatch.setattr("pages.components.shell.estimates.policy_table", missing)
     page = view(page, "Value")
     assert "run the evaluation again" in page.error[0].value
 

@@ -80,7 +80,7 @@ def test_the_fused_critic_lies_between_its_experts(tiny_run: Path) -> None:
     run = RunView(tiny_run)
     mask = run.trajectories.mask
     fused = critic(run, PolicyKey.at("fused", 3, 2.0, "prospective"))[mask]
-    experts = [fqe_q(run, PolicyKey.at(f"phenotype-{k}", 3))[mask] for k in range(3)]
+    experts = [fqe_q(run, PolicyKey(f"phenotype-{k}", 3))[mask] for k in range(3)]
     assert (fused <= max_of(experts) + 1e-4).all()
     assert (fused >= -max_of([-q for q in experts]) - 1e-4).all()
 

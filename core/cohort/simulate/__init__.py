@@ -4,9 +4,9 @@ patients -> physiology (hidden factors) -> measurement (the chart) -> clinicians
 """
 
 from core.cohort.simulate.generate import ground_truth, simulate_cohort
+from core.cohort.simulate.history import History, Policy
 from core.cohort.simulate.policies import constant_policy, oracle_policy, random_policy
 from core.cohort.simulate.report import CalibrationReport, calibration_report
-from core.cohort.simulate.rollout import History, Policy
 from core.cohort.simulate.truth import GroundTruth, TrueValue
 from core.cohort.simulate.world import World
 

@@ -12,17 +12,13 @@ memory the previous dose counts too (`courses.py`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.special import softmax
 
 from core.cohort.simulate.courses import course_logits
+from core.cohort.simulate.history import History
 from core.cohort.simulate.world import World
 from core.study import StudySpec
-
-if TYPE_CHECKING:
-    from core.cohort.simulate.rollout import History
 
 FEATURES = ("SOFA", "Lactate", "INR", "Platelets", "PTT")
 SLOPES = np.array(  # (A, features): the high doses follow severity more closely, and avoid very low platelets

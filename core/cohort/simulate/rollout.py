@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,42 +11,13 @@ from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement
 from core.cohort.simulate.clinicians import Clinicians
 from core.cohort.simulate.constants import Constants
+from core.cohort.simulate.history import History, Policy
 from core.cohort.simulate.mechanism import ONSET
 from core.cohort.simulate.patients import Patients, draw_patients
 from core.cohort.simulate.physiology import Body
 from core.cohort.simulate.world import World, entries
 from core.study import StudySpec
 
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """What a policy may see when it acts: n patients up to the current step t.
-
-    states (n, t + 1, D) physical units; actions (n, t) so far; active (n,) still in the stay (of the others the last
-    charted row is repeated, and what the policy says of them is ignored). `phenotype` (n,) is the hidden truth: only
-    an oracle may read it.
-    """
-
-    states: np.ndarray
-    actions: np.ndarray
-    active: np.ndarray
-    phenotype: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    @property
-    def step(self) -> int:
-        """The current step t."""
-        return self.states.shape[1] - 1
-
-    @property
-    def state(self) -> np.ndarray:
-        """(n, D) current charted state."""
-        return self.states[:, -1]
-
-
-Policy = Callable[[History], np.ndarray]
 DEFAULT_WORLD = World()
 
 

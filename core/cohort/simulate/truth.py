@@ -10,7 +10,8 @@ import numpy as np
 from core.base.errors import ConfigError
 from core.cohort.simulate.clinicians import Clinicians, by_phenotype
 from core.cohort.simulate.constants import Constants
-from core.cohort.simulate.rollout import DEFAULT_WORLD, Policy, Rollout, roll_out
+from core.cohort.simulate.history import Policy
+from core.cohort.simulate.rollout import DEFAULT_WORLD, Rollout, roll_out
 from core.cohort.simulate.world import World
 from core.rewards import step_rewards
 from core.study import StudySpec

@@ -20,7 +20,7 @@ from core.cohort.simulate import (
     simulate_cohort,
 )
 from core.cohort.simulate.clinicians import PROTOCOLS, Clinicians, by_phenotype, clinician_probs, protocol_log_odds
-from core.cohort.simulate.rollout import History
+from core.cohort.simulate.history import History
 
 POLICIES = {
     "zero": constant_policy(0),
