@@ -30,7 +30,6 @@ class FeatureSettings:
     highlights: tuple[int, ...] = ()
     ordered: bool = True
     history: bool = False
-    means: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +42,13 @@ class Situations:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """phi with the scales of the steps it was fitted on; center, scale (C,) of state, restlessness (and doses)."""
+    """phi with the scales of the steps it was fitted on, so that it says the same of a patient whoever else is asked
+    about: spread (D,) SD of the state; center, scale (C,) of state, restlessness (and doses); horizon T."""
 
     settings: FeatureSettings
     n_actions: int
+    horizon: int
+    spread: np.ndarray
     center: np.ndarray
     scale: np.ndarray
 
@@ -57,24 +59,21 @@ class FeatureMap:
         wrong = [column for column in settings.highlights if not 0 <= column < width]
         if wrong:
             raise ValueError(f"highlights name state columns {wrong}, of which there are {width} (0..{width - 1})")
-        columns = _columns(histories, settings)[chosen]
-        scale = columns.std(axis=0)
-        return cls(settings, histories.n_actions, columns.mean(axis=0), np.where(scale > 1e-9, scale, 1.0))
+        spread = _spread(histories.flat(histories.states)[chosen])
+        columns = _columns(histories, spread, settings.history)[chosen]
+        horizon = histories.mask.shape[1]
+        return cls(settings, histories.n_actions, horizon, spread, columns.mean(axis=0), _spread(columns))
 
     def situations(self, histories: Histories) -> Situations:
         """Base and modifiers of all steps."""
-        scaled = (_columns(histories, self.settings) - self.center) / self.scale
+        scaled = (_columns(histories, self.spread, self.settings.history) - self.center) / self.scale
         width = histories.states.shape[-1]
         state, restless, doses = scaled[:, :width], scaled[:, width].copy(), scaled[:, width + 1 :]
         restless[histories.time == 0] = 0  # nothing has moved yet: neither calm nor restless
-        t, ones = histories.time / histories.mask.shape[1], np.ones(len(scaled))
+        t, ones = histories.time / self.horizon, np.ones(len(scaled))
         base = [ones, restless, restless**2, t, t**2, (histories.time == 0).astype(np.float64)]
         wide = [state, doses] if self.settings.ordered else [state, doses, state**2]
-        modifiers = [
-            ones[:, None],
-            state[:, list(self.settings.highlights)],
-            doses if self.settings.history else doses[:, :0],
-        ]
+        modifiers = [ones[:, None], state[:, list(self.settings.highlights)], doses]
         if histories.memberships is not None:
             modifiers.append(histories.flat(histories.memberships))
         return Situations(np.concatenate([np.stack(base, axis=1), *wide], axis=1), np.concatenate(modifiers, axis=1))
@@ -89,17 +88,19 @@ class FeatureMap:
         return np.concatenate(parts, axis=1)
 
 
-def _columns(histories: Histories, settings: FeatureSettings) -> np.ndarray:
+def _spread(columns: np.ndarray) -> np.ndarray:
+    """SD of each column, 1 where it is constant."""
+    sd = columns.std(axis=0, dtype=np.float64)
+    return np.where(sd > 1e-9, sd, 1.0)
+
+
+def _columns(histories: Histories, spread: np.ndarray, history: bool) -> np.ndarray:
     """(m, C) state, restlessness (and previous and accumulated dose)."""
     state = histories.flat(histories.states).astype(np.float64)
-    spread = np.maximum(state.std(axis=0), 1e-9)
     change = np.abs((state - histories.before(state)) / spread).mean(axis=1)
     change[histories.time == 0] = 0
     restless = histories.so_far(change) / np.maximum(histories.time, 1)
-    doses = histories.propensity_columns()[:, -2:] if settings.history else np.empty((len(state), 0))
-    if settings.means:
-        sf = np.stack([histories.so_far(c) for c in state.T], axis=1) / (histories.time[:, None] + 1)
-        doses = np.concatenate([doses, sf], axis=1)
+    doses = histories.propensity_columns()[:, -2:] if history else np.empty((len(state), 0))
     return np.concatenate([state, restless[:, None], doses], axis=1)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from core.evaluation.mix import Judged
 
@@ -55,7 +55,7 @@ class Advice:
 
 def corrected_z(z: float, n_candidates: int) -> float:
     """Standard errors for one of n candidates chosen for its value, at the two-sided level of z (Bonferroni)."""
-    return float(norm.isf(norm.sf(z) / max(n_candidates, 1)))
+    return float(-ndtri(ndtr(-z) / max(n_candidates, 1)))
 
 
 def gate(candidates: Sequence[Judged], settings: GateSettings | None = None) -> Advice:

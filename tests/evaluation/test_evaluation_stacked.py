@@ -7,7 +7,7 @@ import pytest
 
 from core.evaluation.calibration import reliability
 from core.evaluation.histories import Histories
-from core.evaluation.propensities import PropensitySettings, fit_propensities
+from core.evaluation.stacked import PropensitySettings, fit_propensities
 from core.evaluation.scores import NormalScores
 
 

@@ -11,15 +11,18 @@ compounds over a stay's steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
 
 from core.evaluation.scores import NormalScores
 from core.rng import derive_seed, stream
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+WEIGHTS = np.linspace(0, 1, 21)  # shares of the regression that are tried
 FEWEST_HELD_OUT = 20  # steps below which a quarter of the persons cannot weigh two learners
 
 
@@ -119,13 +122,14 @@ def _weight(
     index = np.arange(int(held.sum())), actions[held]
     regression, trees = (probs[index] for probs in learners.probs(columns[held]))
 
-    def loss(w: float) -> float:
-        return -float(np.log((1 - settings.marginal_share) * (w * regression + (1 - w) * trees) + 1e-6).mean())
-
-    return float(minimize_scalar(loss, bounds=(0, 1), method="bounded").x)
+    mixed = WEIGHTS[:, None] * regression + (1 - WEIGHTS[:, None]) * trees
+    return float(WEIGHTS[np.log(mixed + 1e-6).mean(axis=1).argmax()])
 
 
 def _fit(columns: np.ndarray, actions: np.ndarray, n_actions: int, settings: PropensitySettings) -> _Learners:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
     classes, scores = np.unique(actions), NormalScores.fit(columns)
     if len(classes) < 2:
         return _Learners(scores, None, None, classes, n_actions)
