@@ -37,6 +37,7 @@ class PropensitySettings:
     learning_rate: float = 0.05
     marginal_share: float = 0.02
     held_out: float = 0.25  # share of the training persons that weighs the learners
+    most_weighing: int = 4_000  # persons that the weight is found on at most: one number needs no more
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -101,27 +102,24 @@ def fit_propensities(
     if given.min() < 0 or given.max() >= n_actions or not np.isfinite(inputs).all():
         raise ValueError(f"actions must lie in 0..{n_actions - 1} and columns be finite")
     marginal = (np.bincount(given, minlength=n_actions) + 1.0) / (len(given) + n_actions)
-    weight = _weight(inputs, given, _held_out(owner, settings), n_actions, settings)
+    weight = _weight(inputs, given, owner, n_actions, settings)
     return Propensities(weight, marginal, settings, _fit(inputs, given, n_actions, settings))
 
 
-def _held_out(owner: np.ndarray, settings: PropensitySettings) -> np.ndarray:
-    """(m,) True at the steps of the persons that weigh the learners."""
-    persons, code = np.unique(owner, return_inverse=True)
-    chosen = stream(settings.seed, "propensities", "held out").permutation(len(persons))
-    return (chosen < round(settings.held_out * len(persons)))[code]
-
-
 def _weight(
-    columns: np.ndarray, actions: np.ndarray, held: np.ndarray, n_actions: int, settings: PropensitySettings
+    columns: np.ndarray, actions: np.ndarray, owner: np.ndarray, n_actions: int, settings: PropensitySettings
 ) -> float:
-    """The regression's share that gives the held-out steps the smallest log loss; a half where they are too few."""
-    if held.sum() < FEWEST_HELD_OUT or held.all():
+    """The regression's share that gives steps of held-out persons the smallest log loss; a half where they are few."""
+    persons, code = np.unique(owner, return_inverse=True)
+    rank = stream(settings.seed, "propensities", "held out").permutation(len(persons))[code]
+    asked = min(len(persons), settings.most_weighing)
+    held = rank < round(settings.held_out * asked)
+    rest = ~held & (rank < asked)
+    if held.sum() < FEWEST_HELD_OUT or not rest.any():
         return 0.5
-    learners = _fit(columns[~held], actions[~held], n_actions, settings)
+    learners = _fit(columns[rest], actions[rest], n_actions, settings)
     index = np.arange(int(held.sum())), actions[held]
     regression, trees = (probs[index] for probs in learners.probs(columns[held]))
-
     mixed = WEIGHTS[:, None] * regression + (1 - WEIGHTS[:, None]) * trees
     return float(WEIGHTS[np.log(mixed + 1e-6).mean(axis=1).argmax()])
 

@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="3101-3106", help="first-last")
     parser.add_argument("--patients", type=int, default=2_000)
     parser.add_argument("--effect", choices=("full", "none"), default="full", help="none: the drug does nothing")
+    parser.add_argument("--out", help="CSV of all rows, written after every seed")
     parser.add_argument("--without-today", action="store_true", help="leave out PHWDR with its forest critic")
     asked = parser.parse_args()
     first, last = (int(part) for part in asked.seeds.split("-"))
@@ -262,6 +263,8 @@ def main() -> None:
         for seed in range(first, last + 1):
             rows += run_seed(seed, asked.patients, asked.effect, not asked.without_today)
             print(f"seed {seed} done", flush=True)
+            if asked.out:
+                pd.DataFrame(rows).to_csv(asked.out, index=False)
     table = pd.DataFrame(rows)
     print(summarize(table).to_string(index=False), gates(table).to_string(), sep="\n\n")
 
