@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from core.base.rng import stream
 from core.evaluation.deferring import Deferring, always_deferring
 from core.evaluation.features import FeatureMap, FeatureSettings, Situations
 from core.evaluation.histories import Histories
 from core.evaluation.lstd import LinearCritic, Lstd, LstdSettings, traced
 from core.evaluation.mix import Judged, MixSettings, Remembering, mix
 from core.evaluation.windows import Corrected, corrected
-from core.rng import stream
 
 N_FOLDS = 5
 

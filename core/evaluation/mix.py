@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.statistics import Z95
+from core.base.types import Estimate
 from core.evaluation.windows import check_memory
-from core.statistics import Z95
-from core.types import Estimate
 
 FADING = (0, 0.5, 0.85)
 

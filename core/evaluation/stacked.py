@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.base.rng import derive_seed, stream
 from core.evaluation.scores import NormalScores
-from core.rng import derive_seed, stream
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier

@@ -18,6 +18,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from core.base.statistics import Z95
 from core.cohort import History, simulate_cohort
 from core.cohort.simulate import mechanism
 from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
@@ -36,7 +37,6 @@ from core.experiments.estimator_truth import (
     true_clinicians,
     true_value,
 )
-from core.statistics import Z95
 from core.study import load_study
 from core.trajectories import Trajectories, make_trajectories
 from tests.benchmarks.mix_rules import RULES, rule_doses

@@ -8,10 +8,10 @@ import numpy as np
 
 from core.agents import FittedQEvaluation
 from core.agents.config import FQIConfig
+from core.base.statistics import Z95
 from core.evaluation import Critic, Recorded, knn_behavior_policy, propensities, state_values, weighted_draws
 from core.evaluation.deferring import Deferring
 from core.experiments.estimator_cases import FORESTS
-from core.statistics import Z95
 from core.trajectories import Trajectories, make_transitions, padded
 
 TRAIN_SHARE, GAMMA, N_BOOTSTRAP = 0.6, 0.99, 400

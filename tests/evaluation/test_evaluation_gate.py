@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.base.statistics import Z95
 from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.features import FeatureSettings
 from core.evaluation.gate import DIALS, GateSettings, corrected_z, gate
@@ -14,7 +15,6 @@ from core.evaluation.histories import Histories
 from core.evaluation.lstd import LstdSettings
 from core.evaluation.mix import Judged, MixEstimate
 from core.evaluation.pessimism import PessimismSettings, pessimistic_step
-from core.statistics import Z95
 
 HORIZON, DRUG = 4, 0.3
 
