@@ -82,9 +82,10 @@ class _Pooled:
 
 
 def judge(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings | None = None) -> list[Judged]:
-    """Value and difference to the clinicians of every policy, from all stays, each by the fold that held it out.
+    """Value and difference to the clinicians of every policy, from all stays that a fold holds out, each by that fold.
 
-    ValueError where folds do not part the stays, part a person, or differ in their policies.
+    Stays that no fold holds out teach critics and are not judged: the patients that a policy was learned from, say.
+    ValueError where a stay is held out twice or none is, and where folds part a person or differ in their policies.
     """
     settings = settings or JudgeSettings()
     _check(histories, folds)
@@ -93,6 +94,7 @@ def judge(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings |
     names, size = [policy.name for policy in folds[0].policies], len(histories.stay)
     pooled = _Pooled(*(np.empty((len(names), size)) for _ in range(4)))
     held = [_judge_fold(histories, fold, settings, pooled) for fold in folds]
+    histories, folds, held, pooled = _judged_alone(histories, folds, held, pooled)
     found = [
         _remembering(histories, held, [fold.policies[p] for fold in folds], p, pooled, settings.mix)
         for p in range(len(names))
@@ -106,15 +108,31 @@ def judge(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings |
 
 def _check(histories: Histories, folds: Sequence[Fold]) -> None:
     times = np.sum([fold.held for fold in folds], axis=0)
-    if times.shape != (len(histories.mask),) or not (times == 1).all():
-        raise ValueError("every stay must be held out by exactly one fold")
-    number = np.argmax([fold.held for fold in folds], axis=0)
+    if times.shape != (len(histories.mask),) or (times > 1).any() or not times.any():
+        raise ValueError("every stay must be held out by at most one fold, and some stay by one")
+    number = np.where(times > 0, np.argmax([fold.held for fold in folds], axis=0), len(folds))
     first = np.zeros(histories.person.max() + 1, dtype=np.int64)
     first[histories.person] = number
     if (first[histories.person] != number).any():
         raise ValueError("stays of one person are in different folds; assign folds by person (`assign_folds`)")
     if any([p.name for p in fold.policies] != [p.name for p in folds[0].policies] for fold in folds):
         raise ValueError("every fold must hold the same policies by name, in the same order")
+
+
+def _judged_alone(
+    histories: Histories, folds: Sequence[Fold], held: Sequence[_HeldOut], pooled: _Pooled
+) -> tuple[Histories, list[Fold], list[_HeldOut], _Pooled]:
+    """All of it without the stays that only taught."""
+    chosen = np.any([fold.held for fold in folds], axis=0)
+    kept = chosen[histories.stay]
+    place = np.cumsum(kept) - 1
+    held = [replace(one, steps=place[one.steps]) for one in held]
+    alone = [
+        Fold(fold.held[chosen], [policy.only(chosen) for policy in fold.policies], fold.behavior[chosen])
+        for fold in folds
+    ]
+    arrays = (pooled.v, pooled.delta, pooled.traced, pooled.log_ratios)
+    return histories.only(chosen), alone, held, _Pooled(*(array[:, kept] for array in arrays))
 
 
 def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, pooled: _Pooled) -> _HeldOut:

@@ -34,6 +34,10 @@ class Deferring:
         deferred = np.broadcast_to(1.0 - share * kept, self.own.shape[:2])
         return replace(self, name=f"{self.name} at {share:g}", deferred=deferred)
 
+    def only(self, chosen: np.ndarray) -> Deferring:
+        """The same policy at the chosen stays alone, (N,) bool."""
+        return replace(self, own=self.own[chosen], deferred=None if self.deferred is None else self.deferred[chosen])
+
     def share(self, histories: Histories) -> np.ndarray:
         """(m,) d at each step."""
         if self.deferred is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,6 +46,18 @@ class Histories:
     @property
     def n_actions(self) -> int:
         return len(self.doses)
+
+    def only(self, chosen: np.ndarray) -> Histories:
+        """The chosen stays alone, (N,) bool."""
+        return replace(
+            self,
+            states=self.states[chosen],
+            actions=self.actions[chosen],
+            rewards=self.rewards[chosen],
+            mask=self.mask[chosen],
+            memberships=None if self.memberships is None else self.memberships[chosen],
+            persons=None if self.persons is None else np.asarray(self.persons)[chosen],
+        )
 
     @cached_property
     def stay(self) -> np.ndarray:

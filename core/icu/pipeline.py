@@ -6,7 +6,7 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from core.base.files import write_array, write_arrays, write_json, write_table
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.icu.ask.compare import compare_policies, recorded_survival
+from core.icu.ask.judge import advice_record, advise, judge_policies, judgment_rows
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
@@ -30,7 +31,7 @@ from core.icu.fit.values import fit_critics
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
-from core.policies.key import MODES, NO_ENCODER
+from core.policies.key import MODES, NO_ENCODER, PolicyKey
 from core.trajectories import Scaler, fit_scaler, make_transitions
 
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
@@ -59,15 +60,16 @@ def evaluate_run(
     own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
     stays = view if own else ForeignStays(view, cohort, clinicians)
     patients = view.split.test if own else np.arange(cohort.n_patients)
-    keys = policy_keys([n_clusters], [lambda_], [mode])
-    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
-    keys += baseline_keys(names, n_clusters, lambda_, [mode])
+    keys = judged_keys(view, n_clusters, lambda_, [mode])
     table = compare_policies(stays, patients, keys, view.survival_curve)
+    judged = judge_policies(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
+    judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    advice = view.advice if own and view.advice else advice_record(advise(stays, view.study, view.n_clusters))
     if own:
         table = with_truth(view, table)
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
-    return metrics_document(table, cohort, patients, own, run, treated_by)
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:
@@ -195,6 +197,30 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
     write_table(view.path / "frontier.parquet", table)
 
 
+def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
+    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised."""
+    k, fusion, study = view.n_clusters, view.config.fusion, view.study
+    advised = advise(view, study, k)
+    write_array(view.path / "advice.npy", advised.own)
+    write_json(view.path / "advice.json", advice_record(advised).model_dump(mode="json"))
+    yield Progress("judgment", 1, 2, str(advised.advice))
+    keys = judged_keys(view, k, fusion.lambda_, MODES)
+    judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
+    write_table(view.path / "judgments.parquet", judgment_rows(keys, judged, view.config.evaluation.ess_floor))
+    yield Progress("judgment", 2, 2, f"{len(keys)} policies judged against the clinicians")
+
+
+def _learners(view: RunView) -> np.ndarray:
+    """Patients from whom judges of the run's policies may learn: all but the test patients."""
+    return np.concatenate([view.split.train, view.split.valid])
+
+
+def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
+    """The policies of a run at one K and lambda; the ablation without encoder at the run's own K alone."""
+    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
+    return [*policy_keys([n_clusters], [lambda_], modes), *baseline_keys(names, n_clusters, lambda_, modes)]
+
+
 def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
@@ -221,5 +247,6 @@ STAGES: dict[str, tuple[Stage, float]] = {
     "values": (estimate_values, 15),
     "truth": (roll_out_truth, 8),
     "frontier": (roll_out_frontier, 5),
+    "judgment": (judge_run, 5),
     "evaluation": (compare, 8),
 }

@@ -118,6 +118,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     def summary(self, data: Cohort) -> str:
         died = float((data.outcomes < 0).mean())
         kind = "simulated" if data.origin.simulated else "recorded"
+        kind += f" ({data.origin.world})" if data.origin.world else ""
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps, mortality {died:.1%}"
 
     def stages(self, data: Cohort) -> Mapping[str, tuple[Stage[RunView, Cohort], float]]:
@@ -135,15 +136,18 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
         k, lambda_, mode = (options.get(name) for name in ("clusters", "lambda", "mode"))
         document = evaluate_run(view, data, k, lambda_, mode, options.get("clinicians", "auto"))
-        lines = tuple(f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items())
-        return Evaluation(document, lines, f"{document.cohort.note} {document.cohort.clinicians_note}")
+        lines = [f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items()]
+        lines.append(document.advice.text)
+        return Evaluation(document, tuple(lines), f"{document.cohort.note} {document.cohort.clinicians_note}")
 
 
 def _estimate(policy: PolicyMetrics) -> str:
-    """PHWDR of one policy with interval, ESS and grade."""
-    found = policy.phwdr
-    value, low, high, ess = (math.nan if n is None else n for n in (found.value, found.low, found.high, found.ess))
-    return f"PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {policy.support}"
+    """Difference of one policy to the clinicians with interval and grade, then its PHWDR."""
+    gain, found = policy.difference, policy.phwdr
+    given = (gain.value, gain.low, gain.high, found.value, found.low, found.high, found.ess)
+    d, d_low, d_high, value, low, high, ess = (math.nan if n is None else n for n in given)
+    against = f"{d:+7.3f} [{d_low:+7.3f}, {d_high:+7.3f}] against clinicians, {policy.grade:<13}"
+    return f"{against}   PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {policy.support}"
 
 
 ICU = IcuStudy()

@@ -15,6 +15,7 @@ from core.base.files import read_array, read_arrays, read_json, read_table
 from core.base.remembered import remembered
 from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
+from core.icu.advice import AdviceRecord
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.config import RunConfig
 from core.icu.manifest import icu_manifest
@@ -287,6 +288,23 @@ class RunView(Stays):
     def truth(self) -> pd.DataFrame:
         """True values of policies that were rolled out in the simulator; empty for real patients."""
         return read_table(self.path / "truth.parquet")
+
+    @cached_property
+    def judgments(self) -> pd.DataFrame | None:
+        """Differences to the clinicians by the mix, at the run's own K and lambda; None for a run from before them."""
+        path = self.path / "judgments.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
+    def advice(self) -> AdviceRecord | None:
+        """What the run advises by default; None for a run from before there was advice."""
+        path = self.path / "advice.json"
+        return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @cached_property
+    def advised_action(self) -> np.ndarray:
+        """(N, T) dose that the pessimistic step takes by itself, -1 where it does as clinicians do."""
+        return read_array(self.path / "advice.npy")
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:

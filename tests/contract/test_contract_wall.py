@@ -74,7 +74,7 @@ AT_STATES = {
     "fqi_*.npy": 0,
     "fqe_q.npy": 1,
 }
-JUDGED = ("evaluations.parquet",)  # on test patients
+JUDGED = ("evaluations.parquet", "judgments.parquet", "advice.*")  # on test patients
 # Said of all patients together, and read by no later stage; truths are empty for recorded patients.
 DESCRIBED = ("report.json", "projection.*", "honesty.parquet", "truth.parquet", "frontier.parquet")
 

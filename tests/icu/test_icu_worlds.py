@@ -8,7 +8,7 @@ import numpy as np
 
 from core.cohort import load_cohort, save_cohort, simulate_cohort
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from tests.icu.test_icu_pipeline import SMALLEST
 

@@ -51,7 +51,9 @@ def test_a_true_mean_reward_comes_with_its_standard_error():
     indicators[0, second + 1 :, 0] = False  # the first dies after its second
     reached = np.zeros(indicators.shape[:2], dtype=bool)
     reached[0, : second + 2] = reached[1, : first + 2] = True
-    found = mean_reward(Rollout(pd.DataFrame(index=range(3)), indicators, reached, {}, {}), spec, "acute", "all")
+    found = mean_reward(
+        Rollout(pd.DataFrame(index=range(3)), indicators, reached, {}, {}, np.zeros(3)), spec, "acute", "all"
+    )
 
     rewards = state_rewards(indicators[0, [first + 1, second + 1]], spec.rewards)
     y = np.array([rewards.sum(), *state_rewards(indicators[1, [first + 1]], spec.rewards), 0.0])

@@ -10,10 +10,13 @@ from pydantic import Field
 
 from core.base.config import Config
 from core.cohort import Cohort
-from core.runs.document import EvaluatedOn, Weighed, evaluated_on, number
+from core.icu.advice import AdviceRecord
+from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
 
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
+MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}
+DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
 CLINICIANS = {
     "own": "Estimates divide by what clinicians did to other patients of this very cohort in similar states.",
     "development": (
@@ -23,8 +26,23 @@ CLINICIANS = {
 }
 
 
+class Difference(Interval):
+    """A difference to the clinicians with its standard error, which holds the disagreement between memories."""
+
+    se: float | None
+
+
 class PolicyMetrics(Config):
-    """One policy. fqe is null where its own Q was not evaluated; true_value is known of simulated patients alone."""
+    """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
+
+    grade: how far that difference may be believed. fqe is null where its own Q was not evaluated; true_value is known
+    of simulated patients alone.
+    """
+
+    mix: Interval
+    difference: Difference
+    grade: str
+    grade_reasons: str
 
     phwis: Weighed
     phwdr: Weighed
@@ -63,23 +81,35 @@ class RunMetrics(Config):
 
 
 class Metrics(Config):
-    """The whole document."""
+    """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds."""
 
+    recommended: str
+    advice: AdviceRecord
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
 
 
 def metrics_document(
-    table: pd.DataFrame, cohort: Cohort, patients: np.ndarray, own: bool, run: RunMetrics, clinicians: str = "own"
+    table: pd.DataFrame,
+    judgments: pd.DataFrame,
+    advice: AdviceRecord,
+    cohort: Cohort,
+    patients: np.ndarray,
+    own: bool,
+    run: RunMetrics,
+    clinicians: str = "own",
 ) -> Metrics:
-    """From a table of `compare_policies`, one setting of its policies.
+    """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on.
     """
     on = evaluated_on(cohort, len(patients), own, "cohort")
+    judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
     return Metrics(
+        recommended=advice.recommended,
+        advice=advice,
         cohort=CohortMetrics(
             **on.model_dump(),
             steps=len(cohort.frame),
@@ -88,7 +118,7 @@ def metrics_document(
             clinicians_note=CLINICIANS[clinicians],
         ),
         run=run,
-        policies={str(name): _policy(rows) for name, rows in table.groupby("policy", sort=False)},
+        policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
     )
 
 
@@ -105,11 +135,16 @@ def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, 
     )
 
 
-def _policy(rows: pd.DataFrame) -> PolicyMetrics:
-    """All estimates of one policy, one row an estimator."""
+def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
+    """All estimates of one policy, one row an estimator, and its judgment."""
     first = rows.iloc[0]
     found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
+    mix, difference = ({part: judged[column] for part, column in columns.items()} for columns in (MIX, DIFFERENCE))
     return PolicyMetrics(
+        mix=Interval.of(mix),
+        difference=Difference.of(difference),
+        grade=str(judged["grade"]),
+        grade_reasons=str(judged["doubts"]),
         phwis=found["phwis"],
         phwdr=found["phwdr"],
         fqe=found.get("fqe"),
