@@ -1,0 +1,90 @@
+"""What an extraction yields: stays in the cohort layout, how they were selected, and where everything comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from core.cohort.extract.options import HEPARIN_KINDS
+from core.study import StudySpec
+from core.tables.report import Exclusion
+
+# Shares of the heparin bins given by clinicians in the published MIMIC-IV cohort, percent of steps.
+PUBLISHED_SHARES = (85.7, 9.7, 1.5, 1.5, 1.5)
+FEW_STAYS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """Stays in the cohort layout, and how they were selected.
+
+    frame: traj, step, <state columns of the study>, action, outcome, dose, hours, subject, dose_<kind of heparin>; NaN
+    where a value was not measured. ages: hours since each value was measured, "age: <column>".
+    attrition: what each criterion removed, in stays ("patients") and ICU steps ("rows").
+    counts: totals of the source, to compare with known ones.
+    implausible: values outside the plausible range, by column, readings or steps; missing in the frame.
+    losses: rows that were lost, "N of M rows, because ...". notes: the definitions used, one sentence each.
+    provenance: source, release, versions and options by name. database: where the stays come from.
+    """
+
+    frame: pd.DataFrame
+    ages: pd.DataFrame
+    study: StudySpec
+    attrition: tuple[Exclusion, ...]
+    counts: Mapping[str, int]
+    implausible: Mapping[str, int] = field(default_factory=dict)
+    losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    database: str = "mimic-iv"
+
+    @property
+    def n_stays(self) -> int:
+        return int(self.frame["traj"].nunique())
+
+    def lines(self) -> tuple[str, ...]:
+        """Everything there is to say about the cohort, one sentence each: for the file, the printout and the page."""
+        said = [f"{name}: {value}" for name, value in self.provenance.items()]
+        said += self.notes
+        said += [f"Lost: {loss}" for loss in self.losses]
+        said.append("Counts of the source: " + ", ".join(f"{name} {n:,}" for name, n in self.counts.items()) + ".")
+        refused = ", ".join(f"{name} {n:,}" for name, n in self.implausible.items()) or "none"
+        said.append(f"Implausible values, taken as missing: {refused}.")
+        said += [self.shares(), self.kinds(), *self.warnings()]
+        return tuple(said)
+
+    def shares(self) -> str:
+        """Share of the steps in each action bin, beside the published ones for the heparin study."""
+        counted = np.bincount(self.frame["action"].to_numpy(), minlength=self.study.n_actions)
+        text = "/".join(f"{100 * n / max(len(self.frame), 1):.1f}" for n in counted)
+        published = "/".join(map(str, PUBLISHED_SHARES))
+        beside = f" (published: {published} %)" if self.study.actions.drug == "heparin" else ""
+        return f"Actions 0 to {self.study.n_actions - 1}: {text} % of {len(self.frame):,} steps{beside}."
+
+    def kinds(self) -> str:
+        """Steps and units of each kind of heparin, counted as the drug or not."""
+        parts = []
+        for kind in HEPARIN_KINDS:
+            dose = self.frame[f"dose_{kind}"]
+            parts.append(f"{kind} {int((dose > 0).sum()):,} steps, {dose.sum():,.0f} units")
+        return "Heparin by kind: " + "; ".join(parts) + "."
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is too small to learn from."""
+        found = []
+        died = int((self.frame["outcome"] == -1).sum())
+        treated = int((self.frame["action"] > 0).sum())
+        if self.n_stays < FEW_STAYS:
+            found.append(f"Too small to learn from: {self.n_stays} stays, {died} deaths; phenotypes and values will be chance.")
+        if treated == 0:
+            found.append(f"No step has {self.study.actions.drug}: nothing about its dose can be learned from these stays.")
+        return tuple(found)
+
+    def to_json(self) -> str:
+        """Provenance as stored in a cohort file."""
+        return json.dumps({"provenance": dict(self.provenance), "counts": dict(self.counts), "implausible": dict(self.implausible),
+                           "losses": self.losses, "notes": self.notes}, ensure_ascii=False)  # fmt: skip
