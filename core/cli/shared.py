@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
+from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.types import Progress
 
 DEMO_PATIENTS = 2000
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, of all verbs or of one; `late` adds options that come from the engine, once the verb is asked for.
+
+    So that no other verb waits for the engine to be imported.
+    """
+
+    late: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        if self.late is not None:
+            add, self.late = self.late, None
+            add(self)
+        return super().parse_known_args(*args, **named)
 
 
 def print_progress(stages: object) -> None:

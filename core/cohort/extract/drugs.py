@@ -132,7 +132,9 @@ def _count(work: Work) -> None:
     """Counts by kind, and sentences on entries that contradict themselves or stay unresolved."""
     total = work.number("SELECT count(*) FROM standard WHERE agent = 'heparin'")
     for kind in HEPARIN_KINDS:
-        work.counts[f"heparin_{kind}_entries"] = work.number(f"SELECT count(*) FROM standard WHERE agent = 'heparin' AND kind = '{kind}'")
+        work.counts[f"heparin_{kind}_entries"] = work.number(
+            f"SELECT count(*) FROM standard WHERE agent = 'heparin' AND kind = '{kind}'"
+        )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
     for how, said in (("contradicted", "contradict themselves: amount and rate x time differ more than twofold; the amount is "
                        "taken where it is a usual one, else rate x time"),
@@ -145,7 +147,12 @@ def _count(work: Work) -> None:
     drugs = work.number(f"SELECT count(*) FROM standard WHERE agent IN ({agents})")
     unknown = work.number(f"SELECT count(*) FROM standard WHERE agent IN ({agents}) AND rate > 0 AND speed IS NULL")
     work.counts["pressor_unresolved"] = unknown
-    work.lose(unknown, drugs, "entries of vasopressors", "have a rate in a unit that cannot be resolved; Vasopressor is missing there")
+    work.lose(
+        unknown,
+        drugs,
+        "entries of vasopressors",
+        "have a rate in a unit that cannot be resolved; Vasopressor is missing there",
+    )
 
 
 def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) -> None:
@@ -156,7 +163,9 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) 
     """
     kinds = ", ".join(f"sum(share * units) FILTER (WHERE kind = '{kind}') AS \"dose {kind}\"" for kind in HEPARIN_KINDS)
     factor = "CASE agent " + " ".join(f"WHEN '{agent}' THEN {f}" for agent, f in EQUIVALENT.items()) + " END"
-    peaks = ", ".join(f"max(speed) FILTER (WHERE agent = '{agent}') AS \"peak {agent}\"" for agent in (*EQUIVALENT, "dobutamine"))
+    peaks = ", ".join(
+        f"max(speed) FILTER (WHERE agent = '{agent}') AS \"peak {agent}\"" for agent in (*EQUIVALENT, "dobutamine")
+    )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
     work.db.execute(f"""
         CREATE OR REPLACE TABLE given_steps AS

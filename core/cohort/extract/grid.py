@@ -58,7 +58,11 @@ class Values:
 
 
 AGGREGATES = {"mean": "mean", "last": "last", "min": "low", "max": "high", "first": "last", "median": "mean"}
-EXTRA = (("lowest MBP", "MBP", "low"), ("lowest Platelets", "Platelets", "low"), ("highest Creatinine", "Creatinine", "high"))
+EXTRA = (
+    ("lowest MBP", "MBP", "low"),
+    ("lowest Platelets", "Platelets", "low"),
+    ("highest Creatinine", "Creatinine", "high"),
+)
 
 
 def read_values(work: Work, steps: Steps, stays: pd.Index) -> Values:
@@ -80,7 +84,14 @@ def read_values(work: Work, steps: Steps, stays: pd.Index) -> Values:
     for name, concept_name, column in EXTRA:
         at[name] = _fill(named.get(concept_name, table[:0]), column, steps, stays)
     share_out(work, steps.first, steps.step, steps.lowest, steps.n)
-    for query in ("SELECT * FROM given_steps", _drained(steps), _supported(steps), _oxygenation(work, steps), _coma(steps), _urine(steps)):
+    for query in (
+        "SELECT * FROM given_steps",
+        _drained(steps),
+        _supported(steps),
+        _oxygenation(work, steps),
+        _coma(steps),
+        _urine(steps),
+    ):
         part = work.db.execute(query).df()
         for column in part.columns.drop(["stay_id", "k"]):
             at[column] = _fill(part, column, steps, stays)
@@ -89,7 +100,7 @@ def read_values(work: Work, steps: Steps, stays: pd.Index) -> Values:
 
 def _fill(part: pd.DataFrame, column: str, steps: Steps, stays: pd.Index) -> np.ndarray:
     array = np.full((len(stays), steps.width), np.nan, dtype=np.float32)
-    row, k = stays.get_indexer(part["stay_id"]), part["k"].to_numpy(np.int64) - steps.lowest
+    row, k = stays.get_indexer(pd.Index(part["stay_id"])), part["k"].to_numpy(np.int64) - steps.lowest
     array[row, k] = part[column].to_numpy(dtype=np.float64, na_value=np.nan)
     return array
 
@@ -153,11 +164,16 @@ def _coma(steps: Steps) -> str:
 
 
 def _urine(steps: Steps) -> str:
-    """Lowest urine of a day in mL among a step's readings: the sum of the 24 h before, scaled to the hours it covers."""
+    """Lowest urine of a day in mL among a step's readings: the sum of the 24 h before, scaled to the hours it covers.
+
+    The first reading covers the hours since the first heart rate, where the unit's charting began.
+    """
     day = "OVER (PARTITION BY stay_id ORDER BY h RANGE BETWEEN 23 PRECEDING AND CURRENT ROW)"
     return f"""
         WITH charted AS (SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM output WHERE urine GROUP BY ALL),
-        spaced AS (SELECT stay_id, h, ml, h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), least(h, 0)) AS gap FROM charted),
+        begun AS (SELECT stay_id, min(h) AS since FROM reading WHERE concept = 'HR' GROUP BY ALL),
+        spaced AS (SELECT stay_id, h, ml, greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since, 0), 0) AS gap
+                   FROM charted LEFT JOIN begun USING (stay_id)),
         summed AS (SELECT stay_id, h, sum(ml) {day} AS ml, sum(gap) {day} AS covered FROM spaced)
         SELECT stay_id, {steps.index("h")} AS k, min(24 * ml / covered) AS urine FROM summed JOIN selected USING (stay_id)
         WHERE covered BETWEEN {URINE_COVERED[0]} AND {URINE_COVERED[1]} AND {steps.holds("h")} GROUP BY ALL"""

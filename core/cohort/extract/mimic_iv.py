@@ -66,14 +66,22 @@ def read_stays(work: Work) -> None:
     """)
     total = work.number("SELECT count(*) FROM stay")
     timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
-    work.lose(timeless, total, "stays", "are of persons who died in hospital at no time given; they count as dead at discharge")
+    work.lose(
+        timeless,
+        total,
+        "stays",
+        "are of persons who died in hospital at no time given; they count as dead at discharge",
+    )
 
 
 def _once(work: Work, table: str, key: str, columns: str) -> None:
     """View `one_<table>`: the first row of each key; rows that stand twice are counted."""
-    work.db.execute(f"""CREATE TABLE one_{table} AS SELECT {columns} FROM raw_{table}
+    work.db.execute(
+        f"""CREATE TABLE one_{table} AS SELECT {columns} FROM raw_{table}
                         QUALIFY row_number() OVER (PARTITION BY {code_of(key)} ORDER BY ALL) = 1""".replace(
-        "ORDER BY ALL", f"ORDER BY {columns}"))
+            "ORDER BY ALL", f"ORDER BY {columns}"
+        )
+    )
     total = work.number(f"SELECT count(*) FROM raw_{table}")
     twice = total - work.number(f"SELECT count(*) FROM one_{table}")
     work.lose(twice, total, f"rows of {table}", f"repeat a {key} and are taken once")
@@ -126,6 +134,11 @@ def read_entries(work: Work) -> None:
     """)
     _circuit(work)
     _emar(work)
+    for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
+        codes = texts(work.concepts.heparin.get(kind, ()))
+        work.counts[name] = work.number(
+            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE {code_of('itemid')} IN ({codes})"
+        )
 
 
 def _stage_input(work: Work) -> None:
@@ -171,7 +184,8 @@ def _circuit(work: Work) -> None:
 
 def _emar(work: Work) -> None:
     """Heparin of the medication record: flushes and locks apart from the rest."""
-    work.db.execute(f"""
+    work.db.execute(
+        f"""
         INSERT INTO entry
         SELECT stay_id, 'heparin', CASE WHEN contains(drug, 'flush') OR contains(drug, 'lock') OR contains(drug, 'dwell')
                                         THEN 'flush' WHEN contains(drug, 'crrt') OR contains(drug, 'dialysis') THEN 'circuit'
@@ -182,7 +196,8 @@ def _emar(work: Work) -> None:
               WHERE contains(lower(medication), 'heparin') AND lower(trim(event_txt)) IN {GIVEN}
                 AND {number("dose_given")} > 0 GROUP BY emar_id, ALL)
         WHERE h >= from_h AND h < to_h
-    """.replace("GROUP BY emar_id, ALL", "GROUP BY emar_id, stay_id, from_h, to_h, intime, charttime, medication"))
+    """.replace("GROUP BY emar_id, ALL", "GROUP BY emar_id, stay_id, from_h, to_h, intime, charttime, medication")
+    )
 
 
 # ---------------------------------------------------------------- output and ventilation
@@ -200,9 +215,11 @@ def read_output(work: Work) -> None:
                      {number("value")} AS ml, storetime, charttime AS written
               FROM raw_outputevents)
         JOIN candidate USING (stay_id), LATERAL (SELECT {hours("time", "intime")} AS h)
-        WHERE ml > 0 AND code NOT IN ({texts(group("not_output"))}) AND (h IS NULL OR (h >= from_h AND h < to_h))
+        WHERE ml >= 0 AND code NOT IN ({texts(group("not_output"))}) AND (h IS NULL OR (h >= from_h AND h < to_h))
     """)
-    row = work.db.execute("SELECT count(*) FILTER (WHERE h IS NULL), count(*), any_value(written) FILTER (WHERE h IS NULL) FROM output").fetchone()
+    row = work.db.execute(
+        "SELECT count(*) FILTER (WHERE h IS NULL), count(*), any_value(written) FILTER (WHERE h IS NULL) FROM output"
+    ).fetchone()
     assert row is not None
     work.unreadable(int(row[0]), int(row[1]), "outputevents", "charttime", row[2] or "")
     work.db.execute("""INSERT INTO output SELECT stay_id, h, max(value), false, '' FROM reading
@@ -240,14 +257,23 @@ def read_infection(work: Work) -> None:
     named = " OR ".join(f"contains({drug}, '{stem}')" for stem in ANTIBIOTICS)
     local = " OR ".join(f"contains({drug}, '{word}')" for word in NOT_SYSTEMIC)
     routed = "route" in work.found["prescriptions"]
-    route = f"route IS NOT NULL AND trim(route) NOT IN {TOPICAL_ROUTES} AND NOT regexp_matches(lower(route), 'ear|eye')" if routed else "true"
+    route = (
+        f"route IS NOT NULL AND trim(route) NOT IN {TOPICAL_ROUTES} AND NOT regexp_matches(lower(route), 'ear|eye')"
+        if routed
+        else "true"
+    )
     work.db.execute(f"""
         CREATE TABLE antibiotic AS
         SELECT DISTINCT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {moment("starttime")} AS time
         FROM raw_prescriptions WHERE ({named}) AND NOT ({local}) AND coalesce(drug_type, '') <> 'BASE' AND {route}
     """)
     total = work.number("SELECT count(*) FROM antibiotic")
-    work.unreadable(work.number("SELECT count(*) FROM antibiotic WHERE time IS NULL"), total, "prescriptions (antibiotics)", "starttime")
+    work.unreadable(
+        work.number("SELECT count(*) FROM antibiotic WHERE time IS NULL"),
+        total,
+        "prescriptions (antibiotics)",
+        "starttime",
+    )
     specimen = "micro_specimen_id" if "micro_specimen_id" in work.found["microbiologyevents"] else "NULL"
     work.db.execute(f"""
         CREATE TABLE culture AS

@@ -81,9 +81,18 @@ def _as_of(work: Work) -> str:
 
 def provenance(work: Work, source: str, population: str) -> dict[str, str]:
     """Where the cohort comes from, by name."""
-    release = sorted({part for part in Path(source).parts if part[:1].isdigit() and "." in part}) if "://" not in source else []
-    options = work.options.model_dump() | {"population": population, "outcome": work.options.outcome or work.concepts.outcome}
-    chosen = {name: value for name, value in options.items() if value is not None and name not in ("memory_gb", "threads")}
+    release = (
+        sorted({part for part in Path(source).parts if part[:1].isdigit() and "." in part})
+        if "://" not in source
+        else []
+    )
+    options = work.options.model_dump() | {
+        "population": population,
+        "outcome": work.options.outcome or work.concepts.outcome,
+    }
+    chosen = {
+        name: value for name, value in options.items() if value is not None and name not in ("memory_gb", "threads")
+    }
     return {
         "Source": f"{work.concepts.layout}, {Path(source).name if '://' not in source else source}",
         "Release": ", ".join(release) or "not named in the source",

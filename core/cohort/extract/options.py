@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from core.base.config import Config
 from core.base.errors import ExtractError
@@ -46,7 +46,9 @@ class ExtractOptions(Config):
         description="hours before admission to the unit in which low platelets count, and before the first step for values",
     )
     start_hours: float | None = Field(default=None, description="start of the window from onset; empty: the study's")
-    end_hours: float | None = Field(default=None, description="end of the window from onset; empty: the study's horizon")
+    end_hours: float | None = Field(
+        default=None, description="end of the window from onset; empty: the study's horizon"
+    )
     min_steps: int = Field(default=2, ge=1, description="stays with fewer steps are left out")
     first_stay_only: bool = Field(default=False, description="only a person's first stay that meets the criteria")
     outcome: Literal["days", "icu", "hospital"] | None = Field(
@@ -54,7 +56,9 @@ class ExtractOptions(Config):
         description="death within mortality_days of admission to the unit, in the unit, or in hospital. Empty: days "
         "where the database follows patients (MIMIC-IV, MEDS), icu in eICU, hospital in CLIF",
     )
-    mortality_days: float = Field(default=90.0, gt=0, description="days from admission to the unit in which death counts")
+    mortality_days: float = Field(
+        default=90.0, gt=0, description="days from admission to the unit in which death counts"
+    )
     heparin_drip: bool = Field(default=True, description="heparin by continuous infusion is the drug")
     heparin_bolus: bool = Field(default=True, description="heparin pushed into a vein is the drug")
     heparin_subcutaneous: bool = Field(default=False, description="subcutaneous prophylaxis is the drug")
@@ -75,8 +79,16 @@ class ExtractOptions(Config):
         description="standard: phenylephrine and vasopressin count as norepinephrine equivalents; reference: they do "
         "not, as in the public reference concepts; sofa-2: the score of 2025",
     )
-    memory_gb: float = Field(default=4.0, gt=0, description="memory the database engine may use before it spills to disk")
+    memory_gb: float = Field(
+        default=4.0, gt=0, description="memory the database engine may use before it spills to disk"
+    )
     threads: int = Field(default=2, ge=1, description="threads the database engine may use")
+
+    @field_validator("step_hours", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """The command line gives text."""
+        return int(value) if isinstance(value, str) and value.isdigit() else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -97,7 +97,9 @@ def _stage(work: Work, name: str, stream: Stream, who: str, platelets_of_all: bo
 def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> str:
     """SQL: rows of a stream as key, person, code, t (parsed), written (as it stands), value, tube."""
     key = stream.column or stream.key
-    codes = [code for (code,) in work.db.execute("SELECT DISTINCT code FROM selector WHERE stream = ?", [name]).fetchall()]
+    codes = [
+        code for (code,) in work.db.execute("SELECT DISTINCT code FROM selector WHERE stream = ?", [name]).fetchall()
+    ]
     if not stream.code:  # one column a concept
         held = [code for code in codes if code in work.found[stream.table]]
         return " UNION ALL ".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.extract.options import HEPARIN_KINDS
-from core.study import StudySpec
+from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
 # Shares of the heparin bins given by clinicians in the published MIMIC-IV cohort, percent of steps.
@@ -32,15 +31,15 @@ class Extraction:
     """
 
     frame: pd.DataFrame
-    ages: pd.DataFrame
-    study: StudySpec
     attrition: tuple[Exclusion, ...]
     counts: Mapping[str, int]
     implausible: Mapping[str, int] = field(default_factory=dict)
-    losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    provenance: Mapping[str, str] = field(default_factory=dict)
     database: str = "mimic-iv"
+    losses: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    ages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    study: StudySpec = field(default_factory=load_study)
 
     @property
     def n_stays(self) -> int:
@@ -69,7 +68,7 @@ class Extraction:
         """Steps and units of each kind of heparin, counted as the drug or not."""
         parts = []
         for kind in HEPARIN_KINDS:
-            dose = self.frame[f"dose_{kind}"]
+            dose = self.frame.get(f"dose_{kind}", pd.Series(dtype=float))
             parts.append(f"{kind} {int((dose > 0).sum()):,} steps, {dose.sum():,.0f} units")
         return "Heparin by kind: " + "; ".join(parts) + "."
 
@@ -79,12 +78,11 @@ class Extraction:
         died = int((self.frame["outcome"] == -1).sum())
         treated = int((self.frame["action"] > 0).sum())
         if self.n_stays < FEW_STAYS:
-            found.append(f"Too small to learn from: {self.n_stays} stays, {died} deaths; phenotypes and values will be chance.")
+            found.append(
+                f"Too small to learn from: {self.n_stays} stays, {died} deaths; phenotypes and values will be chance."
+            )
         if treated == 0:
-            found.append(f"No step has {self.study.actions.drug}: nothing about its dose can be learned from these stays.")
+            found.append(
+                f"No step has {self.study.actions.drug}: nothing about its dose can be learned from these stays."
+            )
         return tuple(found)
-
-    def to_json(self) -> str:
-        """Provenance as stored in a cohort file."""
-        return json.dumps({"provenance": dict(self.provenance), "counts": dict(self.counts), "implausible": dict(self.implausible),
-                           "losses": self.losses, "notes": self.notes}, ensure_ascii=False)  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.base.errors import ExtractError
+from core.base.files import write_atomic
 from core.cohort.cohort import Origin
 from core.cohort.extract.result import Extraction
 from core.tables.report import CohortReport
@@ -25,9 +26,20 @@ def save_extraction(extraction: Extraction, path: str | Path) -> Path:
     frame = extraction.frame
     if path.suffix == ".parquet":
         frame = pd.concat([frame, extraction.ages], axis=1)
-    return write_frame(frame, path, Origin("recorded", like=extraction.database), report_of(extraction), error=ExtractError)
+    return write_frame(
+        frame, path, Origin("recorded", like=extraction.database), report_of(extraction), error=ExtractError
+    )
 
 
 def report_of(extraction: Extraction) -> CohortReport:
     """The attrition and every sentence about the extraction, as the cohort's report keeps them."""
     return CohortReport(attrition=extraction.attrition, notes=extraction.lines())
+
+
+def save_study(extraction: Extraction, cohort_file: str | Path) -> Path:
+    """Write the study that the stays were cut by (steps of another length scale it) beside the cohort file, as JSON."""
+    path = Path(cohort_file)
+    path = path.with_name(f"{path.name.split('.')[0]}.study.json")
+    text = extraction.study.model_dump_json(indent=1)
+    write_atomic(path, lambda file: file.write(text.encode()))
+    return path

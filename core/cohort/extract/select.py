@@ -7,6 +7,8 @@ included, platelets say when. Sepsis-3 has its own time, that of the suspicion o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -42,10 +44,16 @@ def find_low_platelets(work: Work) -> None:
 
 
 def find_sepsis3(work: Work) -> None:
-    """Table `septic` (stay_id, h): the first suspicion of infection with a SOFA of 2 or more around it."""
+    """Table `septic` (stay_id, h): the first suspicion of infection with a SOFA of 2 or more around it.
+
+    Scored as in the reference, whatever score the states hold. A stay without any charted heart rate was not observed in
+    the unit, and is not scored.
+    """
+    work = replace(work, options=work.options.model_copy(update={"sofa": "reference"}))
     work.db.execute("CREATE TABLE septic (stay_id BIGINT, h DOUBLE)")
     found = work.db.execute("""SELECT stay_id, h, los FROM suspicion JOIN stay USING (stay_id)
-                               WHERE stay_id IN (SELECT stay_id FROM candidate) ORDER BY los, stay_id, h""").df()
+                               WHERE stay_id IN (SELECT stay_id FROM candidate) AND stay_id IN (SELECT stay_id FROM reading WHERE concept = 'HR')
+                               ORDER BY los, stay_id, h""").df()
     stays = found.drop_duplicates("stay_id")["stay_id"].to_numpy()
     for begin in range(0, len(stays), AT_ONCE):
         part = stays[begin : begin + AT_ONCE]
@@ -62,7 +70,9 @@ def _score(work: Work, suspicions: pd.DataFrame, n_hours: int) -> None:
     work.db.unregister("scored")
     steps = Steps(first=0.0, step=1.0, lowest=-24, n=max(n_hours, 1))
     values = read_values(work, steps, pd.Index(stays))
-    body = work.db.execute("SELECT stay_id, weight FROM body WHERE stay_id IN (SELECT stay_id FROM selected) ORDER BY stay_id").df()
+    body = work.db.execute(
+        "SELECT stay_id, weight FROM body WHERE stay_id IN (SELECT stay_id FROM selected) ORDER BY stay_id"
+    ).df()
     sofa = derived(values, body, work.options, 1.0)["SOFA"][:, 24:]
     ends = np.arange(1, sofa.shape[1] + 1)
     for stay, h, los in suspicions[["stay_id", "h", "los"]].sort_values(["stay_id", "h"]).itertuples(index=False):
@@ -137,7 +147,7 @@ def count_source(work: Work) -> None:
     row = work.db.execute(f"""
         SELECT count(*), count(DISTINCT subject_id), count(*) FILTER (WHERE coded), count(low.stay_id),
                count(*) FILTER (WHERE in_unit), count(low.stay_id) FILTER (WHERE coded),
-               count(*) FILTER (WHERE coded AND in_unit), count(*) FILTER (WHERE {died(work)})
+               count(*) FILTER (WHERE coded AND in_unit), count(*) FILTER (WHERE {died(work)} AND NOT dead_before)
         FROM stay LEFT JOIN low USING (stay_id)
     """).fetchone()
     assert row is not None

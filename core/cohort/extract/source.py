@@ -32,10 +32,13 @@ class Relation:
 
 
 class Source(Protocol):
-    """Where tables lie."""
+    """Where tables lie; `label` names it in messages, `looked_for` what a table is called there."""
 
-    label: str
-    looked_for: str
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def looked_for(self) -> str: ...
 
     def find(self, folder: str, name: str) -> Relation | None:
         """The table, or None."""
@@ -139,7 +142,7 @@ class Folder:
 
     def _csv(self, path: Path, folder: str) -> Relation:
         encoding = "latin-1" if path.name in self.latin else "utf-8"
-        header = read_header(path, encoding)
+        header = read_header(path)
         columns = ", ".join(f"{text(column)}: 'VARCHAR'" for column in header)
         reader = (
             f"read_csv({text(str(path))}, columns={{{columns}}}, header=true, auto_detect=false, delim=',', "
@@ -186,16 +189,13 @@ def serves(schema: str, folder: str) -> bool:
     return schema.lower() in (folder, "main", "public") or bool(folder) and schema.lower().endswith(f"_{folder}")
 
 
-def read_header(path: Path, encoding: str = "utf-8") -> list[str]:
+def read_header(path: Path) -> list[str]:
     """Column names of a CSV file, lower case; `ExtractError` where it cannot be read."""
-    kind = "utf-8-sig" if encoding == "utf-8" else encoding
     try:
-        opened = gzip.open(path, "rt", newline="", encoding=kind) if path.suffix == ".gz" else path.open(
-            "rt", newline="", encoding=kind
-        )
-        with opened as file:
-            return [name.strip().lower() for name in next(csv.reader(file), [])]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            line = file.readline().decode("utf-8-sig", errors="replace")
+        return [name.strip().lower() for name in next(csv.reader([line]), [])]
+    except (OSError, EOFError, csv.Error) as error:
         raise ExtractError(f"{path} cannot be read as a CSV table: {error}. Download the file again.") from None
 
 

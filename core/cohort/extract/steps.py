@@ -77,7 +77,11 @@ def assemble(grid: Grid, study: StudySpec, window: Window, options: ExtractOptio
     columns["action"] = study.actions.bin(dose)
     columns["outcome"] = np.zeros(len(stay), dtype=np.int64)
     columns["outcome"][np.append(first[1:], len(stay)) - 1] = np.where(grid.stays["died"], -1, 1)
-    columns |= {"dose": dose, "hours": window.start + window.step * k, "subject": grid.stays["subject_id"].to_numpy()[stay]}
+    columns |= {
+        "dose": dose,
+        "hours": window.start + window.step * k,
+        "subject": grid.stays["subject_id"].to_numpy()[stay],
+    }
     for kind in HEPARIN_KINDS:
         columns[f"dose_{kind}"] = values[f"dose {kind}"][stay, window.lead + k].astype(np.float64).round(2)
     return Assembled(pd.DataFrame(columns), pd.DataFrame(ages), refused)
@@ -104,7 +108,9 @@ def organs(at: dict[str, np.ndarray], stays: pd.DataFrame, options: ExtractOptio
     if options.sofa == "reference":  # the higher of the two, as each is compared alone
         pressor = np.maximum.reduce([np.nan_to_num(at[f"peak {agent}"]) for agent in counted])
     else:
-        pressor = sum((np.nan_to_num(at[f"peak {agent}"]) * EQUIVALENT[agent] for agent in counted), np.zeros_like(at["coma"]))
+        pressor = sum(
+            (np.nan_to_num(at[f"peak {agent}"]) * EQUIVALENT[agent] for agent in counted), np.zeros_like(at["coma"])
+        )
     return OrganValues(
         ratio_ventilated=at["ratio ventilated"],
         ratio_breathing=at["ratio breathing"],

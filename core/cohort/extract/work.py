@@ -54,7 +54,9 @@ class Work:
         given = f" (such as '{str(example)[:40]}')" if example else ""
         said = f"{rows:,} of {of:,} rows of {table} have a {column} that cannot be read{given}"
         if rows > MOST_UNREADABLE * of:
-            raise ExtractError(f"{said}; times are written YYYY-MM-DD HH:MM:SS. Write them so, or download the table again.")
+            raise ExtractError(
+                f"{said}; times are written YYYY-MM-DD HH:MM:SS. Write them so, or download the table again."
+            )
         if rows:
             self.losses.append(f"{said}; they are left out.")
 

@@ -25,7 +25,15 @@ from core.cohort.extract.notes import definitions, provenance
 from core.cohort.extract.options import ExtractOptions, plan_window, scaled_study
 from core.cohort.extract.readings import count_implausible, prepare, read_streams, streams_of
 from core.cohort.extract.result import Extraction
-from core.cohort.extract.select import count_source, died, eligible, exclusion, find_low_platelets, find_sepsis3, select_stays
+from core.cohort.extract.select import (
+    count_source,
+    died,
+    eligible,
+    exclusion,
+    find_low_platelets,
+    find_sepsis3,
+    select_stays,
+)
 from core.cohort.extract.source import connect, open_source, open_tables
 from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
 from core.cohort.extract.work import Work
@@ -40,7 +48,10 @@ NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 
 def extract(
-    database: str, source: str | Path, options: ExtractOptions | None = None, study: StudySpec | str | Path | None = None
+    database: str,
+    source: str | Path,
+    options: ExtractOptions | None = None,
+    study: StudySpec | str | Path | None = None,
 ) -> Extraction:
     """The study's cohort from the tables in `source`: a folder, a DuckDB file or a PostgreSQL connection string.
 
@@ -130,8 +141,18 @@ def _extract(work: Work, reader: ModuleType, source: str) -> Extraction:
     made = assemble(kept, work.study, work.window, work.options)
     notes = definitions(work, population)
     about = provenance(work, source, population)
-    return Extraction(made.frame, made.ages, work.study, tuple(attrition), work.counts, {**work.implausible, **made.refused},
-                      tuple(work.losses), notes, about, work.concepts.database)  # fmt: skip
+    return Extraction(
+        made.frame,
+        tuple(attrition),
+        work.counts,
+        {**work.implausible, **made.refused},
+        notes,
+        work.concepts.database,
+        tuple(work.losses),
+        about,
+        made.ages,
+        work.study,
+    )
 
 
 def _population(work: Work, reader: ModuleType) -> str:
@@ -141,8 +162,12 @@ def _population(work: Work, reader: ModuleType) -> str:
         if able:
             return "sepsis-3"
         if work.options.onset != "platelets":
-            raise ExtractError(f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have.")
-        work.losses.append("Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis codes.")
+            raise ExtractError(
+                f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have."
+            )
+        work.losses.append(
+            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis codes."
+        )
         return "codes"
     if asked == "sepsis-3" and not able:
         raise ExtractError(
@@ -156,7 +181,9 @@ def _read_values(work: Work, reader: ModuleType, population: str) -> None:
     """Readings, drugs, output and ventilation of the stays that may enter; platelets of all stays."""
     window, before = work.window, max(work.options.lookback_hours, (work.window.lead + 1) * work.window.step)
     rule = eligible(work, population)
-    work.db.execute("CREATE OR REPLACE TABLE stay AS SELECT *, $1 AS from_h, los AS to_h FROM stay".replace("$1", str(-before)))
+    work.db.execute(
+        "CREATE OR REPLACE TABLE stay AS SELECT *, $1 AS from_h, los AS to_h FROM stay".replace("$1", str(-before))
+    )
     work.db.execute(f"CREATE TABLE candidate AS SELECT * FROM stay WHERE {rule}")
     early = streams_of(work, "Platelets")
     read_streams(work, early, "candidate", platelets_of_all=True)
