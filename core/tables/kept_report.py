@@ -51,7 +51,7 @@ class _Report(_Stored):
 
 
 def report_metadata(report: CohortReport) -> dict[bytes, bytes]:
-    """Schema metadata that `read_report` understands: the attrition, the first warnings and the notes; empty without any."""
+    """Schema metadata that `read_report` understands: attrition, first warnings and notes; empty without any."""
     values = CohortReport(report.warnings[:MAX_WARNINGS], report.attrition[:MAX_EXCLUSIONS]).to_json()
     notes = [note[:MAX_NOTE] for note in report.notes[:MAX_NOTES]]
     if not values["problems"] and not values["attrition"] and not notes:

@@ -54,7 +54,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class CohortReport:
-    """Outcome of `check_cohort`; never an exception. `notes`: where an extracted cohort comes from, and by which rules."""
+    """Outcome of `check_cohort`; never an exception. `notes`: where an extract comes from, and by which rules."""
 
     problems: tuple[Problem, ...] = ()
     attrition: tuple[Exclusion, ...] = ()

@@ -1,7 +1,10 @@
-"""What the columns of a cohort are in one database: concept -> stream, codes, unit, range and aggregate, from a TOML file.
+"""What the columns of a cohort are in one database: concept -> stream, codes, unit, range and aggregate,
+    from a TOML file.
 
-The files lie in `data/concepts`, one a database. A concept that is a look-up stands there alone; what is none (infusions
-shared out over steps, oxygenation, coma scale, urine of a day, suspicion of infection) is code, and finds its codes there.
+The files lie in `data/concepts`, one a database. A concept that is a look-up stands there alone; what is none
+(infusions
+shared out over steps, oxygenation, coma scale, urine of a day, suspicion of infection) is code, and finds its codes
+there.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -27,6 +30,7 @@ class Table(Config):
     optional: tuple[str, ...] = ()
     may_lack: bool = False  # the whole table may be missing; it is then empty
     files: tuple[str, ...] = ()  # names the table may have instead of its own
+    made: bool = False  # not read but made from other tables
 
 
 class Stream(Config):
@@ -43,6 +47,7 @@ class Stream(Config):
     value: str = ""
     text: str = ""
     clock: Literal["timestamp", "minutes", "seconds"] = "timestamp"
+    delay: float = 0.0  # hours from the time given to when the value was known
 
 
 class Selector(Config):
@@ -83,8 +88,8 @@ class Concepts(Config):
     concepts: dict[str, Concept]
     heparin: dict[str, tuple[str, ...]]
     pressors: dict[str, tuple[str, ...]]
-    groups: dict[str, tuple[str, ...]] = {}
-    events: dict[str, str] = {}  # code prefixes of a stream of events (MEDS)
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    events: dict[str, str] = Field(default_factory=dict)  # code prefixes of a stream of events (MEDS)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -106,11 +111,24 @@ class Concepts(Config):
 def load_concepts(name: str | Path) -> Concepts:
     """A shipped file by the database's name ("mimic-iv"), or any TOML file; `ConfigError` says what is wrong in it."""
     path = name if isinstance(name, Path) else CONCEPTS / f"{name.replace('-', '_')}.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"concepts {path} cannot be read: {error}.") from None
+    values = _read(path)
+    if "like" in values:
+        values = _like(_read(CONCEPTS / f"{values.pop('like').replace('-', '_')}.toml"), values)
     try:
         return Concepts.model_validate(values)
     except ValidationError as error:
         raise ConfigError(explain(error, f"concepts {path.name}")) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"concepts {path} cannot be read: {error}.") from None
+
+
+def _like(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """One file on top of another, whose tables its reader makes from its own."""
+    made = {name: {**table, "made": True} for name, table in base["tables"].items()}
+    merged = {key: {**base[key], **values.get(key, {})} for key in ("streams", "concepts", "heparin", "pressors", "groups")}
+    return {**base, **values, **merged, "tables": {**made, **values["tables"]}}

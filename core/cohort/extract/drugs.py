@@ -1,11 +1,14 @@
-"""Heparin in units, vasopressors as rates, fluids in mL, whatever unit the record uses; each entry says how it was read.
+"""Heparin in units, vasopressors as rates, fluids in mL, whatever unit the record uses; each entry says how it was
+    read.
 
 Heparin, by the first rule that fits (`how`):
   dose          a dose charted by number: `prophylaxis_units` each
-  amount        an amount in units; without any unit an amount is in units, or of subcutaneous doses where it is at most 10
+  amount        an amount in units; without any unit an amount is in units, or of subcutaneous doses where it is at
+  most 10
   rate          rate x time, in units/h, units/min or units/kg/h; without a unit up to 60 is units/kg/h, more units/h
   volume        mL times `heparin_units_per_ml`
-  contradicted  amount and rate x time differ more than twofold: the amount where it is a usual one (50 to 6,000 units/h, or
+  contradicted  amount and rate x time differ more than twofold: the amount where it is a usual one (50 to 6,000
+  units/h, or
                 100 to 10,000 within an hour), else rate x time where that is
   unresolved    none of these: never taken for "no heparin"
 """
@@ -26,8 +29,15 @@ EQUIVALENT = {"norepinephrine": 1.0, "epinephrine": 1.0, "phenylephrine": 0.1, "
 IN_THE_SCORE = ("norepinephrine", "epinephrine")  # the pressors that the score of 1996 names, beside dopamine
 
 
+SAID = {
+    "contradicted": "contradict themselves: amount and rate x time differ more than twofold; the amount is taken where it is a "
+    "usual one, else rate x time",
+    "unresolved": "of the kinds that count have no unit that can be resolved",
+}
+
+
 def standardize(work: Work) -> None:
-    """Table `standard`: entries with `units` of heparin, `ml` of fluid, `speed` of a vasopressor, and `how` heparin was read."""
+    """Table `standard`: entries with `units` of heparin and `how` they were read, `ml` of fluid, `speed` of a pressor."""
     _weights(work)
     work.db.execute(f"""
         CREATE TABLE standard AS
@@ -41,7 +51,8 @@ def standardize(work: Work) -> None:
 
 def _weights(work: Work) -> None:
     """Table `weighed`: entries with the charted weight, where it is one, else the stay's."""
-    work.db.execute("""CREATE TABLE weighed AS SELECT entry.* REPLACE (CASE WHEN weight > 1 THEN weight ELSE body_weight END AS weight),
+    work.db.execute("""CREATE TABLE weighed AS SELECT entry.* REPLACE (CASE WHEN weight > 1 THEN weight
+        ELSE body_weight END AS weight),
                        coalesce(weight = 1, false) AS weight_is_1
                        FROM entry LEFT JOIN (SELECT stay_id, weight AS body_weight FROM body) USING (stay_id)""")
 
@@ -63,7 +74,8 @@ def _by_rate(options: ExtractOptions) -> str:
         WHEN rate_unit IN ('units/kg/hour', 'units/kg/hr', 'units/kg/h')
              OR (rate_unit IS NULL AND amount_unit IS DISTINCT FROM 'ml' AND rate <= {HIGHEST_WEIGHT_BASED_RATE})
             THEN rate * weight * (e - s)
-        WHEN rate_unit IN ('units/hour', 'units/hr', 'units/h', 'u/hr') OR (rate_unit IS NULL AND amount_unit IS DISTINCT FROM 'ml')
+        WHEN rate_unit IN ('units/hour', 'units/hr', 'units/h', 'u/hr') OR (rate_unit IS NULL
+            AND amount_unit IS DISTINCT FROM 'ml')
             THEN rate * (e - s)
         WHEN rate_unit = 'units/min' THEN rate * 60 * (e - s)
         WHEN rate_unit = 'units/kg/min' THEN rate * weight * 60 * (e - s)
@@ -80,9 +92,11 @@ AMOUNT_IS_USUAL = f"""(by_amount / (e - s) BETWEEN {USUAL_DRIP[0]} AND {USUAL_DR
 def _how() -> str:
     return f"""CASE
         WHEN amount < 0 THEN 'canceled'
-        WHEN {CONTRADICTED} THEN CASE WHEN {AMOUNT_IS_USUAL} OR {RATE_IS_USUAL} THEN 'contradicted' ELSE 'unresolved' END
+        WHEN {CONTRADICTED} THEN CASE WHEN {AMOUNT_IS_USUAL} OR {RATE_IS_USUAL} THEN 'contradicted'
+            ELSE 'unresolved' END
         WHEN by_amount IS NOT NULL THEN CASE WHEN amount_unit = 'ml' THEN 'volume'
-            WHEN amount_unit = 'dose' OR (amount_unit IS NULL AND kind = 'subcutaneous' AND amount <= {MOST_DOSES}) THEN 'dose'
+            WHEN amount_unit = 'dose' OR (amount_unit IS NULL AND kind = 'subcutaneous' AND amount <= {MOST_DOSES})
+                THEN 'dose'
             ELSE 'amount' END
         WHEN by_rate IS NOT NULL THEN CASE WHEN starts_with(rate_unit, 'ml') THEN 'volume' ELSE 'rate' END
         ELSE 'unresolved' END"""
@@ -136,9 +150,7 @@ def _count(work: Work) -> None:
             f"SELECT count(*) FROM standard WHERE agent = 'heparin' AND kind = '{kind}'"
         )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
-    for how, said in (("contradicted", "contradict themselves: amount and rate x time differ more than twofold; the amount is "
-                       "taken where it is a usual one, else rate x time"),
-                      ("unresolved", "of the kinds that count have no unit that can be resolved")):  # fmt: skip
+    for how, said in SAID.items():
         of_kind = f"AND kind IN ({on})" if how == "unresolved" else ""
         rows = work.number(f"SELECT count(*) FROM standard WHERE how = '{how}' {of_kind}")
         work.counts[f"heparin_{how}"] = rows
@@ -172,7 +184,8 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) 
         SELECT stay_id, CAST(k AS INTEGER) AS k, {kinds}, sum(share * ml) AS "Total Input",
                sum(overlap * speed * {factor}) / {step} AS "Vasopressor", {peaks},
                count(*) FILTER (WHERE how = 'unresolved' AND kind IN ({on})) AS "unresolved heparin",
-               count(*) FILTER (WHERE speed IS NULL AND rate > 0 AND agent IN ({", ".join(f"'{a}'" for a in EQUIVALENT)})) AS "unresolved pressor"
+               count(*) FILTER (WHERE speed IS NULL AND rate > 0
+                   AND agent IN ({", ".join(f"'{a}'" for a in EQUIVALENT)})) AS "unresolved pressor"
         FROM ({pieces("standard", first, step, lowest, n_steps)}) GROUP BY stay_id, k
     """)
 
@@ -185,5 +198,6 @@ def pieces(table: str, first: float, step: float, lowest: int, n_steps: int) -> 
     return f"""
         SELECT *, CASE WHEN e > s THEN overlap / (e - s) ELSE 1 END AS share FROM (
             SELECT *, greatest(least(e, {begin} + {step}) - greatest(s, {begin}), 0) AS overlap
-            FROM (SELECT *, unnest(range(greatest({at}, {lowest}), least(greatest({before_end}, {at}), {n_steps - 1}) + 1)) AS k
+            FROM (SELECT *, unnest(range(greatest({at}, {lowest}), least(greatest({before_end}, {at}),
+                {n_steps - 1}) + 1)) AS k
                   FROM {table} JOIN selected USING (stay_id)))"""

@@ -1,6 +1,7 @@
 """Extract the cohort of a study from an EHR database: stays in steps around their onset, while in the unit.
 
-Tables are read by DuckDB, each large one once, restricted to the stays and codes that are wanted, and spilled to disk when
+Tables are read by DuckDB, each large one once, restricted to the stays and codes that are wanted, and spilled to disk
+when
 memory is short. A patient's several stays are several trajectories, unless `first_stay_only`.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ExtractError
-from core.cohort.extract import mimic_iv
+from core.cohort.extract import eicu, meds, mimic_iv
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
 from core.cohort.extract.grid import Steps, read_values
@@ -41,9 +42,9 @@ from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
-READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv}
+READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds}
 NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 
@@ -55,7 +56,8 @@ def extract(
 ) -> Extraction:
     """The study's cohort from the tables in `source`: a folder, a DuckDB file or a PostgreSQL connection string.
 
-    Raises `ExtractError` naming every missing table and column, a time that cannot be read, a column of the study that the
+    Raises `ExtractError` naming every missing table and column, a time that cannot be read, a column of the study that
+    the
     database has no concept for, or where no stay is left.
     """
     import duckdb
@@ -71,7 +73,8 @@ def extract(
             return _attempt(concepts, source, options, spec, latin)
         except duckdb.OutOfMemoryException:
             raise ExtractError(
-                f"{_hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower threads."
+                f"{_hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
+                f"threads."
             ) from None
         except duckdb.Error as error:
             named = _not_utf8(str(error), source) - latin
@@ -166,12 +169,14 @@ def _population(work: Work, reader: ModuleType) -> str:
                 f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have."
             )
         work.losses.append(
-            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis codes."
+            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis "
+            "codes."
         )
         return "codes"
     if asked == "sepsis-3" and not able:
         raise ExtractError(
-            f"population sepsis-3 needs antibiotics and cultures, which this source of {work.concepts.layout} does not have; "
+            f"population sepsis-3 needs antibiotics and cultures, which this source of {work.concepts.layout} does "
+            f"not have; "
             f"choose codes or platelets."
         )
     return asked
@@ -190,7 +195,8 @@ def _read_values(work: Work, reader: ModuleType, population: str) -> None:
     find_low_platelets(work)
     count_source(work)
     if population != "sepsis-3":
-        work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS SELECT candidate.* REPLACE (least(los, low.h + {window.end}) AS to_h)
+        work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS SELECT candidate.* REPLACE (least(los,
+            low.h + {window.end}) AS to_h)
                             FROM candidate JOIN low USING (stay_id)""")
     read_streams(work, (name for name in work.concepts.streams if name not in early), "candidate")
     count_implausible(work)
@@ -209,7 +215,8 @@ def _body(work: Work) -> None:
                          WHERE concept = 'Weight' AND plausible GROUP BY stay_id),
         heights AS (SELECT subject_id, median(value) AS height FROM reading
                     WHERE concept = 'Height' AND plausible GROUP BY subject_id)
-        SELECT stay_id, coalesce(weights.weight, candidate.weight) AS weight, coalesce(heights.height, candidate.height) AS height
+        SELECT stay_id, coalesce(weights.weight, candidate.weight) AS weight, coalesce(heights.height,
+            candidate.height) AS height
         FROM candidate LEFT JOIN weights USING (stay_id) LEFT JOIN heights USING (subject_id)
     """)
 
@@ -217,7 +224,8 @@ def _body(work: Work) -> None:
 def _grid(work: Work) -> Grid:
     window = work.window
     stays = work.db.execute(f"""
-        SELECT stay_id, subject_id, age, gender, body.weight, body.height, {died(work)} AS died, -origin AS entry, leave - origin AS leave
+        SELECT stay_id, subject_id, age, gender, body.weight, body.height, {died(work)} AS died, -origin AS entry,
+            leave - origin AS leave
         FROM selected JOIN body USING (stay_id) ORDER BY stay_id""").df()
     steps = Steps(window.start, window.step, -window.lead, window.n_steps)
     values = read_values(work, steps, pd.Index(stays["stay_id"]))
@@ -259,13 +267,15 @@ def _check_study(study: StudySpec, concepts: Concepts) -> None:
     unknown = [name for name in study.names if name not in known]
     if unknown:
         raise ExtractError(
-            f"data/concepts/{concepts.database.replace('-', '_')}.toml has no concept for column {', '.join(unknown)} of the study; "
+            f"data/concepts/{concepts.database.replace('-', '_')}.toml has no concept for column "
+            f"{', '.join(unknown)} of the study; "
             f"it has {', '.join(known)}. Rename or remove the column in the study."
         )
     unit = DRUGS.get(study.actions.drug)
     if unit is None or not study.actions.unit.startswith(unit):
         drugs = ", ".join(f"{drug} (in {unit})" for drug, unit in DRUGS.items())
         raise ExtractError(
-            f"the drug '{study.actions.drug}' in '{study.actions.unit}' cannot be extracted; the drugs are {drugs}, a dose "
+            f"the drug '{study.actions.drug}' in '{study.actions.unit}' cannot be extracted; the drugs are {drugs}, "
+            f"a dose "
             f"a step, its unit written first. Change [actions] of the study."
         )

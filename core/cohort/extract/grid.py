@@ -1,4 +1,5 @@
-"""Values of the selected stays on steps, as arrays: measurements, oxygenation, coma scale, urine, ventilation, drugs."""
+"""Values of the selected stays on steps, as arrays: measurements, oxygenation, coma scale, urine, ventilation,
+drugs."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Values:
-    """Arrays (stays, steps.width) by name, NaN where nothing is known; `latest`: hours from origin of the newest value."""
+    """Arrays (stays, steps.width) by name, NaN where nothing is known; `latest`: its hours from origin."""
 
     at: dict[str, np.ndarray]
     latest: dict[str, np.ndarray]
@@ -66,7 +67,7 @@ EXTRA = (
 
 
 def read_values(work: Work, steps: Steps, stays: pd.Index) -> Values:
-    """Everything that was measured and given in the steps, for the stays of table `selected` in the order of `stays`."""
+    """What was measured and given in the steps, for the stays of table `selected` in the order of `stays`."""
     at: dict[str, np.ndarray] = {}
     latest: dict[str, np.ndarray] = {}
     table = work.db.execute(f"""
@@ -127,9 +128,12 @@ def _ventilated(work: Work, h: str) -> str:
 def _oxygenation(work: Work, steps: Steps) -> str:
     """Lowest PaO2/FiO2 of a step in mmHg, by whether the patient was ventilated when the gas was drawn."""
     return f"""
-        WITH gas AS (SELECT stay_id, h, avg(value) AS value FROM reading WHERE concept = 'PaO2' AND plausible AND h IS NOT NULL GROUP BY ALL),
-        fraction AS (SELECT stay_id, h AS since, avg(value) AS value FROM reading WHERE concept = 'FiO2' AND plausible AND h IS NOT NULL GROUP BY ALL),
-        ratio AS (SELECT gas.stay_id, gas.h, 100 * gas.value / fraction.value AS ratio, {_ventilated(work, "gas.h")} AS ventilated
+        WITH gas AS (SELECT stay_id, h, avg(value) AS value FROM reading WHERE concept = 'PaO2' AND plausible
+            AND h IS NOT NULL GROUP BY ALL),
+        fraction AS (SELECT stay_id, h AS since, avg(value) AS value FROM reading WHERE concept = 'FiO2' AND plausible
+            AND h IS NOT NULL GROUP BY ALL),
+        ratio AS (SELECT gas.stay_id, gas.h, 100 * gas.value / fraction.value AS ratio, {_ventilated(work, "gas.h")}
+            AS ventilated
                   FROM gas ASOF JOIN fraction ON gas.stay_id = fraction.stay_id AND gas.h >= fraction.since
                   WHERE gas.h - since <= {FIO2_HOURS})
         SELECT stay_id, {steps.index("h")} AS k, min(ratio) FILTER (WHERE ventilated) AS "ratio ventilated",
@@ -140,7 +144,8 @@ def _oxygenation(work: Work, steps: Steps) -> str:
 def _coma(steps: Steps) -> str:
     """Lowest Glasgow Coma Scale of a step.
 
-    A part not charted with the others is the last one of the hours before, else normal. A patient who cannot speak for a
+    A part not charted with the others is the last one of the hours before, else normal. A patient who cannot speak for
+    a
     tube is not scored: 'No Response-ETT', or a verbal response of 1 while invasively ventilated.
     """
     recent = f"OVER (PARTITION BY stay_id ORDER BY h RANGE BETWEEN {COMA_HOURS} PRECEDING AND CURRENT ROW)"
@@ -159,7 +164,8 @@ def _coma(steps: Steps) -> str:
         SELECT stay_id, {steps.index("h")} AS k, min(eye + verbal + motor) AS coma
         FROM carried AS gas JOIN selected USING (stay_id)
         WHERE {steps.holds("h")} AND NOT tube AND NOT (verbal = 1 AND EXISTS (
-            SELECT 1 FROM ventilation AS v WHERE v.stay_id = gas.stay_id AND kind IN ('invasive', 'setting') AND v.s <= h
+            SELECT 1 FROM ventilation AS v WHERE v.stay_id = gas.stay_id AND kind IN ('invasive', 'setting')
+                AND v.s <= h
             AND v.e + CASE WHEN kind = 'setting' THEN {SETTING_HOURS} ELSE 0 END >= h)) GROUP BY ALL"""
 
 
@@ -172,8 +178,10 @@ def _urine(steps: Steps) -> str:
     return f"""
         WITH charted AS (SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM output WHERE urine GROUP BY ALL),
         begun AS (SELECT stay_id, min(h) AS since FROM reading WHERE concept = 'HR' GROUP BY ALL),
-        spaced AS (SELECT stay_id, h, ml, greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since, 0), 0) AS gap
+        spaced AS (SELECT stay_id, h, ml, greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since,
+            0), 0) AS gap
                    FROM charted LEFT JOIN begun USING (stay_id)),
         summed AS (SELECT stay_id, h, sum(ml) {day} AS ml, sum(gap) {day} AS covered FROM spaced)
-        SELECT stay_id, {steps.index("h")} AS k, min(24 * ml / covered) AS urine FROM summed JOIN selected USING (stay_id)
+        SELECT stay_id, {steps.index("h")} AS k, min(24 * ml / covered) AS urine FROM summed JOIN selected
+            USING (stay_id)
         WHERE covered BETWEEN {URINE_COVERED[0]} AND {URINE_COVERED[1]} AND {steps.holds("h")} GROUP BY ALL"""

@@ -50,12 +50,14 @@ def read_stays(work: Work) -> None:
                             {moment("deathtime")} AS deathtime, {moment("dischtime")} AS dischtime,
                             {ident("hospital_expire_flag")} = 1 AS expired FROM one_admissions),
         death AS (SELECT subject_id, max(coalesce(deathtime, CASE WHEN expired THEN dischtime END)) AS deathtime,
-                         count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless FROM hospital GROUP BY ALL),
+                         count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless FROM hospital
+                             GROUP BY ALL),
         septic AS (SELECT DISTINCT {ident("hadm_id")} AS hadm_id FROM raw_diagnoses_icd WHERE {sepsis})
         SELECT unit.stay_id, unit.subject_id, unit.hadm_id, intime, {hours("outtime", "intime")} AS los,
                least(los, {hours("death.deathtime", "intime")}) AS leave,  -- least ignores NULL
                age_in_year_0 + year(intime) AS age,
-               CASE gender WHEN 'M' THEN 0 WHEN 'F' THEN 1 END AS gender, NULL::DOUBLE AS weight, NULL::DOUBLE AS height,
+               CASE gender WHEN 'M' THEN 0 WHEN 'F' THEN 1 END AS gender, NULL::DOUBLE AS weight, NULL::DOUBLE
+                   AS height,
                septic.hadm_id IS NOT NULL AS coded, {hours("least(death.deathtime, dod)", "intime")} AS death,
                coalesce(expired, false) OR coalesce(death.deathtime <= dischtime, false) AS died_in_hospital,
                coalesce({hours("death.deathtime", "intime")} <= los + 1, false) AS died_in_unit,
@@ -117,7 +119,7 @@ def read_entries(work: Work) -> None:
     """Table `entry`."""
     agents = {code: ("heparin", kind) for kind, codes in work.concepts.heparin.items() for code in codes}
     agents |= {code: (agent, "") for agent, codes in work.concepts.pressors.items() for code in codes}
-    agents |= {code: ("pre-admission", "") for code in work.concepts.group("pre_admission_intake")}
+    agents |= dict.fromkeys(work.concepts.group("pre_admission_intake"), ("pre-admission", ""))
     work.db.execute("CREATE TABLE agent (code VARCHAR, agent VARCHAR, kind VARCHAR)")
     work.db.executemany("INSERT INTO agent VALUES (?, ?, ?)", [[code, *names] for code, names in agents.items()])
     _stage_input(work)
@@ -126,7 +128,8 @@ def read_entries(work: Work) -> None:
         CREATE TABLE entry AS
         SELECT stay_id, coalesce(agent, 'fluid') AS agent,
                CASE WHEN kind = 'drip' AND pushed THEN 'bolus' ELSE coalesce(kind, '') END AS kind,
-               s, CASE WHEN agent = 'heparin' AND kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END AS e,
+               s, CASE WHEN agent = 'heparin' AND kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END
+                   AS e,
                copies * amount AS amount, amount_unit, rate, rate_unit, weight
         FROM (SELECT *, coalesce(rate, 0) = 0 OR contains(category, 'push') OR contains(category, 'bolus')
                      OR stop - s <= {AT_ONCE} AS pushed FROM given)
@@ -146,11 +149,13 @@ def _stage_input(work: Work) -> None:
     work.db.execute(f"""
         CREATE TABLE given AS
         SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, amount, rate,
-               lower(trim(coalesce(amountuom, unitname))) AS amount_unit, lower(trim(rateuom)) AS rate_unit, charted_weight AS weight,
+               lower(trim(coalesce(amountuom, unitname))) AS amount_unit, lower(trim(rateuom)) AS rate_unit,
+               charted_weight AS weight,
                lower(coalesce(category, '')) AS category, starttime, endtime, copies
         FROM (SELECT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("starttime")} AS start,
                      {moment("endtime")} AS finish, {number("amount")} AS amount, {number("rate")} AS rate, amountuom,
-                     rateuom, {number("patientweight")} AS charted_weight, ordercategorydescription AS category, starttime,
+                     rateuom, {number("patientweight")} AS charted_weight, ordercategorydescription AS category,
+                     starttime,
                      endtime, orderid, storetime, count(*) AS copies
               FROM raw_inputevents WHERE {KEPT} GROUP BY ALL)
         JOIN candidate USING (stay_id)
@@ -161,7 +166,8 @@ def _stage_input(work: Work) -> None:
 
 
 def _check_input(work: Work) -> None:
-    row = work.db.execute("""SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime) FILTER (WHERE s IS NULL),
+    row = work.db.execute("""SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime)
+        FILTER (WHERE s IS NULL),
                              sum(copies) FILTER (WHERE stop IS NULL), any_value(endtime) FILTER (WHERE stop IS NULL),
                              sum(copies - 1) FROM given""").fetchone()
     assert row is not None
@@ -172,14 +178,16 @@ def _check_input(work: Work) -> None:
         work.db.execute("UPDATE given SET copies = 1")
         work.lose(twice, total, "rows of inputevents", "are identical to another and are taken once")
     elif twice:  # without an order number two equal drinks in one minute cannot be told from one that stands twice
-        work.losses.append(f"{twice:,} of {total:,} rows of inputevents are identical to another; the table has no orderid "
-                           f"to tell copies by, so they count as given twice.")  # fmt: skip
+        reason = "are identical to another; the table has no orderid to tell copies by, so they count as given twice"
+        work.lose(twice, total, "rows of inputevents", reason)
 
 
 def _circuit(work: Work) -> None:
     """Heparin charted by the hour into a dialysis circuit."""
-    work.db.execute("""INSERT INTO entry SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL, NULL, NULL
-                       FROM reading WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL GROUP BY stay_id, h""")
+    work.db.execute("""INSERT INTO entry SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL,
+        NULL, NULL
+                       FROM reading WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL
+                           GROUP BY stay_id, h""")
 
 
 def _emar(work: Work) -> None:
@@ -187,12 +195,15 @@ def _emar(work: Work) -> None:
     work.db.execute(
         f"""
         INSERT INTO entry
-        SELECT stay_id, 'heparin', CASE WHEN contains(drug, 'flush') OR contains(drug, 'lock') OR contains(drug, 'dwell')
-                                        THEN 'flush' WHEN contains(drug, 'crrt') OR contains(drug, 'dialysis') THEN 'circuit'
+        SELECT stay_id, 'heparin', CASE WHEN contains(drug, 'flush') OR contains(drug, 'lock') OR contains(drug,
+            'dwell')
+                                        THEN 'flush' WHEN contains(drug, 'crrt') OR contains(drug, 'dialysis')
+                                            THEN 'circuit'
                                         ELSE 'emar' END, h, h, dose, unit, NULL, NULL, NULL
         FROM (SELECT stay_id, from_h, to_h, {hours(moment("charttime"), "intime")} AS h, lower(medication) AS drug,
                      sum({number("dose_given")}) AS dose, any_value(lower(trim(dose_given_unit))) AS unit
-              FROM raw_emar JOIN raw_emar_detail USING (emar_id) JOIN candidate ON candidate.subject_id = {ident("raw_emar.subject_id")}
+              FROM raw_emar JOIN raw_emar_detail USING (emar_id) JOIN candidate
+                  ON candidate.subject_id = {ident("raw_emar.subject_id")}
               WHERE contains(lower(medication), 'heparin') AND lower(trim(event_txt)) IN {GIVEN}
                 AND {number("dose_given")} > 0 GROUP BY emar_id, ALL)
         WHERE h >= from_h AND h < to_h
@@ -264,7 +275,8 @@ def read_infection(work: Work) -> None:
     )
     work.db.execute(f"""
         CREATE TABLE antibiotic AS
-        SELECT DISTINCT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {moment("starttime")} AS time
+        SELECT DISTINCT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {moment("starttime")}
+            AS time
         FROM raw_prescriptions WHERE ({named}) AND NOT ({local}) AND coalesce(drug_type, '') <> 'BASE' AND {route}
     """)
     total = work.number("SELECT count(*) FROM antibiotic")

@@ -10,16 +10,19 @@ from core.cohort.extract.options import HEPARIN_KINDS
 from core.cohort.extract.work import Work
 
 POPULATIONS = {
-    "sepsis-3": "Sepsis-3: an antibiotic with a culture up to 72 h before or 24 h after it, and a SOFA of 2 or more from "
+    "sepsis-3": "Sepsis-3: an antibiotic with a culture up to 72 h before or 24 h after it, and a SOFA of 2 or more "
+    "from "
     "48 h before to 24 h after the suspicion of infection (the score before it taken as 0).",
     "codes": "Sepsis by diagnosis codes given at discharge, not suspected infection: a code for sepsis, severe sepsis, "
     "septic shock or septicemia.",
     "platelets": "No diagnosis and no infection is required.",
 }
 SOFA = {
-    "standard": "phenylephrine and vasopressin, which the score does not name, count as norepinephrine equivalents (0.1 a "
+    "standard": "phenylephrine and vasopressin, which the score does not name, count as norepinephrine equivalents "
+    "(0.1 a "
     "ug/kg/min, 2.5 a unit/min); this is our choice",
-    "reference": "phenylephrine and vasopressin do not count, and ventilation is invasive, as in the public reference concepts",
+    "reference": "phenylephrine and vasopressin do not count, and ventilation is invasive, as in the public "
+    "reference concepts",
     "sofa-2": "the score of 2025 (SOFA-2) without ECMO, mechanical support and delirium drugs, urine over 24 h",
 }
 KINDS = {
@@ -37,25 +40,34 @@ def definitions(work: Work, population: str) -> tuple[str, ...]:
     outcome = options.outcome or work.concepts.outcome
     return (
         POPULATIONS[population],
-        f"Onset ({options.onset}): first platelets below {options.platelet_threshold:g} x 10^9/L from {look} before ICU admission "
+        f"Onset ({options.onset}): first platelets below {options.platelet_threshold:g} x 10^9/L from {look} before "
+        f"ICU admission "
         f"to ICU discharge; what came before admission puts the onset at admission."
         + ("" if options.onset == "platelets" else " Infection: its suspicion."),
-        f"Steps of {window.step:g} h from {window.start:+g} h to {window.end:+g} h around onset, those whose middle lies in the ICU stay.",
+        f"Steps of {window.step:g} h from {window.start:+g} h to {window.end:+g} h around onset, those whose middle "
+        f"lies in the ICU stay.",
         _as_of(work),
-        f"A step holds the mean of vital signs and the last laboratory value; a laboratory value goes before one of a blood-gas "
-        f"analyser, and that before a finger stick. The first step of a stay looks back {look}. PaO2, PaCO2, pH and base excess are arterial. "
+        f"A step holds the mean of vital signs and the last laboratory value; a laboratory value goes before one of "
+        f"a blood-gas "
+        f"analyser, and that before a finger stick. The first step of a stay looks back {look}. PaO2, PaCO2, pH and "
+        f"base excess are arterial. "
         f"Weight is the first charted of the stay, height the median over the person's stays.",
-        f"Heparin that counts as the drug: {counted}; counted apart: {apart}. A drip is shared over the steps it overlaps; what "
-        f"is given at once counts where it starts. A subcutaneous dose without units is {options.prophylaxis_units:g} units. "
+        f"Heparin that counts as the drug: {counted}; counted apart: {apart}. A drip is shared over the steps it "
+        f"overlaps; what "
+        f"is given at once counts where it starts. A subcutaneous dose without units is "
+        f"{options.prophylaxis_units:g} units. "
         f"Low-molecular-weight heparins are not heparin here.",
-        "Vasopressor: norepinephrine equivalent (epinephrine 1, phenylephrine 0.1, dopamine 0.01, vasopressin 2.5 per unit/min), "
+        "Vasopressor: norepinephrine equivalent (epinephrine 1, phenylephrine 0.1, dopamine 0.01, vasopressin 2.5 "
+        "per unit/min), "
         "mean over the step.",
         "Ventilation: an invasive or noninvasive ventilation procedure, or a charted tidal volume or PEEP.",
         "Fluids: total input and output recorded for the step, with what dialysis removed, without what was charted as "
         "pre-admission; none is 0.",
         f"SOFA ({options.sofa}): worst values of the 24 h up to the step's "
-        f"{options.as_of}; a component without a value scores 0; {SOFA[options.sofa]}. A verbal response that a tube prevents is "
-        f"not scored; respiration counts as ventilated if so when the blood gas was drawn; urine of a day is scaled to the hours charted.",
+        f"{options.as_of}; a component without a value scores 0; {SOFA[options.sofa]}. A verbal response that a tube "
+        f"prevents is "
+        f"not scored; respiration counts as ventilated if so when the blood gas was drawn; urine of a day is scaled "
+        f"to the hours charted.",
         {
             "days": f"Outcome: death within {options.mortality_days:g} days of ICU admission.",
             "icu": "Outcome: death in the ICU.",
@@ -70,11 +82,13 @@ def definitions(work: Work, population: str) -> tuple[str, ...]:
 def _as_of(work: Work) -> str:
     if work.options.as_of == "start":
         return (
-            "As of the start: a state holds what was measured before its step, so before the dose of the step; the first "
+            "As of the start: a state holds what was measured before its step, so before the dose of the step; the "
+            "first "
             "measurement after the dose is in the next state."
         )
     return (
-        "As of the end: values of a step are those measured within it, so a laboratory value may follow a dose of the same step, "
+        "As of the end: values of a step are those measured within it, so a laboratory value may follow a dose of "
+        "the same step, "
         "and part of what the dose did may be in the state it is judged from."
     )
 
@@ -98,5 +112,6 @@ def provenance(work: Work, source: str, population: str) -> dict[str, str]:
         "Release": ", ".join(release) or "not named in the source",
         "Study": f"{work.study.name}: {work.study.title}",
         "Options": json.dumps(chosen, ensure_ascii=False),
-        "Versions": f"duckdb {version('duckdb')}, pandas {version('pandas')}, concepts schema {work.concepts.schema_version}",
+        "Versions": f"duckdb {version('duckdb')}, pandas {version('pandas')}, "
+        f"concepts schema {work.concepts.schema_version}",
     }

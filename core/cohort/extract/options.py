@@ -36,14 +36,16 @@ class ExtractOptions(Config):
     )
     step_hours: Literal[1, 2, 4, 8] | None = Field(
         default=None,
-        description="hours of a step (published: 4). Empty: the study's; else the study's dose bins and horizon are scaled to it",
+        description="hours of a step (published: 4). Empty: the study's; else the study's dose bins and horizon are "
+        "scaled to it",
     )
     min_age: int = Field(default=18, ge=0, description="youngest age in years at admission to the unit")
     platelet_threshold: float = Field(default=150.0, gt=0, description="platelets below this (10^9/L) are low")
     lookback_hours: float = Field(
         default=24.0,
         ge=0,
-        description="hours before admission to the unit in which low platelets count, and before the first step for values",
+        description="hours before admission to the unit in which low platelets count, and before the first step for "
+        "values",
     )
     start_hours: float | None = Field(default=None, description="start of the window from onset; empty: the study's")
     end_hours: float | None = Field(
@@ -72,7 +74,8 @@ class ExtractOptions(Config):
     heparin_units_per_ml: float | None = Field(
         default=None,
         gt=0,
-        description="concentration for heparin charted in mL. Empty: such entries are unresolved, and their stays left out",
+        description="concentration for heparin charted in mL. Empty: such entries are unresolved, and their stays left "
+        "out",
     )
     sofa: Literal["standard", "reference", "sofa-2"] = Field(
         default="standard",

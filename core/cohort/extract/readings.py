@@ -16,7 +16,8 @@ TUBE = "no response-ett"  # a verbal response that a tube prevents
 
 def prepare(work: Work) -> None:
     """Tables `selector` (what each code means) and an empty `reading`."""
-    work.db.execute("""CREATE TABLE selector (stream VARCHAR, code VARCHAR, concept VARCHAR, factor DOUBLE, shift DOUBLE,
+    work.db.execute("""CREATE TABLE selector (stream VARCHAR, code VARCHAR, concept VARCHAR, factor DOUBLE, shift
+    DOUBLE,
                        fraction BOOLEAN, rank INTEGER, low DOUBLE, high DOUBLE, above DOUBLE, static BOOLEAN)""")
     for name, concept in work.concepts.concepts.items():
         low, high = plausible(name, concept, work.study)
@@ -26,9 +27,10 @@ def prepare(work: Work) -> None:
                 row = [source.stream, code, name, source.factor, source.offset, source.fraction, source.rank]
                 row += [low, high, above, concept.static]
                 work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    kind = "VARCHAR" if work.concepts.database == "clif" else "BIGINT"
-    work.db.execute(f"""CREATE TABLE reading (stay_id {kind}, subject_id {kind}, concept VARCHAR, h DOUBLE, value DOUBLE,
-                        rank INTEGER, plausible BOOLEAN, tube BOOLEAN)""")
+    work.db.execute("""
+        CREATE TABLE reading AS
+        SELECT stay_id, subject_id, NULL::VARCHAR AS concept, NULL::DOUBLE AS h, NULL::DOUBLE AS value, 0 AS rank,
+               false AS plausible, false AS tube FROM stay WHERE false""")
 
 
 def plausible(name: str, concept: Concept, study: StudySpec) -> tuple[float, float]:
@@ -58,7 +60,8 @@ def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: b
         _check_times(work, stream)
         work.db.execute("""
             INSERT INTO reading
-            SELECT stay_id, subject_id, concept, h, avg(value), rank, value BETWEEN low AND high AND value > above, bool_or(tube)
+            SELECT stay_id, subject_id, concept, h, avg(value), rank, value BETWEEN low AND high AND value > above,
+                bool_or(tube)
             FROM (SELECT * REPLACE (CASE WHEN fraction AND value > 0 AND value <= 1 THEN 100 * value
                                          ELSE value * factor + shift END AS value) FROM staged)
             WHERE h IS NOT NULL OR static GROUP BY ALL
@@ -76,16 +79,21 @@ def count_implausible(work: Work) -> None:
 def _stage(work: Work, name: str, stream: Stream, who: str, platelets_of_all: bool) -> None:
     """Table `staged`: the stream's wanted values that are numbers, in hours from admission to the unit."""
     key = stream.column or stream.key
-    keyed = f"trim({key})" if work.concepts.database == "clif" else ident(key)
+    kind = work.db.execute(f"SELECT typeof(any_value({stream.key})) FROM stay").fetchall()[0][0]
+    keyed = ident(key) if kind == "BIGINT" else f"trim({key})"
     clock = {"timestamp": hours("t", "who.intime"), "minutes": "t / 60", "seconds": "t / 3600"}[stream.clock]
+    if stream.delay:  # no later than discharge, where the hour was charted before it
+        clock = f"greatest(least({clock} + {stream.delay}, who.los - 0.01), {clock})"
     parsed = moment(stream.time) if stream.clock == "timestamp" else number(stream.time)
     person = "subject_id" if "subject_id" in work.found[stream.table] and stream.key == "stay_id" else "NULL"
+    someone = ident("person") if person != "NULL" else "NULL"
     everyone = "OR (concept = 'Platelets')" if platelets_of_all else ""
-    statics = f"OR (static AND {ident('person')} IN (SELECT subject_id FROM {who}))" if person != "NULL" else ""
+    statics = f"OR (static AND {someone} IN (SELECT subject_id FROM {who}))" if person != "NULL" else ""
     work.db.execute(f"""
         CREATE TABLE staged AS
-        SELECT who.stay_id, coalesce(who.subject_id, {ident("person")}) AS subject_id, concept,
-               {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank, low, high, above, static
+        SELECT who.stay_id, coalesce(who.subject_id, {someone}) AS subject_id, concept,
+               {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank, low, high,
+               above, static
         FROM (SELECT *, {keyed} AS id FROM ({_rows(work, name, stream, parsed, person)})) AS raw
         JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
         LEFT JOIN {"stay" if platelets_of_all else who} AS who ON who.{stream.key} = raw.id
@@ -104,20 +112,23 @@ def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> st
         held = [code for code in codes if code in work.found[stream.table]]
         return " UNION ALL ".join(
             f"SELECT {key}, NULL AS person, {text(code)} AS code, {parsed} AS t, {stream.time} AS written, "
-            f'{number(chr(34) + code + chr(34))} AS value, false AS tube FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
+            f"{number(f'{chr(34)}{code}{chr(34)}')} AS value, false AS tube "
+            f'FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
             for code in held
         )
     spelled = texts([spelling for code in codes for spelling in (code, f"{code}.0")])
     tube = f"lower({stream.text}) LIKE '{TUBE}%'" if stream.text else "false"
     value = f"coalesce({number(stream.value)}, CASE WHEN {tube} THEN 1 END)"
     filled = f"({stream.value} IS NOT NULL OR coalesce({tube}, false))"
-    return f"""SELECT {key}, {person} AS person, {code_of(stream.code)} AS code, {parsed} AS t, {stream.time} AS written,
+    return f"""SELECT {key}, {person} AS person, {code_of(stream.code)} AS code, {parsed} AS t, {stream.time}
+        AS written,
                       {value} AS value, coalesce({tube}, false) AS tube
                FROM raw_{stream.table} WHERE {stream.code} IN ({spelled}) AND {filled}"""
 
 
 def _check_times(work: Work, stream: Stream) -> None:
-    row = work.db.execute("""SELECT count(*) FILTER (WHERE timeless), count(*), any_value(written) FILTER (WHERE timeless)
+    row = work.db.execute("""SELECT count(*) FILTER (WHERE timeless), count(*), any_value(written)
+        FILTER (WHERE timeless)
                              FROM staged WHERE stay_id IS NOT NULL""").fetchone()
     assert row is not None
     work.unreadable(int(row[0]), int(row[1]), stream.table, stream.time, row[2] or "")

@@ -18,7 +18,8 @@ def save_extraction(extraction: Extraction, path: str | Path) -> Path:
     """Write `.parquet`, `.csv` or `.csv.gz` for `load_cohort`, which imputes and keeps note of it; returns the path.
 
     Nothing is imputed here, so that the medians can come from the training patients alone. Parquet also keeps the
-    attrition, where the stays come from and by which definitions, and the age of each value ("age: <column>", hours). The
+    attrition, where the stays come from and by which definitions, and the age of each value ("age: <column>", hours).
+    The
     file appears under its name only when complete. Raises `ExtractError` for another ending or a folder that cannot be
     written.
     """

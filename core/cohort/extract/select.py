@@ -1,7 +1,9 @@
 """Which stays enter the cohort, when their onset is, and what each criterion removed.
 
-Low platelets: the first count below the threshold from `lookback_hours` before admission to the unit to discharge; one from
-before admission counts at admission, where the unit's observation begins. Diagnosis codes carry no time: they say who is
+Low platelets: the first count below the threshold from `lookback_hours` before admission to the unit to discharge; one
+from
+before admission counts at admission, where the unit's observation begins. Diagnosis codes carry no time: they say who
+is
 included, platelets say when. Sepsis-3 has its own time, that of the suspicion of infection.
 """
 
@@ -46,13 +48,15 @@ def find_low_platelets(work: Work) -> None:
 def find_sepsis3(work: Work) -> None:
     """Table `septic` (stay_id, h): the first suspicion of infection with a SOFA of 2 or more around it.
 
-    Scored as in the reference, whatever score the states hold. A stay without any charted heart rate was not observed in
+    Scored as in the reference, whatever score the states hold. A stay without any charted heart rate was not observed
+    in
     the unit, and is not scored.
     """
     work = replace(work, options=work.options.model_copy(update={"sofa": "reference"}))
-    work.db.execute("CREATE TABLE septic (stay_id BIGINT, h DOUBLE)")
+    work.db.execute("CREATE TABLE septic AS SELECT stay_id, NULL::DOUBLE AS h FROM stay WHERE false")
     found = work.db.execute("""SELECT stay_id, h, los FROM suspicion JOIN stay USING (stay_id)
-                               WHERE stay_id IN (SELECT stay_id FROM candidate) AND stay_id IN (SELECT stay_id FROM reading WHERE concept = 'HR')
+                               WHERE stay_id IN (SELECT stay_id FROM candidate) AND stay_id IN (SELECT stay_id
+                                   FROM reading WHERE concept = 'HR')
                                ORDER BY los, stay_id, h""").df()
     stays = found.drop_duplicates("stay_id")["stay_id"].to_numpy()
     for begin in range(0, len(stays), AT_ONCE):
@@ -98,10 +102,13 @@ def select_stays(work: Work, population: str) -> list[Exclusion]:
         criteria.append((f"no SOFA of {SEPTIC_SOFA} or more around a suspected infection", "infected IS NOT NULL"))
     low = f"no platelets below {options.platelet_threshold:g} from {options.lookback_hours:g} h before admission"
     criteria.append((low, "low_h IS NOT NULL"))
+    if work.number(f"SELECT count(*) FROM stay WHERE {died(work)} IS NULL"):
+        criteria.append(("no recorded outcome", f"{died(work)} IS NOT NULL"))
     if options.first_stay_only:
         criteria.append(("not the first such stay of the patient", "nth = 1"))
     work.db.execute(f"""CREATE OR REPLACE TABLE selected AS SELECT *, {_onset(work)} AS origin FROM (
-        SELECT stay.*, low.h AS low_h, {_infected(population)} FROM stay LEFT JOIN low USING (stay_id) {_joined(population)})""")
+        SELECT stay.*, low.h AS low_h, {_infected(population)} FROM stay LEFT JOIN low
+            USING (stay_id) {_joined(population)})""")
     chart = [Exclusion("all ICU stays", 0, 0, *_size(work))]
     for reason, rule in criteria:
         work.db.execute(f"""

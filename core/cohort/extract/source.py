@@ -87,6 +87,8 @@ def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concept
     problems: list[str] = []
     found: dict[str, set[str]] = {}
     for name, table in concepts.tables.items():
+        if table.made:
+            continue
         relation = _find(source, name, table)
         if relation is None:
             if table.may_lack:
@@ -135,6 +137,9 @@ class Folder:
             path = self.path / folder / f"{name}{suffix}"
             if path.is_file():
                 return _parquet(path, str(path)) if suffix == ".parquet" else self._csv(path, folder)
+        if "*" in name:
+            found = sorted((self.path / folder).glob(f"{name}.parquet"))
+            return _parquet(found[0], str(self.path / folder / f"{name}.parquet")) if found else None
         parts = self.path / folder / name
         if parts.is_dir() and any(parts.glob("*.parquet")):
             return _parquet(parts, str(parts / "*.parquet"))
@@ -186,7 +191,7 @@ class DuckDBFile:
 
 def serves(schema: str, folder: str) -> bool:
     """Whether a schema stands for a folder of the release: hosp, mimiciv_hosp, main or public."""
-    return schema.lower() in (folder, "main", "public") or bool(folder) and schema.lower().endswith(f"_{folder}")
+    return schema.lower() in (folder, "main", "public") or (bool(folder) and schema.lower().endswith(f"_{folder}"))
 
 
 def read_header(path: Path) -> list[str]:
@@ -202,7 +207,7 @@ def read_header(path: Path) -> list[str]:
 def _check_folder(source: Path, concepts: Concepts) -> None:
     if not source.is_dir():
         raise ExtractError(f"{source} is not a folder; give the folder that holds the tables of {concepts.layout}.")
-    folders = sorted({table.folders[0] for table in concepts.tables.values()} - {""})
+    folders = sorted({table.folders[0] for table in concepts.tables.values() if not table.made} - {""})
     if not folders or any((source / folder).is_dir() for folder in folders):
         return
     inner = [str(path.parent) for path in sorted(source.glob(f"*/{folders[0]}"))]

@@ -23,7 +23,8 @@ DRUGS = {"heparin": "units", "vasopressor": "ug/kg/min", "norepinephrine": "ug/k
 class Grid:
     """S stays on the window's steps and the `lead` steps before them.
 
-    stays: one row a stay with stay_id, subject_id, age, gender, weight, height, died; inside: (S, n_steps) bool, steps of
+    stays: one row a stay with stay_id, subject_id, age, gender, weight, height, died; inside: (S, n_steps) bool, steps
+    of
     the window that the patient spends in the unit.
     """
 
@@ -129,7 +130,7 @@ def organs(at: dict[str, np.ndarray], stays: pd.DataFrame, options: ExtractOptio
 
 
 def _look_back(values: np.ndarray, first: np.ndarray, lead: int, steps: int) -> np.ndarray:
-    """Value of each stay's first step (S,), or the latest one of the `steps` steps before it where the step has none."""
+    """Value of each stay's first step (S,), or where it has none the latest of the `steps` steps before it."""
     row = np.arange(len(values))
     found = values[row, lead + first].astype(np.float64)
     for back in range(1, steps + 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ class Work:
     options: ExtractOptions
     study: StudySpec
     window: Window
-    found: Mapping[str, set[str]]  # columns of each table that is there
+    found: dict[str, set[str]]  # columns of each table that is there
     losses: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     implausible: dict[str, int] = field(default_factory=dict)
@@ -72,8 +71,9 @@ def moment(column: str) -> str:
 
 
 def number(column: str) -> str:
-    """SQL: a number; NULL where it is none."""
-    return f"TRY_CAST(trim({column}) AS DOUBLE)"
+    """SQL: a number; NULL where it is none, or not finite."""
+    value = f"TRY_CAST(trim({column}) AS DOUBLE)"
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
 def code_of(column: str) -> str:
