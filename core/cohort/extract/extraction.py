@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ExtractError
-from core.cohort.extract import eicu, meds, mimic_iv
+from core.cohort.extract import clif, eicu, meds, mimic_iv
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
 from core.cohort.extract.grid import Steps, read_values
@@ -44,7 +44,7 @@ from core.tables.report import Exclusion
 if TYPE_CHECKING:
     pass
 
-READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds}
+READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
 NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 

@@ -75,6 +75,12 @@ class Extraction:
     def warnings(self) -> tuple[str, ...]:
         """What is too small to learn from."""
         found = []
+        empty = [name for name in self.study.names if self.frame[name].isna().all()]
+        if empty:
+            found.append(
+                f"The source has no value of {', '.join(empty)}: the file can be used with a study without these columns only "
+                f"(--study), and so can the cohort it is compared with."
+            )
         died = int((self.frame["outcome"] == -1).sum())
         treated = int((self.frame["action"] > 0).sum())
         if self.n_stays < FEW_STAYS:
