@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from core.base.errors import CohortError
-from core.cli.shared import DEMO_PATIENTS, Parser, positive
+from core.cli.shared import DEMO_PATIENTS, Parser, positive, print_smallness
 
 
 def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
@@ -78,6 +78,7 @@ def check(options: argparse.Namespace) -> int:
         print(f"check: {options.file} cannot be used: {len(error.report.errors)} errors.", file=sys.stderr)
         return 2
     print(report_text(cohort.report))
+    print_smallness(cohort)
     return 0
 
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli.shared import DEMO_PATIENTS, overrides, positive, print_progress, terminate
+from core.cli.shared import DEMO_PATIENTS, overrides, positive, print_progress, print_smallness, terminate
 
 if TYPE_CHECKING:
     from core.icu.config import RunConfig
@@ -67,6 +67,7 @@ def train(options: argparse.Namespace) -> None:
         return
     signal.signal(signal.SIGTERM, terminate)
     cohort = load_cohort(options.file, options.study, columns=outcome_column(config))
+    print_smallness(cohort)
     print_progress(run_study(cohort, config, options.run, name=options.name, owner=options.owner))
 
 

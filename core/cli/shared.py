@@ -6,10 +6,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError
 from core.base.types import Progress
+
+if TYPE_CHECKING:
+    from core.cohort import Cohort
 
 DEMO_PATIENTS = 2000
 
@@ -43,6 +46,14 @@ def print_progress(stages: object) -> None:
         last = progress.stage
     if live:
         print()
+
+
+def print_smallness(cohort: Cohort) -> None:
+    """What the cohort is too small for, on stderr."""
+    from core.cohort.smallness import cohort_too_small
+
+    for sentence in cohort_too_small(cohort):
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def print_steps(steps: Iterable[Progress]) -> None:

@@ -56,7 +56,9 @@ plausible = [0.0, 24.0]
 """
 
 
-def study(folder: Path, drug: str = "vasopressor", unit: str = "ug/kg/min, mean of 4 h", column: str = "Bilirubin") -> Path:
+def study(
+    folder: Path, drug: str = "vasopressor", unit: str = "ug/kg/min, mean of 4 h", column: str = "Bilirubin"
+) -> Path:
     path = folder / "study.toml"
     path.write_text(FLUIDS.format(drug=drug, unit=unit, column=column), encoding="utf-8")
     return path
@@ -65,7 +67,17 @@ def study(folder: Path, drug: str = "vasopressor", unit: str = "ug/kg/min, mean 
 @pytest.mark.parametrize("database", list(READERS))
 def test_every_column_of_the_study_has_a_concept(database: str) -> None:
     concepts = load_concepts(database)
-    known = {*concepts.concepts, "Age", "Gender", "Weight", "Height", "Total Input", "Total Output", "Vasopressor", "Ventilation"}
+    known = {
+        *concepts.concepts,
+        "Age",
+        "Gender",
+        "Weight",
+        "Height",
+        "Total Input",
+        "Total Output",
+        "Vasopressor",
+        "Ventilation",
+    }
     assert set(load_study().names) - known == {"SOFA"}
     assert {"Bilirubin", "FiO2", "GCS verbal", "ventilator setting"} <= set(concepts.concepts)
 
@@ -93,6 +105,8 @@ def test_a_drug_that_cannot_be_extracted_is_refused(tmp_path: Path, drug: str, u
 
 def test_a_concept_of_an_unknown_stream_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
-    path.write_text('like = "mimic-iv"\n[tables]\n[concepts.HR]\nfrom = [{ stream = "monitor", codes = ["1"] }]\n', encoding="utf-8")
+    path.write_text(
+        'like = "mimic-iv"\n[tables]\n[concepts.HR]\nfrom = [{ stream = "monitor", codes = ["1"] }]\n', encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match="concept 'HR' names stream 'monitor', which is not described"):
         load_concepts(path)

@@ -1,4 +1,5 @@
-"""eICU: known totals of the open demo through its hourly tables, and made-up tables in the layout of the full release."""
+"""eICU: known totals of the open demo through its hourly tables,
+and made-up tables in the layout of the full release."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from core.base.errors import ExtractError
 from core.cohort.extract import Extraction, ExtractOptions, extract
 
 COUNTS = {
-    "stays": 2520, "patients": 1841, "hospitals": 186, "older_than_89": 98, "died_in_unit": 126, "died_in_hospital": 212,
+    "stays": 2520, "patients": 1841, "hospitals": 186, "older_than_89": 98, "died_in_unit": 126,
+    "died_in_hospital": 212,
     "sepsis": 384, "sepsis_low_platelets": 150, "heparin_drip": 95, "heparin_rows_in_units/hr": 774,
     "heparin_rows_in_ml/hr": 1431, "heparin_rows_in_units/kg/hr": 15, "heparin_rows_in_unknown": 1,
     "heparin_rows_in_no unit": 278 + 4, "heparin_orders_by_name": 804, "heparin_stays_by_name": 460,
@@ -44,6 +46,8 @@ def test_demo_totals_are_the_known_ones(demo: Path) -> None:
 
 # ---------------------------------------------------------------- the full release, made up
 
+BALANCE = "flowsheet|Flowsheet Cell Labels|I&O"
+
 
 def put(folder: Path, name: str, rows: list[dict[str, object]]) -> None:
     with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -56,9 +60,11 @@ def ward(folder: Path, infusions: list[dict[str, object]], orders: list[dict[str
     """Stays 1 (dies in the unit, platelets fall at hour 10) and 2 (of no recorded outcome); minutes from admission."""
     stay = {"uniquepid": "002-1", "hospitalid": 7, "hospitaladmitoffset": -60, "hospitaldischargeyear": 2014}
     put(folder, "patient", [
-        {"patientunitstayid": 1, **stay, "gender": "Female", "age": "> 89", "unitdischargeoffset": 2400, "admissionweight": 50,
-         "admissionheight": 160, "unitdischargestatus": "Expired", "hospitaldischargestatus": "Expired"},
-        {"patientunitstayid": 2, **stay, "uniquepid": "002-2", "gender": "Male", "age": "40", "unitdischargeoffset": 2400,
+        {"patientunitstayid": 1, **stay, "gender": "Female", "age": "> 89", "unitdischargeoffset": 2400,
+         "admissionweight": 50, "admissionheight": 160,
+         "unitdischargestatus": "Expired", "hospitaldischargestatus": "Expired"},
+        {"patientunitstayid": 2, **stay, "uniquepid": "002-2", "gender": "Male", "age": "40",
+         "unitdischargeoffset": 2400,
          "unitdischargestatus": "", "hospitaldischargestatus": "Alive"},
     ])  # fmt: skip
     for_both = lambda **row: [{"patientunitstayid": stay, **row} for stay in (1, 2)]  # noqa: E731
@@ -70,8 +76,10 @@ def ward(folder: Path, infusions: list[dict[str, object]], orders: list[dict[str
     put(folder, "nurseCharting", [row for name, value in (("Eyes", 3), ("Verbal", 4), ("Motor", 6)) for row in for_both(
         nursingchartoffset=700, nursingchartcelltypevalname=name, nursingchartvalue=value)])  # fmt: skip
     put(folder, "intakeOutput", [
-        *for_both(intakeoutputoffset=660, cellpath="flowsheet|Flowsheet Cell Labels|I&O|Intake (ml)|Crystalloids", celllabel="NS", cellvaluenumeric=500),
-        *for_both(intakeoutputoffset=670, cellpath="flowsheet|Flowsheet Cell Labels|I&O|Output (ml)|Urine", celllabel="Urine", cellvaluenumeric=120),
+        *for_both(intakeoutputoffset=660, cellpath=f"{BALANCE}|Intake (ml)|Crystalloids", celllabel="NS",
+                  cellvaluenumeric=500),
+        *for_both(intakeoutputoffset=670, cellpath=f"{BALANCE}|Output (ml)|Urine", celllabel="Urine",
+                  cellvaluenumeric=120),
     ])  # fmt: skip
     put(folder, "respiratoryCare", for_both(ventstartoffset=840, ventendoffset=1000))
     put(folder, "infusiondrug", [{"patientunitstayid": 1, **row} for row in infusions] or [
@@ -86,7 +94,9 @@ def rate(offset: int, name: str, value: object, **more: object) -> dict[str, obj
 
 
 def doses(extraction: Extraction) -> dict[int, float]:
-    return {int(hour): dose for hour, dose in zip(extraction.frame["hours"], extraction.frame["dose"], strict=True) if dose}
+    return {
+        int(hour): dose for hour, dose in zip(extraction.frame["hours"], extraction.frame["dose"], strict=True) if dose
+    }
 
 
 def test_values_ages_and_outcomes(tmp_path: Path) -> None:
@@ -113,12 +123,14 @@ def test_values_ages_and_outcomes(tmp_path: Path) -> None:
     [
         ([rate(600, "Heparin (units/hr)", 1000), rate(720, "Heparin (units/hr)", 0)], {0: 2000}),
         ([rate(600, "Heparin (units/kg/hr)", 12), rate(720, "Heparin (units/hr)", 0)], {0: 12 * 50 * 2}),
-        ([rate(600, "heparin (units/hr)", 1000), rate(720, "Heparin (units/hr)", 500), rate(960, "Heparin (units/hr)", "OFF")],
+        ([rate(600, "heparin (units/hr)", 1000), rate(720, "Heparin (units/hr)", 500),
+          rate(960, "Heparin (units/hr)", "OFF")],
          {0: 3000, 4: 1000}),
-        ([rate(600, "Heparin (ml/hr)", 20, drugamount=25000, volumeoffluid=250), rate(720, "Heparin (ml/hr)", 0)], {0: 4000}),
+        ([rate(600, "Heparin (ml/hr)", 20, drugamount=25000, volumeoffluid=250),
+          rate(720, "Heparin (ml/hr)", 0)], {0: 4000}),
         ([rate(600, "Volume (ml) Heparin-heparin 25,000 units in 0.45 % sodium chloride 500 mL infusion (ml/hr)", 20),
           rate(720, "Heparin (units/hr)", 0)], {0: 2000}),
-        ([rate(600, "Heparin (units/hr)", 100)], {hour: 400 for hour in (0, 4, 8)}),  # stands 12 h at most
+        ([rate(600, "Heparin (units/hr)", 100)], {0: 400, 4: 400, 8: 400}),  # stands 12 h at most
     ],
 )  # fmt: skip
 def test_infusions_in_mixed_units(tmp_path: Path, infusions: list[dict[str, object]], given: dict[int, float]) -> None:
@@ -138,9 +150,23 @@ def test_orders_by_code_and_by_name(tmp_path: Path) -> None:
     order = {"drugstartoffset": 600, "drugstopoffset": 1560, "frequency": "Q8H", "drugordercancelled": "No"}
     orders = [
         {**order, "drugname": "", "drughiclseqno": 2810, "dosage": "5,000 Units", "routeadmin": "SUBCUT"},
-        {**order, "drugname": "HEPARIN FLUSH", "drughiclseqno": "", "dosage": "10 Units", "routeadmin": "IV", "frequency": "once"},
+        {
+            **order,
+            "drugname": "HEPARIN FLUSH",
+            "drughiclseqno": "",
+            "dosage": "10 Units",
+            "routeadmin": "IV",
+            "frequency": "once",
+        },
         {**order, "drugname": "ASPIRIN", "drughiclseqno": 1820, "dosage": "81", "routeadmin": "PO"},
-        {**order, "drugname": "heparin", "drughiclseqno": 2810, "dosage": "5000", "routeadmin": "SC", "drugordercancelled": "Yes"},
+        {
+            **order,
+            "drugname": "heparin",
+            "drughiclseqno": 2810,
+            "dosage": "5000",
+            "routeadmin": "SC",
+            "drugordercancelled": "Yes",
+        },
     ]
     extraction = extract("eicu", ward(tmp_path, [], orders))
     frame = extraction.frame.set_index("hours")

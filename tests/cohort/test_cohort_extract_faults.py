@@ -127,7 +127,8 @@ def test_heparin_by_kind_counts_where_it_is_switched_on(tmp_path: Path) -> None:
 
 def test_heparin_of_the_medication_record_stands_on_its_own_switch(tmp_path: Path) -> None:
     tables = hospital()
-    for i, (name, dose, event) in enumerate((("Heparin", 5000, "Administered"), ("Heparin Flush (10 units/ml)", 50, "Flushed"),
+    for i, (name, dose, event) in enumerate((("Heparin", 5000, "Administered"),
+                                             ("Heparin Flush (10 units/ml)", 50, "Flushed"),
                                              ("Heparin", 5000, "Not Given"))):  # fmt: skip
         tables.setdefault("hosp/emar", []).append(
             {"subject_id": 1, "emar_id": i, "charttime": at(21), "medication": name, "event_txt": event})  # fmt: skip
@@ -286,7 +287,8 @@ def test_one_cell_without_a_time_costs_its_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "column"),
     [("icu/chartevents", "charttime"), ("hosp/labevents", "charttime"), ("icu/inputevents", "starttime"),
-     ("icu/inputevents", "endtime"), ("icu/outputevents", "charttime"), ("icu/icustays", "intime"), ("hosp/patients", "dod")],
+     ("icu/inputevents", "endtime"), ("icu/outputevents", "charttime"),
+     ("icu/icustays", "intime"), ("hosp/patients", "dod")],
 )  # fmt: skip
 def test_times_of_a_spreadsheet_are_refused_with_their_number(tmp_path: Path, table: str, column: str) -> None:
     tables = hospital()
@@ -334,7 +336,9 @@ def test_a_table_in_latin_1_is_read_and_said(tmp_path: Path) -> None:
     plain = extract_mimic_iv(folder, ExtractOptions.build(OPTIONS))
     table = folder / "icu" / "inputevents.csv"
     first, *rest = table.read_text().splitlines()
-    table.write_bytes("\n".join([f"{first},ordercategorydescription", *(f"{line},37 °C" for line in rest)]).encode("latin-1"))
+    table.write_bytes(
+        "\n".join([f"{first},ordercategorydescription", *(f"{line},37 °C" for line in rest)]).encode("latin-1")
+    )
     extraction = extract_mimic_iv(folder, ExtractOptions.build(OPTIONS))
     pd.testing.assert_frame_equal(extraction.frame, plain.frame)
     assert said(extraction, "inputevents.csv is not UTF-8; it was read as Latin-1") == 1

@@ -25,7 +25,12 @@ def infected(
         for hour, drug, route in drugs
     ]
     tables["hosp/microbiologyevents"] = [
-        {"micro_specimen_id": i, "subject_id": 1, "chartdate": at(24 * day), "charttime": "" if hour is None else at(hour)}
+        {
+            "micro_specimen_id": i,
+            "subject_id": 1,
+            "chartdate": at(24 * day),
+            "charttime": "" if hour is None else at(hour),
+        }
         for i, (hour, day) in enumerate(cultures)
     ]
     tables["hosp/labevents"] += extra or []
@@ -54,10 +59,15 @@ CULTURE = [(10.0, 0)]
     ],
 )
 def test_when_infection_is_suspected(
-    tmp_path: Path, drugs: list[tuple[float, str, str]], cultures: list[tuple[float | None, int]], suspected: float | None
+    tmp_path: Path,
+    drugs: list[tuple[float, str, str]],
+    cultures: list[tuple[float | None, int]],
+    suspected: float | None,
 ) -> None:
     def made() -> Extraction:
-        return infected(tmp_path, drugs, cultures, population="sepsis-3", onset="infection", start_hours=0, end_hours=40)
+        return infected(
+            tmp_path, drugs, cultures, population="sepsis-3", onset="infection", start_hours=0, end_hours=40
+        )
 
     if suspected is None:
         with pytest.raises(ExtractError, match="suspected infection: 0 left"):
@@ -81,8 +91,12 @@ def test_a_score_of_two_is_needed_around_the_suspicion(tmp_path: Path) -> None:
     for name in ("icu/chartevents", "icu/inputevents", "icu/outputevents"):
         tables[name] = [row for row in tables[name] if row["itemid"] in (220045, 225158, 226633)]
     tables["hosp/labevents"] = [measured(1, 20, 51265, 140)]
-    tables["hosp/prescriptions"] = [{"subject_id": 1, "hadm_id": 100, "starttime": at(12), "drug": "Zosyn", "route": "IV"}]
-    tables["hosp/microbiologyevents"] = [{"micro_specimen_id": 1, "subject_id": 1, "chartdate": at(0), "charttime": at(10)}]
+    tables["hosp/prescriptions"] = [
+        {"subject_id": 1, "hadm_id": 100, "starttime": at(12), "drug": "Zosyn", "route": "IV"}
+    ]
+    tables["hosp/microbiologyevents"] = [
+        {"micro_specimen_id": 1, "subject_id": 1, "chartdate": at(0), "charttime": at(10)}
+    ]
     with pytest.raises(ExtractError, match="no SOFA of 2 or more around a suspected infection: 0 left"):
         extract_mimic_iv(write(tables, tmp_path / "b"))
 
@@ -90,7 +104,9 @@ def test_a_score_of_two_is_needed_around_the_suspicion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("onset", "hour"), [("platelets", 20), ("infection", 10), ("later", 20)])
 def test_onset_by_platelets_by_infection_or_the_later(tmp_path: Path, onset: str, hour: int) -> None:
     drugs = [(12.0, "Vancomycin", "IV")]
-    made = infected(tmp_path, drugs, CULTURE, population="sepsis-3", onset=onset, as_of="end", start_hours=0, end_hours=20)
+    made = infected(
+        tmp_path, drugs, CULTURE, population="sepsis-3", onset=onset, as_of="end", start_hours=0, end_hours=20
+    )
     platelets = made.frame.set_index("hours")["Platelets"]
     assert platelets.loc[4 * ((20 - hour) // 4)] == 140
 

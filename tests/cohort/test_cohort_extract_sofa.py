@@ -98,11 +98,14 @@ def test_a_value_counts_for_a_day() -> None:
 @pytest.mark.parametrize(
     ("organ", "points"),
     [
-        ({"ratio_breathing": 300}, 1), ({"ratio_breathing": 100}, 2), ({"ratio_ventilated": 150}, 3), ({"ratio_ventilated": 75}, 4),
-        ({"platelets": 151}, 0), ({"platelets": 80}, 3), ({"platelets": 50}, 4), ({"bilirubin": 3.0}, 1), ({"bilirubin": 12.1}, 4),
+        ({"ratio_breathing": 300}, 1), ({"ratio_breathing": 100}, 2), ({"ratio_ventilated": 150}, 3),
+        ({"ratio_ventilated": 75}, 4),
+        ({"platelets": 151}, 0), ({"platelets": 80}, 3), ({"platelets": 50}, 4), ({"bilirubin": 3.0}, 1),
+        ({"bilirubin": 12.1}, 4),
         ({"pressure": 69}, 1), ({"pressor": 0.2}, 2), ({"pressor": 0.3}, 3), ({"pressor": 0.1, "dobutamine": 2}, 3),
         ({"pressor": 0.5}, 4), ({"dopamine": 3}, 2), ({"coma": 9}, 2), ({"coma": 8}, 3), ({"coma": 5}, 4),
-        ({"creatinine": 3.6}, 3), ({"dialysis": 100}, 4), ({"urine": 500, "weight": 80}, 3), ({"urine": 900, "weight": 80}, 2),
+        ({"creatinine": 3.6}, 3), ({"dialysis": 100}, 4), ({"urine": 500, "weight": 80}, 3),
+        ({"urine": 900, "weight": 80}, 2),
     ],
 )  # fmt: skip
 def test_the_score_of_2025_by_organ(organ: dict[str, float], points: int) -> None:

@@ -62,7 +62,9 @@ def test_a_duckdb_file_with_types_of_its_own(tables: Path, made: Extraction, tmp
     with duckdb.connect(str(path)) as db:
         for folder, name, rows in each_table(tables):
             db.execute(f"CREATE SCHEMA IF NOT EXISTS {prefix}{folder}")
-            db.execute(f"CREATE TABLE {prefix}{folder}.{name} AS SELECT * FROM {rows.replace(', all_varchar=true', '')}")
+            db.execute(
+                f"CREATE TABLE {prefix}{folder}.{name} AS SELECT * FROM {rows.replace(', all_varchar=true', '')}"
+            )
     before = path.read_bytes()
     same(extract_mimic_iv(path), made)
     assert path.read_bytes() == before

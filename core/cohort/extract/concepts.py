@@ -130,5 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _like(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """One file on top of another, whose tables its reader makes from its own."""
     made = {name: {**table, "made": True} for name, table in base["tables"].items()}
-    merged = {key: {**base[key], **values.get(key, {})} for key in ("streams", "concepts", "heparin", "pressors", "groups")}
+    merged = {
+        key: {**base[key], **values.get(key, {})} for key in ("streams", "concepts", "heparin", "pressors", "groups")
+    }
     return {**base, **values, **merged, "tables": {**made, **values["tables"]}}

@@ -30,14 +30,15 @@ IN_THE_SCORE = ("norepinephrine", "epinephrine")  # the pressors that the score 
 
 
 SAID = {
-    "contradicted": "contradict themselves: amount and rate x time differ more than twofold; the amount is taken where it is a "
+    "contradicted": "contradict themselves: amount and rate x time differ more than twofold; the amount is taken "
+    "where it is a "
     "usual one, else rate x time",
     "unresolved": "of the kinds that count have no unit that can be resolved",
 }
 
 
 def standardize(work: Work) -> None:
-    """Table `standard`: entries with `units` of heparin and `how` they were read, `ml` of fluid, `speed` of a pressor."""
+    """Table `standard`: entries with heparin in `units` and `how` it was read, `ml` of fluid, a pressor's `speed`."""
     _weights(work)
     work.db.execute(f"""
         CREATE TABLE standard AS

@@ -2,7 +2,8 @@
 
 A rate of an infusion stands until the drug's next entry in the stay, at most `RATE_STANDS` hours. Heparin in mL/h is
 resolved by the bag (amount and volume, or the name: 25,000 units in 500 mL), else by the option, else it is unresolved.
-Orders of heparin repeat by their frequency; they are prophylaxis where given under the skin, else the medication record.
+Orders of heparin repeat by their frequency; they are prophylaxis where given under the skin, else the medication
+record.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def read_stays(work: Work) -> None:
                {number("unitdischargeoffset")} / 60 AS los, los AS leave,
                CASE WHEN trim(age) LIKE '>%' THEN {OLDEST} ELSE {ident("age")} END AS age,
                CASE lower(trim(gender)) WHEN 'male' THEN 0 WHEN 'female' THEN 1 END AS gender,
-               {_within("admissionweight", work, "Weight")} AS weight, {_within("admissionheight", work, "Height")} AS height,
+               {_within("admissionweight", work, "Weight")} AS weight, {_within("admissionheight", work, "Height")} AS
+               height,
                {ident("patientunitstayid")} IN (SELECT stay_id FROM septic) AS coded, NULL::DOUBLE AS death,
                {_expired("hospitaldischargestatus")} AS died_in_hospital,
                {_expired("unitdischargestatus")} AS died_in_unit, false AS dead_before
@@ -81,13 +83,15 @@ def _expired(column: str) -> str:
 
 def read_entries(work: Work) -> None:
     """Table `entry`."""
-    work.db.execute("""CREATE TABLE entry (stay_id BIGINT, agent VARCHAR, kind VARCHAR, s DOUBLE, e DOUBLE, amount DOUBLE,
+    work.db.execute("""CREATE TABLE entry (stay_id BIGINT, agent VARCHAR, kind VARCHAR, s DOUBLE, e DOUBLE, amount
+    DOUBLE,
                        amount_unit VARCHAR, rate DOUBLE, rate_unit VARCHAR, weight DOUBLE)""")
     _infusions(work)
     _orders(work)
     if "intakeoutput" in work.found:
         work.db.execute(f"""
-            INSERT INTO entry SELECT stay_id, 'fluid', '', h, h, ml, 'ml', NULL, NULL, NULL FROM {_in_or_out("intake")}""")
+            INSERT INTO entry SELECT stay_id, 'fluid', '', h, h, ml, 'ml', NULL, NULL, NULL
+                FROM {_in_or_out("intake")}""")
     else:
         work.losses.append("The source has no table of intake: Total Input is 0 in every step.")
 
@@ -108,8 +112,10 @@ def _infusions(work: Work) -> None:
     work.db.execute(f"""
         CREATE TABLE infusion AS
         SELECT {ident("patientunitstayid")} AS stay_id, {_agent(work)} AS agent, {number("infusionoffset")} / 60 AS s,
-               CASE WHEN lower(trim(drugrate)) IN ('off', 'stop', 'stopped') THEN 0 ELSE {number("drugrate")} END AS rate,
-               lower(regexp_extract(drugname, '\\(([^()]*)\\)\\s*$', 1)) AS unit, coalesce({charted}, {named}) AS per_ml,
+               CASE WHEN lower(trim(drugrate)) IN ('off', 'stop', 'stopped') THEN 0 ELSE {number("drugrate")} END
+                   AS rate,
+               lower(regexp_extract(drugname, '\\(([^()]*)\\)\\s*$', 1)) AS unit, coalesce({charted}, {named}) AS
+               per_ml,
                {number("patientweight")} AS weight
         FROM raw_infusiondrug WHERE agent IS NOT NULL
     """)
@@ -122,10 +128,13 @@ def _infusions(work: Work) -> None:
         SELECT stay_id, agent, CASE agent WHEN 'heparin' THEN 'drip' ELSE '' END, s,
                least(coalesce(lead(s) OVER (PARTITION BY stay_id, agent ORDER BY s), to_h), s + {RATE_STANDS}, to_h),
                NULL, NULL, CASE WHEN resolved THEN rate * per_ml ELSE rate END,
-               CASE WHEN agent <> 'heparin' THEN coalesce(nullif(unit, ''), 'unknown') WHEN rate = 0 OR resolved THEN 'units/hour'
+               CASE WHEN agent <> 'heparin' THEN coalesce(nullif(unit, ''), 'unknown') WHEN rate = 0 OR resolved
+                   THEN 'units/hour'
                     ELSE coalesce(nullif(unit, ''), 'unknown') END, bag_weight
-        FROM (SELECT stay_id, agent, s, any_value(rate) AS rate, any_value(unit) AS unit, any_value(weight) AS bag_weight,
-                     any_value(per_ml) AS per_ml, agent = 'heparin' AND any_value(unit) = 'ml/hr' AND any_value(per_ml) > 0 AS resolved
+        FROM (SELECT stay_id, agent, s, any_value(rate) AS rate, any_value(unit) AS unit, any_value(weight)
+            AS bag_weight,
+                     any_value(per_ml) AS per_ml, agent = 'heparin' AND any_value(unit) = 'ml/hr'
+                         AND any_value(per_ml) > 0 AS resolved
               FROM infusion WHERE s IS NOT NULL AND rate IS NOT NULL GROUP BY stay_id, agent, s)
         JOIN candidate USING (stay_id)
     """)
@@ -143,10 +152,13 @@ def _orders(work: Work) -> None:
     work.db.execute(f"""
         INSERT INTO entry
         SELECT stay_id, 'heparin', kind, given, given, dose, 'units', NULL, NULL, NULL FROM (
-            SELECT *, unnest(range(CAST(60 * s AS BIGINT), CAST(60 * greatest(s, stop) AS BIGINT) + 1, CAST(60 * every AS BIGINT))) / 60 AS given
-            FROM (SELECT {ident("patientunitstayid")} AS stay_id, {number("drugstartoffset")} / 60 AS s, {_kind()} AS kind,
+            SELECT *, unnest(range(CAST(60 * s AS BIGINT), CAST(60 * greatest(s, stop) AS BIGINT) + 1, CAST(60 * every
+                AS BIGINT))) / 60 AS given
+            FROM (SELECT {ident("patientunitstayid")} AS stay_id, {number("drugstartoffset")} / 60 AS s, {_kind()}
+                AS kind,
                          TRY_CAST(replace(regexp_extract(dosage, '^[\\d,]+'), ',', '') AS DOUBLE) AS dose,
-                         coalesce(TRY_CAST(regexp_extract(lower(frequency), 'q\\s*(\\d+)\\s*h', 1) AS DOUBLE), 1e6) AS every,
+                         coalesce(TRY_CAST(regexp_extract(lower(frequency), 'q\\s*(\\d+)\\s*h', 1) AS DOUBLE), 1e6) AS
+                         every,
                          coalesce({number("drugstopoffset")} / 60, s) AS stop
                   FROM raw_medication WHERE {mine} AND coalesce(lower(trim(drugordercancelled)), 'no') <> 'yes')
             WHERE s IS NOT NULL AND dose > 0 AND every > 0)
@@ -169,7 +181,8 @@ def _kind() -> str:
 def _in_or_out(which: str) -> str:
     """SQL: rows of intakeoutput on one side of the balance, as stay_id, h, ml, urine."""
     return f"""(SELECT stay_id, h, ml, urine FROM (
-        SELECT {ident("patientunitstayid")} AS stay_id, {number("intakeoutputoffset")} / 60 AS h, {number("cellvaluenumeric")} AS ml,
+        SELECT {ident("patientunitstayid")} AS stay_id, {number("intakeoutputoffset")} / 60 AS h,
+            {number("cellvaluenumeric")} AS ml,
                contains(lower(celllabel), 'urine') AS urine
         FROM raw_intakeoutput WHERE contains(lower(cellpath), '|{which}') AND NOT contains(lower(cellpath), 'totals'))
         JOIN candidate USING (stay_id) WHERE ml >= 0 AND h >= from_h AND h < to_h)"""

@@ -1,6 +1,7 @@
 """A MEDS export of MIMIC-IV as MIMIC-IV's tables, which `mimic_iv` then reads.
 
-Starts and ends of infusions and procedures carry no number of their own: the n-th start of an item is paired with its n-th
+Starts and ends of infusions and procedures carry no number of their own: the n-th start of an item is paired with its
+n-th
 end, in the order of time. An event belongs to the stay whose hours it falls into, `AROUND` hours more on either side.
 Units of infusions are MIMIC-IV's usual ones: the export keeps none.
 """
@@ -61,16 +62,22 @@ def _make(work: Work, table: str, query: str) -> None:
 def _pairs(work: Work, start: str, end: str, keys: str) -> str:
     """SQL: the n-th start of each key with its n-th end: subject_id, key, starttime, endtime, rate, amount."""
     order = "ORDER BY time, value DESC NULLS LAST"
-    part = "SELECT *, row_number() OVER (PARTITION BY subject_id, key {order}) AS nth FROM (SELECT *, {key} AS key FROM event WHERE {rule})"
-    begun = part.format(order=order, key=_rest(work, start) if keys else "''", rule=_is(work, start))
-    ended = part.format(order=order, key=_rest(work, end) if keys else "''", rule=_is(work, end))
-    return f"""SELECT a.subject_id, a.key, a.nth, a.time AS starttime, b.time AS endtime, a.value AS rate, b.value AS amount
+
+    def numbered(name: str) -> str:
+        key = _rest(work, name) if keys else "''"
+        return f"""SELECT *, row_number() OVER (PARTITION BY subject_id, key {order}) AS nth
+                   FROM (SELECT *, {key} AS key FROM event WHERE {_is(work, name)})"""
+
+    begun, ended = numbered(start), numbered(end)
+    return f"""SELECT a.subject_id, a.key, a.nth, a.time AS starttime, b.time AS endtime, a.value AS rate, b.value
+        AS amount
                FROM ({begun}) AS a LEFT JOIN ({ended}) AS b USING (subject_id, key, nth)"""
 
 
 def _stays(work: Work) -> None:
     hospital = _pairs(work, "hospital_in", "hospital_out", "")
-    work.db.execute(f"""CREATE TABLE hospital AS SELECT subject_id, 100 * subject_id + nth AS hadm_id, starttime AS admittime,
+    work.db.execute(f"""CREATE TABLE hospital AS SELECT subject_id, 100 * subject_id + nth AS hadm_id, starttime
+        AS admittime,
                         endtime AS dischtime FROM ({hospital})""")
     unit = _pairs(work, "unit_in", "unit_out", "")
     _make(work, "icustays", f"""
@@ -79,7 +86,8 @@ def _stays(work: Work) -> None:
              AND starttime < dischtime AND endtime > admittime
         QUALIFY row_number() OVER (PARTITION BY unit.subject_id, nth ORDER BY admittime DESC) = 1""")  # fmt: skip
     work.db.execute(f"""CREATE TABLE unit AS SELECT {ident("subject_id")} AS subject_id, {ident("stay_id")} AS stay_id,
-                        {moment("intime")} - INTERVAL {AROUND} HOUR AS since, {moment("outtime")} + INTERVAL {AROUND} HOUR AS until
+                        {moment("intime")} - INTERVAL {AROUND} HOUR AS since, {moment("outtime")} + INTERVAL {AROUND}
+                        HOUR AS until
                         FROM raw_icustays""")
 
 
@@ -91,12 +99,15 @@ def _persons(work: Work) -> None:
                min(time) FILTER (WHERE {_is(work, "death")}) AS dod FROM event GROUP BY subject_id""")  # fmt: skip
     _make(work, "admissions", f"""
         SELECT subject_id, hadm_id, dischtime, NULL AS hospital_expire_flag,
-               CASE WHEN died BETWEEN admittime AND dischtime + INTERVAL 1 DAY AND CAST(died AS TIME) <> TIME '00:00:00' THEN died END AS deathtime
-        FROM hospital LEFT JOIN (SELECT subject_id, min(time) AS died FROM event WHERE {_is(work, "death")} GROUP BY ALL)
+               CASE WHEN died BETWEEN admittime AND dischtime + INTERVAL 1 DAY AND CAST(died
+                   AS TIME) <> TIME '00:00:00' THEN died END AS deathtime
+        FROM hospital LEFT JOIN (SELECT subject_id, min(time) AS died FROM event WHERE {_is(work, "death")}
+            GROUP BY ALL)
         USING (subject_id)""")  # fmt: skip
     either = f"({_is(work, 'icd9')} OR {_is(work, 'icd10')})"
     _make(work, "diagnoses_icd", f"""
-        SELECT hadm_id, CASE WHEN {_is(work, "icd9")} THEN {_rest(work, "icd9")} ELSE {_rest(work, "icd10")} END AS icd_code,
+        SELECT hadm_id, CASE WHEN {_is(work, "icd9")} THEN {_rest(work, "icd9")} ELSE {_rest(work, "icd10")} END
+            AS icd_code,
                CASE WHEN {_is(work, "icd9")} THEN 9 ELSE 10 END AS icd_version
         FROM event JOIN hospital ON hospital.subject_id = event.subject_id AND time >= admittime AND time <= dischtime
         WHERE {either}""")  # fmt: skip
@@ -105,7 +116,8 @@ def _persons(work: Work) -> None:
 def _in_stay(table: str, time: str, columns: str) -> str:
     """SQL: rows of `table` with the stay into whose hours they fall, the later of two."""
     return f"""SELECT stay_id, {columns} FROM ({table}) AS x
-               ASOF JOIN (SELECT * FROM unit ORDER BY since) AS unit ON x.subject_id = unit.subject_id AND x.{time} >= unit.since
+               ASOF JOIN (SELECT * FROM unit ORDER BY since) AS unit ON x.subject_id = unit.subject_id
+                   AND x.{time} >= unit.since
                WHERE x.{time} <= unit.until"""
 
 
@@ -122,15 +134,27 @@ def _readings(work: Work) -> None:
 def _care(work: Work) -> None:
     group = work.concepts.group
     _make(work, "inputevents", f"""
-        SELECT *, CASE WHEN itemid IN ({texts(group("milliliters"))}) THEN 'ml' WHEN itemid IN ({texts(group("liters"))}) THEN 'l'
+        SELECT *, CASE WHEN itemid IN ({texts(group("milliliters"))})
+            THEN 'ml' WHEN itemid IN ({texts(group("liters"))}) THEN 'l'
                        WHEN itemid IN ({texts(group("ounces"))}) THEN 'ounces' END AS amountuom, NULL AS rateuom,
-               NULL AS patientweight, NULL AS statusdescription, NULL AS ordercategorydescription, NULL AS orderid, NULL AS storetime
+               NULL AS patientweight, NULL AS statusdescription, NULL AS ordercategorydescription, NULL AS orderid,
+               NULL AS storetime
         FROM ({_in_stay(_pairs(work, "infusion_start", "infusion_end", "key"), "starttime",
                         "x.key AS itemid, starttime, endtime, rate, amount")})""")  # fmt: skip
     work.found["inputevents"].discard("orderid")
-    _make(work, "procedureevents", f"""SELECT *, NULL AS statusdescription FROM ({_in_stay(
-        _pairs(work, "procedure_start", "procedure_end", "key"), "starttime", "x.key AS itemid, starttime, endtime")})""")
-    output = f"SELECT subject_id, {_rest(work, 'output')} AS itemid, time AS charttime, value FROM event WHERE {_is(work, 'output')}"
+    _make(
+        work,
+        "procedureevents",
+        f"""SELECT *, NULL AS statusdescription FROM ({
+            _in_stay(
+                _pairs(work, "procedure_start", "procedure_end", "key"),
+                "starttime",
+                "x.key AS itemid, starttime, endtime",
+            )
+        })""",
+    )
+    item = _rest(work, "output")
+    output = f"SELECT subject_id, {item} AS itemid, time AS charttime, value FROM event WHERE {_is(work, 'output')}"
     _make(work, "outputevents", f"SELECT *, NULL AS storetime FROM ({_in_stay(output, 'charttime', 'x.*')})")
     for table in ("d_items", "emar", "emar_detail"):
         described = work.concepts.tables[table]
@@ -141,7 +165,9 @@ def _care(work: Work) -> None:
 def _infection(work: Work) -> None:
     _make(work, "prescriptions", f"""
         SELECT event.subject_id, hadm_id, time AS starttime, {_rest(work, "order")} AS drug, 'MAIN' AS drug_type
-        FROM event JOIN hospital ON hospital.subject_id = event.subject_id AND time >= admittime - INTERVAL 1 DAY AND time <= dischtime
+        FROM event JOIN hospital ON hospital.subject_id = event.subject_id AND time >= admittime - INTERVAL 1 DAY
+            AND time <= dischtime
         WHERE {_is(work, "order")}""")  # fmt: skip
-    _make(work, "microbiologyevents", f"""SELECT subject_id, time AS chartdate, time AS charttime, code AS spec_type_desc
+    _make(work, "microbiologyevents", f"""SELECT subject_id, time AS chartdate, time AS charttime, code
+        AS spec_type_desc
         FROM event WHERE {_is(work, "culture")}""")  # fmt: skip

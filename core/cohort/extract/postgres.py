@@ -26,16 +26,20 @@ class Server:
             import psycopg
         except ImportError:
             raise ExtractError(
-                "reading from PostgreSQL needs the package psycopg; install psycopg[binary], or export the tables to files."
+                "reading from PostgreSQL needs the package psycopg; install psycopg[binary], or export the tables to "
+                "files."
             ) from None
         self._db, self._concepts, self._scratch = db, concepts, scratch
         try:
             self._connection = psycopg.connect(address, options="-c default_transaction_read_only=on")
-            rows = self._connection.execute("""SELECT table_schema, table_name, column_name FROM information_schema.columns
+            rows = self._connection.execute("""SELECT table_schema, table_name, column_name
+                FROM information_schema.columns
                 WHERE table_schema NOT IN ('pg_catalog', 'information_schema')""").fetchall()  # fmt: skip
         except psycopg.Error as error:
             reason = str(error).strip().splitlines()[0]
-            raise ExtractError(f"the PostgreSQL server cannot be read: {reason}. Check the connection string.") from None
+            raise ExtractError(
+                f"the PostgreSQL server cannot be read: {reason}. Check the connection string."
+            ) from None
         info = self._connection.info
         self.label = f"database {info.dbname} on {info.host}"
         self._columns: dict[tuple[str, str], list[str]] = {}
@@ -55,9 +59,7 @@ class Server:
         described = self._concepts.tables.get(table)
         wanted = {*described.required, *described.optional} if described else set(columns)
         kept = [column for column in columns if column.lower() in wanted]
-        fields = sql.SQL(", ").join(
-            sql.SQL("{}::text").format(sql.Identifier(column)) for column in kept
-        )
+        fields = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in kept)
         query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER false)").format(
             fields, sql.Identifier(schema, table), self._only(table, columns)
         )
@@ -66,11 +68,13 @@ class Server:
             for block in copy:
                 file.write(block)
         kinds = ", ".join(f"{text(column.lower())}: 'VARCHAR'" for column in kept)
-        reader = f"read_csv({text(str(path))}, columns={{{kinds}}}, header=false, auto_detect=false, delim=',', quote='\"')"
+        reader = (
+            f"read_csv({text(str(path))}, columns={{{kinds}}}, header=false, auto_detect=false, delim=',', quote='\"')"
+        )
         # A column that is not read counts as present: the source has it, and the view leaves it out.
         return Relation(reader, {column.lower(): column.lower() for column in kept}, f"{schema}.{table}")
 
-    def _only(self, table: str, columns: list[str]):  # type: ignore[no-untyped-def]
+    def _only(self, table: str, columns: list[str]):
         """A WHERE clause for tables that are streams of codes alone; the largest of a release are."""
         from psycopg import sql
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.extract.options import HEPARIN_KINDS
+from core.cohort.smallness import too_small
 from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
 # Shares of the heparin bins given by clinicians in the published MIMIC-IV cohort, percent of steps.
 PUBLISHED_SHARES = (85.7, 9.7, 1.5, 1.5, 1.5)
-FEW_STAYS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +78,9 @@ class Extraction:
         empty = [name for name in self.study.names if self.frame[name].isna().all()]
         if empty:
             found.append(
-                f"The source has no value of {', '.join(empty)}: the file can be used with a study without these columns only "
+                f"The source has no value of {', '.join(empty)}: the file can be used with a study without these "
+                f"columns only "
                 f"(--study), and so can the cohort it is compared with."
             )
-        died = int((self.frame["outcome"] == -1).sum())
-        treated = int((self.frame["action"] > 0).sum())
-        if self.n_stays < FEW_STAYS:
-            found.append(
-                f"Too small to learn from: {self.n_stays} stays, {died} deaths; phenotypes and values will be chance."
-            )
-        if treated == 0:
-            found.append(
-                f"No step has {self.study.actions.drug}: nothing about its dose can be learned from these stays."
-            )
-        return tuple(found)
+        died, treated = int((self.frame["outcome"] == -1).sum()), int((self.frame["action"] > 0).sum())
+        return (*found, *too_small(self.n_stays, died, treated, self.study.actions.drug))
