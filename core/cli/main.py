@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.run import add_report_verb
+from core.cli.shared import Parser
 from core.cli.studies import add_study_verbs, load_studies
 
 
@@ -38,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All verbs and their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m core",
         description="PhenoPolicy's engine: phenotypes of ICU stays and the policies learned for them. "
         "Research and teaching only, never bedside advice.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs: Any = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)

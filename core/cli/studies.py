@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
-from core.cli.shared import overrides, positive, print_progress, terminate
+from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
@@ -111,6 +111,7 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, terminate)
     config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
     data = study.load(options.file, options.definition, config)
+    print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))
 

@@ -121,6 +121,11 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         kind += f" ({data.origin.world})" if data.origin.world else ""
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps, mortality {died:.1%}"
 
+    def cautions(self, data: Cohort) -> tuple[str, ...]:
+        from core.cohort.smallness import cohort_too_small
+
+        return tuple(cohort_too_small(data))
+
     def stages(self, data: Cohort) -> Mapping[str, tuple[Stage[RunView, Cohort], float]]:
         from core.icu.pipeline import STAGES
 

@@ -145,6 +145,9 @@ def the_cohort(view: RunView) -> Section:
             pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
         ),
     ]
+    if view.report.notes:
+        rules = pd.DataFrame({"where the stays come from, and by which rules": view.report.notes})
+        tables.append(Table.of("Provenance of the extract.", rules))
     if warnings:
         frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
         tables.append(Table.of("Problems that were mended.", frame))

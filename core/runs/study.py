@@ -145,6 +145,10 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
         kind = "simulated" if data.origin.simulated else "recorded"
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} rows"
 
+    def cautions(self, data: DataT) -> tuple[str, ...]:
+        """What the data are too small for, in sentences; they are learned from all the same."""
+        return ()
+
     def check(self, data: DataT) -> None:
         """Refuse data that cannot be learned from: raise `CohortError`."""
         return

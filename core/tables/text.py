@@ -31,6 +31,8 @@ def report_text(report: Report) -> str:
     for item in report.attrition:
         removed = f"removed patients {item.patients:,}, rows {item.rows:,}; left " if item.rows else ""
         lines.append(f"{item.reason}: {removed}patients {item.patients_left:,}, rows {item.rows_left:,}")
+    if report.notes:
+        lines += ["where it comes from:", *(f"- {note}" for note in report.notes)]
     for title, problems in (("errors", report.errors), ("warnings", report.warnings)):
         if problems:
             lines += [f"{title}:", *(f"- {line}" for line in _lines(problems))]

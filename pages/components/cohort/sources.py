@@ -1,4 +1,4 @@
-"""Where cohorts come from besides a file of one's own: the simulator, and an extraction from MIMIC-IV."""
+"""Where cohorts come from besides a file of one's own: the simulator, and extraction from a database."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.worlds import Effect
-from core.cohort import CohortReport, Origin, make_cohort
+from core.cohort import Origin, make_cohort
 from core.cohort.simulate import World
+from pages.components.shell.forms import config_form
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
 from pages.components.study.desk import ICU_DESK
@@ -84,54 +85,51 @@ def _world() -> World:
     return World(effect, confounding, irregular, late / 100 if late else None, memory)
 
 
+DATABASES = {
+    "mimic-iv": ("MIMIC-IV", "Folder that holds hosp/ and icu/", "/data/mimic-iv/3.1"),
+    "eicu": ("eICU", "Folder that holds patient.csv.gz", "/data/eicu-crd/2.0"),
+    "meds": ("MEDS", "Folder of the export", "/data/meds/mimic-iv"),
+    "clif": ("CLIF", "Folder that holds clif_patient", "/data/clif"),
+}
+
+
 def extract() -> None:
-    """From the tables of MIMIC-IV on this machine to a cohort."""
-    st.markdown("Stays with sepsis and low platelets, from **MIMIC-IV** tables that lie on this machine.")
-    left, right = st.columns([3, 2])
+    """From the tables of a database on this machine to a cohort; the settings are those of the command line."""
+    from core.cohort.extract.options import ExtractOptions
+
+    st.markdown(
+        "Stays with sepsis and low platelets, in steps around onset, from a database that lies **on this machine**."
+    )
+    left, right = st.columns([2, 3])
     with left:
-        folder = st.text_input(
-            "Folder that holds hosp/ and icu/", placeholder="/data/mimic-iv/3.1", key="extract-folder"
+        database = st.selectbox(
+            "Database", list(DATABASES), format_func=lambda name: DATABASES[name][0], key="extract-database"
         )
     with right:
-        population = st.selectbox(
-            "Population",
-            ["sepsis", "platelets"],
-            format_func=lambda name: {
-                "sepsis": "Sepsis diagnosis and platelets below the threshold",
-                "platelets": "Platelets below the threshold, any diagnosis",
-            }[name],
-            key="extract-population",
-        )
-    first, second, third = st.columns(3)
-    with first:
-        threshold = st.number_input("Platelet threshold (×10⁹/L)", 1, 1000, 150, key="extract-threshold")
-    with second:
-        days = st.number_input("Mortality within (days)", 1, 3650, 90, key="extract-days")
-    with third:
-        once = st.toggle("First ICU stay of a patient only", value=False, key="extract-first")
+        _, label, example = DATABASES[database]
+        folder = st.text_input(f"{label}, or a DuckDB file", placeholder=example, key="extract-folder")
+    changes: dict[str, object] = st.session_state.setdefault("extract-changes", {})
+    with st.expander("All settings", icon=":material/tune:"):
+        config_form("extract", ExtractOptions(), changes)
     st.caption(
-        "The 100-patient demo takes seconds. The full database takes minutes: run "
-        "`python -m core extract mimic-iv FOLDER --out FILE`, which needs no open browser, and upload the file."
+        "A demo takes seconds. A full database takes minutes: run "
+        f"`python -m core extract {database} FOLDER --out FILE`, which needs no open browser and takes the same "
+        "settings, and upload the file."
     )
     if st.button("Extract", type="primary", icon=":material/database:", disabled=not folder, key="extract-run"):
-        options = {
-            "population": population,
-            "platelet_threshold": threshold,
-            "mortality_days": days,
-            "first_stay_only": once,
-        }
-        _extract(Path(folder).expanduser(), options)
+        _extract(database, Path(folder).expanduser(), {name.split(".", 1)[1]: value for name, value in changes.items()})
 
 
-def _extract(folder: Path, options: dict[str, object]) -> None:
-    from core.cohort.extract import ExtractOptions, extract_mimic_iv
+def _extract(database: str, folder: Path, options: dict[str, object]) -> None:
+    from core.cohort.extract import ExtractOptions, report_of
+    from core.cohort.extract import extract as extract_cohort
 
     with st.spinner("Reading the tables ..."):
         try:
-            result = extract_mimic_iv(folder, ExtractOptions.build(options), study())
-            earlier = CohortReport(attrition=result.attrition)
-            cohort = make_cohort(result.frame, study(), origin=Origin("recorded", result.database), earlier=earlier)
+            result = extract_cohort(database, folder, ExtractOptions.build(options), study())
+            origin = Origin("recorded", result.database)
+            cohort = make_cohort(result.frame, result.study, origin=origin, earlier=report_of(result))
         except PhenoPolicyError as error:
             failed(error, "Extracting")
             return
-    accept(ICU_DESK, cohort, f"MIMIC-IV extract ({options['population']})")
+    accept(ICU_DESK, cohort, f"{DATABASES[database][0]} extract")

@@ -19,6 +19,7 @@ from core.cohort.describe import (
     table_one,
     table_one_text,
 )
+from core.cohort.smallness import cohort_too_small
 from core.figures.cohort import attrition_flow, dose_shares, in_record, missing_heatmap, mortality_bars, published_means
 from core.figures.theme import (
     NEUTRAL,
@@ -30,7 +31,7 @@ from core.figures.theme import (
     phenotype_symbol,
 )
 from pages.components.shell.export import metric, show, table
-from pages.components.shell.frame import SMALL_COHORT, current_run, empty
+from pages.components.shell.frame import current_run, empty
 from pages.components.shell.session import get_session
 from pages.components.study.mapping import UNIT_WIDTH
 from pages.components.study.upload import problems_table
@@ -80,11 +81,9 @@ def _facts(cohort: Cohort) -> None:
     with cards[3]:
         missing, of = facts["missing_percent"] / 100, f"of {steps * facts['columns']:,} values"
         metric("Values filled in", missing, text=fmt_percent(missing), estimator=of)
-    if n < SMALL_COHORT:
-        st.warning(
-            f"Only {n} patients: enough to see how the app works, too few to learn a policy that means anything.",
-            icon=":material/groups:",
-        )
+    small = cohort_too_small(cohort)
+    if small:
+        st.warning(" ".join(small), icon=":material/groups:")
 
 
 def _groups(cohort: Cohort) -> np.ndarray | None:
@@ -135,6 +134,9 @@ def _patients(cohort: Cohort) -> None:
             st.caption("Nothing: every value was taken as given.")
         else:
             problems_table(notes, "cohort-notes")
+    if cohort.report.notes:
+        st.markdown("**Where the stays come from, and by which rules**")
+        st.dataframe(pd.DataFrame({"": cohort.report.notes}), hide_index=True, key="cohort-provenance")
 
 
 def _table_one(cohort: Cohort, groups: np.ndarray | None) -> None:

@@ -53,7 +53,8 @@ def _widget(group: str, name: str, field: FieldInfo, preset: Any, changes: dict[
     bind["disabled"] = _fixed(group, name)
     if get_origin(kind) is Literal:
         st.session_state[key] = value
-        st.selectbox(label, list(get_args(kind)), **bind)
+        choices = [*([None] if optional else []), *get_args(kind)]
+        st.selectbox(label, choices, format_func=lambda choice: "left open" if choice is None else str(choice), **bind)
     elif kind is bool:
         st.session_state[key] = bool(value)
         st.toggle(label, **bind)
