@@ -30,10 +30,15 @@ class OtherUnit(Config):
     factor: float = Field(gt=0, allow_inf_nan=False)
     offset: float = Field(0.0, allow_inf_nan=False)
 
+    def ours(self, value: float) -> float:
+        """A value in this unit as the study holds it."""
+        return self.factor * value + self.offset
+
 
 class Column(Config):
     """One state column. `plausible` bounds what a record may hold; `reference` is the healthy range, for display;
-    `target` a therapeutic range, shown apart from the healthy one."""
+    `target` a therapeutic range, shown apart from the healthy one; `usual` holds the mean of nearly every stay, to tell
+    a column in another unit by."""
 
     name: str
     label: str = ""
@@ -43,12 +48,13 @@ class Column(Config):
     plausible: tuple[float, float]
     reference: tuple[float, float] | None = None
     target: tuple[float, float] | None = None
+    usual: tuple[float, float] | None = None
     other_units: tuple[OtherUnit, ...] = ()  # units that files may be converted from
     behavior_weight: float = Field(1.0, gt=0)  # multiplies the scaled column in the clinician policy's distance
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        for key in ("plausible", "reference", "target"):
+        for key in ("plausible", "reference", "target", "usual"):
             pair = getattr(self, key)
             if pair is not None and not pair[0] < pair[1]:
                 raise ValueError(f"column '{self.name}': {key} must be (low, high) with low < high")

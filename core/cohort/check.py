@@ -13,11 +13,13 @@ import pandas as pd
 from core.cohort import rules, sequences, twins
 from core.cohort.columns import IMPUTED, OPTIONAL, resolve_columns
 from core.cohort.save import stored_flags
-from core.cohort.units import convert_units, unit_warning
+from core.cohort.units import convert_units
 from core.study import StudySpec, load_study
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
 from core.tables.rows import SortedRows, key_problems, key_warnings, rows_of_keys, sort_rows, static_changes
+from core.tables.rules import folded
+from core.tables.sense import sense_warnings, without_notes
 from core.tables.values import Cells, read_cells
 
 NOBODY = np.zeros(0, dtype=np.int64)
@@ -76,25 +78,22 @@ def examine(
     problems += unit_problems
     problems += _cell_problems(cells, study)
     keys = {name: read_keys(frame.iloc[:, i]) for name, i in found.positions.items() if name in ("traj", "subject")}
-    stays, stay_problems = _stays(keys.get("traj"), cells)
+    traj, persons, same = keys.get("traj"), keys.get("subject"), NOBODY
+    stays, stay_problems = _stays(traj, cells)
     problems += stay_problems
-    persons, same = keys.get("subject"), NOBODY
     filled = stored_flags(frame.iloc[:, found.positions[IMPUTED]], study) if IMPUTED in found.positions else None
     if persons is not None:
         problems += key_warnings("subject", persons)
     if stays is not None:
-        problems += _stay_problems(stays, cells, study)
         same = twins.find_twins(stays, cells, filled, study)
+        problems += _stay_problems(stays, cells, persons, study)
         problems += twins.twin_warning(stays, same)
-        if persons is not None:
-            problems += twins.person_warning(stays, persons)
-    attrition = _attrition(len(frame), stays, keys.get("traj"))
-    if len(frame) and stays is not None and len(stays.keys) and not (stays.lengths > 1).any():
-        remedy = "Each patient needs at least two steps; check that 'traj' holds the patient."
-        problems.append(Problem("no-patients", "no patient has more than one step.", None, "traj", None, remedy))
+        problems += sense_warnings(stays, cells, filled, study)
+    problems = without_notes(folded(problems))
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     summary = _summary(frame, found.renamed, cells, stays, study)
-    return Checked(CohortReport(tuple(problems), attrition, summary), cells, filled, persons, stays, same)
+    report = CohortReport(tuple(problems), _attrition(len(frame), stays, traj), summary)
+    return Checked(report, cells, filled, persons, stays, same)
 
 
 def _numeric(study: StudySpec) -> set[str]:
@@ -107,7 +106,6 @@ def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem
         if column.name in cells:
             problems += rules.state_problems(column, cells[column.name])
             problems += rules.missing_state_warning(column, cells[column.name])
-            problems += unit_warning(column, cells[column.name])
     if "step" in cells:
         problems += rules.step_problems(cells["step"])
     if "action" in cells:
@@ -131,7 +129,9 @@ def _stays(keys: Keys | None, cells: Mapping[str, Cells]) -> tuple[SortedRows | 
     return sort_rows(keys, ~rows_of_keys(keys, ~good), steps), problems
 
 
-def _stay_problems(stays: SortedRows, cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
+def _stay_problems(
+    stays: SortedRows, cells: Mapping[str, Cells], persons: Keys | None, study: StudySpec
+) -> list[Problem]:
     problems = list(sequences.step_order_problems(stays, study))
     if "outcome" in cells:
         problems += sequences.outcome_places(stays, cells["outcome"])
@@ -139,6 +139,11 @@ def _stay_problems(stays: SortedRows, cells: Mapping[str, Cells], study: StudySp
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
     problems += sequences.single_step_warning(stays)
+    if persons is not None:
+        problems += twins.person_warning(stays, persons)
+    if len(stays.keys) and not (stays.lengths > 1).any():
+        remedy = "Each patient needs at least two steps; check that 'traj' holds the patient."
+        problems.append(Problem("no-patients", "no patient has more than one step.", None, "traj", None, remedy))
     return problems
 
 

@@ -89,10 +89,14 @@ class Cohort:
 
     @cached_property
     def subjects(self) -> np.ndarray:
-        """(N,) key of each stay's person as text, "" where none is named."""
+        """(N,) key of each stay's person as text, the first one named in it, "" where none is."""
         if self.extra is None or "subject" not in self.extra:
             return np.full(self.n_patients, "", dtype=object)
-        return self.extra["subject"].iloc[self.starts].fillna("").to_numpy(dtype=object)
+        code, names = pd.factorize(self.extra["subject"].astype("str"))
+        rows = np.arange(len(code))
+        first = np.minimum.reduceat(np.where(code < 0, len(code), rows), self.starts) if len(code) else rows
+        of_stay = np.append(code, -1)[first]
+        return np.append(np.asarray(names, dtype=object), "")[of_stay]
 
     @cached_property
     def prints(self) -> Fingerprints:

@@ -9,12 +9,16 @@ import numpy as np
 from core.study import Column, StudySpec
 from core.tables.report import Problem
 from core.tables.rules import listed, number_problems, warned
+from core.tables.sense import unit_that_fits
 from core.tables.values import Cells
+
+NOT_MEASURED = (-1, -2, -9, -99, -999, -9999, 99, 999, 9999, 99999)  # codes that files use for it
+FEWEST_CODES = 3
 
 
 def state_problems(column: Column, cells: Cells) -> Iterator[Problem]:
     """A state value must be a number inside the column's plausible range; a missing one is filled in later."""
-    yield from number_problems(column.name, cells, required=False)
+    yield from number_problems(column.name, cells, False, column.unit if column.binary else "")
     low, high = column.plausible
     lowest, highest = min(low, float(np.float32(low))), max(high, float(np.float32(high)))  # a saved bound is float32
     outside = np.flatnonzero(cells.usable & ((cells.values < lowest) | (cells.values > highest)))
@@ -24,14 +28,41 @@ def state_problems(column: Column, cells: Cells) -> Iterator[Problem]:
     def message(row: int) -> str:
         return f"{cells.values[row]:g} is impossible: plausible values are {low:g} to {high:g}{unit}."
 
-    remedy = f"Correct it, or leave it empty; {coding}."
-    yield from listed("impossible-value", column.name, outside, message, remedy, cells.at)
+    for hint, rows in _hints(column, cells.values, outside):
+        remedy = f"Correct it, or leave it empty; {hint or coding}."
+        yield from listed("impossible-value", column.name, rows, message, remedy, cells.at)
     between = np.flatnonzero(cells.usable & (cells.values > 0) & (cells.values < 1) & column.binary)
     if len(between):
         kept = f"{cells.values[between[0]]:g} where 0 or 1 is expected; kept as it is."
         yield from warned(
             "not-binary", column.name, between, kept, f"The coding is {column.unit}.", cells.at(between[0])
         )
+
+
+def _hints(column: Column, values: np.ndarray, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Rows with impossible values by what may explain them, "" for those that nothing does.
+
+    A code for "not measured" repeats exactly; a value in another unit is usual when read in that unit.
+    """
+    found, counts = np.unique(values[rows], return_counts=True)
+    codes = found[np.isin(found, NOT_MEASURED) & (counts >= FEWEST_CODES)]
+    hints = {}
+    for value in found.tolist():
+        other = unit_that_fits(column, value)
+        if value in codes:
+            hints[value] = f"if {value:g} stands for 'not measured', the cell must be empty"
+        elif other is not None:
+            hints[value] = (
+                f"values like {value:g} fit {other.unit}: this one would be {other.ours(value):.4g} {column.unit}"
+            )
+        else:
+            hints[value] = ""
+    kinds: dict[str, list[float]] = {}
+    for value, hint in hints.items():
+        kinds.setdefault("unit" if hint.startswith("values like") else hint, []).append(value)
+    for members in kinds.values():
+        mine = rows[np.isin(values[rows], members)]
+        yield hints[float(values[mine[0]])], mine
 
 
 def missing_state_warning(column: Column, cells: Cells) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from core.registry.spec import INDICATORS, Decision, RegistrySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
 from core.tables.rows import SortedRows, key_problems, rows_of_keys, sort_rows, static_changes
-from core.tables.rules import warned
+from core.tables.rules import folded, warned
 from core.tables.values import Cells, read_cells
 
 
@@ -64,6 +64,7 @@ def examine(frame: Any, spec: RegistrySpec) -> Checked:
     problems += _cell_problems(read, spec)
     if patients is not None:
         problems += _patient_problems(read, spec)
+    problems = folded(problems)
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     after = _after_death(read)
     report = CohortReport(

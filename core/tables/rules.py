@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import pandas as pd
 
+from core.tables.causes import POINT, Cause, cause_of
 from core.tables.report import Problem
-from core.tables.values import Cells
+from core.tables.values import Cells, safe_text
 
 EXAMPLES = 20  # rows listed for one rule in one column; `Problem.count` tells how many there are
-
-NUMBERS = "Write plain numbers: a point for decimals, no thousands separators, no units; leave unknown values empty."
 
 
 def listed(
@@ -35,12 +35,12 @@ def warned(
         yield Problem(rule, message, int(rows.min()) + 1, column, value, remedy, "warning", len(rows))
 
 
-def number_problems(name: str, cells: Cells, required: bool) -> Iterator[Problem]:
-    """Cells that are text, infinite, or (where `required`) missing."""
-    unreadable = np.flatnonzero(cells.unreadable)
-    yield from listed(
-        "not-a-number", name, unreadable, lambda r: f"'{cells.at(r)}' is not a number.", NUMBERS, cells.at
-    )
+def number_problems(name: str, cells: Cells, required: bool, coding: str = "") -> Iterator[Problem]:
+    """Cells that are text, infinite, or (where `required`) missing; `coding` says what 0 and 1 stand for."""
+    for cause, rows in _by_cause(cells, coding):
+        yield from listed(
+            "not-a-number", name, rows, lambda r: f"'{cells.at(r)}' is not a number.", cause.remedy, cells.at
+        )
     infinite = np.flatnonzero(np.isinf(cells.values))
     yield from listed(
         "infinite", name, infinite, lambda r: "the value is infinite.", "Leave it empty or correct it.", cells.at
@@ -49,3 +49,34 @@ def number_problems(name: str, cells: Cells, required: bool) -> Iterator[Problem
         missing = np.flatnonzero(cells.missing)
         remedy = "Every row needs a value here; it is never filled in."
         yield from listed("missing-value", name, missing, lambda r: "the value is missing.", remedy, cells.at)
+
+
+def _by_cause(cells: Cells, coding: str) -> Iterator[tuple[Cause, np.ndarray]]:
+    """Unreadable rows by what would mend them, each with the remedy of its first cell."""
+    rows = np.flatnonzero(cells.unreadable)
+    texts = cells.raw.iloc[rows].astype(object).map(safe_text) if len(rows) else pd.Series(dtype=object)
+    code, words = pd.factorize(texts)
+    causes = [cause_of(str(word), coding) for word in words]
+    kinds = np.array([cause.kind for cause in causes], dtype=object)
+    for kind in dict.fromkeys(kinds):
+        first = causes[int(np.flatnonzero(kinds == kind)[0])]
+        yield first, rows[np.isin(code, np.flatnonzero(kinds == kind))]
+
+
+def folded(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with decimal commas in several columns as one, since one setting of a spreadsheet made them all."""
+    found = list(problems)
+    commas = [problem for problem in found if problem.rule == "not-a-number" and problem.remedy.startswith(POINT)]
+    columns = {problem.column: problem for problem in reversed(commas)}
+    if len(columns) < 2:
+        return found
+    first = min(columns.values(), key=lambda problem: (problem.row or 0, found.index(problem)))
+    message = (
+        f"decimals are written with a comma in {len(columns)} columns (first: column '{first.column}', "
+        f"'{first.value}')."
+    )
+    remedy = f"{POINT}, or separate the columns by semicolons: then commas are read as decimal signs."
+    count = sum(problem.count for problem in columns.values())
+    one = Problem("decimal-comma", message, first.row, None, first.value, remedy, "error", count)
+    kept = [problem for problem in found if problem not in commas or problem is commas[0]]
+    return [one if problem is commas[0] else problem for problem in kept]

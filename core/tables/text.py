@@ -41,10 +41,10 @@ def report_text(report: Report) -> str:
 
 
 def _lines(problems: Sequence[Problem]) -> list[str]:
-    """One line per rule and column: first problem in words, other rows by number."""
-    groups: dict[tuple[str, str | None], list[Problem]] = {}
+    """One line per rule, column and remedy: first problem in words, other rows by number."""
+    groups: dict[tuple[str, str | None, str], list[Problem]] = {}
     for problem in problems:
-        groups.setdefault((problem.rule, problem.column), []).append(problem)
+        groups.setdefault((problem.rule, problem.column, problem.remedy), []).append(problem)
     return [_line(group) for group in groups.values()]
 
 
