@@ -7,8 +7,8 @@ import pytest
 
 from core.evaluation.calibration import reliability
 from core.evaluation.histories import Histories
-from core.evaluation.stacked import PropensitySettings, fit_propensities
 from core.evaluation.scores import NormalScores
+from core.evaluation.stacked import PropensitySettings, fit_propensities
 
 
 def logistic(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
