@@ -1,10 +1,15 @@
 """The app's frame: one window, its navigation, one script per page. Start it with `streamlit run app.py`."""
 
+import os
 from pathlib import Path
 
+# Before a page can run: a fresh server that several people open at once would import them in several threads.
+import pandas as pd  # noqa: F401
+import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.runs.folders import PRIVATE
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 
 ASSETS = Path(__file__).parent / "assets"
@@ -27,6 +32,7 @@ PAGES = {
 
 def main() -> None:
     """Draw the frame and run the chosen page."""
+    os.umask(PRIVATE)  # what the app writes holds patients: for the user of this server alone
     st.set_page_config("PhenoPolicy", str(ASSETS / "mark.svg"), layout="wide", initial_sidebar_state=SIDEBAR_WIDTH)
     st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "mark.svg"), size="large")
     sections = {

@@ -1,4 +1,4 @@
 """PhenoPolicy's engine: from recorded stays to phenotypes, policies and what they are worth.
 
-Research and teaching only. The engine never imports streamlit; see README for the flow.
+Research and teaching only. The engine never imports streamlit; see docs/methods.md for the flow.
 """

@@ -1,5 +1,5 @@
-"""Door to the ICU study's pipeline; it stands in `core.icu.pipeline`."""
+"""Door to the ICU study's pipeline; it stands in `core.icu`."""
 
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 
 __all__ = ["run_study"]

@@ -9,8 +9,9 @@ from pages.components.cohort import sources as cohort_sources
 from pages.components.cohort import upload as cohort_upload
 from pages.components.cohort import views as cohort_views
 from pages.components.shell.frame import failed, go_to, page
-from pages.components.shell.session import get_session
-from pages.components.study.cohorts import StoredCohort, chosen_cohort, open_cohort, stored_cohorts
+from pages.components.study.cohorts import StoredCohort, choose, chosen, open_stored, stored
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.sources import just_accepted
 
 LOOK = "Look at a cohort"
 SOURCES = {"Simulate": cohort_sources.simulate, "Upload": cohort_upload.draw, "Extract": cohort_sources.extract}
@@ -23,8 +24,8 @@ def main() -> None:
         "Cohort",
         "The stays that everything is learned from: their source, who was left out, what was measured.",
     )
-    cohorts = stored_cohorts()
-    if st.session_state.pop("cohort-accepted", False):
+    cohorts = stored(ICU_DESK)
+    if just_accepted(ICU_DESK):
         st.session_state[SHOW] = LOOK
     options = [LOOK, *SOURCES] if cohorts else list(SOURCES)
     if st.session_state.get(SHOW) not in options:
@@ -37,23 +38,14 @@ def main() -> None:
 
 
 def _look(cohorts: list[StoredCohort]) -> None:
-    session = get_session()
-    chosen = chosen_cohort() or cohorts[0]
-    names = {cohort.key: str(cohort) for cohort in cohorts}
+    current = chosen(ICU_DESK) or cohorts[0]
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:
-        st.session_state["cohort-chosen"] = chosen.key
-        st.selectbox(
-            "Cohort",
-            list(names),
-            format_func=lambda key: names.get(key, key),
-            key="cohort-chosen",
-            on_change=lambda: setattr(session, "cohort", st.session_state["cohort-chosen"]),
-        )
+        choose(ICU_DESK, "cohort-chosen", "Cohort", cohorts, current)
     with right:
         go_to("pages/encoder.py", "Train on this cohort", icon=":material/model_training:")
     try:
-        cohort = open_cohort(chosen)
+        cohort = open_stored(ICU_DESK, current)
     except (PhenoPolicyError, OSError) as error:
         failed(error, "Opening this cohort")
         return

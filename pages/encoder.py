@@ -8,7 +8,8 @@ from pages.components.encoder import artifacts as encoder_artifacts
 from pages.components.encoder import setup as encoder_setup
 from pages.components.encoder import views as encoder_views
 from pages.components.shell.frame import page, require_run
-from pages.components.shell.jobs import job_panel
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.job import job_panel
 
 VIEWS = ("Set up", "Training", "Reconstruction", "Attention", "Save and load")
 
@@ -23,7 +24,7 @@ def main() -> None:
         "View", VIEWS, default=VIEWS[0], required=True, key="encoder-view", label_visibility="collapsed"
     )
     if session.job:
-        job_panel(session.job, curves=view in ("Set up", "Training"))
+        job_panel(ICU_DESK, curves=view in ("Set up", "Training"))
     if view == "Set up":
         encoder_setup.draw()
     elif view == "Save and load":

@@ -12,19 +12,23 @@ import streamlit as st
 
 from core.cohort import simulate_cohort
 from core.figures.theme import fmt, fmt_count, fmt_lambda, fmt_percent
-from core.icu.ask.frontier import MIXTURE, fused_reach, own_policy
+from core.fusion.dials import MIXTURE
+from core.icu.ask.frontier import reach_of
 from core.icu.ask.gain import Gain, gain
-from core.icu.stays import policy_key
-from pages.components.encoder.setup import launch
+from core.icu.ask.tables import policy_table
+from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
-from pages.components.shell.export import metric, table
+from pages.components.shell.export import metric
 from pages.components.shell.frame import can_open, current_run, empty, go_to, page, visible_runs
-from pages.components.shell.jobs import job_panel, state_text
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
 from pages.components.study.cohorts import store
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.job import job_panel
+from pages.components.study.runs import open_marked, run_list
+from pages.components.study.train import launch
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -102,8 +106,8 @@ def _first_run() -> None:
     )
     if st.button(f"Simulate {FIRST_PATIENTS} patients and train", type="primary", icon=":material/play_arrow:"):
         cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0)
-        stored = store(cohort, "MIMIC-IV-like, seed 0")
-        if launch(stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
+        stored = store(ICU_DESK, cohort, "MIMIC-IV-like, seed 0")
+        if launch(ICU_DESK, stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
             st.rerun()
 
 
@@ -156,41 +160,43 @@ def _reading(run: RunView) -> str:
 def _gain(path: str, made: str, k: int, lambda_: float, mode: str, reach: float, _run: RunView) -> Gain:
     """The fused policy, as far as `reach`, against the clinicians on held-out patients; cached by run and setting."""
     persons = _run.cohort.persons[_run.split.test]
-    key = policy_key("fused", k, lambda_, mode)
+    key = PolicyKey.at(FUSED, k, lambda_, mode)
     return gain(_run, _run.split.test, key, persons=persons, reach=reach)
+
+
+def _asked() -> tuple[tuple[int, float, str], PolicyKey]:
+    """The session's K, lambda and mode, and the fused policy there."""
+    session = get_session()
+    setting = session.n_clusters, session.lambda_, session.mode
+    return setting, PolicyKey.at(FUSED, *setting)
 
 
 def _supported(run: RunView) -> None:
     """What the records can judge: the fused policy at the trust frontier against the clinicians."""
-    session = get_session()
-    setting = session.n_clusters, session.lambda_, session.mode
+    setting, key = _asked()
     title = "Trust frontier, minus clinicians"
-    reach = fused_reach(run, *setting) if len(run.split.test) else None
+    reach = reach_of(run, key) if len(run.split.test) else None
     if not reach:
         floor = run.config.evaluation.ess_floor
         why = f"no departure from the clinicians keeps an effective sample size of {floor:g}"
         metric(title, None, estimator=why if len(run.split.test) else "no held-out patients in this run")
         return
     found = _gain(str(run.path), run.manifest.created, *setting, reach, run)
-    basis = f"{session.mode} · trust frontier at a = {reach:g}"
-    _gain_card(title, found, "", basis, _true_at(run, *setting, reach))
+    basis = f"{key.mode} · trust frontier at a = {reach:g}"
+    _gain_card(title, found, "", basis, _true_at(run, key, reach))
 
 
 def _whole(run: RunView) -> None:
     """The fused policy itself against the clinicians, with its support and, where known, the truth."""
-    session = get_session()
-    setting = session.n_clusters, session.lambda_, session.mode
+    setting, key = _asked()
     title = "Fused policy itself, minus clinicians"
     if not len(run.split.test):
         metric(title, None, estimator="no held-out patients in this run")
         return
-    found, light = (
-        _gain(str(run.path), run.manifest.created, *setting, 1.0, run),
-        stored_support(run, "fused", *setting),
-    )
-    basis = f"{session.mode} · {SUPPORT[light.grade]}"
+    found, light = _gain(str(run.path), run.manifest.created, *setting, 1.0, run), stored_support(run, key)
+    basis = f"{key.mode} · {SUPPORT[light.grade]}"
     why = " ".join(light.reasons) or None
-    _gain_card(title, found, light.grade, basis, _true_difference(run, *setting), why)
+    _gain_card(title, found, light.grade, basis, _true_difference(run, key), why)
 
 
 def _gain_card(title: str, found: Gain, grade: str, basis: str, note: str, why: str | None = None) -> None:
@@ -222,21 +228,21 @@ def _verdict(low: float, high: float) -> str:
     return "The records do not show which of the two is better."
 
 
-def _true_difference(run: RunView, n_clusters: int, lambda_: float, mode: str) -> str:
+def _true_difference(run: RunView, key: PolicyKey) -> str:
     """On simulated patients, the difference of the true values; empty where they are not known."""
-    rows = run.policy_table(n_clusters, lambda_, mode)
+    rows = policy_table(run, key.n_clusters, key.lambda_, key.mode)
     known = rows.dropna(subset=["true_value"]).drop_duplicates("policy").set_index("policy")
-    if not {"fused", "clinician"} <= set(known.index):
+    if not {FUSED, CLINICIAN} <= set(known.index):
         return ""
     values, errors = known["true_value"].to_dict(), known["true_se"].to_dict()
-    gap, error = values["fused"] - values["clinician"], math.hypot(errors["fused"], errors["clinician"])
+    gap, error = values[FUSED] - values[CLINICIAN], math.hypot(errors[FUSED], errors[CLINICIAN])
     return f"True (simulator): **{gap:+.2f}** ± {error:.2f}."
 
 
-def _true_at(run: RunView, n_clusters: int, lambda_: float, mode: str, reach: float) -> str:
+def _true_at(run: RunView, key: PolicyKey, reach: float) -> str:
     """On simulated patients, true differences where this policy was rolled out around `reach`; empty elsewhere."""
     known = run.frontier_truth
-    if known.empty or policy_key("fused", n_clusters, lambda_, mode).text != own_policy(run).text:
+    if known.empty or key != run.own_policy:
         return ""
     known = known[known["dial"] == MIXTURE.name].sort_values("setting")
     start = known.iloc[0]
@@ -252,41 +258,14 @@ def _true_at(run: RunView, n_clusters: int, lambda_: float, mode: str, reach: fl
 
 def _runs() -> None:
     """Runs that this session may see; a row opens its run."""
-    session = get_session()
-    runs = visible_runs()
+    session, runs = get_session(), visible_runs()
     if session.job and (session.job != session.run):
         st.header("Run in the background", anchor=False)
-        job_panel(session.job)
+        job_panel(ICU_DESK)
     if not runs:
         return
     st.header("Runs", anchor=False)
-    rows = pd.DataFrame(
-        {
-            "run": [run.name for run in runs],
-            "state": [state_text(run.state) for run in runs],
-            "patients": [run.n_patients for run in runs],
-            "data": ["simulated" if run.simulated else "recorded" for run in runs],
-            "data hash": [run.data_hash for run in runs],
-            "started": [_when(run.created) for run in runs],
-            "seen by": ["you" if run.owner else "everybody" for run in runs],
-        }
-    )
-    event = table(
-        rows,
-        "runs",
-        caption="Select a row to show that run on every page.",
-        on_select="rerun",
-        selection_mode="single-row",
-    )
-    picked = list(event["selection"]["rows"]) if event else []
-    if picked and runs[picked[0]].path.name not in (session.run, session.job):
-        chosen = runs[picked[0]]
-        if chosen.state != "done":
-            session.job = chosen.path.name
-            st.rerun()
-        elif can_open(chosen.path):
-            session.open_run(chosen.path.name)
-            st.rerun()
+    open_marked(ICU_DESK, run_list(runs, "runs", caption="Select a row to show that run on every page."), can_open)
 
 
 def _share(run: RunView) -> None:
@@ -295,13 +274,6 @@ def _share(run: RunView) -> None:
         link_popover("overview-link")
         with st.popover("Session file", icon=":material/save:", type="tertiary"):
             session_panel(run)
-
-
-def _when(text: str) -> str:
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M UTC")
-    except ValueError:
-        return text
 
 
 main()

@@ -8,7 +8,7 @@ import streamlit as st
 from core.figures.theme import phenotype_name
 from core.icu.view import RunView
 from pages.components.patient.course import course_panel
-from pages.components.patient.decision import decision_panel
+from pages.components.patient.decision import decision_of, decision_panel
 from pages.components.patient.finder import find_patient
 from pages.components.patient.similar import way_back
 from pages.components.patient.verdict import verdict_panel
@@ -86,8 +86,9 @@ def patient_panel(run: RunView, patient: int) -> None:
     with left:
         course_panel(run, patient, step)
     with right:
-        decision_panel(run, patient, step, k, lambda_)
-        verdict_panel(run, patient, step, k, lambda_)
+        decision = decision_of(run, patient, step, k, lambda_)
+        decision_panel(run, decision)
+        verdict_panel(run, decision)
 
 
 def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:

@@ -11,8 +11,10 @@ import streamlit as st
 from core.evaluation import action_shares, given_shares, policy_entropy
 from core.figures.policies import bin_names, dose_difference_map
 from core.figures.theme import fmt_lambda, phenotype_name, policy_style
-from core.icu.ask.doses import DoseMap, dose_map
 from core.icu.view import RunView
+from core.policies.doses import DoseMap, dose_map
+from core.policies.families import expert_keys
+from core.policies.key import FUSED, PolicyKey
 from pages.components.policies.dose_bars import dose_bars
 from pages.components.policies.excess import excess_panel
 from pages.components.policies.frontier import frontier_panel
@@ -89,8 +91,8 @@ def dose_panel(run: RunView) -> None:
     if too_few(patients):
         return
     actions = run.trajectories.actions[patients][mask]
-    names = ["clinician", *(f"phenotype-{i}" for i in range(k)), "fused"]
-    probs = {n: run.policy_probs(n, k, lambda_, mode)[patients] for n in names[1:]}
+    names = [*(key.policy for key in expert_keys(k)), FUSED]
+    probs = {n: run.probs(PolicyKey.at(n, k, lambda_, mode))[patients] for n in names}
     shares = np.stack(
         [given_shares(actions, run.study.n_actions), *(action_shares(p, mask, top=top) for p in probs.values())]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.registry.study import REGISTRY
 from pages.components.registry import accuracy as registry_accuracy
 from pages.components.registry import patient as registry_patient
 from pages.components.registry import sources as registry_sources
@@ -13,19 +14,20 @@ from pages.components.registry import views as registry_views
 from pages.components.registry.session import (
     DESK,
     VIEWS,
+    can_show,
     chosen_registry,
     mark,
-    open_registry,
     require_registry,
     set_mark,
-    stored_registries,
     subject,
-    visible_registry_runs,
 )
-from pages.components.shell.frame import failed, page
-from pages.components.shell.jobs import job_panel
+from pages.components.shell.frame import failed, page, visible_runs
 from pages.components.shell.session import write_url
-from pages.components.study.cohorts import StoredCohort
+from pages.components.study.cohorts import StoredCohort, choose, open_stored, stored
+from pages.components.study.job import job_panel
+from pages.components.study.runs import open_marked, run_list
+from pages.components.study.sources import just_accepted
+from pages.components.study.train import draw as draw_training
 
 POPULATION = "Children and adults after a stem-cell transplantation"
 LOOK, TRAIN, SIMULATE, UPLOAD = "Look at a registry", "Train", "Simulate", "Upload"
@@ -42,7 +44,7 @@ def main() -> None:
         population=POPULATION,
     )
     if mark("job"):
-        job_panel(mark("job"), key="registry-job", desk=DESK)
+        job_panel(DESK, key="registry-job")
     st.session_state["registry-view"] = mark("view") if mark("view") in VIEWS else VIEWS[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
@@ -69,17 +71,19 @@ def main() -> None:
 
 
 def _cohort() -> None:
-    cohorts = stored_registries()
+    cohorts = stored(DESK)
     if not cohorts and not mark("job"):
         registry_sources.first_start()
     options = [LOOK, TRAIN, SIMULATE, UPLOAD] if cohorts else [SIMULATE, UPLOAD]
-    if st.session_state.pop("registry-accepted", False):
+    if just_accepted(DESK):
         st.session_state[PART] = LOOK
     if st.session_state.get(PART) not in options:
         st.session_state[PART] = options[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         part = st.segmented_control("Part", options, required=True, key=PART, label_visibility="collapsed")
-        chosen = _choose_registry(cohorts) if part in (LOOK, TRAIN) else None
+        chosen = chosen_registry() if part in (LOOK, TRAIN) else None
+        if chosen is not None:
+            choose(DESK, "registry-chosen", "Registry", cohorts, chosen, label_visibility="collapsed")
     if part == SIMULATE:
         registry_sources.simulate()
     elif part == UPLOAD:
@@ -88,37 +92,31 @@ def _cohort() -> None:
         _with_cohort(str(part), chosen)
 
 
-def _choose_registry(cohorts: list[StoredCohort]) -> StoredCohort | None:
-    chosen, names = chosen_registry(), {cohort.key: str(cohort) for cohort in cohorts}
-    if chosen is None:
-        return None
-    st.session_state["registry-chosen"] = chosen.key
-    st.selectbox(
-        "Registry",
-        list(names),
-        format_func=lambda key: names.get(key, key),
-        key="registry-chosen",
-        on_change=lambda: set_mark("cohort", st.session_state["registry-chosen"]),
-        label_visibility="collapsed",
-    )
-    return chosen
-
-
 def _with_cohort(part: str, chosen: StoredCohort) -> None:
     if part == TRAIN:
-        registry_sources.train(chosen)
+        st.markdown(f"**Train on {chosen}**")
+        draw_training(DESK, chosen)
+        _runs()
         return
     try:
-        cohort = open_registry(chosen)
+        cohort = open_stored(DESK, chosen)
     except (PhenoPolicyError, OSError) as error:
         failed(error, "Opening this registry")
         return
     registry_views.draw(cohort)
 
 
+def _runs() -> None:
+    """Runs of this study that the session may see; a row opens its run, or follows it."""
+    runs = visible_runs(REGISTRY)
+    if runs:
+        st.markdown("**Runs**")
+        open_marked(DESK, run_list(runs, "registry-runs"), can_show)
+
+
 def _choose_run() -> None:
     """Which finished run the page shows, where there are several."""
-    runs = {line.path.name: line for line in visible_registry_runs() if line.state == "done"}
+    runs = {run.path.name: run for run in visible_runs(REGISTRY) if run.state == "done"}
     if len(runs) < 2:
         return
     st.session_state["registry-run-shown"] = mark("run") if mark("run") in runs else next(iter(runs))

@@ -15,10 +15,12 @@ from core.figures.values import (
     value_boxes,
     value_by_step,
 )
+from core.icu.ask.critics import critic
 from core.icu.ask.groups import histogram_shares, mean_courses
 from core.icu.ask.returns import mean_interval, quantiles, spread_over_actions, tie_share
 from core.icu.view import RunView
 from core.phenotypes import patient_means
+from core.policies.key import FUSED, PolicyKey
 from pages.components.shell.estimates import (
     ESTIMATORS,
     FQE_REMARK,
@@ -76,15 +78,16 @@ def level_panel(run: RunView) -> None:
     policy = right.selectbox(
         "FQE of",
         policy_names(k, run),
-        index=policy_names(k).index("fused"),
+        index=policy_names(k).index(FUSED),
         key=f"levels-policy-{k}",
         format_func=lambda p: policy_style(p).name,
     )
     mask = run.trajectories.mask[patients]
     if too_few(patients, FEWEST):
         return
-    probs = run.policy_probs(policy, k, lambda_, mode)[patients]
-    star, own = run.fqi_q[patients], run.critic(policy, k, lambda_, mode)[patients]
+    key = PolicyKey.at(policy, k, lambda_, mode)
+    probs = run.probs(key)[patients]
+    star, own = run.fqi_q[patients], critic(run, key)[patients]
     names = {"FQI (Q*, best policy)": star, f"FQE ({policy_style(policy).name.lower()})": own}
     values = dict(zip(names, (star.max(axis=-1), state_values(probs, own)), strict=True))
     _headline(run, policy, k, lambda_, mode)
@@ -260,8 +263,8 @@ def _distribution(run: RunView) -> None:
     patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
     boxes = {}
     for name in policy_names(k):
-        q = run.critic(name, k, lambda_, mode)[patients, 0]
-        boxes[name] = quantiles(state_values(run.policy_probs(name, k, lambda_, mode)[patients, 0], q))
+        key = PolicyKey.at(name, k, lambda_, mode)
+        boxes[name] = quantiles(state_values(run.probs(key)[patients, 0], critic(run, key)[patients, 0]))
     truth = true_values(run, k, lambda_, mode)
     data = pd.DataFrame(boxes, index=["5 %", "25 %", "50 %", "75 %", "95 %"]).T.reset_index(names="policy")
     show(

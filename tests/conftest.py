@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from filelock import FileLock
+
+# No example has a time limit: on a busy machine any of them may take long, which says nothing about the code.
+hypothesis.settings.register_profile("phenopolicy", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("phenopolicy")
+if TYPE_CHECKING:
+    from core.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
@@ -46,11 +54,19 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def late_cohort() -> Cohort:
+    """Simulated stays of which more than half start late, with recorded hours: what counts steps gets them wrong."""
+    from core.cohort import simulate_cohort
+
+    return simulate_cohort("mimic-iv", 300, seed=4, late_starts=0.6)[0]
+
+
+@pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a small complete run on simulated patients, made once for all workers; read only."""
     from core.cohort import simulate_cohort
     from core.icu.config import load_preset
-    from core.icu.pipeline import run_study
+    from core.icu.study import run_study
 
     def make(folder: Path) -> None:
         cohort, _ = simulate_cohort("mimic-iv", TINY_PATIENTS, seed=3)
@@ -65,7 +81,7 @@ def tiny_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
     """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
     from core.registry import simulate_registry
     from core.registry.config import registry_config
-    from core.registry.pipeline import train_registry
+    from core.registry.study import train_registry
 
     def make(folder: Path) -> None:
         cohort, _ = simulate_registry(300, seed=0)

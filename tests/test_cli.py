@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_pipeline import SMALLEST, digest
 
 from core.cli.main import main
-from core.cohort import load_cohort
+from core.cohort import ground_truth, load_cohort
+from core.cohort.simulate import World
 from core.icu.view import RunView
+from tests.icu.test_icu_pipeline import SMALLEST, digest
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = [part for key, value in SMALLEST.items() for part in ("--set", f"{key}={value}")]
@@ -35,6 +36,16 @@ def test_simulate_writes_a_cohort_that_checks_clean(cohort_file: Path, capsys: p
     assert cohort.origin.simulated
     assert main(["check", str(cohort_file)]) == 0
     assert "60" in capsys.readouterr().out
+
+
+def test_simulated_worlds_know_their_truth_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "w.parquet"
+    world = ["--effect", "no-benefit", "--confounding", "-0.5", "--irregular", "--late-starts", "0.5", "--memory"]
+    assert main(["simulate", "--patients", "20", "--seed", "5", *world, "--out", str(path)]) == 0
+    assert "effect=no-benefit confounding=-0.5 irregular late_starts=0.5 memory" in capsys.readouterr().out
+    truth = ground_truth(load_cohort(path))
+    assert truth is not None
+    assert truth.world == World("no-benefit", -0.5, irregular=True, late_starts=0.5, memory=True)
 
 
 def test_train_survives_kills_and_evaluate_writes_the_document(cohort_file: Path, tmp_path: Path) -> None:
@@ -89,6 +100,7 @@ def reached(run: Path, stage: str) -> bool:
         (["evaluate", "nowhere", "--cohort", "nowhere.csv", "--out", "m.json"], "manifest.json is missing"),
         (["extract", "mimic-iv", "nowhere", "--out", "x.parquet"], "nowhere"),
         (["simulate", "--patients", "5", "--out", "x.xlsx"], ".parquet, .csv or .csv.gz"),
+        (["simulate", "--patients", "5", "--confounding", "9", "--out", "x.csv"], "give a number between -3 and 3"),
     ],
 )
 def test_bad_input_ends_with_status_2_and_a_reason(

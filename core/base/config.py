@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -37,3 +38,11 @@ def explain(error: ValidationError, where: str) -> str:
             given = str(item.get("input"))[:60]
             lines.append(f"{where}: '{key}' = {given} is not usable: {item['msg']}.")
     return "\n".join(lines)
+
+
+def parse_value(text: str) -> Any:
+    """Numbers, true/false, null and lists as JSON; anything else is the text itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

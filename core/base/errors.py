@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from core.tables.report import CohortReport
+
+class Report(Protocol):
+    """What a check found, as far as an error carries it; see `core.tables.report.CohortReport`."""
+
+    @property
+    def problems(self) -> tuple[Any, ...]: ...
+    @property
+    def errors(self) -> tuple[Any, ...]: ...
+    @property
+    def warnings(self) -> tuple[Any, ...]: ...
+    @property
+    def attrition(self) -> tuple[Any, ...]: ...
+    @property
+    def summary(self) -> Mapping[str, Any]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def ok(self) -> bool: ...
 
 
 class PhenoPolicyError(Exception):
@@ -23,7 +40,7 @@ class ConfigError(PhenoPolicyError):
 class CohortError(PhenoPolicyError):
     """A cohort file cannot be used; `report` lists every problem found."""
 
-    def __init__(self, message: str, report: CohortReport | None = None) -> None:
+    def __init__(self, message: str, report: Report | None = None) -> None:
         super().__init__(message)
         self.report = report
 

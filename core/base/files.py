@@ -44,13 +44,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Parsed JSON; `ArtifactError` where the file is missing or broken."""
+    """Parsed JSON; `ArtifactError` where the file is missing, cannot be read or is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"{path.name} is missing in {path.parent}; the folder is not a complete run.") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ArtifactError(f"{path} is not valid JSON ({error}); restore it or train again.") from None
+    except RecursionError:
+        raise ArtifactError(f"{path} is nested too deeply; restore it or train again.") from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read ({error.strerror}); restore it or train again.") from None
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar, cast
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -35,3 +35,23 @@ class _Remembered:
         if instance is None:
             return self.function
         return instance.__dict__.setdefault(self.name, lru_cache(self.most)(partial(self.function, instance)))
+
+
+def remembered_by(most: int) -> Callable[[Method], Method]:
+    """`remembered` for a function of an object: its first argument holds the `most` last results.
+
+    So what one asks of an object need not be a method of it. The other arguments are hashed.
+    """
+
+    def wrap(function: Method) -> Method:
+        name = f"{function.__module__}.{function.__qualname__}"
+
+        @wraps(function)
+        def ask(of: Any, *asked: Any, **named: Any) -> Any:
+            if name not in of.__dict__:
+                of.__dict__[name] = lru_cache(most)(partial(function, of))
+            return of.__dict__[name](*asked, **named)
+
+        return cast(Method, ask)
+
+    return wrap

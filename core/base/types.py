@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,6 +37,14 @@ class Estimate:
     high: float
     n: int
 
+    def __str__(self) -> str:
+        """ "5.42 [4.80, 6.11], n = 300"."""
+        return f"{self._text()}, n = {self.n:,}"
+
+    def _text(self) -> str:
+        interval = f" [{self.low:.2f}, {self.high:.2f}]" if math.isfinite(self.low) else ", no interval"
+        return f"{self.value:.2f}{interval}"
+
 
 @dataclass(frozen=True)
 class OPEResult(Estimate):
@@ -49,3 +58,7 @@ class OPEResult(Estimate):
     zero_weight: float
     max_weight: float
     estimator: str
+
+    def __str__(self) -> str:
+        """ "PHWDR 5.42 [4.80, 6.11], ESS 61.3 of 300 stays"."""
+        return f"{self.estimator.upper()} {self._text()}, ESS {self.ess:.1f} of {self.n:,} stays"

@@ -1,49 +1,58 @@
-"""Verbs that make a cohort file, or look at one."""
+"""Verbs that look at a cohort file, or extract one."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from core.base.errors import CohortError
-from core.cli.shared import DEMO_PATIENTS, positive
+from core.cli.shared import Parser, print_cautions
 
 
-def add_cohort_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Make a cohort file, or look at one."""
-    verb = verbs.add_parser("simulate", help="write a simulated cohort")
-    verb.add_argument("--like", choices=("mimic-iv", "eicu"), default="mimic-iv", help="published cohort to resemble")
-    verb.add_argument("--patients", type=positive, default=DEMO_PATIENTS)
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
-    verb.set_defaults(function=simulate)
-
+def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
+    """Look at a cohort file, or extract one."""
     verb = verbs.add_parser("check", help="list every problem of a cohort file")
     verb.add_argument("file", type=Path)
     verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
     verb.set_defaults(function=check)
 
-    verb = verbs.add_parser("extract", help="build a cohort from a folder of an EHR database")
-    verb.add_argument("database", choices=("mimic-iv",))
-    verb.add_argument("source", type=Path, help="folder that holds hosp/ and icu/")
-    verb.add_argument("--out", type=Path, required=True)
-    verb.add_argument("--population", choices=("sepsis", "platelets"), default="sepsis",
-                      help="sepsis by ICD code and platelets < 150, or platelets < 150 alone")  # fmt: skip
+    verb = verbs.add_parser("extract", help="build a cohort from an EHR database")
+    verb.add_argument("database", choices=("mimic-iv", "eicu", "meds", "clif"))
+    verb.add_argument("source", help="folder of its tables, a DuckDB file, or postgresql://...")
+    verb.add_argument(
+        "--out", type=Path, required=True, help=".parquet (keeps where the cohort comes from), .csv or .csv.gz"
+    )
+    verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
+    verb.late = _add_settings
     verb.set_defaults(function=extract)
 
 
-def simulate(options: argparse.Namespace) -> None:
-    from core.cohort import save_cohort, simulate_cohort
+def _add_settings(verb: argparse.ArgumentParser) -> None:
+    """One option for each setting of an extraction, with the words of the settings themselves."""
+    from core.cohort.extract.options import ExtractOptions
 
-    cohort, _ = simulate_cohort(like=options.like, n_patients=options.patients, seed=options.seed)
-    save_cohort(cohort, options.out)
-    died = float((cohort.outcomes < 0).mean())
-    print(f"{options.out}: {cohort.n_patients:,} simulated patients, {len(cohort.frame):,} steps, mortality {died:.1%}")
+    for name, field in ExtractOptions.model_fields.items():
+        flag = f"--{name.replace('_', '-')}"
+        default = "" if field.default is None else f" (default: {field.default})"
+        words = f"{field.description}{default}".replace("%", "%%")
+        if field.annotation is bool:
+            verb.add_argument(flag, dest=f"set_{name}", action=argparse.BooleanOptionalAction, default=None, help=words)
+        else:
+            verb.add_argument(flag, dest=f"set_{name}", metavar=_values(field.annotation), help=words)
+
+
+def _values(annotation: object) -> str:
+    """The values that a setting takes, for the help: start|end, or what kind it is."""
+    kinds = (annotation, *get_args(annotation))
+    chosen = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    return "|".join(map(str, chosen)) or "N"
 
 
 def check(options: argparse.Namespace) -> int:
     from core.cohort import load_cohort, report_text
+    from core.cohort.smallness import cohort_too_small
 
     try:
         cohort = load_cohort(options.file, options.study)
@@ -54,15 +63,21 @@ def check(options: argparse.Namespace) -> int:
         print(f"check: {options.file} cannot be used: {len(error.report.errors)} errors.", file=sys.stderr)
         return 2
     print(report_text(cohort.report))
+    print_cautions(cohort_too_small(cohort))
     return 0
 
 
 def extract(options: argparse.Namespace) -> None:
-    from core.cohort.extract import ExtractOptions, extract_mimic_iv, save_extraction
+    from core.cohort.extract import ExtractOptions, save_extraction, save_study
+    from core.cohort.extract import extract as extract_cohort
 
-    result = extract_mimic_iv(options.source, ExtractOptions(population=options.population))
+    given = {name: getattr(options, f"set_{name}") for name in ExtractOptions.model_fields}
+    settings = ExtractOptions.build({name: value for name, value in given.items() if value is not None}, "setting")
+    result = extract_cohort(options.database, options.source, settings, options.study)
     save_extraction(result, options.out)
     for step in result.attrition:
         print(f"{step.patients_left:>8,} stays left after: {step.reason}")
-    print("\n".join(f"- {note}" for note in result.notes))
-    print(f"{options.out}: {result.frame['traj'].nunique():,} stays, {len(result.frame):,} steps")
+    print("\n".join(f"- {line}" for line in result.lines()))
+    print(f"{options.out}: {result.n_stays:,} stays, {len(result.frame):,} steps")
+    if settings.step_hours is not None:
+        print(f"Steps of {result.study.step_hours:g} h: use the file with --study {save_study(result, options.out)}")

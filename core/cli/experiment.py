@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from core.cli.shared import positive, print_steps, terminate
+from core.runs.folders import private_files
 
 
 def add_experiment_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,7 +36,8 @@ def experiment(options: argparse.Namespace) -> None:
     from core.experiments.run import run_experiment
 
     signal.signal(signal.SIGTERM, terminate)
-    print_steps(run_experiment(options.name, jobs=options.jobs))
+    with private_files():
+        print_steps(run_experiment(options.name, jobs=options.jobs))
     if options.publish:
         from core.experiments.choice_evidence import publish_evidence
         from core.experiments.run import experiment_folder
@@ -49,5 +51,6 @@ def sweep(options: argparse.Namespace) -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     grid = load_grid(options.grid)
-    print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask))
+    with private_files():
+        print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask))
     print(options.run / TABLE)

@@ -8,16 +8,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
-from core.cli.registry import add_registry_verb
-from core.cli.run import add_run_verbs
+from core.cli.run import add_report_verb
+from core.cli.shared import Parser
+from core.cli.studies import add_study_verbs, load_studies
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
+    try:
+        load_studies()
+    except PhenoPolicyError as error:
+        print(error, file=sys.stderr)
+        return 2
     options = build_parser().parse_args(arguments)
     try:
         return int(options.function(options) or 0)
@@ -33,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All verbs and their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m core",
         description="PhenoPolicy's engine: phenotypes of ICU stays and the policies learned for them. "
         "Research and teaching only, never bedside advice.",
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs: Any = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
+    add_study_verbs(verbs)
     add_cohort_verbs(verbs)
-    add_run_verbs(verbs)
+    add_report_verb(verbs)
     add_experiment_verbs(verbs)
-    add_registry_verb(verbs)
     return parser

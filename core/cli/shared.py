@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
+from typing import Any
 
 from core.base.errors import ConfigError
 from core.base.types import Progress
 
-DEMO_PATIENTS = 2000
+
+class Parser(argparse.ArgumentParser):
+    """A parser, of all verbs or of one; `late` adds options that come from the engine, once the verb is asked for.
+
+    So that no other verb waits for the engine to be imported.
+    """
+
+    late: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        if self.late is not None:
+            add, self.late = self.late, None
+            add(self)
+        return super().parse_known_args(*args, **named)
 
 
 def print_progress(stages: object) -> None:
@@ -27,6 +41,12 @@ def print_progress(stages: object) -> None:
         last = progress.stage
     if live:
         print()
+
+
+def print_cautions(sentences: Iterable[str]) -> None:
+    """What data are too small for, say, on stderr."""
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def print_steps(steps: Iterable[Progress]) -> None:

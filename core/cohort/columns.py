@@ -10,9 +10,13 @@ from core.study import StudySpec
 from core.tables.report import Problem
 from core.tables.values import safe_text
 
-# Kept beside the states when a file has them: units given in the step, its start in hours from onset, and a number for
-# the person, where one person has several stays (a split never parts them).
-OPTIONAL = ("dose", "hours", "subject")
+# Kept beside the states when a file has them: units given in the step, its start in hours from onset, a number for the
+# person, where one person has several stays (a split never parts them), and what an extraction gave by kind of drug.
+OPTIONAL = (
+    "dose", "hours", "subject",
+    "dose_drip", "dose_bolus", "dose_subcutaneous", "dose_flush", "dose_circuit", "dose_emar",
+)  # fmt: skip
+AGES = "age: "  # columns of an extract with the hours since each value was measured; kept in the file alone
 IMPUTED = "_imputed"  # packed imputation flags that `save_cohort` writes into Parquet
 LISTED = 10  # names quoted in one message
 
@@ -75,7 +79,8 @@ def resolve_columns(names: Iterable[object], study: StudySpec, columns: Mapping[
     for target in needed_columns(study):
         if target not in positions and target not in blamed:
             problems.append(_missing(target, labels, positions, study))
-    ignored = [label for i, label in enumerate(labels) if i not in claimed.union(positions.values())]
+    used = claimed.union(positions.values())
+    ignored = [label for i, label in enumerate(labels) if i not in used and not label.startswith(AGES)]
     if ignored:
         problems.append(_ignored(ignored))
     renamed = {labels[i]: target for target, i in positions.items() if labels[i] != target}

@@ -160,7 +160,8 @@ def cohort_facts(cohort: Cohort) -> dict[str, Any]:
     columns, actions, data_hash.
     """
     origin = cohort.origin
-    text = f"simulated ({origin.like}, seed {origin.seed})" if origin.simulated else origin.like or "recorded"
+    drawn = ", ".join(filter(None, (origin.like, f"seed {origin.seed}", origin.world)))
+    text = f"simulated ({drawn})" if origin.simulated else origin.like or "recorded"
     return {
         "origin": text,
         "simulated": origin.simulated,

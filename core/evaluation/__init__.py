@@ -3,9 +3,17 @@
 from core.evaluation.behavior import BehaviorPolicy, NeighborPolicy, knn_behavior_policy
 from core.evaluation.calibration import Reliability, reliability
 from core.evaluation.concordance import concordance_rate, concordant
+from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.deferring import Deferring, always_deferring
 from core.evaluation.differences import differences
 from core.evaluation.direct import direct, direct_many
 from core.evaluation.doses import dose_excess, mortality_by_excess, step_excess
+from core.evaluation.features import FeatureMap, FeatureSettings
+from core.evaluation.gate import Advice, GateSettings, gate
+from core.evaluation.histories import Histories
+from core.evaluation.lstd import Lstd, LstdSettings
+from core.evaluation.mix import Judged, MixEstimate, MixSettings
+from core.evaluation.pessimism import PessimismSettings, PessimisticStep, pessimistic_step
 from core.evaluation.phwdr import phwdr, phwdr_draws, phwdr_many
 from core.evaluation.phwis import phwis, phwis_draws, phwis_many
 from core.evaluation.policies import (
@@ -20,6 +28,7 @@ from core.evaluation.policies import (
     zero_drug_policy,
 )
 from core.evaluation.recorded import Recorded
+from core.evaluation.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.support import Light, Support, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
 from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many
@@ -28,15 +37,34 @@ from core.evaluation.wis import per_decision_wis, wdr, wis
 __all__ = [
     "DEFAULT_ESTIMATOR",
     "METHODS",
+    "Advice",
     "BehaviorPolicy",
     "Critic",
+    "Deferring",
+    "FeatureMap",
+    "FeatureSettings",
+    "Fold",
+    "GateSettings",
+    "Histories",
+    "JudgeSettings",
+    "Judged",
     "Light",
+    "Lstd",
+    "LstdSettings",
+    "MixEstimate",
+    "MixSettings",
     "NeighborPolicy",
+    "PessimismSettings",
+    "PessimisticStep",
+    "Propensities",
+    "PropensitySettings",
     "Recorded",
     "Reliability",
     "Support",
     "SurvivalCurve",
     "action_shares",
+    "always_deferring",
+    "assign_folds",
     "concordance_rate",
     "concordant",
     "differences",
@@ -45,10 +73,14 @@ __all__ = [
     "dose_excess",
     "epsilon_soft",
     "expected_survival",
+    "fit_propensities",
+    "gate",
     "given_shares",
+    "judge",
     "knn_behavior_policy",
     "mortality_by_excess",
     "per_decision_wis",
+    "pessimistic_step",
     "phwdr",
     "phwdr_draws",
     "phwdr_many",

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from core.experiments.settings import ChoiceSettings
-from core.icu.config import FOREST, NO_ENCODER, RunConfig, load_preset
+from core.icu.config import RunConfig, load_preset
+from core.policies.key import FOREST, NO_ENCODER, SIMPLE, SINGLE_EXPERT, PolicyKey, has_phenotypes
 
 TRAINED = ["epochs", "batch_size"]  # settings of the phenotype agents
 SETTINGS = ["lambda_", "temperature", *TRAINED, "kind"]  # of a fused policy
@@ -25,8 +26,7 @@ def _comparable(choices: pd.DataFrame) -> pd.DataFrame:
     """Each policy once for each way it was trained: epochs and batch size are NaN for those that the settings of the
     agents do not train (the simple ones, and the baselines, whose settings are their own), and Q* from a forest made
     cheap is left out."""
-    varied = choices["policy"].str.startswith("phenotype-")
-    varied |= choices["policy"].isin(("fused", "single-expert", NO_ENCODER))
+    varied = choices["policy"].map(has_phenotypes)
     trained = {name: choices[name].where(varied).astype(float) for name in TRAINED}
     return choices.assign(**trained)[choices["policy"] != FOREST].drop_duplicates(
         ["seed", *CANDIDATE], ignore_index=True
@@ -135,9 +135,10 @@ def _against(choices: pd.DataFrame, row: Row, other: str) -> str:
     if other == "clinician":
         rivals, name = same[same["policy"] == "clinician"], "the clinicians"
     elif other == "ingredient":
-        rivals, name = same[same["policy"].str.startswith("phenotype-")], "the best of its own agents"
+        own = same["policy"].map(lambda policy: PolicyKey(policy).expert is not None)
+        rivals, name = same[own], "the best of its own agents"
     else:
-        apart = ("clinician", "random", "zero-drug", "single-expert", NO_ENCODER)
+        apart = (*SIMPLE, SINGLE_EXPERT, NO_ENCODER)
         rivals, name = same[~same["policy"].isin(apart)], "the best single agent of all"
     best = rivals.loc[rivals.groupby("seed")["true_value"].idxmax()].set_index("seed")
     if best.empty:

@@ -18,24 +18,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from core.agents import action_probs
 from core.base.errors import RunError
 from core.base.files import read_json, read_table, write_json, write_table
 from core.base.rng import derive_seed
 from core.base.types import Progress
-from core.cohort import History, ground_truth, simulate_cohort
-from core.evaluation import epsilon_soft
+from core.cohort import ground_truth, simulate_cohort
 from core.experiments.parallel import in_parallel
 from core.experiments.settings import ChoiceSettings, as_text
-from core.fusion import fuse, fusion_weights
 from core.icu.config import RunConfig, load_preset
-from core.icu.fit.truth import RunPolicy
-from core.icu.pipeline import run_study
-from core.icu.stays import PolicyKey
+from core.icu.fit.simulated import RunPolicy
+from core.icu.fit.truth import TRUE_COLUMNS, true_columns
+from core.icu.study import run_study
 from core.icu.view import RunView
+from core.policies import NamedPolicy, PolicyKey, Version
+from core.policies.key import CLINICIAN, FUSED, PROSPECTIVE
 
 FOLDER, TABLE, RECORD = "choice", "choices.parquet", "choice.json"
 Variant = tuple[int, int]  # epochs and batch size of the agents
@@ -51,20 +49,6 @@ CHEAP = {
     "evaluation.n_bootstrap": 0,
     "evaluation.frontier_patients": 0,
 }
-
-
-class Candidate(RunPolicy):
-    """The fused policy of a run at another temperature, soft (epsilon None), greedy (0) or epsilon-soft."""
-
-    def __init__(self, view: RunView, key: PolicyKey, temperature: float, epsilon: float | None) -> None:
-        super().__init__(view, key)
-        self.temperature, self.epsilon = temperature, epsilon
-
-    def __call__(self, history: History) -> np.ndarray:
-        q = self.agents.q_values(self.view.scaler.scale(history.state))  # (K, n, A)
-        probs = np.moveaxis(action_probs(q, self.temperature), 0, -2)
-        fused = fuse(fusion_weights(self._distances(history), self.key.lambda_), probs)
-        return fused if self.epsilon is None else epsilon_soft(fused, self.epsilon)
 
 
 def run_choice(settings: ChoiceSettings, folder: Path, jobs: int = 0) -> Iterator[Progress]:
@@ -99,7 +83,7 @@ def tune(settings: ChoiceSettings, folder: Path, seed: int) -> int:
         view = RunView(run)
         table = pd.DataFrame([*_own(view), *_candidates(view, settings)])
         table = table.assign(seed=seed, epochs=variant[0], batch_size=variant[1])
-        clinicians = table.loc[table["policy"] == "clinician", "true_value"].iloc[0]
+        clinicians = table.loc[table["policy"] == CLINICIAN, "true_value"].iloc[0]
         table["gain"] = table["true_value"] - clinicians
         write_table(_part(folder, seed, variant), table)
     return seed
@@ -119,14 +103,14 @@ def tuning_config(settings: ChoiceSettings, folder: Path, seed: int, variant: Va
 def _own(view: RunView) -> Iterator[dict[str, Any]]:
     """Policies that the run rolled out as they are: clinicians, baselines, single agents of the phenotypes."""
     for row in view.truth.to_dict("records"):
-        if row["policy"] == "fused":
+        if row["policy"] == FUSED:
             continue  # among the candidates
         yield {
             "policy": row["policy"],
             "kind": "own",
             "temperature": view.config.agents.temperature,
             "lambda_": row["lambda_"],
-            **{name: row[name] for name in ("true_value", "true_se", "true_survival", "true_survival_se")},
+            **{name: row[name] for name in TRUE_COLUMNS},
         }
 
 
@@ -138,20 +122,17 @@ def _candidates(view: RunView, settings: ChoiceSettings) -> Iterator[dict[str, A
     truth, seed = replace(truth, study=view.study), derive_seed(view.config.run.seed, "truth")
     kinds: list[float | None] = [None, *settings.epsilons]
     for lambda_, temperature, epsilon in itertools.product(settings.lambdas, settings.temperatures, kinds):
-        key = PolicyKey("fused", view.n_clusters, "prospective", lambda_)
-        policy = Candidate(view, key, temperature, epsilon)
+        key = PolicyKey(FUSED, view.n_clusters, lambda_, PROSPECTIVE)
+        policy = RunPolicy(view, NamedPolicy(key, Version(temperature, epsilon)))
         result = truth.policy_value(
             policy, settings.truth_patients, seed, spans=view.scaler.spans, gamma=view.config.agents.gamma
         )
         yield {
-            "policy": "fused",
+            "policy": FUSED,
             "kind": kind_name(epsilon),
             "temperature": temperature,
             "lambda_": lambda_,
-            "true_value": result.value,
-            "true_se": result.standard_error,
-            "true_survival": result.survival,
-            "true_survival_se": result.survival_standard_error,
+            **true_columns(result),
         }
 
 

@@ -18,8 +18,8 @@ from core.experiments.published import COHORTS
 from core.experiments.repeats import RECORD, TABLE
 from core.experiments.settings import ExperimentSettings
 from core.experiments.testing import smallest_sign_flip
-from core.icu.ask.metrics import SMALL
 from core.icu.config import load_preset
+from core.runs.document import SMALL
 from core.runs.manifest import now
 
 SIMULATED = (

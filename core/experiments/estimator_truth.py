@@ -17,7 +17,8 @@ from core.base.rng import derive_seed
 from core.cohort import History, simulate_cohort
 from core.cohort.simulate.clinicians import clinician_probs
 from core.cohort.simulate.constants import load_constants
-from core.cohort.simulate.rollout import Policy, roll_out
+from core.cohort.simulate.history import Policy
+from core.cohort.simulate.rollout import roll_out
 from core.cohort.simulate.truth import GAMMA, discounted_returns
 from core.study import StudySpec, load_study
 from core.trajectories import Scaler, fit_scaler

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.policies.key import PolicyKey
+
 REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference" / "published_policies.csv"
 COHORTS = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
 NAMES = {
@@ -45,8 +47,9 @@ MEASURES = ("phwis", "phwdr", "esr_percent")
 
 def display_name(policy: str, mode: str = "") -> str:
     """Name in tables: "HOPAS-B (fused), prospective"; variants such as "fused:greedy" keep theirs behind a comma."""
-    base, _, variant = policy.partition(":")
-    return ", ".join(part for part in (NAMES.get(base, base), VERSIONS.get(variant, variant), mode) if part)
+    key = PolicyKey(policy)
+    base, version = key.base, key.version_name
+    return ", ".join(part for part in (NAMES.get(base, base), VERSIONS.get(version, version), mode) if part)
 
 
 def published(like: str, policy: str) -> dict[str, float | None]:

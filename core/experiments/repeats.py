@@ -29,7 +29,7 @@ from core.cohort import Cohort
 from core.experiments.parallel import allowed_cores, in_parallel
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.experiments.values import external_values, own_values
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.runs.manifest import now, read_manifest
 

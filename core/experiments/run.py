@@ -12,7 +12,7 @@ from core.experiments.document import LAB, write_tables
 from core.experiments.estimators import run_estimator_lab
 from core.experiments.repeats import run_repeats
 from core.experiments.settings import EXPERIMENTS, LabSettings, load_settings
-from core.runs.progress import hold
+from core.runs.lock import hold
 
 
 def run_experiment(name: str, root: Path = EXPERIMENTS, jobs: int = 0) -> Iterator[Progress]:

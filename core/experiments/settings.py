@@ -13,9 +13,9 @@ from core.base.config import Config
 from core.base.errors import ConfigError
 from core.cohort import Cohort, load_cohort, simulate_cohort
 from core.icu.config import PRESETS, Clinicians, Mode, RunConfig, load_preset
-from core.runs.jobs import RUNS
+from core.runs.folders import data_root
 
-EXPERIMENTS = RUNS.parent / "experiments"  # beside the runs
+EXPERIMENTS = data_root() / "experiments"  # beside the runs
 SETTINGS = PRESETS / "experiments"
 Preset = Literal["quick", "standard", "published"]
 

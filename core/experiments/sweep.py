@@ -35,11 +35,12 @@ from core.experiments.parallel import in_parallel
 from core.experiments.settings import Preset, as_text, read_toml
 from core.experiments.values import KEYS
 from core.icu.ask.compare import compare_policies
+from core.icu.ask.tables import with_truth
 from core.icu.config import Mode, RunConfig, load_preset
-from core.icu.pipeline import run_study
-from core.icu.stays import PolicyKey
+from core.icu.study import run_study
 from core.icu.view import RunView
-from core.runs.progress import hold
+from core.policies.key import FUSED, PolicyKey
+from core.runs.lock import hold
 
 TABLE = "sweep.parquet"
 ESTIMATORS = ("phwis", "phwdr")
@@ -103,9 +104,8 @@ class Grid(Config):
     @property
     def keys(self) -> list[PolicyKey]:
         """The policy of each K, lambda and mode."""
-        names = {True: "fused", False: "single-expert"}
         return [
-            PolicyKey(names[math.isfinite(lambda_)], k, mode, lambda_)
+            PolicyKey.at(FUSED, k, lambda_, mode)
             for k, mode, lambda_ in itertools.product(self.n_clusters, self.modes, self.lambdas)
         ]
 
@@ -153,7 +153,7 @@ def sweep_run(
 def cells(view: RunView, grid: Grid) -> pd.DataFrame:
     """One row a cell of a run. A K that the run does not hold (too few patients) has no row."""
     keys = [key for key in grid.keys if key.n_clusters in view.k_values]
-    table = view.with_truth(compare_policies(view, view.split.test, keys, view.survival_curve))
+    table = with_truth(view, compare_policies(view, view.split.test, keys, view.survival_curve))
     first = table[table["estimator"] == "phwis"]
     wide = first[[*KEYS, *SHARED, "true_value", "true_se"]].reset_index(drop=True)
     for name in ESTIMATORS:

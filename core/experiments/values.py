@@ -10,32 +10,33 @@ import pandas as pd
 
 from core.base.rng import derive_seed
 from core.cohort import Cohort, GroundTruth, ground_truth
-from core.icu.ask.compare import compare_policies, policy_keys
-from core.icu.ask.doses import total_variation
+from core.icu.ask.compare import compare_policies
 from core.icu.config import Clinicians
-from core.icu.fit.truth import RunPolicy
+from core.icu.fit.truth import TRUE_COLUMNS, true_columns, true_value
 from core.icu.foreign import ForeignStays
-from core.icu.stays import VERSIONS, PolicyKey, Stays, baseline_keys, split_version
+from core.icu.stays import Stays
 from core.icu.view import RunView
+from core.policies.doses import total_variation
+from core.policies.families import baseline_keys, policy_keys
+from core.policies.key import EPSILONS, FUSED, KEY_COLUMNS, PolicyKey
 
-KEYS = ["policy", "n_clusters", "mode", "lambda_"]
-TRUTH = ["true_value", "true_se", "true_survival", "true_survival_se"]
+KEYS, TRUTH = list(KEY_COLUMNS), list(TRUE_COLUMNS)
 
 
 def compared_keys(view: RunView, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
     """Every policy of a run at its own K: simple ones, its agents, fused in all versions, single expert, baselines."""
     k = view.n_clusters
-    versions = [PolicyKey(f"fused:{version}", k, mode, lambda_) for mode in modes for version in VERSIONS]
+    versions = [PolicyKey(FUSED, k, lambda_, mode).in_version(name) for mode in modes for name in EPSILONS]
     keys = [*policy_keys([k], [lambda_], modes), *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
-    return list({key.text: key for key in keys}.values())
+    return list(dict.fromkeys(keys))
 
 
 def own_values(view: RunView, modes: Sequence[str]) -> pd.DataFrame:
     """Every policy of a run at its own K and lambda on its own test patients, with the truth where known."""
     keys = compared_keys(view, view.config.fusion.lambda_, modes)
     known = view.truth[[*KEYS, *TRUTH]]
-    there = {PolicyKey(*row).text for row in known[KEYS].itertuples(index=False)}
-    missing = [key for key in keys if split_version(key.policy)[1] and key.text not in there]
+    there = {PolicyKey.of_row(row) for row in known.to_dict("records")}
+    missing = [key for key in keys if key.version_name and key not in there]
     seed = derive_seed(view.config.run.seed, "truth")  # the patients that the run's own truth met
     versions = rolled_out(view, ground_truth(view.cohort), missing, view.config.evaluation.truth_patients, seed)
     truth = pd.concat([part for part in (known, versions) if len(part)] or [known], ignore_index=True)
@@ -71,10 +72,10 @@ def valued(stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], view: 
     given = behavior[mask].astype(np.float64)
     rows = []
     for key in keys:
-        probs = some.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[mask].astype(np.float64)
+        probs = some.probs(key)[mask].astype(np.float64)
         rows.append(
             {
-                **vars(key),
+                **key.row,
                 "max_probability": float(probs.max(axis=-1).mean()),
                 "distance_from_uniform": float(total_variation(probs, np.full_like(probs, 1 / probs.shape[-1])).mean()),
                 "distance_from_clinicians": float(total_variation(probs, given).mean()),
@@ -86,14 +87,10 @@ def valued(stays: Stays, patients: np.ndarray, keys: Sequence[PolicyKey], view: 
 def rolled_out(view: RunView, truth: GroundTruth | None, keys: Sequence[PolicyKey], n: int, seed: int) -> pd.DataFrame:
     """True values in a mechanism of the policies that can act forward in time; empty without one, or with n = 0."""
     kinds = {"policy": str, "n_clusters": int, "mode": str, **dict.fromkeys(["lambda_", *TRUTH], float)}
-    rows: list[tuple] = []
+    rows: list[dict[str, object]] = []
     if truth is not None and n:
-        truth, gamma = replace(truth, study=view.study), view.config.agents.gamma  # the run's reward weights
+        truth = replace(truth, study=view.study)  # the run's reward weights
         for key in keys:
-            if key.mode == "retrospective":
-                continue
-            policy = None if key.policy == "clinician" else RunPolicy(view, key)
-            result = truth.policy_value(policy or "clinician", n, seed, spans=view.scaler.spans, gamma=gamma)
-            values = (result.value, result.standard_error, result.survival, result.survival_standard_error)
-            rows.append((key.policy, key.n_clusters, key.mode, key.lambda_, *values))
+            if key.acts_forward:
+                rows.append({**key.row, **true_columns(true_value(view, truth, key, n, seed))})
     return pd.DataFrame(rows, columns=[*KEYS, *TRUTH]).astype(kinds)

@@ -57,6 +57,9 @@ DARK = {
 SEQUENTIAL = "Cividis"  # amounts
 DIVERGING = ((0.0, "#0072B2"), (0.5, "#F4F4F2"), (1.0, "#D55E00"))  # differences; center it on 0 with zmid=0
 
+# Of a figure that leaves the app: plotly.js 4 would offer to upload it to a cloud, patients and all.
+LEAVING = {"displaylogo": False, "showSendToCloud": False}
+
 TEMPLATE = "phenopolicy"
 HOUR_STEPS = (4, 12, 24, 48, 96, 168, 336, 672)  # apart, for ticks on a time axis
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ from pydantic import Field, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
-from core.base.config import Config
+from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
 from core.encoder.config import EncoderConfig
 from core.phenotypes.config import PhenotypeConfig
+from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 from core.study import StudySpec
 
 PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
@@ -23,7 +23,6 @@ PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 Clinicians = Literal["auto", "own", "development"]  # whose habits estimates on another cohort divide by
 NETWORKS = tuple(name.replace("_", "-") for name in CATALOG)  # policies by one network agent for all patients
-FOREST, BOOSTED, NO_ENCODER = "rf-fqi", "xgb-fqi", "no-encoder"
 COMPARED = (*NETWORKS, FOREST, BOOSTED, NO_ENCODER)
 
 
@@ -217,11 +216,3 @@ def _inherit(values: dict[str, Any]) -> dict[str, Any]:
             if field in kind.model_fields and field in shared:
                 values.setdefault(group, {}).setdefault(field, shared[field])
     return values
-
-
-def parse_value(text: str) -> Any:
-    """Numbers, true/false, null and lists as JSON; anything else is the text itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

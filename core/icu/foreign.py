@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +21,10 @@ from core.icu.config import Clinicians
 from core.icu.fit.baselines import baseline_values
 from core.icu.fit.clinicians import behavior_arrays, own_behavior
 from core.icu.fit.values import load_critic
-from core.icu.stays import PolicyKey, Stays, decision_distances
+from core.icu.stays import Stays, decision_distances
+from core.icu.view import RunView
+from core.policies.key import PROSPECTIVE, PolicyKey
 from core.trajectories import make_trajectories
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
-
 
 FEWEST_STATES = 300  # states of other patients with which a cohort can tell what its own clinicians do
 
@@ -64,7 +61,7 @@ class ForeignStays(Stays):
 
     @remembered(8)
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:
-        if mode == "prospective":
+        if mode == PROSPECTIVE:
             distances = self.view.phenotypes.distances(self._prefixes, n_clusters)
             return decision_distances(distances, self.view.encoder().sees_current_action)
         whole = self.view.phenotypes.distances(self._whole, n_clusters)
@@ -80,7 +77,7 @@ class ForeignStays(Stays):
         return self.view.baselines
 
     @remembered(3)
-    def baseline_q(self, name: str) -> np.ndarray:
+    def trained_q(self, name: str) -> np.ndarray:
         return baseline_values(self.view, name)(self.trajectories.states)
 
     @remembered(2)

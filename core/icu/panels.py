@@ -21,11 +21,12 @@ from core.figures.policies import action_share_bars
 from core.figures.theme import fmt, fmt_percent, message_figure, phenotype_name
 from core.figures.values import survival_by_value
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table, stratified_sample
+from core.icu.ask.tables import policy_table
+from core.icu.view import RunView
+from core.policies.key import CLINICIAN, FUSED, PolicyKey
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-    from core.icu.view import RunView
 
 SHOWN = 3  # features whose courses are drawn
 FEWEST = 5  # patients behind a point of a course
@@ -198,8 +199,8 @@ def repeats_of(repeats: pd.DataFrame | None, preset: str, cohort: str, estimator
 
 def _survival(view: RunView) -> PanelFigure:
     fusion = view.config.fusion
-    table = view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
-    rows = table[(table["estimator"] == "phwdr") & table["policy"].isin(("clinician", "fused"))]
+    table = policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
+    rows = table[(table["estimator"] == "phwdr") & table["policy"].isin((CLINICIAN, FUSED))]
     places = rows[["value", "expected_survival"]].to_numpy(np.float64)
     marks = {name: (float(x), float(y)) for name, (x, y) in zip(rows["policy"], places, strict=True)}
     read = ", ".join(f"{name} {fmt_percent(rate)} at {fmt(value)}" for name, (value, rate) in marks.items())
@@ -219,7 +220,7 @@ def _excess(view: RunView) -> PanelFigure:
     if not len(test):
         return PanelFigure("dose-excess", title, message_figure("No test patients."), "Nothing drawn.", "")
     data = view.trajectories.subset(test)
-    probs = view.policy_probs("fused", view.n_clusters, fusion.lambda_, fusion.mode)[test]
+    probs = view.probs(PolicyKey.at(FUSED, view.n_clusters, fusion.lambda_, fusion.mode))[test]
     doses = np.asarray(study.actions.representative)
     excess = dose_excess(probs, data.actions, data.mask, doses, expected=True)
     curve = mortality_by_excess(excess, data.outcomes < 0)
@@ -237,7 +238,7 @@ def _shares(view: RunView) -> list[PanelFigure]:
     """Dose shares of each phenotype's patients, as given and as the fused policy recommends, on test patients."""
     k, fusion, test = view.n_clusters, view.config.fusion, view.split.test
     data, labels = view.trajectories.subset(test), view.labels(view.n_clusters)[test]
-    probs = view.policy_probs("fused", k, fusion.lambda_, fusion.mode)[test]
+    probs = view.probs(PolicyKey.at(FUSED, k, fusion.lambda_, fusion.mode))[test]
     doses = [view.study.actions.label(action) for action in range(view.study.n_actions)]
     groups = [np.ones(len(test), dtype=bool), *(labels == i for i in range(k))]
     names = ["All patients", *(phenotype_name(i) for i in range(k))]

@@ -6,10 +6,8 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,57 +15,26 @@ import pandas as pd
 
 from core.agents.keys import agent_key
 from core.base.errors import ArtifactError, ConfigError, RunError
-from core.base.files import remove_parts, write_array, write_arrays, write_json, write_table
+from core.base.files import write_array, write_arrays, write_json, write_table
 from core.base.types import Progress
-from core.cohort import Cohort, ground_truth, reimpute, save_cohort, simulate_cohort, split_cohort
-from core.icu.ask.compare import compare_policies, policy_keys, recorded_survival
-from core.icu.ask.frontier import frontier_truth
-from core.icu.ask.metrics import metrics_document
-from core.icu.config import NO_ENCODER, Clinicians, RunConfig, load_preset
+from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
+from core.icu.ask.compare import compare_policies, recorded_survival
+from core.icu.ask.judge import advice_record, advise, judge_policies, judgment_rows
+from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
+from core.icu.ask.tables import with_truth
+from core.icu.config import Clinicians
 from core.icu.fit.baselines import train_baselines
 from core.icu.fit.clinicians import behavior_arrays
+from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
 from core.icu.foreign import ForeignStays
-from core.icu.stays import MODES, baseline_keys
 from core.icu.view import REPRESENTATION, RunView
-from core.runs.jobs import RUNS
-from core.runs.manifest import MANIFEST, Manifest, new_manifest, read_manifest
-from core.runs.progress import hold
-from core.runs.stages import differences, run_stages
+from core.policies.families import baseline_keys, policy_keys
+from core.policies.key import MODES, NO_ENCODER, PolicyKey
 from core.trajectories import Scaler, fit_scaler, make_transitions
 
-DEMO_RUN = RUNS / "default"
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
-
-
-def run_study(
-    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
-) -> Iterator[Progress]:
-    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`.
-
-    config: settings, or the name of a preset. Raises `RunError` where the folder holds a run on other data or with
-    other settings, or another process works there.
-    """
-    config = load_preset(config) if isinstance(config, str) else config
-    folder = Path(run_dir)
-    with hold(folder):
-        remove_parts(folder)
-        manifest = _open(folder, cohort, config, name or folder.name, owner)
-        stages = {stage: (partial(function, RunView(folder), cohort), w) for stage, (function, w) in STAGES.items()}
-        yield from run_stages(folder, manifest, stages, config.run.threads)
-
-
-def build_demo(n_patients: int) -> Iterator[Progress]:
-    """The app's default run: a simulated cohort, preset `quick`; made anew where the preset or the cohort changed."""
-    cohort, _ = simulate_cohort(like="mimic-iv", n_patients=n_patients, seed=0)
-    config = load_preset("quick")
-    if (DEMO_RUN / MANIFEST).exists():
-        manifest = read_manifest(DEMO_RUN)
-        stored = manifest.data_hash, manifest.config, manifest.study.model_dump()
-        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.study.model_dump()):
-            shutil.rmtree(DEMO_RUN)
-    yield from run_study(cohort, config, DEMO_RUN, name="Default run (simulated)")
 
 
 def evaluate_run(
@@ -77,7 +44,7 @@ def evaluate_run(
     lambda_: float | None = None,
     mode: str | None = None,
     clinicians: Clinicians = "auto",
-) -> dict[str, dict]:
+) -> Metrics:
     """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one.
 
     clinicians: on a foreign cohort, whose habits the estimates divide by (see `ForeignStays`).
@@ -93,15 +60,16 @@ def evaluate_run(
     own = cohort.data_hash in (view.manifest.data_hash, view.cohort.data_hash)
     stays = view if own else ForeignStays(view, cohort, clinicians)
     patients = view.split.test if own else np.arange(cohort.n_patients)
-    keys = policy_keys([n_clusters], [lambda_], [mode])
-    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
-    keys += baseline_keys(names, n_clusters, lambda_, [mode])
+    keys = judged_keys(view, n_clusters, lambda_, [mode])
     table = compare_policies(stays, patients, keys, view.survival_curve)
+    judged = judge_policies(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
+    judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    advice = view.advice if own and view.advice else advice_record(advise(stays, view.study, view.n_clusters))
     if own:
-        table = view.with_truth(table)
-    settings = {"n_clusters": n_clusters, "lambda": lambda_, "mode": mode, "preset": view.config.preset}
+        table = with_truth(view, table)
+    run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
-    return metrics_document(table, cohort, patients, view.manifest, own, settings, treated_by)
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:
@@ -229,6 +197,30 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
     write_table(view.path / "frontier.parquet", table)
 
 
+def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
+    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised."""
+    k, fusion, study = view.n_clusters, view.config.fusion, view.study
+    advised = advise(view, study, k)
+    write_array(view.path / "advice.npy", advised.own)
+    write_json(view.path / "advice.json", advice_record(advised).model_dump(mode="json"))
+    yield Progress("judgment", 1, 2, str(advised.advice))
+    keys = judged_keys(view, k, fusion.lambda_, MODES)
+    judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
+    write_table(view.path / "judgments.parquet", judgment_rows(keys, judged, view.config.evaluation.ess_floor))
+    yield Progress("judgment", 2, 2, f"{len(keys)} policies judged against the clinicians")
+
+
+def _learners(view: RunView) -> np.ndarray:
+    """Patients from whom judges of the run's policies may learn: all but the test patients."""
+    return np.concatenate([view.split.train, view.split.valid])
+
+
+def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
+    """The policies of a run at one K and lambda; the ablation without encoder at the run's own K alone."""
+    names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
+    return [*policy_keys([n_clusters], [lambda_], modes), *baseline_keys(names, n_clusters, lambda_, modes)]
+
+
 def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
@@ -255,30 +247,6 @@ STAGES: dict[str, tuple[Stage, float]] = {
     "values": (estimate_values, 15),
     "truth": (roll_out_truth, 8),
     "frontier": (roll_out_frontier, 5),
+    "judgment": (judge_run, 5),
     "evaluation": (compare, 8),
 }
-
-
-def _open(folder: Path, cohort: Cohort, config: RunConfig, name: str, owner: str) -> Manifest:
-    """The folder's manifest, new where there is none; `RunError` where it is of other data or settings."""
-    study = config.rewards.apply(cohort.study)
-    settings = config.model_dump(mode="json")
-    if not (folder / MANIFEST).exists():
-        manifest = new_manifest(replace(cohort, study=study), settings, study, name, owner)
-        manifest.write(folder)
-        return manifest
-    manifest = read_manifest(folder)
-    if manifest.data_hash != cohort.data_hash:
-        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
-    # a run from before a setting existed was made as its default says
-    stored = RunConfig.build(manifest.config, where=str(folder)).model_dump(mode="json")
-    changed = differences(stored, settings)
-    if changed:
-        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
-    other = differences(manifest.study.model_dump(mode="json"), study.model_dump(mode="json"))
-    if other:
-        raise RunError(
-            f"{folder} holds a run under another definition of study '{manifest.study.name}' ({', '.join(other[:5])}); "
-            "choose another folder."
-        )
-    return manifest

@@ -1,4 +1,4 @@
-"""A run folder, read only and lazily: what pages, reports and later stages see of a run."""
+"""A run folder, read only and lazily: what is stored of a run. What one asks of it stands in `core.icu.ask`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from core.base.files import read_array, read_arrays, read_json, read_table
 from core.base.remembered import remembered
 from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
-from core.icu.ask.stay_values import StayValue, stay_values
+from core.icu.advice import AdviceRecord
+from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.config import RunConfig
-from core.icu.fit.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
-from core.icu.stays import PolicyKey, Stays, decision_distances, evaluated_policies, policy_key
-from core.runs.manifest import Manifest, read_manifest
+from core.icu.manifest import icu_manifest
+from core.icu.stays import Stays, decision_distances
+from core.policies.families import evaluated_keys
+from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
+from core.runs.manifest import Manifest
 from core.study import StudySpec
 from core.trajectories import Scaler, Trajectories, make_trajectories
 
 if TYPE_CHECKING:
     from core.agents import AgentStack
     from core.encoder import Encoder
-    from core.icu.ask.along_lambda import LambdaCourse
     from core.phenotypes import Phenotypes
 
 REPRESENTATION = "representation.json"
@@ -38,11 +40,9 @@ class RunView(Stays):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    # What the run is
-
     @cached_property
-    def manifest(self) -> Manifest:
-        return read_manifest(self.path)
+    def manifest(self) -> Manifest[StudySpec]:
+        return icu_manifest(self.path)
 
     @cached_property
     def config(self) -> RunConfig:  # type: ignore[override]
@@ -85,11 +85,6 @@ class RunView(Stays):
     def trajectories(self) -> Trajectories:  # type: ignore[override]
         return make_trajectories(self.cohort, self.scaler)
 
-    @remembered(5)
-    def stay_values(self, what: StayValue) -> np.ndarray:
-        """(N, D) one value a patient and column in physical units, see `core.icu.ask.stay_values`."""
-        return stay_values(self.cohort.states, self.cohort.starts, self.cohort.lengths, what)
-
     # Encoder
 
     @cached_property
@@ -97,14 +92,11 @@ class RunView(Stays):
         """epoch, train_loss, valid_loss."""
         return pd.DataFrame(list(self.encoder().history), columns=["epoch", "train_loss", "valid_loss"])
 
-    @cached_property
-    def _encoder(self) -> Encoder:
+    @remembered(1)
+    def encoder(self) -> Encoder:
         from core.encoder import load_encoder
 
         return load_encoder(self.path / "encoder", self.study)
-
-    def encoder(self) -> Encoder:
-        return self._encoder
 
     @cached_property
     def sees_current_action(self) -> bool:
@@ -163,12 +155,11 @@ class RunView(Stays):
 
     @remembered(8)
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:
-        if mode == "prospective":
+        if mode == PROSPECTIVE:
             distances = self.phenotypes.distances(self.z_prefix, n_clusters).astype(np.float32)
             return decision_distances(distances, self.sees_current_action)
         whole = self.phenotypes.distances(self.z, n_clusters).astype(np.float32)
-        shape = (len(whole), self.study.horizon, n_clusters)
-        return np.broadcast_to(whole[:, None, :], shape)
+        return np.broadcast_to(whole[:, None, :], (len(whole), self.study.horizon, n_clusters))
 
     def projection(self, name: str) -> np.ndarray:
         """(N, 2) "umap" or "pca" coordinates; NaN for patients outside the drawn sample."""
@@ -204,7 +195,7 @@ class RunView(Stays):
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
         return stored_baselines(self.path)
 
-    def baseline_q(self, name: str) -> np.ndarray:
+    def trained_q(self, name: str) -> np.ndarray:
         return read_array(stored_q(self.path, name))
 
     @cached_property
@@ -266,7 +257,12 @@ class RunView(Stays):
 
     @cached_property
     def evaluated(self) -> list[PolicyKey]:
-        return evaluated_policies(self.config, self.k_values, self.n_clusters, self.baselines)
+        return evaluated_keys(self.k_values, self.n_clusters, self.config.fusion.lambda_, self.baselines)
+
+    @property
+    def own_policy(self) -> PolicyKey:
+        """The run's own policy: fused at its own K and lambda, by the steps so far."""
+        return PolicyKey(FUSED, self.n_clusters, self.config.fusion.lambda_, PROSPECTIVE)
 
     @cached_property
     def fqe_stack(self) -> np.ndarray:
@@ -276,8 +272,6 @@ class RunView(Stays):
                 f"run '{self.manifest.name}' was made by another version of this program; train it again."
             )
         return stack
-
-    # Comparison
 
     @property
     def lambdas(self) -> tuple[float, ...]:
@@ -296,55 +290,28 @@ class RunView(Stays):
         return read_table(self.path / "truth.parquet")
 
     @cached_property
+    def judgments(self) -> pd.DataFrame | None:
+        """Differences to the clinicians by the mix, at the run's own K and lambda; None for a run from before them."""
+        path = self.path / "judgments.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
+    def advice(self) -> AdviceRecord | None:
+        """What the run advises by default; None for a run from before there was advice."""
+        path = self.path / "advice.json"
+        return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @cached_property
+    def advised_action(self) -> np.ndarray:
+        """(N, T) dose that the pessimistic step takes by itself, -1 where it does as clinicians do."""
+        return read_array(self.path / "advice.npy")
+
+    @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), with the truth where known."""
-        return self.with_truth(read_table(self.path / "evaluations.parquet"))
-
-    def with_truth(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add true_value, true_se, true_survival, true_survival_se (NaN where unknown) to a table of policies."""
-        keys = ["policy", "n_clusters", "mode", "lambda_"]
-        return table.merge(self.truth.drop(columns="n"), on=keys, how="left")
-
-    def policy_table(self, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:
-        """Rows of `evaluations` at one setting of the sliders: baselines, phenotypes, fused, single expert."""
-        table = self.evaluations
-        shared = table["n_clusters"] == 0
-        phenotype = (table["n_clusters"] == n_clusters) & table["lambda_"].isna()
-        fused = (table["n_clusters"] == n_clusters) & (table["mode"] == mode)
-        fused &= np.isclose(table["lambda_"], lambda_) | np.isinf(table["lambda_"])
-        return table[shared | phenotype | fused].reset_index(drop=True)
-
-    @remembered(12)
-    def frontier(self, policy: str, n_clusters: int, lambda_: float, mode: str, dial: str) -> pd.DataFrame:
-        """Value and support on the test patients from the clinicians' policy to this one (`core.icu.ask.frontier`)."""
-        from core.fusion.dials import DIALS
-        from core.icu.ask.frontier import frontier_table
-
-        key = policy_key(policy, n_clusters, lambda_, mode)
-        return frontier_table(self, self.split.test, key, DIALS[dial])
-
-    @remembered(12)
-    def frontier_sizes(self, policy: str, n_clusters: int, lambda_: float, mode: str, dial: str) -> pd.DataFrame:
-        """The effective sample sizes of `frontier` alone, by setting."""
-        from core.fusion.dials import DIALS
-        from core.icu.ask.frontier import frontier_sizes
-
-        return frontier_sizes(self, self.split.test, policy_key(policy, n_clusters, lambda_, mode), DIALS[dial])
-
-    @remembered(8)
-    def along_lambda(self, n_clusters: int, mode: str) -> LambdaCourse:
-        """The fused policy on the test patients at every lambda; see `core.icu.ask.along_lambda`."""
-        from core.icu.ask.along_lambda import along_lambda
-
-        return along_lambda(self, n_clusters, mode)
+        """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), without the truth."""
+        return read_table(self.path / "evaluations.parquet")
 
     @cached_property
     def frontier_truth(self) -> pd.DataFrame:
         """True values of the run's own fused policy along each dial; empty for real patients."""
         return read_table(self.path / "frontier.parquet")
-
-    def lambda_curve(self, n_clusters: int, mode: str) -> pd.DataFrame:
-        """The fused policy along the lambda axis; each estimator ends with the single expert (infinity)."""
-        table = self.evaluations
-        fused = table["policy"].isin(("fused", "single-expert"))
-        return table[fused & (table["n_clusters"] == n_clusters) & (table["mode"] == mode)].reset_index(drop=True)

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.base.config import Config
+from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
-from core.icu.config import parse_value
 
-RETIRED = ("evaluation.follow_share",)  # settings of runs made before the trust frontier
+# settings of earlier versions: from before the trust frontier, and a discount beside the registry's own
+RETIRED = ("evaluation.follow_share", "dqn.gamma")
 
 
 class RegistryRunGroup(Config):
@@ -56,7 +56,6 @@ class DQNConfig(Config):
     memory: int = Field(20_000, ge=1, description="Transitions that the replay memory holds")
     lr: float = Field(1e-3, gt=0, le=1, description="Learning rate of Adam")
     tau: float = Field(0.01, gt=0, le=1, description="Share of the network moved into its target at every step")
-    gamma: float = Field(0.99, ge=0, le=1, description="Discount per stage")
     updates: int = Field(5_000, ge=1, description="Minibatches learned from")
     batch_size: int = Field(64, ge=1, description="Transitions per minibatch")
 

@@ -2,33 +2,121 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
+from core.base.config import Config
 from core.base.errors import CohortError, RunError
 from core.fusion.dials import furthest_supported
-from core.icu.ask.metrics import evaluated_on, number
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DIALS, GREEDY, POLICIES, TITLES, along
 from core.registry.evaluate import ALL, BASELINE
 from core.registry.frontier import frontier_table
 from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
+from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 
+Kind = TypeVar("Kind", bound=Interval)
 TABLES = ("accuracy", "calibration", "matched", "modeled", "ope", "frontier")
 SHOWN_N = (1, 3, 5, 7, 10, 15, 20)
 
 
-def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> dict[str, Any]:
+class Matched(Interval):
+    """Mean reward of the n_matched decisions whose record agrees with the policy; confounded."""
+
+    n_matched: float | None
+
+
+class Graded(Config):
+    """Off-policy estimates with the grade of their support."""
+
+    phwis: Weighed
+    phwdr: Weighed
+    support: str
+    support_reasons: str
+
+
+class Reach(Graded):
+    """The furthest supported point of a dial between the experts and a policy."""
+
+    setting: float
+    distance: float | None
+    true_value: float | None
+    true_se: float | None
+
+
+class PolicyMetrics(Graded):
+    """One policy; matched and modeled by decision, frontier by dial, null where no point of it is supported."""
+
+    title: str
+    matched: dict[str, Matched]
+    modeled: dict[str, Interval]
+    true_value: float | None
+    true_se: float | None
+    event_free: float | None
+    frontier: dict[str, Reach | None]
+
+
+class TopN(Config):
+    """Share of decisions in which the experts' choice is among the n likeliest."""
+
+    decision: str
+    stage: str
+    n: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+
+
+class Calibration(Config):
+    """Expected calibration error and log loss of a screening network."""
+
+    error: float | None
+    log_loss: float | None
+
+
+class CohortMetrics(EvaluatedOn):
+    """The registry evaluated on."""
+
+    rows: int
+
+
+class RunMetrics(Config):
+    """The run and what its estimates depend on."""
+
+    name: str
+    data_hash: str
+    versions: dict[str, str]
+    seed: int
+    screen_n: int
+    screen_threshold: float
+    ess_floor: float
+
+
+class Baseline(Config):
+    """Predicted reward of all combinations but the recommended one."""
+
+    modeled: dict[str, Interval]
+
+
+class RegistryMetrics(Config):
+    """The whole document."""
+
+    cohort: CohortMetrics
+    run: RunMetrics
+    policies: dict[str, PolicyMetrics]
+    baseline: Baseline
+    top_n: list[TopN]
+    calibration: dict[str, Calibration]
+    warning: str
+
+
+def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMetrics:
     """Value of every policy of a run: on the test patients of its own registry, on all of another one.
 
-    {"cohort": ..., "run": ..., "policies": {name: {"matched": {decision: {value, low, high, n_matched}}, "modeled":
-    {decision: {value, low, high}}, "phwis": {value, low, high, ess}, "phwdr": ..., "support", "support_reasons",
-    "true_value", ..., "frontier": {dial: {"setting", "phwis", "phwdr", "support", ...}}}}, "baseline": ...,
-    "top_n": ..., "calibration": ..., "warning": ...}; what is not known is null. frontier: the furthest point
-    between the experts and the policy that these patients support; null where not even the experts' own is supported.
+    The frontier of a policy is the furthest point between the experts and it that these patients support.
     """
     if not view.complete:
         raise RunError(f"the run in {view.path} is not complete; start the same training again to finish it.")
@@ -40,27 +128,25 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> dict[str, A
         patients = np.arange(cohort.n_patients)
         tables = _elsewhere(Evaluation(view, cohort, patients))
     truth, along_truth = (table if own else table.iloc[:0] for table in (view.truth, view.frontier_truth))
-    floor = view.config.evaluation.ess_floor
-    return {
-        "cohort": _describe(cohort, patients, own),
-        "run": {
-            "name": view.manifest.name,
-            "data_hash": view.manifest.data_hash,
-            "versions": view.manifest.versions,
-            "seed": view.config.run.seed,
-            "screen_n": view.config.evaluation.screen_n,
-            "screen_threshold": view.config.evaluation.screen_threshold,
-            "ess_floor": floor,
-        },
-        "policies": {
-            name: _policy(name, tables, truth) | {"frontier": _frontier(name, tables["frontier"], along_truth, floor)}
-            for name in POLICIES
-        },
-        "baseline": {"modeled": _by_decision(tables["modeled"], BASELINE, ("value", "low", "high"))},
-        "top_n": _top_n(tables["accuracy"]),
-        "calibration": _calibration(tables["calibration"]),
-        "warning": view.warning,
-    }
+    settings = view.config.evaluation
+    on = evaluated_on(cohort, len(patients), own, "registry")
+    return RegistryMetrics(
+        cohort=CohortMetrics(**on.model_dump(), rows=len(cohort.frame)),
+        run=RunMetrics(
+            name=view.manifest.name,
+            data_hash=view.manifest.data_hash,
+            versions=view.manifest.versions,
+            seed=view.config.run.seed,
+            screen_n=settings.screen_n,
+            screen_threshold=settings.screen_threshold,
+            ess_floor=settings.ess_floor,
+        ),
+        policies={name: _policy(name, tables, truth, along_truth, settings.ess_floor) for name in POLICIES},
+        baseline=Baseline(modeled=_by_decision(tables["modeled"], BASELINE, Interval)),
+        top_n=_top_n(tables["accuracy"]),
+        calibration=_calibration(tables["calibration"]),
+        warning=view.warning,
+    )
 
 
 def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
@@ -81,79 +167,81 @@ def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     }
 
 
-def _policy(name: str, tables: dict[str, pd.DataFrame], truth: pd.DataFrame) -> dict[str, Any]:
-    ope = tables["ope"][tables["ope"]["policy"] == name]
+def _policy(
+    name: str, tables: dict[str, pd.DataFrame], truth: pd.DataFrame, along_truth: pd.DataFrame, floor: float
+) -> PolicyMetrics:
     true = truth[truth["policy"] == name]
     matched = tables["matched"][tables["matched"]["group"] == ALL]
-    return {
-        "title": TITLES[name],
-        "matched": _by_decision(matched, name, ("value", "low", "high", "n_matched")),
-        "modeled": _by_decision(tables["modeled"], name, ("value", "low", "high")),
-        **_estimates(ope),
-        "true_value": number(true["true_value"].iloc[0]) if len(true) else None,
-        "true_se": number(true["true_se"].iloc[0]) if len(true) else None,
-        "event_free": number(true["event_free"].iloc[0]) if len(true) else None,
-    }
+    return PolicyMetrics(
+        **_graded(tables["ope"][tables["ope"]["policy"] == name]).model_dump(),
+        title=TITLES[name],
+        matched=_by_decision(matched, name, Matched),
+        modeled=_by_decision(tables["modeled"], name, Interval),
+        true_value=_first(true, "true_value"),
+        true_se=_first(true, "true_se"),
+        event_free=_first(true, "event_free"),
+        frontier=_frontier(name, tables["frontier"], along_truth, floor),
+    )
 
 
-def _estimates(rows: pd.DataFrame) -> dict[str, Any]:
-    """{estimator: {value, low, high, ess}} of one policy with its grade."""
-    return {
-        **{
-            str(row["estimator"]): {key: number(row[key]) for key in ("value", "low", "high", "ess")}
-            for _, row in rows.iterrows()
-        },
-        "support": str(rows["support"].iloc[0]),
-        "support_reasons": str(rows["reasons"].iloc[0]),
-    }
+def _graded(rows: pd.DataFrame) -> Graded:
+    """Estimates of one policy, one row an estimator, with its grade."""
+    found = {str(row["estimator"]): Weighed.of(row) for _, row in rows.iterrows()}
+    grade, reasons = str(rows["support"].iloc[0]), str(rows["reasons"].iloc[0])
+    return Graded(phwis=found["phwis"], phwdr=found["phwdr"], support=grade, support_reasons=reasons)
 
 
-def _frontier(name: str, table: pd.DataFrame, truth: pd.DataFrame, floor: float) -> dict[str, Any]:
+def _frontier(name: str, table: pd.DataFrame, truth: pd.DataFrame, floor: float) -> dict[str, Reach | None]:
     """The furthest supported point of each dial; nothing for the experts, from whom the dials start."""
-    found: dict[str, Any] = {}
+    found: dict[str, Reach | None] = {}
     for dial in DIALS if name in GREEDY else ():
         rows, known = along(table, name, dial), along(truth, name, dial)
         setting = furthest_supported(rows, floor)
         found[dial] = None
         if setting is not None:
-            here = known[known["setting"] == setting]
-            found[dial] = {
-                "setting": setting,
-                **_estimates(rows[rows["setting"] == setting]),
-                "distance": number(rows.loc[rows["setting"] == setting, "distance"].iloc[0]),
-                "true_value": number(here["true_value"].iloc[0]) if len(here) else None,
-                "true_se": number(here["true_se"].iloc[0]) if len(here) else None,
-            }
+            here, true = rows[rows["setting"] == setting], known[known["setting"] == setting]
+            found[dial] = Reach(
+                **_graded(here).model_dump(),
+                setting=setting,
+                distance=_first(here, "distance"),
+                true_value=_first(true, "true_value"),
+                true_se=_first(true, "true_se"),
+            )
     return found
 
 
-def _by_decision(table: pd.DataFrame, policy: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    """{decision: {key: number}} of one policy over all stages; empty where the table does not hold it."""
+def _by_decision(table: pd.DataFrame, policy: str, kind: type[Kind]) -> dict[str, Kind]:
+    """One policy over all stages, by decision; empty where the table does not hold it."""
     rows = table[table["policy"] == policy]
     if "stage" in rows:
         rows = rows[rows["stage"] == "all"]
-    return {str(row["decision"]): {key: number(row[key]) for key in keys} for _, row in rows.iterrows()}
+    return {str(row["decision"]): kind.of(row) for _, row in rows.iterrows()}
 
 
-def _top_n(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _top_n(table: pd.DataFrame) -> list[TopN]:
     rows = table[table["n"].isin(SHOWN_N)]
     return [
-        {
-            "decision": row["decision"],
-            "stage": row["stage"],
-            "n": int(row["n"]),
-            **{key: number(row[key]) for key in ("accuracy", "low", "high")},
-        }
+        TopN(
+            decision=row["decision"],
+            stage=row["stage"],
+            n=int(row["n"]),
+            accuracy=number(row["accuracy"]),
+            low=number(row["low"]),
+            high=number(row["high"]),
+        )
         for _, row in rows.iterrows()
     ]
 
 
-def _calibration(table: pd.DataFrame) -> dict[str, Any]:
+def _calibration(table: pd.DataFrame) -> dict[str, Calibration]:
     """Expected calibration error and log loss of each screening network."""
     rows = table[table["stage"] == "all"].groupby("decision", sort=False).first()
-    return {str(name): {key: number(row[key]) for key in ("error", "log_loss")} for name, row in rows.iterrows()}
+    return {
+        str(name): Calibration(error=number(row["error"]), log_loss=number(row["log_loss"]))
+        for name, row in rows.iterrows()
+    }
 
 
-def _describe(cohort: RegistryCohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
-    """What the estimates rest on, with a plain sentence."""
-    return {"rows": len(cohort.frame), **evaluated_on(cohort, len(patients), own, "registry")}
+def _first(rows: pd.DataFrame, column: str) -> float | None:
+    """The number of the first row, None where there is no row or no number."""
+    return number(rows[column].iloc[0]) if len(rows) else None

@@ -87,11 +87,12 @@ class ReplayMemory:
 
 
 def train_dqn(
-    config: DQNConfig, moves: Moves, n_actions: int, *, name: str, seed: int
+    config: DQNConfig, moves: Moves, n_actions: int, gamma: float, *, name: str, seed: int
 ) -> Generator[Progress, None, nn.Sequential]:
     """Train the Q-network of one decision; yields `Progress` (metric td_loss) and returns the network.
 
-    `name` chooses the random streams. Raises `ValueError` without transitions.
+    gamma: the registry's discount per stage. `name` chooses the random streams. Raises `ValueError` without
+    transitions.
     """
     if len(moves) == 0:
         raise ValueError(f"the Q-network of {name} treatment needs at least one recorded transition")
@@ -103,7 +104,7 @@ def train_dqn(
     adam = torch.optim.Adam(online.parameters(), lr=config.lr, fused=True)
     started, loss = time.monotonic(), 0.0
     for update in range(1, config.updates + 1):
-        error = _update(config, online, target, adam, tensors.batch(memory.draw(config.batch_size)))
+        error = _update(config, gamma, online, target, adam, tensors.batch(memory.draw(config.batch_size)))
         loss += (error - loss) / min(update, LOSS_WINDOW)
         if update == config.updates or update % max(1, config.updates // REPORTS) == 0:
             left = (time.monotonic() - started) / update * (config.updates - update)
@@ -135,6 +136,7 @@ class _Tensors:
 
 def _update(
     config: DQNConfig,
+    gamma: float,
     online: nn.Sequential,
     target: nn.Sequential,
     adam: torch.optim.Adam,
@@ -147,7 +149,7 @@ def _update(
         judged = online(next_states) if config.algorithm == "double_dqn" else ahead
         best = (judged + closed[0] if closed else judged).argmax(dim=1, keepdim=True)
         value = ahead.gather(1, best).squeeze(1).clamp(least, most)
-        y = rewards + config.gamma * value * going
+        y = rewards + gamma * value * going
     taken = online(states).gather(1, actions.unsqueeze(1)).squeeze(1)
     loss = (taken - y).square().mean()
     adam.zero_grad()

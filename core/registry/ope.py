@@ -24,7 +24,7 @@ from core.base.rng import stream
 from core.base.types import OPEResult
 from core.evaluation import direct_many, phwdr_many, phwis_many, propensities, support_light
 from core.evaluation.support import Words
-from core.icu.ask.doses import total_variation
+from core.policies.doses import total_variation
 from core.registry.cohort import RegistryCohort
 from core.registry.decisions import state_rewards
 

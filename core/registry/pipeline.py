@@ -6,17 +6,15 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.base.errors import CohortError, RunError
-from core.base.files import remove_parts, write_arrays, write_json, write_table
+from core.base.errors import CohortError
+from core.base.files import write_arrays, write_json, write_table
 from core.base.rng import derive_seed, stream
 from core.base.types import Progress
 from core.registry.cohort import RegistryCohort
@@ -24,44 +22,30 @@ from core.registry.config import RegistryConfig
 from core.registry.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.drugs import Combinations
 from core.registry.load import save_registry
-from core.registry.simulate import simulate_registry
-from core.registry.view import DEMO_RUN, TREATED, RegistryManifest, RegistryView
-from core.runs.manifest import MANIFEST, OriginRecord, now, read_record, versions
-from core.runs.progress import hold
-from core.runs.stages import Work, differences, run_stages
+from core.registry.view import TREATED, RegistryView
+from core.runs.study import Stage
 from core.tables.split import Split, apportion
 
 FEWEST_PATIENTS = 20
-DEMO_PATIENTS = 6021
-Stage = Callable[[RegistryView], Iterator[Progress]]
+Learning = Callable[[RegistryView], Iterator[Progress]]
 
 
-def train_registry(
-    cohort: RegistryCohort, config: RegistryConfig, run_dir: str | Path, name: str = "", owner: str = ""
-) -> Iterator[Progress]:
-    """Run the study on a registry, yielding progress; resumes what is already in `run_dir`.
-
-    Raises `RunError` where the folder holds a run on other data or with other settings, or another process works there,
-    and `CohortError` where the registry cannot be learned from.
-    """
-    folder = Path(run_dir)
-    _check(cohort)
-    with hold(folder):
-        remove_parts(folder)
-        manifest = _open(folder, cohort, config, name or folder.name, owner)
-        stages: dict[str, tuple[Work, float]] = {
-            "cohort": (partial(store_cohort, RegistryView(folder), cohort), 1),
-            **{
-                stage: (partial(work, RegistryView(folder)), weight)
-                for stage, (work, weight) in learning_stages(cohort).items()
-            },
-        }
-        yield from run_stages(folder, manifest, stages, config.run.threads)
+def all_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage[RegistryView, RegistryCohort], float]]:
+    """In flow order: the work of each stage and its usual share of the run's time."""
+    stages: dict[str, tuple[Stage[RegistryView, RegistryCohort], float]] = {"cohort": (store_cohort, 1)}
+    for stage, (work, weight) in learning_stages(cohort).items():
+        stages[stage] = partial(_of_the_view, work), weight
+    return stages
 
 
-def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage, float]]:
+def _of_the_view(work: Learning, view: RegistryView, _: RegistryCohort) -> Iterator[Progress]:
+    """A stage that reads the registry as the run has stored it."""
+    return work(view)
+
+
+def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Learning, float]]:
     """Stages after the cohort's own, in flow order, with their usual share of the run's time."""
-    stages: dict[str, tuple[Stage, float]] = {}
+    stages: dict[str, tuple[Learning, float]] = {}
     names = [decision.name for decision in cohort.spec.decisions]
     treatments = [name for name in names if name in TREATED]
     for name in names:
@@ -77,18 +61,6 @@ def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage, float]]:
         "frontier": (store_frontier, 20),
     }
     return stages
-
-
-def build_registry_demo(n_patients: int = DEMO_PATIENTS) -> Iterator[Progress]:
-    """The app's default run of this study: a simulated registry; made anew where settings or cohort changed."""
-    cohort, _ = simulate_registry(n_patients, seed=0)
-    config = RegistryConfig()
-    if (DEMO_RUN / MANIFEST).exists():
-        manifest = read_record(DEMO_RUN, RegistryManifest)
-        stored = manifest.data_hash, manifest.config, manifest.spec.model_dump()
-        if stored != (cohort.data_hash, config.model_dump(mode="json"), cohort.spec.model_dump()):
-            shutil.rmtree(DEMO_RUN)
-    yield from train_registry(cohort, config, DEMO_RUN, name="Default registry (simulated)")
 
 
 def split_registry(n_patients: int, config: RegistryConfig) -> Split:
@@ -173,7 +145,8 @@ def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
         bounds=_bounds(view, decision, data.stage[rows]),
         allowed=allowed,
     )
-    network = yield from train_dqn(view.config.dqn, moves, len(catalog), name=decision, seed=view.config.run.seed)
+    config, seed = view.config.dqn, view.config.run.seed
+    network = yield from train_dqn(config, moves, len(catalog), view.spec.gamma, name=decision, seed=seed)
     save_networks(view.path / f"dqn_{decision}.safetensors", {"network": network})
 
 
@@ -266,7 +239,7 @@ def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarr
 def _bounds(view: RegistryView, decision: str, stage: np.ndarray) -> np.ndarray:
     """(n, 2) least and most that the decision's stages after each one can pay, discounted to the next stage."""
     later = (np.asarray(view.spec.decision(decision).stages) > stage[:, None]).sum(axis=1)
-    paid = np.concatenate([[0.0], np.cumsum(view.config.dqn.gamma ** np.arange(later.max(initial=0)))])[later]
+    paid = np.concatenate([[0.0], np.cumsum(view.spec.gamma ** np.arange(later.max(initial=0)))])[later]
     rewards = tuple(view.spec.rewards.model_dump().values())
     return np.stack([min(0.0, *rewards) * paid, max(0.0, *rewards) * paid], axis=1)
 
@@ -279,7 +252,7 @@ def _rewarded(view: RegistryView, decision: str) -> tuple[np.ndarray, np.ndarray
     return x, data.drugs[used], data.rewards[used], data.of(view.split.valid)[used]
 
 
-def _check(cohort: RegistryCohort) -> None:
+def check_learnable(cohort: RegistryCohort) -> None:
     """Refuse what cannot be learned from, in a sentence."""
     if cohort.n_patients < FEWEST_PATIENTS:
         raise CohortError(
@@ -298,37 +271,3 @@ def _check(cohort: RegistryCohort) -> None:
                 f"{decision.title} was decided and followed {int(data.followed.sum())} times; at least "
                 f"{FEWEST_PATIENTS} decisions are needed."
             )
-
-
-def _open(folder: Path, cohort: RegistryCohort, config: RegistryConfig, name: str, owner: str) -> RegistryManifest:
-    """The folder's manifest, new where there is none; `RunError` where it is of other data, settings or registry."""
-    settings = config.model_dump(mode="json")
-    if not (folder / MANIFEST).exists():
-        origin = cohort.origin
-        manifest = RegistryManifest(
-            name=name,
-            owner=owner,
-            created=now(),
-            data_hash=cohort.data_hash,
-            n_patients=cohort.n_patients,
-            n_rows=len(cohort.frame),
-            origin=OriginRecord(kind=origin.kind, like=origin.like, n_patients=origin.n_patients, seed=origin.seed),
-            config=settings,
-            spec=cohort.spec,
-            versions=versions(),
-        )
-        manifest.write(folder)
-        return manifest
-    manifest = read_record(folder, RegistryManifest)
-    if manifest.data_hash != cohort.data_hash:
-        raise RunError(f"{folder} holds a run on other data ({manifest.data_hash}); choose another folder with --run.")
-    changed = differences(manifest.config, settings)
-    if changed:
-        raise RunError(f"{folder} holds a run with other settings ({', '.join(changed[:5])}); choose another folder.")
-    other = differences(manifest.spec.model_dump(mode="json"), cohort.spec.model_dump(mode="json"))
-    if other:
-        raise RunError(
-            f"{folder} holds a run under another definition of registry '{manifest.spec.name}' "
-            f"({', '.join(other[:5])}); choose another folder."
-        )
-    return manifest

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import special
 from torch import nn
 from torch.nn import functional
 
@@ -40,10 +41,8 @@ class Screening:
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """exp(x / T) / sum exp(x / T) over the last axis."""
-    scaled = logits / temperature
-    weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32)
+    """exp(x / T) / sum exp(x / T) over the last axis, float32."""
+    return special.softmax(logits / temperature, axis=-1).astype(np.float32)
 
 
 def train_screening(
@@ -78,7 +77,6 @@ def train_screening(
 def fit_temperature(logits: np.ndarray, actions: np.ndarray) -> float:
     """The T that minimizes the mean log loss of softmax(logits / T) at the actions; 1 without rows."""
     from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
 
     if len(actions) == 0:
         return 1.0
@@ -86,7 +84,7 @@ def fit_temperature(logits: np.ndarray, actions: np.ndarray) -> float:
 
     def loss(log_t: float) -> float:
         scale = np.exp(-log_t)
-        return float((logsumexp(logits * scale, axis=1) - chosen * scale).mean())
+        return float((special.logsumexp(logits * scale, axis=1) - chosen * scale).mean())
 
     bounds = tuple(np.log(TEMPERATURES))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

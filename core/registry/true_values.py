@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from core.base.rng import derive_seed
-from core.base.types import Estimate, Progress
+from core.base.types import Progress
 from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
 from core.registry.decisions import state_rewards
 from core.registry.evaluate import ALL, ILL
@@ -20,6 +21,15 @@ from core.registry.view import RegistryView
 
 COURSE = ["policy", "true_value", "true_se", "event_free", "event_free_se", "n"]
 STEP = ["decision", "group", "policy", "true_value", "true_se"]
+
+
+@dataclass(frozen=True)
+class MeanReward:
+    """Mean reward of n decisions of simulated patients, with its standard error over patients."""
+
+    value: float
+    standard_error: float
+    n: int
 
 
 def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame, pd.DataFrame]]:
@@ -39,10 +49,10 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
         yield Progress("truth", done, total, f"{name} rolled out on {n:,} patients"), course, steps
     for decision in view.treatments:
         for name in (*GREEDY, OBSERVED):
-            rolled = roll_out(view.spec, n, seed, "value", _policies(view, name, (decision,)))
+            rolled = roll_out(view.spec, n, seed, "value", _policies(view, name, (decision,)), truth.world)
             for group in (ALL, ILL):
                 mean = mean_reward(rolled, view.spec, decision, group)
-                step_rows.append((decision, group, name, mean.value, (mean.high - mean.low) / 2))
+                step_rows.append((decision, group, name, mean.value, mean.standard_error))
             steps, done = pd.DataFrame(step_rows, columns=STEP), done + 1
             yield Progress("truth", done, total, f"{name} in {decision} treatment alone"), course, steps
 
@@ -64,8 +74,8 @@ def _policies(view: RegistryView, name: str, decisions: tuple[str, ...]) -> Mapp
     return {d: SimulatedPolicy(view.models(d), view.encoder, name, view.screen) for d in decisions}
 
 
-def mean_reward(rolled: Rollout, spec: RegistrySpec, decision: str, group: str) -> Estimate:
-    """Mean reward of the decisions of one kind over simulated patients, one standard error to either side.
+def mean_reward(rolled: Rollout, spec: RegistrySpec, decision: str, group: str) -> MeanReward:
+    """Mean reward of the decisions of one kind over simulated patients: a ratio of sums, linearized for its error.
 
         R = sum_i y_i / sum_i m_i,   se = sqrt(sum_i (y_i - R m_i)^2) / sum_i m_i
 
@@ -82,4 +92,4 @@ def mean_reward(rolled: Rollout, spec: RegistrySpec, decision: str, group: str) 
     total = max(m.sum(), 1.0)
     value = float(y.sum() / total)
     error = float(np.sqrt(((y - value * m) ** 2).sum()) / total)
-    return Estimate(value, value - error, value + error, int(m.sum()))
+    return MeanReward(value, error, int(m.sum()))

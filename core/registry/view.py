@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,10 @@ from core.registry.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.describe import reward_tolerance
 from core.registry.drugs import Combinations
 from core.registry.load import load_registry
+from core.registry.manifest import registry_manifest
 from core.registry.recommend import recommendation_table
 from core.registry.spec import RegistrySpec
-from core.runs.jobs import RUNS
-from core.runs.manifest import RunRecord, read_record
+from core.runs.manifest import Manifest
 from core.tables.report import CohortReport
 from core.tables.split import Split
 
@@ -34,16 +34,7 @@ if TYPE_CHECKING:
     from core.registry.policies import TreatmentModels
     from core.registry.screening import Screening
 
-REGISTRY_RUNS = RUNS.parent / "registry"  # where the app keeps runs of this study
-DEMO_RUN = REGISTRY_RUNS / "default"
 TREATED = ("acute", "chronic")  # decisions with a Q-network
-
-
-class RegistryManifest(RunRecord):
-    """Everything that identifies a run of the registry study."""
-
-    kind: Literal["registry"] = "registry"
-    spec: RegistrySpec
 
 
 class RegistryView:
@@ -58,8 +49,8 @@ class RegistryView:
     # What the run is
 
     @cached_property
-    def manifest(self) -> RegistryManifest:
-        return read_record(self.path, RegistryManifest)
+    def manifest(self) -> Manifest[RegistrySpec]:
+        return registry_manifest(self.path)
 
     @cached_property
     def config(self) -> RegistryConfig:
@@ -67,7 +58,7 @@ class RegistryView:
 
     @property
     def spec(self) -> RegistrySpec:
-        return self.manifest.spec
+        return self.manifest.study
 
     @property
     def complete(self) -> bool:

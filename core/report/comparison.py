@@ -11,8 +11,9 @@ import pandas as pd
 from core.base.rng import derive_seed, stream
 from core.evaluation import Critic, Recorded, propensities, state_values, weighted_draws
 from core.evaluation.resampling import percentile_interval
-from core.icu.stays import policy_key
+from core.icu.ask.critics import control_variate
 from core.icu.view import RunView
+from core.policies.key import PolicyKey
 from core.report.sections import policy_rows
 
 PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
@@ -96,12 +97,11 @@ def _draws(view: RunView, policies: list[str], estimator: str, seed: int) -> np.
     fusion, settings = view.config.fusion, view.config.evaluation
     some = view.only(view.split.test)
     data = some.trajectories
-    keys = [policy_key(policy, view.n_clusters, fusion.lambda_, fusion.mode) for policy in policies]
-    asked = [(key.policy, key.n_clusters, key.lambda_, key.mode) for key in keys]
-    probs = [some.policy_probs(*key) for key in asked]
+    keys = [PolicyKey.at(policy, view.n_clusters, fusion.lambda_, fusion.mode) for policy in policies]
+    probs = [some.probs(key) for key in keys]
     critic = None
     if estimator == "phwdr":
-        q = [some.control_variate(*key) for key in asked]
+        q = [control_variate(some, key) for key in keys]
         v = np.stack([state_values(p, own) for p, own in zip(probs, q, strict=True)])
         critic = Critic(np.stack([propensities(own, data.actions) for own in q]), v)
     given = propensities(some.behavior, data.actions)

@@ -13,6 +13,7 @@ from core.figures.policy_values import policy_forest
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_interval, fmt_percent, fmt_unit, phenotype_name
 from core.figures.theme import policy_style as style
 from core.icu.ask.groups import outcome_table
+from core.icu.ask.tables import policy_table
 from core.icu.config import RunConfig, load_preset
 from core.icu.panels import PanelFigure, phenotype_panel, policy_panel
 from core.icu.view import RunView
@@ -47,7 +48,7 @@ INDICES = {
 def policy_rows(view: RunView) -> pd.DataFrame:
     """Rows of the stored comparison at the run's own K, lambda and mode."""
     fusion = view.config.fusion
-    return view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
+    return policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
 
 
 def the_run(view: RunView) -> Section:
@@ -144,6 +145,9 @@ def the_cohort(view: RunView) -> Section:
             pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
         ),
     ]
+    if view.report.notes:
+        rules = pd.DataFrame({"where the stays come from, and by which rules": view.report.notes})
+        tables.append(Table.of("Provenance of the extract.", rules))
     if warnings:
         frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
         tables.append(Table.of("Problems that were mended.", frame))

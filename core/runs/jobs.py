@@ -1,198 +1,128 @@
 """Background runs: subprocesses in a session of their own, one slot by default, seen through their run folder.
 
-The child (`python -m core train ...`) waits for a slot, holds the folder's lock while it lives and writes its progress.
-So a page needs only the folder: it can be reloaded, and a killed process shows as interrupted.
+The child (`python -m core work DIR`) reads what it was asked to do from the folder, waits for a slot, holds the
+folder's lock while it lives and writes its progress. So a page needs only the folder: it can be reloaded, and a killed
+process shows as interrupted. No argument of the child tells anything but the folder.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from core.base.errors import PhenoPolicyError, RunError
-from core.base.files import read_json, write_json
+from core.base.files import write_json
 from core.base.types import Progress
-from core.runs.manifest import MANIFEST, Manifest, RunRecord, now, read_record
-from core.runs.progress import ProgressFile, history_table, hold, is_held, read_progress
+from core.runs.folders import ROOT, data_root, private_files
+from core.runs.job import CANCELLED, JobRecord, read_record
+from core.runs.lock import hold, is_held
+from core.runs.manifest import now
+from core.runs.process import ProcessId
+from core.runs.progress import ProgressFile
+from core.runs.run import run
+from core.runs.status import JobStatus
+from core.runs.study import AnyStudy, study_of
 
-ROOT = Path(__file__).resolve().parents[2]
-RUNS = Path(os.environ.get("PHENOPOLICY_DATA") or ROOT / "data") / "runs"  # where the app looks too
-JOB = "job.json"
-CANCELLED = "cancelled.json"
 LOG = "log.txt"
-State = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """What is true of a run now."""
-
-    state: State
-    stage: str = ""
-    stage_fraction: float = 0.0
-    overall_fraction: float = 0.0
-    seconds_left: float | None = None
-    message: str = ""
-    error: str = ""
-    history: pd.DataFrame | None = None
-    name: str = ""  # the name that people gave the run; the folder's where they gave none
-
-    @property
-    def active(self) -> bool:
-        return self.state in ("waiting", "running")
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """One line of the list of runs."""
-
-    path: Path
-    name: str
-    state: State
-    created: str
-    data_hash: str
-    simulated: bool
-    n_patients: int
-    owner: str
+WORK = "work"  # the verb of the child
 
 
 def start_run(
-    cohort_path: Path,
+    study: AnyStudy,
+    file: Path,
     run_dir: Path,
-    preset: str = "quick",
+    preset: str = "",
     overrides: Mapping[str, str] | None = None,
     owner: str = "",
     *,
     name: str = "",
-    study: Path | None = None,
+    definition: Path | None = None,
 ) -> JobStatus:
-    """Start a run in the background; `RunError` where one is already at work in the folder.
+    """Start a run of a study in the background; `RunError` where one is already at work in the folder.
 
-    name: what people call the run (default: its folder). study: its TOML file (default: the ICU heparin study).
+    preset: "" for the study's usual one. owner: see `owner_of`. name: what people call the run (default: its folder).
+    definition: the TOML file of the data's study (default: the study's own). `ConfigError` for unusable settings.
     """
-    words = ["train", str(cohort_path), "--run", str(run_dir), "--preset", preset]
-    for key, value in (overrides or {}).items():
-        words += ["--set", f"{key}={value}"]
-    given = {"--owner": owner, "--name": name, "--study": "" if study is None else str(study.resolve())}
-    words += [f"{option}={text}" for option, text in given.items() if text]  # one word: a text may begin with a dash
-    return start_command(run_dir, words, owner, name)
-
-
-def start_command(run_dir: Path, words: Sequence[str], owner: str = "", name: str = "") -> JobStatus:
-    """Start `python -m core WORDS --background` for a run folder; `RunError` where a run is at work in it."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    if is_held(run_dir):
-        raise RunError(f"a run is already at work in {run_dir.name}; wait for it or cancel it.")
-    return _launch(run_dir, [sys.executable, "-m", "core", *words], owner, name)
+    asked = {
+        "kind": study.kind,
+        "file": str(file.resolve()),
+        "definition": "" if definition is None else str(definition.resolve()),
+        "preset": preset or study.preset,
+        "overrides": dict(overrides or {}),
+        "name": name,
+        "owner": owner,
+    }
+    return _launch(run_dir, JobRecord.build(asked, where="background run"))
 
 
 def resume(run_dir: Path) -> JobStatus:
-    """Start the same command again; finished stages and epochs are kept."""
-    job = read_json(run_dir / JOB)
+    """Start a run again as it was asked for; finished stages and epochs are kept."""
+    return _launch(run_dir, read_record(run_dir))
+
+
+@private_files()
+def _launch(run_dir: Path, asked: JobRecord) -> JobStatus:
+    """Start the child that works on a folder; it inherits that its files are for this user alone."""
+    study_of(asked.kind).config(asked.preset, asked.overrides)  # refuse here what the child could only fail on
+    run_dir.mkdir(parents=True, exist_ok=True)
     if is_held(run_dir):
         raise RunError(f"a run is already at work in {run_dir.name}; wait for it or cancel it.")
-    return _launch(run_dir, [str(part) for part in job["command"]], str(job.get("owner", "")), str(job.get("name", "")))
-
-
-def _launch(run_dir: Path, command: list[str], owner: str, name: str) -> JobStatus:
+    asked = asked.model_copy(update={"process": ProcessId(), "started": now()})
+    asked.write(run_dir)  # the child reads it
     with (run_dir / LOG).open("ab") as log:
-        process = subprocess.Popen(
-            [*command, "--background"],
+        child = subprocess.Popen(
+            [sys.executable, "-m", "core", WORK, str(run_dir.resolve())],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    job = {"command": command, "owner": owner, "name": name, "pid": process.pid, "started": now()}
-    write_json(run_dir / JOB, job)
-    return JobStatus("waiting", message="Starting", name=name or run_dir.name)
+    asked.model_copy(update={"process": ProcessId.of(child.pid)}).write(run_dir)
+    return JobStatus("waiting", message="Starting", name=asked.name or run_dir.name)
+
+
+def work(run_dir: Path) -> None:
+    """The child: make the run that its folder asks for."""
+    with _at_work(run_dir):
+        asked = read_record(run_dir)
+        study = study_of(asked.kind)
+        config = study.config(asked.preset, asked.overrides)
+        data = study.load(Path(asked.file), asked.definition or None, config)
+        for _ in run(study, data, config, run_dir, asked.name, asked.owner):
+            pass
 
 
 def cancel(run_dir: Path) -> None:
-    """End the run's process group; what it has finished is kept and can be resumed."""
-    job = read_json(run_dir / JOB)
+    """End the run's process and those it started; what it has finished is kept and can be resumed.
+
+    Raises `RunError` where the folder is held by a process that was not started in the background.
+    """
     if not is_held(run_dir):
         return
-    write_json(run_dir / CANCELLED, {"at": now()})
     try:
-        os.killpg(int(job["pid"]), signal.SIGTERM)
-    except ProcessLookupError:
-        return
-
-
-def read_job(run_dir: Path) -> JobStatus:
-    """State of a run from its folder alone: a run that says it is running but holds no lock was interrupted."""
-    return replace(_read_state(run_dir), name=_name(run_dir))
-
-
-def _read_state(run_dir: Path) -> JobStatus:
-    record = read_progress(run_dir)
-    held = is_held(run_dir)
-    if not held and _alive(run_dir) and (record is None or record.state != "done"):
-        return JobStatus("waiting", message="Starting", history=history_table(record))
-    if record is None:
-        return JobStatus("interrupted", error="The run ended before it began; see log.txt in its folder.")
-    state: State = record.state if record.state in ("done", "failed", "cancelled") else "running"  # type: ignore[assignment]
-    if state == "running":
-        state = ("waiting" if record.state == "waiting" else "running") if held else "interrupted"
-    if state == "interrupted" and (run_dir / CANCELLED).exists():
-        state = "cancelled"
-    return JobStatus(
-        state=state,
-        stage=record.stage,
-        stage_fraction=record.stage_fraction,
-        overall_fraction=record.overall_fraction,
-        seconds_left=record.seconds_left,
-        message=record.message,
-        error=record.error,
-        history=history_table(record),
-    )
-
-
-def list_runs(owner: str = "", root: Path = RUNS, kind: type[RunRecord] = Manifest) -> list[RunInfo]:
-    """Shared runs of a study and those of this owner, newest first; broken folders are left out."""
-    found = []
-    for manifest_path in sorted(root.glob(f"*/{MANIFEST}")):
-        try:
-            manifest = read_record(manifest_path.parent, kind)
-        except PhenoPolicyError:
-            continue
-        if manifest.owner not in ("", owner):
-            continue
-        folder = manifest_path.parent
-        found.append(
-            RunInfo(
-                path=folder,
-                name=manifest.name,
-                state=read_job(folder).state,
-                created=manifest.created,
-                data_hash=manifest.data_hash,
-                simulated=manifest.simulated,
-                n_patients=manifest.n_patients,
-                owner=manifest.owner,
-            )
-        )
-    return sorted(found, key=lambda run: run.created, reverse=True)
+        process = read_record(run_dir).process
+    except PhenoPolicyError:  # the command line started it, or the record is damaged
+        process = ProcessId()
+    write_json(run_dir / CANCELLED, {"at": now()})
+    if not process.end_group() and is_held(run_dir):
+        (run_dir / CANCELLED).unlink(missing_ok=True)
+        raise RunError(f"{run_dir.name} is at work in a process that was not started from here; end it where it was.")
 
 
 @contextmanager
 def slot(
-    root: Path = RUNS, n_slots: int = 1, poll_seconds: float = 0.5, on_wait: Callable[[], None] | None = None
+    root: Path | None = None, n_slots: int = 1, poll_seconds: float = 0.5, on_wait: Callable[[], None] | None = None
 ) -> Iterator[None]:
     """Wait for one of the slots in which background runs may work; `on_wait` is called once if none is free."""
+    root = root or data_root() / "runs"
     root.mkdir(parents=True, exist_ok=True)
     locks = [FileLock(root / f".slot-{index}.lock") for index in range(n_slots)]
     while True:
@@ -213,8 +143,8 @@ def slot(
 
 
 @contextmanager
-def background_run(run_dir: Path) -> Iterator[None]:
-    """Body of a background process: hold the folder, wait for a slot, and leave the reason behind however it ends."""
+def _at_work(run_dir: Path) -> Iterator[None]:
+    """Hold the folder, wait for a slot, and leave the reason behind however it ends."""
     progress = ProgressFile(run_dir, {})
     with hold(run_dir):
         (run_dir / CANCELLED).unlink(missing_ok=True)
@@ -230,26 +160,3 @@ def background_run(run_dir: Path) -> Iterator[None]:
             traceback.print_exc()
             progress.write("failed", error="The run stopped on a fault of ours; log.txt in its folder says where.")
             raise
-
-
-def _name(run_dir: Path) -> str:
-    """What people call the run, from the record of its start (its manifest comes later)."""
-    given = read_json(run_dir / JOB).get("name") if (run_dir / JOB).is_file() else ""
-    return str(given or run_dir.name)
-
-
-def _alive(run_dir: Path) -> bool:
-    """True while the started process exists (it may not have taken the lock yet)."""
-    if not (run_dir / JOB).exists():
-        return False
-    pid = int(read_json(run_dir / JOB)["pid"])
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        pass
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return not Path("/proc").is_dir()

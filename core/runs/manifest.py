@@ -1,23 +1,25 @@
-"""The manifest of a run: what was computed, from which data, with which settings and versions."""
+"""The manifest of a run of any study: what was computed, from which data, with which settings and versions."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError
 from core.base.files import read_json, write_json
-from core.cohort.cohort import Cohort
-from core.study import StudySpec
+from core.runs.folders import owner_of
 
 MANIFEST = "manifest.json"
+FIRST_KIND = "icu"  # manifests of version 1 name their kind only where it is another one
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "umap-learn", "scipy")
+Definition = TypeVar("Definition")
 
 
 class StageRecord(Config):
@@ -28,7 +30,7 @@ class StageRecord(Config):
 
 
 class OriginRecord(Config):
-    """Where the cohort came from; see `core.cohort.Origin`."""
+    """Where the data came from; see `core.runs.study.Source`."""
 
     kind: Literal["recorded", "simulated"]
     like: str = ""
@@ -36,18 +38,23 @@ class OriginRecord(Config):
     seed: int = 0
 
 
-class RunRecord(Config):
-    """What identifies a run of any study; `stages` grows as the run goes on."""
+class Manifest(Config, Generic[Definition]):
+    """What identifies a run; `stages` grows as the run goes on.
 
-    schema_version: Literal[1] = 1
+    kind: the study's, see `core.runs.study`. study: its definition, of a type of its own, or as it stands in the file.
+    """
+
+    schema_version: Literal[2] = 2
+    kind: str
     name: str
-    owner: str = ""  # empty: shared with everybody who opens the app
+    owner: str = ""  # see `owner_of`; empty: shared with everybody who opens the app
     created: str
     data_hash: str
     n_patients: int
     n_rows: int
     origin: OriginRecord
     config: dict[str, Any]
+    study: Definition
     versions: dict[str, str]
     stages: dict[str, StageRecord] = Field(default_factory=dict)
 
@@ -64,49 +71,43 @@ class RunRecord(Config):
         return self.model_copy(update={"stages": {**self.stages, stage: record}})
 
 
-class Manifest(RunRecord):
-    """Everything that identifies a run of the ICU study."""
-
-    study: StudySpec
-
-
-Record = TypeVar("Record", bound=RunRecord)
-
-
-def new_manifest(cohort: Cohort, config: dict[str, Any], study: StudySpec, name: str, owner: str) -> Manifest:
-    """Manifest of a run that is about to start."""
-    origin = cohort.origin
-    return Manifest(
-        name=name,
-        owner=owner,
-        created=now(),
-        data_hash=cohort.data_hash,
-        n_patients=cohort.n_patients,
-        n_rows=len(cohort.frame),
-        origin=OriginRecord(kind=origin.kind, like=origin.like, n_patients=origin.n_patients, seed=origin.seed),
-        config=config,
-        study=study,
-        versions=versions(),
-    )
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Manifest of a run folder of the ICU study; `ArtifactError` names what is wrong with it."""
-    return read_record(folder, Manifest)
-
-
-def read_record(folder: Path, kind: type[Record]) -> Record:
-    """Manifest of a run folder of any study."""
-    values = read_json(folder / MANIFEST)
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != 1:
-        raise ArtifactError(
-            f"{folder / MANIFEST} has schema version {version}, this program reads 1; use the one that wrote it."
-        )
+def read_manifest(folder: Path) -> Manifest[dict[str, Any]]:
+    """Manifest of a run of whatever study, its definition as it stands there; `ArtifactError` names what is wrong."""
+    path = folder / MANIFEST
+    values = _migrated(read_json(path), path)
     try:
-        return kind.model_validate(values)
+        return Manifest[dict[str, Any]].model_validate(values)
+    except ValidationError as error:
+        raise ArtifactError(explain(error, str(path))) from None
+
+
+def typed_manifest(
+    folder: Path, kind: str, title: str, read_definition: Callable[[Any], Definition]
+) -> Manifest[Definition]:
+    """Manifest of a run of one study, its definition read; read_definition raises pydantic's `ValidationError`."""
+    stored = read_manifest(folder)
+    if stored.kind != kind:
+        raise ArtifactError(f"{folder} holds a run of another study ('{stored.kind}'), not of {title}.")
+    try:
+        definition = read_definition(stored.study)
     except ValidationError as error:
         raise ArtifactError(explain(error, str(folder / MANIFEST))) from None
+    return Manifest(**dict(stored) | {"study": definition})
+
+
+def _migrated(values: Any, path: Path) -> dict[str, Any]:
+    """A manifest as this version writes it. Version 1 held the owner's key, and a registry's definition as `spec`."""
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version == 2:
+        return dict(values)
+    if version != 1:
+        raise ArtifactError(
+            f"{path} has schema version {version}, this program reads 1 and 2; use the one that wrote it."
+        )
+    kept = {name: value for name, value in values.items() if name != "spec"}
+    definition = {"study": values["spec"]} if "spec" in values else {}
+    owner = owner_of(str(values.get("owner", "")))
+    return {"kind": FIRST_KIND, **kept, **definition, "owner": owner, "schema_version": 2}
 
 
 def now() -> str:

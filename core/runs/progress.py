@@ -1,4 +1,4 @@
-"""Progress of a run: one small atomic file that pages poll, and the lock that proves the run is alive."""
+"""Progress of a run: one small atomic file that pages poll."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from core.base.config import Config
-from core.base.errors import RunError
+from core.base.errors import PhenoPolicyError
 from core.base.files import read_json, write_json
 from core.base.types import Progress
 
 PROGRESS = "progress.json"
-LOCK = ".lock"
 MIN_SECONDS_BETWEEN_WRITES = 0.25
 
 
 class ProgressRecord(Config):
-    """What the progress file holds. `state` is what the process last said; see `jobs.read_job` for what is true now."""
+    """What the progress file holds. `state` is what the process said last; `status.read_job` tells what is true."""
 
     state: str  # waiting, running, done, failed, cancelled
     stage: str = ""
@@ -32,6 +30,13 @@ class ProgressRecord(Config):
     error: str = ""
     updated: float = 0.0
     history: list[dict[str, float]] = Field(default_factory=list)  # encoder epochs
+
+    @field_validator("history")
+    @classmethod
+    def _epochs_are_named(cls, rows: list[dict[str, float]]) -> list[dict[str, float]]:
+        if not all("epoch" in row for row in rows):
+            raise ValueError("each row of the history names its epoch")
+        return rows
 
 
 class ProgressFile:
@@ -90,7 +95,7 @@ def read_progress(folder: Path) -> ProgressRecord | None:
         return None
     try:
         return ProgressRecord.model_validate(read_json(folder / PROGRESS))
-    except (ValidationError, RunError):
+    except (ValidationError, PhenoPolicyError):
         return None
 
 
@@ -99,27 +104,3 @@ def history_table(record: ProgressRecord | None) -> pd.DataFrame:
     columns = ["epoch", "train_loss", "valid_loss"]
     table = pd.DataFrame(record.history if record else [], columns=columns)
     return table.drop_duplicates("epoch", keep="last").sort_values("epoch", ignore_index=True)
-
-
-def hold(folder: Path) -> FileLock:
-    """The lock that a running process holds; it falls with the process, however that ends. `RunError` where taken."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, is_singleton=True)  # the same process may hold it twice: waiting, then running
-    try:
-        lock.acquire(timeout=1)  # a page that asks `is_held` takes the lock for a moment
-    except Timeout:
-        raise RunError(f"another process is already working on {folder}; wait for it or cancel it.") from None
-    return lock
-
-
-def is_held(folder: Path) -> bool:
-    """True while a live process works on the folder."""
-    if not (folder / LOCK).exists():
-        return False
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False

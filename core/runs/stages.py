@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from core.base.types import Progress
-from core.runs.manifest import RunRecord
+from core.runs.manifest import Manifest
 from core.runs.progress import ProgressFile
 
 Work = Callable[[], Iterator[Progress]]
 
 
 def run_stages(
-    folder: Path, manifest: RunRecord, stages: Mapping[str, tuple[Work, float]], threads: int
+    folder: Path, manifest: Manifest[Any], stages: Mapping[str, tuple[Work, float]], threads: int
 ) -> Iterator[Progress]:
     """Work through the stages that the manifest does not name as done, and add them to it.
 

@@ -6,7 +6,7 @@ A saved cohort is clean, so its own check finds nothing. What was left out and f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +16,9 @@ REPORT_KEY = b"phenopolicy-report"
 MAX_BYTES = 1 << 20
 MAX_WARNINGS = 500
 MAX_EXCLUSIONS = 100
+MAX_NOTES = 100
 MAX_TEXT = 1000
+MAX_NOTE = 4000
 
 
 class _Stored(BaseModel):
@@ -45,14 +47,17 @@ class _Exclusion(_Stored):
 class _Report(_Stored):
     problems: list[_Warning] = Field(max_length=MAX_WARNINGS)
     attrition: list[_Exclusion] = Field(max_length=MAX_EXCLUSIONS)
+    notes: list[Annotated[str, Field(max_length=MAX_NOTE)]] = Field(default=[], max_length=MAX_NOTES)
 
 
 def report_metadata(report: CohortReport) -> dict[bytes, bytes]:
-    """Schema metadata that `read_report` understands: the attrition and the first warnings; empty where neither is."""
+    """Schema metadata that `read_report` understands: attrition, first warnings and notes; empty without any."""
     values = CohortReport(report.warnings[:MAX_WARNINGS], report.attrition[:MAX_EXCLUSIONS]).to_json()
-    if not values["problems"] and not values["attrition"]:
+    notes = [note[:MAX_NOTE] for note in report.notes[:MAX_NOTES]]
+    if not values["problems"] and not values["attrition"] and not notes:
         return {}
-    shortened = {name: [_shorten(item) for item in items] for name, items in values.items()}
+    shortened: dict[str, Any] = {name: [_shorten(item) for item in items] for name, items in values.items()}
+    shortened["notes"] = notes
     text = _Report.model_validate(shortened).model_dump_json().encode()
     return {REPORT_KEY: text} if len(text) <= MAX_BYTES else {}
 
@@ -67,7 +72,8 @@ def read_report(metadata: Mapping[bytes, bytes] | None) -> CohortReport:
     except ValidationError:
         return CohortReport()
     problems = tuple(Problem(**item.model_dump()) for item in stored.problems)
-    return CohortReport(problems, tuple(Exclusion(**item.model_dump()) for item in stored.attrition))
+    attrition = tuple(Exclusion(**item.model_dump()) for item in stored.attrition)
+    return CohortReport(problems, attrition, notes=tuple(stored.notes))
 
 
 def _shorten(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,11 +63,12 @@ def attrition_chart(patients: int, rows: int, *removed: tuple[str, int, int]) ->
 
 @dataclass(frozen=True)
 class CohortReport:
-    """Outcome of `check_cohort`; never an exception."""
+    """Outcome of `check_cohort`; never an exception. `notes`: where an extract comes from, and by which rules."""
 
     problems: tuple[Problem, ...] = ()
     attrition: tuple[Exclusion, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -93,15 +94,17 @@ class CohortReport:
         attrition = self.attrition
         if earlier.attrition and attrition and earlier.attrition[-1].left == attrition[0].left:
             attrition = (*earlier.attrition, *(step for step in attrition[1:] if step.patients or step.rows))
-        return CohortReport(noted + self.problems, attrition, self.summary)
+        return CohortReport(noted + self.problems, attrition, self.summary, earlier.notes + self.notes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a run folder; example values are kept as text."""
         problems = [{**asdict(p), "value": None if p.value is None else str(p.value)} for p in self.problems]
-        return {"problems": problems, "attrition": [asdict(step) for step in self.attrition]}
+        values = {"problems": problems, "attrition": [asdict(step) for step in self.attrition]}
+        return values | ({"notes": list(self.notes)} if self.notes else {})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CohortReport:
         """Rebuild what `to_json` wrote."""
         problems = tuple(Problem(**problem) for problem in values.get("problems", ()))
-        return cls(problems, tuple(Exclusion(**step) for step in values.get("attrition", ())))
+        attrition = tuple(Exclusion(**step) for step in values.get("attrition", ()))
+        return cls(problems, attrition, notes=tuple(map(str, values.get("notes", ()))))

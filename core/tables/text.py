@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.base.errors import Report
 from core.tables.report import CohortReport, Problem
 
 GROUPS = 20  # groups of equal problems in one message
@@ -21,7 +22,7 @@ def error_text(report: CohortReport) -> str:
     return "\n".join([head, *(f"- {line}" for line in lines[:GROUPS]), *more])
 
 
-def report_text(report: CohortReport) -> str:
+def report_text(report: Report) -> str:
     """The whole report: facts, attrition, errors and warnings with their remedies."""
     facts = report.summary
     lines = [f"patients {facts.get('patients', 0):,}, rows {facts.get('rows', 0):,}, study {facts.get('study', '-')}"]
@@ -30,6 +31,8 @@ def report_text(report: CohortReport) -> str:
     for item in report.attrition:
         removed = f"removed patients {item.patients:,}, rows {item.rows:,}; left " if item.rows else ""
         lines.append(f"{item.reason}: {removed}patients {item.patients_left:,}, rows {item.rows_left:,}")
+    if report.notes:
+        lines += ["where it comes from:", *(f"- {note}" for note in report.notes)]
     for title, problems in (("errors", report.errors), ("warnings", report.warnings)):
         if problems:
             lines += [f"{title}:", *(f"- {line}" for line in _lines(problems))]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import files
+from core.base import files
 from core.base.errors import ArtifactError
 
 

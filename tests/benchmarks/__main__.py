@@ -2,7 +2,7 @@
 
 Each case runs in a process of its own, so that neither memory nor warm caches of another count. The whole suite writes
 results/bench.json and results/bench.md; with `--case` only those are measured, and `--out` puts them in the place of
-what the files held, for a case that something else on the machine has disturbed.
+what the files held, for a case that something else on the machine has disturbed; where there are none it starts them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def main() -> None:
     unknown = sorted(set(names) - set(SUITE.cases))
     if unknown:
         sys.exit(f"There is no case {', '.join(unknown)}; --list names them.")
+    before = former_results(options.out) if options.case and options.out else {}  # before minutes are spent measuring
     if any(SUITE.cases[name].group != hand.HAND for name in names) and not (options.case and workspace.prepared):
         run_child(PREPARE, options.size, options.work)
     results = {}
@@ -47,8 +48,7 @@ def main() -> None:
         results[name] = run_child(name, options.size, options.work)
         print(f"{name}: {_summary(results[name])}", file=sys.stderr, flush=True)
     about = circumstances(options.size, workspace.size.patients, _threads())
-    if options.case and options.out:
-        before = json.loads((options.out / "bench.json").read_text(encoding="utf-8"))
+    if before:
         results = {**before.pop("cases"), **results}
         about = {**before, "again": sorted({*before.get("again", []), *names})}
     text = document(about, list(SUITE.cases.values()), results)
@@ -70,6 +70,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--child-out", type=Path, help=argparse.SUPPRESS)
     return parser
+
+
+def former_results(folder: Path) -> dict[str, Any]:
+    """What bench.json of a folder holds, empty where there is none; exits where it cannot be read."""
+    path = folder / "bench.json"
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        sys.exit(f"{path} is not valid JSON ({error}); restore it, or name another folder with --out.")
+    if not isinstance(found, dict) or "cases" not in found:
+        sys.exit(f"{path} holds no benchmarks; name another folder with --out.")
+    return found
 
 
 def run_child(name: str, size: str, work: Path) -> dict[str, Any]:

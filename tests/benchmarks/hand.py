@@ -18,8 +18,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.cli.shared import DEMO_PATIENTS
 from core.figures.draft import Draft, scatter
+from core.icu.study import ICU
 from core.runs.manifest import read_manifest
 from tests.benchmarks import workspace as ws
 from tests.benchmarks.harness import SUITE, Skip, Task
@@ -67,7 +67,7 @@ def import_pipeline(_: ws.Workspace) -> Task:
 @SUITE.case("default-run", "Default run of `make app`", HAND, target=60, repeats=1, warmup=0)
 def default_run(work: ws.Workspace) -> Task:
     """Building the run that the app opens with, into an empty data folder."""
-    patients = min(work.size.patients, DEMO_PATIENTS)
+    patients = min(work.size.patients, ICU.patients)
 
     def run() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:

@@ -233,7 +233,7 @@ def simulate(work: ws.Workspace) -> Task:
 )
 def standard_run(work: ws.Workspace) -> Task:
     from core.cohort import simulate_cohort
-    from core.icu.pipeline import run_study
+    from core.icu.study import run_study
 
     cohort, _ = simulate_cohort("mimic-iv", work.size.patients, ws.SEED)
     preset = "standard" if work.size.name == "published" else "quick"

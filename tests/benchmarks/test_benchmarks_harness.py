@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from tests.benchmarks import __main__ as command
 from tests.benchmarks import hand, rivals, rivals_d3rlpy, stages  # noqa: F401 - they register their cases
 from tests.benchmarks.harness import SUITE, Case, Suite, Task, measure
 from tests.benchmarks.report import document, ratio
@@ -102,6 +105,46 @@ def test_the_linear_line_starts_at_the_first_size_and_keeps_its_slope():
     ]
     line = next(trace for trace in scale_figure(sizes).data if trace.name == "linear")
     assert list(line.y) == [2.0, 20.0]
+
+
+@pytest.fixture
+def measured(monkeypatch, tmp_path):
+    """Run the command on `import` alone, into a folder; what is measured is made up, and how often is counted."""
+    calls = []
+
+    def run_child(name, size, work):
+        calls.append(name)
+        return found(float(len(calls)))
+
+    def run(folder):
+        monkeypatch.setattr("sys.argv", ["bench", "--case", "import", "--out", str(folder), "--work", str(tmp_path)])
+        command.main()
+        return json.loads((folder / "bench.json").read_text())
+
+    monkeypatch.setattr(command, "run_child", run_child)
+    run.calls = calls
+    return run
+
+
+def test_a_case_into_a_new_folder_starts_its_files_and_a_second_time_replaces_its_numbers(measured, tmp_path):
+    first = measured(tmp_path / "new")
+    assert first["cases"]["import"]["seconds"] == 1
+    assert "again" not in first
+    assert "| Import of core |" in (tmp_path / "new" / "bench.md").read_text()
+
+    kept = {**first, "date": "2026-01-02", "cases": {**first["cases"], "page": found(7.0)}}
+    (tmp_path / "new" / "bench.json").write_text(json.dumps(kept))
+    second = measured(tmp_path / "new")
+    assert {name: case["seconds"] for name, case in second["cases"].items()} == {"import": 2, "page": 7}
+    assert (second["date"], second["again"]) == ("2026-01-02", ["import"])
+
+
+@pytest.mark.parametrize(("text", "reason"), [('{"cases": {', "not valid JSON"), ("[]", "holds no benchmarks")])
+def test_results_that_cannot_be_read_are_told_before_anything_is_measured(measured, tmp_path, text, reason):
+    (tmp_path / "bench.json").write_text(text)
+    with pytest.raises(SystemExit, match=reason):
+        measured(tmp_path)
+    assert measured.calls == []
 
 
 def test_one_split_goes_from_the_file_to_values_and_leaves_what_the_cases_start_from(tmp_path):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from core.base.rng import stream
-from core.cohort.extract.sofa import OrganValues, sofa_scores
+from core.cohort.extract.sofa import OrganValues, sofa2_scores, sofa_scores
 
 RANGES = {
     "ratio_ventilated": (50, 500), "ratio_breathing": (50, 500), "platelets": (5, 300), "bilirubin": (0, 15),
     "pressure": (40, 110), "pressor": (0, 0.3), "dopamine": (0, 20), "dobutamine": (0, 10), "coma": (3, 15),
-    "creatinine": (0.4, 7), "urine": (0, 250), "observed_hours": (0, 60),
+    "creatinine": (0.4, 7), "urine": (0, 1500),
 }  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def random_values(shape: tuple[int, int], seed: int) -> OrganValues:
     arrays = {}
     for name, (low, high) in RANGES.items():
         values = rng.uniform(low, high, shape)
-        arrays[name] = np.where(rng.random(shape) < 0.6, np.nan if name != "observed_hours" else values, values)
+        arrays[name] = np.where(rng.random(shape) < 0.6, np.nan, values)
     arrays["coma"] = np.round(arrays["coma"])
     return OrganValues(**arrays)
 
@@ -30,7 +30,9 @@ def random_values(shape: tuple[int, int], seed: int) -> OrganValues:
 def nothing(steps: int = 8) -> OrganValues:
     """One patient of whom nothing is known."""
     empty = np.full((1, steps), np.nan)
-    return OrganValues(**{field.name: empty for field in fields(OrganValues)})
+    return OrganValues(
+        **{field.name: empty for field in fields(OrganValues) if field.name not in ("dialysis", "weight")}
+    )
 
 
 def plain_sofa(v: OrganValues, i: int, t: int, steps: int) -> int:
@@ -54,9 +56,7 @@ def plain_sofa(v: OrganValues, i: int, t: int, steps: int) -> int:
     circulation += [3] * ((worst("dopamine", max) or 0) > 5 or (worst("pressor", max) or 0) > 0)
     circulation += [4] * ((worst("dopamine", max) or 0) > 15 or (worst("pressor", max) or 0) > 0.1)
     kidney = [high("creatinine", (1.2, 2, 3.5, 5))]
-    if v.observed_hours[i, t] >= 24:
-        day = sum(float(np.nan_to_num(v.urine[i, d])) for d in days)
-        kidney.append(4 if day < 200 else 3 if day < 500 else 0)
+    kidney.append({0: 0, 1: 3, 2: 4}[low("urine", (500, 200))])
     return (
         max(low("ratio_breathing", (400, 300)), low("ratio_ventilated", (400, 300, 200, 100)))
         + low("platelets", (150, 100, 50, 20))
@@ -93,3 +93,21 @@ def test_a_value_counts_for_a_day() -> None:
     platelets = np.full((1, 8), np.nan)
     platelets[0, 1] = 90
     assert sofa_scores(replace(nothing(), platelets=platelets), 4.0)[0].tolist() == [0, 2, 2, 2, 2, 2, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("organ", "points"),
+    [
+        ({"ratio_breathing": 300}, 1), ({"ratio_breathing": 100}, 2), ({"ratio_ventilated": 150}, 3),
+        ({"ratio_ventilated": 75}, 4),
+        ({"platelets": 151}, 0), ({"platelets": 80}, 3), ({"platelets": 50}, 4), ({"bilirubin": 3.0}, 1),
+        ({"bilirubin": 12.1}, 4),
+        ({"pressure": 69}, 1), ({"pressor": 0.2}, 2), ({"pressor": 0.3}, 3), ({"pressor": 0.1, "dobutamine": 2}, 3),
+        ({"pressor": 0.5}, 4), ({"dopamine": 3}, 2), ({"coma": 9}, 2), ({"coma": 8}, 3), ({"coma": 5}, 4),
+        ({"creatinine": 3.6}, 3), ({"dialysis": 100}, 4), ({"urine": 500, "weight": 80}, 3),
+        ({"urine": 900, "weight": 80}, 2),
+    ],
+)  # fmt: skip
+def test_the_score_of_2025_by_organ(organ: dict[str, float], points: int) -> None:
+    filled = {name: np.full((1, 1 if name == "weight" else 8), float(value)) for name, value in organ.items()}
+    assert (sofa2_scores(replace(nothing(), **filled), 4.0) == points).all()

@@ -68,7 +68,7 @@ def test_train_positions_outside_the_cohort_are_refused(table: pd.DataFrame, stu
         make_cohort(table, study, train_patients=[4])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_fast_imputation_equals_the_readable_one(data: st.DataObject, study: StudySpec) -> None:
     lengths = np.array(data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=6)))

@@ -23,7 +23,7 @@ def stays(study: StudySpec, outcomes: list[int]) -> Cohort:
     return Cohort(frame, study)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(outcomes=st.lists(st.sampled_from([-1, 1]), min_size=3, max_size=80), seed=st.integers(0, 5))
 def test_parts_are_disjoint_complete_and_stratified(outcomes: list[int], seed: int, study: StudySpec) -> None:
     cohort = stays(study, outcomes)
@@ -78,7 +78,7 @@ def test_apportion_sums_and_stays_within_one(shares: list[float], total: int) ->
     assert (np.abs(sizes - np.array(shares) / sum(shares) * total) < 1 + 1e-6).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(owners=st.lists(st.integers(0, 12), min_size=30, max_size=60), seed=st.integers(0, 3))
 def test_stays_of_one_person_fall_into_one_part(owners: list[int], seed: int, study: StudySpec) -> None:
     assume(len(set(owners) - {12}) + owners.count(12) >= 3)

@@ -24,7 +24,7 @@ def test_softmax_of_a_fully_masked_row_is_zero_not_nan() -> None:
     assert masked_softmax(torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.bool)).tolist() == [[0.0, 0.0, 0.0]]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(0.1, 20), st.integers(1, 9))
 def test_running_average_is_the_softmax_average_of_every_prefix(seed: int, scale: float, steps: int) -> None:
     generator = torch_stream(seed)

@@ -98,7 +98,7 @@ def test_mortality_by_excess_keeps_zero_apart_and_every_patient() -> None:
     assert (table["n"] * table["mortality"]).sum() == pytest.approx(died[:450].sum())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 9999), scale=st.sampled_from([1e-3, 1.0, 8.0, 1e4]))
 def test_survival_is_monotone_in_value_and_a_share(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)

@@ -78,7 +78,7 @@ def test_weights_sum_to_the_share_of_each_length_group(data) -> None:
         assert weights[lengths == length].sum() == pytest.approx((lengths == length).mean())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000))
 def test_order_of_patients_and_content_of_padding_do_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)

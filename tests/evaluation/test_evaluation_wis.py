@@ -72,7 +72,7 @@ def test_wis_follows_a_policy_that_changes_how_long_stays_last_and_phwis_does_no
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_order_of_patients_and_content_of_padding_do_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -14,11 +14,12 @@ from core.cohort import simulate_cohort
 from core.experiments import choose
 from core.experiments.choice_evidence import make_evidence
 from core.experiments.choice_tables import around, choice_table, findings
-from core.experiments.choose import Candidate, kind_name, run_choice, tuning_config
+from core.experiments.choose import kind_name, run_choice, tuning_config
 from core.experiments.settings import ChoiceSettings
 from core.experiments.view import ExperimentView
-from core.icu.stays import PolicyKey
+from core.icu.fit.simulated import RunPolicy
 from core.icu.view import RunView
+from core.policies import NamedPolicy, PolicyKey, Version
 from tests.experiments.stub_study import copied
 
 SETTINGS = ChoiceSettings(
@@ -31,13 +32,13 @@ def test_the_candidate_at_the_runs_own_settings_is_the_runs_own_policy(tiny_run:
     view = RunView(tiny_run)
     _, truth = simulate_cohort("mimic-iv", 160, seed=3)
     lambda_, temperature = view.config.fusion.lambda_, view.config.agents.temperature
-    key = PolicyKey("fused", view.n_clusters, "prospective", lambda_)
+    key = PolicyKey("fused", view.n_clusters, lambda_, "prospective")
     n, seed = view.config.evaluation.truth_patients, derive_seed(view.config.run.seed, "truth")
     known = view.truth[(view.truth["policy"] == "fused") & (view.truth["n_clusters"] == view.n_clusters)]
     known = known.loc[known["lambda_"] == lambda_, "true_value"].iloc[0]
     values = {}
     for epsilon in (None, 0.0, 1.0):
-        policy = Candidate(view, key, temperature, epsilon)
+        policy = RunPolicy(view, NamedPolicy(key, Version(temperature, epsilon)))
         values[epsilon] = truth.policy_value(policy, n, seed, spans=view.scaler.spans).value
     assert values[None] == pytest.approx(known)
     random = view.truth.loc[view.truth["policy"] == "random", "true_value"].iloc[0]

@@ -9,8 +9,9 @@ import pytest
 
 from core.experiments.estimator_sepsis import sepsis_policies
 from core.experiments.icu_sepsis import LIVING, load_process, optimal_policy, policy_value, sample_stays
+from core.icu.ask.tables import comparison
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import RunView
 from core.study import load_study
 
@@ -75,7 +76,7 @@ def test_the_engine_takes_it_unchanged(tmp_path: Path) -> None:
     view = RunView(tmp_path / "run")
     assert view.complete
     assert view.behavior.shape == (60, 20, 25)
-    table = view.evaluations
+    table = comparison(view)
     assert {"clinician", "random", "zero-drug", "fused"} <= set(table["policy"])
     assert np.isfinite(table.loc[table["estimator"] == "phwis", "value"]).all()
     assert table["true_value"].isna().all()  # nothing is known of it inside the engine

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.test_pipeline import SMALLEST
 
 from core.base.errors import ConfigError, RunError
 from core.base.files import read_table
@@ -22,9 +21,10 @@ from core.experiments.settings import ExperimentSettings, load_settings
 from core.experiments.values import external_values
 from core.experiments.view import ExperimentView, list_experiments
 from core.icu.pipeline import evaluate_run
-from core.icu.stays import MODES
 from core.icu.view import RunView
+from core.policies import MODES
 from tests.experiments.stub_study import copied
+from tests.icu.test_icu_pipeline import SMALLEST
 
 SETTINGS = {
     "presets": ["quick"],
@@ -73,13 +73,13 @@ def test_cells_hold_what_single_evaluations_of_their_run_give(
     table, view = read_table(cell_table(tmp_path / "e", "quick", 1)), RunView(tiny_run)
     external, _ = simulate_cohort("eicu", 40, seed=4)
     for name, cohort, lambda_ in (("development", view.cohort, None), ("external", external, 9.0)):
-        single = evaluate_run(view, cohort, lambda_=lambda_)["policies"]
+        single = evaluate_run(view, cohort, lambda_=lambda_).policies
         part = table[(table["cohort"] == name) & table["own_mode"]]
         for policy in ("clinician", "phenotype-0", "fused", "single-expert"):
             for estimator in ("phwis", "phwdr"):
                 row = part[(part["policy"] == policy) & (part["estimator"] == estimator)].iloc[0]
-                assert row["value"] == pytest.approx(single[policy][estimator]["value"])
-                assert row["ess"] == pytest.approx(single[policy][estimator]["ess"])
+                assert row["value"] == pytest.approx(getattr(single[policy], estimator).value)
+                assert row["ess"] == pytest.approx(getattr(single[policy], estimator).ess)
     fused = table[(table["policy"] == "fused") & (table["estimator"] == "phwis")]
     assert set(fused.loc[fused["cohort"] == "external", "lambda_"]) == {9.0}
     assert set(fused["mode"]) == {"prospective", "retrospective"}

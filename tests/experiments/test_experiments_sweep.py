@@ -36,11 +36,11 @@ def test_every_cell_equals_a_single_evaluation(cohort_file: Path, tmp_path: Path
     view, cohort = RunView(tmp_path / "quick-1"), load_cohort(cohort_file)
     for row in table[table["seed"] == 1].to_dict("records"):
         lambda_ = row["lambda_"] if np.isfinite(row["lambda_"]) else 0.0
-        single = evaluate_run(view, cohort, row["n_clusters"], lambda_, row["mode"])["policies"][row["policy"]]
+        single = evaluate_run(view, cohort, row["n_clusters"], lambda_, row["mode"]).policies[row["policy"]]
         for estimator in ("phwis", "phwdr"):
-            assert row[estimator] == pytest.approx(single[estimator]["value"])
-            assert row[f"{estimator}_low"] == pytest.approx(single[estimator]["low"])
-        assert (row["support"], row["ess"]) == (single["support"], pytest.approx(single["phwis"]["ess"]))
+            assert row[estimator] == pytest.approx(getattr(single, estimator).value)
+            assert row[f"{estimator}_low"] == pytest.approx(getattr(single, estimator).low)
+        assert (row["support"], row["ess"]) == (single.support, pytest.approx(single.phwis.ess))
 
 
 def test_a_dask_cluster_of_two_workers_gives_the_same_table(cohort_file: Path, tmp_path: Path) -> None:

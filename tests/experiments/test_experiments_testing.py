@@ -43,7 +43,7 @@ def test_five_repeats_of_one_sign_reach_the_smallest_p_and_no_less() -> None:
     assert math.isnan(sign_flip(np.array([])))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=7))
 def test_sign_flip_equals_counting_patterns_one_by_one(values: list[float]) -> None:
     observed, reached = abs(sum(values)), 0
@@ -65,7 +65,7 @@ def test_holm_of_a_known_family() -> None:
     assert math.isnan(adjusted[2])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.5))
 def test_holm_rejects_exactly_what_the_step_down_rejects(p_values: list[float], level: float) -> None:
     adjusted, rejected = holm(p_values), set()

@@ -37,7 +37,7 @@ def test_policies_without_a_common_action_leave_the_clinicians() -> None:
     np.testing.assert_allclose(between(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 0.7), [1, 0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POSITIVE, POSITIVE, st.floats(0, 1), st.floats(0, 1))
 def test_deviation_scales_every_log_ratio(b: np.ndarray, p: np.ndarray, first: float, second: float) -> None:
     """The log ratio of two actions moves on a straight line from the clinicians' to the policy's."""
@@ -50,7 +50,7 @@ def test_deviation_scales_every_log_ratio(b: np.ndarray, p: np.ndarray, first: f
         np.testing.assert_allclose(found, line, atol=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(POSITIVE, POSITIVE, st.floats(0.01, 0.99))
 def test_the_mixture_minimizes_the_weighted_divergences(b: np.ndarray, p: np.ndarray, a: float) -> None:
     behavior, policy = normalized(b), normalized(p)

@@ -25,7 +25,7 @@ def test_two_phenotypes_closed_form():
     np.testing.assert_allclose(weights, [0.75, 0.25], rtol=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(DISTANCES, LAMBDAS)
 def test_rows_are_probabilities_for_any_finite_input(distances, lambda_):
     weights = fusion_weights(distances, lambda_)
@@ -34,7 +34,7 @@ def test_rows_are_probabilities_for_any_finite_input(distances, lambda_):
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hnp.arrays(np.float64, (4, 5), elements=st.floats(0, 50)), st.floats(0, 30), st.floats(-20, 20))
 def test_nearer_never_weighs_less_and_a_common_shift_changes_nothing(distances, lambda_, shift):
     weights = fusion_weights(distances, lambda_)
@@ -43,7 +43,7 @@ def test_nearer_never_weighs_less_and_a_common_shift_changes_nothing(distances, 
     np.testing.assert_allclose(fusion_weights(distances + shift, lambda_), weights, atol=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hnp.arrays(np.float64, (3, 6), elements=st.floats(0, 50)), st.permutations(range(6)), st.floats(0, 30))
 def test_relabelling_the_phenotypes_relabels_the_weights(distances, order, lambda_):
     np.testing.assert_allclose(
@@ -51,7 +51,7 @@ def test_relabelling_the_phenotypes_relabels_the_weights(distances, order, lambd
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hnp.arrays(np.float64, (5, 4), elements=st.floats(0, 50)), st.floats(0, 20), st.floats(0, 20))
 def test_a_larger_lambda_never_lowers_the_nearest_weight(distances, first, second):
     low, high = sorted((first, second))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from core.base.config import parse_value
 from core.base.errors import ConfigError
-from core.icu.config import PRESET_NAMES, RewardGroup, load_preset, parse_value
+from core.icu.config import PRESET_NAMES, RewardGroup, load_preset
 from core.study import load_study
 
 # Every parameter of the published method, by its group here.

@@ -15,12 +15,16 @@ from core.base.errors import ConfigError, RunError
 from core.base.remembered import remembered
 from core.cohort import load_cohort, make_cohort, simulate_cohort
 from core.evaluation import phwis, propensities, reliability
+from core.icu.ask.critics import fqe_q
+from core.icu.ask.tables import comparison, policy_table
 from core.icu.config import load_preset
 from core.icu.fit.clinicians import own_behavior
 from core.icu.foreign import ForeignStays
-from core.icu.pipeline import STAGES, evaluate_run, run_study
-from core.icu.stays import MODES, Stays
+from core.icu.pipeline import STAGES, evaluate_run
+from core.icu.stays import Stays
+from core.icu.study import run_study
 from core.icu.view import RunView
+from core.policies import MODES, PolicyKey
 
 SMALLEST = {
     "encoder.epochs": "3",
@@ -65,16 +69,16 @@ def test_the_clinicians_own_value_is_their_mean_return(view: RunView) -> None:
 def test_the_ends_of_the_lambda_axis_are_the_pure_policies(view: RunView) -> None:
     k = view.n_clusters
     average = view.agent_probs(k).mean(axis=2)
-    np.testing.assert_allclose(view.fused_probs(k, 0.0, "retrospective"), average, atol=1e-6)
+    np.testing.assert_allclose(view.probs(PolicyKey.at("fused", k, 0.0, "retrospective")), average, atol=1e-6)
     nearest = view.distances(k, "retrospective").argmin(axis=-1)
     alone = np.take_along_axis(view.agent_probs(k), nearest[..., None, None], axis=2)[:, :, 0]
-    np.testing.assert_allclose(view.fused_probs(k, np.inf, "retrospective"), alone, atol=1e-6)
+    np.testing.assert_allclose(view.probs(PolicyKey.at("fused", k, np.inf, "retrospective")), alone, atol=1e-6)
 
 
 def test_stored_values_are_those_of_the_policies_shown(view: RunView) -> None:
     k, test = view.n_clusters, view.split.test
     data = view.trajectories.subset(test)
-    probs = view.fused_probs(k, 1.0, "prospective")[test]
+    probs = view.probs(PolicyKey.at("fused", k, 1.0, "prospective"))[test]
     result = phwis(
         data.rewards,
         data.transition_mask,
@@ -82,7 +86,7 @@ def test_stored_values_are_those_of_the_policies_shown(view: RunView) -> None:
         propensities(np.asarray(view.behavior[test]), data.actions),
         view.config.agents.gamma,
     )
-    table = view.policy_table(k, 1.0, "prospective")
+    table = policy_table(view, k, 1.0, "prospective")
     row = table.query("policy == 'fused' and estimator == 'phwis'").iloc[0]
     assert row["value"] == pytest.approx(result.value, rel=1e-5)
     assert row["ess"] == pytest.approx(result.ess, rel=1e-4)
@@ -108,7 +112,7 @@ def test_a_decision_never_sees_what_comes_after_it(view: RunView) -> None:
 
 
 def test_truth_is_given_only_for_policies_that_can_act_forward(view: RunView) -> None:
-    known = view.evaluations.dropna(subset="true_value")
+    known = comparison(view).dropna(subset="true_value")
     assert set(known["mode"]) <= {"", "prospective"}
     assert {"clinician", "fused", "single-expert", "random", "zero-drug", "phenotype-0"} <= set(known["policy"])
     assert (known["true_se"] > 0).all()
@@ -125,41 +129,30 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
         "zero-drug",
         *view.baselines,
     ]
-    assert set(document["policies"]) == set(names)
-    for policy in document["policies"].values():
-        for estimator in ("phwis", "phwdr"):
-            assert policy[estimator]["low"] <= policy[estimator]["value"] + 1e-6
-            assert policy[estimator]["ess"] > 0
-        assert sum(policy["action_shares"]) == pytest.approx(1, abs=1e-4)
-    assert document["cohort"]["split"] == "test"
+    assert set(document.policies) == set(names)
+    for policy in document.policies.values():
+        for estimate in (policy.phwis, policy.phwdr):
+            assert estimate.low <= estimate.value + 1e-6
+            assert estimate.ess > 0
+        assert sum(policy.action_shares) == pytest.approx(1, abs=1e-4)
+    assert document.cohort.split == "test"
 
 
 def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunView) -> None:
     foreign, _ = simulate_cohort("eicu", 60, seed=9)
     document = evaluate_run(view, foreign)
-    assert document["cohort"]["evaluated_patients"] == 60
-    assert document["cohort"]["split"] == "all"
+    assert document.cohort.evaluated_patients == 60
+    assert document.cohort.split == "all"
     # The same patients give the same values whether they are read from the run or computed anew.
     from core.icu.foreign import ForeignStays
 
     computed, k = ForeignStays(view, view.cohort), view.n_clusters
     mask = view.trajectories.mask
     np.testing.assert_allclose(computed.agent_q(k)[mask], view.agent_q(k)[mask], atol=1e-4)
-    np.testing.assert_allclose(
-        computed.fused_probs(k, 2.0, "prospective")[mask], view.fused_probs(k, 2.0, "prospective")[mask], atol=1e-4
-    )
-    for policy in view.baselines:
-        if policy != "no-encoder":  # it depends on the mode
-            np.testing.assert_allclose(
-                computed.policy_probs(policy, k, 2.0, "")[mask], view.policy_probs(policy, k, 2.0, "")[mask], atol=1e-4
-            )
-    for mode in MODES:
-        ablation = "no-encoder", k, 2.0, mode
-        np.testing.assert_allclose(
-            computed.policy_probs(*ablation)[mask], view.policy_probs(*ablation)[mask], atol=1e-4
-        )
-    for policy in ("clinician", "phenotype-0"):
-        np.testing.assert_allclose(computed.fqe_q(policy, k)[mask], view.fqe_q(policy, k)[mask], atol=1e-3)
+    for key in [PolicyKey.at(name, k, 2.0, mode) for name in ("fused", *view.baselines) for mode in MODES]:
+        np.testing.assert_allclose(computed.probs(key)[mask], view.probs(key)[mask], atol=1e-4)
+    for key in (PolicyKey("clinician"), PolicyKey("phenotype-0", k)):
+        np.testing.assert_allclose(fqe_q(computed, key)[mask], fqe_q(view, key)[mask], atol=1e-3)
 
 
 def test_estimates_abroad_divide_by_what_clinicians_there_do(view: RunView) -> None:
@@ -177,9 +170,9 @@ def test_estimates_abroad_divide_by_what_clinicians_there_do(view: RunView) -> N
     # On its own habits the cohort's mean return is what PHWIS gives its clinicians.
     returns = stays.trajectories.rewards.astype(np.float64) @ 0.99 ** np.arange(mask.shape[1])
     document = evaluate_run(view, foreign)
-    assert document["policies"]["clinician"]["phwis"]["value"] == pytest.approx(returns.mean(), rel=1e-4)
-    assert document["cohort"]["clinicians"] == "own"
-    assert "development cohort" in evaluate_run(view, foreign, clinicians="development")["cohort"]["clinicians_note"]
+    assert document.policies["clinician"].phwis.value == pytest.approx(returns.mean(), rel=1e-4)
+    assert document.cohort.clinicians == "own"
+    assert "development cohort" in evaluate_run(view, foreign, clinicians="development").cohort.clinicians_note
 
 
 def test_a_choice_abroad_is_no_evidence_for_itself(view: RunView) -> None:
@@ -266,7 +259,7 @@ def test_the_cohort_that_a_run_keeps_is_its_own_where_values_were_imputed(tmp_pa
     view = RunView(tmp_path)
     assert view.cohort.data_hash != cohort.data_hash
     for given in (cohort, load_cohort(tmp_path / "cohort.parquet")):
-        assert evaluate_run(view, given)["cohort"]["split"] == "test"
+        assert evaluate_run(view, given).cohort.split == "test"
 
 
 @pytest.mark.parametrize("lambda_", [np.inf, np.nan])
@@ -307,6 +300,7 @@ def test_plot_flag_writes_every_figure_with_its_warning(view: RunView, tmp_path:
     for path in written:
         page = path.read_text(encoding="utf-8")
         assert "Research and teaching only. Simulated patients" in page
+        assert '"showSendToCloud": false' in page
 
 
 def test_the_critics_own_value_stands_only_where_it_was_evaluated_and_without_an_interval(view: RunView) -> None:
@@ -316,8 +310,8 @@ def test_the_critics_own_value_stands_only_where_it_was_evaluated_and_without_an
     assert set(fused["lambda_"]) == {view.config.fusion.lambda_}
     assert set(fused["n_clusters"]) == {view.n_clusters}
     test, k, own = view.split.test, view.n_clusters, view.config.fusion.lambda_
-    probs = view.fused_probs(k, own, "prospective")[test, 0]
-    value = (probs * view.fqe_q("fused", k, own, "prospective")[test, 0]).sum(axis=-1).mean()
+    probs = view.probs(PolicyKey.at("fused", k, own, "prospective"))[test, 0]
+    value = (probs * fqe_q(view, PolicyKey.at("fused", k, own, "prospective"))[test, 0]).sum(axis=-1).mean()
     row = fused[fused["mode"] == "prospective"].iloc[0]
     assert row["value"] == pytest.approx(value, rel=1e-4)
 

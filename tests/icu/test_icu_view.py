@@ -12,7 +12,7 @@ import numpy as np
 
 from core.cohort import CohortReport, Exclusion, Problem, load_cohort, save_cohort, simulate_cohort
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
 from core.icu.view import REPRESENTATION, RunView
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -53,6 +53,23 @@ def test_simulating_stores_by_hash_and_shows_the_cohort(simulated: AppTest, app_
     assert "Only 40 patients" in texts(simulated)
 
 
+def test_another_world_can_be_chosen(open_page, app_data: Path) -> None:
+    page = open_page("cohort")
+    page.number_input(key="simulate-patients").set_value(20)
+    page.selectbox(key="simulate-effect").set_value("none")
+    page.slider(key="simulate-confounding").set_value(-0.6)
+    page.toggle(key="simulate-irregular").set_value(True)
+    page.slider(key="simulate-late").set_value(40)
+    page.toggle(key="simulate-memory").set_value(True)
+    press(page, "Simulate eICU-like")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular late_starts=0.4 memory"
+    assert (
+        "eICU-like, seed 0, effect=none confounding=-0.6 irregular late_starts=0.4 memory"
+        in path.with_suffix(".json").read_text()
+    )
+
+
 @pytest.mark.parametrize("view", ["Patients", "Table 1", "Missing values", "Outcome", "Doses"])
 def test_every_view_of_a_small_cohort_draws(simulated: AppTest, view: str) -> None:
     page = go(simulated, view, "cohort-view")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
-from pages.components.shell.export import basis, file_name, neutralize, to_csv
+from pages.components.shell.export import basis, figure_html, file_name, neutralize, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, run_path, uploads_root
 from pages.components.shell.session import KEY, LONGEST_TEXT, Session
@@ -23,7 +25,6 @@ def fake_run(**changes: object) -> SimpleNamespace:
     config = SimpleNamespace(
         phenotypes=SimpleNamespace(n_clusters=4),
         fusion=SimpleNamespace(lambda_=9.0, mode="prospective"),
-        agents=SimpleNamespace(temperature=1.0),
     )
     run = {"k_values": (2, 3, 4), "lambdas": (0.0, 9.0, 15.0, math.inf), "config": config}
     return SimpleNamespace(**{**run, "cohort": SimpleNamespace(n_patients=10), **changes})
@@ -56,7 +57,7 @@ def test_session_round_trip_keeps_the_view_but_not_the_token() -> None:
         {"mode": "psychic"},
         {"patient": "-1"},
         {"patient": "inf"},
-        {"temperature": "0"},
+        {"temperature": "0.5"},  # in links of earlier versions; it was read by nobody
         {"selection": "%%%"},
     ],
 )
@@ -224,7 +225,19 @@ def test_owner_tokens_cannot_leave_the_folder(owner: str) -> None:
 def test_new_tokens_are_long_and_differ(tmp_path: Path) -> None:
     tokens = {new_token() for _ in range(50)}
     assert len(tokens) == 50
-    assert all(uploads_root(token).name == token for token in tokens)
+    assert len({uploads_root(token).name for token in tokens}) == 50
+
+
+def test_the_folder_of_uploads_does_not_tell_the_key_and_is_found_under_its_old_name(app_data: Path) -> None:
+    key = new_token()
+    before = app_data / "uploads" / key
+    before.mkdir(parents=True)
+    (before / "c.parquet").touch()
+    folder = uploads_root(key)
+    assert key not in str(folder)
+    assert [path.name for path in folder.iterdir()] == ["c.parquet"]
+    assert not before.exists()
+    assert uploads_root(key) == folder
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", '=HYPERLINK("x")'])
@@ -246,6 +259,13 @@ def test_formula_headers_are_neutralized_and_numbers_are_not() -> None:
 def test_file_names_are_harmless() -> None:
     assert file_name("../../a b/c", "csv") == "a-b-c.csv"
     assert file_name("", "csv") == "phenopolicy.csv"
+
+
+def test_a_figure_that_leaves_offers_no_way_to_a_cloud_and_no_markup_from_its_text() -> None:
+    page = figure_html(go.Figure(), 'lactate "high" <script>alert(1)</script>')
+    assert '"showSendToCloud": false' in page
+    assert 'aria-label="lactate &quot;high&quot; &lt;script&gt;alert(1)&lt;/script&gt;"' in page
+    assert not re.search(r"<script[^>]+src=", page)
 
 
 def test_basis_names_interval_support_and_mode() -> None:

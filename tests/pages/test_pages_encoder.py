@@ -11,11 +11,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import core.runs.jobs as jobs
 from core.base.files import write_json
 from core.cohort import save_cohort, simulate_cohort
 from core.icu.view import RunView
-from core.runs.jobs import JobStatus
+from core.runs import jobs, status
+from core.runs.folders import owner_of
+from core.runs.job import JobRecord
+from core.runs.status import JobStatus
+from core.runs.study import AnyStudy
 from pages.components.shell.patients import longest_unseen
 
 OWNER = "a-token-of-this-test-only"
@@ -32,10 +35,16 @@ def go(page: AppTest, view: str, key: str = "encoder-view") -> AppTest:
 def stored(app_data: Path) -> str:
     """A cohort of this owner; returns its key."""
     cohort, _ = simulate_cohort("mimic-iv", 20, 1)
-    path = save_cohort(cohort, app_data / "uploads" / OWNER / f"{cohort.data_hash}.parquet")
+    path = save_cohort(cohort, app_data / "uploads" / owner_of(OWNER) / f"{cohort.data_hash}.parquet")
     facts = {"label": "small", "n_patients": 20, "simulated": True, "created": "2026-01-01", "report": {}}
     write_json(path.with_suffix(".json"), facts)
     return cohort.data_hash
+
+
+def asked_for(folder: Path, owner: str) -> None:
+    """A folder of a run that is about to begin."""
+    folder.mkdir(parents=True)
+    JobRecord(kind="icu", file="c.parquet", owner=owner).write(folder)
 
 
 @pytest.fixture
@@ -44,6 +53,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     calls: list[dict] = []
 
     def start_run(
+        study: AnyStudy,
         cohort: Path,
         folder: Path,
         preset: str,
@@ -51,12 +61,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
         owner: str,
         *,
         name: str,
-        study: Path | None,
+        definition: Path | None,
     ) -> JobStatus:
         given = {"cohort": cohort, "folder": folder, "overrides": overrides, "owner": owner, "name": name}
-        calls.append({**given, "study": study})
-        folder.mkdir(parents=True)
-        write_json(folder / "job.json", {"owner": owner, "pid": 0, "command": []})
+        calls.append({**given, "kind": study.kind, "preset": preset, "definition": definition})
+        asked_for(folder, owner)
         return JobStatus("waiting")
 
     monkeypatch.setattr(jobs, "start_run", start_run)
@@ -69,7 +78,7 @@ def test_without_a_cohort_the_page_says_where_to_get_one(open_page) -> None:
 
 
 def test_changed_parameters_reach_the_run(open_page, stored: str, started: list, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "read_job", lambda folder: JobStatus("waiting"))
+    monkeypatch.setattr(status, "read_job", lambda folder: JobStatus("waiting"))
     page = open_page("encoder")
     page.number_input(key="setting-encoder.epochs").set_value(7)
     page.run()
@@ -84,8 +93,8 @@ def test_changed_parameters_reach_the_run(open_page, stored: str, started: list,
     (call,) = started
     assert call["cohort"].stem == stored
     assert call["overrides"] == {"encoder.epochs": "7", "phenotypes.n_clusters": "4"}
-    assert call["study"] is None  # the app's own
-    assert call["owner"] == OWNER
+    assert call["definition"] is None  # the app's own
+    assert (call["kind"], call["owner"]) == ("icu", owner_of(OWNER))
     assert page.query_params["job"] == call["folder"].name
 
 
@@ -144,7 +153,7 @@ def test_a_name_that_is_taken_is_refused(open_page, stored: str, started: list, 
 
 
 def test_a_run_keeps_the_name_that_it_was_given(open_page, stored: str, started: list, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "read_job", lambda folder: JobStatus("waiting", name="Älter als <b>65</b> / neu"))
+    monkeypatch.setattr(status, "read_job", lambda folder: JobStatus("waiting", name="Älter als <b>65</b> / neu"))
     page = open_page("encoder")
     page.text_input(key="encoder-name").set_value("Älter als <b>65</b> / neu")
     page.button(key="encoder-run").click()
@@ -158,13 +167,11 @@ def test_a_run_keeps_the_name_that_it_was_given(open_page, stored: str, started:
 
 @pytest.mark.parametrize("state", ["waiting", "running", "done", "failed", "cancelled", "interrupted"])
 def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monkeypatch, state: str) -> None:
-    folder = app_data / "runs" / "job"
-    folder.mkdir()
-    write_json(folder / "job.json", {"owner": OWNER, "pid": 0, "command": []})
+    asked_for(app_data / "runs" / "job", owner_of(OWNER))
     history = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "valid_loss": [0.9, 0.6]})
     error = "It broke." if state == "failed" else ""
-    status = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history, "Mine")
-    monkeypatch.setattr(jobs, "read_job", lambda path: status)
+    told = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history, "Mine")
+    monkeypatch.setattr(status, "read_job", lambda path: told)
     page = open_page("encoder", {"job": "job"})
     buttons = {button.label for button in page.button}
     charts = [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
@@ -177,9 +184,7 @@ def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monk
 
 
 def test_a_run_of_somebody_else_cannot_be_followed(open_page, app_data: Path) -> None:
-    folder = app_data / "runs" / "job"
-    folder.mkdir()
-    write_json(folder / "job.json", {"owner": "the-token-of-somebody-else", "pid": 0, "command": []})
+    asked_for(app_data / "runs" / "job", owner_of("the-token-of-somebody-else"))
     page = open_page("encoder", {"job": "job"})
     assert any("This run is not here" in str(part.value) for part in page.markdown)
     assert not page.get("plotly_chart")

@@ -16,6 +16,7 @@ from core.experiments.document import write_tables
 from core.experiments.repeats import machine
 from core.experiments.settings import ExperimentSettings
 from core.icu.ask.sweeps import sweep_grid
+from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
 from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
 
@@ -62,7 +63,7 @@ def experiment(app_data: Path, tiny_run: Path) -> Path:
     folder.mkdir(parents=True)
     view = RunView(tiny_run)
     fusion = view.config.fusion
-    rows = view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
+    rows = policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
     rows = pd.concat([rows.assign(repeat=repeat, value=rows["value"] + repeat) for repeat in (1, 2, 3)])
     shared = {"preset": "quick", "cohort": "development", "like": "mimic-iv", "simulated": True, "own_mode": True}
     shape = dict.fromkeys(("max_probability", "distance_from_uniform", "distance_from_clinicians"), 0.5)

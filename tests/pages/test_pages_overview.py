@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.icu.ask.frontier import own_policy
 from core.icu.ask.gain import gain
 from core.icu.view import RunView
+from core.runs.folders import owner_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
     page = open_page("overview")
     run = RunView(tiny_run)
-    found = gain(run, run.split.test, own_policy(run), persons=run.cohort.persons[run.split.test], reach=0.5)
+    found = gain(run, run.split.test, run.own_policy, persons=run.cohort.persons[run.split.test], reach=0.5)
     assert page.metric[2].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)
@@ -62,7 +62,7 @@ def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path
     folder = app_data / "runs" / "private"
     shutil.copytree(tiny_run, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": "the-token-of-somebody-else"}))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": owner_of("the-token-of-somebody-else")}))
     page = open_page("overview", {"run": "private"})
     assert not page.metric
     assert not page.dataframe

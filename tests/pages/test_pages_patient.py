@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.icu.ask import decision as asked
 from core.icu.ask import options
 from core.icu.ask.options import refusal
 from core.icu.ask.similar import neighborhood, similar_patients
 from core.icu.ask.what_if import recorded_values, what_if
 from core.icu.view import RunView
+from core.policies import PolicyKey
 from pages.components.patient import decision
-from pages.components.patient import similar as similar_panel
 from pages.components.patient.similar import CAME_FROM
 from pages.components.shell.patients import Filters, patient_table
 from pages.components.shell.session import KEY, Selection
@@ -93,7 +94,7 @@ def test_probabilities_hold_clinicians_experts_and_the_fusion(page: AppTest, run
     labels = figures(page)[1]["layout"]["yaxis"]["ticktext"]
     assert labels[0] == "Clinicians"
     assert len(labels) == 1 + 3 + 1
-    fused = run.fused_probs(3, 15.0, "prospective")[longest, 5]
+    fused = run.probs(PolicyKey.at("fused", 3, 15.0, "prospective"))[longest, 5]
     assert fused.sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -107,7 +108,7 @@ def test_the_policy_as_far_as_supported_stands_beside_the_fused_one(
     view(page, "Probabilities")
     names, probs = drawn[-1][:2]
     assert names[-1] == "Fused, as far as supported (a = 0.5)"
-    middle = np.sqrt(run.behavior[longest, 5] * run.fused_probs(3, 15.0, "prospective")[longest, 5])
+    middle = np.sqrt(run.behavior[longest, 5] * run.probs(PolicyKey.at("fused", 3, 15.0, "prospective"))[longest, 5])
     np.testing.assert_allclose(probs[-1], middle / middle.sum(), rtol=1e-4)
 
 
@@ -228,8 +229,8 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
     page.run()
     assert not page.exception
     assert "Platelets 80.00" in texts(page)
-    found = what_if(run, longest, 5, {"Platelets": 80.0}, 3, 15.0)
-    moved = 0.5 * np.abs(found.fused - run.fused_probs(3, 15.0, "prospective")[longest, 5]).sum()
+    found = what_if(run, longest, 5, {"Platelets": 80.0}, PolicyKey("fused", 3, 15.0, "prospective"))
+    moved = 0.5 * np.abs(found.fused - run.probs(PolicyKey.at("fused", 3, 15.0, "prospective"))[longest, 5]).sum()
     assert f"moves {100 * moved:.1f} %" in texts(page)
     monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()
@@ -257,8 +258,8 @@ def test_a_verdict_is_kept_and_comes_back(page: AppTest, longest: int, app_data:
 def test_a_course_that_too_few_similar_patients_share_is_not_drawn(
     page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = similar_panel.later_course
-    monkeypatch.setattr(similar_panel, "later_course", lambda *asked: whole(*asked, minimum=10_000))
+    whole = asked.later_course
+    monkeypatch.setattr(asked, "later_course", lambda *given: whole(*given, minimum=10_000))
     view(page, "Similar states")
     view(page, "How they went on", "similar-part")
     assert "Too few similar patients to follow" in texts(page)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.icu.ask.stay_values import values_of_stays
 from core.icu.view import RunView
 from pages.components.shell.session import KEY, Selection
 
@@ -176,7 +177,7 @@ def test_a_comparison_with_the_selection_before(open_page, app_run: str, tiny_ru
     run = RunView(tiny_run)
     effects = figures(page)[-1]["data"][0]
     names, values = effects["y"], decode(effects["x"])
-    sofa = run.stay_values("mean")[:, run.study.index("SOFA")]
+    sofa = values_of_stays(run, "mean")[:, run.study.index("SOFA")]
     one, two = sofa[:30], sofa[100:140]
     wanted = (two.mean() - one.mean()) / np.sqrt((one.var(ddof=1) + two.var(ddof=1)) / 2)
     found = dict(zip(names, values, strict=True))

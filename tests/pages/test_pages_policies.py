@@ -12,9 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.base.errors import ArtifactError
 from core.figures.theme import policy_style
-from core.fusion.dials import furthest_supported
+from core.fusion.dials import MIXTURE, furthest_supported
+from core.icu.ask.frontier import frontier_of
+from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
 from core.icu.view import RunView
+from core.policies import PolicyKey
 from pages.components.shell.estimates import policy_names
 
 
@@ -79,7 +82,7 @@ def test_what_a_run_lacks_is_said_in_a_sentence(page: AppTest, monkeypatch: pyte
     def missing(*_: object) -> None:
         raise ArtifactError("evaluations.parquet is missing; run the evaluation again.")
 
-    monkeypatch.setattr(RunView, "policy_table", missing)
+    monkeypatch.setattr("pages.components.shell.estimates.policy_table", missing)
     page = view(page, "Value")
     assert "run the evaluation again" in page.error[0].value
 
@@ -101,7 +104,7 @@ def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView
     shown: pd.DataFrame = page.dataframe[0].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
-    held = run.policy_table(run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
+    held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
     assert len(shown) == held.nunique() >= 5 + 3
     assert shown["PHWIS"].str.contains(r"\[.*\]").all()
     bad = shown["ESS"] < run.config.evaluation.ess_floor
@@ -156,7 +159,7 @@ def test_the_surprises_open_at_their_largest_step_and_can_be_selected(page: AppT
     next(group for group in page.button_group if group.key == "excess-patients").set_value("all")
     page.run()
     listed = page.dataframe[0].value
-    probs = run.fused_probs(3, 15.0, "prospective")
+    probs = run.probs(PolicyKey.at("fused", 3, 15.0, "prospective"))
     doses = np.asarray(run.study.actions.representative)
     patient = int(np.flatnonzero(run.cohort.patients == listed["patient"][0])[0])
     n = run.cohort.lengths[patient]
@@ -219,7 +222,7 @@ def test_the_patients_behind_a_hazard_can_be_selected(page: AppTest, run: RunVie
 def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest, run: RunView) -> None:
     view(page, "Trust frontier")
     session = page.session_state["phenopolicy"]
-    table = run.frontier("fused", session.n_clusters, session.lambda_, session.mode, "mixture")
+    table = frontier_of(run, PolicyKey.at("fused", session.n_clusters, session.lambda_, session.mode), MIXTURE)
     furthest = furthest_supported(table, run.config.evaluation.ess_floor)
     slider = next(s for s in page.select_slider if s.label == "Departure from the clinicians")
     if furthest is None:  # 24 test patients are fewer than the floor

@@ -15,7 +15,9 @@ from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.compared import along
 from core.registry.view import RegistryView
-from core.runs.jobs import list_runs
+from core.runs.folders import owner_of
+from core.runs.job import JobRecord
+from core.runs.status import list_runs
 from pages.components.registry.options import group_options
 from pages.components.registry.patient import Filters, matching
 
@@ -31,17 +33,18 @@ def registry_run(app_data: Path, tiny_registry: Path) -> str:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would have been run in the background, instead of running it."""
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, JobRecord]]:
+    """What would have been run in the background, and where, instead of running it."""
     from core.runs import jobs
+    from core.runs.status import JobStatus
 
-    calls: list[list[str]] = []
+    calls: list[tuple[Path, JobRecord]] = []
 
-    def note(folder: Path, command: list[str], owner: str, name: str) -> jobs.JobStatus:
+    def note(folder: Path, asked: JobRecord) -> JobStatus:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "job.json", {"command": command, "owner": owner, "name": name, "pid": 0})
-        calls.append(command)
-        return jobs.JobStatus("waiting")
+        asked.write(folder)
+        calls.append((folder, asked))
+        return JobStatus("waiting")
 
     monkeypatch.setattr(jobs, "_launch", note)
     return calls
@@ -76,19 +79,19 @@ def test_first_start_offers_one_button_that_simulates_and_trains(open_page, app_
     page = open_page("registry")
     assert "Research and teaching only" in head(page)
     page = press(page, "Simulate 1,500 patients and train")
-    (command,) = started
-    assert command[3:5] == ["registry", "train"]
-    file = Path(command[5])
-    assert file.parent == app_data / "uploads" / OWNER / "registry"
-    assert f"--owner={OWNER}" in command
-    assert (app_data / "registry") in Path(command[command.index("--run") + 1]).parents
+    ((folder, asked),) = started
+    assert asked.kind == "registry"
+    assert Path(asked.file).parent == app_data / "uploads" / owner_of(OWNER) / "registry"
+    assert asked.owner == owner_of(OWNER)
+    assert OWNER not in (folder / "job.json").read_text()
+    assert folder.parent == app_data / "registry"
     assert page.query_params["registry-job"] == ["simulated-registry-seed-0"] or page.query_params["registry-job"]
 
 
 def test_an_icu_run_alone_leaves_the_registry_empty_and_the_other_way_round(
     open_page, app_run: str, app_data: Path, registry_run: str
 ) -> None:
-    assert [run.name for run in list_runs(OWNER, app_data / "runs")] == ["Tiny run"]
+    assert [run.name for run in list_runs(app_data / "runs", owner_of(OWNER))] == ["Tiny run"]
     (app_data / "registry" / "tiny").unlink()
     page = open_page("registry")
     assert "No registry yet" in texts(page)
@@ -136,16 +139,16 @@ def test_a_broken_upload_names_its_problems_and_a_good_one_is_accepted(open_page
     assert [file.stem for file in app_data.glob("uploads/*/registry/*.parquet")] == [cohort.data_hash]
 
 
-def test_changed_settings_go_to_the_command_line(open_page, registry_run: str, started) -> None:
+def test_changed_settings_go_to_the_run(open_page, registry_run: str, started) -> None:
     page = choose(open_page("registry"), "registry-part", "Train")
     page.number_input(key="setting-dqn.updates").set_value(500)
     page = rerun(page)
     page.text_input(key="registry-name").set_value("My first")
     press(rerun(page), "Run")
-    (command,) = started
-    assert command[command.index("--set") + 1] == "dqn.updates=500"
-    assert "--name=My first" in command
-    assert Path(command[command.index("--run") + 1]).name == "my-first"
+    ((folder, asked),) = started
+    assert asked.overrides == {"dqn.updates": "500"}
+    assert asked.name == "My first"
+    assert folder.name == "my-first"
 
 
 ALL_VIEWS = [
@@ -326,8 +329,25 @@ def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, tiny_r
     folder = app_data / "registry" / "private"
     shutil.copytree(tiny_registry, folder)
     manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"owner": STRANGER})
+    write_json(folder / "manifest.json", manifest | {"owner": owner_of(STRANGER)})
     page = open_page("registry", {"registry-run": "private", "registry-view": "Values"})
     assert "No finished run" in texts(page)
     owner = open_page("registry", {"owner": STRANGER, "registry-run": "private", "registry-view": "Values"})
     assert "Tiny registry" in head(owner)
+
+
+def test_the_list_of_runs_follows_one_that_is_not_finished(
+    open_page, registry_run: str, app_data: Path, tiny_registry: Path
+) -> None:
+    cut = app_data / "registry" / "cut"
+    cut.mkdir()
+    manifest = read_json(tiny_registry / "manifest.json")
+    write_json(cut / "manifest.json", manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"})
+    page = choose(open_page("registry"), "registry-part", "Train")
+    listed = next(frame.value for frame in page.dataframe if "state" in frame.value)
+    assert listed["run"].tolist() == ["Tiny registry", "Cut short"]
+    assert listed["state"].tolist() == ["Done", "Interrupted"]
+    page.session_state["registry-runs"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    page = rerun(page)
+    assert page.query_params["registry-job"] in ("cut", ["cut"])
+    assert "Resume" in [button.label for button in page.button]

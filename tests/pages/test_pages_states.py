@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.base.files import write_json
 from core.cohort import simulate_cohort
 from core.icu.config import load_preset
-from core.icu.pipeline import run_study
+from core.icu.study import run_study
+from core.runs.folders import owner_of
+from core.runs.job import JobRecord
 
 OWNER = "a-token-of-this-test-only"
 VIEWS = {
@@ -108,7 +109,7 @@ def test_a_run_that_cannot_be_read_is_said_so_when_it_is_chosen(
 def test_while_the_first_run_is_at_work_pages_say_where_to_follow_it(open_page, app_data: Path, name: str) -> None:
     folder = app_data / "runs" / "job"
     folder.mkdir()
-    write_json(folder / "job.json", {"owner": OWNER, "pid": 0, "command": []})
+    JobRecord(kind="icu", file="c.parquet", owner=owner_of(OWNER)).write(folder)
     page = at(open_page(name, {"job": "job"}), name, VIEWS[name][0])
     assert "Your run is not finished" in said(page)
 

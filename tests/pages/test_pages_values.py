@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.icu.ask.critics import critic, fqe_q
 from core.icu.view import RunView
+from core.policies import PolicyKey
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -77,8 +79,8 @@ def test_two_estimators_are_compared_in_words(page: AppTest) -> None:
 def test_the_fused_critic_lies_between_its_experts(tiny_run: Path) -> None:
     run = RunView(tiny_run)
     mask = run.trajectories.mask
-    fused = run.critic("fused", 3, 2.0, "prospective")[mask]
-    experts = [run.fqe_q(f"phenotype-{k}", 3)[mask] for k in range(3)]
+    fused = critic(run, PolicyKey.at("fused", 3, 2.0, "prospective"))[mask]
+    experts = [fqe_q(run, PolicyKey(f"phenotype-{k}", 3))[mask] for k in range(3)]
     assert (fused <= max_of(experts) + 1e-4).all()
     assert (fused >= -max_of([-q for q in experts]) - 1e-4).all()
 

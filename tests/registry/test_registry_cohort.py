@@ -231,7 +231,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_check_answers_any_table_with_a_report(data: st.DataObject) -> None:
     frame = table(*course()).astype(object)

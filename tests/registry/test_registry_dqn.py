@@ -50,8 +50,8 @@ def chain(n):
 @pytest.mark.parametrize("algorithm", ["dqn", "double_dqn"])
 def test_the_chain_is_solved(algorithm):
     moves, expected = chain(600)
-    config = DQNConfig(algorithm=algorithm, gamma=GAMMA, updates=2500, batch_size=64, lr=3e-3, tau=0.05)
-    network = run(train_dqn(config, moves, 2, name="chain", seed=0))
+    config = DQNConfig(algorithm=algorithm, updates=2500, batch_size=64, lr=3e-3, tau=0.05)
+    network = run(train_dqn(config, moves, 2, GAMMA, name="chain", seed=0))
     np.testing.assert_allclose(predict(network, np.eye(3)), expected, atol=0.4)
 
 
@@ -60,7 +60,7 @@ def test_a_terminal_transition_does_not_look_ahead():
     eye = np.eye(2, dtype=np.float32)
     rewards, ends, bounds = np.array([0.0, 1.0, 0.7]), np.ones(3, dtype=bool), np.full((3, 2), 5.0)
     moves = Moves(eye[[0, 0, 1]], np.zeros(3, dtype=int), rewards, eye[[1, 1, 1]], ends, bounds)
-    network = run(train_dqn(DQNConfig(updates=1500, batch_size=64), moves, 1, name="end", seed=0))
+    network = run(train_dqn(DQNConfig(updates=1500, batch_size=64), moves, 1, 0.99, name="end", seed=0))
     np.testing.assert_allclose(predict(network, eye)[:, 0], [0.5, 0.7], atol=0.1)
 
 
@@ -79,8 +79,8 @@ def two_steps(allowed):
 
 @pytest.mark.parametrize(("allowed", "value"), [(None, 4.0), ([True, False], 1.0)])
 def test_looking_ahead_stays_within_the_bounds_and_the_screen(allowed, value):
-    config = DQNConfig(updates=2500, batch_size=32, lr=3e-3, tau=0.05, gamma=1.0)
-    network = run(train_dqn(config, two_steps(allowed), 2, name="two", seed=0))
+    config = DQNConfig(updates=2500, batch_size=32, lr=3e-3, tau=0.05)
+    network = run(train_dqn(config, two_steps(allowed), 2, 1.0, name="two", seed=0))
     q = predict(network, np.eye(2))
     assert q[0, 0] == pytest.approx(value, abs=0.25)
     np.testing.assert_allclose(q[1], [1, 9], atol=0.5)
@@ -90,7 +90,7 @@ def test_no_transitions_are_refused():
     none = np.zeros((0, 2))
     empty = Moves(none, np.zeros(0, int), np.zeros(0), none, np.zeros(0, bool), none)
     with pytest.raises(ValueError, match="acute treatment needs at least one"):
-        run(train_dqn(DQNConfig(updates=1), empty, 2, name="acute", seed=0))
+        run(train_dqn(DQNConfig(updates=1), empty, 2, 0.99, name="acute", seed=0))
 
 
 def test_a_record_that_fits_stays_in_memory_and_a_longer_one_passes_through():

@@ -36,7 +36,7 @@ def test_unseen_combinations_are_minus_one() -> None:
     assert catalog.encode(np.zeros((0, 4))).shape == (0,)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MATRICES)
 def test_sets_and_actions_are_one_to_one(given_drugs: np.ndarray) -> None:
     catalog = Combinations.fit(given_drugs, NAMES)
@@ -48,7 +48,7 @@ def test_sets_and_actions_are_one_to_one(given_drugs: np.ndarray) -> None:
     assert all(catalog.action(catalog.drugs_of(action)) == action for action in range(len(catalog)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(MATRICES)
 def test_the_order_of_patients_does_not_matter(given_drugs: np.ndarray) -> None:
     one, other = Combinations.fit(given_drugs, NAMES), Combinations.fit(given_drugs[::-1], NAMES)
@@ -56,7 +56,7 @@ def test_the_order_of_patients_does_not_matter(given_drugs: np.ndarray) -> None:
     assert (one.counts == other.counts).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(MATRICES)
 def test_json_round_trip(given_drugs: np.ndarray) -> None:
     catalog = Combinations.fit(given_drugs, NAMES)

@@ -10,17 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.base.errors import ArtifactError, CohortError, RunError
+from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
+from core.base.files import read_json, write_json
 from core.cli.main import main
 from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
 from core.registry.config import registry_config
+from core.registry.dqn import Moves
 from core.registry.load import load_registry, make_registry
-from core.registry.pipeline import learning_stages, train_registry
+from core.registry.pipeline import learning_stages, train_q_network
 from core.registry.policies import DialedPolicy
 from core.registry.simulate import simulate_registry
+from core.registry.study import train_registry
 from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
-from core.runs.jobs import read_job
+from core.runs.status import read_job
 
 SMALL = {
     "screening.epochs": "2",
@@ -67,7 +70,7 @@ def test_the_run_holds_every_stage_and_says_done(view: RegistryView) -> None:
     assert view.complete
     assert set(view.manifest.stages) == {"cohort", *learning_stages(view.cohort)}
     assert view.manifest.simulated
-    assert view.manifest.schema_version == 1
+    assert (view.manifest.schema_version, view.manifest.kind) == (2, "registry")
     assert read_job(view.path).state == "done"
     assert set(view.accuracy.columns) >= {"decision", "stage", "day", "n", "accuracy", "low", "high"}
     assert set(view.history["decision"]) == set(view.decisions)
@@ -183,6 +186,53 @@ def test_a_folder_of_another_run_is_refused(run_dir: Path, registry_file: Path) 
         list(train_registry(cohort, registry_config({**SMALL, "dqn.updates": "61"}), run_dir))
     with pytest.raises(RunError, match="holds a run on other data"):
         list(train_registry(cohort.only(np.arange(100)), registry_config(SMALL), run_dir))
+
+
+def with_manifest(run_dir: Path, folder: Path, change: dict, **study: object) -> Path:
+    """A copy of a run with another manifest."""
+    shutil.copytree(run_dir, folder)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"study": manifest["study"] | study} | change)
+    return folder
+
+
+def test_networks_learn_under_the_discount_that_values_are_judged_under(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one discount, the registry's: in the target, in its bounds, and in the estimates."""
+
+    class Seen(Exception):
+        pass
+
+    def note(config: object, moves: Moves, n_actions: int, gamma: float, **_: object) -> None:
+        raise Seen(gamma, moves.bounds[:, 1].max())
+
+    monkeypatch.setattr("core.registry.dqn.train_dqn", note)
+    for discount in (0.5, 0.9):
+        view = RegistryView(with_manifest(run_dir, tmp_path / str(discount), {}, gamma=discount))
+        most = max(view.spec.rewards.model_dump().values())
+        left = len(view.spec.decision("chronic").stages) - 1
+        with pytest.raises(Seen) as seen:
+            next(train_q_network("chronic", view))
+        gamma, bound = seen.value.args
+        assert gamma == discount
+        assert bound == pytest.approx(most * sum(discount**i for i in range(left)))
+    with pytest.raises(ConfigError, match=r"unknown key 'dqn\.gamma'"):
+        registry_config({"dqn.gamma": "0.9"})
+
+
+def test_a_run_of_two_discounts_is_refused_and_one_of_one_is_read(run_dir: Path, tmp_path: Path) -> None:
+    """Earlier versions had a second discount among the settings of the networks."""
+    config = RegistryView(run_dir).manifest.config
+    known = RegistryView(run_dir).spec.gamma
+    for discount, name in ((known, "one"), (0.5, "two")):
+        stored = {"config": config | {"dqn": config["dqn"] | {"gamma": discount}}}
+        view = RegistryView(with_manifest(run_dir, tmp_path / name, stored))
+        if name == "one":
+            assert view.config == RegistryView(run_dir).config
+        else:
+            with pytest.raises(ArtifactError, match=r"a discount of 0\.5 and judged under the registry's, 0\.99"):
+                _ = view.manifest
 
 
 def test_too_few_patients_are_refused(registry_file: Path, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_discounted_returns_of_known_courses() -> None:
     reached = np.ones((3, 6), dtype=bool)
     reached[2, 3:] = False
     patients = draw_patients(stream(0, "three"), 3)
-    rollout = Rollout(patients, indicators, reached, {}, {})
+    rollout = Rollout(patients, indicators, reached, {}, {}, np.zeros(3))
     whole = sum(0.9**i for i in range(5))
     assert discounted_returns(rollout, SPEC, (0, 1, 2, 3, 4), 0.9) == pytest.approx([whole, 0.7 * whole, 1.0])
     assert discounted_returns(rollout, SPEC, (1, 2), 0.5) == pytest.approx([1.5, 1.05, 0.0])

@@ -10,6 +10,7 @@ from core.fusion import between
 from core.registry.cohort import RegistryCohort
 from core.registry.compared import DIALS, MIXTURE
 from core.registry.config import RewardModelConfig
+from core.registry.decisions import state_rewards
 from core.registry.evaluate import (
     CONFOUNDED,
     confounding_text,
@@ -20,6 +21,9 @@ from core.registry.evaluate import (
 )
 from core.registry.ope import Courses, Judging, LinearCritic, Plan, Points, Recorded, make_courses
 from core.registry.simulate import simulate_registry
+from core.registry.simulate.rollout import Rollout, roll_out
+from core.registry.spec import load_registry_spec
+from core.registry.true_values import mean_reward
 
 
 def test_matched_means_by_hand():
@@ -35,6 +39,37 @@ def test_matched_means_by_hand():
     assert np.isnan(table.loc["most-frequent", ["value", "low", "high"]].to_numpy(float)).all()
     assert table.loc["dqn", "low"] >= 0.7
     assert table.loc["dqn", "high"] <= 1.0
+
+
+def test_a_true_mean_reward_comes_with_its_standard_error():
+    """Three patients with 2, 1 and 0 acute decisions; by hand R = sum y / sum m and the error of that ratio."""
+    spec = load_registry_spec()
+    first, second = spec.decision("acute").stages[:2]
+    indicators = np.zeros((3, len(spec.stages), 4), dtype=bool)
+    indicators[:2, :, 0] = True  # the third is dead from the start, so nothing is decided for it
+    indicators[1, first + 1 :, 3] = True  # the second relapses after its first decision
+    indicators[0, second + 1 :, 0] = False  # the first dies after its second
+    reached = np.zeros(indicators.shape[:2], dtype=bool)
+    reached[0, : second + 2] = reached[1, : first + 2] = True
+    found = mean_reward(
+        Rollout(pd.DataFrame(index=range(3)), indicators, reached, {}, {}, np.zeros(3)), spec, "acute", "all"
+    )
+
+    rewards = state_rewards(indicators[0, [first + 1, second + 1]], spec.rewards)
+    y = np.array([rewards.sum(), *state_rewards(indicators[1, [first + 1]], spec.rewards), 0.0])
+    m = np.array([2, 1, 0])
+    assert len({*rewards, y[1]}) > 1  # a mean of unlike rewards, else there is no error to get wrong
+    assert found.value == pytest.approx(y.sum() / 3)
+    assert found.standard_error == pytest.approx(np.sqrt(((y - y.sum() / 3 * m) ** 2).sum()) / 3)
+    assert found.n == 3
+
+
+def test_a_true_mean_reward_misses_the_truth_as_often_as_its_standard_error_says():
+    """Over many roll-outs the spread of the mean is the standard error it names: not half of it, not 1.96 times it."""
+    spec = load_registry_spec()
+    found = [mean_reward(roll_out(spec, 300, seed, "value"), spec, "acute", "all") for seed in range(60)]
+    spread = np.std([one.value for one in found], ddof=1)
+    assert np.mean([one.standard_error for one in found]) == pytest.approx(spread, rel=0.25)
 
 
 def test_predicted_rewards_and_the_baseline_by_hand():

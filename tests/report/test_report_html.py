@@ -16,6 +16,7 @@ from core.base.errors import RunError
 from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
+from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
 from core.report import render_report, write_report
@@ -121,7 +122,7 @@ def test_every_policy_has_its_value_interval_ess_support_and_truth(page: Page, v
     head, *rows = page.tables[place]
     assert head[:6] == ["policy", "estimator", "value", "95 % interval", "ESS", "patients"]
     fusion = view.config.fusion
-    stored = view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
+    stored = policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
     assert len(rows) == len(stored)
     for shown, row in zip(rows, stored.to_dict("records"), strict=True):
         assert shown[0] == policy_style(row["policy"]).name
@@ -205,7 +206,7 @@ def test_figures_cannot_end_their_script() -> None:
 
 def test_a_cell_of_an_experiment_draws_its_repeats(copy: Path, view: RunView) -> None:
     fusion = view.config.fusion
-    table = view.policy_table(view.n_clusters, fusion.lambda_, fusion.mode)
+    table = policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
     table = pd.concat([table.assign(repeat=r, value=table["value"] + r) for r in (1, 2)])
     shared = {"preset": "quick", "cohort": "development", "like": "mimic-iv", "simulated": True, "own_mode": True}
     write_table(copy.parents[1] / "evaluations.parquet", table.assign(**shared))

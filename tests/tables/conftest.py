@@ -1,4 +1,4 @@
-"""The small study and its table of four stays, as the tests of cohorts use them."""
+"""The small study and table of the cohort's tests, which the readers of tables are tested on as well."""
 
 from tests.cohort.conftest import study, table
 

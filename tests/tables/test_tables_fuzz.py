@@ -19,7 +19,7 @@ from core.base.errors import CohortError
 from core.cohort import CohortReport, check_cohort, load_cohort, make_cohort, report_text
 from core.study import StudySpec, load_study
 
-QUIET = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = ["traj", "step", "age", "female", "Lactate", "vent", "score", "action", "outcome", "dose", "hours", "_imputed"]
 
 

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.cohort import Cohort, CohortReport, Exclusion, Problem, load_cohort, make_cohort, save_cohort
-from core.cohort.extract import save_extraction
-from core.cohort.extract.options import Extraction
+from core.cohort.extract import Extraction, save_extraction
 from core.study import StudySpec
 from core.tables.kept_report import MAX_BYTES, REPORT_KEY, read_report, report_metadata
 

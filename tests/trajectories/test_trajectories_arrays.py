@@ -93,7 +93,7 @@ def test_subset_keeps_patients_whole(small_cohort: Cohort) -> None:
     assert second.lengths.tolist() == [2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lengths=st.lists(st.integers(2, 4), min_size=1, max_size=8), seed=st.integers(0, 3), data=st.data())
 def test_transitions_stay_in_step(lengths: list[int], seed: int, data: st.DataObject, small_study: StudySpec) -> None:
     """A stay of T steps has T - 1 transitions, the last one terminal; next states are the next rows of the cohort."""

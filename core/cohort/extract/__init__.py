@@ -1,7 +1,17 @@
 """Cohorts from electronic health records, in the layout that `load_cohort` reads."""
 
-from core.cohort.extract.mimic import extract_mimic_iv
-from core.cohort.extract.options import Extraction, ExtractOptions
-from core.cohort.extract.save import save_extraction
+from core.cohort.extract.extraction import READERS, extract, extract_mimic_iv
+from core.cohort.extract.options import ExtractOptions
+from core.cohort.extract.result import Extraction
+from core.cohort.extract.save import report_of, save_extraction, save_study
 
-__all__ = ["ExtractOptions", "Extraction", "extract_mimic_iv", "save_extraction"]
+__all__ = [
+    "READERS",
+    "ExtractOptions",
+    "Extraction",
+    "extract",
+    "extract_mimic_iv",
+    "report_of",
+    "save_extraction",
+    "save_study",
+]

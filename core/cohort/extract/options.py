@@ -1,54 +1,108 @@
-"""Settings and result of an extraction from an electronic health record."""
+"""Settings of an extraction, and the steps around onset that they make; the command line and the page share them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Self
 
-import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from core.base.config import Config
 from core.base.errors import ExtractError
 from core.study import StudySpec
-from core.tables.report import Exclusion
 
 SOFA_HOURS = 24.0
+HEPARIN_KINDS = ("drip", "bolus", "subcutaneous", "flush", "circuit", "emar")
+Population = Literal["sepsis-3", "codes", "platelets"]
 
 
 class ExtractOptions(Config):
-    """What to extract; the window's None values follow the study."""
+    """What to extract; None lets the study or the database decide, as each description says."""
 
-    population: Literal["sepsis", "platelets"] = Field(
-        default="sepsis",
-        description="sepsis: stays with a sepsis diagnosis and low platelets; platelets: all with low platelets",
+    population: Population | None = Field(
+        default=None,
+        description="sepsis-3: suspected infection with a SOFA of 2 or more, and low platelets; codes: a diagnosis of "
+        "sepsis, and low platelets; platelets: low platelets alone. Empty: sepsis-3 where the source has antibiotics "
+        "and cultures, else codes",
     )
-    min_age: int = Field(default=18, ge=0, description="youngest age in years at ICU admission")
-    platelet_threshold: float = Field(default=150.0, gt=0, description="platelets below this (10^9/L) mark the onset")
+    onset: Literal["platelets", "infection", "later"] = Field(
+        default="platelets",
+        description="hour 0: first low platelets, suspected infection (sepsis-3 only), or the later of both",
+    )
+    as_of: Literal["start", "end"] = Field(
+        default="start",
+        description="what a state may know: start: values measured before the step and so before its dose; end: values "
+        "measured within the step, as published, so that some follow the dose they are judged with",
+    )
+    step_hours: Literal[1, 2, 4, 8] | None = Field(
+        default=None,
+        description="hours of a step (published: 4). Empty: the study's; else the study's dose bins and horizon are "
+        "scaled to it",
+    )
+    min_age: int = Field(default=18, ge=0, description="youngest age in years at admission to the unit")
+    platelet_threshold: float = Field(default=150.0, gt=0, description="platelets below this (10^9/L) are low")
     lookback_hours: float = Field(
         default=24.0,
         ge=0,
-        description="hours before ICU admission in which low platelets count, and before step 0 for values",
+        description="hours before admission to the unit in which low platelets count, and before the first step for "
+        "values",
     )
-    start_hours: float | None = Field(
-        default=None, description="start of the window relative to onset; empty: the study's"
-    )
+    start_hours: float | None = Field(default=None, description="start of the window from onset; empty: the study's")
     end_hours: float | None = Field(
-        default=None, description="end of the window relative to onset; empty: the study's horizon"
+        default=None, description="end of the window from onset; empty: the study's horizon"
     )
     min_steps: int = Field(default=2, ge=1, description="stays with fewer steps are left out")
-    first_stay_only: bool = Field(
-        default=False, description="only the first ICU stay of a patient that meets the criteria"
+    first_stay_only: bool = Field(default=False, description="only a person's first stay that meets the criteria")
+    outcome: Literal["days", "icu", "hospital"] | None = Field(
+        default=None,
+        description="death within mortality_days of admission to the unit, in the unit, or in hospital. Empty: days "
+        "where the database follows patients (MIMIC-IV, MEDS), icu in eICU, hospital in CLIF",
     )
     mortality_days: float = Field(
-        default=90.0, gt=0, description="death within this many days of ICU admission is the outcome"
+        default=90.0, gt=0, description="days from admission to the unit in which death counts"
     )
-    prophylaxis_units: float = Field(
-        default=5000.0, gt=0, description="heparin units of one subcutaneous prophylactic dose"
+    heparin_drip: bool = Field(default=True, description="heparin by continuous infusion is the drug")
+    heparin_bolus: bool = Field(default=True, description="heparin pushed into a vein is the drug")
+    heparin_subcutaneous: bool = Field(default=False, description="subcutaneous prophylaxis is the drug")
+    heparin_flush: bool = Field(default=False, description="heparin that flushes or locks a line is the drug")
+    heparin_circuit: bool = Field(default=False, description="heparin of a dialysis circuit is the drug")
+    heparin_emar: bool = Field(
+        default=False,
+        description="heparin of the medication record (eMAR) is the drug; it repeats what the unit charted as given",
     )
-    memory_gb: float = Field(default=4.0, gt=0, description="memory the database may use before it spills to disk")
-    threads: int = Field(default=2, ge=1, description="threads the database may use")
+    prophylaxis_units: float = Field(default=5000.0, gt=0, description="units of a subcutaneous dose charted as 1 dose")
+    heparin_units_per_ml: float | None = Field(
+        default=None,
+        gt=0,
+        description="concentration for heparin charted in mL. Empty: such entries are unresolved, and their stays left "
+        "out",
+    )
+    sofa: Literal["standard", "reference", "sofa-2"] = Field(
+        default="standard",
+        description="standard: phenylephrine and vasopressin count as norepinephrine equivalents; reference: they do "
+        "not, as in the public reference concepts; sofa-2: the score of 2025",
+    )
+    memory_gb: float = Field(
+        default=4.0, gt=0, description="memory the database engine may use before it spills to disk"
+    )
+    threads: int = Field(default=2, ge=1, description="threads the database engine may use")
+
+    @field_validator("step_hours", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        """The command line gives text."""
+        return int(value) if isinstance(value, str) and value.isdigit() else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.onset != "platelets" and self.population in ("codes", "platelets"):
+            raise ValueError(f"onset by {self.onset} needs the population sepsis-3")
+        return self
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of heparin that count as the drug."""
+        return tuple(kind for kind in HEPARIN_KINDS if getattr(self, f"heparin_{kind}"))
 
 
 @dataclass(frozen=True)
@@ -73,6 +127,27 @@ class Window:
         return self.start - self.lead * self.step
 
 
+def scaled_study(study: StudySpec, step_hours: float | None) -> StudySpec:
+    """The study with steps of another length: horizon and dose bins keep their hours and their dose an hour."""
+    if step_hours is None or step_hours == study.step_hours:
+        return study
+    ratio = step_hours / study.step_hours
+    actions = study.actions
+    unit = actions.unit.replace(f"per {study.step_hours:g} h", f"per {step_hours:g} h")
+    bins = {
+        "unit": unit,
+        "upper": tuple(dose * ratio for dose in actions.upper),
+        "representative": tuple(dose * ratio for dose in actions.representative),
+    }
+    changed = {
+        "name": f"{study.name}-{step_hours:g}h",
+        "step_hours": float(step_hours),
+        "horizon": max(round(study.horizon / ratio), 2),
+        "actions": actions.model_copy(update=bins),
+    }
+    return study.model_copy(update=changed)
+
+
 def plan_window(options: ExtractOptions, study: StudySpec) -> Window:
     """The steps to extract; `ExtractError` where the window does not fit the study."""
     start = study.start_hours if options.start_hours is None else options.start_hours
@@ -88,24 +163,5 @@ def plan_window(options: ExtractOptions, study: StudySpec) -> Window:
             f"the window from {start:g} h to {end:g} h holds {n_steps} steps, the study at most {study.horizon}. "
             f"Narrow the window, or use a study with a longer horizon."
         )
-    lead = -int(-max(SOFA_HOURS, options.lookback_hours) // study.step_hours)
+    lead = -int(-max(SOFA_HOURS, options.lookback_hours) // study.step_hours) + 1
     return Window(start=start, step=study.step_hours, n_steps=n_steps, lead=lead)
-
-
-@dataclass(frozen=True, eq=False)
-class Extraction:
-    """Stays in the cohort layout, and how they were selected.
-
-    frame: traj, step, <state columns of the study>, action, outcome, dose, hours; NaN where a value was not measured.
-    attrition: what each criterion removed, in stays ("patients") and ICU steps ("rows").
-    counts: totals of the source, to compare with known ones.
-    implausible: values outside the study's plausible range, by column, readings or steps; missing in the frame.
-    notes: the definitions used, one sentence each. database: where the stays come from.
-    """
-
-    frame: pd.DataFrame
-    attrition: tuple[Exclusion, ...]
-    counts: Mapping[str, int]
-    implausible: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    database: str = "mimic-iv"

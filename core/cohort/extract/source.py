@@ -1,4 +1,7 @@
-"""Open a folder of EHR tables in DuckDB: one view per table, columns as text, optional columns NULL where missing."""
+"""Open an EHR database in DuckDB: a folder of .csv, .csv.gz or .parquet, a DuckDB file, or a PostgreSQL server.
+
+Each table becomes a view `raw_<table>` with the described columns as text, NULL where an optional one is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,39 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from core.base.errors import ExtractError
+from core.cohort.extract.concepts import Concepts, Table
 
 if TYPE_CHECKING:
     import duckdb
 
-SUFFIXES = (".csv.gz", ".csv")
+SUFFIXES = (".csv.gz", ".csv", ".parquet")
+POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of the source: its folder, the columns it must have, and those used where present."""
+class Relation:
+    """A table where it lies: SQL that yields its rows, its columns by lower-case name, and the name to call it by."""
 
-    folder: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    may_lack: bool = False  # the whole table may be missing; the view is then empty
+    sql: str
+    columns: Mapping[str, str]
+    label: str
+
+
+class Source(Protocol):
+    """Where tables lie; `label` names it in messages, `looked_for` what a table is called there."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def looked_for(self) -> str: ...
+
+    def find(self, folder: str, name: str) -> Relation | None:
+        """The table, or None."""
+        ...
 
 
 def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyConnection:
@@ -45,78 +63,164 @@ def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyCon
     return duckdb.connect(str(scratch / "extract.duckdb"), config=config)
 
 
-def open_tables(
-    db: duckdb.DuckDBPyConnection, source: Path, tables: Mapping[str, Table], layout: str
-) -> dict[str, set[str]]:
-    """Create a view `raw_<table>` for each table; returns the columns of each file.
+def open_source(
+    db: duckdb.DuckDBPyConnection, source: str | Path, concepts: Concepts, scratch: Path, latin: frozenset[str]
+) -> Source:
+    """The folder, file or server behind `source`; `ExtractError` where it is none. `latin`: tables in Latin-1."""
+    if str(source).startswith(POSTGRES):
+        from core.cohort.extract.postgres import Server
 
-    `ExtractError` lists everything that is missing at once.
+        return Server(db, str(source), concepts, scratch)
+    path = Path(source)
+    if path.is_file() and path.suffix in (".duckdb", ".db"):
+        return DuckDBFile(db, path)
+    _check_folder(path, concepts)
+    return Folder(path, latin)
 
-    All columns are read as text: a type guessed from the first rows of a table of 300 million would fail late.
+
+def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concepts) -> dict[str, set[str]]:
+    """Create a view `raw_<table>` for each table; returns the columns of each one found.
+
+    `ExtractError` lists everything that is missing at once. All columns are text: a type guessed from the first rows of
+    a table of 300 million would fail late.
     """
-    _check_folder(source, tables, layout)
     problems: list[str] = []
     found: dict[str, set[str]] = {}
-    for name, table in tables.items():
-        path = find_table(source, table.folder, name)
-        if path is None:
+    for name, table in concepts.tables.items():
+        if table.made:
+            continue
+        relation = _find(source, name, table)
+        if relation is None:
             if table.may_lack:
                 _empty_view(db, name, table)
             else:
-                problems.append(f"table {table.folder}/{name} is missing (looked for {name}.csv.gz and {name}.csv)")
+                where = "/".join(part for part in (table.folders[0], name) if part)
+                problems.append(f"table {where} is missing (looked for {source.looked_for.format(name=name)})")
             continue
-        header = read_header(path)
-        found[name] = set(header)
-        lacking = [column for column in table.required if column not in header]
+        lacking = [column for column in table.required if column not in relation.columns]
         if lacking:
-            problems.append(f"table {table.folder}/{path.name} has no column {', '.join(lacking)}")
-        else:
-            _view(db, name, table, path, header)
+            problems.append(f"table {relation.label} has no column {', '.join(lacking)}")
+            continue
+        found[name] = set(relation.columns)
+        _view(db, name, table, relation)
     if problems:
         raise ExtractError(
-            f"{source} cannot be extracted: {'; '.join(problems)}. Download the missing files of {layout} again, "
-            f"and keep their folders and column names as released."
+            f"{source.label} cannot be extracted: {'; '.join(problems)}. Download the missing files of "
+            f"{concepts.layout} again, and keep their folders and column names as released."
         )
     return found
 
 
-def find_table(source: Path, folder: str, name: str) -> Path | None:
-    """Path of a table, compressed or not, or None."""
-    for suffix in SUFFIXES:
-        path = source / folder / f"{name}{suffix}"
-        if path.is_file():
-            return path
+def _find(source: Source, name: str, table: Table) -> Relation | None:
+    for folder in table.folders:
+        for file in (name, *table.files):
+            relation = source.find(folder, file)
+            if relation is not None:
+                return relation
     return None
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Tables as files, compressed or not; a Parquet table may be a folder of parts."""
+
+    path: Path
+    latin: frozenset[str] = frozenset()
+    looked_for: str = "{name}.csv.gz, {name}.csv and {name}.parquet"
+
+    @property
+    def label(self) -> str:
+        return str(self.path)
+
+    def find(self, folder: str, name: str) -> Relation | None:
+        for suffix in SUFFIXES:
+            path = self.path / folder / f"{name}{suffix}"
+            if path.is_file():
+                return _parquet(path, str(path)) if suffix == ".parquet" else self._csv(path, folder)
+        if "*" in name:
+            found = sorted((self.path / folder).glob(f"{name}.parquet"))
+            return _parquet(found[0], str(self.path / folder / f"{name}.parquet")) if found else None
+        parts = self.path / folder / name
+        if parts.is_dir() and any(parts.glob("*.parquet")):
+            return _parquet(parts, str(parts / "*.parquet"))
+        return None
+
+    def _csv(self, path: Path, folder: str) -> Relation:
+        encoding = "latin-1" if path.name in self.latin else "utf-8"
+        header = read_header(path)
+        columns = ", ".join(f"{text(column)}: 'VARCHAR'" for column in header)
+        reader = (
+            f"read_csv({text(str(path))}, columns={{{columns}}}, header=true, auto_detect=false, delim=',', "
+            f"quote='\"', encoding='{encoding}')"
+        )
+        return Relation(reader, {name: name for name in header}, f"{folder}/{path.name}".lstrip("/"))
+
+
+def _parquet(path: Path, pattern: str) -> Relation:
+    import pyarrow.parquet as pq
+
+    first = path if path.is_file() else next(iter(sorted(path.glob("*.parquet"))))
+    try:
+        names = pq.read_schema(first).names
+    except (OSError, ValueError) as error:
+        raise ExtractError(f"{first} cannot be read as a Parquet table: {error}. Download the file again.") from None
+    return Relation(f"read_parquet({text(pattern)})", {name.lower(): name for name in names}, path.name)
+
+
+class DuckDBFile:
+    """Tables of a DuckDB file, opened read only; schemas named as the folders, or with the database's name before."""
+
+    looked_for = "{name} in its schemas"
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.label = str(path)
+        db.execute(f"ATTACH {text(str(path))} AS source (READ_ONLY)")
+        rows = db.execute("""SELECT schema_name, table_name, column_name FROM duckdb_columns()
+                             WHERE database_name = 'source' AND NOT internal""").fetchall()
+        self._columns: dict[tuple[str, str], list[str]] = {}
+        for schema, table, column in rows:
+            self._columns.setdefault((schema, table.lower()), []).append(column)
+
+    def find(self, folder: str, name: str) -> Relation | None:
+        for (schema, table), columns in self._columns.items():
+            if table == name and serves(schema, folder):
+                sql = f'source."{schema}"."{table}"'
+                return Relation(sql, {column.lower(): column for column in columns}, f"{schema}.{table}")
+        return None
+
+
+def serves(schema: str, folder: str) -> bool:
+    """Whether a schema stands for a folder of the release: hosp, mimiciv_hosp, main or public."""
+    return schema.lower() in (folder, "main", "public") or (bool(folder) and schema.lower().endswith(f"_{folder}"))
 
 
 def read_header(path: Path) -> list[str]:
     """Column names of a CSV file, lower case; `ExtractError` where it cannot be read."""
     try:
-        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open("rt", newline="") as file:
-            return [name.strip().lower() for name in next(csv.reader(file), [])]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            line = file.readline().decode("utf-8-sig", errors="replace")
+        return [name.strip().lower() for name in next(csv.reader([line]), [])]
+    except (OSError, EOFError, csv.Error) as error:
         raise ExtractError(f"{path} cannot be read as a CSV table: {error}. Download the file again.") from None
 
 
-def _check_folder(source: Path, tables: Mapping[str, Table], layout: str) -> None:
+def _check_folder(source: Path, concepts: Concepts) -> None:
     if not source.is_dir():
-        raise ExtractError(f"{source} is not a folder; give the folder that holds the tables of {layout}.")
-    folders = sorted({table.folder for table in tables.values()})
-    if any((source / folder).is_dir() for folder in folders):
+        raise ExtractError(f"{source} is not a folder; give the folder that holds the tables of {concepts.layout}.")
+    folders = sorted({table.folders[0] for table in concepts.tables.values() if not table.made} - {""})
+    if not folders or any((source / folder).is_dir() for folder in folders):
         return
     inner = [str(path.parent) for path in sorted(source.glob(f"*/{folders[0]}"))]
-    hint = f"Did you mean {inner[0]}?" if inner else f"Give the folder of {layout} as it was unpacked."
+    hint = f"Did you mean {inner[0]}?" if inner else f"Give the folder of {concepts.layout} as it was unpacked."
     raise ExtractError(f"{source} holds none of the folders {', '.join(folders)}. {hint}")
 
 
-def _view(db: duckdb.DuckDBPyConnection, name: str, table: Table, path: Path, header: list[str]) -> None:
-    wanted = [f'"{column}"' for column in table.required]
-    wanted += [f'"{c}"' if c in header else f'NULL::VARCHAR AS "{c}"' for c in table.optional]
-    columns = ", ".join(f"{_text(column)}: 'VARCHAR'" for column in header)
-    reader = (
-        f"read_csv({_text(str(path))}, columns={{{columns}}}, header=true, auto_detect=false, delim=',', quote='\"')"
-    )
-    db.execute(f"CREATE VIEW raw_{name} AS SELECT {', '.join(wanted)} FROM {reader}")
+def _view(db: duckdb.DuckDBPyConnection, name: str, table: Table, relation: Relation) -> None:
+    wanted = [
+        f'CAST("{relation.columns[c]}" AS VARCHAR) AS "{c}"' if c in relation.columns else f'NULL::VARCHAR AS "{c}"'
+        for c in (*table.required, *table.optional)
+    ]
+    db.execute(f"CREATE VIEW raw_{name} AS SELECT {', '.join(wanted)} FROM {relation.sql}")
 
 
 def _empty_view(db: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
@@ -124,6 +228,11 @@ def _empty_view(db: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
     db.execute(f"CREATE VIEW raw_{name} AS SELECT {columns} WHERE false")
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """A SQL string literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def texts(values: tuple[str, ...] | list[str]) -> str:
+    """A SQL list of string literals; one that fits nothing where there are none."""
+    return ", ".join(map(text, values)) or "NULL"

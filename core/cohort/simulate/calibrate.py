@@ -24,9 +24,12 @@ from core.cohort.simulate.patients import static_latents
 from core.cohort.simulate.published import Targets, load_targets
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.transforms import Transform
+from core.cohort.simulate.world import World
 from core.study import load_study
 
 ROUNDS = 6
+PACE = 0.4  # of the clinicians' intercepts with memory
+LATE_STARTS = {"mimic-iv": 0.6, "eicu": 0.25}  # with memory; more of them than this and no stay is as long as published
 CALIBRATION_PATIENTS = 20_000
 WINDOW_DEATHS = 0.2  # share of all deaths that happen inside the window
 NONZERO = {  # share of steps with any input or vasopressor; the tables do not give it
@@ -58,8 +61,13 @@ def fit_signal(like: str, name: str, x: np.ndarray, mean: float, sd: float) -> T
     return fit(transform, x, mean, sd)
 
 
-def fit_transforms(like: str, targets: Targets, signals: np.ndarray) -> dict[str, Transform]:
-    """All temporal transforms from the latent signals of real steps (rows, J), in order of dependence."""
+def fit_transforms(
+    like: str, targets: Targets, signals: np.ndarray, from_onset: np.ndarray | None = None
+) -> dict[str, Transform]:
+    """All temporal transforms from the latent signals of real steps (rows, J), in order of dependence.
+
+    from_onset: (rows,) steps since onset with memory, where platelets are first low at onset; None without.
+    """
     x = measurement.prepare(signals)
     row = {str(name): targets.moments(str(name)) for name in targets.features.index}
     pressure = row["SBP"][0] - row["DBP"][0]
@@ -67,7 +75,15 @@ def fit_transforms(like: str, targets: Targets, signals: np.ndarray) -> dict[str
     row["HematocritError"] = (0.0, HEMATOCRIT_ERROR_SD)
     known = [name for name in mechanism.NAMES if name in row]
     fitted = {name: fit_signal(like, name, x[name], *row[name]) for name in known}
+    if from_onset is not None:
+        fitted["Platelets"] = solve(
+            fitted["Platelets"],
+            lambda t: measurement.platelets_by_onset(x["Platelets"], t(x["Platelets"]), from_onset),
+            *row["Platelets"],
+        )
     y: Values = {name: fitted[name](x[name]) for name in known}
+    if from_onset is not None:
+        y["Platelets"] = measurement.platelets_by_onset(x["Platelets"], y["Platelets"], from_onset)
     start = _empty("PulsePressure")
     start = guess(start, x["PulsePressure"], pressure, 0.8 * row["SBP"][1])
     fitted["PulsePressure"] = solve(start, lambda t: y["DBP"] + t(x["PulsePressure"]), *row["SBP"])
@@ -101,12 +117,17 @@ def fit_statics(targets: Targets, rng: np.random.Generator) -> dict[str, Transfo
     return fitted
 
 
-def fit_intercepts(constants: Constants, stays: Rollout, targets: Targets, horizon: int) -> Constants:
-    """One move of the clinicians' and the hazards' intercepts toward the published shares."""
+def fit_intercepts(
+    constants: Constants, stays: Rollout, targets: Targets, horizon: int, pace: float = 1.0
+) -> Constants:
+    """One move of the clinicians' and the hazards' intercepts toward the published shares.
+
+    pace: how far the clinicians' move at once; where courses persist a small move changes many steps.
+    """
     mask = stays.mask
     given = np.bincount(stays.actions[mask], minlength=len(MARGINAL)) / mask.sum()
     wanted = np.asarray(targets.actions)
-    moved = np.asarray(constants.action_intercepts) + np.log(wanted / np.maximum(given, 1e-5))
+    moved = np.asarray(constants.action_intercepts) + pace * np.log(wanted / np.maximum(given, 1e-5))
     last = stays.lengths - 1
     level = stays.risk[np.arange(len(last)), last]
     late = []
@@ -117,7 +138,8 @@ def fit_intercepts(constants: Constants, stays: Rollout, targets: Targets, horiz
         tail = hazard.LATE_SLOPE * level[rows & ~stays.died]
         late.append(brentq(lambda c, x=tail, p=wanted_late: expit(c + x).mean() - p, -15, 10))
     deaths = WINDOW_DEATHS * targets.mortality / max(stays.died.mean(), 1e-4)
-    exits = (horizon - targets.steps) / max(horizon - stays.lengths.mean(), 0.05)
+    most = horizon - stays.entry.mean()
+    exits = (most - targets.steps) / max(most - stays.lengths.mean(), 0.05)
     return constants.model_copy(
         update={
             "action_intercepts": tuple(float(v) for v in moved - moved[0]),
@@ -144,25 +166,35 @@ def initial(like: str, targets: Targets) -> Constants:
 
 
 def calibrate(
-    like: str, n_patients: int = CALIBRATION_PATIENTS, rounds: int = ROUNDS, start: Constants | None = None
+    like: str,
+    n_patients: int = CALIBRATION_PATIENTS,
+    rounds: int = ROUNDS,
+    start: Constants | None = None,
+    memory: bool = False,
 ) -> Constants:
     """Constants for one data set, from scratch or from `start`; deterministic."""
-    study, targets = load_study(), load_targets(like)
+    study, targets, world = load_study(), load_targets(like), World(memory=memory)
     constants = start or initial(like, targets)
+    if memory:
+        constants = constants.model_copy(update={"late_starts": LATE_STARTS[like]})
     for _ in range(rounds):
-        stays = roll_out(constants, study, n_patients, 0, f"calibrate {like}", keep_signals=True)
+        stays = roll_out(constants, study, n_patients, 0, f"calibrate {like}", keep_signals=True, world=world)
         assert stays.signals is not None
-        temporal = fit_transforms(like, targets, stays.signals[stays.mask])
+        from_onset = stays.entry[:, None] + np.arange(study.horizon) - mechanism.ONSET
+        temporal = fit_transforms(like, targets, stays.signals[stays.mask], from_onset[stays.mask] if memory else None)
         constants = constants.model_copy(update={"transforms": constants.transforms | temporal})
-        constants = fit_intercepts(constants, stays, targets, study.horizon)
+        constants = fit_intercepts(constants, stays, targets, study.horizon, pace=PACE if memory else 1.0)
     return constants
 
 
 def main() -> int:
     """Write data/reference/simulator.json."""
-    fitted = {like: calibrate(like).model_dump(mode="json") for like in LIKES}
+    first = {like: calibrate(like) for like in LIKES}
+    second = {like: calibrate(like, rounds=2 * ROUNDS, start=first[like], memory=True) for like in LIKES}
+    stored = {like: constants.model_dump(mode="json") for like, constants in first.items()}
+    stored["memory"] = {like: constants.model_dump(mode="json") for like, constants in second.items()}
     path = REFERENCE / "simulator.json"
-    path.write_text(json.dumps({"schema_version": 1} | fitted, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"schema_version": 1} | stored, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -26,6 +26,7 @@ class Constants(Config):
     discharge_intercept: float  # of the logit of leaving alive, a step
     death_intercept: float  # of the logit of dying in the window, a step
     late_death_intercepts: tuple[float, float, float]  # of the logit of dying after the window, by phenotype
+    late_starts: float = 0.0  # share of the records that start late
 
 
 def check_like(like: str) -> str:
@@ -35,9 +36,10 @@ def check_like(like: str) -> str:
     return like
 
 
-@lru_cache(maxsize=len(LIKES))
-def load_constants(like: str) -> Constants:
-    """Constants for "mimic-iv" or "eicu"."""
+@lru_cache(maxsize=2 * len(LIKES))
+def load_constants(like: str, memory: bool = False) -> Constants:
+    """Constants for "mimic-iv" or "eicu", of the first version or of the one with memory."""
     path = REFERENCE / "simulator.json"
     stored = json.loads(path.read_text(encoding="utf-8"))
-    return Constants.build(stored[check_like(like)], f"{path.name}, {like}")
+    group = stored["memory"] if memory else stored
+    return Constants.build(group[check_like(like)], f"{path.name}, {like}")

@@ -17,6 +17,8 @@ from core.cohort.simulate.transforms import Transform
 
 COMPENSATION = 0.7  # correlation of the latent PaCO2 with the latent HCO3
 FIO2 = (0.21, 0.45)  # inspired oxygen without and with ventilation
+LOW_PLATELETS, MOST_PLATELETS = 150.0, 450.0  # onset is the first count below
+NORMAL_PLATELETS = (3.5, 0.5, 0.2)  # a, b and c of the counts before onset
 PLATELET_POINTS = (150.0, 100.0, 50.0, 20.0)  # below: 1, 2, 3, 4 points
 CREATININE_POINTS = (1.2, 2.0, 3.5, 5.0)  # at or above
 VASOPRESSOR_POINTS = (0.01, 0.1)  # at or below the second: 3 points, above: 4
@@ -49,15 +51,35 @@ def derived_input(name: str, y: Values) -> np.ndarray:
 DERIVED = ("Chloride", "Hematocrit", "PH", "BaseExcess")  # in order of dependence
 
 
-def measure(x: Values, transforms: dict[str, Transform]) -> Values:
-    """Physical values of every temporal column (and the auxiliary signals) from the latents of `prepare`."""
+def measure(x: Values, transforms: dict[str, Transform], from_onset: np.ndarray | None = None) -> Values:
+    """Physical values of every temporal column (and the auxiliary signals) from the latents of `prepare`.
+
+    from_onset: steps since onset (negative before it) where onset is the first low platelet count; None: it is not.
+    """
     y = {name: transforms[name](x[name]) for name in mechanism.NAMES}
+    if from_onset is not None:
+        y["Platelets"] = platelets_by_onset(x["Platelets"], y["Platelets"], from_onset)
     y["SBP"] = y["DBP"] + y["PulsePressure"]
     y["MBP"] = y["DBP"] + y["MapFraction"] * y["PulsePressure"]
     for name in DERIVED:
         y[name] = transforms[name](derived_input(name, y))
     y["SOFA"] = total_points(organ_points(y), y["Burden"])
     return y
+
+
+def platelets_by_onset(x: np.ndarray, counts: np.ndarray, from_onset: np.ndarray) -> np.ndarray:
+    """Platelet counts that are first below 150 at onset, from the latents x, the `counts` they tend to, and the step.
+
+        before onset   150 + exp(a + b x - c (4 + step))
+        at and after   150 + (1 - exp(-(step + 1) / 2)) (counts - 150), at onset below 150
+
+    In each step a monotone transform of the latent: counts fall toward 150, pass it at onset and reach their own level.
+    """
+    a, b, c = NORMAL_PLATELETS
+    before = np.minimum(LOW_PLATELETS + np.exp(a + b * x - c * (from_onset + mechanism.ONSET)), MOST_PLATELETS)
+    after = LOW_PLATELETS - np.expm1(-(np.maximum(from_onset, 0) + 1) / 2) * (counts - LOW_PLATELETS)
+    at = np.minimum(after, LOW_PLATELETS - 1.0)
+    return np.where(from_onset < 0, before, np.where(from_onset == 0, at, after))
 
 
 def organ_points(y: Values) -> np.ndarray:

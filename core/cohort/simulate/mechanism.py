@@ -23,7 +23,8 @@ PHENOTYPES = ("recovering", "microthrombotic", "bleeding")
 SHARES = np.array([4143, 4482, 4730]) / 13355  # published phenotype sizes
 
 FACTORS = ("shock", "perfusion", "platelets", "coagulation", "renal", "lungs", "liver", "inflammation", "blood")
-_KNOTS = (0, 4, 9, 15)  # steps; step 4 is onset
+ONSET = 4  # step of the window
+_KNOTS = (0, ONSET, 9, 15)  # steps
 _PATHS = {  # value of path_k at the knots: recovering, microthrombotic, bleeding
     "shock": ((-0.3, 0.6, -0.5, -1.0), (-0.5, 0.6, 0.7, 0.7), (-0.4, 0.6, 0.2, -0.3)),
     "perfusion": ((1.0, 0.4, -0.6, -0.9), (0.9, 0.7, 0.3, 0.1), (1.2, 0.2, -0.4, -0.5)),

@@ -6,19 +6,25 @@ import numpy as np
 
 from core.cohort.simulate import mechanism
 from core.cohort.simulate.patients import Patients
+from core.cohort.simulate.world import World
 
 
 class Body:
-    """Hidden state of n patients, advanced one step at a time, all patients at once."""
+    """Hidden state of n patients, advanced one step at a time, all patients at once.
 
-    def __init__(self, patients: Patients, horizon: int, rng: np.random.Generator) -> None:
+    entry: (n,) step of the window at which each of them begins; the paths stay at their end beyond the window.
+    """
+
+    def __init__(
+        self, patients: Patients, entry: np.ndarray, horizon: int, rng: np.random.Generator, world: World
+    ) -> None:
         k = patients.phenotype
         self._rng = rng
         self._phenotype = k
         self._levels = patients.levels
         self._paths = mechanism.paths(horizon)
         self._dynamics = mechanism.dynamics()
-        self._effects = mechanism.full_effects()
+        self._effects = world.full_effects
         self._noise = mechanism.FLUCTUATION_SD * np.sqrt(1 - mechanism.MEMORY**2)
         self._loadings = mechanism.loadings()
         self._own_sd = np.sqrt(np.maximum(1 - (self._loadings**2).sum(axis=1), 0.02))
@@ -26,7 +32,8 @@ class Body:
         self._own_level = patients.own_levels * np.sqrt(share)
         self._own_share = np.sqrt(1 - share)
         self._own_memory = mechanism.OWN_MEMORY[k][:, None]
-        self.step = 0
+        self._last = horizon - 1
+        self.step = entry
         self._fluctuation = mechanism.FLUCTUATION_SD * rng.standard_normal(patients.levels.shape)
         self._own = rng.standard_normal(patients.own_levels.shape)
         self._exposure = np.zeros((len(k), len(mechanism.CHANNELS)))
@@ -34,7 +41,12 @@ class Body:
     @property
     def factors(self) -> np.ndarray:
         """(n, F) hidden factors now."""
-        return self._levels + self._paths[self._phenotype, self.step] + self._fluctuation + self.heparin_effect
+        return (
+            self._levels
+            + self._paths[self._phenotype, np.minimum(self.step, self._last)]
+            + self._fluctuation
+            + self.heparin_effect
+        )
 
     @property
     def heparin_effect(self) -> np.ndarray:
@@ -56,7 +68,7 @@ class Body:
         self._exposure = mechanism.CHANNEL_MEMORY * self._exposure + mechanism.DOSE_INTENSITY[:, actions].T
         shock = self._rng.standard_normal(self._own.shape)
         self._own = self._own_memory * self._own + np.sqrt(1 - self._own_memory**2) * shock
-        self.step += 1
+        self.step = self.step + 1
 
     def _by_phenotype(self, rows: np.ndarray, matrices: np.ndarray) -> np.ndarray:
         """rows (n, X) times the matrix (X, F) of each patient's phenotype: (n, F)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.cohort.simulate.rollout import History, Policy
+from core.cohort.simulate.history import History, Policy
 
 ORACLE_DOSES = (0, 2, 0)  # by phenotype: heparin only where micro-thrombosis makes it help
 

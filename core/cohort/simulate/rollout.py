@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,51 +9,26 @@ import numpy as np
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.cohort.simulate import hazard, measurement
-from core.cohort.simulate.clinicians import clinician_probs
+from core.cohort.simulate.clinicians import Clinicians
 from core.cohort.simulate.constants import Constants
+from core.cohort.simulate.history import History, Policy
+from core.cohort.simulate.mechanism import ONSET
 from core.cohort.simulate.patients import Patients, draw_patients
 from core.cohort.simulate.physiology import Body
+from core.cohort.simulate.world import World, entries
 from core.study import StudySpec
 
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """What a policy may see when it acts: n patients up to the current step t.
-
-    states (n, t + 1, D) physical units; actions (n, t) so far; active (n,) still in the stay (of the others the last
-    charted row is repeated, and what the policy says of them is ignored). `phenotype` (n,) is the hidden truth: only
-    an oracle may read it.
-    """
-
-    states: np.ndarray
-    actions: np.ndarray
-    active: np.ndarray
-    phenotype: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    @property
-    def step(self) -> int:
-        """The current step t."""
-        return self.states.shape[1] - 1
-
-    @property
-    def state(self) -> np.ndarray:
-        """(n, D) current charted state."""
-        return self.states[:, -1]
-
-
-Policy = Callable[[History], np.ndarray]
+DEFAULT_WORLD = World()
 
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """n simulated stays: states (n, T, D) float32, actions (n, T), probs (n, T, A) of the policy, lengths (n,),
-    outcomes (n,) +1 or -1, died (n,) inside the window, risk (n, T); rows of states beyond a stay's length repeat its
-    last one. signals (n, T, J) latent, kept on request."""
+    """n simulated stays: entry (n,) step of the window with which the record starts; states (n, T, D) float32, actions
+    (n, T), probs (n, T, A) of the policy, lengths (n,), outcomes (n,) +1 or -1, died (n,) inside the window, risk
+    (n, T); rows of states beyond a stay's length repeat its last one. signals (n, T, J) latent, kept on request."""
 
     patients: Patients
+    entry: np.ndarray
     states: np.ndarray
     actions: np.ndarray
     probs: np.ndarray
@@ -70,9 +44,10 @@ class Rollout:
         return np.arange(self.states.shape[1]) < self.lengths[:, None]
 
 
-def chart(statics: np.ndarray, signals: np.ndarray, constants: Constants, study: StudySpec) -> np.ndarray:
-    """(n, D) float32 charted row from statics (n, S) and latent signals (n, J)."""
-    values = measurement.measure(measurement.prepare(signals), constants.transforms)
+def chart(statics: np.ndarray, body: Body, constants: Constants, study: StudySpec, world: World) -> np.ndarray:
+    """(n, D) float32 row that is charted now, from statics (n, S) and the body's latent signals."""
+    from_onset = body.step - ONSET if world.memory else None
+    values = measurement.measure(measurement.prepare(body.signals), constants.transforms, from_onset)
     temporal = [values[name] for name in study.names[study.n_static :]]
     return np.concatenate([statics, np.stack(temporal, axis=1)], axis=1).astype(np.float32)
 
@@ -81,13 +56,6 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _answer(policy: Policy | None, history: History, constants: Constants, study: StudySpec) -> np.ndarray:
-    """(n, A) probabilities of the clinicians (None) or of a policy."""
-    if policy is None:
-        return clinician_probs(history.state, np.asarray(constants.action_intercepts), study)
-    return _checked(policy(history), history.active, study.n_actions)
 
 
 def _checked(probs: np.ndarray, active: np.ndarray, n_actions: int) -> np.ndarray:
@@ -111,9 +79,11 @@ def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class _Endings:
     """Which stays still run, how long they were and how they ended."""
 
-    def __init__(self, n: int, horizon: int, constants: Constants, rng: np.random.Generator) -> None:
+    def __init__(self, most: np.ndarray, constants: Constants, rng: np.random.Generator) -> None:
+        """most: (n,) steps of each patient until the window ends."""
+        n = len(most)
         self.active = np.ones(n, dtype=bool)
-        self.lengths = np.full(n, horizon)
+        self.lengths = most.copy()
         self.died = np.zeros(n, dtype=bool)
         self._last_risk = np.zeros(n)
         self._constants = constants
@@ -130,7 +100,7 @@ class _Endings:
         self.died |= died
         ends = died | left
         self.lengths[ends] = step + 1
-        self.active &= ~ends
+        self.active = self.active & ~ends & (step + 1 < self.lengths)
 
     def outcomes(self, phenotype: np.ndarray) -> np.ndarray:
         """(n,) +1 survived to day 90, -1 died."""
@@ -147,16 +117,18 @@ def roll_out(
     purpose: str,
     policy: Policy | None = None,
     keep_signals: bool = False,
+    world: World = DEFAULT_WORLD,
 ) -> Rollout:
-    """Simulate n stays under a policy (None: the clinicians).
+    """Simulate n stays of a world under a policy (None: its clinicians).
 
-    Streams are named by (seed, purpose): two policies rolled out with the same seed meet the same patients and the
-    same noise (common random numbers), so the difference of their values is sharper than each value.
+    Streams are named by (seed, purpose): policies rolled out with the same seed meet the same patients and the same
+    noise (common random numbers), so the difference of their values is sharper than each value.
     """
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
-    body = Body(patients, study.horizon, stream(seed, purpose, "physiology"))
-    endings = _Endings(n, study.horizon, constants, stream(seed, purpose, "hazard"))
-    choices = stream(seed, purpose, "actions")
+    entry = entries(stream(seed, purpose, "entry"), n, world.late_share(constants.late_starts))
+    body = Body(patients, entry, study.horizon, stream(seed, purpose, "physiology"), world)
+    endings = _Endings(study.horizon - entry, constants, stream(seed, purpose, "hazard"))
+    choices, act = stream(seed, purpose, "actions"), policy or Clinicians(constants.action_intercepts, study, world)
     shape = (n, study.horizon)
     states = np.zeros((*shape, study.n_columns), dtype=np.float32)
     actions = np.zeros(shape, dtype=np.int64)
@@ -164,17 +136,16 @@ def roll_out(
     risk = np.zeros(shape)
     signals = np.zeros((*shape, len(patients.own_levels.T))) if keep_signals else None
     for t in range(study.horizon):
-        active = endings.active.copy()
-        row = chart(patients.statics, body.signals, constants, study)
-        states[:, t] = row if t == 0 else np.where(active[:, None], row, states[:, t - 1])
+        active, row = endings.active.copy(), chart(patients.statics, body, constants, study, world)
+        states[:, t] = np.where(active[:, None], row, states[:, max(t - 1, 0)])
         risk[:, t] = hazard.risk(body.factors)
         if signals is not None:
             signals[:, t] = body.signals
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
-        probs[:, t] = _answer(policy, history, constants, study)
+        probs[:, t] = _checked(act(history), active, study.n_actions)
         actions[:, t] = _draw(probs[:, t], choices)
         endings.observe(t, risk[:, t])
         if t + 1 < study.horizon:
             body.advance(actions[:, t])
     outcomes = endings.outcomes(patients.phenotype)
-    return Rollout(patients, states, actions, probs, endings.lengths, outcomes, endings.died, risk, signals)
+    return Rollout(patients, entry, states, actions, probs, endings.lengths, outcomes, endings.died, risk, signals)

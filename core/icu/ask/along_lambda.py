@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from core.base.remembered import remembered_by
 from core.evaluation import Recorded, propensities, weighted_many
 from core.fusion import fuse, fusion_weights, relative_lambda, single_expert
-from core.icu.ask.doses import expert_disagreement, total_variation
+from core.icu.view import RunView
+from core.policies.doses import expert_disagreement, total_variation
 from core.trajectories import padded
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +31,7 @@ class LambdaCourse:
     single_gap: float
 
 
+@remembered_by(8)
 def along_lambda(view: RunView, n_clusters: int, mode: str) -> LambdaCourse:
     """The course of the fused policy at one K and mode over the run's lambdas."""
     every, mask = view.distances(n_clusters, mode), view.trajectories.mask

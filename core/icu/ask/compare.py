@@ -11,7 +11,7 @@ expected_survival (read off the curve at PHWDR), action_shares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -36,22 +36,13 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
-from core.icu.stays import BASELINES, PolicyKey, Stays
+from core.icu.ask.critics import control_variate, critic, fqe_q, has_fqe
+from core.icu.stays import Stays
+from core.policies.key import CLINICIAN, PolicyKey
 from core.trajectories import Trajectories
 
 # The critic alone weighs no stay, so there is no support to grade.
 UNWEIGHTED = {"ess": np.nan, "zero_weight": np.nan, "max_weight": np.nan, "support": "", "reasons": ""}
-
-
-def policy_keys(k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str]) -> list[PolicyKey]:
-    """The simple policies, then for every K its phenotype policies, and fused and single expert in each mode."""
-    keys = [PolicyKey(name) for name in BASELINES]
-    for k in k_values:
-        keys += [PolicyKey(f"phenotype-{index}", k) for index in range(k)]
-        for mode in modes:
-            keys += [PolicyKey("fused", k, mode, float(value)) for value in lambdas if np.isfinite(value)]
-            keys.append(PolicyKey("single-expert", k, mode, np.inf))
-    return keys
 
 
 def compare_policies(
@@ -63,8 +54,7 @@ def compare_policies(
     given = propensities(some.behavior, data.actions)
     chosen, q_taken, v, described = [], [], [], []
     for key in keys:
-        which = key.policy, key.n_clusters, key.lambda_, key.mode
-        probs, q = some.policy_probs(*which), some.control_variate(*which)
+        probs, q = some.probs(key), control_variate(some, key)
         chosen.append(propensities(probs, data.actions))
         q_taken.append(propensities(q, data.actions))
         v.append(state_values(probs, q))
@@ -73,32 +63,31 @@ def compare_policies(
     n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(bootstrap_rng, some), some.persons
     phwis = phwis_many(data.rewards, mask, evaluated, given, gamma, n_bootstrap, rng(), persons)
     survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
-    critic = np.stack(q_taken), np.stack(v)
-    phwdr = phwdr_many(data.rewards, mask, evaluated, given, *critic, gamma, n_bootstrap, rng(), persons)
+    q, values = np.stack(q_taken), np.stack(v)
+    phwdr = phwdr_many(data.rewards, mask, evaluated, given, q, values, gamma, n_bootstrap, rng(), persons)
     pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), evaluated)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):
         shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
-        others = [phwdr[i], *([own[key.text]] if key.text in own else [])]
+        others = [phwdr[i], *([own[key]] if key in own else [])]
         unusual = described[i]["unsupported_share"]
         light = support_light(phwis[i], some.config.evaluation.ess_floor, unusual, others, pooled[i].ess)
         graded = {"support": light.grade, "reasons": " ".join(light.reasons)}
-        results = {"phwis": phwis[i], "phwdr": phwdr[i]} | ({"fqe": own[key.text]} if key.text in own else {})
+        results = {"phwis": phwis[i], "phwdr": phwdr[i]} | ({"fqe": own[key]} if key in own else {})
         for name, result in results.items():
             estimate = {"estimator": name, "value": result.value, "low": result.low, "high": result.high}
             rows.append({**shared, **estimate, "n": result.n, **graded, **(UNWEIGHTED if name == "fqe" else {})})
     return pd.DataFrame(rows)
 
 
-def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict[str, OPEResult]:
+def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict[PolicyKey, OPEResult]:
     """The critic's value of the first states, for policies whose own Q was evaluated."""
-    own = [key for key in keys if some.has_fqe(key)]
+    own = [key for key in keys if has_fqe(some, key)]
     if not own:
         return {}
-    which = [(key.policy, key.n_clusters, key.lambda_, key.mode) for key in own]
-    values = np.stack([state_values(some.policy_probs(*one), some.critic(*one)) for one in which])
-    return dict(zip((key.text for key in own), direct_many(values, mask), strict=True))
+    values = np.stack([state_values(some.probs(key), critic(some, key)) for key in own])
+    return dict(zip(own, direct_many(values, mask), strict=True))
 
 
 def _survived(data: Trajectories, mask: np.ndarray) -> np.ndarray:
@@ -115,9 +104,9 @@ def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:
     policies look deadlier than the records. The curve is monotone, and its band resamples persons, not steps.
     """
     data, settings = stays.trajectories.subset(patients), stays.config.evaluation
-    critic = stays.fqi_q if settings.control_variate == "fqi" else stays.fqe_q("clinician", 0)
+    q = stays.fqi_q if settings.control_variate == "fqi" else fqe_q(stays, PolicyKey(CLINICIAN))
     mask = data.transition_mask
-    values = propensities(np.asarray(critic[patients]), data.actions)
+    values = propensities(np.asarray(q[patients]), data.actions)
     owner, _ = np.nonzero(mask)
     return survival_curve(
         values[mask],
@@ -147,10 +136,7 @@ def _shared(
 ) -> dict[str, object]:
     """What all estimates of a policy share."""
     return {
-        "policy": key.policy,
-        "n_clusters": key.n_clusters,
-        "mode": key.mode,
-        "lambda_": key.lambda_,
+        **key.row,
         "ess": support.ess,
         "zero_weight": support.zero_weight,
         "max_weight": support.max_weight,

@@ -19,7 +19,9 @@ from core.evaluation import (
     weighted_many,
 )
 from core.fusion import between
-from core.icu.stays import PolicyKey, Stays
+from core.icu.ask.critics import control_variate
+from core.icu.stays import Stays
+from core.policies.key import CLINICIAN, PolicyKey
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,8 @@ def gain(
     """
     some = stays.only(patients)
     data, settings = some.trajectories, some.config
-    keys = [
-        (key.policy, key.n_clusters, key.lambda_, key.mode) for key in (reference or PolicyKey("clinician"), policy)
-    ]
-    probs, critics = [some.policy_probs(*key) for key in keys], [some.control_variate(*key) for key in keys]
+    keys = (reference or PolicyKey(CLINICIAN), policy)
+    probs, critics = [some.probs(key) for key in keys], [control_variate(some, key) for key in keys]
     if reach < 1:
         probs[1] = between(some.behavior, probs[1], reach)
     given, gamma = propensities(some.behavior, data.actions), settings.agents.gamma

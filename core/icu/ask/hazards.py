@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,10 @@ import pandas as pd
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.evaluation.resampling import percentile_interval, resample_counts
+from core.icu.view import RunView
+from core.policies.key import PolicyKey
 from core.study import StudySpec
 from core.trajectories import padded
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
 
 Operator = Literal["<", "<=", ">", ">="]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
@@ -129,10 +128,7 @@ def hazard_table(
     view: RunView,
     patients: np.ndarray,
     rules: Sequence[HazardRule],
-    policies: Sequence[str],
-    n_clusters: int,
-    lambda_: float,
-    mode: str,
+    keys: Sequence[PolicyKey],
 ) -> pd.DataFrame:
     """`violation_rates` of every rule for the recorded course and the policies, on the given patients.
 
@@ -141,7 +137,7 @@ def hazard_table(
     """
     study = view.study
     actions = view.trajectories.actions[patients]
-    probs = {name: view.policy_probs(name, n_clusters, lambda_, mode)[patients] for name in policies}
+    probs = {key.policy: view.probs(key)[patients] for key in keys}
     tables = []
     for number, rule in enumerate(rules):
         rule.check(study)
@@ -161,22 +157,16 @@ def hazard_patients(
     view: RunView,
     patients: np.ndarray,
     rule: HazardRule,
-    policy: str,
-    n_clusters: int,
-    lambda_: float,
-    mode: str,
+    key: PolicyKey | None,
 ) -> pd.DataFrame:
     """The patients behind a rate: those with a step at which the rule applies and the dose is a hazardous one.
 
-    The dose is the one given (policy `GIVEN`) or the likeliest of the policy. Columns: patient (position), steps (how
+    The dose is the one given (key None) or the likeliest of the policy. Columns: patient (position), steps (how
     many such steps), first (the first of them); most steps first.
     """
     rule.check(view.study)
     applies = _applies(view, rule, patients)
-    if policy == GIVEN:
-        dose = view.trajectories.actions[patients]
-    else:
-        dose = view.policy_probs(policy, n_clusters, lambda_, mode)[patients].argmax(axis=-1)
+    dose = view.trajectories.actions[patients] if key is None else view.probs(key)[patients].argmax(axis=-1)
     hazard = applies & (dose >= rule.from_action)
     steps = hazard.sum(axis=1)
     order = np.argsort(-steps, kind="stable")[: int((steps > 0).sum())]

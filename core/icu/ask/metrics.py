@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from core.base.config import Config
 from core.cohort import Cohort
+from core.icu.advice import AdviceRecord
+from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
-from core.tables.origin import Origin
 
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
-SMALL = 100  # fewer patients than this are called few
-
-
+MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}
+DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
 CLINICIANS = {
     "own": "Estimates divide by what clinicians did to other patients of this very cohort in similar states.",
     "development": (
@@ -25,83 +26,136 @@ CLINICIANS = {
 }
 
 
+class Difference(Interval):
+    """A difference to the clinicians with its standard error, which holds the disagreement between memories."""
+
+    se: float | None
+
+
+class PolicyMetrics(Config):
+    """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
+
+    grade: how far that difference may be believed. fqe is null where its own Q was not evaluated; true_value is known
+    of simulated patients alone.
+    """
+
+    mix: Interval
+    difference: Difference
+    grade: str
+    grade_reasons: str
+
+    phwis: Weighed
+    phwdr: Weighed
+    fqe: Weighed | None
+    support: str
+    support_reasons: str
+    concordance_rate: float | None
+    expected_survival: float | None
+    survival: Weighed
+    entropy: float | None
+    unsupported_share: float | None
+    action_shares: list[float | None]
+    true_value: float | None
+    true_se: float | None
+
+
+class CohortMetrics(EvaluatedOn):
+    """The cohort evaluated on; clinicians: whose habits the estimates divide by."""
+
+    steps: int
+    mortality: float | None
+    clinicians: str
+    clinicians_note: str
+
+
+class RunMetrics(Config):
+    """The run and the setting of its policies; `lambda` in the file."""
+
+    name: str
+    data_hash: str
+    versions: dict[str, str]
+    n_clusters: int
+    lambda_: float = Field(serialization_alias="lambda")
+    mode: str
+    preset: str
+
+
+class Metrics(Config):
+    """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds."""
+
+    recommended: str
+    advice: AdviceRecord
+    cohort: CohortMetrics
+    run: RunMetrics
+    policies: dict[str, PolicyMetrics]
+
+
 def metrics_document(
     table: pd.DataFrame,
+    judgments: pd.DataFrame,
+    advice: AdviceRecord,
     cohort: Cohort,
     patients: np.ndarray,
-    manifest: Manifest,
     own: bool,
-    settings: dict[str, Any],
+    run: RunMetrics,
     clinicians: str = "own",
-) -> dict[str, Any]:
-    """{"cohort": ..., "run": ..., "policies": {name: {estimator: {value, low, high, ess}, ...}}}; NaN becomes null.
+) -> Metrics:
+    """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on.
     """
-    policies: dict[str, Any] = {}
-    for name, rows in table.groupby("policy", sort=False):
-        first = rows.iloc[0]
-        policies[str(name)] = {
-            **{
-                row["estimator"]: {key: number(row[key]) for key in ("value", "low", "high", "ess")}
-                for _, row in rows.iterrows()
-            },
-            "support": str(first["support"]),
-            "support_reasons": str(first["reasons"]),
-            "concordance_rate": number(first["concordance_rate"]),
-            "expected_survival": number(first["expected_survival"]),
-            "survival": {key: number(first[column]) for key, column in SURVIVAL.items()},
-            "entropy": number(first["entropy"]),
-            "unsupported_share": number(first["unsupported_share"]),
-            "action_shares": [number(share) for share in first["action_shares"]],
-            "true_value": number(first.get("true_value", math.nan)),
-            "true_se": number(first.get("true_se", math.nan)),
-        }
-    return {
-        "cohort": {
-            **describe_cohort(cohort, patients, own),
-            "clinicians": clinicians,
-            "clinicians_note": CLINICIANS[clinicians],
-        },
-        "run": {"name": manifest.name, "data_hash": manifest.data_hash, "versions": manifest.versions, **settings},
-        "policies": policies,
-    }
+    on = evaluated_on(cohort, len(patients), own, "cohort")
+    judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
+    return Metrics(
+        recommended=advice.recommended,
+        advice=advice,
+        cohort=CohortMetrics(
+            **on.model_dump(),
+            steps=len(cohort.frame),
+            mortality=number(float((cohort.outcomes < 0).mean())),
+            clinicians=clinicians,
+            clinicians_note=CLINICIANS[clinicians],
+        ),
+        run=run,
+        policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
+    )
 
 
-def describe_cohort(cohort: Cohort, patients: np.ndarray, own: bool) -> dict[str, Any]:
-    """What the estimates rest on, with a plain sentence."""
-    mortality = number(float((cohort.outcomes < 0).mean()))
-    return {"steps": len(cohort.frame), "mortality": mortality, **evaluated_on(cohort, len(patients), own, "cohort")}
+def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, preset: str) -> RunMetrics:
+    """The run and the setting, from its manifest."""
+    return RunMetrics(
+        name=manifest.name,
+        data_hash=manifest.data_hash,
+        versions=manifest.versions,
+        n_clusters=n_clusters,
+        lambda_=lambda_,
+        mode=mode,
+        preset=preset,
+    )
 
 
-class Data(Protocol):
-    """What cohorts of both studies say of themselves."""
-
-    @property
-    def n_patients(self) -> int: ...
-    @property
-    def data_hash(self) -> str: ...
-    @property
-    def origin(self) -> Origin: ...
-
-
-def evaluated_on(cohort: Data, used: int, own: bool, kind: str) -> dict[str, Any]:
-    """How many patients of which data the estimates rest on; `kind` is what the note calls the data."""
-    note = f"{used:,} test patients of the run's own {kind}" if own else f"all {used:,} patients of another {kind}"
-    note += ", simulated" if cohort.origin.simulated else ""
-    note += "; too few for any conclusion" if used < SMALL else ""
-    return {
-        "patients": cohort.n_patients,
-        "data_hash": cohort.data_hash,
-        "simulated": cohort.origin.simulated,
-        "like": cohort.origin.like,
-        "evaluated_patients": used,
-        "split": "test" if own else "all",
-        "note": f"{note}. Research and teaching only.",
-    }
-
-
-def number(value: float) -> float | None:
-    """A JSON number, or null where there is none."""
-    return float(value) if math.isfinite(value) else None
+def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
+    """All estimates of one policy, one row an estimator, and its judgment."""
+    first = rows.iloc[0]
+    found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
+    mix, difference = ({part: judged[column] for part, column in columns.items()} for columns in (MIX, DIFFERENCE))
+    return PolicyMetrics(
+        mix=Interval.of(mix),
+        difference=Difference.of(difference),
+        grade=str(judged["grade"]),
+        grade_reasons=str(judged["doubts"]),
+        phwis=found["phwis"],
+        phwdr=found["phwdr"],
+        fqe=found.get("fqe"),
+        support=str(first["support"]),
+        support_reasons=str(first["reasons"]),
+        concordance_rate=number(first["concordance_rate"]),
+        expected_survival=number(first["expected_survival"]),
+        survival=Weighed.of({key: first[column] for key, column in SURVIVAL.items()}),
+        entropy=number(first["entropy"]),
+        unsupported_share=number(first["unsupported_share"]),
+        action_shares=[number(share) for share in first["action_shares"]],
+        true_value=number(first.get("true_value", math.nan)),
+        true_se=number(first.get("true_se", math.nan)),
+    )

@@ -6,17 +6,15 @@ patients hardly ever got is not ranked, and where a state has too few similar pa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from core.icu.ask.doses import equal_options
+from core.icu.ask.critics import critic
 from core.icu.ask.frontier import as_far_as_supported
 from core.icu.ask.similar import neighborhood
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
+from core.icu.view import RunView
+from core.policies.doses import equal_options
+from core.policies.key import PolicyKey
 
 SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the training states get no ranking
 FEWEST_SIMILAR = 20
@@ -43,14 +41,18 @@ def too_far(support: float) -> str:
     )
 
 
-def step_estimates(view: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> pd.DataFrame:
-    """Q of each dose with its spread: fused agents (SD between experts), FQI (SD between trees), FQE of the fusion."""
-    weights = view.weights(n_clusters, lambda_, "prospective")[patient, step]
-    experts = view.agent_q(n_clusters)[patient, step].astype(float)
+def step_estimates(view: RunView, patient: int, step: int, key: PolicyKey) -> pd.DataFrame:
+    """Q of each dose with its spread: the agents fused (SD between experts), FQI (SD between trees), FQE of the fusion.
+
+    Columns estimate, action, value, low, high, spread; one row an estimate and dose.
+    """
+    here = view.only(np.array([patient]))
+    weights = here.weights(key.n_clusters, key.lambda_, key.mode)[0, step]
+    experts = here.agent_q(key.n_clusters)[0, step].astype(float)
     fused = weights @ experts
     between = np.sqrt(weights @ (experts - fused) ** 2)
     star, trees = view.fqi_q[patient, step].astype(float), view.fqi_sd[patient, step].astype(float)
-    policy = view.critic("fused", n_clusters, lambda_, "prospective")[patient, step].astype(float)
+    policy = critic(here, key)[0, step].astype(float)
     actions = np.arange(len(fused))
     parts = [(AGENTS, fused, between), (CRITIC, star, trees), (POLICY_CRITIC, policy, np.full(len(fused), np.nan))]
     return pd.concat(
@@ -70,7 +72,7 @@ def critic_ties(estimates: pd.DataFrame) -> bool:
 
 
 def rank_options(
-    view: RunView, patient: int, step: int, n_clusters: int, lambda_: float, estimates: pd.DataFrame, by: str = AGENTS
+    view: RunView, patient: int, step: int, key: PolicyKey, estimates: pd.DataFrame, by: str = AGENTS
 ) -> pd.DataFrame:
     """The doses in groups from best to worst, those that may not be ranked last.
 
@@ -82,15 +84,11 @@ def rank_options(
     both = np.nan_to_num(both, nan=0.0)  # gradient boosting has no trees of its own kind to disagree
     values = estimates.loc[estimates["estimate"] == by, "value"].to_numpy()
     clinicians, floor = view.behavior[patient, step], view.config.evaluation.probability_floor
-    weights = view.weights(n_clusters, lambda_, "prospective")[patient, step]
-    fused = weights @ view.agent_probs(n_clusters)[patient, step]
     similar = neighborhood(view, patient, step)["n"].to_numpy()
     why = np.where(similar == 0, NOBODY, np.where(clinicians < floor, RARE, ""))
-    usable = np.flatnonzero(why == "")
-    spread, group = both.max(axis=0), np.zeros(len(values), dtype=int)
-    groups = equal_options(values[usable], spread[usable]) if len(usable) else []
-    for rank, members in enumerate(groups, start=1):
-        group[usable[members]] = rank
+    spread = both.max(axis=0)
+    group = _groups(values, spread, np.flatnonzero(why == ""))
+    fused = view.only(np.array([patient])).probs(key)[0, step]
     table = pd.DataFrame(
         {
             "group": group,
@@ -99,10 +97,19 @@ def rank_options(
             "spread": spread,
             "source": np.array(list(SPREADS.values()))[both.argmax(axis=0)],
             "clinicians": clinicians,
-            "supported": as_far_as_supported(view, clinicians, fused, n_clusters, lambda_),
+            "supported": as_far_as_supported(view, key, clinicians, fused),
             "similar": similar,
             "why": why,
         }
     )
     last = np.where(group == 0, len(values) + 1, group)
     return table.iloc[np.lexsort((-values, last))].reset_index(drop=True)
+
+
+def _groups(values: np.ndarray, spread: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """(A,) the option of each dose, 1 the best; 0 for the doses that are not among the usable ones."""
+    group = np.zeros(len(values), dtype=int)
+    groups = equal_options(values[usable], spread[usable]) if len(usable) else []
+    for rank, members in enumerate(groups, start=1):
+        group[usable[members]] = rank
+    return group

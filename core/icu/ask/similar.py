@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from core.base.statistics import wilson
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
+from core.icu.view import RunView
 
 FEWEST_ON_COURSE = 5  # patients still in the record, below which a course is not drawn further
 

@@ -6,6 +6,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from core.base.remembered import remembered_by
+from core.icu.view import RunView
+
 StayValue = Literal["mean", "first", "last", "lowest", "highest", "change"]
 STAY_VALUES: tuple[StayValue, ...] = get_args(StayValue)
 
@@ -25,3 +28,9 @@ def stay_values(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, what:
         return np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / lengths[:, None]
     reduce = np.minimum if what == "lowest" else np.maximum
     return reduce.reduceat(rows, starts, axis=0).astype(np.float64)
+
+
+@remembered_by(5)
+def values_of_stays(view: RunView, what: StayValue) -> np.ndarray:
+    """(N, D) `stay_values` of a run's patients, in physical units."""
+    return stay_values(view.cohort.states, view.cohort.starts, view.cohort.lengths, what)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +11,10 @@ from core.base.errors import ConfigError
 from core.cohort import History
 from core.icu.ask.frontier import as_far_as_supported
 from core.icu.fit.clinicians import clinicians_at
-from core.icu.fit.truth import RunPolicy
-from core.icu.stays import PolicyKey
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
-
+from core.icu.fit.simulated import SimulatedStays
+from core.icu.view import RunView
+from core.policies import NamedPolicy, PolicyKey
+from core.policies.families import expert_keys
 
 BEYOND = 0.005  # share of the training steps that must lie beyond a changed value
 
@@ -59,10 +56,8 @@ def unrecorded(view: RunView, changes: Mapping[str, float]) -> str:
     return ""
 
 
-def what_if(
-    view: RunView, patient: int, step: int, changes: Mapping[str, float], n_clusters: int, lambda_: float
-) -> WhatIf:
-    """The run's policies with the values of `changes` (column -> value in the study's unit) at the step.
+def what_if(view: RunView, patient: int, step: int, changes: Mapping[str, float], key: PolicyKey) -> WhatIf:
+    """A fused policy and its experts with the values of `changes` (column -> value in the study's unit) at the step.
 
     Prospective: steps before stay as recorded, later ones are not looked at. Only the named columns change; a score
     made from them keeps its recorded value unless it is changed too. Raises `ConfigError` for a column that the study
@@ -81,14 +76,15 @@ def what_if(
     actions = view.trajectories.actions[patient, :step][None]
     history = History(states[None], actions, np.ones(1, dtype=bool), np.zeros(1, dtype=np.int64))
     nearest = clinicians_at(view, view.scaler.scale(history.state), np.array([patient]), view.support_reference)
-    fused = RunPolicy(view, PolicyKey("fused", n_clusters, "prospective", lambda_))(history)[0]
-    experts = [RunPolicy(view, PolicyKey(f"phenotype-{k}", n_clusters))(history)[0] for k in range(n_clusters)]
+    now = SimulatedStays(view).now(history)
+    fused = NamedPolicy(key).probs(now)[0]
+    experts = [NamedPolicy(expert).probs(now)[0] for expert in expert_keys(key.n_clusters)]
     clinicians = nearest.action_probs[0]
     return WhatIf(
         clinicians,
         np.stack(experts),
         fused,
-        as_far_as_supported(view, clinicians, fused, n_clusters, lambda_),
+        as_far_as_supported(view, key, clinicians, fused),
         float(nearest.support[0]),
         nearest.counts[0],
     )

@@ -3,60 +3,31 @@
 The network agents of the catalog ("dqn" ... "behavior-cloning"), the softmax of the run's Q* ("rf-fqi", no training of
 its own), of Q* by gradient boosting ("xgb-fqi", or "gb-fqi" where xgboost is not installed), and the ablation
 "no-encoder": phenotypes by KMeans on mean states, with agents of their own, fused.
-Stored in baselines/: NAME/ or NAME.npz (the agents), NAME.npy (their Q at every state), means.npz, baselines.json (what
-there is).
+Stored in baselines/, see `core.icu.baselines`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from core.base.errors import ArtifactError
-from core.base.files import read_json, write_array, write_arrays, write_json
+from core.base.files import write_array, write_arrays, write_json
 from core.base.rng import derive_seed
 from core.base.types import Progress
-from core.icu.config import BOOSTED, FOREST, NO_ENCODER
+from core.icu.baselines import FOLDER, MEANS, NAMES, SCHEMA_VERSION, WITHOUT_XGBOOST, MeanPhenotypes, stored_q
+from core.icu.fit.values import load_critic
+from core.icu.view import RunView
+from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 from core.trajectories import Trajectories, Transitions, make_transitions, padded
 
 if TYPE_CHECKING:
     from core.agents import AgentConfig, AgentStack
-    from core.icu.view import RunView
 
-FOLDER = "baselines"
-NAMES = f"{FOLDER}/baselines.json"
-MEANS = f"{FOLDER}/means.npz"
-SCHEMA_VERSION = 1
-WITHOUT_XGBOOST = "gb-fqi"  # what xgb-fqi is called where scikit-learn boosts
 Training = Generator[Progress, None, "AgentStack"]
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, eq=False)
-class MeanPhenotypes:
-    """Phenotypes without an encoder: KMeans on patients' mean states, each column in units of its spread over training
-    patients (or the few that vary most would decide alone). center, spread (D,); centroids (K, D) in those units."""
-
-    center: np.ndarray
-    spread: np.ndarray
-    centroids: np.ndarray
-
-    def distances(self, states: np.ndarray, mask: np.ndarray, mode: str) -> np.ndarray:
-        """Euclidean distance to each centroid (N, T, K), of the mean over the stay, or over the steps so far.
-
-        states (N, T, D) scaled, mask (N, T) real steps. Prospectively the current state counts: it is known when the
-        choice at it is made, and the action is not part of it.
-        """
-        real = mask[..., None].astype(np.float64)
-        summed, steps = np.cumsum(states * real, axis=1), np.cumsum(real, axis=1)
-        if mode == "retrospective":
-            summed, steps = (np.broadcast_to(a[:, -1:], a.shape) for a in (summed, steps))
-        means = (summed / np.maximum(steps, 1) - self.center) / self.spread
-        return np.stack([np.sqrt(np.square(means - own).sum(axis=-1)) for own in self.centroids], axis=-1)
 
 
 def fit_mean_phenotypes(stays: Trajectories, n_clusters: int, seed: int, n_init: int) -> MeanPhenotypes:
@@ -170,29 +141,9 @@ def _as_part(
         yield Progress(FOLDER, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
 
 
-def stored_baselines(folder: Path) -> tuple[str, ...]:
-    """Baselines that a run folder holds; none where the run has not got that far, or was made before there were any."""
-    if not (folder / NAMES).is_file():
-        return ()
-    stored = read_json(folder / NAMES)
-    version = stored.get("schema_version") if isinstance(stored, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ArtifactError(
-            f"{folder / NAMES} has schema version {version}, this program reads {SCHEMA_VERSION}; train again."
-        )
-    return tuple(str(name) for name in stored["names"])
-
-
-def stored_q(folder: Path, name: str) -> Path:
-    """File of a baseline's Q at every state of the run."""
-    return folder / FOLDER / f"{name}.npy"
-
-
 def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """A baseline's Q at any scaled states: (..., D) -> (..., A), or (..., K, A) for the ablation without encoder."""
     if name in (FOREST, BOOSTED, WITHOUT_XGBOOST):
-        from core.icu.fit.values import load_critic
-
         return load_critic(view.path / ("fqi.npz" if name == FOREST else f"{FOLDER}/{name}.npz")).q_values
     from core.agents import load_agents
 

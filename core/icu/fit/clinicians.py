@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from core.evaluation import BehaviorPolicy, knn_behavior_policy
+from core.evaluation import BehaviorPolicy, NeighborPolicy, knn_behavior_policy
+from core.icu.view import RunView
 from core.trajectories import Trajectories, padded
-
-if TYPE_CHECKING:
-    from core.icu.view import RunView
 
 SHOWN_NEIGHBORS = 30  # similar states kept for the patient page
 
@@ -76,4 +72,18 @@ def clinicians_at(
         groups=None if patients is None else view.persons[patients],
         seed=view.config.run.seed,
         reference=reference,
+    )
+
+
+def estimated_clinicians(view: RunView) -> NeighborPolicy:
+    """The run's estimate of the clinicians' policy, for many new states: neighbors are searched for approximately."""
+    study, settings, train = view.study, view.config.evaluation, view.training_states
+    return NeighborPolicy(
+        view.trajectories.states[train[:, 0], train[:, 1]],
+        view.trajectories.actions[train[:, 0], train[:, 1]],
+        study.n_actions,
+        settings.n_neighbors,
+        np.array([column.behavior_weight for column in study.columns]),
+        settings.pseudo_count,
+        approximate=True,
     )

@@ -1,4 +1,4 @@
-"""Critics of a run: Q* by fitted Q iteration, and Q of policies by fitted Q evaluation (see `evaluated_policies`).
+"""Critics of a run: Q* by fitted Q iteration, and Q of policies by fitted Q evaluation (see `evaluated_keys`).
 
 Fitted on training patients; their values at every state are stored on the grid of the stays, and the forests as plain
 arrays, so that another cohort can be valued without refitting. All policies share each sparse product of evaluation.
@@ -15,12 +15,12 @@ import numpy as np
 from core.base.errors import ArtifactError
 from core.base.files import write_array, write_table
 from core.base.types import Progress
-from core.icu.stays import evaluated_policies
+from core.icu.view import RunView
+from core.policies.families import evaluated_keys
 from core.trajectories import Transitions, make_transitions
 
 if TYPE_CHECKING:
     from core.agents.q_forest import QForest
-    from core.icu.view import RunView
 
 LAYOUTS = ("joint", "per_action")
 
@@ -63,9 +63,9 @@ def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress
     policies = view.evaluated
     probs = np.empty((len(policies), len(transitions), view.study.n_actions), dtype=np.float32)
     for row, key in enumerate(policies):
-        probs[row] = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[after]
+        probs[row] = view.probs(key)[after]
     # The trees grow on the study's own policies alone, so that their values do not depend on the baselines beside them.
-    own = len(evaluated_policies(view.config, view.k_values, view.n_clusters))
+    own = len(evaluated_keys(view.k_values, view.n_clusters, view.config.fusion.lambda_))
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
     yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", 0.9)
     forest = fit.forest

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.base.worlds import Effect
 from core.registry.simulate.effects import drug_effects
 from core.registry.simulate.patients import TRAITS
+from core.registry.simulate.world import FRAILTY
 
 # One entry for each transition: to 100 days, 6 months, 1 year, 2 years, 4 years.
 DEATH = (-3.2, -3.9, -3.4, -3.5, -3.5)
@@ -30,12 +32,22 @@ class Chances:
     chronic: np.ndarray
 
 
-def chances(stage: int, trait: np.ndarray, indicators: np.ndarray, drugs: Mapping[str, np.ndarray]) -> Chances:
-    """What may happen between a stage and the next one; drugs: {decision: (n, n_drugs)}, no key where none is made."""
+def chances(
+    stage: int,
+    trait: np.ndarray,
+    indicators: np.ndarray,
+    drugs: Mapping[str, np.ndarray],
+    effect: Effect = "full",
+    frailty: np.ndarray | float = 0.0,
+) -> Chances:
+    """What may happen between a stage and the next one; drugs: {decision: (n, n_drugs)}, no key where none is made.
+
+    effect, frailty (n,): see `RegistryWorld`.
+    """
     part = {name: trait[:, j] for j, name in enumerate(TRAITS)}
     acute, chronic = indicators[:, 1].astype(np.float64), indicators[:, 2].astype(np.float64)
     zero = np.zeros(len(trait))
-    effects = {name: drug_effects(name, given, trait) for name, given in drugs.items()}
+    effects = {name: drug_effects(name, given, trait, effect) for name, given in drugs.items()}
     efficacy = {name: effects[name][0] if name in effects else zero for name in DECISIONS}
     toxicity = sum((effect[1] for effect in effects.values()), start=zero)
     suppression = sum((effect[2] for effect in effects.values()), start=zero)
@@ -50,7 +62,7 @@ def chances(stage: int, trait: np.ndarray, indicators: np.ndarray, drugs: Mappin
     new_chronic = NEW_CHRONIC[stage] + onset + 0.8 * acute - protection
     stays_chronic = CHRONIC_STAYS[stage] + 0.4 * onset - 1.6 * efficacy["chronic"]
     return Chances(
-        death=_logistic(death + 1.2 * toxicity),
+        death=_logistic(death + 1.2 * toxicity + FRAILTY * frailty),
         relapse=_logistic(relapse - efficacy["conditioning"]),
         acute=_logistic(np.where(acute > 0, stays_acute, new_acute)),
         chronic=_logistic(np.where(chronic > 0, stays_chronic, new_chronic)),

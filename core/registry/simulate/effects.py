@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from core.base.worlds import WEAK, Effect
 from core.registry.simulate.patients import TRAITS
 from core.registry.spec import load_registry_spec
 
@@ -126,13 +127,25 @@ def _tables(decision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return base, efficacy, toxicity
 
 
-def drug_effects(decision: str, given: np.ndarray, trait: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drug_effects(
+    decision: str, given: np.ndarray, trait: np.ndarray, effect: Effect = "full"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Efficacy, toxicity and immune suppression (n,) of drugs (n, n_drugs) in patients with traits (n, TRAITS).
 
-    The efficacies of drugs do not add up without end: their sum s counts as 1.5 tanh(s / 1.5).
+    The efficacies of drugs do not add up without end: their sum s counts as 1.5 tanh(s / 1.5). effect: the world's.
     """
-    base, efficacy, toxicity = _tables(decision)
     given = given.astype(np.float64)
-    effect = (given * (base[:, 0] + trait @ efficacy.T)).sum(axis=1)
-    harm = (given * (base[:, 1] + trait @ toxicity.T)).sum(axis=1)
-    return 1.5 * np.tanh(effect / 1.5), harm, given @ base[:, 2]
+    work, harm, suppression = _single(decision, trait, effect)
+    return 1.5 * np.tanh((given * work).sum(axis=1) / 1.5), (given * harm).sum(axis=1), given @ suppression
+
+
+def _single(decision: str, trait: np.ndarray, effect: Effect) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Efficacy and toxicity (n, n_drugs), and immune suppression (n_drugs,), of each drug alone."""
+    base, efficacy, toxicity = _tables(decision)
+    work, harm, suppression = base[:, 0] + trait @ efficacy.T, base[:, 1] + trait @ toxicity.T, base[:, 2]
+    if effect == "no-benefit":
+        return 0.0 * work, np.maximum(harm, 0.0), np.maximum(suppression, 0.0)
+    if effect == "full":
+        return work, harm, suppression
+    kept = WEAK if effect == "weak" else 0.0
+    return kept * work, kept * harm, kept * suppression

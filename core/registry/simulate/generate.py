@@ -7,10 +7,12 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.rng import stream
+from core.base.worlds import Effect, read_world
 from core.registry.check import examine
 from core.registry.cohort import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
+from core.registry.simulate.world import RegistryWorld
 from core.registry.spec import RegistrySpec, load_registry_spec
 from core.tables.origin import Origin
 
@@ -19,26 +21,34 @@ SKIPPED = 0.01  # chance that a single later stage is not recorded
 PUBLISHED_PATIENTS = 6021
 
 
-def simulate_registry(n_patients: int = PUBLISHED_PATIENTS, seed: int = 0) -> tuple[RegistryCohort, RegistryTruth]:
+def simulate_registry(
+    n_patients: int = PUBLISHED_PATIENTS, seed: int = 0, effect: Effect = "full", confounding: float = 0.0
+) -> tuple[RegistryCohort, RegistryTruth]:
     """Simulate the shipped transplant registry; equal arguments give equal data.
 
-    Raises `ConfigError` on unusable arguments.
+    effect, confounding: the world, see `RegistryWorld`; the origin keeps it, so that a saved registry still knows its
+    truth. Raises `ConfigError` on unusable arguments.
     """
+    return simulate_world(n_patients, seed, RegistryWorld(effect, confounding))
+
+
+def simulate_world(n_patients: int, seed: int, world: RegistryWorld) -> tuple[RegistryCohort, RegistryTruth]:
+    """As `simulate_registry`, from a world."""
     if n_patients < 1:
         raise ConfigError(f"n_patients = {n_patients} is not usable; ask for at least 1 patient.")
     if seed < 0:
         raise ConfigError(f"seed = {seed} is not usable; give 0 or a positive integer.")
     spec = load_registry_spec()
-    course = roll_out(spec, n_patients, seed, "registry")
+    course = roll_out(spec, n_patients, seed, "registry", world=world)
     recorded = _recorded(course, stream(seed, "registry", "follow-up"))
     frame = to_frame(course, recorded, spec)
-    origin = Origin("simulated", spec.name, n_patients, seed)
+    origin = Origin("simulated", spec.name, n_patients, seed, str(world))
     cohort = RegistryCohort(spec, frame, origin, examine(frame, spec).report)
     propensities = {}
     for decision in spec.decisions:
         posed = ~np.isnan(course.propensities[decision.name]) & recorded
         propensities[decision.name] = course.propensities[decision.name][posed]
-    return cohort, RegistryTruth(spec, propensities)
+    return cohort, RegistryTruth(spec, propensities, world)
 
 
 def to_frame(course: Rollout, recorded: np.ndarray, spec: RegistrySpec) -> pd.DataFrame:
@@ -71,7 +81,8 @@ def registry_truth(cohort: RegistryCohort) -> RegistryTruth | None:
     if not origin.simulated or origin.like != shipped.name or cohort.n_patients != origin.n_patients:
         return None
     try:
-        again, truth = simulate_registry(origin.n_patients, origin.seed)
+        world = read_world(RegistryWorld, origin.world)
+        again, truth = simulate_world(origin.n_patients, origin.seed, world)
     except ConfigError:
         return None
     return truth if again.data_hash == cohort.data_hash else None

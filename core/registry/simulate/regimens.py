@@ -3,8 +3,8 @@
     pi(c | x) = (1 - treat(x)) [c is no drug] + treat(x) softmax_c(z_c),  z_c = log popularity_c + sum_{d in c}
     leaning_d . x + risk(x) heavier (size_c - 2); where every patient is treated, treat = 1
 
-Experts look at the recorded state and stage and at nothing else, so their propensities can be learned without bias.
-They give more drugs to those at higher risk: confounding by indication.
+Experts look at the recorded state and stage and, but in a confounded world (`RegistryWorld`), at nothing else, so their
+propensities can be learned without bias. They give more drugs to those at higher risk: confounding by indication.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy.special import softmax
 
 from core.base.rng import stream
 from core.registry.simulate.patients import TRAITS
+from core.registry.simulate.world import BREADTH
 from core.registry.spec import load_registry_spec
 
 Core = tuple[str, float]  # drugs of a usual regimen joined by "+", and its popularity
@@ -183,18 +185,24 @@ def risk_of(trait: np.ndarray, indicators: np.ndarray) -> np.ndarray:
     return 0.6 * part["age"] + 0.6 * part["mismatch"] + 0.5 * ill + 1.0 * both - 0.6
 
 
-def expert_probs(decision: str, trait: np.ndarray, indicators: np.ndarray, stage: int) -> np.ndarray:
-    """(n, M) probabilities of the experts' combinations for patients at one stage."""
+def expert_probs(
+    decision: str, trait: np.ndarray, indicators: np.ndarray, stage: int, seen: np.ndarray | None = None
+) -> np.ndarray:
+    """(n, M) probabilities of the experts' combinations for patients at one stage.
+
+    seen: (n,) what only the experts see, S times frailty (`RegistryWorld`): it adds to the log odds of any drug, and
+    `BREADTH` of it to those of a combination for each drug beyond two.
+    """
     known = regimens(decision)
-    heavier = HEAVIER * (known.matrix.sum(axis=1) - 2.0)
-    logits = known.log_popularity + trait @ known.leaning.T + risk_of(trait, indicators)[:, None] * heavier
+    beyond = known.matrix.sum(axis=1) - 2.0
+    logits = known.log_popularity + trait @ known.leaning.T + risk_of(trait, indicators)[:, None] * (HEAVIER * beyond)
+    if seen is not None:
+        logits += BREADTH * seen[:, None] * beyond
     if decision not in TREAT:
-        return _softmax(logits)
+        return softmax(logits, axis=1)
     without, with_disease = TREAT[decision][stage]
     treat = np.where(indicators[:, DISEASE[decision]], with_disease, without)[:, None]
-    return np.concatenate([1 - treat, treat * _softmax(logits[:, 1:])], axis=1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
+    if seen is not None:
+        odds = treat / (1 - treat) * np.exp(seen[:, None])
+        treat = odds / (1 + odds)
+    return np.concatenate([1 - treat, treat * softmax(logits[:, 1:], axis=1)], axis=1)

@@ -14,6 +14,7 @@ from core.registry.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens
+from core.registry.simulate.world import DEFAULT_WORLD, RegistryWorld
 from core.registry.spec import RegistrySpec
 
 
@@ -22,13 +23,15 @@ class DecisionState:
     """What a policy may see when a decision is posed to n patients at one stage.
 
     frame: (n rows) baseline features and indicators by name, as `StateEncoder.transform` takes them; stage: index into
-    `spec.stages`; uniform: (n,) one number in [0, 1) a patient, the same for every policy, for random choices.
+    `spec.stages`; uniform: (n,) one number in [0, 1) a patient, the same for every policy, for random choices; frailty:
+    (n,) hidden truth of a confounded world (`RegistryWorld`), which only the experts see.
     """
 
     decision: str
     stage: int
     frame: pd.DataFrame
     uniform: np.ndarray
+    frailty: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -59,17 +62,24 @@ def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
 class Rollout:
     """n simulated patients: features (n rows), indicators (n, stages, 4) bool, reached (n, stages) bool: the stage was
     reached without earlier death or relapse (at the stage itself they may have died); drugs {decision: (n, stages,
-    n_drugs)} uint8; propensities {decision: (n, stages)} of what experts gave, NaN elsewhere."""
+    n_drugs)} uint8; propensities {decision: (n, stages)} of what experts gave, NaN elsewhere; frailty (n,) hidden, see
+    `RegistryWorld`."""
 
     features: pd.DataFrame
     indicators: np.ndarray
     reached: np.ndarray
     drugs: dict[str, np.ndarray]
     propensities: dict[str, np.ndarray]
+    frailty: np.ndarray
 
 
 def roll_out(
-    spec: RegistrySpec, n: int, seed: int, purpose: str, policies: Mapping[str, Policy] | None = None
+    spec: RegistrySpec,
+    n: int,
+    seed: int,
+    purpose: str,
+    policies: Mapping[str, Policy] | None = None,
+    world: RegistryWorld = DEFAULT_WORLD,
 ) -> Rollout:
     """Simulate n patients from transplant to 4 years; decisions without a policy are the experts'.
 
@@ -78,12 +88,9 @@ def roll_out(
     """
     policies = dict(policies or {})
     features = draw_patients(stream(seed, purpose, "patients"), n)
-    trait = traits(features)
+    trait, frailty = traits(features), world.hidden(stream(seed, purpose, "frailty"), n)
     n_stages = len(spec.stages)
-    indicators = np.zeros((n, n_stages, 4), dtype=bool)
-    indicators[:, 0, 0] = True
-    reached = np.zeros((n, n_stages), dtype=bool)
-    reached[:, 0] = True
+    indicators, reached = _start(n, n_stages)
     drugs = {d.name: np.zeros((n, n_stages, len(d.drugs)), dtype=np.uint8) for d in spec.decisions}
     propensities = {d.name: np.full((n, n_stages), np.nan) for d in spec.decisions}
     luck = stream(seed, purpose, "course").random((spec.horizon, 4, n))
@@ -91,24 +98,33 @@ def roll_out(
         now = indicators[:, stage]
         who = np.flatnonzero(reached[:, stage] & now[:, 0] & ~now[:, 3])
         given = {}
-        for decision in spec.decisions:
-            if stage not in decision.stages:
-                continue
-            uniform = stream(seed, purpose, decision.name, stage).random(n)[who]
-            if decision.name in policies:
-                state = _state(spec, decision.name, stage, features, now, who, uniform)
-                answer = _checked(policies[decision.name](state), len(who), len(decision.drugs))
+        for decision in (d for d in spec.decisions if stage in d.stages):
+            name, uniform = decision.name, stream(seed, purpose, decision.name, stage).random(n)[who]
+            if name in policies:
+                state = _state(spec, name, stage, features, now, who, uniform, frailty)
+                given[name] = _checked(policies[name](state), len(who), len(decision.drugs))
             else:
-                probs = expert_probs(decision.name, trait[who], now[who], stage)
-                chosen = draw(probs, uniform)
-                answer = regimens(decision.name).matrix[chosen]
-                propensities[decision.name][who, stage] = probs[np.arange(len(who)), chosen]
-            drugs[decision.name][who, stage] = answer
-            given[decision.name] = answer
-        chance = course.chances(stage, trait[who], now[who], given)
+                seen = world.confounding * frailty[who] if world.confounding else None
+                probs = expert_probs(name, trait[who], now[who], stage, seen)
+                given[name], propensities[name][who, stage] = _drawn(name, probs, uniform)
+            drugs[name][who, stage] = given[name]
+        chance = course.chances(stage, trait[who], now[who], given, world.effect, frailty[who])
         indicators[who, stage + 1] = course.step(chance, luck[stage][:, who])
         reached[who, stage + 1] = True
-    return Rollout(features, indicators, reached, drugs, propensities)
+    return Rollout(features, indicators, reached, drugs, propensities, frailty)
+
+
+def _start(n: int, n_stages: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators (n, stages, 4) and reached (n, stages) of patients who are alive at transplant."""
+    indicators, reached = np.zeros((n, n_stages, 4), dtype=bool), np.zeros((n, n_stages), dtype=bool)
+    indicators[:, 0, 0] = reached[:, 0] = True
+    return indicators, reached
+
+
+def _drawn(decision: str, probs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drugs (n, n_drugs) that experts give, and their chance (n,) to give these."""
+    chosen = draw(probs, uniform)
+    return regimens(decision).matrix[chosen], probs[np.arange(len(probs)), chosen]
 
 
 def _state(
@@ -119,11 +135,12 @@ def _state(
     now: np.ndarray,
     who: np.ndarray,
     uniform: np.ndarray,
+    frailty: np.ndarray,
 ) -> DecisionState:
     frame = features.iloc[who].reset_index(drop=True)
     for j, name in enumerate(spec.indicators):
         frame[name] = now[who, j].astype(np.int64)
-    return DecisionState(decision, stage, frame, uniform)
+    return DecisionState(decision, stage, frame, uniform, frailty[who])
 
 
 def _checked(answer: np.ndarray, n: int, n_drugs: int) -> np.ndarray:

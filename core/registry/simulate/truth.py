@@ -14,6 +14,7 @@ from core.registry.drugs import Combinations
 from core.registry.simulate.patients import traits
 from core.registry.simulate.regimens import expert_probs, regimens
 from core.registry.simulate.rollout import Policy, Rollout, roll_out
+from core.registry.simulate.world import DEFAULT_WORLD, RegistryWorld
 from core.registry.spec import RegistrySpec
 
 
@@ -34,11 +35,12 @@ class RegistryValue:
 
 @dataclass(frozen=True, eq=False)
 class RegistryTruth:
-    """Truth of a simulated registry. propensities: {decision: (points,)} of what experts gave, in the order of
-    `decision_points`."""
+    """Truth of a simulated registry. propensities: {decision: (points,)} of what experts gave, by all that they see, in
+    the order of `decision_points`; world: which one."""
 
     spec: RegistrySpec
     propensities: Mapping[str, np.ndarray]
+    world: RegistryWorld = DEFAULT_WORLD
 
     def policy_value(
         self,
@@ -59,7 +61,7 @@ class RegistryTruth:
         for name in policies or {}:
             self.spec.decision(name)
         stages = tuple(range(self.spec.horizon)) if decision is None else self.spec.decision(decision).stages
-        course = roll_out(self.spec, n, seed, "value", policies)
+        course = roll_out(self.spec, n, seed, "value", policies, self.world)
         first = course.indicators[:, stages[0]]
         posed = course.reached[:, stages[0]] & first[:, 0] & ~first[:, 3]
         if posed.sum() < 2:
@@ -77,11 +79,18 @@ class RegistryTruth:
             n=len(returns),
         )
 
-    def expert_probs(self, decision: str, frame: pd.DataFrame, stage: int, catalog: Combinations) -> np.ndarray:
+    def expert_probs(
+        self, decision: str, frame: pd.DataFrame, stage: int, catalog: Combinations, frailty: np.ndarray | None = None
+    ) -> np.ndarray:
         """(n, A) chance that experts give each combination of a catalog at one stage, to patients whose features and
-        indicators are columns of `frame`; rows sum to less than 1 where experts know other combinations."""
+        indicators are columns of `frame`; rows sum to less than 1 where experts know other combinations.
+
+        frailty: (n,) what only they see in a confounded world; None: over frail and robust patients in equal parts, as
+        they are at transplant."""
         indicators = frame[list(self.spec.indicators)].to_numpy(bool)
-        probs = expert_probs(decision, traits(frame), indicators, stage)
+        kinds = [frailty] if frailty is not None else [np.full(len(frame), kind) for kind in (-1.0, 1.0)]
+        seen = [self.world.confounding * kind for kind in kinds] if self.world.confounding else [None]
+        probs = np.mean([expert_probs(decision, traits(frame), indicators, stage, one) for one in seen], axis=0)
         action = catalog.encode(regimens(decision).matrix)
         result = np.zeros((len(frame), catalog.n_actions))
         result[:, action[action >= 0]] = probs[:, action >= 0]

@@ -1,34 +1,37 @@
-"""Where cohorts come from besides a file of one's own: the simulator, and an extraction from MIMIC-IV."""
+"""Where cohorts come from besides a file of one's own: the simulator, and extraction from a database."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.cohort import Cohort, CohortReport, Origin, make_cohort, simulate_cohort
+from core.base.worlds import Effect
+from core.cohort import Origin, make_cohort
+from core.cohort.simulate import World
+from pages.components.shell.forms import config_form
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
-from pages.components.study.cohorts import store
+from pages.components.study.desk import ICU_DESK
+from pages.components.study.sources import accept, show_accepted, simulated
 
 LIKES = {
     "mimic-iv": ("MIMIC-IV-like", "One hospital, 90-day mortality near 27 %; the published development cohort."),
     "eicu": ("eICU-like", "Many hospitals, ICU mortality near 17 %; the published validation cohort."),
 }
-MOST_SIMULATED = 20_000
-
-
-def accept(cohort: Cohort, label: str, study_file: Path | None = None) -> None:
-    """Store a cohort with its study, choose it, and show it after the rerun."""
-    stored = store(cohort, label, study_file)
-    st.session_state["cohort-accepted"] = True
-    st.toast(f"{stored.label}: {stored.n_patients:,} patients.", icon=":material/check_circle:")
-    st.rerun()
+MOST_SIMULATED = 133_550
+EFFECTS: dict[Effect, str] = {
+    "full": "Helps some, harms others (as fitted)",
+    "weak": "Half as strong",
+    "no-benefit": "Harms only",
+    "none": "Does nothing",
+}
 
 
 def simulate() -> None:
-    """One click per published cohort; size and seed can be changed."""
+    """One click per published cohort; size, seed and world can be changed."""
     st.markdown(
         "Simulated patients come from a mechanism whose true phenotypes, dosing habits and policy values are known, "
         "so every estimate on the other pages can be held against the truth."
@@ -40,73 +43,93 @@ def simulate() -> None:
         )
     with seed:
         number = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="simulate-seed")
+    world = _world()
     for column, (like, (name, text)) in zip(st.columns(len(LIKES)), LIKES.items(), strict=True):
         with column, st.container(border=True, height="stretch"):
             st.markdown(f"## {name}")
             st.caption(text)
             pressed = st.button(f"Simulate {name}", key=f"simulate-{like}", type="primary", icon=":material/casino:")
         if pressed:
-            _simulate(like, name, int(n_patients), int(number))
+            label = ", ".join(filter(None, (name, f"seed {int(number)}", str(world))))
+            made = simulated(ICU_DESK, label, int(n_patients), int(number), like=like, **asdict(world))
+            if made is not None:
+                show_accepted(ICU_DESK, made)
 
 
-def _simulate(like: str, name: str, n_patients: int, seed: int) -> None:
-    with st.spinner(f"Simulating {n_patients:,} patients ..."):
-        try:
-            cohort, _ = simulate_cohort(like, n_patients, seed)
-        except PhenoPolicyError as error:
-            failed(error, "Simulating")
-            return
-    accept(cohort, f"{name}, seed {seed}")
+def _world() -> World:
+    """What differs from the world that is fitted to the published tables."""
+    with st.expander("Another world: what the drug does, how clinicians decide"):
+        st.caption(
+            "Equal seeds meet equal patients in every world. A cohort remembers its world: its truth tells whether an "
+            "estimate claims a gain where the drug does nothing, or where clinicians know more than the record."
+        )
+        left, right = st.columns(2)
+        with left:
+            effect = st.selectbox("Heparin", EFFECTS, format_func=EFFECTS.__getitem__, key="simulate-effect")
+            irregular = st.toggle("Clinicians follow sharp protocols", key="simulate-irregular")
+            memory = st.toggle(
+                "Heparin in courses, onset at the first low count", key="simulate-memory",
+                help="The simulator's second version: doses go on from step to step and are held at low platelets and "
+                "long aPTT; many records start late.",
+            )  # fmt: skip
+        with right:
+            confounding = st.slider(
+                "Hidden confounding S", -2.0, 2.0, 0.0, 0.1, key="simulate-confounding",
+                help="Log odds of a dose rise by S in the sick phenotype and fall by S in the healthy one, beyond what "
+                "the chart explains; negative: the other way round.",
+            )  # fmt: skip
+            late = st.slider(
+                "Records that start late (%)", 0, 100, 0, 5, key="simulate-late",
+                help="As where patients come to the unit hours after the window's start; adds a column `hours`.",
+            )  # fmt: skip
+    return World(effect, confounding, irregular, late / 100 if late else None, memory)
+
+
+DATABASES = {
+    "mimic-iv": ("MIMIC-IV", "Folder that holds hosp/ and icu/", "/data/mimic-iv/3.1"),
+    "eicu": ("eICU", "Folder that holds patient.csv.gz", "/data/eicu-crd/2.0"),
+    "meds": ("MEDS", "Folder of the export", "/data/meds/mimic-iv"),
+    "clif": ("CLIF", "Folder that holds clif_patient", "/data/clif"),
+}
 
 
 def extract() -> None:
-    """From the tables of MIMIC-IV on this machine to a cohort."""
-    st.markdown("Stays with sepsis and low platelets, from **MIMIC-IV** tables that lie on this machine.")
-    left, right = st.columns([3, 2])
+    """From the tables of a database on this machine to a cohort; the settings are those of the command line."""
+    from core.cohort.extract.options import ExtractOptions
+
+    st.markdown(
+        "Stays with sepsis and low platelets, in steps around onset, from a database that lies **on this machine**."
+    )
+    left, right = st.columns([2, 3])
     with left:
-        folder = st.text_input(
-            "Folder that holds hosp/ and icu/", placeholder="/data/mimic-iv/3.1", key="extract-folder"
+        database = st.selectbox(
+            "Database", list(DATABASES), format_func=lambda name: DATABASES[name][0], key="extract-database"
         )
     with right:
-        population = st.selectbox(
-            "Population",
-            ["sepsis", "platelets"],
-            format_func=lambda name: {
-                "sepsis": "Sepsis diagnosis and platelets below the threshold",
-                "platelets": "Platelets below the threshold, any diagnosis",
-            }[name],
-            key="extract-population",
-        )
-    first, second, third = st.columns(3)
-    with first:
-        threshold = st.number_input("Platelet threshold (×10⁹/L)", 1, 1000, 150, key="extract-threshold")
-    with second:
-        days = st.number_input("Mortality within (days)", 1, 3650, 90, key="extract-days")
-    with third:
-        once = st.toggle("First ICU stay of a patient only", value=False, key="extract-first")
+        _, label, example = DATABASES[database]
+        folder = st.text_input(f"{label}, or a DuckDB file", placeholder=example, key="extract-folder")
+    changes: dict[str, object] = st.session_state.setdefault("extract-changes", {})
+    with st.expander("All settings", icon=":material/tune:"):
+        config_form("extract", ExtractOptions(), changes)
     st.caption(
-        "The 100-patient demo takes seconds. The full database takes minutes: run "
-        "`python -m core extract mimic-iv FOLDER --out FILE`, which needs no open browser, and upload the file."
+        "A demo takes seconds. A full database takes minutes: run "
+        f"`python -m core extract {database} FOLDER --out FILE`, which needs no open browser and takes the same "
+        "settings, and upload the file."
     )
     if st.button("Extract", type="primary", icon=":material/database:", disabled=not folder, key="extract-run"):
-        options = {
-            "population": population,
-            "platelet_threshold": threshold,
-            "mortality_days": days,
-            "first_stay_only": once,
-        }
-        _extract(Path(folder).expanduser(), options)
+        _extract(database, Path(folder).expanduser(), {name.split(".", 1)[1]: value for name, value in changes.items()})
 
 
-def _extract(folder: Path, options: dict[str, object]) -> None:
-    from core.cohort.extract import ExtractOptions, extract_mimic_iv
+def _extract(database: str, folder: Path, options: dict[str, object]) -> None:
+    from core.cohort.extract import ExtractOptions, report_of
+    from core.cohort.extract import extract as extract_cohort
 
     with st.spinner("Reading the tables ..."):
         try:
-            result = extract_mimic_iv(folder, ExtractOptions.build(options), study())
-            earlier = CohortReport(attrition=result.attrition)
-            cohort = make_cohort(result.frame, study(), origin=Origin("recorded", result.database), earlier=earlier)
+            result = extract_cohort(database, folder, ExtractOptions.build(options), study())
+            origin = Origin("recorded", result.database)
+            cohort = make_cohort(result.frame, result.study, origin=origin, earlier=report_of(result))
         except PhenoPolicyError as error:
             failed(error, "Extracting")
             return
-    accept(cohort, f"MIMIC-IV extract ({options['population']})")
+    accept(ICU_DESK, cohort, f"{DATABASES[database][0]} extract")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.cohort import Cohort, CohortReport, Exclusion, Problem
+from core.cohort import Cohort, CohortReport, Exclusion
 from core.cohort.describe import (
     ALL,
     action_shares,
@@ -21,6 +19,7 @@ from core.cohort.describe import (
     table_one,
     table_one_text,
 )
+from core.cohort.smallness import cohort_too_small
 from core.figures.cohort import attrition_flow, dose_shares, in_record, missing_heatmap, mortality_bars, published_means
 from core.figures.theme import (
     NEUTRAL,
@@ -32,10 +31,11 @@ from core.figures.theme import (
     phenotype_symbol,
 )
 from pages.components.shell.export import metric, show, table
-from pages.components.shell.frame import SMALL_COHORT, current_run, empty
+from pages.components.shell.frame import current_run, empty
 from pages.components.shell.session import get_session
+from pages.components.study.mapping import UNIT_WIDTH
+from pages.components.study.upload import problems_table
 
-UNIT_WIDTH = 190  # pixels, for '0 = male, 1 = female'
 VIEWS = ("Patients", "Table 1", "Missing values", "Outcome", "Doses")
 
 
@@ -81,11 +81,9 @@ def _facts(cohort: Cohort) -> None:
     with cards[3]:
         missing, of = facts["missing_percent"] / 100, f"of {steps * facts['columns']:,} values"
         metric("Values filled in", missing, text=fmt_percent(missing), estimator=of)
-    if n < SMALL_COHORT:
-        st.warning(
-            f"Only {n} patients: enough to see how the app works, too few to learn a policy that means anything.",
-            icon=":material/groups:",
-        )
+    small = cohort_too_small(cohort)
+    if small:
+        st.warning(" ".join(small), icon=":material/groups:")
 
 
 def _groups(cohort: Cohort) -> np.ndarray | None:
@@ -136,32 +134,9 @@ def _patients(cohort: Cohort) -> None:
             st.caption("Nothing: every value was taken as given.")
         else:
             problems_table(notes, "cohort-notes")
-
-
-def problems_table(problems: Sequence[Problem], key: str) -> None:
-    """Problems by row and column, as a table with export."""
-    rows = pd.DataFrame(
-        {
-            "row": [problem.row for problem in problems],
-            "column": [problem.column or "" for problem in problems],
-            "value": ["" if problem.value is None else str(problem.value)[:60] for problem in problems],
-            "problem": [problem.message for problem in problems],
-            "what to do": [problem.remedy for problem in problems],
-            "rows affected": [problem.count for problem in problems],
-        }
-    ).astype({"row": "Int64"})
-    if not rows["value"].any():
-        rows = rows.drop(columns="value")
-    table(
-        rows,
-        key,
-        caption=f"{len(rows):,} listed; row 1 is the first below the header.",
-        placeholder="all",
-        column_config={
-            "row": st.column_config.NumberColumn(width="small"),
-            "problem": st.column_config.TextColumn(width="large"),
-        },
-    )
+    if cohort.report.notes:
+        st.markdown("**Where the stays come from, and by which rules**")
+        st.dataframe(pd.DataFrame({"": cohort.report.notes}), hide_index=True, key="cohort-provenance")
 
 
 def _table_one(cohort: Cohort, groups: np.ndarray | None) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.figures.theme import fmt_duration
-from core.icu.config import RunConfig
-from core.runs.manifest import read_manifest
-from pages.components.shell.export import table
+from core.icu.study import ICU
 from pages.components.shell.frame import can_open, empty, visible_runs
-from pages.components.shell.jobs import state_text
 from pages.components.shell.session import get_session
+from pages.components.study.job import state_text
+from pages.components.study.runs import run_list
 
 if TYPE_CHECKING:
-    from core.runs.jobs import RunInfo
+    from core.runs.status import RunInfo
 
 
 def draw() -> None:
@@ -32,22 +30,19 @@ def draw() -> None:
             action="Choose a cohort",
         )
         return
-    rows = pd.DataFrame([_row(run) for run in runs])
-    event = table(
-        rows,
+    chosen = run_list(
+        runs,
         "experiment-runs",
         name="runs",
         caption=f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} that you may see: the shared ones and your own. "
         "Click a heading to sort; mark a row to show that run on every page. Every other setting is in the report of "
         "the run.",
-        on_select="rerun",
-        selection_mode="single-row",
+        row=_row,
         column_config={"duration (s)": None},
     )
-    marked = list(event["selection"]["rows"]) if event else []
-    if not marked:
+    if chosen is None:
         return
-    chosen, session = runs[marked[0]], get_session()
+    session = get_session()
     if chosen.state != "done":
         st.caption(f"'{chosen.name}' is not finished ({state_text(chosen.state).lower()}), so it cannot be shown.")
     elif chosen.path.name != session.run:
@@ -66,8 +61,8 @@ def _row(run: RunInfo) -> dict[str, Any]:
         "data": "simulated" if run.simulated else "recorded",
     }
     try:
-        manifest = read_manifest(run.path)
-        config = RunConfig.build(manifest.config, where=str(run.path))
+        manifest = ICU.manifest(run.path)
+        config = ICU.stored_config(manifest.config, str(run.path))
     except PhenoPolicyError:  # made by another version: what is known of it is still listed
         return line | {"preset": "unreadable settings", "data hash": run.data_hash, "started": _when(run.created)}
     seconds = sum(stage.seconds for stage in manifest.stages.values())

@@ -39,8 +39,8 @@ def settings() -> None:
         _choice(evidence)
         st.markdown(
             "**Size.** This was found on cohorts of 2,000 patients. At the published size the same default fell below "
-            "the clinicians, in truth, and its greedy version did not (README, *The whole experiment at the published "
-            "size*)."
+            "the clinicians, in truth, and its greedy version did not (docs/evidence.md, *The whole experiment at "
+            "the published size*)."
         )
     if sentence := estimator_sentence(load_evidence()):
         st.markdown(f"**Estimator.** {sentence}")

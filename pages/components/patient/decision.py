@@ -10,11 +10,11 @@ import streamlit as st
 
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
-from core.icu.ask.frontier import as_far_as_supported, fused_reach
-from core.icu.ask.hazards import Met, rules_met
-from core.icu.ask.options import AGENTS, NOBODY, RARE, SPREADS, critic_ties, rank_options, refusal, step_estimates
+from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
+from core.icu.ask.hazards import Met
+from core.icu.ask.options import AGENTS, NOBODY, RARE, SPREADS
 from core.study import StudySpec
-from pages.components.patient.similar import similar_view
+from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
@@ -27,7 +27,13 @@ HAZARD = ":material/warning:"
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
-def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+def decision_of(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> Decision:
+    """The one question that all panels of a step are drawn from, under the hazard rules of this session."""
+    rules = tuple(rules_of_session(run.study))
+    return decision_at(run, patient, step, DecisionSettings(n_clusters, lambda_, rules, tuple(followed(run))))
+
+
+def decision_panel(run: RunView, decision: Decision) -> None:
     """Everything about one step of one stay; only what was known by then (prospective)."""
     view = st.segmented_control(
         "At this step",
@@ -38,12 +44,12 @@ def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambd
         label_visibility="collapsed",
         persist_state="session",
     )
-    given = int(run.trajectories.actions[patient, step])
     notes = [
-        f"Step {step + 1}, from the stay so far (prospective). Given: **{run.study.actions.label(given)}**. Doses in "
-        f"{run.study.actions.unit}. Model output for review and teaching, never advice for a patient."
+        f"Step {decision.step + 1}, from the stay so far (prospective). Given: "
+        f"**{run.study.actions.label(decision.given)}**. Doses in {run.study.actions.unit}. Model output for review "
+        "and teaching, never advice for a patient."
     ]
-    top = run.weights(n_clusters, lambda_, "prospective")[patient, step]
+    top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
         notes.append(
             f"λ this high means one expert decides: {phenotype_name(int(top.argmax()))} has "
@@ -51,15 +57,15 @@ def decision_panel(run: RunView, patient: int, step: int, n_clusters: int, lambd
         )
     st.caption(" ".join(notes))
     if view == "Probabilities":
-        _probabilities(run, patient, step, n_clusters, lambda_, given)
+        _probabilities(run, decision)
     elif view == "Similar states":
-        similar_view(run, patient, step, n_clusters, refusal(run, patient, step))
+        similar_view(run, decision)
     elif view == "Phenotype":
-        _weights(run, patient, step, n_clusters, lambda_)
+        _weights(run, decision)
     elif view == "What if":
-        what_if_view(run, patient, step, n_clusters, lambda_)
+        what_if_view(run, decision)
     else:
-        _options(run, patient, step, n_clusters, lambda_, given)
+        _options(run, decision)
 
 
 def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
@@ -72,30 +78,18 @@ def stay_window(study: StudySpec) -> tuple[float, float]:
     return float(study.hours(0)), float(study.hours(study.horizon - 1))
 
 
-def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, given: int) -> None:
+def _options(run: RunView, decision: Decision) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
-    why = refusal(run, patient, step)
-    hazards = rules_met(run, patient, step, rules_of_session(run.study))
-    _hazards(run, hazards)
-    estimates = step_estimates(run, patient, step, n_clusters, lambda_)
-    if why:
+    options, estimates = decision.options, decision.options.estimates
+    _hazards(run, decision.hazards)
+    if options.refused:
         st.warning(
-            f"**No options are ranked here.** {why} The estimates below are extrapolation.", icon=":material/block:"
+            f"**No options are ranked here.** {options.refused} The estimates below are extrapolation.",
+            icon=":material/block:",
         )
     else:
-        by = st.segmented_control(
-            "Rank by",
-            list(SPREADS),
-            default=AGENTS,
-            format_func=lambda name: f"Rank by {name.split(' (')[0]}",
-            key="decision-rank",
-            required=True,
-            label_visibility="collapsed",
-            persist_state="session",
-        )
-        options = rank_options(run, patient, step, n_clusters, lambda_, estimates, by or AGENTS)
-        _ranked(run, options, given, [met.rule.from_action for met in hazards])
-    if critic_ties(estimates):
+        _ranked(run, _by_choice(options), decision)
+    if options.tied:
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
     st.markdown("**Expected return of each dose**")
@@ -110,7 +104,22 @@ def _options(run: RunView, patient: int, step: int, n_clusters: int, lambda_: fl
     )
 
 
-def _hazards(run: RunView, hazards: list[Met]) -> None:
+def _by_choice(options: Options) -> pd.DataFrame:
+    """The doses as ranked by the estimate that the visitor chooses."""
+    by = st.segmented_control(
+        "Rank by",
+        list(SPREADS),
+        default=AGENTS,
+        format_func=lambda name: f"Rank by {name.split(' (')[0]}",
+        key="decision-rank",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return options.ranked(by or AGENTS)
+
+
+def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
     """The hazard rules that apply at this step; the policies know nothing of them."""
     if not hazards:
         return
@@ -125,15 +134,13 @@ def _hazards(run: RunView, hazards: list[Met]) -> None:
     )
 
 
-def _ranked(run: RunView, options: pd.DataFrame, given: int, hazardous: list[int]) -> None:
-    """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states.
-
-    hazardous: of each hazard rule that applies here, the smallest dose that breaks it.
-    """
+def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
+    """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
+    hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
     lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
-        dose = labels[row.action] + (" · *given*" if row.action == given else "")
+        dose = labels[row.action] + (" · *given*" if row.action == decision.given else "")
         dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
         place, value = (
             (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
@@ -165,21 +172,20 @@ def _floor(run: RunView) -> str:
     return fmt_percent(run.config.evaluation.probability_floor, 0)
 
 
-def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float, given: int) -> None:
-    experts = run.agent_probs(n_clusters)[patient, step]
-    fused = run.weights(n_clusters, lambda_, "prospective")[patient, step] @ experts
-    names = ["Clinicians", *(phenotype_name(k) for k in range(n_clusters)), f"Fused, λ = {fmt_lambda(lambda_)}"]
-    rows = [run.behavior[patient, step], *experts, fused]
-    reach = fused_reach(run, n_clusters, lambda_)
-    if reach is not None:
-        names.append(f"Fused, as far as supported (a = {reach:g})")
-        rows.append(as_far_as_supported(run, run.behavior[patient, step], fused, n_clusters, lambda_))
+def _probabilities(run: RunView, decision: Decision) -> None:
+    weighed, settings = decision.weighed, decision.settings
+    experts = [phenotype_name(k) for k in range(settings.n_clusters)]
+    names = ["Clinicians", *experts, f"Fused, λ = {fmt_lambda(settings.lambda_)}"]
+    rows = [weighed.clinicians, *weighed.experts, weighed.fused]
+    if weighed.reach is not None:
+        names.append(f"Fused, as far as supported (a = {weighed.reach:g})")
+        rows.append(weighed.supported)
     probs = np.vstack(rows)
     labels = _dose_labels(run)
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", names)
     show(
-        probability_table(names, probs, _dose_labels(run, breaks=True), given),
+        probability_table(names, probs, _dose_labels(run, breaks=True), decision.given),
         "step-probabilities",
         "Probability of each dose: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in zip(names, probs, strict=True)),
@@ -187,23 +193,20 @@ def _probabilities(run: RunView, patient: int, step: int, n_clusters: int, lambd
         f"{run.study.actions.unit}. As far as supported: the point between clinicians and fused policy up to which the "
         "records of the test patients can judge it, an effective sample size of at least "
         f"{run.config.evaluation.ess_floor:g} (Policies, Trust frontier)."
-        + ("" if reach is not None else " Here not even the clinicians' own policy meets it."),
+        + ("" if weighed.reach is not None else " Here not even the clinicians' own policy meets it."),
         data=data,
     )
 
 
-def _weights(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
-    n = int(run.cohort.lengths[patient])
-    weights = run.weights(n_clusters, lambda_, "prospective")[patient, :n]
+def _weights(run: RunView, decision: Decision) -> None:
+    weights, step, study = decision.weights, decision.step, run.study
     now = ", ".join(f"{phenotype_name(k)} {fmt_percent(w)}" for k, w in enumerate(weights[step]))
-    whole = int(run.labels(n_clusters)[patient])
+    hours = study.hours(np.arange(len(weights)))
     show(
-        weight_course(
-            run.study.hours(np.arange(n)), weights, step, step_hours=run.study.step_hours, window=stay_window(run.study)
-        ),
+        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study)),
         "phenotype-weights",
         f"Weight of each phenotype along the stay; at this step {now}.",
-        caption=f"At this step: {now}. λ = {fmt_lambda(lambda_)}. By the whole stay, which nobody knows at the "
-        f"bedside: {phenotype_name(whole)}.",
-        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(n_clusters)]),
+        caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}. By the whole stay, which nobody "
+        f"knows at the bedside: {phenotype_name(decision.phenotype)}.",
+        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]),
     )

@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.figures.similar import LaterCourse, later_courses, similar_states
 from core.figures.theme import fmt, fmt_percent
-from core.icu.ask.similar import FEWEST_ON_COURSE, Similar, later_course, neighborhood, similar_patients, similar_table
+from core.icu.ask.decision import Decision
+from core.icu.ask.similar import FEWEST_ON_COURSE
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
@@ -26,10 +27,10 @@ CAME_FROM = "similar-came-from"
 COLUMNS = ("Platelets", "SOFA")  # followed in similar patients, where the study has them
 
 
-def similar_view(run: RunView, patient: int, step: int, n_clusters: int, why: str) -> None:
-    """Similar training states in three parts; `why` says what is wrong with them ("": nothing is)."""
-    similar = similar_patients(run, patient, step)
-    if not len(similar.patients):
+def similar_view(run: RunView, decision: Decision) -> None:
+    """Similar training states in three parts, with what is wrong with them."""
+    why = decision.options.refused
+    if not len(decision.neighbors.patients.patients):
         st.warning(why, icon=":material/block:")
         return
     part = st.segmented_control(
@@ -41,25 +42,24 @@ def similar_view(run: RunView, patient: int, step: int, n_clusters: int, why: st
         label_visibility="collapsed",
         persist_state="session",
     )
-    support = float(run.support[patient, step])
     if why:
         st.warning(why, icon=":material/block:")
     else:
         st.caption(
             ":material/groups: Similar: the nearest training states by all features of the step together, so single "
-            f"ones may differ. Support {fmt_percent(support, 0)}: so many training states have neighbors no nearer "
-            "than this one has."
+            f"ones may differ. Support {fmt_percent(decision.neighbors.closeness, 0)}: so many training states have "
+            "neighbors no nearer than this one has."
         )
     if part == PARTS[1]:
-        _went_on(run, patient, step, similar)
+        _went_on(run, decision)
     elif part == PARTS[2]:
-        _who(run, patient, step, similar, n_clusters)
+        _who(run, decision)
     else:
-        _got(run, patient, step)
+        _got(run, decision)
 
 
-def _got(run: RunView, patient: int, step: int) -> None:
-    rows = neighborhood(run, patient, step)
+def _got(run: RunView, decision: Decision) -> None:
+    rows = decision.neighbors.doses.copy()
     seldom = rows["patients"] < FEWEST_SURVIVAL
     rows.loc[seldom, ["survival", "low", "high"]] = np.nan
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
@@ -80,34 +80,32 @@ def followed(run: RunView) -> list[str]:
     return [name for name in COLUMNS if name in study.names] or list(study.highlights[:2])
 
 
-def _went_on(run: RunView, patient: int, step: int, similar: Similar) -> None:
+def _went_on(run: RunView, decision: Decision) -> None:
     """Their later course and outcome, beside how this stay went on."""
-    study, cohort = run.study, run.cohort
-    own = cohort.states[cohort.rows(patient)][step:]
-    courses = {name: later_course(run, similar, name) for name in followed(run)}
-    if max(int(others["median"].notna().sum()) for others in courses.values()) < 2:
+    study, similar, courses = run.study, decision.neighbors.patients, decision.neighbors.courses
+    if max(int(course.others["median"].notna().sum()) for course in courses) < 2:
         empty(
             "Too few similar patients to follow",
             f"Only {len(similar.patients)} patients are similar, and fewer than {FEWEST_ON_COURSE} of them stay in the "
             "record after this step. See who they are, or train on more patients.",
         )
         return
-    n, died = len(similar.patients), int((cohort.outcomes[similar.patients] < 0).sum())
-    outcome = study.survived_label if cohort.outcomes[patient] > 0 else study.died_label
+    n, died = len(similar.patients), decision.neighbors.died
+    outcome = study.survived_label if run.cohort.outcomes[decision.patient] > 0 else study.died_label
     drawn = []
-    for name, others in courses.items():
-        column = study.column(name)
-        label = column.label or name
-        drawn.append(LaterCourse(label, column.unit, others, own[:, study.index(name)], column.reference))
+    for course in courses:
+        column = study.column(course.column)
+        label = column.label or course.column
+        drawn.append(LaterCourse(label, column.unit, course.others, course.own, column.reference))
     show(
         later_courses(drawn, step_hours=study.step_hours),
         "similar-courses",
         f"Later course of {n} similar patients. "
-        + " ".join(f"{name}, median by hours: {_spoken(others)}." for name, others in courses.items()),
+        + " ".join(f"{course.column}, median by hours: {_spoken(course.others)}." for course in courses),
         caption=f"{n} similar patients, {died} of them {study.died_label}; this one {outcome}. Blue: median and middle "
         "half of those still in the record, who are not all that were there at first. Dotted: this stay, not known at "
         "this step.",
-        data=pd.concat([others.assign(measurement=name) for name, others in courses.items()]),
+        data=pd.concat([course.others.assign(measurement=course.column) for course in courses]),
     )
 
 
@@ -116,15 +114,16 @@ def _spoken(others: pd.DataFrame) -> str:
     return ", ".join(f"{fmt(row.median, 1)} at +{row.hours:g} h" for row in rows_of(known.iloc[::3])) or "too few left"
 
 
-def _who(run: RunView, patient: int, step: int, similar: Similar, n_clusters: int) -> None:
+def _who(run: RunView, decision: Decision) -> None:
     """The patients themselves; a row opens one at its similar state."""
+    patient, step, similar = decision.patient, decision.step, decision.neighbors.patients
 
     def leave() -> None:
         came = [place for place in st.session_state.get(CAME_FROM, []) if place[:2] != (run.path.name, patient)]
         st.session_state[CAME_FROM] = [*came, (run.path.name, patient, step)]
 
     patient_list(
-        similar_table(run, similar, followed(run), n_clusters),
+        decision.neighbors.table,
         similar.patients,
         f"similar-patients-{patient}-{step}",
         name=f"similar to {run.cohort.patients[patient]} at step {step + 1}",

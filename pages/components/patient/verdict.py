@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.icu.ask.decision import Decision
 from core.icu.verdicts import LONGEST_NOTE, VERDICTS, give_verdict, load_verdicts
 from pages.components.shell.export import csv_button
 from pages.components.shell.frame import failed
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 
-def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+def verdict_panel(run: RunView, decision: Decision) -> None:
     """Follow, modify, delay or reject what the fused policy weighs highest at this step."""
-    session = get_session()
+    session, patient, step = get_session(), decision.patient, decision.step
     # by name and data: a run that was made anew on other patients starts without verdicts
     path = uploads_root(session.owner) / "verdicts" / f"{run.path.name}-{run.manifest.data_hash}.parquet"
     stored = load_verdicts(path)
     key = str(run.cohort.patients[patient])
     here = stored[(stored["patient"] == key) & (stored["step"] == step + 1)]
-    probs = run.only(np.array([patient])).fused_probs(n_clusters, lambda_, "prospective")[0, step]
     label = run.study.actions.label
-    recommended, given = label(int(probs.argmax())), label(int(run.trajectories.actions[patient, step]))
+    recommended, given = label(int(decision.weighed.fused.argmax())), label(decision.given)
     title = "Your verdict" + (f": {here['verdict'].iloc[0]}" if len(here) else "")
     with st.expander(title, icon=":material/rate_review:"):
         st.caption(
@@ -52,8 +51,8 @@ def verdict_panel(run: RunView, patient: int, step: int, n_clusters: int, lambda
                     note=note,
                     recommended=recommended,
                     given=given,
-                    n_clusters=n_clusters,
-                    lambda_=lambda_,
+                    n_clusters=decision.settings.n_clusters,
+                    lambda_=decision.settings.lambda_,
                 )
                 st.success(f"Kept: {verdict} at step {step + 1} of patient {key}.", icon=":material/check:")
             except PhenoPolicyError as error:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
+from core.icu.ask.decision import Decision
 from core.icu.ask.options import too_far
 from core.icu.ask.what_if import WhatIf, recorded_values, unrecorded, what_if
 from pages.components.shell.export import show
@@ -23,8 +24,9 @@ TICKS = 200  # positions of a slider, at least
 FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
 
 
-def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_: float) -> None:
+def what_if_view(run: RunView, decision: Decision) -> None:
     """Sliders for some measurements of this step, and the policies with them; refused outside the records."""
+    patient, step = decision.patient, decision.step
     columns = [column for column in run.study.columns[run.study.n_static :] if not column.binary]
     names = [column.name for column in columns]
     chosen = st.multiselect(
@@ -56,14 +58,11 @@ def what_if_view(run: RunView, patient: int, step: int, n_clusters: int, lambda_
             args=(unmoved,),
         )
     why = unrecorded(run, changes)
-    after = None if why else what_if(run, patient, step, changes, n_clusters, lambda_)
+    after = None if why else what_if(run, patient, step, changes, decision.settings.key)
     if after is None or (why := too_far(after.support)):
         st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
-    recorded = run.only(np.array([patient]))
-    fused = recorded.fused_probs(n_clusters, lambda_, "prospective")[0, step]
-    given = int(run.trajectories.actions[patient, step])
-    _compare(run, (recorded.behavior[0, step], fused), after, changes, given)
+    _compare(run, decision, after, changes)
 
 
 def _label(column: Column) -> str:
@@ -94,26 +93,25 @@ def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, k
     return None if value == inside else float(value)
 
 
-def _compare(
-    run: RunView, before: tuple[np.ndarray, np.ndarray], after: WhatIf, changes: dict[str, float], given: int
-) -> None:
-    """before: the clinicians' and the fused policy as recorded."""
+def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str, float]) -> None:
+    """The policies as recorded and with the changes."""
+    before = decision.weighed
     rows = {
-        "Clinicians, as recorded": before[0],
+        "Clinicians, as recorded": before.clinicians,
         "Clinicians, what if": after.clinicians,
-        "Fused, as recorded": before[1],
+        "Fused, as recorded": before.fused,
         "Fused, what if": after.fused,
         "Fused as far as supported, what if": after.supported,
     }
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
     short = [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels]
     probs = np.stack(list(rows.values()))
-    moved = 0.5 * float(np.abs(after.fused - before[1]).sum())
+    moved = 0.5 * float(np.abs(after.fused - before.fused).sum())
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", list(rows))
     changed = ", ".join(f"{name} {fmt(value)}" for name, value in changes.items()) or "nothing changed yet"
     show(
-        probability_table(list(rows), probs, short, given),
+        probability_table(list(rows), probs, short, decision.given),
         "what-if",
         f"Probability of each dose, as recorded and with {changed}: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.figures.phenotypes import gate_plot
 from core.figures.theme import axis_label
-from core.icu.ask.stay_values import STAY_VALUES, StayValue
+from core.icu.ask.stay_values import STAY_VALUES, StayValue, values_of_stays
 from pages.components.phenotypes.map import draw_map, shown_on_map, stated_sample
 from pages.components.phenotypes.selected import selected_patients
 from pages.components.shell.controls import k_slider
@@ -81,7 +81,7 @@ def _draw(run: RunView, k: int, across: tuple[str, StayValue], up: tuple[str, St
     shown = shown_on_map(run, "umap")
     if not len(shown):
         shown = np.arange(run.cohort.n_patients)
-    points = np.stack([run.stay_values(what)[shown, study.index(name)] for name, what in (across, up)], axis=1)
+    points = np.stack([values_of_stays(run, what)[shown, study.index(name)] for name, what in (across, up)], axis=1)
     titles = [_title(run, name, what) for name, what in (across, up)]
     chart = f"{GATE}-{'-'.join((*across, *up))}"
     key = chart_key(chart)

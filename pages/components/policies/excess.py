@@ -11,6 +11,7 @@ import streamlit as st
 from core.evaluation import mortality_by_excess, step_excess
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.theme import policy_style
+from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, policy_names, too_few
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
@@ -32,7 +33,7 @@ def excess_panel(run: RunView) -> None:
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         patients, who = choose_patients(run, "excess-patients")
-    names = [name for name in policy_names(k) if name != "clinician"]
+    names = [name for name in policy_names(k) if name != CLINICIAN]
     with right:
         expected = (
             st.segmented_control(
@@ -48,7 +49,7 @@ def excess_panel(run: RunView) -> None:
         "Policies",
         names,
         selection_mode="multi",
-        default=["fused"],
+        default=[FUSED],
         key=f"excess-policies-{k}",
         format_func=lambda name: policy_style(name).name,
     )
@@ -61,7 +62,7 @@ def excess_panel(run: RunView) -> None:
     doses = np.asarray(run.study.actions.representative)
     at_steps = {
         name: step_excess(
-            run.policy_probs(name, k, lambda_, mode)[patients], data.actions, data.mask, doses, expected=expected
+            run.probs(PolicyKey.at(name, k, lambda_, mode))[patients], data.actions, data.mask, doses, expected=expected
         )
         for name in chosen
     }

@@ -12,8 +12,8 @@ from core.evaluation import action_shares
 from core.figures.dials import frontier_axis
 from core.figures.theme import policy_style
 from core.fusion.dials import DIALS, Dial, furthest_supported
-from core.icu.ask.frontier import frontier_policy, own_policy
-from core.icu.stays import policy_key
+from core.icu.ask.frontier import frontier_of, frontier_policy
+from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.policies.dose_bars import dose_bars
 from pages.components.shell.estimates import fusion_controls, policy_names, support_rule
 from pages.components.shell.export import show
@@ -32,11 +32,11 @@ def frontier_panel(run: RunView) -> None:
     """A dial between clinicians and policy, set at the furthest point that the records support."""
     k, lambda_, mode = fusion_controls(run, "frontier")
     first, second = st.columns([2, 3], vertical_alignment="bottom")
-    policies = [name for name in policy_names(k, run) if name != "clinician"]
+    policies = [name for name in policy_names(k, run) if name != CLINICIAN]
     policy = first.selectbox(
         "Policy",
         policies,
-        index=policies.index("fused"),
+        index=policies.index(FUSED),
         format_func=lambda name: policy_style(name).name,
         key=f"frontier-policy-{k}",
     )
@@ -51,13 +51,14 @@ def frontier_panel(run: RunView) -> None:
         "clinicians give: the policy chooses among the doses they give with at least a set probability.",
     )
     dial = DIALS[name or "mixture"]
-    table = run.frontier(policy, k, lambda_, mode, dial.name)
+    key = PolicyKey.at(policy, k, lambda_, mode)
+    table = frontier_of(run, key, dial)
     floor = run.config.evaluation.ess_floor
     furthest = furthest_supported(table, floor)
     setting = dial_slider(
         dial, furthest, START, f"frontier-{run.manifest.data_hash}-{policy}-{dial.name}-{k}-{lambda_}-{mode}"
     )
-    truth = _truth(run, policy, k, lambda_, mode, dial)
+    truth = _truth(run, key, dial)
     dial_verdict(table, dial, setting, furthest, floor, START)
     dial_numbers(table, truth, dial, setting, START, "Doses that differ from the clinicians'", "steps")
     show(
@@ -79,22 +80,21 @@ def frontier_panel(run: RunView) -> None:
         data=table,
         help=support_rule(run),
     )
-    _doses(run, policy, k, lambda_, mode, dial, setting)
+    _doses(run, policy, key, dial, setting)
 
 
-def _truth(run: RunView, policy: str, k: int, lambda_: float, mode: str, dial: Dial) -> pd.DataFrame | None:
+def _truth(run: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame | None:
     """True values along the dial where this very policy was rolled out; None elsewhere."""
     known = run.frontier_truth
-    if policy_key(policy, k, lambda_, mode).text != own_policy(run).text or known.empty:
+    if key != run.own_policy or known.empty:
         return None
     return known[known["dial"] == dial.name]
 
 
-def _doses(run: RunView, policy: str, k: int, lambda_: float, mode: str, dial: Dial, setting: float) -> None:
+def _doses(run: RunView, policy: str, key: PolicyKey, dial: Dial, setting: float) -> None:
     """Dose shares of clinicians, of the policy at this setting, and of the policy itself."""
     some = run.only(run.split.test)
     mask = some.trajectories.mask
-    key = policy_key(policy, k, lambda_, mode)
     ends = (dial.settings[0], setting, dial.settings[-1])
     shares = np.stack([action_shares(frontier_policy(some, key, dial, at), mask, top=False) for at in ends])
     names = ["Clinicians", f"At {setting_text(dial, setting, START)}", policy_style(policy).name]

@@ -11,6 +11,9 @@ import streamlit as st
 from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
+from core.icu.ask.along_lambda import LambdaCourse, along_lambda
+from core.icu.ask.tables import lambda_curve, policy_table
+from core.policies.key import CLINICIAN
 from pages.components.shell.estimates import (
     ESTIMATORS,
     ONE_EXPERT,
@@ -24,7 +27,6 @@ from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
 
 if TYPE_CHECKING:
-    from core.icu.ask.along_lambda import LambdaCourse
     from core.icu.view import RunView
 
 
@@ -34,18 +36,18 @@ def lambda_panel(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "fusion")
     patients = run.split.test
     position = {value: i / max(len(run.lambdas) - 1, 1) for i, value in enumerate(run.lambdas)}
-    fused = run.lambda_curve(k, mode)
+    fused = lambda_curve(run, k, mode)
     fused = fused[fused["estimator"].isin(["phwis", "phwdr"])]
     if fused.empty:
         empty("Not evaluated", f"This run holds no fused policy at K = {k}, {mode}.")
         return
-    along = run.along_lambda(k, mode)
+    along = along_lambda(run, k, mode)
     course = along.table
     fused = fused.merge(course, on="lambda_", how="left")
     _lambda_numbers(fused, course, lambda_, along.typical_distance)
     ticks = _ticks(position)
-    stored = run.policy_table(k, lambda_, mode)
-    clinician = stored.loc[(stored["policy"] == "clinician") & (stored["estimator"] == "phwis"), "value"]
+    stored = policy_table(run, k, lambda_, mode)
+    clinician = stored.loc[(stored["policy"] == CLINICIAN) & (stored["estimator"] == "phwis"), "value"]
     truth = None
     if has_truth(run):
         truth = fused.drop_duplicates("lambda_").set_index("lambda_")["true_value"].dropna().sort_index()

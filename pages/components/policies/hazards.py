@@ -20,6 +20,8 @@ from core.icu.ask.hazards import (
     hazard_patients,
     hazard_table,
 )
+from core.icu.ask.tables import policy_table
+from core.policies.key import CLINICIAN, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table
 from pages.components.shell.frame import empty
@@ -46,13 +48,14 @@ def hazard_panel(run: RunView) -> None:
     rules = _rules(run.study)
     k, lambda_, mode = fusion_controls(run, "hazards")
     patients, who = choose_patients(run, "hazards-patients")
-    policies = list(dict.fromkeys(run.policy_table(k, lambda_, mode)["policy"]))
+    compared = policy_table(run, k, lambda_, mode)["policy"].unique()
+    keys = {str(name): PolicyKey.at(str(name), k, lambda_, mode) for name in compared}
     if not rules:
         empty("Nothing to count", "Give at least one complete rule above.")
         return
     if too_few(patients, 1):
         return
-    found = hazard_table(run, patients, rules, policies, k, lambda_, mode)
+    found = hazard_table(run, patients, rules, list(keys.values()))
     read = "; ".join(f"{hazard_name(r.policy)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0]))
     show(
         hazard_rates(found),
@@ -66,12 +69,12 @@ def hazard_panel(run: RunView) -> None:
     for note in _unlike_record(found):
         st.caption(f":material/info: {note}")
     _numbers(found)
-    _patients(run, patients, rules, policies, (k, lambda_, mode))
+    _patients(run, patients, rules, keys, k)
 
 
 def _unlike_record(found: pd.DataFrame) -> list[str]:
     """One line for each rule at which the estimated clinicians dose otherwise than recorded, beyond chance."""
-    clinicians = found[(found["policy"] == "clinician") & ((found["excess_low"] > 0) | (found["excess_high"] < 0))]
+    clinicians = found[(found["policy"] == CLINICIAN) & ((found["excess_low"] > 0) | (found["excess_high"] < 0))]
     given = found[found["policy"] == GIVEN].set_index("rule")["rate"]
     return [
         f"{row.text}: the clinicians' policy, an average over similar states, puts {fmt_percent(row.rate)} on such "
@@ -81,7 +84,7 @@ def _unlike_record(found: pd.DataFrame) -> list[str]:
 
 
 def _patients(
-    run: RunView, patients: np.ndarray, rules: list[HazardRule], policies: list[str], fusion: tuple[int, float, str]
+    run: RunView, patients: np.ndarray, rules: list[HazardRule], keys: dict[str, PolicyKey], n_clusters: int
 ) -> None:
     """The patients behind one rate: to select, and to open at the first step in question."""
     st.markdown("**Patients behind a rate**")
@@ -89,14 +92,14 @@ def _patients(
     number = left.selectbox(
         "Rule", range(len(rules)), format_func=lambda i: rules[i].text(run.study), key=f"hazard-rule-{len(rules)}"
     )
-    policy = right.selectbox("Dose of", [GIVEN, *policies], format_func=hazard_name, key="hazard-policy")
-    behind = hazard_patients(run, patients, rules[number], policy, *fusion)
+    policy = right.selectbox("Dose of", [GIVEN, *keys], format_func=hazard_name, key="hazard-policy")
+    behind = hazard_patients(run, patients, rules[number], keys.get(policy))
     if behind.empty:
         empty("Nobody", "At no step of these patients does the rule apply while such a dose is given or likeliest.")
         return
     found = behind["patient"].to_numpy()
     shown = behind[:MOST_ROWS]
-    rows = patient_table(run, fusion[0], found[:MOST_ROWS])
+    rows = patient_table(run, n_clusters, found[:MOST_ROWS])
     rows.insert(1, "steps against the rule", shown["steps"].to_numpy())
     rows.insert(2, "first at (h)", run.study.hours(shown["first"].to_numpy()))
     verb = "was given" if policy == GIVEN else "is the likeliest"

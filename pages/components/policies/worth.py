@@ -12,7 +12,8 @@ from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
 from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
-from core.icu.ask.doses import unsupported_shares
+from core.policies.doses import unsupported_shares
+from core.policies.key import PolicyKey
 from pages.components.shell.estimates import (
     ESTIMATORS,
     FQE_REMARK,
@@ -174,7 +175,7 @@ def support_panel(run: RunView) -> None:
     actions = run.trajectories.actions[patients][mask]
     names = policy_names(k, run)
     floors = np.linspace(0, 0.25, 26)
-    probs = {name: run.policy_probs(name, k, lambda_, mode)[patients][mask] for name in names}
+    probs = {name: run.probs(PolicyKey.at(name, k, lambda_, mode))[patients][mask] for name in names}
     top, mass = {}, {}
     for name in policy_names(k):  # the table below holds them all
         top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)

@@ -12,12 +12,13 @@ from core.base.errors import PhenoPolicyError
 from core.figures.registry import STATES, decision_look
 from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
-from core.icu.ask.doses import equal_options
+from core.policies.doses import equal_options
 from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.describe import highest_return, patient_course, reward_tolerance
+from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
 from pages.components.registry.session import in_text, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of
-from pages.components.shell.export import show, table
+from pages.components.shell.export import show
 from pages.components.shell.frame import failed
 from pages.components.shell.session import let_show, write_url
 
@@ -53,8 +54,8 @@ def options_panel(run: RegistryView, patient: int) -> None:
     if decision in run.treatments:
         _ranked(run, options, stage, decision, given, Screen(n, floor))
     else:
-        _likely(options, given)
-    _screened_out(options, decision in run.treatments)
+        likely_table(options, given)
+    screened_out_table(options, decision in run.treatments)
 
 
 def _decisions(run: RegistryView, course: pd.DataFrame, stage: int) -> list[str]:
@@ -185,7 +186,7 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
             f":material/block: Not ranked, given in fewer than {FEWEST_GIVEN} training decisions: "
             f"{', '.join(rare['name'])}."
         )
-    _options_table(founded)
+    options_table(founded)
 
 
 def _order(run: RegistryView, founded: pd.DataFrame) -> bool:
@@ -255,91 +256,3 @@ def group_options(options: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     for number, members in enumerate(equal_options(options["q"].to_numpy(dtype=float), spread), start=1):
         group[members] = number
     return options.assign(group=group).sort_values(["group", "q"], ascending=[True, False], ignore_index=True)
-
-
-def _options_table(founded: pd.DataFrame) -> None:
-    lines = pd.DataFrame(
-        {
-            "group": founded["group"],
-            "combination": founded["name"],
-            "Q": founded["q"].astype(float),
-            "experts": founded["probability"].astype(float),
-            "as far as supported": founded["chance"].astype(float),
-            "place": founded["place"],
-            "count": founded["count"],
-            "recorded reward": [f"{fmt(r.reward)} {fmt_interval(r.low, r.high)}" for r in rows_of(founded)],
-            "given": founded["given"],
-        }
-    )
-    table(
-        lines,
-        "registry-options-table",
-        name="registry-options",
-        caption="experts: calibrated probability of the screening network, place by it; as far as supported: that of "
-        "the policy where recorded courses can still judge it; count: training decisions.",
-        csv=founded,
-        column_config=_columns() | {"group": st.column_config.NumberColumn(width="small")},
-    )
-
-
-def _likely(options: pd.DataFrame, given: int) -> None:
-    """Decisions without a Q-network: only what experts would likely choose."""
-    st.info(
-        "No policy is learned for this decision; these are the combinations that experts most likely choose.",
-        icon=":material/info:",
-    )
-    part = options[options["screened"]].sort_values("place")
-    table(
-        _readable(part.assign(given=part["action"] == given))[["combination", "experts", "place", "count", "given"]],
-        "registry-likely",
-        caption=f"{len(part)} of {len(options)} combinations pass the screen.",
-        csv=part,
-        column_config=_columns(),
-    )
-
-
-def _screened_out(options: pd.DataFrame, ranked: bool) -> None:
-    """What the screen kept out, with the reason, and how Q would have misled."""
-    out = options[~options["screened"]]
-    with st.expander(f"Screened out: {len(out):,} of {len(options):,} combinations, and why", icon=":material/block:"):
-        if out.empty:
-            st.caption("Nothing: every combination passes the screen.")
-            return
-        note = ""
-        if ranked:
-            best = options.loc[options["screened"], "q"].max()
-            higher = out[out["q"] > best]
-            if len(higher):
-                note = (
-                    f"{len(higher):,} of them have a higher Q than the best option above, although they were given "
-                    f"only {fmt(higher['count'].median(), 0)} times in training (median): Q of a rare combination is a "
-                    "guess, which is why experts' habits screen it."
-                )
-        if note:
-            st.markdown(f":material/info: {note}")
-        names = ["combination", *(["Q"] if ranked else []), "experts", "place", "count", "reason"]
-        table(
-            _readable(out)[names],
-            "registry-screened-out",
-            height=300,
-            caption="experts: calibrated probability of the screening network; count: training decisions with it.",
-            csv=out,
-            column_config=_columns(),
-        )
-
-
-def _readable(part: pd.DataFrame) -> pd.DataFrame:
-    return part.rename(columns={"name": "combination", "q": "Q", "probability": "experts"})
-
-
-def _columns() -> dict[str, object]:
-    return {
-        "combination": st.column_config.TextColumn(width="large"),
-        "Q": st.column_config.NumberColumn(format="%.2f", width="small"),
-        "experts": st.column_config.NumberColumn(format="percent", width="small"),
-        "as far as supported": st.column_config.NumberColumn(format="percent", width="small"),
-        "place": st.column_config.NumberColumn(width="small"),
-        "count": st.column_config.NumberColumn(width="small"),
-        "given": st.column_config.CheckboxColumn(width="small"),
-        "reason": st.column_config.TextColumn(width="large"),
-    }

@@ -11,6 +11,9 @@ import streamlit as st
 
 from core.evaluation import Light
 from core.figures.theme import fmt, fmt_interval, fmt_lambda, policy_style
+from core.icu.ask.tables import comparison, policy_table
+from core.policies.families import names_at
+from core.policies.key import FUSED, SINGLE_EXPERT, PolicyKey
 from pages.components.shell.controls import k_slider, lambda_slider, mode_control
 from pages.components.shell.frame import empty
 from pages.components.shell.session import get_session
@@ -35,9 +38,7 @@ NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uni
 
 def policy_names(n_clusters: int, run: RunView | None = None) -> list[str]:
     """Policies that a run compares at one K, in the order of tables; its baselines last, where the run is given."""
-    experts = (f"phenotype-{k}" for k in range(n_clusters))
-    baselines = [] if run is None else [b for b in run.baselines if b != "no-encoder" or n_clusters == run.n_clusters]
-    return ["clinician", *experts, "fused", "single-expert", "random", "zero-drug", *baselines]
+    return names_at(n_clusters) if run is None else names_at(n_clusters, run.baselines, run.n_clusters)
 
 
 def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
@@ -93,7 +94,7 @@ def too_few(patients: np.ndarray, least: int = FEWEST_COUNTED) -> bool:
 
 def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:
     """Rows of the stored comparison for this view (every policy at this K, lambda and mode), in the order of tables."""
-    found = run.policy_table(n_clusters, lambda_, mode)
+    found = policy_table(run, n_clusters, lambda_, mode)
     order = {name: i for i, name in enumerate(policy_names(n_clusters, run))}
     found = found.sort_values("policy", key=lambda names: names.map(order).fillna(len(order)), kind="stable")
     for column in ("true_value", "true_se", "true_survival"):
@@ -104,11 +105,10 @@ def compared(run: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.Dat
     return found
 
 
-def stored_support(run: RunView, policy: str, n_clusters: int, lambda_: float, mode: str) -> Light:
-    """Grade and reasons of one policy of this view, as stored with its values."""
-    policy = "single-expert" if policy == "fused" and np.isinf(lambda_) else policy
-    rows = compared(run, n_clusters, lambda_, mode)
-    rows = rows[(rows["policy"] == policy) & (rows["estimator"] == "phwis")]
+def stored_support(run: RunView, key: PolicyKey) -> Light:
+    """Grade and reasons of a fused policy, as stored with its values."""
+    rows = compared(run, key.n_clusters, key.lambda_, key.mode)
+    rows = rows[(rows["policy"] == key.policy) & (rows["estimator"] == "phwis")]
     if rows.empty:
         return Light("not supported", ("Its value was not stored.",))
     row = next(rows_of(rows))
@@ -144,10 +144,10 @@ def truth_missed(rows: pd.DataFrame) -> str:
 
 def truth_elsewhere(run: RunView, n_clusters: int, lambda_: float, mode: str) -> str:
     """Where true values of the fused policy are known, for a view that has none; empty where it has, or nothing is."""
-    table = run.evaluations
+    table = comparison(run)
     if not has_truth(run):
         return ""
-    known = table[table["policy"].isin(("fused", "single-expert")) & table["true_value"].notna()]
+    known = table[table["policy"].isin((FUSED, SINGLE_EXPERT)) & table["true_value"].notna()]
     here = known[(known["n_clusters"] == n_clusters) & (known["mode"] == mode)]
     if lambda_ in set(here["lambda_"]) or known.empty:
         return ""
@@ -182,7 +182,7 @@ def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
 
 def has_truth(run: RunView) -> bool:
     """True where the comparison holds true values (simulated cohorts)."""
-    return "true_value" in run.evaluations and bool(run.evaluations["true_value"].notna().any())
+    return bool(comparison(run)["true_value"].notna().any())
 
 
 def true_values(run: RunView, n_clusters: int, lambda_: float, mode: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.figures.theme import fmt, fmt_count, fmt_interval, on_dark
+from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 SelectionMode = Literal["points", "box", "lasso"]
@@ -146,10 +147,9 @@ def _exports(fig: go.Figure, key: str, alt: str, data: Rows | None) -> None:
 
 
 def figure_html(fig: go.Figure, alt: str) -> str:
-    """The figure as one page that works without a network."""
-    body: str = fig.to_html(include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-    escaped = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return body.replace("<body>", f'<body role="img" aria-label="{escaped}">', 1)
+    """The figure as one page that works without a network, and sends nothing to one."""
+    body: str = fig.to_html(include_plotlyjs=True, full_html=True, config=LEAVING)
+    return body.replace("<body>", f'<body role="img" aria-label="{html.escape(alt)}">', 1)
 
 
 def metric(

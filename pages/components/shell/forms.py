@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
 
-from pages.components.shell.session import get_session
-
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -22,9 +20,8 @@ SHARED = {"seed": "run", "device": "run", "gamma": "agents"}  # field: the group
 TAKERS = ("encoder", "agents", "fqi", "fqe")
 
 
-def config_form(group: str, preset: Config, changes: dict[str, Any] | None = None) -> None:
-    """Widgets for all fields of one group, each with its meaning; changes go to `changes` or `Session.overrides`."""
-    changes = get_session().overrides if changes is None else changes
+def config_form(group: str, preset: Config, changes: dict[str, Any]) -> None:
+    """Widgets for all fields of one group, each with its meaning; what differs from the preset goes to `changes`."""
     st.caption(_first_line(type(preset).__doc__))
     fields = list(type(preset).model_fields.items())
     for start in range(0, len(fields), COLUMNS):
@@ -35,20 +32,15 @@ def config_form(group: str, preset: Config, changes: dict[str, Any] | None = Non
                 st.caption(_meaning(group, name, field))
 
 
-def shared_settings(group: str) -> dict[str, str]:
-    """Changed settings that this group takes over from another one, as `load_preset` wants them."""
+def shared_settings(group: str, changes: dict[str, Any]) -> dict[str, str]:
+    """Changed settings that this group takes over from another one, as `override_texts` has them."""
     sources = {f"{source}.{name}" for name, source in SHARED.items() if source != group}
-    return {path: text for path, text in override_texts().items() if path in sources}
+    return {path: text for path, text in override_texts(changes).items() if path in sources}
 
 
-def override_texts() -> dict[str, str]:
-    """The session's changed settings as `start_run` wants them: {"encoder.epochs": "5"}."""
-    return {name: json.dumps(value) for name, value in sorted(get_session().overrides.items())}
-
-
-def clear_overrides() -> None:
-    """Back to the preset."""
-    get_session().overrides.clear()
+def override_texts(changes: dict[str, Any]) -> dict[str, str]:
+    """Changed settings as a study's `config` wants them: {"encoder.epochs": "5"}."""
+    return {name: json.dumps(value) for name, value in sorted(changes.items())}
 
 
 def _widget(group: str, name: str, field: FieldInfo, preset: Any, changes: dict[str, Any]) -> None:
@@ -61,7 +53,8 @@ def _widget(group: str, name: str, field: FieldInfo, preset: Any, changes: dict[
     bind["disabled"] = _fixed(group, name)
     if get_origin(kind) is Literal:
         st.session_state[key] = value
-        st.selectbox(label, list(get_args(kind)), **bind)
+        choices = [*([None] if optional else []), *get_args(kind)]
+        st.selectbox(label, choices, format_func=lambda choice: "left open" if choice is None else str(choice), **bind)
     elif kind is bool:
         st.session_state[key] = bool(value)
         st.toggle(label, **bind)

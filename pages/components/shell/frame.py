@@ -12,25 +12,34 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.figures.theme import fmt_unit
-from pages.components.shell.places import run_path, runs_root
+from core.icu.study import ICU
+from core.runs.folders import owner_of
+from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
-    from core.runs.jobs import RunInfo
+    from core.runs.status import RunInfo
+    from core.runs.study import AnyStudy
 
 SMALL_COHORT = 100
-PURPOSE = "Research and teaching only. Not a medical device: nothing here may guide the care of a patient."
+PURPOSE = "Research and teaching only"
+NOT_A_DEVICE = "Not a medical device: nothing here may guide the care of a patient."
 USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
 SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show Streamlit's own width
 STYLE = """<style>
 @media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
-[data-testid="stHeader"] {height: 2.6rem; min-height: 2.6rem;}
-.stMainBlockContainer {padding: 2.9rem 2.2rem 4rem 2.2rem; max-width: 1400px;}
-.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .75rem;}
+[data-testid="stHeader"] {height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none;}
+[data-testid="stHeader"] button {pointer-events: auto;}
+.stMainBlockContainer {padding: .7rem 2.2rem 4rem 2.2rem; max-width: none;}
+.stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .65rem;}
+.st-key-pp-head {padding-right: 2.4rem;}  /* the menu stands there */
 .stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
-.pp-banner {border-left: 4px solid #D55E00; border-radius: 4px; padding: .35rem .75rem; margin-bottom: .25rem;
-  font-size: .84rem; line-height: 1.4; background: rgba(213, 94, 0, .08);}
+.pp-purpose {font-size: .84rem; line-height: 1.5;}
+.pp-purpose summary {cursor: pointer; display: inline-block; font-weight: 600; border-left: 4px solid #D55E00;
+  border-radius: 4px; padding: .1rem .6rem; background: rgba(213, 94, 0, .10);}
+.pp-purpose summary::after {content: " ▸";} .pp-purpose[open] summary::after {content: " ▾";}
+.pp-purpose div {padding: .3rem .75rem; max-width: 62rem;}
 .pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
@@ -74,14 +83,23 @@ def page(
     st.html(STYLE)
     shown = (subject or _current_subject)()
     write_url()
-    people = html.escape(fmt_unit(shown.population if shown is not None else population))
-    st.html(f'<div class="pp-banner" role="note"><b>{PURPOSE}</b> {USERS} Population: {people}.</div>')
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
         st.title(title, anchor=False, width="content")
         if shown is not None:
             _run_line(shown)
-    st.markdown(intro)
+        _purpose(shown.population if shown is not None else population)
+    st.caption(intro)
     return session
+
+
+def _purpose(population: str) -> None:
+    """What the app is for, in one word that stands on every page and opens to the whole statement."""
+    people = html.escape(fmt_unit(population))
+    st.html(
+        f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
+        f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
+        width="content",
+    )
 
 
 def _current_subject() -> Subject | None:
@@ -134,25 +152,18 @@ def _open(path: str, stamp: tuple[int, int]) -> RunView:
     return RunView(Path(path))
 
 
-def visible_runs() -> list[RunInfo]:
-    """Runs that this session may see: the shared ones and its own, newest first."""
-    from core.runs.jobs import list_runs
+def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
+    """Runs of a study that this session may see: the shared ones and its own, newest first."""
+    from core.runs.status import list_runs
 
-    return list_runs(get_session().owner, root=runs_root())
+    return [run for run in list_runs(study.folder, owner_of(get_session().owner)) if run.kind == study.kind]
 
 
 def may_see(folder: Path) -> bool:
     """True where the run is shared or this session's own (also before its manifest is written)."""
-    from core.base.files import read_json
-    from core.runs.manifest import MANIFEST
+    from core.runs.status import seen_by
 
-    for name in (MANIFEST, "job.json"):
-        if (folder / name).is_file():
-            try:
-                return str(read_json(folder / name).get("owner", "")) in ("", get_session().owner)
-            except (PhenoPolicyError, AttributeError):
-                return False
-    return False
+    return seen_by(folder, owner_of(get_session().owner))
 
 
 def current_run() -> RunView | None:
@@ -191,13 +202,17 @@ def finished_run(folder: Path) -> RunView | None:
 
 def can_open(folder: Path) -> bool:
     """Whether a finished run of a list can be shown; the page says so where it cannot."""
-    if finished_run(folder) is not None:
-        return True
-    st.error(
-        "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
-        icon=":material/error:",
-    )
-    return False
+    return said_to_open(finished_run(folder))
+
+
+def said_to_open(run: object | None) -> bool:
+    """Whether there is a run to show; the page says so where there is none."""
+    if run is None:
+        st.error(
+            "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
+            icon=":material/error:",
+        )
+    return run is not None
 
 
 def require_run() -> RunView:

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from functools import lru_cache
 from pathlib import Path
 
 from core.base.files import write_atomic
+from core.icu.study import ICU
+from core.runs.folders import ROOT as ROOT
+from core.runs.folders import data_root, owner_of
+from core.runs.study import AnyStudy
 from core.study import StudySpec, load_study
 
-ROOT = Path(__file__).resolve().parents[3]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 STORED = re.compile(r"~[0-9a-f]{32}")  # in a URL: a text too long for it, by its hash
 
 
-def data_root() -> Path:
-    """`data/` of the project, or the folder that PHENOPOLICY_DATA names."""
-    return Path(os.environ.get("PHENOPOLICY_DATA") or ROOT / "data")
+def uploads_root(key: str) -> Path:
+    """Folder of one visitor's cohorts and encoders, from whose name the key cannot be told.
 
-
-def runs_root() -> Path:
-    return data_root() / "runs"
-
-
-def registry_root() -> Path:
-    """Runs of the registry study lie apart from those of the ICU study."""
-    return data_root() / "registry"
-
-
-def registry_path(name: str) -> Path | None:
-    """Folder of a run of the registry study by its name; None for anything that is not a plain name."""
-    return registry_root() / name if NAME.fullmatch(name) else None
-
-
-def uploads_root(owner: str) -> Path:
-    """Folder of one owner's cohorts and encoders; the token is checked before it becomes part of a path."""
-    if not TOKEN.fullmatch(owner):
+    Earlier versions named it by the key; such a folder is renamed when its visitor comes back.
+    """
+    if not TOKEN.fullmatch(key):
         raise ValueError("an owner token has 16 to 64 letters, digits, '-' and '_'")
-    return data_root() / "uploads" / owner
+    root = data_root() / "uploads"
+    folder, before = root / owner_of(key), root / key
+    if before.is_dir() and not folder.exists():
+        before.rename(folder)
+    return folder
 
 
-def run_path(name: str) -> Path | None:
+def run_path(name: str, study: AnyStudy = ICU) -> Path | None:
     """Folder of a run by its name; None for anything that is not a plain name (no way out of the runs' folder)."""
-    return runs_root() / name if NAME.fullmatch(name) else None
+    return study.folder / name if NAME.fullmatch(name) else None
 
 
 def new_token() -> str:

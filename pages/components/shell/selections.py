@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.figures.phenotypes import effect_bars
 from core.figures.theme import axis_label, fmt
-from core.icu.ask.stay_values import StayValue
+from core.icu.ask.stay_values import StayValue, values_of_stays
 from core.icu.selection import Selection
 from core.phenotypes import effect_sizes
 from pages.components.shell.estimates import rows_of
@@ -98,7 +98,7 @@ def _others(selection: Selection) -> dict[str, Selection]:
 def _effects(run: RunView, inside: np.ndarray, other: np.ndarray, against: str, what: StayValue) -> None:
     """One value a patient and feature, compared by standardized mean difference."""
     study = run.study
-    values = run.stay_values(what)
+    values = values_of_stays(run, what)
     used = np.concatenate([values, run.cohort.lengths[:, None], (run.cohort.outcomes < 0)[:, None]], axis=1)
     names = [*(c.label or c.name for c in study.columns), "Steps in the unit", study.died_label.capitalize()]
     units = dict(zip(names, [*("" if c.binary else c.unit for c in study.columns), "", ""], strict=True))

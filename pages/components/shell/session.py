@@ -48,7 +48,6 @@ class Session:
     n_clusters: int = 3
     lambda_: float = 15.0
     mode: Mode = "prospective"
-    temperature: float = 1.0
     selection: Selection | None = None
     selections: dict[str, Selection] = field(default_factory=dict)  # kept by name
     past: list[Selection | None] = field(default_factory=list)  # what undo returns to, the latest last
@@ -122,8 +121,6 @@ class Session:
         if "lambda_" not in self.chosen or self.lambda_ not in run.lambdas:
             sharp = self.lambda_ if "lambda_" in self.chosen else run.config.fusion.lambda_
             self.lambda_ = float(min(run.lambdas, key=lambda value: abs(_finite(value) - _finite(sharp))))
-        if "temperature" not in self.chosen:
-            self.temperature = float(run.config.agents.temperature)
         if "mode" not in self.chosen:
             self.mode = run.config.fusion.mode
         n = run.cohort.n_patients
@@ -140,7 +137,6 @@ class Session:
         params |= {"k": str(self.n_clusters)} if "n_clusters" in self.chosen else {}
         params |= {"lambda": f"{self.lambda_:g}"} if "lambda_" in self.chosen else {}
         params |= {"mode": self.mode} if "mode" in self.chosen else {}
-        params |= {"temperature": f"{self.temperature:g}"} if "temperature" in self.chosen else {}
         params |= {"patient": str(self.patient)} if self.patient is not None else {}
         params |= {"step": str(self.step)} if self.step is not None else {}
         if private:  # work in progress is no part of a view; sharing it would share the folder of one's own encoder
@@ -164,8 +160,6 @@ class Session:
             self.choose("lambda_", lambda_)
         if params.get("mode") in MODES:
             self.choose("mode", params["mode"])
-        if (temperature := _number(params.get("temperature"))) is not None and 0 < temperature < math.inf:
-            self.choose("temperature", temperature)
         for name in ("patient", "step"):
             if (position := _number(params.get(name))) is not None and 0 <= position < 1e9:
                 setattr(self, name, int(position))

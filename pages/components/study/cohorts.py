@@ -1,4 +1,4 @@
-"""Cohorts that this session may use: its own, stored by data hash, and those of the runs it may see."""
+"""Data that this session may train on: its own, stored by data hash, and those of the runs it may see."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json, write_atomic, write_json
-from core.cohort import Cohort, load_cohort, save_cohort
-from core.icu.ask.metrics import Data
 from core.runs.manifest import now
+from core.runs.study import Data, study_of
 from pages.components.shell.frame import visible_runs
-from pages.components.shell.places import uploads_root
-from pages.components.shell.session import get_session
+from pages.components.shell.places import NAME
+from pages.components.study.desk import Desk
 
 LONGEST_LABEL = 44
 
 
 @dataclass(frozen=True)
 class StoredCohort:
-    """One cohort on disk; `key` is what the session and the URL carry."""
+    """One cohort or registry on disk; `key` is what the session and the URL carry."""
 
     key: str
     path: Path
@@ -31,7 +30,7 @@ class StoredCohort:
     n_patients: int
     simulated: bool
     created: str
-    study_file: Path | None = None  # its study, where it is not the app's own
+    definition: Path | None = None  # the file of its study, where it is not the app's own
 
     def __str__(self) -> str:
         parts = [self.short_label, f"{self.n_patients:,} patients", "simulated" if self.simulated else "recorded"]
@@ -46,69 +45,76 @@ class StoredCohort:
         return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 13].rstrip()} … {text[-10:].lstrip()}"
 
 
-def store(cohort: Cohort, label: str, study_file: Path | None = None) -> StoredCohort:
-    """Save a checked cohort under its hash (never under a user's file name), with its label and study beside it."""
-    session = get_session()
-    folder = uploads_root(session.owner)
-    path = folder / f"{cohort.data_hash}.parquet"
-    save_cohort(cohort, path)
-    facts = write_facts(path, cohort, label, study_file)
-    session.cohort = cohort.data_hash
+def store(desk: Desk, data: Data, label: str, definition: Path | None = None) -> StoredCohort:
+    """Save checked data under their hash (never under a user's file name), label and definition beside them."""
+    path = desk.data_folder / f"{data.data_hash}.parquet"
+    desk.study.save(data, path)
+    if definition is not None:
+        write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
+    simulated = data.origin.simulated
+    facts = {"label": label[:80], "n_patients": data.n_patients, "simulated": simulated, "created": now()}
+    write_json(path.with_suffix(".json"), facts)
+    desk.choose(data.data_hash)
     return _stored(path, facts)
 
 
-def write_facts(path: Path, cohort: Data, label: str, definition: Path | None) -> dict[str, Any]:
-    """Keep what a list of stored data shows, and the TOML file of its study, beside the data in `path`."""
-    if definition is not None:
-        write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
-    simulated = cohort.origin.simulated
-    facts = {"label": label[:80], "n_patients": cohort.n_patients, "simulated": simulated, "created": now()}
-    write_json(path.with_suffix(".json"), facts)
-    return facts
-
-
-def stored_cohorts() -> list[StoredCohort]:
-    """The session's own cohorts, newest first, then one for each data set of the runs it may see."""
+def stored(desk: Desk) -> list[StoredCohort]:
+    """The session's own data, newest first, then one for each data set of the runs it may see."""
     own = []
-    for path in uploads_root(get_session().owner).glob("*.parquet"):
+    for path in desk.data_folder.glob("*.parquet"):
         try:
             own.append(_stored(path, read_json(path.with_suffix(".json"))))
         except (PhenoPolicyError, KeyError, TypeError):
             continue
     own.sort(key=lambda cohort: cohort.created, reverse=True)
     seen = {cohort.key for cohort in own}
-    for run in visible_runs():
-        path = run.path / "cohort.parquet"
-        if run.data_hash not in seen and path.is_file():
+    for run in visible_runs(desk.study):
+        path, (usable, definition) = run.path / "cohort.parquet", desk.of_run(run)
+        if usable and run.data_hash not in seen and NAME.fullmatch(run.data_hash) and path.is_file():
             seen.add(run.data_hash)
-            study_file = _if_there(run.path / "study.json")
-            facts = (run.name, run.n_patients, run.simulated, run.created)
-            own.append(StoredCohort(run.data_hash, path, *facts, study_file))
+            facts = run.name, run.n_patients, run.simulated, run.created
+            own.append(StoredCohort(run.data_hash, path, *facts, definition))
     return own
 
 
-def chosen_cohort() -> StoredCohort | None:
-    """The cohort chosen for the next run; the newest one where none was chosen."""
-    session, cohorts = get_session(), stored_cohorts()
-    return next((cohort for cohort in cohorts if cohort.key == session.cohort), cohorts[0] if cohorts else None)
+def chosen(desk: Desk, otherwise: str = "") -> StoredCohort | None:
+    """The data chosen for the next run, else those of the hash `otherwise`, else the newest."""
+    found = stored(desk)
+    for key in (desk.chosen(), otherwise):
+        for cohort in found:
+            if cohort.key == key:
+                return cohort
+    return found[0] if found else None
 
 
-def open_cohort(stored: StoredCohort) -> Cohort:
-    """The checked cohort of a stored file."""
-    return _load(str(stored.path), stored.path.stat().st_mtime_ns, stored.study_file)
+def choose(desk: Desk, key: str, label: str, found: list[StoredCohort], current: StoredCohort, **how: Any) -> None:
+    """A box to choose among stored data."""
+    names = {cohort.key: str(cohort) for cohort in found}
+    st.session_state[key] = current.key
+    st.selectbox(
+        label,
+        list(names),
+        format_func=lambda name: names.get(name, name),
+        key=key,
+        on_change=lambda: desk.choose(st.session_state[key]),
+        **how,
+    )
 
 
-@st.cache_resource(scope="session", max_entries=3, ttl="2h", show_spinner="Reading the cohort ...")
-def _load(path: str, stamp: int, study_file: Path | None) -> Cohort:
+def open_stored(desk: Desk, cohort: StoredCohort) -> Any:
+    """The checked data of a stored file."""
+    return _load(desk.study.kind, str(cohort.path), cohort.path.stat().st_mtime_ns, cohort.definition)
+
+
+@st.cache_resource(scope="session", max_entries=3, ttl="2h", show_spinner="Reading the data ...")
+def _load(kind: str, path: str, stamp: int, definition: Path | None) -> Any:
     """Cached for this session only: patient data is never shared between sessions by a cache."""
-    return load_cohort(path, study_file)
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.is_file() else None
+    study = study_of(kind)
+    return study.load(Path(path), definition, study.config(study.preset, {}))
 
 
 def _stored(path: Path, facts: Mapping[str, Any]) -> StoredCohort:
+    definition = path.with_suffix(".toml")
     return StoredCohort(
         key=path.stem,
         path=path,
@@ -116,5 +122,5 @@ def _stored(path: Path, facts: Mapping[str, Any]) -> StoredCohort:
         n_patients=int(facts["n_patients"]),
         simulated=bool(facts["simulated"]),
         created=str(facts["created"]),
-        study_file=_if_there(path.with_suffix(".toml")),
+        definition=definition if definition.is_file() else None,
     )

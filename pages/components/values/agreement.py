@@ -13,6 +13,8 @@ from core.evaluation import state_values
 from core.figures.policy_values import policy_forest
 from core.figures.theme import fmt, fmt_percent, policy_style
 from core.figures.values import agreement_density
+from core.icu.ask.critics import critic
+from core.policies.key import FUSED, PolicyKey
 from pages.components.shell.estimates import (
     ESTIMATORS,
     FQE_REMARK,
@@ -60,11 +62,11 @@ def estimator_panel(run: RunView) -> None:
     policy = st.selectbox(
         "FQE of",
         policy_names(k, run),
-        index=policy_names(k).index("fused"),
+        index=policy_names(k).index(FUSED),
         key=f"density-policy-{k}",
         format_func=lambda p: policy_style(p).name,
     )
-    _density(run, policy, k, lambda_, mode)
+    _density(run, policy, PolicyKey.at(policy, k, lambda_, mode))
 
 
 def _apart(a: Any, b: Any) -> bool:
@@ -107,13 +109,11 @@ def _disagreements(rows: pd.DataFrame) -> None:
             st.caption(f":material/info: {note}")
 
 
-def _density(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> None:
+def _density(run: RunView, policy: str, key: PolicyKey) -> None:
     patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
     mask = run.trajectories.mask[patients]
     star = run.fqi_q[patients].max(axis=-1)[mask]
-    own = state_values(
-        run.policy_probs(policy, k, lambda_, mode)[patients], run.critic(policy, k, lambda_, mode)[patients]
-    )[mask]
+    own = state_values(run.probs(key)[patients], critic(run, key)[patients])[mask]
     counts, x_edges, y_edges = np.histogram2d(star, own, bins=48)
     correlation = (
         float(np.corrcoef(star, own)[0, 1]) if len(star) > 2 and star.std() > 0 and own.std() > 0 else float("nan")

@@ -16,5 +16,15 @@ def eicu():
 
 
 @pytest.fixture(scope="session")
+def mimic_memory():
+    return simulate_cohort("mimic-iv", 13_355, 0, memory=True)
+
+
+@pytest.fixture(scope="session")
+def eicu_memory():
+    return simulate_cohort("eicu", 6_066, 0, memory=True)
+
+
+@pytest.fixture(scope="session")
 def small():
     return simulate_cohort("mimic-iv", 400, 3)

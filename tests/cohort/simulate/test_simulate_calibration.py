@@ -14,7 +14,7 @@ from core.cohort.simulate.constants import REFERENCE, Constants, load_constants
 from core.cohort.simulate.published import load_targets
 
 
-@pytest.fixture(params=["mimic", "eicu"])
+@pytest.fixture(params=["mimic", "eicu", "mimic_memory", "eicu_memory"])
 def pair(request):
     return request.getfixturevalue(request.param)
 
@@ -32,8 +32,9 @@ def test_every_feature_meets_the_published_mean_and_spread(pair):
             assert abs(states[:, j].std() / sd - 1) < 0.20, column.name
 
 
-def test_sizes_steps_mortality_and_doses(mimic, eicu):
-    cohort, _ = mimic
+@pytest.mark.parametrize("version", ["", "_memory"])
+def test_sizes_steps_mortality_and_doses(version, request):
+    cohort, _ = request.getfixturevalue(f"mimic{version}")
     assert cohort.n_patients == 13_355
     assert abs(len(cohort.frame) - 178_807) < 13_355 * 0.3
     assert abs((cohort.outcomes < 0).mean() - 0.2746) < 0.015
@@ -41,7 +42,7 @@ def test_sizes_steps_mortality_and_doses(mimic, eicu):
     published = np.array([0.8572, 0.0973, 0.0149, 0.0152, 0.0153])
     assert np.abs(given - published).max() < 0.015
     assert np.abs(given / published - 1).max() < 0.15  # the rare doses too
-    other, _ = eicu
+    other, _ = request.getfixturevalue(f"eicu{version}")
     assert abs(len(other.frame) - 89_174) < 6_066 * 0.3
     assert abs((other.outcomes < 0).mean() - 0.1695) < 0.015
 
@@ -53,8 +54,9 @@ def test_stays_have_two_to_horizon_steps_of_many_lengths(pair):
     assert len(np.unique(cohort.lengths)) == cohort.study.horizon - 1
 
 
-def test_phenotype_sizes_and_mortality(mimic):
-    cohort, truth = mimic
+@pytest.mark.parametrize("name", ["mimic", "mimic_memory"])
+def test_phenotype_sizes_and_mortality(name, request):
+    cohort, truth = request.getfixturevalue(name)
     died = cohort.outcomes < 0
     for k, (size, mortality) in enumerate([(4143, 0.14), (4482, 0.41), (4730, 0.26)]):
         members = truth.phenotype == k
@@ -90,10 +92,11 @@ def test_report_shapes_cover_every_phenotype_and_step(small):
     assert first == pytest.approx(cohort.frame.loc[rows, "SOFA"].mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("memory", [False, True])
 @pytest.mark.parametrize("like", ["mimic-iv", "eicu"])
-def test_stored_constants_are_a_fixed_point_of_the_calibration(like):
-    stored = load_constants(like)
-    again = calibrate(like, n_patients=3000, rounds=1, start=stored)
+def test_stored_constants_are_a_fixed_point_of_the_calibration(like, memory):
+    stored = load_constants(like, memory)
+    again = calibrate(like, n_patients=3000, rounds=1, start=stored, memory=memory)
     assert np.allclose(again.action_intercepts, stored.action_intercepts, atol=0.25)
     assert np.allclose(again.late_death_intercepts, stored.late_death_intercepts, atol=0.3)
     latents = np.linspace(-1.5, 1.5, 7)

@@ -26,9 +26,14 @@ def shape_coefficients(cube, lengths):
     return out[:, 1:].reshape(len(cube), -1)
 
 
+@pytest.fixture(scope="module", params=["mimic", "mimic_memory"])
+def pair(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="module")
-def sample(mimic):
-    cohort, truth = mimic
+def sample(pair):
+    cohort, truth = pair
     cube = padded(cohort)[:3000]
     return cube, cohort.lengths[:3000], truth.phenotype[:3000]
 
@@ -58,8 +63,8 @@ def test_a_classifier_needs_the_dynamics(sample):
     assert shapes > 0.88
 
 
-def test_length_of_stay_does_not_tell_the_phenotype(mimic):
-    cohort, truth = mimic
+def test_length_of_stay_does_not_tell_the_phenotype(pair):
+    cohort, truth = pair
     lengths = cohort.lengths.astype(float)
     between = sum(
         (truth.phenotype == k).sum() * (lengths[truth.phenotype == k].mean() - lengths.mean()) ** 2 for k in range(3)
@@ -67,8 +72,8 @@ def test_length_of_stay_does_not_tell_the_phenotype(mimic):
     assert between / ((lengths - lengths.mean()) ** 2).sum() < 0.01
 
 
-def test_fluctuations_remember_differently(mimic):
-    cohort, truth = mimic
+def test_fluctuations_remember_differently(pair):
+    cohort, truth = pair
     cube = padded(cohort)[:, :, cohort.study.index("HR") - cohort.study.n_static]
     full = cohort.lengths == 16
     memory = []
@@ -80,8 +85,8 @@ def test_fluctuations_remember_differently(mimic):
     assert memory[0] > memory[1] + 0.05 > memory[2] + 0.1
 
 
-def test_bleeding_couples_blood_to_shock(mimic):
-    cohort, truth = mimic
+def test_bleeding_couples_blood_to_shock(pair):
+    cohort, truth = pair
     study = cohort.study
     cube = padded(cohort)
     full = cohort.lengths == 16
@@ -109,4 +114,22 @@ def test_published_shapes(mimic):
     assert lethal["SOFA"][15] >= lethal["SOFA"][4]
     assert recovering["Platelets"].idxmin() in (4, 5)
     assert bleeding["Platelets"].idxmin() in (4, 5)
+    assert (np.diff(lethal["Platelets"]) < 0).all()
+
+
+def test_shapes_with_memory_by_hour(mimic_memory):
+    cohort, truth = mimic_memory
+    phenotype = np.repeat(truth.phenotype, cohort.lengths)
+    hours = cohort.extra["hours"].rename("hour")
+    curves = cohort.frame.groupby([phenotype, hours])[["SOFA", "Platelets", "Lactate"]].mean()
+    recovering, lethal, bleeding = (curves.loc[k] for k in range(3))
+    for curve in (recovering, lethal, bleeding):
+        assert curve["SOFA"][0] > curve["SOFA"][-16] + 1.5
+        assert curve["Platelets"][0] < curve["Platelets"][-16] - 20
+        assert curve["Lactate"][44] < 0.65 * curve["Lactate"][-16]
+    assert recovering["SOFA"][44] < recovering["SOFA"][0] - 3
+    assert bleeding["SOFA"][44] < bleeding["SOFA"][0] - 2
+    assert lethal["SOFA"][44] >= lethal["SOFA"][0]
+    assert 0 < recovering["Platelets"].idxmin() <= 12
+    assert 0 < bleeding["Platelets"].idxmin() <= 24
     assert (np.diff(lethal["Platelets"]) < 0).all()

@@ -6,7 +6,7 @@ import pytest
 from core.cohort.simulate import measurement
 
 
-@pytest.fixture(params=["mimic", "eicu"])
+@pytest.fixture(params=["mimic", "eicu", "mimic_memory"])
 def frame(request):
     return request.getfixturevalue(request.param)[0].frame.astype(np.float64)
 

@@ -167,6 +167,20 @@ def test_heparin_acts_differently_by_phenotype(mimic):
     assert gain[2] < none - 0.06  # bleeding: harms
 
 
+def test_a_gain_is_the_difference_of_two_values_known_better_than_either(small):
+    _, truth = small
+    policy, (n, seed) = oracle_policy(), (1500, 4)
+    gain = truth.policy_gain(policy, n, seed)
+    value, usual = truth.policy_value(policy, n, seed), truth.policy_value("clinician", n, seed)
+    assert gain.value == pytest.approx(value.value - usual.value)
+    assert gain.survival == pytest.approx(value.survival - usual.survival)
+    assert gain.standard_error < 0.8 * np.hypot(value.standard_error, usual.standard_error)
+    other = [truth.policy_gain(policy, 300, s).value for s in range(20)]  # the error is what a new draw shows
+    assert np.std(other, ddof=1) == pytest.approx(truth.policy_gain(policy, 300, 0).standard_error, rel=0.5)
+    nothing = truth.policy_gain("clinician", 50, 0)
+    assert (nothing.value, nothing.standard_error, nothing.survival) == (0.0, 0.0, 0.0)
+
+
 def test_equal_seeds_meet_equal_patients(small):
     _, truth = small
     seen = {}

@@ -10,9 +10,12 @@ import pytest
 
 from core.cohort.simulate import History
 from core.fusion.dials import DIALS, FLOOR, MIXTURE, furthest_supported
-from core.icu.ask.frontier import FrontierPolicy, estimated_clinicians, frontier_sizes, frontier_table, own_policy
-from core.icu.fit.truth import RunPolicy
+from core.icu.ask.frontier import frontier_sizes, frontier_table
+from core.icu.ask.tables import policy_table
+from core.icu.fit.clinicians import estimated_clinicians
+from core.icu.fit.simulated import RunPolicy
 from core.icu.view import RunView
+from core.policies import DialedPolicy, NamedPolicy
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +25,9 @@ def view(tiny_run: Path) -> RunView:
 
 @pytest.mark.parametrize("dial", DIALS.values(), ids=lambda d: d.name)
 def test_the_ends_are_the_clinicians_and_the_policy(view: RunView, dial) -> None:
-    key = own_policy(view)
+    key = view.own_policy
     table = frontier_table(view, view.split.test, key, dial)
-    stored = view.policy_table(key.n_clusters, key.lambda_, key.mode)
+    stored = policy_table(view, key.n_clusters, key.lambda_, key.mode)
     n = int(table["n"].iloc[0])
     first = table[table["setting"] == dial.settings[0]].set_index("estimator")
     assert first["ess"].to_numpy() == pytest.approx(n)  # every ratio is 1
@@ -38,14 +41,14 @@ def test_the_ends_are_the_clinicians_and_the_policy(view: RunView, dial) -> None
 
 @pytest.mark.parametrize("dial", DIALS.values(), ids=lambda d: d.name)
 def test_the_sizes_alone_are_those_of_the_whole_table(view: RunView, dial) -> None:
-    asked = view, view.split.test, own_policy(view), dial
+    asked = view, view.split.test, view.own_policy, dial
     whole, sizes = frontier_table(*asked).drop_duplicates("setting"), frontier_sizes(*asked)
     for name in ("setting", "ess", "pooled_ess"):
         assert sizes[name].to_numpy() == pytest.approx(whole[name].to_numpy(), rel=1e-12)
 
 
 def test_the_mixture_departs_steadily_from_the_clinicians(view: RunView) -> None:
-    table = frontier_table(view, view.split.test, own_policy(view), MIXTURE).drop_duplicates("setting")
+    table = frontier_table(view, view.split.test, view.own_policy, MIXTURE).drop_duplicates("setting")
     assert (np.diff(table["distance"]) > 0).all()
 
 
@@ -67,11 +70,11 @@ def test_roll_outs_take_the_clinicians_policy_at_the_simulated_state(view: RunVi
     state = view.cohort.frame.groupby("traj", sort=False).head(1)[list(view.study.names)].to_numpy(dtype=float)[test]
     n = len(test)
     history = History(state[:, None], np.empty((n, 0), dtype=np.int64), np.ones(n, bool), np.zeros(n, np.int64))
-    key, clinicians = own_policy(view), estimated_clinicians(view)
-    start = FrontierPolicy(RunPolicy(view, key), clinicians, MIXTURE, 0.0)(history)
+    key, clinicians = view.own_policy, estimated_clinicians(view)
+    start = RunPolicy(view, DialedPolicy(NamedPolicy(key), MIXTURE, 0.0), clinicians)(history)
     np.testing.assert_allclose(start, view.behavior[test, 0], atol=1e-5)
-    end = FrontierPolicy(RunPolicy(view, key), clinicians, MIXTURE, 1.0)(history)
-    stored = view.policy_probs(key.policy, key.n_clusters, key.lambda_, key.mode)[test, 0]
+    end = RunPolicy(view, DialedPolicy(NamedPolicy(key), MIXTURE, 1.0), clinicians)(history)
+    stored = view.probs(key)[test, 0]
     np.testing.assert_allclose(end, stored, atol=1e-4)
-    floored = FrontierPolicy(RunPolicy(view, key), clinicians, FLOOR, 0.05)(history)
+    floored = RunPolicy(view, DialedPolicy(NamedPolicy(key), FLOOR, 0.05), clinicians)(history)
     assert (floored[view.behavior[test, 0] < 0.05 - 1e-6] == 0).all()

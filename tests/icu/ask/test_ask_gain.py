@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.icu.ask.frontier import MIXTURE, own_policy
+from core.fusion.dials import MIXTURE
+from core.icu.ask.frontier import frontier_of
 from core.icu.ask.gain import gain
-from core.icu.stays import PolicyKey, policy_key
+from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
+from core.policies import PolicyKey
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +22,8 @@ def run(tiny_run: Path) -> RunView:
 
 def test_the_gain_is_the_difference_of_the_stored_values(run: RunView) -> None:
     lambda_ = run.config.fusion.lambda_
-    found = gain(run, run.split.test, policy_key("fused", 3, lambda_, "prospective"))
-    rows = run.policy_table(3, lambda_, "prospective").query("estimator == 'phwdr'").set_index("policy")
+    found = gain(run, run.split.test, PolicyKey.at("fused", 3, lambda_, "prospective"))
+    rows = policy_table(run, 3, lambda_, "prospective").query("estimator == 'phwdr'").set_index("policy")
     assert found.policy.value == pytest.approx(rows.at["fused", "value"])
     assert found.reference.value == pytest.approx(rows.at["clinician", "value"])
     assert found.difference.value == pytest.approx(found.policy.value - found.reference.value)
@@ -43,9 +45,9 @@ def test_stays_of_one_person_are_drawn_together(run: RunView) -> None:
 
 
 def test_part_of_the_way_it_is_the_value_on_the_trust_frontier(run: RunView) -> None:
-    key = own_policy(run)
+    key = run.own_policy
     found = gain(run, run.split.test, key, reach=0.35)
-    rows = run.frontier(key.policy, key.n_clusters, key.lambda_, key.mode, MIXTURE.name).query("setting == 0.35")
+    rows = frontier_of(run, key, MIXTURE).query("setting == 0.35")
     row = rows.set_index("estimator").loc["phwdr"]
     assert found.policy.value == pytest.approx(row["value"], rel=1e-5)
     assert found.policy.ess == pytest.approx(row["ess"], rel=1e-5)

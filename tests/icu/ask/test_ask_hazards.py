@@ -19,6 +19,7 @@ from core.icu.ask.hazards import (
     violation_rates,
 )
 from core.icu.view import RunView
+from core.policies import PolicyKey
 from core.study import load_study
 
 
@@ -77,7 +78,7 @@ def test_a_run_counts_the_steps_of_its_records(view: RunView) -> None:
     """Against plain loops over the table of the cohort."""
     rule = HazardRule("Platelets", "<", 60.0, 2)
     patients = view.split.test
-    table = hazard_table(view, patients, [rule], ["random", "zero-drug"], view.n_clusters, 15.0, "prospective")
+    table = hazard_table(view, patients, [rule], [PolicyKey("random"), PolicyKey("zero-drug")])
     frame = view.cohort.frame[view.cohort.frame["traj"].isin(view.cohort.patients[patients])]
     hit = frame[frame["Platelets"] < 60.0]
     found = table.set_index("policy")
@@ -92,8 +93,9 @@ def test_a_run_counts_the_steps_of_its_records(view: RunView) -> None:
 @pytest.mark.parametrize("policy", [GIVEN, "fused"])
 def test_the_patients_behind_a_rate_are_those_of_a_plain_loop(view: RunView, policy: str) -> None:
     rule, patients = HazardRule("Platelets", "<", 120.0, 1), np.arange(view.cohort.n_patients)[::-1]
-    found = hazard_patients(view, patients, rule, policy, view.n_clusters, 15.0, "prospective")
-    probs = view.fused_probs(view.n_clusters, 15.0, "prospective")
+    fused = PolicyKey("fused", view.n_clusters, 15.0, "prospective")
+    found = hazard_patients(view, patients, rule, None if policy == GIVEN else fused)
+    probs = view.probs(fused)
     wanted = {}
     for patient in patients:
         rows = view.cohort.rows(patient)

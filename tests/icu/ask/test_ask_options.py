@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from core.icu.ask import options
-from core.icu.ask.frontier import as_far_as_supported, fused_reach
+from core.icu.ask.frontier import as_far_as_supported, reach_of
 from core.icu.ask.options import AGENTS, NOBODY, RARE, critic_ties, rank_options, refusal, step_estimates, too_far
 from core.icu.view import RunView
+from core.policies import PolicyKey
+
+FUSED = PolicyKey("fused", 3, 15.0, "prospective")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def longest(run: RunView) -> int:
 
 
 def test_the_critic_says_when_it_cannot_tell_doses_apart(run: RunView, longest: int) -> None:
-    table = step_estimates(run, longest, 5, 3, 2.0)
+    table = step_estimates(run, longest, 5, PolicyKey("fused", 3, 2.0, "prospective"))
     critic = table["estimate"].str.startswith("FQI")
     assert critic_ties(table.assign(spread=np.where(critic, 1e6, table["spread"])))
     apart = table.assign(value=np.where(critic, table["action"] * 1.0, table["value"]))
@@ -33,7 +36,7 @@ def test_the_critic_says_when_it_cannot_tell_doses_apart(run: RunView, longest: 
 
 
 def test_one_expert_alone_has_no_spread_between_experts(run: RunView, longest: int) -> None:
-    table = step_estimates(run, longest, 3, 3, float("inf"))
+    table = step_estimates(run, longest, 3, PolicyKey.at("fused", 3, float("inf"), "prospective"))
     fused = table[table["estimate"].str.startswith("Fused")]
     assert fused["spread"].to_numpy() == pytest.approx(np.zeros(run.study.n_actions), abs=1e-6)
 
@@ -52,8 +55,8 @@ def test_doses_within_the_spread_share_a_group_and_the_best_group_comes_first(
 ) -> None:
     monkeypatch.setattr(options, "neighborhood", _similar([10, 10, 10, 10, 10]))
     monkeypatch.setitem(run.__dict__, "behavior", np.full(run.behavior.shape, 0.2))
-    table = _with_spread(step_estimates(run, longest, 5, 3, 15.0), [1.0, 5.0, 4.8, 1.1, 9.0], 0.3)
-    ranked = rank_options(run, longest, 5, 3, 15.0, table)
+    table = _with_spread(step_estimates(run, longest, 5, FUSED), [1.0, 5.0, 4.8, 1.1, 9.0], 0.3)
+    ranked = rank_options(run, longest, 5, FUSED, table)
     assert ranked["action"].tolist() == [4, 1, 2, 3, 0]
     assert ranked["group"].tolist() == [1, 2, 2, 3, 3]
     assert (ranked["why"] == "").all()
@@ -65,8 +68,8 @@ def test_a_dose_that_similar_patients_hardly_got_is_last_with_its_reason(
     monkeypatch.setattr(options, "neighborhood", _similar([20, 5, 0, 3, 2]))
     behavior = np.broadcast_to(np.array([0.5, 0.2, 0.25, 0.001, 0.049]), run.behavior.shape)
     monkeypatch.setitem(run.__dict__, "behavior", behavior)
-    table = _with_spread(step_estimates(run, longest, 5, 3, 15.0), [1.0, 5.0, 9.0, 9.5, 2.0], 0.0)
-    ranked = rank_options(run, longest, 5, 3, 15.0, table).set_index("action")
+    table = _with_spread(step_estimates(run, longest, 5, FUSED), [1.0, 5.0, 9.0, 9.5, 2.0], 0.0)
+    ranked = rank_options(run, longest, 5, FUSED, table).set_index("action")
     assert ranked["group"].to_dict() == {1: 1, 4: 2, 0: 3, 3: 0, 2: 0}
     assert (ranked["why"][2], ranked["why"][3], ranked["why"][4]) == (NOBODY, RARE, "")
     assert list(ranked.index[-2:]) == [3, 2]
@@ -76,13 +79,13 @@ def test_the_supported_policy_is_the_mixture_at_its_furthest_setting(
     run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
-    assert fused_reach(run, 3, 15.0) == 0.5
-    ranked = rank_options(run, longest, 5, 3, 15.0, step_estimates(run, longest, 5, 3, 15.0)).set_index("action")
-    given, fused = run.behavior[longest, 5], run.fused_probs(3, 15.0, "prospective")[longest, 5]
+    assert reach_of(run, FUSED) == 0.5
+    ranked = rank_options(run, longest, 5, FUSED, step_estimates(run, longest, 5, FUSED)).set_index("action")
+    given, fused = run.behavior[longest, 5], run.probs(FUSED)[longest, 5]
     middle = np.sqrt(given * fused)
     np.testing.assert_allclose(ranked["supported"].sort_index(), middle / middle.sum(), rtol=1e-4)
     monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: None)
-    np.testing.assert_allclose(as_far_as_supported(run, given, fused, 3, 15.0), given, rtol=1e-6)
+    np.testing.assert_allclose(as_far_as_supported(run, FUSED, given, fused), given, rtol=1e-6)
 
 
 def test_a_state_is_refused_where_it_is_far_or_has_few_neighbors(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.icu.ask.stay_values import STAY_VALUES, stay_values
+from core.icu.ask.stay_values import STAY_VALUES, stay_values, values_of_stays
 from core.icu.view import RunView
 
 PLAIN = {
@@ -36,4 +36,4 @@ def test_a_run_gives_them_in_physical_units(tiny_run: Path) -> None:
     run = RunView(tiny_run)
     column = run.study.index("Platelets")
     last = run.cohort.frame.groupby("traj", sort=False)["Platelets"].last().to_numpy()
-    assert run.stay_values("last")[:, column] == pytest.approx(last)
+    assert values_of_stays(run, "last")[:, column] == pytest.approx(last)

@@ -10,6 +10,9 @@ import pytest
 from core.base.errors import ConfigError
 from core.icu.ask.what_if import unrecorded, what_if
 from core.icu.view import RunView
+from core.policies import PolicyKey
+
+FUSED = PolicyKey("fused", 3, 15.0, "prospective")
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +27,17 @@ def patient(view: RunView) -> int:
 
 def test_nothing_changed_is_what_the_run_holds(view: RunView, patient: int) -> None:
     for step in (0, 3):
-        found = what_if(view, patient, step, {}, 3, 15.0)
+        found = what_if(view, patient, step, {}, FUSED)
         np.testing.assert_allclose(found.clinicians, view.behavior[patient, step], atol=1e-6)
         np.testing.assert_allclose(found.experts, view.agent_probs(3)[patient, step], atol=1e-5)
-        np.testing.assert_allclose(found.fused, view.fused_probs(3, 15.0, "prospective")[patient, step], atol=1e-4)
+        np.testing.assert_allclose(found.fused, view.probs(FUSED)[patient, step], atol=1e-4)
         assert found.support == pytest.approx(float(view.support[patient, step]), abs=1e-6)
         assert found.similar.sum() == view.config.evaluation.n_neighbors
 
 
 def test_a_change_moves_the_policies_and_leaves_the_record(view: RunView, patient: int) -> None:
     before = view.cohort.states.copy()
-    found = what_if(view, patient, 3, {"Platelets": 20.0, "PTT": 140.0}, 3, 15.0)
+    found = what_if(view, patient, 3, {"Platelets": 20.0, "PTT": 140.0}, FUSED)
     assert np.abs(found.experts - view.agent_probs(3)[patient, 3]).max() > 1e-3
     np.testing.assert_array_equal(view.cohort.states, before)
     np.testing.assert_allclose([found.fused.sum(), found.clinicians.sum(), found.supported.sum()], 1, atol=1e-5)
@@ -44,23 +47,23 @@ def test_the_far_end_of_the_plausible_range_has_less_support(view: RunView, pati
     extreme = {
         column.name: column.plausible[1] for column in view.study.columns[view.study.n_static :] if not column.binary
     }
-    assert what_if(view, patient, 3, extreme, 3, 15.0).support == 0.0
+    assert what_if(view, patient, 3, extreme, FUSED).support == 0.0
 
 
 def test_steps_before_matter_and_later_ones_do_not(view: RunView, patient: int) -> None:
     """The same measurements at another step are another question, since the stay so far differs."""
     state = view.cohort.states[view.cohort.starts[patient] + 2]
     same = {column.name: float(state[view.study.index(column.name)]) for column in view.study.columns}
-    early, late = (what_if(view, patient, step, same, 3, 2.0) for step in (2, 5))
+    early, late = (what_if(view, patient, step, same, PolicyKey("fused", 3, 2.0, "prospective")) for step in (2, 5))
     np.testing.assert_allclose(early.experts, late.experts, atol=1e-5)  # experts look at the state alone
     assert np.abs(early.fused - late.fused).max() > 0  # the fusion looks at the stay
 
 
 def test_what_cannot_be_is_refused(view: RunView, patient: int) -> None:
     with pytest.raises(ConfigError, match="Lactate = -1 lies outside its plausible range"):
-        what_if(view, patient, 0, {"Lactate": -1.0}, 3, 15.0)
+        what_if(view, patient, 0, {"Lactate": -1.0}, FUSED)
     with pytest.raises(ConfigError, match="has no column 'Mood'"):
-        what_if(view, patient, 0, {"Mood": 1.0}, 3, 15.0)
+        what_if(view, patient, 0, {"Mood": 1.0}, FUSED)
 
 
 def test_a_value_that_hardly_any_training_step_goes_beyond_is_named(view: RunView) -> None:

@@ -13,11 +13,15 @@ from core.agents import action_probs, boosting
 from core.agents.boosting import xgboost_installed
 from core.base.errors import ArtifactError, ConfigError
 from core.cohort import History
-from core.icu.config import BOOSTED, COMPARED, NETWORKS, load_preset
-from core.icu.fit.baselines import NAMES, WITHOUT_XGBOOST, MeanPhenotypes, not_indicated, train_baselines
-from core.icu.fit.truth import RunPolicy
-from core.icu.stays import MODES, PolicyKey, baseline_keys
+from core.icu.ask.tables import comparison
+from core.icu.baselines import NAMES, WITHOUT_XGBOOST, MeanPhenotypes
+from core.icu.config import COMPARED, NETWORKS, load_preset
+from core.icu.fit.baselines import not_indicated, train_baselines
+from core.icu.fit.simulated import RunPolicy
 from core.icu.view import RunView
+from core.policies import MODES, NamedPolicy, PolicyKey
+from core.policies.families import baseline_keys
+from core.policies.key import BOOSTED
 from core.trajectories import make_transitions
 
 
@@ -31,16 +35,16 @@ def test_every_baseline_is_a_distribution_and_has_its_rows(view: RunView) -> Non
     assert view.baselines == tuple(boosted if name == BOOSTED else name for name in COMPARED)
     mask, k, lambda_ = view.trajectories.mask, view.n_clusters, view.config.fusion.lambda_
     for key in baseline_keys(view.baselines, k, lambda_, MODES):
-        probs = view.policy_probs(key.policy, k, lambda_, key.mode)[mask]
+        probs = view.probs(key)[mask]
         assert (probs >= 0).all()
         np.testing.assert_allclose(probs.sum(axis=-1), 1, atol=1e-5)
-        rows = view.evaluations.query("policy == @key.policy and mode == @key.mode")
+        rows = comparison(view).query("policy == @key.policy and mode == @key.mode")
         assert list(rows["estimator"]) == ["phwis", "phwdr", "fqe"]
         assert rows["true_value"].notna().all() == (key.mode != "retrospective")
 
 
 def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values(view: RunView) -> None:
-    probs = view.policy_probs("rf-fqi", 0, np.nan, "")
+    probs = view.probs(PolicyKey("rf-fqi"))
     np.testing.assert_allclose(probs, action_probs(view.fqi_q, view.config.agents.temperature), atol=1e-6)
 
 
@@ -53,7 +57,7 @@ def test_boosting_has_the_name_of_what_boosts(view: RunView, tmp_path: Path, mon
     for _ in train_baselines(RunView(run)):
         pass
     assert RunView(run).baselines == ("gb-fqi",)
-    assert RunView(run).policy_probs("gb-fqi", 0, np.nan, "").shape == view.behavior.shape
+    assert RunView(run).probs(PolicyKey("gb-fqi")).shape == view.behavior.shape
 
 
 def test_cloning_is_not_tempered_and_batch_constrained_excludes(view: RunView) -> None:
@@ -62,11 +66,11 @@ def test_cloning_is_not_tempered_and_batch_constrained_excludes(view: RunView) -
     agents = view.config.agents.model_copy(update={"temperature": 0.01})
     cold.config = view.config.model_copy(update={"agents": agents})
     for name, same in (("behavior-cloning", True), ("dqn", False)):
-        pair = (stays.policy_probs(name, 0, np.nan, "")[mask] for stays in (view, cold))
+        pair = (stays.probs(PolicyKey(name))[mask] for stays in (view, cold))
         assert np.array_equal(*pair) == same
     excluded = np.isneginf(view.baseline_q("bcq")[mask])
     assert excluded.any()
-    assert (view.policy_probs("bcq", 0, np.nan, "")[mask][excluded] == 0).all()
+    assert (view.probs(PolicyKey("bcq"))[mask][excluded] == 0).all()
 
 
 def history(view: RunView, patients: np.ndarray, step: int) -> History:
@@ -75,29 +79,29 @@ def history(view: RunView, patients: np.ndarray, step: int) -> History:
     return History(states, actions, np.ones(len(patients), dtype=bool), np.zeros(len(patients), dtype=int))
 
 
-@pytest.mark.parametrize("version", ["", ":greedy", ":soft", ":t0.2"])
+@pytest.mark.parametrize("version", ["", "greedy", "soft", "t0.2"])
 def test_a_rolled_out_policy_is_the_one_seen_on_recorded_stays(view: RunView, version: str) -> None:
     step, k, lambda_ = 3, view.n_clusters, view.config.fusion.lambda_
     patients = np.flatnonzero(view.trajectories.lengths > step)[:20]
     seen = history(view, patients, step)
-    keys = [*baseline_keys(view.baselines, k, lambda_, ("prospective",)), PolicyKey("fused", k, "prospective", lambda_)]
+    keys = [*baseline_keys(view.baselines, k, lambda_, ("prospective",)), PolicyKey("fused", k, lambda_, "prospective")]
     for key in keys:
-        named = PolicyKey(key.policy + version, key.n_clusters, key.mode, key.lambda_)
-        recorded = view.policy_probs(named.policy, k, lambda_, "prospective")[patients, step]
+        named = key.in_version(version)
+        recorded = view.probs(named)[patients, step]
         # rescaling may move a state across a threshold of a tree, and values that are nearly equal change places
-        close = np.isclose(RunPolicy(view, named)(seen), recorded, atol=1e-3).all(axis=1)
+        close = np.isclose(RunPolicy(view, NamedPolicy(named))(seen), recorded, atol=1e-3).all(axis=1)
         assert close.mean() >= 0.9, named
 
 
 def test_greedy_and_soft_versions_stand_on_the_top_action(view: RunView) -> None:
-    probs, mask = view.policy_probs("fused", 3, 2.0, "prospective"), view.trajectories.mask
-    greedy = view.policy_probs("fused:greedy", 3, 2.0, "prospective")[mask]
-    soft = view.policy_probs("fused:soft", 3, 2.0, "prospective")[mask]
+    probs, mask = view.probs(PolicyKey.at("fused", 3, 2.0, "prospective")), view.trajectories.mask
+    greedy = view.probs(PolicyKey.at("fused:greedy", 3, 2.0, "prospective"))[mask]
+    soft = view.probs(PolicyKey.at("fused:soft", 3, 2.0, "prospective"))[mask]
     assert set(np.unique(greedy)) == {0.0, 1.0}
     np.testing.assert_array_equal(greedy.argmax(axis=1), probs[mask].argmax(axis=1))
     np.testing.assert_allclose(soft, 0.9 * greedy + 0.1 / view.study.n_actions, atol=1e-6)
     with pytest.raises(ConfigError, match="versions are greedy, soft, or t"):
-        view.policy_probs("fused:eager", 3, 2.0, "prospective")
+        view.probs(PolicyKey.at("fused:eager", 3, 2.0, "prospective"))
 
 
 def test_a_temperature_in_the_name_is_that_of_every_expert(view: RunView) -> None:
@@ -105,13 +109,13 @@ def test_a_temperature_in_the_name_is_that_of_every_expert(view: RunView) -> Non
     own = f"t{view.config.agents.temperature:g}"
     for policy in ("fused", "single-expert", "phenotype-1", "dqn", "no-encoder", "rf-fqi"):
         shown, same, colder = (
-            view.policy_probs(name, k, 2.0, "prospective")[mask]
+            view.probs(PolicyKey.at(name, k, 2.0, "prospective"))[mask]
             for name in (policy, f"{policy}:{own}", f"{policy}:t0.05")
         )
         np.testing.assert_allclose(same, shown, atol=1e-6)
         assert colder.max(axis=-1).mean() > shown.max(axis=-1).mean()
     cold = action_probs(view.agent_q(k), 0.05)[:, :, 1]
-    np.testing.assert_allclose(view.policy_probs("phenotype-1:t0.05", k, 2.0, "")[mask], cold[mask], atol=1e-6)
+    np.testing.assert_allclose(view.probs(PolicyKey.at("phenotype-1:t0.05", k, 2.0, ""))[mask], cold[mask], atol=1e-6)
 
 
 def test_mean_phenotypes_see_nothing_that_comes_later() -> None:
@@ -145,9 +149,9 @@ def test_a_run_from_before_there_were_baselines_is_read_without_them(tiny_run: P
     (old / "manifest.json").write_text(json.dumps(manifest))
     view = RunView(old)
     assert view.baselines == ()
-    assert view.policy_probs("fused", 3, 2.0, "prospective").shape == view.behavior.shape
+    assert view.probs(PolicyKey.at("fused", 3, 2.0, "prospective")).shape == view.behavior.shape
     with pytest.raises(ArtifactError, match=r"no policy 'dqn'.*train it again"):
-        view.policy_probs("dqn", 0, np.nan, "")
+        view.probs(PolicyKey("dqn"))
 
 
 def test_a_list_of_another_version_is_refused(tiny_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""The verbs that all studies share (simulate, train, evaluate, demo), and which studies there are.
+
+The ICU study's verbs stand at the top, those of another study under its own word (`registry train`). Studies of other
+programs join where PHENOPOLICY_STUDIES names the modules that register them, with commas between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import ConfigError
+from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
+from core.runs.folders import private_files
+from core.runs.jobs import WORK, work
+from core.runs.run import build_demo, run
+from core.runs.study import AnyStudy, Option, studies
+
+BUILT_IN = ("core.icu.study", "core.registry.study")
+Verbs = argparse._SubParsersAction
+
+
+def load_studies() -> None:
+    """Let every study join; `ConfigError` where a module that PHENOPOLICY_STUDIES names is not there."""
+    named = [name.strip() for name in os.environ.get("PHENOPOLICY_STUDIES", "").split(",")]
+    for module in (*BUILT_IN, *filter(None, named)):
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not module.startswith(error.name):
+                raise
+            raise ConfigError(
+                f"PHENOPOLICY_STUDIES names '{module}', which cannot be found; correct its path."
+            ) from None
+
+
+def add_study_verbs(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """The shared verbs of every study, and the hidden one that a background run is started with."""
+    for study in studies():
+        own = verbs
+        if study.verb:
+            group = verbs.add_parser(study.verb, help=f"{study.title}: simulate, train, evaluate, demo")
+            own = group.add_subparsers(dest=f"{study.verb}_verb", required=True, metavar="VERB")
+        _add_simulate(own, study)
+        _add_train(own, study)
+        _add_evaluate(own, study)
+        verb = own.add_parser("demo", help=f"build the app's default run of {study.title} from simulated patients")
+        verb.add_argument("--patients", type=positive, default=study.patients)
+        verb.set_defaults(function=partial(demo, study))
+    child = verbs.add_parser(WORK)
+    child.add_argument("run", type=Path)
+    child.set_defaults(function=work_in_background)
+
+
+def _add_simulate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
+    verb = verbs.add_parser("simulate", help=f"write a simulated {study.data_word}")
+    _add_options(verb, study.simulate_options)
+    verb.add_argument("--patients", type=positive, default=study.patients)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--out", type=Path, required=True, help=".parquet, .csv or .csv.gz")
+    verb.set_defaults(function=partial(simulate, study))
+
+
+def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
+    verb = verbs.add_parser(
+        "train", help=f"run the whole study on a {study.data_word} file; the same command resumes a killed run"
+    )
+    verb.add_argument("file", type=Path)
+    verb.add_argument("--run", type=Path, required=True, help="run folder")
+    if study.presets:
+        verb.add_argument("--preset", choices=study.presets, default=study.preset)
+    verb.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE", help=f"as in {study.example}")
+    verb.add_argument(
+        study.definition_option,
+        dest="definition",
+        help=f"TOML file of the {study.definition_word} (default: the app's)",
+    )
+    verb.add_argument("--name", default="", help="name that the app shows")
+    verb.set_defaults(function=partial(train, study))
+
+
+def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
+    verb = verbs.add_parser("evaluate", help=f"value of every policy of a run on a {study.data_word}, as JSON")
+    verb.add_argument("run", type=Path)
+    verb.add_argument("--cohort", type=Path, required=True)
+    verb.add_argument("--out", type=Path, required=True)
+    _add_options(verb, study.evaluate_options)
+    verb.set_defaults(function=partial(evaluate, study))
+
+
+def _add_options(verb: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
+    for option in options:
+        kind = positive if option.kind is int else option.kind
+        given: dict[str, Any] = {"choices": option.choices} if option.choices else {"type": kind}
+        given = {"action": "store_true"} if option.default is False else given
+        verb.add_argument(option.flag, dest=option.name, help=option.help, default=option.default, **given)
+
+
+def simulate(study: AnyStudy, options: argparse.Namespace) -> None:
+    data = study.simulate(options.patients, options.seed, vars(options))
+    study.save(data, options.out)
+    print(f"{options.out}: {study.summary(data)}")
+
+
+def train(study: AnyStudy, options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, terminate)
+    config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
+    data = study.load(options.file, options.definition, config)
+    print_cautions(study.cautions(data))
+    with private_files():
+        print_progress(run(study, data, config, options.run, options.name))
+
+
+def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
+    from core.base.files import write_json
+
+    view = study.open(options.run)
+    found = study.evaluate(view, study.load_for(options.cohort, view), vars(options))
+    write_json(options.out, found.document.model_dump(mode="json", by_alias=True))
+    print("\n".join(found.lines))
+    print(f"{options.out}: {found.note}")
+
+
+def demo(study: AnyStudy, options: argparse.Namespace) -> None:
+    with private_files():
+        print_progress(build_demo(study, options.patients))
+
+
+def work_in_background(options: argparse.Namespace) -> None:
+    with private_files():
+        work(options.run)

@@ -1,0 +1,281 @@
+"""Extract the cohort of a study from an EHR database: stays in steps around their onset, while in the unit.
+
+Tables are read by DuckDB, each large one once, restricted to the stays and codes that are wanted, and spilled to disk
+when
+memory is short. A patient's several stays are several trajectories, unless `first_stay_only`.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.base.errors import ExtractError
+from core.cohort.extract import clif, eicu, meds, mimic_iv
+from core.cohort.extract.concepts import Concepts, load_concepts
+from core.cohort.extract.drugs import standardize
+from core.cohort.extract.grid import Steps, read_values
+from core.cohort.extract.infection import suspect
+from core.cohort.extract.notes import definitions, provenance
+from core.cohort.extract.options import ExtractOptions, plan_window, scaled_study
+from core.cohort.extract.readings import count_implausible, prepare, read_streams, streams_of
+from core.cohort.extract.result import Extraction
+from core.cohort.extract.select import (
+    count_source,
+    died,
+    eligible,
+    exclusion,
+    find_low_platelets,
+    find_sepsis3,
+    select_stays,
+)
+from core.cohort.extract.source import connect, open_source, open_tables
+from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
+from core.cohort.extract.work import Work
+from core.study import StudySpec, load_study
+from core.tables.report import Exclusion
+
+if TYPE_CHECKING:
+    pass
+
+READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
+NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
+
+
+def extract(
+    database: str,
+    source: str | Path,
+    options: ExtractOptions | None = None,
+    study: StudySpec | str | Path | None = None,
+) -> Extraction:
+    """The study's cohort from the tables in `source`: a folder, a DuckDB file or a PostgreSQL connection string.
+
+    Raises `ExtractError` naming every missing table and column, a time that cannot be read, a column of the study that
+    the
+    database has no concept for, or where no stay is left.
+    """
+    import duckdb
+
+    options = options or ExtractOptions()
+    concepts = load_concepts(database)
+    spec = scaled_study(load_study(study), options.step_hours)
+    _check_study(spec, concepts)
+    plan_window(options, spec)
+    latin: frozenset[str] = frozenset()
+    while True:
+        try:
+            return _attempt(concepts, source, options, spec, latin)
+        except duckdb.OutOfMemoryException:
+            raise ExtractError(
+                f"{_hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
+                f"threads."
+            ) from None
+        except duckdb.Error as error:
+            named = _not_utf8(str(error), source) - latin
+            if not named:
+                reason = str(error).splitlines()[0]
+                raise ExtractError(f"{_hidden(source)} cannot be extracted: {reason}") from error
+            latin |= named
+
+
+def extract_mimic_iv(
+    source: str | Path, options: ExtractOptions | None = None, study: StudySpec | str | Path | None = None
+) -> Extraction:
+    """`extract` from MIMIC-IV tables in `source`/hosp and `source`/icu."""
+    return extract("mimic-iv", source, options, study)
+
+
+def _hidden(source: str | Path) -> str:
+    """The source without a password."""
+    return re.sub(r"//[^@/]*@", "//", str(source))
+
+
+def _not_utf8(message: str, source: str | Path) -> frozenset[str]:
+    """File names that the engine found not to be UTF-8, from its message."""
+    if not NOT_UTF8.search(message) or not Path(str(source)).is_dir():
+        return frozenset()
+    names = {path.name for path in Path(str(source)).rglob("*.csv*")}
+    return frozenset(name for name in names if name in message)
+
+
+def _attempt(
+    concepts: Concepts, source: str | Path, options: ExtractOptions, study: StudySpec, latin: frozenset[str]
+) -> Extraction:
+    with tempfile.TemporaryDirectory(prefix="phenopolicy-") as scratch:
+        db = connect(Path(scratch), options.memory_gb, options.threads)
+        try:
+            found = open_tables(db, open_source(db, source, concepts, Path(scratch), latin), concepts)
+            work = Work(db, concepts, options, study, plan_window(options, study), found)
+            for name in sorted(latin):
+                work.losses.append(f"{name} is not UTF-8; it was read as Latin-1.")
+            return _extract(work, READERS[concepts.database], _hidden(source))
+        finally:
+            db.close()
+
+
+def _extract(work: Work, reader: ModuleType, source: str) -> Extraction:
+    reader.check(work)
+    population = _population(work, reader)
+    reader.read_stays(work)
+    if population == "sepsis-3":
+        reader.read_infection(work)
+        suspect(work)
+    prepare(work)
+    _read_values(work, reader, population)
+    if population == "sepsis-3":
+        find_sepsis3(work)
+        work.counts["sepsis3"] = work.number("SELECT count(*) FROM septic")
+    attrition = select_stays(work, population)
+    grid = _grid(work)
+    attrition = _restrict(work, grid, attrition)
+    kept = _kept(work, grid)
+    if kept.inside.size == 0:
+        left = "; ".join(f"{line.reason}: {line.patients_left} left" for line in attrition)
+        raise ExtractError(
+            f"no stay meets the criteria ({left}). Widen the population or the window, or check that the tables "
+            f"belong to one release."
+        )
+    made = assemble(kept, work.study, work.window, work.options)
+    notes = definitions(work, population)
+    about = provenance(work, source, population)
+    return Extraction(
+        made.frame,
+        tuple(attrition),
+        work.counts,
+        {**work.implausible, **made.refused},
+        notes,
+        work.concepts.database,
+        tuple(work.losses),
+        about,
+        made.ages,
+        work.study,
+    )
+
+
+def _population(work: Work, reader: ModuleType) -> str:
+    """The population asked for, or the published one where the source can tell; `ExtractError` where it cannot."""
+    asked, able = work.options.population, reader.can_suspect_infection(work)
+    if asked is None:
+        if able:
+            return "sepsis-3"
+        if work.options.onset != "platelets":
+            raise ExtractError(
+                f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have."
+            )
+        work.losses.append(
+            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis "
+            "codes."
+        )
+        return "codes"
+    if asked == "sepsis-3" and not able:
+        raise ExtractError(
+            f"population sepsis-3 needs antibiotics and cultures, which this source of {work.concepts.layout} does "
+            f"not have; "
+            f"choose codes or platelets."
+        )
+    return asked
+
+
+def _read_values(work: Work, reader: ModuleType, population: str) -> None:
+    """Readings, drugs, output and ventilation of the stays that may enter; platelets of all stays."""
+    window, before = work.window, max(work.options.lookback_hours, (work.window.lead + 1) * work.window.step)
+    rule = eligible(work, population)
+    work.db.execute(
+        "CREATE OR REPLACE TABLE stay AS SELECT *, $1 AS from_h, los AS to_h FROM stay".replace("$1", str(-before))
+    )
+    work.db.execute(f"CREATE TABLE candidate AS SELECT * FROM stay WHERE {rule}")
+    early = streams_of(work, "Platelets")
+    read_streams(work, early, "candidate", platelets_of_all=True)
+    find_low_platelets(work)
+    count_source(work)
+    if population != "sepsis-3":
+        work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS SELECT candidate.* REPLACE (least(los,
+            low.h + {window.end}) AS to_h)
+                            FROM candidate JOIN low USING (stay_id)""")
+    read_streams(work, (name for name in work.concepts.streams if name not in early), "candidate")
+    count_implausible(work)
+    _body(work)
+    reader.read_entries(work)
+    standardize(work)
+    reader.read_output(work)
+    reader.read_ventilation(work)
+
+
+def _body(work: Work) -> None:
+    """Table `body`: first weight of the stay; median height over all stays of the person."""
+    work.db.execute("""
+        CREATE TABLE body AS
+        WITH weights AS (SELECT stay_id, arg_min(value, h) AS weight FROM reading
+                         WHERE concept = 'Weight' AND plausible GROUP BY stay_id),
+        heights AS (SELECT subject_id, median(value) AS height FROM reading
+                    WHERE concept = 'Height' AND plausible GROUP BY subject_id)
+        SELECT stay_id, coalesce(weights.weight, candidate.weight) AS weight, coalesce(heights.height,
+            candidate.height) AS height
+        FROM candidate LEFT JOIN weights USING (stay_id) LEFT JOIN heights USING (subject_id)
+    """)
+
+
+def _grid(work: Work) -> Grid:
+    window = work.window
+    stays = work.db.execute(f"""
+        SELECT stay_id, subject_id, age, gender, body.weight, body.height, {died(work)} AS died, -origin AS entry,
+            leave - origin AS leave
+        FROM selected JOIN body USING (stay_id) ORDER BY stay_id""").df()
+    steps = Steps(window.start, window.step, -window.lead, window.n_steps)
+    values = read_values(work, steps, pd.Index(stays["stay_id"]))
+    middle = window.start + window.step * (np.arange(window.n_steps) + 0.5)
+    entry, leave = stays["entry"].to_numpy()[:, None], stays["leave"].to_numpy()[:, None]
+    return Grid(stays, values, (middle >= entry) & (middle < leave))
+
+
+def _rules(work: Work, grid: Grid) -> list[tuple[str, np.ndarray]]:
+    """What a stay's steps must fulfill, in order: reason and (S,) bool."""
+    window, least = work.window, work.options.min_steps
+    n_steps = grid.inside.sum(axis=1)
+    unknown = np.nan_to_num(grid.values["unresolved heparin"])[:, window.lead :] > 0
+    rules = [
+        (f"steps outside the unit or outside {window.start:+g} h to {window.end:+g} h around onset", n_steps >= 1),
+        (f"fewer than {least} steps", n_steps >= least),
+    ]
+    if unknown.any():
+        rules.append(("heparin given that cannot be resolved into units", ~(unknown & grid.inside).any(axis=1)))
+    return rules
+
+
+def _restrict(work: Work, grid: Grid, attrition: list[Exclusion]) -> list[Exclusion]:
+    keep = np.ones(len(grid.stays), dtype=bool)
+    chart = list(attrition)
+    for reason, rule in _rules(work, grid):
+        keep = keep & rule
+        chart.append(exclusion(chart[-1], reason, int(keep.sum()), int(grid.inside[keep].sum())))
+    return chart
+
+
+def _kept(work: Work, grid: Grid) -> Grid:
+    return grid.select(np.logical_and.reduce([rule for _, rule in _rules(work, grid)]))
+
+
+def _check_study(study: StudySpec, concepts: Concepts) -> None:
+    """`ExtractError` naming the columns, and the drug, that the database has no concept for."""
+    known = (*BODY, *(name for name in concepts.concepts if name not in BODY), *CARE)
+    unknown = [name for name in study.names if name not in known]
+    if unknown:
+        raise ExtractError(
+            f"data/concepts/{concepts.database.replace('-', '_')}.toml has no concept for column "
+            f"{', '.join(unknown)} of the study; "
+            f"it has {', '.join(known)}. Rename or remove the column in the study."
+        )
+    unit = DRUGS.get(study.actions.drug)
+    if unit is None or not study.actions.unit.startswith(unit):
+        drugs = ", ".join(f"{drug} (in {unit})" for drug, unit in DRUGS.items())
+        raise ExtractError(
+            f"the drug '{study.actions.drug}' in '{study.actions.unit}' cannot be extracted; the drugs are {drugs}, "
+            f"a dose "
+            f"a step, its unit written first. Change [actions] of the study."
+        )

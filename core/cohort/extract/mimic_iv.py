@@ -1,0 +1,295 @@
+"""MIMIC-IV tables as stays, drugs and fluids given, output, ventilation, antibiotics and cultures."""
+
+from __future__ import annotations
+
+from core.base.errors import ExtractError
+from core.cohort.extract.source import texts
+from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
+
+KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
+TWICE = 0.25  # of all rows; where more are copies, files were put together
+AT_ONCE = 1 / 60 + 1e-9  # hours: what runs no longer than a minute is a push
+GIVEN = "('administered', 'started', 'restarted', 'flushed', 'delayed administered', 'delayed flushed')"  # eMAR events
+
+
+def check(work: Work) -> None:
+    """`ExtractError` where the tables do not say in which unit drugs are recorded."""
+    if "amountuom" not in work.found["inputevents"] and "unitname" not in work.found.get("d_items", ()):
+        raise ExtractError(
+            "the source does not say in which unit drugs and fluids are recorded: table icu/inputevents has no column "
+            "amountuom, and table icu/d_items with column unitname is missing. Add one of the two."
+        )
+
+
+def can_suspect_infection(work: Work) -> bool:
+    """Whether antibiotics and cultures are there."""
+    return {"prescriptions", "microbiologyevents"} <= set(work.found)
+
+
+# ---------------------------------------------------------------- stays
+
+
+def read_stays(work: Work) -> None:
+    """Table `stay`."""
+    _once(work, "icustays", "stay_id", "stay_id, subject_id, hadm_id, intime, outtime")
+    _once(work, "patients", "subject_id", "subject_id, gender, anchor_age, anchor_year, dod")
+    _once(work, "admissions", "hadm_id", "hadm_id, subject_id, deathtime, dischtime, hospital_expire_flag")
+    _check_stay_times(work)
+    concepts = work.concepts
+    sepsis = f"{_codes(9, concepts.group('sepsis_icd9'))} OR {_codes(10, concepts.group('sepsis_icd10'))}"
+    work.db.execute(f"""
+        CREATE TABLE stay AS
+        WITH unit AS (
+            SELECT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {ident("stay_id")} AS stay_id,
+                   {moment("intime")} AS intime, {moment("outtime")} AS outtime FROM one_icustays),
+        person AS (
+            SELECT {ident("subject_id")} AS subject_id, upper(trim(gender)) AS gender,
+                   {ident("anchor_age")} - {ident("anchor_year")} AS age_in_year_0, {moment("dod")} AS dod
+            FROM one_patients),
+        hospital AS (SELECT {ident("hadm_id")} AS hadm_id, {ident("subject_id")} AS subject_id,
+                            {moment("deathtime")} AS deathtime, {moment("dischtime")} AS dischtime,
+                            {ident("hospital_expire_flag")} = 1 AS expired FROM one_admissions),
+        death AS (SELECT subject_id, max(coalesce(deathtime, CASE WHEN expired THEN dischtime END)) AS deathtime,
+                         count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless FROM hospital
+                             GROUP BY ALL),
+        septic AS (SELECT DISTINCT {ident("hadm_id")} AS hadm_id FROM raw_diagnoses_icd WHERE {sepsis})
+        SELECT unit.stay_id, unit.subject_id, unit.hadm_id, intime, {hours("outtime", "intime")} AS los,
+               least(los, {hours("death.deathtime", "intime")}) AS leave,  -- least ignores NULL
+               age_in_year_0 + year(intime) AS age,
+               CASE gender WHEN 'M' THEN 0 WHEN 'F' THEN 1 END AS gender, NULL::DOUBLE AS weight, NULL::DOUBLE
+                   AS height,
+               septic.hadm_id IS NOT NULL AS coded, {hours("least(death.deathtime, dod)", "intime")} AS death,
+               coalesce(expired, false) OR coalesce(death.deathtime <= dischtime, false) AS died_in_hospital,
+               coalesce({hours("death.deathtime", "intime")} <= los + 1, false) AS died_in_unit,
+               coalesce(CAST(dod AS DATE) < CAST(intime AS DATE) OR death.deathtime < intime, false) AS dead_before,
+               coalesce(timeless, false) AS timeless
+        FROM unit LEFT JOIN person USING (subject_id) LEFT JOIN death USING (subject_id)
+        LEFT JOIN hospital USING (hadm_id) LEFT JOIN septic USING (hadm_id)
+    """)
+    total = work.number("SELECT count(*) FROM stay")
+    timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
+    work.lose(
+        timeless,
+        total,
+        "stays",
+        "are of persons who died in hospital at no time given; they count as dead at discharge",
+    )
+
+
+def _once(work: Work, table: str, key: str, columns: str) -> None:
+    """View `one_<table>`: the first row of each key; rows that stand twice are counted."""
+    work.db.execute(
+        f"""CREATE TABLE one_{table} AS SELECT {columns} FROM raw_{table}
+                        QUALIFY row_number() OVER (PARTITION BY {code_of(key)} ORDER BY ALL) = 1""".replace(
+            "ORDER BY ALL", f"ORDER BY {columns}"
+        )
+    )
+    total = work.number(f"SELECT count(*) FROM raw_{table}")
+    twice = total - work.number(f"SELECT count(*) FROM one_{table}")
+    work.lose(twice, total, f"rows of {table}", f"repeat a {key} and are taken once")
+
+
+def _check_stay_times(work: Work) -> None:
+    total = work.number("SELECT count(*) FROM one_icustays")
+    for column in ("intime", "outtime"):
+        bad = work.db.execute(f"""SELECT stay_id, {column} FROM one_icustays WHERE {moment(column)} IS NULL
+                                  ORDER BY stay_id""").fetchall()
+        if not bad:
+            continue
+        if len(bad) == total:
+            work.unreadable(total, total, "icustays", column, bad[0][1] or "")
+        named = ", ".join(str(stay) for stay, _ in bad[:5]) + (" and others" if len(bad) > 5 else "")
+        work.lose(len(bad), total, "stays", f"have no readable {column} ({named}); they are left out")
+    dated = work.number("SELECT count(*) FROM one_patients WHERE trim(dod) <> ''")
+    bad_dates = work.number(f"SELECT count(*) FROM one_patients WHERE trim(dod) <> '' AND {moment('dod')} IS NULL")
+    if bad_dates:
+        work.unreadable(bad_dates, dated, "patients", "dod")
+
+
+def _codes(version: int, prefixes: tuple[str, ...]) -> str:
+    code = "replace(upper(trim(icd_code)), '.', '')"
+    any_prefix = " OR ".join(f"starts_with({code}, '{prefix}')" for prefix in prefixes)
+    return f"({ident('icd_version')} = {version} AND ({any_prefix}))"
+
+
+# ---------------------------------------------------------------- drugs and fluids
+
+
+def read_entries(work: Work) -> None:
+    """Table `entry`."""
+    agents = {code: ("heparin", kind) for kind, codes in work.concepts.heparin.items() for code in codes}
+    agents |= {code: (agent, "") for agent, codes in work.concepts.pressors.items() for code in codes}
+    agents |= dict.fromkeys(work.concepts.group("pre_admission_intake"), ("pre-admission", ""))
+    work.db.execute("CREATE TABLE agent (code VARCHAR, agent VARCHAR, kind VARCHAR)")
+    work.db.executemany("INSERT INTO agent VALUES (?, ?, ?)", [[code, *names] for code, names in agents.items()])
+    _stage_input(work)
+    _check_input(work)
+    work.db.execute(f"""
+        CREATE TABLE entry AS
+        SELECT stay_id, coalesce(agent, 'fluid') AS agent,
+               CASE WHEN kind = 'drip' AND pushed THEN 'bolus' ELSE coalesce(kind, '') END AS kind,
+               s, CASE WHEN agent = 'heparin' AND kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END
+                   AS e,
+               copies * amount AS amount, amount_unit, rate, rate_unit, weight
+        FROM (SELECT *, coalesce(rate, 0) = 0 OR contains(category, 'push') OR contains(category, 'bolus')
+                     OR stop - s <= {AT_ONCE} AS pushed FROM given)
+        LEFT JOIN agent USING (code) WHERE s IS NOT NULL
+    """)
+    _circuit(work)
+    _emar(work)
+    for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
+        codes = texts(work.concepts.heparin.get(kind, ()))
+        work.counts[name] = work.number(
+            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE {code_of('itemid')} IN ({codes})"
+        )
+
+
+def _stage_input(work: Work) -> None:
+    """Table `given`: rows of inputevents of the candidates, in hours from admission to the unit; `copies` of each."""
+    work.db.execute(f"""
+        CREATE TABLE given AS
+        SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, amount, rate,
+               lower(trim(coalesce(amountuom, unitname))) AS amount_unit, lower(trim(rateuom)) AS rate_unit,
+               charted_weight AS weight,
+               lower(coalesce(category, '')) AS category, starttime, endtime, copies
+        FROM (SELECT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("starttime")} AS start,
+                     {moment("endtime")} AS finish, {number("amount")} AS amount, {number("rate")} AS rate, amountuom,
+                     rateuom, {number("patientweight")} AS charted_weight, ordercategorydescription AS category,
+                     starttime,
+                     endtime, orderid, storetime, count(*) AS copies
+              FROM raw_inputevents WHERE {KEPT} GROUP BY ALL)
+        JOIN candidate USING (stay_id)
+        LEFT JOIN (SELECT {code_of("itemid")} AS code, any_value(unitname) AS unitname FROM raw_d_items GROUP BY ALL)
+        USING (code)
+        WHERE s IS NULL OR (s < to_h AND greatest(s, coalesce(stop, s)) >= from_h)
+    """)
+
+
+def _check_input(work: Work) -> None:
+    row = work.db.execute("""SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime)
+        FILTER (WHERE s IS NULL),
+                             sum(copies) FILTER (WHERE stop IS NULL), any_value(endtime) FILTER (WHERE stop IS NULL),
+                             sum(copies - 1) FROM given""").fetchone()
+    assert row is not None
+    total, twice = int(row[0] or 0), int(row[5] or 0)
+    work.unreadable(int(row[1] or 0), total, "inputevents", "starttime", row[2] or "")
+    work.unreadable(int(row[3] or 0), total, "inputevents", "endtime", row[4] or "")
+    if "orderid" in work.found["inputevents"] or twice > TWICE * total:
+        work.db.execute("UPDATE given SET copies = 1")
+        work.lose(twice, total, "rows of inputevents", "are identical to another and are taken once")
+    elif twice:  # without an order number two equal drinks in one minute cannot be told from one that stands twice
+        reason = "are identical to another; the table has no orderid to tell copies by, so they count as given twice"
+        work.lose(twice, total, "rows of inputevents", reason)
+
+
+def _circuit(work: Work) -> None:
+    """Heparin charted by the hour into a dialysis circuit."""
+    work.db.execute("""INSERT INTO entry SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL,
+        NULL, NULL
+                       FROM reading WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL
+                           GROUP BY stay_id, h""")
+
+
+def _emar(work: Work) -> None:
+    """Heparin of the medication record: flushes and locks apart from the rest."""
+    work.db.execute(
+        f"""
+        INSERT INTO entry
+        SELECT stay_id, 'heparin', CASE WHEN contains(drug, 'flush') OR contains(drug, 'lock') OR contains(drug,
+            'dwell')
+                                        THEN 'flush' WHEN contains(drug, 'crrt') OR contains(drug, 'dialysis')
+                                            THEN 'circuit'
+                                        ELSE 'emar' END, h, h, dose, unit, NULL, NULL, NULL
+        FROM (SELECT stay_id, from_h, to_h, {hours(moment("charttime"), "intime")} AS h, lower(medication) AS drug,
+                     sum({number("dose_given")}) AS dose, any_value(lower(trim(dose_given_unit))) AS unit
+              FROM raw_emar JOIN raw_emar_detail USING (emar_id) JOIN candidate
+                  ON candidate.subject_id = {ident("raw_emar.subject_id")}
+              WHERE contains(lower(medication), 'heparin') AND lower(trim(event_txt)) IN {GIVEN}
+                AND {number("dose_given")} > 0 GROUP BY emar_id, ALL)
+        WHERE h >= from_h AND h < to_h
+    """.replace("GROUP BY emar_id, ALL", "GROUP BY emar_id, stay_id, from_h, to_h, intime, charttime, medication")
+    )
+
+
+# ---------------------------------------------------------------- output and ventilation
+
+
+def read_output(work: Work) -> None:
+    """Table `output`: what left the body in mL, irrigant negative; urine marked; dialysis removal included."""
+    group = work.concepts.group
+    urine = texts((*group("urine"), *group("irrigant_in")))
+    work.db.execute(f"""
+        CREATE TABLE output AS
+        SELECT stay_id, h, CASE WHEN code IN ({texts(group("irrigant_in"))}) THEN -ml ELSE ml END AS ml,
+               code IN ({urine}) AS urine, written
+        FROM (SELECT DISTINCT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("charttime")} AS time,
+                     {number("value")} AS ml, storetime, charttime AS written
+              FROM raw_outputevents)
+        JOIN candidate USING (stay_id), LATERAL (SELECT {hours("time", "intime")} AS h)
+        WHERE ml >= 0 AND code NOT IN ({texts(group("not_output"))}) AND (h IS NULL OR (h >= from_h AND h < to_h))
+    """)
+    row = work.db.execute(
+        "SELECT count(*) FILTER (WHERE h IS NULL), count(*), any_value(written) FILTER (WHERE h IS NULL) FROM output"
+    ).fetchone()
+    assert row is not None
+    work.unreadable(int(row[0]), int(row[1]), "outputevents", "charttime", row[2] or "")
+    work.db.execute("""INSERT INTO output SELECT stay_id, h, max(value), false, '' FROM reading
+                       WHERE concept = 'fluid removed' AND plausible AND h IS NOT NULL GROUP BY stay_id, h""")
+    work.db.execute("DELETE FROM output WHERE h IS NULL")
+
+
+def read_ventilation(work: Work) -> None:
+    """Table `ventilation`: procedures as intervals, charted settings as moments."""
+    invasive, noninvasive = (work.concepts.group(f"{kind}_ventilation") for kind in ("invasive", "noninvasive"))
+    work.db.execute(f"""
+        CREATE TABLE ventilation AS
+        SELECT stay_id, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS e,
+               CASE WHEN code IN ({texts(invasive)}) THEN 'invasive' ELSE 'noninvasive' END AS kind
+        FROM (SELECT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("starttime")} AS start,
+                     {moment("endtime")} AS finish FROM raw_procedureevents WHERE {KEPT})
+        JOIN candidate USING (stay_id) WHERE code IN ({texts((*invasive, *noninvasive))})
+    """)
+    total = work.number("SELECT count(*) FROM ventilation")
+    work.unreadable(work.number("SELECT count(*) FROM ventilation WHERE s IS NULL OR e IS NULL"), total,
+                    "procedureevents (ventilation)", "starttime or endtime")  # fmt: skip
+    work.db.execute("DELETE FROM ventilation WHERE s IS NULL OR e IS NULL OR e <= s")
+    work.db.execute("""INSERT INTO ventilation SELECT DISTINCT stay_id, h, h, 'setting' FROM reading
+                       WHERE concept = 'ventilator setting' AND plausible AND h IS NOT NULL""")
+
+
+# ---------------------------------------------------------------- suspicion of infection
+
+
+def read_infection(work: Work) -> None:
+    """Tables `antibiotic` (subject_id, hadm_id, time) and `culture` (subject_id, time, day)."""
+    from core.cohort.extract.infection import ANTIBIOTICS, NOT_SYSTEMIC, TOPICAL_ROUTES
+
+    drug = "lower(drug)"
+    named = " OR ".join(f"contains({drug}, '{stem}')" for stem in ANTIBIOTICS)
+    local = " OR ".join(f"contains({drug}, '{word}')" for word in NOT_SYSTEMIC)
+    routed = "route" in work.found["prescriptions"]
+    route = (
+        f"route IS NOT NULL AND trim(route) NOT IN {TOPICAL_ROUTES} AND NOT regexp_matches(lower(route), 'ear|eye')"
+        if routed
+        else "true"
+    )
+    work.db.execute(f"""
+        CREATE TABLE antibiotic AS
+        SELECT DISTINCT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {moment("starttime")}
+            AS time
+        FROM raw_prescriptions WHERE ({named}) AND NOT ({local}) AND coalesce(drug_type, '') <> 'BASE' AND {route}
+    """)
+    total = work.number("SELECT count(*) FROM antibiotic")
+    work.unreadable(
+        work.number("SELECT count(*) FROM antibiotic WHERE time IS NULL"),
+        total,
+        "prescriptions (antibiotics)",
+        "starttime",
+    )
+    specimen = "micro_specimen_id" if "micro_specimen_id" in work.found["microbiologyevents"] else "NULL"
+    work.db.execute(f"""
+        CREATE TABLE culture AS
+        SELECT max({ident("subject_id")}) AS subject_id, max({moment("charttime")}) AS time,
+               CAST(max({moment("chartdate")}) AS DATE) AS day
+        FROM raw_microbiologyevents GROUP BY coalesce({specimen}, subject_id || chartdate || coalesce(charttime, ''))
+    """)

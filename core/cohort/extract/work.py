@@ -1,0 +1,86 @@
+"""What the parts of one extraction share: the open database, the settings, and what was lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from core.base.errors import ExtractError
+from core.cohort.extract.concepts import Concepts
+from core.cohort.extract.options import ExtractOptions, Window
+from core.study import StudySpec
+
+if TYPE_CHECKING:
+    import duckdb
+
+MOST_UNREADABLE = 0.5  # of a table's times; above this the table is in another format, and no cohort comes from it
+
+
+@dataclass
+class Work:
+    """One extraction under way. Tables of the database between its parts (hours count from admission to the unit):
+
+    stay       stay_id, subject_id, hadm_id, intime, los, leave, age, gender, weight, height, coded, died, death, fault
+    candidate  the stays whose values are read: stay_id, subject_id, hadm_id, intime, from_h, to_h
+    reading    stay_id, subject_id, concept, h, value, rank, plausible, tube
+    entry      drugs and fluids given: stay_id, agent, kind, s, e, amount, amount_unit, rate, rate_unit, weight
+    output     stay_id, h, ml, urine          ventilation  stay_id, s, e, kind
+    selected   the stays of the cohort, with `origin`, their onset
+    """
+
+    db: duckdb.DuckDBPyConnection
+    concepts: Concepts
+    options: ExtractOptions
+    study: StudySpec
+    window: Window
+    found: dict[str, set[str]]  # columns of each table that is there
+    losses: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    implausible: dict[str, int] = field(default_factory=dict)
+
+    def number(self, sql: str) -> int:
+        """The single number that a query yields."""
+        row = self.db.execute(sql).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def lose(self, rows: int, of: int, what: str, reason: str) -> None:
+        """Note that `rows` of `of` were lost, where any were."""
+        if rows:
+            self.losses.append(f"{rows:,} of {of:,} {what} {reason}.")
+
+    def unreadable(self, rows: int, of: int, table: str, column: str, example: object = "") -> None:
+        """Note times that cannot be read; `ExtractError` where they are most of the table."""
+        given = f" (such as '{str(example)[:40]}')" if example else ""
+        said = f"{rows:,} of {of:,} rows of {table} have a {column} that cannot be read{given}"
+        if rows > MOST_UNREADABLE * of:
+            raise ExtractError(
+                f"{said}; times are written YYYY-MM-DD HH:MM:SS. Write them so, or download the table again."
+            )
+        if rows:
+            self.losses.append(f"{said}; they are left out.")
+
+
+def ident(column: str) -> str:
+    """SQL: a whole number, also where it is written 220045.0; NULL where it is none."""
+    return f"TRY_CAST(trim({column}) AS BIGINT)"
+
+
+def moment(column: str) -> str:
+    """SQL: a time; NULL where it cannot be read."""
+    return f"TRY_CAST(trim({column}) AS TIMESTAMP)"
+
+
+def number(column: str) -> str:
+    """SQL: a number; NULL where it is none, or not finite."""
+    value = f"TRY_CAST(trim({column}) AS DOUBLE)"
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+
+def code_of(column: str) -> str:
+    """SQL: a code as text, 220045.0 as 220045."""
+    return f"regexp_replace(trim({column}), '\\.0+$', '')"
+
+
+def hours(time: str, since: str) -> str:
+    """SQL: hours between two times."""
+    return f"((epoch({time}) - epoch({since})) / 3600)"

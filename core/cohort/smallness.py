@@ -1,0 +1,42 @@
+"""What is too small to learn from, in words: a cohort, its test part, the stays of a phenotype."""
+
+from __future__ import annotations
+
+from core.cohort.cohort import Cohort
+
+FEW_STAYS = 100
+TEST_SHARE = 0.15
+FEW_DEATHS = 10  # in the test part
+PHENOTYPES = 3
+FEW_PER_PHENOTYPE = 30
+
+
+def too_small(n_stays: int, died: int, treated_steps: int, drug: str) -> tuple[str, ...]:
+    """One sentence each for what such a cohort cannot show; none where it is large enough."""
+    found = []
+    test, test_deaths = n_stays * TEST_SHARE, min(died, n_stays - died) * TEST_SHARE
+    if n_stays < FEW_STAYS:
+        found.append(
+            f"Only {n_stays} patients, {died} deaths: enough to see how it works, too few to learn what means anything."
+        )
+    if n_stays / PHENOTYPES < FEW_PER_PHENOTYPE:
+        found.append(
+            f"Too small for phenotypes: {PHENOTYPES} of them would hold {n_stays / PHENOTYPES:.0f} stays each on "
+            f"average, some of "
+            f"them one or two; at least {FEW_PER_PHENOTYPE} each are needed."
+        )
+    if test_deaths < FEW_DEATHS:
+        found.append(
+            f"Too small to test: the {test:.0f} stays of a test part would hold about {test_deaths:.0f} of the rarer "
+            f"outcome, and a "
+            f"value judged on fewer than {FEW_DEATHS} says nothing."
+        )
+    if treated_steps == 0:
+        found.append(f"No step has {drug}: nothing about its dose can be learned from these stays.")
+    return tuple(found)
+
+
+def cohort_too_small(cohort: Cohort) -> tuple[str, ...]:
+    """`too_small` for a cohort."""
+    died = int((cohort.outcomes < 0).sum())
+    return too_small(cohort.n_patients, died, int((cohort.actions > 0).sum()), cohort.study.actions.drug)

@@ -1,0 +1,193 @@
+"""Policies of a run judged by the mix: their difference to the clinicians, each stay by models that never saw it.
+
+A run's own policies were learned from its training patients, so they are judged on test patients alone, by clinicians'
+probabilities and critics of the patients that the policies may know. Of another cohort, whose patients no policy has
+met, all are judged, by five folds among them. The pessimistic step is learned anew in each fold, so that all patients
+of a run's own cohort judge it; the encoder and its phenotypes stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from core.base.rng import derive_seed, stream
+from core.evaluation.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.deferring import Deferring, always_deferring
+from core.evaluation.features import FeatureSettings
+from core.evaluation.gate import DIALS, Advice, GateSettings, gate
+from core.evaluation.grade import GradeSettings, grade
+from core.evaluation.histories import Histories
+from core.evaluation.mix import Judged
+from core.evaluation.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.policies import propensities
+from core.evaluation.stacked import PropensitySettings, fit_propensities
+from core.icu.advice import AdviceRecord, DialRecord
+from core.icu.stays import Stays
+from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
+from core.study import StudySpec
+
+MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
+STEP = "pessimistic-step"
+
+
+@dataclass(frozen=True, eq=False)
+class StepAdvice:
+    """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
+    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay."""
+
+    judged: tuple[Judged, ...]
+    advice: Advice
+    own: np.ndarray
+
+
+def judge_policies(
+    stays: Stays,
+    study: StudySpec,
+    n_clusters: int,
+    keys: Sequence[PolicyKey],
+    patients: np.ndarray,
+    learners: np.ndarray | None,
+) -> list[Judged]:
+    """Value and difference of each policy on the given patients (positions), in the order of the keys.
+
+    n_clusters: the phenotypes whose weights describe a patient. learners: patients to learn probabilities and critics
+    from, none of whom is judged; None: five folds of the judged.
+    """
+    seed = derive_seed(stays.config.run.seed, "judgment")
+    judged = _some(patients, seed)
+    rows = judged if learners is None else np.concatenate([judged, _some(learners, seed)])
+    some = stays.only(rows)
+    histories = histories_of(some, study, n_clusters)
+    if learners is None:
+        number = assign_folds(histories.person, min(N_FOLDS, len(np.unique(histories.person))), seed)
+        held = [number == k for k in range(int(number.max()) + 1)]
+    else:
+        held = [np.arange(len(rows)) < len(judged)]
+    policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
+    folds = [Fold(one, policies, _given(histories, ~one, seed)) for one in held]
+    return judge(histories, folds, judge_settings(study))
+
+
+def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
+    """The pessimistic step on all stays, cross-fitted over five folds, judged at each dial and put before the gate."""
+    seed = derive_seed(stays.config.run.seed, "advice")
+    everyone = np.arange(len(stays.trajectories.mask))
+    some = _some(everyone, seed)
+    histories = histories_of(stays.only(some), study, n_clusters)
+    number = assign_folds(histories.person, min(N_FOLDS, len(np.unique(histories.person))), seed)
+    folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    for k in range(int(number.max()) + 1):
+        held = number == k
+        behavior = _behavior(histories, ~held, seed)
+        step = _step(histories, ~held, study).policy(STEP, histories, behavior)
+        given = propensities(behavior, histories.actions)
+        dials = [step.toward(share) for share in DIALS]
+        folds.append(Fold(held, dials, np.where(histories.mask, given, 1.0)))
+        assert step.deferred is not None
+        taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
+        own[some[held]] = taken[held]
+    judged = judge(histories, folds, judge_settings(study))
+    return StepAdvice(tuple(judged), gate(judged), own)
+
+
+def advice_record(advised: StepAdvice) -> AdviceRecord:
+    """What a run folder keeps of it."""
+    dials = []
+    for share, one in zip(DIALS, advised.judged, strict=True):
+        light, found = grade(one), one.difference
+        dials.append(
+            DialRecord(
+                share=share,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                se=found.se,
+                ess=found.ess,
+                grade=light.grade,
+                doubts=" ".join(light.reasons),
+            )
+        )
+    names = [one.name for one in advised.judged]
+    chosen = advised.advice.recommended
+    return AdviceRecord(
+        recommended=chosen,
+        share=DIALS[names.index(chosen)] if chosen in names else 0.0,
+        claims=advised.advice.claims,
+        advise_z=GateSettings().advise_z,
+        claim_z=advised.advice.claim_z,
+        n=advised.judged[0].difference.n,
+        text=str(advised.advice),
+        dials=tuple(dials),
+    )
+
+
+def judgment_rows(keys: Sequence[PolicyKey], judged: Sequence[Judged], floor: float) -> pd.DataFrame:
+    """One row a policy: its key, mix and difference with interval and standard error, ess, spread, n, grade, doubts.
+
+    floor: effective stays below which a difference is weak.
+    """
+    rows = []
+    for key, one in zip(keys, judged, strict=True):
+        light, row = grade(one, GradeSettings(ess=floor)), dict(key.row)
+        for name, found in (("mix", one.value), ("difference", one.difference)):
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_se": found.se}
+        row |= {"ess": one.difference.ess, "spread": one.difference.spread, "n": one.difference.n}
+        rows.append(row | {"grade": light.grade, "doubts": " ".join(light.reasons)})
+    return pd.DataFrame(rows)
+
+
+def judge_settings(study: StudySpec) -> JudgeSettings:
+    """The study's highlights may change what a dose does, most important first."""
+    return JudgeSettings(FeatureSettings(_highlights(study)))
+
+
+def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
+    """Stays as the mix sees them: scaled states, and phenotype weights by the steps so far at the run's lambda."""
+    data = stays.trajectories
+    memberships = stays.weights(n_clusters, stays.config.fusion.lambda_, PROSPECTIVE)
+    doses = np.asarray(study.actions.representative)
+    grids = data.states, data.actions, data.rewards, data.transition_mask
+    return Histories(*grids, doses, memberships, stays.persons, stays.config.agents.gamma)
+
+
+def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
+    return pessimistic_step(histories, chosen, FeatureSettings(_highlights(study), history=True))
+
+
+def _highlights(study: StudySpec) -> tuple[int, ...]:
+    return tuple(study.index(name) for name in study.highlights)
+
+
+def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> Deferring:
+    """A policy of the run; the clinicians' is what was recorded, whatever probabilities a model gives them."""
+    if key.base == CLINICIAN:
+        return replace(always_deferring(histories), name=name)
+    return Deferring(name, np.asarray(stays.probs(key)))
+
+
+def _given(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+    """(N, T) clinicians' probability of the action taken, by a model of the learners; 1 where nothing is evaluated."""
+    return np.where(histories.mask, propensities(_behavior(histories, learners, seed), histories.actions), 1.0)
+
+
+def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+    columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
+    steps = learners[histories.stay]
+    settings = PropensitySettings(seed=seed)
+    person = histories.person[histories.stay]
+    fitted = fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+    behavior = np.zeros((*histories.mask.shape, histories.n_actions))
+    behavior[histories.mask] = fitted.probs(columns)
+    return behavior
+
+
+def _some(patients: np.ndarray, seed: int) -> np.ndarray:
+    """At most MOST_STAYS of them, in their order."""
+    if len(patients) <= MOST_STAYS:
+        return np.asarray(patients)
+    return np.sort(stream(seed, "stays").choice(patients, MOST_STAYS, replace=False))

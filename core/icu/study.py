@@ -1,0 +1,170 @@
+"""The ICU study as the kit of runs knows it; what it does stands in `core.icu.pipeline`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.base.worlds import EFFECTS
+from core.icu.config import PRESET_NAMES
+from core.icu.manifest import KIND, TITLE
+from core.runs.run import run
+from core.runs.study import Evaluation, Option, Stage, Study, register
+from core.study import StudySpec
+
+if TYPE_CHECKING:
+    from core.base.types import Progress
+    from core.cohort import Cohort
+    from core.icu.ask.metrics import PolicyMetrics
+    from core.icu.config import RunConfig
+    from core.icu.view import RunView
+
+
+WORLD = ("effect", "confounding", "irregular", "memory", "late_starts")  # options of `simulate` that make the world
+
+
+class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
+    """Stays in intensive care, learned by phenotype."""
+
+    kind = KIND
+    title = TITLE
+    home = "runs"
+    presets = PRESET_NAMES
+    preset = "standard"
+    example = "encoder.epochs=5"
+    patients = 2000
+    demo_name = "Default run (simulated)"
+    demo_preset = "quick"
+    simulate_options = (
+        Option("--like", "published cohort to resemble", choices=("mimic-iv", "eicu"), default="mimic-iv"),
+        Option(
+            "--effect",
+            "what heparin does; none: nothing, so that every policy is worth the same",
+            choices=EFFECTS,
+            default="full",
+        ),
+        Option(
+            "--confounding",
+            "clinicians who know the hidden phenotype: log odds of a dose rise by this in the sick one and fall by it "
+            "in the healthy one (below 0: the other way round)",
+            kind=float,
+            default=0.0,
+        ),
+        Option("--irregular", "clinicians who follow sharp protocols, no smooth line", default=False),
+        Option(
+            "--memory", "second version: heparin in courses, held in danger; onset at first low count", default=False
+        ),
+        Option(
+            "--late-starts", "share of stays whose record starts late in the window; adds a column hours", kind=float
+        ),
+    )
+    evaluate_options = (
+        Option("--clusters", "K (default: the run's)", kind=int),
+        Option("--lambda", "lambda (default: the run's)", kind=float),
+        Option("--mode", "default: the run's", choices=("prospective", "retrospective")),
+        Option(
+            "--clinicians",
+            "on another cohort: divide by its own clinicians' habits (auto: where it is large enough) or by those of "
+            "the run's development cohort",
+            choices=("auto", "own", "development"),
+            default="auto",
+        ),
+    )
+
+    def config(self, preset: str, overrides: Mapping[str, str]) -> RunConfig:
+        from core.icu.config import load_preset
+
+        return load_preset(preset, overrides)
+
+    def stored_config(self, values: Mapping[str, Any], where: str) -> RunConfig:
+        from core.icu.config import RunConfig
+
+        return RunConfig.build(values, where=where)
+
+    def read_definition(self, values: Any) -> StudySpec:
+        return StudySpec.model_validate(values)
+
+    def definition(self, data: Cohort, config: RunConfig) -> StudySpec:
+        return config.rewards.apply(data.study)
+
+    def threads(self, config: RunConfig) -> int:
+        return config.run.threads
+
+    def load(self, file: Path, definition: str | Path | None, config: RunConfig) -> Cohort:
+        """The outcome is the column that the settings name (a file may hold several)."""
+        from core.cohort import load_cohort
+
+        label = config.run.outcome_label
+        return load_cohort(file, definition, columns=None if label == "outcome" else {label: "outcome"})
+
+    def load_for(self, file: Path, view: RunView) -> Cohort:
+        from core.cohort import load_cohort
+
+        return load_cohort(file, view.study)
+
+    def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> Cohort:
+        from core.cohort import simulate_cohort
+
+        world = {name: options[name] for name in WORLD if name in options}
+        return simulate_cohort(options.get("like", "mimic-iv"), n_patients, seed, **world)[0]
+
+    def save(self, data: Cohort, path: Path) -> None:
+        from core.cohort import save_cohort
+
+        save_cohort(data, path)
+
+    def summary(self, data: Cohort) -> str:
+        died = float((data.outcomes < 0).mean())
+        kind = "simulated" if data.origin.simulated else "recorded"
+        kind += f" ({data.origin.world})" if data.origin.world else ""
+        return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps, mortality {died:.1%}"
+
+    def cautions(self, data: Cohort) -> tuple[str, ...]:
+        from core.cohort.smallness import cohort_too_small
+
+        return tuple(cohort_too_small(data))
+
+    def stages(self, data: Cohort) -> Mapping[str, tuple[Stage[RunView, Cohort], float]]:
+        from core.icu.pipeline import STAGES
+
+        return STAGES
+
+    def open(self, folder: Path) -> RunView:
+        from core.icu.view import RunView
+
+        return RunView(folder)
+
+    def evaluate(self, view: RunView, data: Cohort, options: Mapping[str, Any]) -> Evaluation:
+        from core.icu.pipeline import evaluate_run
+
+        k, lambda_, mode = (options.get(name) for name in ("clusters", "lambda", "mode"))
+        document = evaluate_run(view, data, k, lambda_, mode, options.get("clinicians", "auto"))
+        lines = [f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items()]
+        lines.append(document.advice.text)
+        return Evaluation(document, tuple(lines), f"{document.cohort.note} {document.cohort.clinicians_note}")
+
+
+def _estimate(policy: PolicyMetrics) -> str:
+    """Difference of one policy to the clinicians with interval and grade, then its PHWDR."""
+    gain, found = policy.difference, policy.phwdr
+    given = (gain.value, gain.low, gain.high, found.value, found.low, found.high, found.ess)
+    d, d_low, d_high, value, low, high, ess = (math.nan if n is None else n for n in given)
+    against = f"{d:+7.3f} [{d_low:+7.3f}, {d_high:+7.3f}] against clinicians, {policy.grade:<13}"
+    return f"{against}   PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {policy.support}"
+
+
+ICU = IcuStudy()
+register(ICU)
+
+
+def run_study(
+    cohort: Cohort, config: RunConfig | str, run_dir: str | Path, name: str = "", owner: str = ""
+) -> Iterator[Progress]:
+    """Run the study on a cohort, yielding progress; resumes what is already in `run_dir`. See `core.runs.run.run`.
+
+    config: settings, or the name of a preset.
+    """
+    settings = ICU.config(config, {}) if isinstance(config, str) else config
+    return run(ICU, cohort, settings, run_dir, name, owner)

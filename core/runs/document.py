@@ -1,0 +1,67 @@
+"""What the JSON of `evaluate` holds whatever the study: frozen models, in which a number that is not known is null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, Self
+
+import pandas as pd
+
+from core.base.config import Config
+from core.runs.study import Data
+
+SMALL = 100  # fewer patients than this are called few
+INTERVAL = ("value", "low", "high")
+
+
+class Interval(Config):
+    """A number with its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, float] | pd.Series) -> Self:
+        """From a row that holds these numbers under these names, NaN where unknown."""
+        return cls(**{name: number(row[name]) for name in cls.model_fields})
+
+
+class Weighed(Interval):
+    """An estimate from weighted stays, with the effective sample size that it rests on."""
+
+    ess: float | None
+
+
+class EvaluatedOn(Config):
+    """Which patients of which data the estimates rest on, with a plain sentence."""
+
+    patients: int
+    data_hash: str
+    simulated: bool
+    like: str
+    evaluated_patients: int
+    split: Literal["test", "all"]
+    note: str
+
+
+def evaluated_on(cohort: Data, used: int, own: bool, kind: str) -> EvaluatedOn:
+    """How many patients of which data the estimates rest on; `kind` is what the note calls the data."""
+    note = f"{used:,} test patients of the run's own {kind}" if own else f"all {used:,} patients of another {kind}"
+    note += ", simulated" if cohort.origin.simulated else ""
+    note += "; too few for any conclusion" if used < SMALL else ""
+    return EvaluatedOn(
+        patients=cohort.n_patients,
+        data_hash=cohort.data_hash,
+        simulated=cohort.origin.simulated,
+        like=cohort.origin.like,
+        evaluated_patients=used,
+        split="test" if own else "all",
+        note=f"{note}. Research and teaching only.",
+    )
+
+
+def number(value: float) -> float | None:
+    """A JSON number, or null where there is none."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,334 @@
+"""A first mapping for a file: columns by the field's names and what they hold, keys by structure, each with evidence.
+
+Nothing is guessed by spelling alone: a name is known or it is not, and its values must fit the study's range, as they
+stand or in a unit that explains them. One column of the file serves one column of the study.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.study import Column, StudySpec
+from core.tables.mapping import Mapping, parse_mapping
+from core.tables.recode import plain_codes, with_points
+from core.tables.structure import find_keys, is_time
+from core.tables.values import read_cells, safe_text
+
+NAMES = Path(__file__).resolve().parents[2] / "data" / "reference" / "column_names.toml"
+FITS = 0.98  # share of a column's values that must be plausible
+UNUSUAL = 2.0  # a median beyond twice the healthy range's end, or below half its start
+OVER = re.compile(r">=?\s*(\d+)")  # "> 89"
+MOST_CODES = 6  # texts of a coded column
+MOST_ROWS = 200_000  # rows whose values are looked at
+AGE_UNITS = {"days": 1 / 365.2425, "months": 1 / 12}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One line of a proposal: which column of the file serves which of the study's, and why."""
+
+    target: str
+    source: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A mapping to look at and correct. `doubts`: names that would fit but whose values do not, in words; `lacking`:
+    columns of the study for which the file has nothing."""
+
+    mapping: Mapping
+    proposals: tuple[Proposal, ...]
+    doubts: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+@dataclass
+class _Found:
+    """What is collected on the way, as the mapping's own sections."""
+
+    sections: dict[str, dict] = field(default_factory=dict)
+    proposals: list[Proposal] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def add(self, target: str, source: str, evidence: str) -> None:
+        if source != target:
+            self.sections.setdefault("columns", {})[target] = source
+        self.propose(target, source, evidence)
+
+    def propose(self, target: str, source: str, evidence: str) -> None:
+        self.used.add(source)
+        self.proposals.append(Proposal(target, source, evidence))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a column's values fit: in which unit (a known one, or a factor), with which codes."""
+
+    evidence: str
+    unit: object = None
+    codes: dict[str, float] = field(default_factory=dict)
+
+
+def propose_mapping(frame: pd.DataFrame, study: StudySpec) -> Proposed:
+    """The mapping that a file seems to need; empty where it is in the study's form. Never raises on bad data."""
+    table = frame.head(MOST_ROWS).copy(deep=False)
+    table.columns = pd.Index([safe_text(name) for name in frame.columns], dtype=object)
+    table = table.loc[:, ~table.columns.duplicated(keep=False)].reset_index(drop=True)
+    found = _Found()
+    if _decimal_commas(table):
+        found.sections["decimal"] = ","  # type: ignore[assignment]
+        table = _with_points(table)
+    _keys(table, found)
+    for column in study.columns:
+        _state(table, column, found)
+    _outcome(table, study, found)
+    _dose(table, study, found)
+    targets = {proposal.target for proposal in found.proposals}
+    lacking = [name for name in study.names if name not in targets]
+    mapping = parse_mapping(found.sections, "proposed mapping")
+    return Proposed(mapping, tuple(found.proposals), tuple(found.doubts), tuple(lacking))
+
+
+@cache
+def known_names() -> dict[str, dict[str, tuple[str, ...]]]:
+    """The table of the field's names, by section."""
+    stored = tomllib.loads(NAMES.read_text(encoding="utf-8"))
+    return {section: {key: tuple(names) for key, names in found.items()} for section, found in stored.items()}
+
+
+def loose(name: str) -> str:
+    """A name without case, blanks and punctuation."""
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+def _named(table: pd.DataFrame, names: Iterable[str], used: set[str]) -> list[str]:
+    """Unused columns of the file that bear one of these names, in the order of the names."""
+    by_name: dict[str, list[str]] = {}
+    for column in table.columns:
+        by_name.setdefault(loose(column), []).append(column)
+    found = [column for name in names for column in by_name.get(loose(name), []) if column not in used]
+    return list(dict.fromkeys(found))
+
+
+def _keys(table: pd.DataFrame, found: _Found) -> None:
+    """Stay, step or time, and person."""
+    names = known_names()["keys"]
+    preferred = [*_named(table, ["traj", *names["traj"]], set()), *_named(table, names["step"], set())]
+    keys = find_keys(table, preferred)
+    if keys is not None:
+        rows = f"{len(table):,} rows"
+        found.add("traj", keys.traj, f"{keys.stays:,} values; with {keys.step} it names each of {rows} once")
+        found.add("step", keys.step, f"counts up by one from {keys.first} in each stay")
+    else:
+        _time(table, found)
+    for person in _named(table, ["subject", *names["subject"]], found.used):
+        stay = found.sections.get("columns", {}).get("traj", "traj")
+        if stay in table.columns and table.groupby(stay, sort=False)[person].nunique().max() == 1:
+            found.add("subject", person, f"{table[person].nunique():,} persons; the same on all rows of a stay")
+            return
+
+
+def _time(table: pd.DataFrame, found: _Found) -> None:
+    """A stay's key by name and a column of times, where no column counts the steps."""
+    names = known_names()["keys"]
+    stays = _named(table, ["traj", *names["traj"]], set())
+    times = [column for column in table.columns if is_time(table[column])]
+    times = [*(c for c in _named(table, names["time"], set()) if c in times), *times]
+    numeric = [c for c in _named(table, ["hours", *names["time"]], set()) if c not in times and _is_number(table[c])]
+    if not stays:
+        return
+    found.add("traj", stays[0], f"named as a stay's key; {table[stays[0]].nunique():,} values")
+    if times:
+        found.sections["time"] = {"column": times[0]}
+        found.propose("step", times[0], "dates and times, from which steps and hours follow")
+    elif numeric:
+        kind = "minutes" if read_cells(table[numeric[0]]).values.max() > 24 * 60 else "hours"
+        found.sections["time"] = {"column": numeric[0], "kind": kind}
+        found.propose("step", numeric[0], f"numbers named as a time; read as {kind}")
+
+
+def _is_number(series: pd.Series) -> bool:
+    return not read_cells(series).unreadable.any()
+
+
+def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
+    """The first column of a known name whose values fit."""
+    candidates = _named(table, [column.name, *known_names()["columns"].get(column.name, ())], found.used)
+    exact = [name for name in candidates if name == column.name]
+    for source in [*exact, *(name for name in candidates if name not in exact)]:
+        fit = _fit(table[source], column)
+        if fit is None:
+            found.doubts.append(_doubt(table[source], source, column))
+            if source != column.name:
+                continue
+            fit = _Fit("the study's own name; its values do not fit")
+        found.add(column.name, source, fit.evidence)
+        if fit.unit is not None:
+            found.sections.setdefault("units", {})[column.name] = fit.unit
+        if fit.codes:
+            found.sections.setdefault("codes", {})[column.name] = fit.codes
+        return
+
+
+def _fit(series: pd.Series, column: Column) -> _Fit | None:
+    """How the values fit the column, None where they do not."""
+    codes = _codes(series, column)
+    cells = read_cells(
+        series.astype(object).where(~plain_codes(series).isin(list(codes)).to_numpy()) if codes else series
+    )
+    values = np.concatenate([cells.values[cells.usable], list(codes.values())]).astype(np.float64)
+    if not len(values) or cells.unreadable.mean() > 1 - FITS:
+        return None
+    low, high = np.quantile(values, [0.05, 0.95])
+    said = f"middle 90 % is {low:.4g} to {high:.4g}, plausible are {column.plausible[0]:g} to {column.plausible[1]:g}"
+    if codes:
+        said = f"coded as {', '.join(f'{text} = {number:g}' for text, number in codes.items())}; {said}"
+    if _plausible(values, column) >= FITS and not (_unusual(values, column) and _better_unit(values, column)):
+        return _Fit(said, None, codes)
+    for name, unit, factor, offset in _units(column):
+        after = values * factor + offset
+        if _plausible(after, column) >= FITS and not _unusual(after, column):
+            return _Fit(f"{said}; read as {name} the median is {np.median(after):.4g} {column.unit}", unit, codes)
+    return _Fit(said, None, codes) if _plausible(values, column) >= FITS else None
+
+
+def _units(column: Column) -> list[tuple[str, object, float, float]]:
+    """(name, what the mapping says, factor, offset) of each other unit."""
+    found: list[tuple[str, object, float, float]] = [(u.unit, u.unit, u.factor, u.offset) for u in column.other_units]
+    if column.unit == "years":
+        found += [(name, {"factor": f, "unit": name}, f, 0.0) for name, f in AGE_UNITS.items()]
+    return found
+
+
+def _better_unit(values: np.ndarray, column: Column) -> bool:
+    return any(
+        _plausible(values * factor + offset, column) >= FITS and not _unusual(values * factor + offset, column)
+        for _, _, factor, offset in _units(column)
+    )
+
+
+def _plausible(values: np.ndarray, column: Column) -> float:
+    low, high = column.plausible
+    return float(np.mean((values >= low) & (values <= high)))
+
+
+def _unusual(values: np.ndarray, column: Column) -> bool:
+    """True where the median lies far outside the healthy range."""
+    if column.reference is None:
+        return False
+    low, high = column.reference
+    median = float(np.median(values))
+    return not low / UNUSUAL <= median <= high * UNUSUAL
+
+
+def _codes(series: pd.Series, column: Column) -> dict[str, float]:
+    """Numbers for the texts of a coded column: sexes and yes/no by the study's own coding, "> 89" as the next year."""
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+        return {}
+    distinct = pd.Series(series.dropna().unique())
+    texts = [text for text in plain_codes(distinct[read_cells(distinct).unreadable]).unique() if text]
+    if not 0 < len(texts) <= MOST_CODES:
+        return {}
+    words = known_names()["words"]
+    if column.binary:
+        meanings = {**_meanings(column, words), **dict.fromkeys(words["yes"], 1.0), **dict.fromkeys(words["no"], 0.0)}
+        meanings |= _meanings(column, words)
+        coded = {text: meanings[text.casefold()] for text in texts if text.casefold() in meanings}
+        return coded if len(coded) == len(texts) else {}
+    over = {text: float(int(match[1]) + 1) for text in texts if (match := OVER.fullmatch(text))}
+    return over if len(over) == len(texts) else {}
+
+
+def _meanings(column: Column, words: dict[str, tuple[str, ...]]) -> dict[str, float]:
+    """What the study's coding says in words, "0 = male, 1 = female", for every spelling of these words."""
+    stated = dict(re.findall(r"(\d+)\s*=\s*(\w+)", column.unit))
+    return {
+        spelling: float(number)
+        for number, word in stated.items()
+        for spelling in (word.casefold(), *words.get(word.casefold(), ()))
+    }
+
+
+def _doubt(series: pd.Series, source: str, column: Column) -> str:
+    cells = read_cells(series)
+    values = cells.values[cells.usable]
+    if not len(values) or cells.unreadable.mean() > 1 - FITS:
+        example = safe_text(series.dropna().iloc[0])[:40] if series.notna().any() else ""
+        return f"'{source}' is named like {column.name}, but holds no numbers (for example '{example}')."
+    share = 100 * (1 - _plausible(values.astype(np.float64), column))
+    return (
+        f"'{source}' is named like {column.name}, but {share:.0f} % of its values lie outside "
+        f"{column.plausible[0]:g} to {column.plausible[1]:g} {column.unit}, in every unit known here."
+    )
+
+
+def _outcome(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
+    """Who died: the study's own column, or a two-coded one of a known name, on every row or on the last."""
+    own = _named(table, ["outcome", *study.outcome_labels], found.used)
+    for source in own:
+        if set(plain_codes(table[source]).unique()) <= {"-1", "0", "1"}:
+            found.propose("outcome", source, "0, and +1 or -1 on each stay's last row")
+            return
+    stay = found.sections.get("columns", {}).get("traj", "traj")
+    for source in [*own, *_named(table, known_names()["roles"]["outcome"], found.used)]:
+        codes = sorted(set(plain_codes(table[source]).unique()) - {""})
+        died = [code for code in codes if code.casefold() in _DIED]
+        if len(codes) != 2 or len(died) != 1 or stay not in table.columns:
+            continue
+        every = bool((table.groupby(stay, sort=False)[source].nunique(dropna=False) == 1).all())
+        place = "every row" if every else "last row"
+        survived = [code for code in codes if code not in died]
+        found.sections["outcome"] = {"column": source, "died": died, "survived": survived, "place": place}
+        found.propose("outcome", source, f"two codes, {codes[0]} and {codes[1]}, on {place}; {died[0]} = died")
+        return
+
+
+_DIED = {"1", "died", "dead", "expired", "deceased", "true", "yes", "y"}
+
+
+def _dose(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
+    """The action, or a raw dose of a known name to be put into the study's bins."""
+    if own := _named(table, ["action"], found.used):
+        found.add("action", own[0], f"dose bins, 0 to {study.n_actions - 1}")
+        return
+    drug = loose(study.actions.drug)
+    named = _named(table, [*known_names()["roles"]["dose"], f"{drug}_units", drug], found.used)
+    for source in named:
+        cells = read_cells(table[source])
+        values = cells.values[cells.usable]
+        if len(values) and not cells.unreadable.any() and values.min() >= 0:
+            rule: dict[str, str] = {"dose": source}
+            if cells.missing.any():
+                rule["empty"] = "no drug"
+            found.sections["action"] = rule
+            share = f"{100 * np.mean(values > 0):.1f} % above 0, up to {values.max():,.0f}"
+            empty = f"; {int(cells.missing.sum()):,} empty cells are read as no drug" if cells.missing.any() else ""
+            found.propose("action", source, f"raw doses, {share}; put into the study's {study.n_actions} bins{empty}")
+            return
+
+
+def _decimal_commas(table: pd.DataFrame) -> bool:
+    """True where most text columns of numbers write a decimal comma."""
+    commas = points = 0
+    for name in table.columns:
+        if pd.api.types.is_numeric_dtype(table[name].dtype):
+            continue
+        sample = table[name].dropna().head(200).astype(str).str.strip()
+        commas += int(sample.str.fullmatch(r"[+-]?[\d.]*\d,\d+").sum())
+        points += int(sample.str.fullmatch(r"[+-]?\d+\.\d+").sum())
+    return commas > 0 and commas > 10 * points
+
+
+def _with_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Decimal commas as points in the columns that hold them, for the looks that follow."""
+    return table.apply(lambda s: s if pd.api.types.is_numeric_dtype(s.dtype) else with_points(s))

@@ -1,0 +1,69 @@
+"""Where data come from, for the pages of every study: the simulator, and the definition that a file is read under."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from core.base.errors import PhenoPolicyError
+from core.base.files import write_atomic
+from core.runs.study import Data
+from pages.components.shell.frame import failed
+from pages.components.shell.places import uploads_root
+from pages.components.shell.session import get_session
+from pages.components.study.cohorts import StoredCohort, store
+from pages.components.study.desk import Desk
+
+Definition = TypeVar("Definition")
+ACCEPTED = "accepted"  # after a desk's upload key: data were just stored, and are to be looked at
+
+
+def simulated(desk: Desk, label: str, n_patients: int, seed: int, **options: Any) -> StoredCohort | None:
+    """Simulate and store; None, with the reason on the page, where that fails."""
+    with st.spinner(f"Simulating {n_patients:,} patients ..."):
+        try:
+            data = desk.study.simulate(n_patients, seed, options)
+        except PhenoPolicyError as error:
+            failed(error, "Simulating")
+            return None
+    return store(desk, data, label)
+
+
+def accept(desk: Desk, data: Data, label: str, definition: Path | None = None) -> None:
+    """Store data with their definition, choose them, and show them after the rerun."""
+    show_accepted(desk, store(desk, data, label, definition))
+
+
+def show_accepted(desk: Desk, cohort: StoredCohort) -> None:
+    """Say that data were stored, and show them after the rerun."""
+    st.session_state[f"{desk.upload_key}-{ACCEPTED}"] = True
+    st.toast(f"{cohort.label}: {cohort.n_patients:,} patients.", icon=":material/check_circle:")
+    st.rerun()
+
+
+def just_accepted(desk: Desk) -> bool:
+    """True once after data were stored."""
+    return bool(st.session_state.pop(f"{desk.upload_key}-{ACCEPTED}", False))
+
+
+def choose_definition(
+    desk: Desk, title: str, label: str, read: Callable[[Path | None], Definition]
+) -> tuple[Definition, Path | None]:
+    """The definition that a file is checked against: the app's own, or that of a TOML file (kept by its hash)."""
+    word = desk.study.definition_option.lstrip("-")
+    with st.expander(title):
+        file = st.file_uploader(label, type=["toml"], max_upload_size=1, key=f"{desk.upload_key}-{word}")
+    if file is None:
+        return read(None), None
+    content = file.getvalue()
+    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
+    write_atomic(path, lambda target: target.write(content))
+    try:
+        return read(path), path
+    except PhenoPolicyError as error:
+        failed(error, f"Reading the {'study' if word == 'study' else f'{desk.study.definition_word} definition'}")
+        st.stop()
