@@ -17,6 +17,7 @@ GIB = 1024**3
 CHUNK = 1 << 20
 MAX_COLUMNS = 2_000
 FREE_BYTES = 48 * MIB  # that any file may unpack to, however small it is
+ROW = 64  # bytes that checking a row takes, however narrow it is
 RATIO = 64  # bytes of memory that each byte of a file may unpack to beyond that
 SAVE_AS = "Save the table as CSV (UTF-8), gzipped CSV or Parquet."
 COPY_AGAIN = "Copy or download the gzip file again, or give the plain CSV."
@@ -75,7 +76,7 @@ class Budget:
         if columns > MAX_COLUMNS:
             message = f"the file has {columns:,} columns; at most {MAX_COLUMNS:,} are read."
             refuse("too-large", message, "Drop unused columns.")
-        self.check_bytes(size)
+        self.check_bytes(size + ROW * rows)
 
     def check_bytes(self, size: int) -> None:
         """Raise a `CohortError` where so many bytes of memory are beyond the budget."""
