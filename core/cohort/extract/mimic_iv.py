@@ -35,6 +35,19 @@ def read_stays(work: Work) -> None:
     _once(work, "patients", "subject_id", "subject_id, gender, anchor_age, anchor_year, dod")
     _once(work, "admissions", "hadm_id", "hadm_id, subject_id, deathtime, dischtime, hospital_expire_flag")
     _check_stay_times(work)
+    _make_stays(work)
+    total = work.number("SELECT count(*) FROM stay")
+    timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
+    work.lose(
+        timeless,
+        total,
+        "stays",
+        "are of persons who died in hospital at no time given; they count as dead at discharge",
+    )
+
+
+def _make_stays(work: Work) -> None:
+    """Table `stay` from the tables with each row once."""
     concepts = work.concepts
     sepsis = f"{_codes(9, concepts.group('sepsis_icd9'))} OR {_codes(10, concepts.group('sepsis_icd10'))}"
     work.db.execute(f"""
@@ -66,14 +79,6 @@ def read_stays(work: Work) -> None:
         FROM unit LEFT JOIN person USING (subject_id) LEFT JOIN death USING (subject_id)
         LEFT JOIN hospital USING (hadm_id) LEFT JOIN septic USING (hadm_id)
     """)
-    total = work.number("SELECT count(*) FROM stay")
-    timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
-    work.lose(
-        timeless,
-        total,
-        "stays",
-        "are of persons who died in hospital at no time given; they count as dead at discharge",
-    )
 
 
 def _once(work: Work, table: str, key: str, columns: str) -> None:
