@@ -207,8 +207,8 @@ def _emar(work: Work) -> None:
                                         ELSE 'emar' END, h, h, dose, unit, NULL, NULL, NULL
         FROM (SELECT stay_id, from_h, to_h, {hours(moment("charttime"), "intime")} AS h, lower(medication) AS drug,
                      sum({number("dose_given")}) AS dose, any_value(lower(trim(dose_given_unit))) AS unit
-              FROM raw_emar JOIN raw_emar_detail USING (emar_id) JOIN candidate
-                  ON candidate.subject_id = {ident("raw_emar.subject_id")}
+              FROM (SELECT DISTINCT * FROM raw_emar) AS emar JOIN (SELECT DISTINCT * FROM raw_emar_detail) USING (emar_id) JOIN candidate
+                  ON candidate.subject_id = {ident("emar.subject_id")}
               WHERE contains(lower(medication), 'heparin') AND lower(trim(event_txt)) IN {GIVEN}
                 AND {number("dose_given")} > 0 GROUP BY emar_id, ALL)
         WHERE h >= from_h AND h < to_h

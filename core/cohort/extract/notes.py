@@ -80,8 +80,8 @@ def _values(work: Work) -> tuple[str, ...]:
         "Fluids: total input and output recorded for the step, with what dialysis removed, without what was charted as "
         "pre-admission; none is 0.",
         f"SOFA ({options.sofa}): worst values of the 24 h up to the step's {options.as_of}; a component without a "
-        f"value scores 0; {SOFA[options.sofa]}. A verbal response that a tube prevents is not scored; respiration counts as "
-        f"ventilated if so when the blood gas was drawn; urine of a day is scaled to the hours charted.",
+        f"value scores 0; {SOFA[options.sofa]}. A verbal response that a tube prevents is not scored; respiration "
+        f"counts as ventilated if so when the blood gas was drawn; urine of a day is scaled to the hours charted.",
     )
 
 
