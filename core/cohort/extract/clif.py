@@ -7,7 +7,7 @@ next record of its order, and a breathing device until the next, each at most `S
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import text, texts
+from core.cohort.extract.relation import text, texts
 from core.cohort.extract.work import Work, hours, moment, number
 
 SAME_STAY = 1  # hours

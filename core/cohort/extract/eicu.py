@@ -9,7 +9,7 @@ record.
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import text
+from core.cohort.extract.relation import text
 from core.cohort.extract.work import Work, ident, number
 
 RATE_STANDS = 12.0  # hours

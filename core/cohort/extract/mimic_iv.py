@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import texts
+from core.cohort.extract.relation import texts
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from core.cohort.extract.concepts import Concept, Stream
-from core.cohort.extract.source import text, texts
+from core.cohort.extract.relation import text, texts
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 from core.study import StudySpec
 
