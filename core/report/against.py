@@ -43,7 +43,8 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip(),
             "Differences are by the mix: the mean of four estimates with short memories, minus what the clinicians "
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
-            f"other policies on test patients (K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
+            "other policies on test patients "
+            f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
         ],
         tables=tables,
         figures=[_forest(rows)],

@@ -12,6 +12,7 @@ from core.base.rng import stream
 from core.icu.advice import stays_advised
 from core.icu.ask.hazards import GIVEN, HazardRule, rule_applies, violation_rates
 from core.icu.view import RunView
+from core.policies.families import names_at
 from core.policies.key import CLINICIAN, KEY_COLUMNS
 from core.study import StudySpec
 
@@ -28,14 +29,17 @@ def question(study: StudySpec) -> str:
 def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     """Judgments of every policy but the clinicians at the run's own K and lambda, after the dials of its advice.
 
-    Columns of `view.judgments`, and true_difference and true_difference_se (standard error; NaN where either policy was
-    not rolled out). The dials stand as the policies "advice:a". None for a run from before there were judgments.
+    In the order of tables. Columns of `view.judgments`, and true_difference and true_difference_se (standard error; NaN
+    where either policy was not rolled out). The dials stand as the policies "advice:a". None for a run from before
+    there were judgments.
     """
     if view.judgments is None:
         return None
     table = view.judgments
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
     table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
+    order = names_at(view.n_clusters, view.baselines, view.n_clusters)
+    table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     if view.advice is None:
         return table
     return pd.concat([_dials(view), table], ignore_index=True)

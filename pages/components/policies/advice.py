@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.figures.theme import fmt_percent, fmt_unit
+from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.icu.ask.hazards import GIVEN, HazardRule
 from pages.components.policies.hazards import rules_of_session
@@ -77,7 +77,7 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
 def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
     """The difference to the clinicians of the advised dial, or of the one that came nearest."""
     title = "Advice, minus clinicians" if advice.share else "Nearest alternative (not advised), minus clinicians"
-    truth = " Its true value was not computed." if run.manifest.simulated else ""
+    truth = " Its true value in the simulator was not computed." if run.manifest.simulated else ""
     metric(
         title,
         dial.value,
@@ -108,11 +108,11 @@ def _claim(advice: AdviceRecord, dial: DialRecord) -> str:
 def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
     """One rule: how often the advice gives such a dose, beside what clinicians gave."""
     given, advised = (next(rows_of(pair[pair["policy"] == name])) for name in (GIVEN, ADVICE))
-    title = given.text[:1].upper() + given.text[1:]
+    who, rule = "advice" if advice.share else "alternative", given.text[:1].upper() + given.text[1:]
+    title = f"Hazardous doses, {who}"
     if not given.steps:
-        metric(title, None, estimator="the rule applies at no step")
+        metric(title, None, estimator=f"{rule}: at no recorded step")
         return
-    who = "the advice" if advice.share else "the alternative"
     points = f"{100 * advised.excess:+.1f}"
     known = math.isfinite(advised.excess_low)
     interval = f" [{100 * advised.excess_low:+.1f}, {100 * advised.excess_high:+.1f}]" if known else ""
@@ -120,7 +120,7 @@ def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
         title,
         advised.rate,
         text=fmt_percent(advised.rate),
-        estimator=f"of {given.steps:,} such steps in {given.patients:,} patients, under {who}",
+        estimator=f"{rule}: {given.steps:,} steps of {given.patients:,} patients",
         note=f"Clinicians: **{fmt_percent(given.rate)}**; difference {points}{interval} points.",
         help="How often a dose is given that the rule calls hazardous, at the recorded steps where it applies; 95 % "
         "interval by person. Change the rules under Policies, Hazard rules.",
@@ -153,8 +153,12 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
             said = f"**{dose}**{danger} with probability {fmt_percent(share, 0)}, else {clinicians}."
         else:
             said = f"**{dose}**{danger}."
-    st.markdown(
-        f":material/balance: **Default advice at this step:** {said}",
-        help=f"By the fold of the cross-fitting that never saw this patient. For all stays together: {run.advice.text} "
-        f"{HOW}",
+    shown = run.advice.shown
+    what = "The advice" if run.advice.share else "The alternative"
+    st.markdown(f":material/balance: **Default advice at this step:** {said}")
+    st.caption(
+        f"By a fold of the data that never saw this patient. {what}, minus clinicians, over all stays: "
+        f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, ESS {shown.ess:.1f} "
+        f"of {run.advice.n:,}, {shown.grade}. Its hazards stand on the Overview.",
+        help=HOW,
     )
