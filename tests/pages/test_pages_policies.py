@@ -136,6 +136,7 @@ def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judge
     assert (shown["difference"].str.startswith("(") == (rows["grade"] == "not supported")).all()
     assert shown["true difference"].str.contains("±").sum() == rows["true_difference"].notna().sum() > 0
     assert "The sliders move the published estimators below" not in texts(page)
+    assert "Of steps at hazard: heparin while Platelets < 50" in texts(page)
     page.select_slider(key="value-lambda").set_value(0.0).run()
     assert page.dataframe[0].value["difference"].tolist() == shown["difference"].tolist()
     assert "The sliders move the published estimators below" in texts(page)

@@ -46,7 +46,7 @@ def headline(run: RunView) -> None:
     advice = run.advice
     st.markdown(f"**{advice.text}** {_in_words(run, advice)}")
     rules = tuple(rules_of_session(run.study))
-    rates = _hazards(str(run.path), run.manifest.created, rules, advice.shown.share, run)
+    rates = _hazards(str(run.path), run.manifest.created, rules, advice.shown.share, _run=run)
     places = st.columns([4, *[3] * len(rules[:MOST_RULES])])
     with places[0]:
         _difference(run, advice, advice.shown)
@@ -127,6 +127,21 @@ def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
     )
 
 
+def hazards_in_words(run: RunView, advice: AdviceRecord) -> str:
+    """One sentence: how often the dial on show gives a hazardous dose, and how often clinicians do, rule by rule."""
+    rates = _hazards(
+        str(run.path), run.manifest.created, tuple(rules_of_session(run.study)), advice.shown.share, _run=run
+    )
+    if rates.empty:
+        return "No hazard rule is set for this study."
+    given, advised = (rates[rates["policy"] == name] for name in (GIVEN, ADVICE))
+    said = (
+        f"{row.text} {fmt_percent(row.rate)} (clinicians {fmt_percent(clinicians)})"
+        for row, clinicians in zip(rows_of(advised), given["rate"], strict=True)
+    )
+    return f"Of steps at hazard: {'; '.join(said)}."
+
+
 def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | None) -> None:
     """What the run's default advice does at one step of a stay, by the fold that never saw the patient.
 
@@ -159,6 +174,6 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
     st.caption(
         f"By a fold of the data that never saw this patient. {what}, minus clinicians, over all stays: "
         f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, ESS {shown.ess:.1f} "
-        f"of {run.advice.n:,}, {shown.grade}. Its hazards stand on the Overview.",
+        f"of {run.advice.n:,}, {shown.grade}. {hazards_in_words(run, run.advice)}",
         help=HOW,
     )

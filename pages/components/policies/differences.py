@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, policy_style
 from core.icu.ask.against import against_clinicians
-from pages.components.policies.advice import BEFORE, HOW
+from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
@@ -46,6 +46,9 @@ def difference_view(run: RunView, mode: str) -> None:
         help=HOW,
         data=rows,
     )
+    if run.advice is not None:
+        words = hazards_in_words(run, run.advice)
+        st.caption(f":material/warning: Advice, {run.advice.shown.share:g}. {words} Other policies: Hazard rules.")
     table(
         _lines(run, rows, mode),
         "difference-table",
