@@ -80,6 +80,7 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
         dest="definition",
         help=f"TOML file of the {study.definition_word} (default: the app's)",
     )
+    _add_mapping(verb, study)
     verb.add_argument("--name", default="", help="name that the app shows")
     verb.set_defaults(function=partial(train, study))
 
@@ -90,7 +91,15 @@ def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
     verb.add_argument("--cohort", type=Path, required=True)
     verb.add_argument("--out", type=Path, required=True)
     _add_options(verb, study.evaluate_options)
+    _add_mapping(verb, study)
     verb.set_defaults(function=partial(evaluate, study))
+
+
+def _add_mapping(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
+    if study.maps:
+        verb.add_argument(
+            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`"
+        )
 
 
 def _add_options(verb: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
@@ -110,7 +119,11 @@ def simulate(study: AnyStudy, options: argparse.Namespace) -> None:
 def train(study: AnyStudy, options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, terminate)
     config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
-    data = study.load(options.file, options.definition, config)
+    mapping = getattr(options, "mapping", None)
+    if mapping is None:
+        data = study.load(options.file, options.definition, config)
+    else:
+        data = study.load_mapped(options.file, options.definition, mapping)
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))
@@ -120,7 +133,12 @@ def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
     view = study.open(options.run)
-    found = study.evaluate(view, study.load_for(options.cohort, view), vars(options))
+    mapping = getattr(options, "mapping", None)
+    if mapping is None:
+        data = study.load_for(options.cohort, view)
+    else:
+        data = study.load_mapped(options.cohort, study.manifest(options.run).study, mapping)
+    found = study.evaluate(view, data, vars(options))
     write_json(options.out, found.document.model_dump(mode="json", by_alias=True))
     print("\n".join(found.lines))
     print(f"{options.out}: {found.note}")

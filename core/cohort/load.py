@@ -16,11 +16,13 @@ from core.cohort.cohort import Cohort
 from core.cohort.columns import OPTIONAL
 from core.cohort.impute import impute
 from core.study import StudySpec, load_study
+from core.tables.mapping import TableMapping, mapping_text
 from core.tables.origin import Origin
 from core.tables.read import read_table
 from core.tables.report import CohortReport, Problem
 from core.tables.rows import SortedRows
 from core.tables.text import error_text
+from core.tables.transform import apply_mapping
 
 
 def load_cohort(
@@ -29,13 +31,15 @@ def load_cohort(
     *,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    mapping: TableMapping | None = None,
     train_patients: np.ndarray | Sequence[int] | None = None,
 ) -> Cohort:
     """Read, check, impute and sort a cohort file (.csv, .csv.gz, .parquet; path or file object).
 
     columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
-    (`Column.other_units` of the study lists what is known). train_patients: positions (0..N-1 in the loaded cohort)
-    whose recorded values give the medians for imputation; None uses all patients. The report of a Parquet file that
+    (`Column.other_units` of the study lists what is known). mapping: the document that brings the file into the study's
+    form, before columns and units; the report keeps it. train_patients: positions (0..N-1 in the loaded cohort) whose
+    recorded values give the medians for imputation; None uses all patients. The report of a Parquet file that
     was saved or extracted here begins with what was left out and mended then. Raises `CohortError`, whose message
     lists every problem and whose `report` holds them; its remedies say what to do.
     """
@@ -45,6 +49,7 @@ def load_cohort(
         study,
         columns=columns,
         units=units,
+        mapping=mapping,
         train_patients=train_patients,
         origin=table.origin,
         file_warnings=table.warnings,
@@ -58,6 +63,7 @@ def make_cohort(
     *,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    mapping: TableMapping | None = None,
     train_patients: np.ndarray | Sequence[int] | None = None,
     origin: Origin | None = None,
     file_warnings: tuple[Problem, ...] = (),
@@ -65,12 +71,35 @@ def make_cohort(
 ) -> Cohort:
     """`load_cohort` for a table in memory; `earlier` is what was left out and mended before, and opens the report."""
     spec = load_study(study)
-    checked = examine(frame, spec, columns, units)
+    if mapping is None or mapping.empty:
+        checked = examine(frame, spec, columns, units)
+    else:
+        spec, checked = _examine_mapped(frame, spec, mapping, columns, units, file_warnings)
     report = replace(checked.report, problems=checked.report.problems + file_warnings)
     if not report.ok or checked.stays is None:
         raise CohortError(error_text(report), report)
     report = report.following(earlier or CohortReport())
     return _build(spec, checked, report, train_patients, origin or Origin())
+
+
+def _examine_mapped(
+    frame: pd.DataFrame,
+    study: StudySpec,
+    mapping: TableMapping,
+    columns: Mapping[str, str] | None,
+    units: Mapping[str, str] | None,
+    file_warnings: tuple[Problem, ...],
+) -> tuple[StudySpec, Checked]:
+    """The study without the columns that the file lacks, and the check of the mapped table, its problems at the rows of
+    the file. The mapping stands in the report's notes, line by line, so that whoever has the file can read it again."""
+    mapped = apply_mapping(frame, study, mapping)
+    if not mapped.ok:
+        refused = CohortReport(mapped.problems + file_warnings, (), {"rows": len(frame)})
+        raise CohortError(error_text(refused), refused)
+    checked = examine(mapped.frame, mapped.study, columns, {**mapped.units, **(units or {})})
+    problems = (*mapped.problems, *(mapped.placed(problem) for problem in checked.report.problems))
+    notes = ("Read through a mapping:", *(line for line in mapping_text(mapping).splitlines() if line))
+    return mapped.study, replace(checked, report=replace(checked.report, problems=problems, notes=notes))
 
 
 def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Cohort:

@@ -73,11 +73,12 @@ class MixEstimate(Estimate):
 
 @dataclass(frozen=True)
 class Judged:
-    """One policy: its value and its difference to the clinicians, both by the mix."""
+    """One policy: its value and its difference to the clinicians, both by the mix. unit: SD of the stays' returns."""
 
     name: str
     value: MixEstimate
     difference: MixEstimate
+    unit: float = float("nan")
 
     def __str__(self) -> str:
         return f"{self.name}: value {self.value}; against the clinicians {self.difference}"
@@ -125,7 +126,7 @@ def mix(
     ]
     mean = float(returns.mean())
     whole = [Remembering(one.memory, one.value + mean, one.influence + returns - mean, one.ess) for one in less]
-    return Judged(name, _mixed(whole, person, spread), _mixed(less, person, spread))
+    return Judged(name, _mixed(whole, person, spread), _mixed(less, person, spread), float(returns.std()))
 
 
 def _mixed(found: Sequence[Remembering], person: np.ndarray, factor: float) -> MixEstimate:

@@ -34,6 +34,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     presets = PRESET_NAMES
     preset = "standard"
     example = "encoder.epochs=5"
+    maps = True
     patients = 2000
     demo_name = "Default run (simulated)"
     demo_preset = "quick"
@@ -98,6 +99,12 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
         label = config.run.outcome_label
         return load_cohort(file, definition, columns=None if label == "outcome" else {label: "outcome"})
+
+    def load_mapped(self, file: Path, definition: str | Path | StudySpec | None, mapping: Path) -> Cohort:
+        from core.cohort import load_cohort
+        from core.tables.mapping import load_mapping
+
+        return load_cohort(file, definition, mapping=load_mapping(mapping))
 
     def load_for(self, file: Path, view: RunView) -> Cohort:
         from core.cohort import load_cohort

@@ -94,6 +94,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     presets: ClassVar[tuple[str, ...]] = ()
     preset: ClassVar[str] = ""  # of `train`, where none is named
     example: ClassVar[str]  # of a setting: "encoder.epochs=5"
+    maps: ClassVar[bool] = False  # its files may be read through a mapping
     patients: ClassVar[int]  # that `simulate` and `demo` draw
     demo_name: ClassVar[str]
     demo_preset: ClassVar[str] = ""
@@ -127,6 +128,13 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     @abstractmethod
     def load(self, file: Path, definition: str | Path | None, config: SettingsT) -> DataT:
         """Read and check a file under the definition in a TOML file (None: the study's own)."""
+
+    def load_mapped(self, file: Path, definition: Any, mapping: Path) -> DataT:
+        """Read and check a file through a mapping, a TOML file that brings it into the study's form (where `maps`).
+
+        definition: a TOML file, None for the study's own, or the definition of a run.
+        """
+        raise ConfigError(f"{self.title} reads no mapping; write the file in its own form.")
 
     @abstractmethod
     def load_for(self, file: Path, view: ViewT) -> DataT:

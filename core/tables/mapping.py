@@ -22,7 +22,7 @@ column = "charttime"
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping as Pairs
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -79,7 +79,7 @@ class TimeRule(Config):
     gaps: Literal["fill", "refuse"] = "fill"
 
 
-class Mapping(Config):
+class TableMapping(Config):
     """The whole document; see the module's text. `leave_out`: study columns that the file lacks and the study goes
     without; `too_long`: stays beyond the horizon; `aggregate`: rule by column where rows share a step."""
 
@@ -110,20 +110,20 @@ class Mapping(Config):
     @property
     def empty(self) -> bool:
         """True where the document asks for nothing."""
-        return self == Mapping()
+        return self == TableMapping()
 
-    def merged(self, columns: Pairs[str, str], units: Pairs[str, str]) -> Mapping:
+    def merged(self, columns: Mapping[str, str], units: Mapping[str, str]) -> TableMapping:
         """With single columns {ours: the file's} and units {ours: the file's unit} put in, which win."""
         values = self.model_dump()
         values["columns"] = {**self.columns, **columns}
         values["units"] = {**values["units"], **units}
-        return Mapping.build(values, where="mapping")
+        return TableMapping.build(values, where="mapping")
 
 
-def load_mapping(path: str | Path | None) -> Mapping:
+def load_mapping(path: str | Path | None) -> TableMapping:
     """Read a mapping from a TOML file; None is the empty one. `ConfigError` names what is wrong."""
     if path is None:
-        return Mapping()
+        return TableMapping()
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -135,20 +135,20 @@ def load_mapping(path: str | Path | None) -> Mapping:
     return parse_mapping(values, str(path))
 
 
-def parse_mapping(values: object, where: str = "mapping") -> Mapping:
+def parse_mapping(values: object, where: str = "mapping") -> TableMapping:
     """A mapping from plain values; `ConfigError` names every wrong key."""
     try:
-        return Mapping.model_validate(_texts(values))
+        return TableMapping.model_validate(_texts(values))
     except ValidationError as error:
         raise ConfigError(explain(error, where)) from None
 
 
-def mapping_text(mapping: Mapping) -> str:
+def mapping_text(mapping: TableMapping) -> str:
     """The document as TOML, what it does not say left out; `load_mapping` reads it back as the same mapping."""
     return tomli_w.dumps(mapping.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
 
 
-def save_mapping(mapping: Mapping, path: Path) -> None:
+def save_mapping(mapping: TableMapping, path: Path) -> None:
     """Write the document as TOML."""
     write_atomic(path, lambda file: file.write(mapping_text(mapping).encode()))
 

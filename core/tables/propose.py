@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.study import Column, StudySpec
-from core.tables.mapping import Mapping, parse_mapping
+from core.tables.mapping import TableMapping, parse_mapping
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import find_keys, is_time
 from core.tables.values import read_cells, safe_text
@@ -45,7 +45,7 @@ class Proposed:
     """A mapping to look at and correct. `doubts`: names that would fit but whose values do not, in words; `lacking`:
     columns of the study for which the file has nothing."""
 
-    mapping: Mapping
+    mapping: TableMapping
     proposals: tuple[Proposal, ...]
     doubts: tuple[str, ...]
     lacking: tuple[str, ...]

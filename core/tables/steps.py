@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.study import StudySpec
-from core.tables.mapping import Aggregate, Mapping, TimeRule
+from core.tables.mapping import Aggregate, TableMapping, TimeRule
 from core.tables.report import Problem
 from core.tables.values import read_cells
 
@@ -69,7 +69,7 @@ def _hours(series: pd.Series, rule: TimeRule, name: str) -> tuple[pd.Series, lis
     return hours, [Problem("time", message, int(bad[0]) + 1, name, value, remedy, "error", len(bad))]
 
 
-def one_row_a_step(frame: pd.DataFrame, mapping: Mapping, study: StudySpec) -> Stepped:
+def one_row_a_step(frame: pd.DataFrame, mapping: TableMapping, study: StudySpec) -> Stepped:
     """Rows of one stay and step put together: the last recorded value of a state, the sum of a dose, the largest of a
     0/1 column and of an action, unless `aggregate` says otherwise. Steps without a row are filled where asked."""
     keys = [frame["traj"].to_numpy(), frame["step"].to_numpy()]
@@ -91,7 +91,7 @@ def one_row_a_step(frame: pd.DataFrame, mapping: Mapping, study: StudySpec) -> S
 
 
 def _together(
-    table: pd.DataFrame, group: np.ndarray, mapping: Mapping, study: StudySpec
+    table: pd.DataFrame, group: np.ndarray, mapping: TableMapping, study: StudySpec
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One row a group (n,), ascending; cells that are no numbers are problems, since they would be lost."""
     problems: list[Problem] = []
@@ -147,7 +147,7 @@ def _filled(table: pd.DataFrame, rows: np.ndarray, study: StudySpec) -> tuple[pd
     return made, np.where(source >= 0, rows[np.maximum(source, 0)], -1), whole - len(table)
 
 
-def within_horizon(stepped: Stepped, mapping: Mapping, study: StudySpec) -> Stepped:
+def within_horizon(stepped: Stepped, mapping: TableMapping, study: StudySpec) -> Stepped:
     """Stays longer than the horizon cut at it or left out, as the mapping says; counted in either case."""
     if mapping.too_long == "refuse":
         return stepped

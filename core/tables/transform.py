@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.base.errors import ConfigError, StudyError
 from core.study import StudySpec
-from core.tables.mapping import DoseRule, Factor, Mapping, OutcomeRule
+from core.tables.mapping import DoseRule, Factor, OutcomeRule, TableMapping
 from core.tables.recode import plain_codes, recoded, renamed
 from core.tables.report import Problem
 from core.tables.steps import Stepped, one_row_a_step, timed, within_horizon
@@ -42,7 +42,7 @@ class Mapped:
         return replace(problem, row=row + 1 if row >= 0 else None)
 
 
-def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: Mapping) -> Mapped:
+def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) -> Mapped:
     """Rename, recode, step, bin and end the stays of a file's table as the mapping says.
 
     Problems of the mapping itself are errors and leave the table as it is; what was mended or lost is a warning with
@@ -97,7 +97,7 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
         raise StudyError(f"study '{study.name}' cannot go without {', '.join(names)}: {error}") from None
 
 
-def _read_by_rules(mapping: Mapping) -> list[str]:
+def _read_by_rules(mapping: TableMapping) -> list[str]:
     """Columns of the file that the rules name."""
     names = [] if mapping.outcome is None else [mapping.outcome.column]
     names += [] if mapping.action is None else [mapping.action.dose]
@@ -110,7 +110,7 @@ def _refused(problems: Sequence[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _stepped(table: pd.DataFrame, mapping: Mapping, study: StudySpec) -> Stepped:
+def _stepped(table: pd.DataFrame, mapping: TableMapping, study: StudySpec) -> Stepped:
     """One row a step where times or a rule of putting together ask for it; else the rows as they are."""
     if mapping.time is None and not mapping.aggregate:
         return Stepped(table, np.arange(len(table)), ())

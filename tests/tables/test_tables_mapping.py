@@ -10,7 +10,7 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.study import StudySpec
-from core.tables.mapping import Mapping, load_mapping, mapping_text, parse_mapping, save_mapping
+from core.tables.mapping import TableMapping, load_mapping, mapping_text, parse_mapping, save_mapping
 from core.tables.transform import Mapped, apply_mapping, without
 
 WHOLE = """
@@ -50,7 +50,7 @@ def test_the_document_survives_toml(tmp_path: Path) -> None:
     assert mapping.missing["*"] == ("-1", "9999")
     assert mapping.outcome is not None
     assert mapping.outcome.died == ("1",)
-    assert mapping_text(Mapping()) == ""
+    assert mapping_text(TableMapping()) == ""
 
 
 @pytest.mark.parametrize(

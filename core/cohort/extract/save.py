@@ -19,9 +19,8 @@ def save_extraction(extraction: Extraction, path: str | Path) -> Path:
 
     Nothing is imputed here, so that the medians can come from the training patients alone. Parquet also keeps the
     attrition, where the stays come from and by which definitions, and the age of each value ("age: <column>", hours).
-    The
-    file appears under its name only when complete. Raises `ExtractError` for another ending or a folder that cannot be
-    written.
+    The file appears under its name only when complete. Raises `ExtractError` for another ending or a folder that
+    cannot be written.
     """
     path = Path(path)
     frame = extraction.frame
