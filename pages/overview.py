@@ -17,6 +17,7 @@ from core.icu.ask.frontier import reach_of
 from core.icu.ask.gain import Gain, gain
 from core.icu.ask.tables import policy_table
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
+from pages.components.policies.advice import headline
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
 from pages.components.shell.export import metric
@@ -69,12 +70,14 @@ def main() -> None:
         "PhenoPolicy learns groups of similar ICU stays and a treatment policy for each, blends them, "
         "and shows how much of their estimated worth the records support.",
     )
+    run = current_run()
+    if run is not None:
+        headline(run)
     ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
     st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
     for column, door in zip(st.columns(len(DOORS)), DOORS, strict=True):
         with column:
             _door(*door)
-    run = current_run()
     st.header("The run on show", anchor=False)
     if run is None:
         _first_run()
@@ -113,7 +116,7 @@ def _first_run() -> None:
 
 @panel
 def _state(run: RunView) -> None:
-    """Size, phenotypes, and what the fused policy is estimated to gain over the clinicians, with its basis."""
+    """Size, phenotypes, and the gain of the fused policy over the clinicians by the published estimator."""
     session = get_session()
     died = int((run.cohort.outcomes < 0).sum())
     n = run.cohort.n_patients
@@ -174,7 +177,7 @@ def _asked() -> tuple[tuple[int, float, str], PolicyKey]:
 def _supported(run: RunView) -> None:
     """What the records can judge: the fused policy at the trust frontier against the clinicians."""
     setting, key = _asked()
-    title = "Trust frontier, minus clinicians"
+    title = "PHWDR: trust frontier, minus clinicians"
     reach = reach_of(run, key) if len(run.split.test) else None
     if not reach:
         floor = run.config.evaluation.ess_floor
@@ -189,7 +192,7 @@ def _supported(run: RunView) -> None:
 def _whole(run: RunView) -> None:
     """The fused policy itself against the clinicians, with its support and, where known, the truth."""
     setting, key = _asked()
-    title = "Fused policy itself, minus clinicians"
+    title = "PHWDR: fused policy itself, minus clinicians"
     if not len(run.split.test):
         metric(title, None, estimator="no held-out patients in this run")
         return

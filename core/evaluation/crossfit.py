@@ -7,7 +7,9 @@ influences V_k by
     psi_ik + sum_t z_it' A^-T g_k delta_it,   g_k = dV_k / dw,   z the critic's traces
 
 psi from `windows.corrected` (starts, weights, residuals), the rest through the critic's weights w; for k = 0 the second
-part is LSTD's own weighting, omega = z' A^-T mu_0.
+part is LSTD's own weighting, omega = z' A^-T mu_0. Its mean over the held-out stays is added to V_k: one Newton step
+from the training stays' critic to their own. A policy and its critic learn from the same stays, whose luck both take
+for an effect; the step takes that back, and leaves the influences as they are.
 """
 
 from __future__ import annotations
@@ -171,7 +173,7 @@ def _remembering(
     found = [corrected(first, residuals, log_ratios, alive, k, histories.gamma) for k in settings.memories]
     through = _through_critic(histories, held, policies, p, pooled.traced[p], found, alive)
     return [
-        Remembering(k, one.value, one.influence + more, one.ess)
+        Remembering(k, one.value + float(more.mean()), one.influence + more - more.mean(), one.ess)
         for k, one, more in zip(settings.memories, found, through, strict=True)
     ]
 

@@ -81,6 +81,7 @@ _POLICIES = {
     "single-expert": Style("Single expert", "#B58BD0", "dash", "diamond"),
     "random": Style("Random", "#B8BDC6", "dot", "x"),
     "zero-drug": Style("No drug", "#A3886A", "dashdot", "square"),
+    "advice": Style("Advice", "#1F6F54", "solid", "circle"),
 }
 _LEARNED = {  # on all patients, without phenotypes
     "dqn": "DQN",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from core.base.config import Config
+from core.base.rng import derive_seed, stream
+
+MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 
 
 class DialRecord(Config):
@@ -35,3 +40,26 @@ class AdviceRecord(Config):
     n: int
     text: str
     dials: tuple[DialRecord, ...]
+
+    @property
+    def shown(self) -> DialRecord:
+        """The dial to show: the advised one, or the one that came nearest to being advised.
+
+        Nearest: the largest value minus `advise_z` standard errors among dials that recorded stays follow.
+        """
+        if self.share > 0:
+            return next(dial for dial in self.dials if dial.share == self.share)
+        followed = [dial for dial in self.dials if dial.ess > 0] or list(self.dials)
+        return max(followed, key=lambda dial: dial.value - self.advise_z * dial.se)
+
+
+def at_most(patients: np.ndarray, seed: int) -> np.ndarray:
+    """Positions in their order: all of them, or `MOST_STAYS` drawn with the seed."""
+    if len(patients) <= MOST_STAYS:
+        return np.asarray(patients)
+    return np.sort(stream(seed, "stays").choice(patients, MOST_STAYS, replace=False))
+
+
+def stays_advised(n_patients: int, run_seed: int) -> np.ndarray:
+    """Positions of the stays of a run's own cohort for which the advice was learned and judged."""
+    return at_most(np.arange(n_patients), derive_seed(run_seed, "advice"))

@@ -17,6 +17,7 @@ from core.experiments.published import published
 from core.experiments.repeats import TABLE
 from core.icu.panels import ESTIMATORS, PanelFigure
 from core.icu.view import RunView
+from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
 from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
@@ -46,6 +47,7 @@ def render_report(view: RunView, experiment: str | Path | None = None) -> str:
         the_run(view),
         the_cohort(view),
         the_phenotypes(view),
+        against_the_clinicians(view),
         the_policies(view, repeats, published),
         the_limits(view),
         parameters(view),

@@ -74,12 +74,16 @@ def test_a_researcher_tunes_compares_and_exports(new_tab: Callable[[], Tab]) -> 
     assert "lambda=0" in tab.page.url
 
     tab.choose("Value")
-    tab.main.get_by_role("button", name="CSV").first.wait_for()
-    with tab.page.expect_download() as download:
-        tab.main.get_by_role("button", name="CSV").first.click()
-    header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
-    assert {"policy", "estimator", "value", "low", "high", "ess"} <= set(header.split(","))
-    assert any("fused" in row for row in rows)
+    differences = {"policy", "difference", "difference_low", "difference_high", "ess", "grade"}
+    values = {"policy", "estimator", "value", "low", "high", "ess"}
+    for place, columns in enumerate((differences, values)):
+        button = tab.main.get_by_role("button", name="CSV").nth(place)
+        button.wait_for()
+        with tab.page.expect_download() as download:
+            button.click()
+        header, *rows = download.value.path().read_text(encoding="utf-8").splitlines()
+        assert columns <= set(header.split(","))
+        assert any("fused" in row for row in rows)
 
     tab.go("Experiments")
     assert "Tiny run" in tab.main.inner_text()

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,13 +102,12 @@ def _as_server_user(command: list[str], **more: object) -> subprocess.CompletedP
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Connection string of a server that this test starts and stops."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     if POSTGRES is None:
         pytest.skip("no PostgreSQL server is installed (Debian's package postgresql)")
-    folder = Path("/tmp") / f"phenopolicy-pg-{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # pytest's own folders are too deep for the server's user
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"

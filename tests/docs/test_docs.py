@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.cli.main import build_parser
+from core.cli.studies import load_studies
 from core.icu.config import RunConfig
 from core.registry.config import RegistryConfig
 
@@ -53,6 +54,9 @@ def anchors(document: Path) -> set[str]:
     """Anchors of the headings, as they are made on the web: small letters, no punctuation, dashes for blanks."""
     headings = HEADING.findall(BLOCK.sub("", text_of(document)))
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+load_studies()  # each brings its verbs
 
 
 def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

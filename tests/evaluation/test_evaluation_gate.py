@@ -19,14 +19,14 @@ from core.evaluation.pessimism import PessimismSettings, pessimistic_step
 HORIZON, DRUG = 4, 0.3
 
 
-def dosed(n: int, seed: int, effect: float) -> tuple[Histories, np.ndarray]:
-    """Stays with one severity x ~ N(0, 1) a step; the drug adds `effect` where x > 0 and takes 1 away elsewhere, and
-    dose 2 is hardly ever given. Returns the clinicians' probabilities (N, T, A) too."""
+def dosed(n: int, seed: int, effect: float, harm: float = 1.0) -> tuple[Histories, np.ndarray]:
+    """Stays with one severity x ~ N(0, 1) a step; the drug adds `effect` where x > 0 and takes `harm` away elsewhere,
+    and dose 2 is hardly ever given. Returns the clinicians' probabilities (N, T, A) too."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, HORIZON))
     probs = np.broadcast_to([1 - DRUG - 0.005, DRUG, 0.005], (n, HORIZON, 3))
     actions = (rng.random((n, HORIZON, 1)) > probs.cumsum(axis=2)).sum(axis=2)
-    rewards = x + rng.normal(size=x.shape) + np.where(actions == 1, np.where(x > 0, effect, -1.0), 0.0)
+    rewards = x + rng.normal(size=x.shape) + np.where(actions == 1, np.where(x > 0, effect, -harm), 0.0)
     states = np.stack([x, x > 0], axis=2)
     mask = np.ones(x.shape, dtype=bool)
     return Histories(states, actions, rewards, mask, np.array([0.0, 1.0, 2.0]), gamma=1.0), np.asarray(probs)
@@ -78,14 +78,15 @@ def test_poisoned_stays_outside_the_training_ones_change_nothing() -> None:
     assert np.array_equal(steps[0].covariance, steps[1].covariance)
 
 
-def candidates(effect: float, seed: int, n: int = 600) -> list[Judged]:
+def candidates(effect: float, seed: int, n: int = 600, harm: float = 1.0, kappa: float = 1.0) -> list[Judged]:
     """The cross-fitted dial of the pessimistic step."""
-    histories, probs = dosed(n, seed, effect)
+    histories, probs = dosed(n, seed, effect, harm)
     number, features = assign_folds(np.arange(n), 5, seed), FeatureSettings((0, 1), ordered=False, history=True)
     given = np.take_along_axis(probs, histories.actions[..., None], axis=2)[..., 0]
     folds = []
     for k in range(5):
-        policy = pessimistic_step(histories, number != k, features).policy("step", histories, probs)
+        step = pessimistic_step(histories, number != k, features, settings=PessimismSettings(kappa=kappa))
+        policy = step.policy("step", histories, probs)
         folds.append(Fold(number == k, [policy.toward(a) for a in DIALS], given))
     return judge(histories, folds, JudgeSettings(features))
 
@@ -98,6 +99,16 @@ def test_a_gain_that_is_there_is_advised_whole_and_claimed() -> None:
     assert advice.chosen is not None
     assert advice.chosen.difference.low < truth < advice.chosen.difference.high
     assert str(advice).endswith("against the clinicians; the records show a gain.")
+
+
+def test_a_drug_that_does_nothing_is_not_taken_for_a_gain_by_the_stays_that_the_policy_learned_from() -> None:
+    judged = [candidates(0.0, seed, n=300, harm=0.0, kappa=0.0) for seed in range(25)]
+    for memory in range(3):
+        parts = [one[-1].difference.parts[memory] for one in judged]
+        scores = np.array([part.value / part.se for part in parts])
+        assert abs(scores.mean()) < 0.6, "three standard errors of a mean of 25"
+        assert 0.6 < scores.std(ddof=1) < 1.5
+    assert sum(gate(one).claims for one in judged) <= 2
 
 
 def test_where_the_records_lean_to_nothing_the_advice_is_to_do_as_clinicians_do() -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.figures.theme import fmt_percent
+from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
+from core.icu.ask.hazards import default_rules
 from core.icu.view import RunView
 from core.runs.folders import owner_of
 
@@ -25,11 +28,11 @@ def test_first_visit_says_what_to_do(open_page) -> None:
 def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     page = open_page("overview")
     assert page.query_params["run"] == app_run
-    supported, whole = page.metric[2:]
-    assert supported.label == "Trust frontier, minus clinicians"
+    supported, whole = page.metric[5:]
+    assert supported.label == "PHWDR: trust frontier, minus clinicians"
     assert supported.value == "–"  # 24 test patients are fewer than the floor
     assert any("no departure from the clinicians keeps" in str(part.value) for part in page.caption)
-    assert whole.label == "Fused policy itself, minus clinicians"
+    assert whole.label == "PHWDR: fused policy itself, minus clinicians"
     assert re.fullmatch(r"\([+-]\d+\.\d\d\)", whole.value)  # in brackets: not supported
     assert any("True (simulator)" in str(part.value) for part in page.markdown)
     assert any("ESS" in str(part.value) and "PHWDR" in str(part.value) for part in page.caption)
@@ -43,11 +46,54 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     page = open_page("overview")
     run = RunView(tiny_run)
     found = gain(run, run.split.test, run.own_policy, persons=run.cohort.persons[run.split.test], reach=0.5)
-    assert page.metric[2].value == f"{found.difference.value:+.2f}"
+    assert page.metric[5].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)
     assert f"True (simulator): **{true[0.5] - true[0.0]:+.2f}**" in said
     assert any("trust frontier at a = 0.5" in str(part.value) for part in page.caption)
+
+
+def said(page: AppTest) -> str:
+    return " ".join(str(part.value) for part in (*page.header, *page.markdown, *page.caption))
+
+
+def test_the_first_cards_are_the_question_the_advice_and_its_hazards(open_page, app_run: str, tiny_run: Path) -> None:
+    page, run = open_page("overview"), RunView(tiny_run)
+    assert page.header[0].value.startswith("How much heparin, if any, every 4 h, for adults in intensive care")
+    assert run.advice is not None
+    shown, text = run.advice.shown, said(page)
+    assert run.advice.text in text
+    first, *hazards = page.metric[:3]
+    assert first.value.strip("()") == f"{shown.value:+.2f}"
+    assert f"Grade: **{shown.grade}**" in text
+    assert f"ESS {shown.ess:.1f} of" in text
+    rates = advice_hazards(run, default_rules(run.study), shown.share)
+    for number, card in enumerate(hazards):
+        given, advised = rates[rates["rule"] == number]["rate"]
+        assert card.value == fmt_percent(advised)
+        assert f"Clinicians: **{fmt_percent(given)}**" in text
+
+
+@pytest.mark.parametrize(("share", "title"), [(0.0, "Nearest alternative (not advised)"), (0.5, "Advice")])
+def test_the_difference_is_called_advice_only_where_it_is_advised(
+    open_page, app_run: str, tiny_run: Path, monkeypatch: pytest.MonkeyPatch, share: float, title: str
+) -> None:
+    stored = RunView(tiny_run).advice
+    assert stored is not None
+    name = "pessimistic-step at 0.5" if share else "clinicians"
+    advice = stored.model_copy(update={"share": share, "recommended": name})
+    monkeypatch.setattr(RunView, "advice", property(lambda _: advice))
+    page = open_page("overview")
+    assert page.metric[0].label == f"{title}, minus clinicians"
+    assert page.metric[1].label == f"Hazardous doses, {'advice' if share else 'alternative'}"
+    assert ("What came nearest" in said(page)) == (not share)
+
+
+def test_a_run_from_before_there_was_advice_says_so(open_page, app_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunView, "advice", property(lambda _: None))
+    page = open_page("overview")
+    assert "Train it again" in said(page)
+    assert page.metric[0].label == "Patients"
 
 
 def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:

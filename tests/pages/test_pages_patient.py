@@ -119,6 +119,36 @@ def test_options_are_ranked_in_groups_and_rare_doses_are_refused(page: AppTest, 
     assert "No options are ranked here" in said or "cannot be told apart" in said
 
 
+def test_options_begin_with_the_default_advice_of_a_fold_that_never_saw_the_patient(
+    page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run.advice is not None
+    own = run.advised_action.copy()
+    own[longest, 5], own[longest, 4] = 2, -1
+    stored = run.advice
+    monkeypatch.setattr(RunView, "advised_action", property(lambda _: own))
+    monkeypatch.setattr(RunView, "advice", property(lambda _: stored.model_copy(update={"share": 0.5})))
+    page.run()
+    said = texts(page)
+    assert f"**{run.study.actions.label(2)}**" in said
+    assert "with probability 50 %, else as clinicians do" in said
+    assert "By a fold of the data that never saw this patient" in said
+    assert "Of steps at hazard: heparin while Platelets < 50" in said
+    monkeypatch.setattr(RunView, "advice", property(lambda _: stored.model_copy(update={"share": 0.0})))
+    page.run()
+    assert "as clinicians do, here and everywhere" in texts(page)
+    page.session_state[KEY].step = 4
+    page.run()
+    assert "The records show no dose that does better here" in texts(page)
+
+
+def test_a_patient_of_a_run_without_advice_is_still_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunView, "advice", property(lambda _: None))
+    page.run()
+    assert "Train it again" in texts(page)
+    assert "Default advice" not in texts(page)
+
+
 def test_a_state_far_from_the_records_gets_no_ranking(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()

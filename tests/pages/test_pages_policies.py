@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.base.errors import ArtifactError
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
+from core.icu.ask.against import against_clinicians
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
@@ -101,7 +102,7 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
 
 def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
     page = view(page, "Value")
-    shown: pd.DataFrame = page.dataframe[0].value
+    shown: pd.DataFrame = page.dataframe[1].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
     held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
@@ -121,7 +122,31 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
     page = view(page, "Value")
     page.toggle(key="value-published").set_value(True).run()
     assert not page.exception
-    assert "published" in [t.get("name") for t in figures(page)[0]["data"]]
+    assert "published" in [t.get("name") for t in figures(page)[1]["data"]]
+
+
+def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judged(page: AppTest, run: RunView) -> None:
+    page = view(page, "Value")
+    rows = against_clinicians(run, run.config.fusion.mode)
+    assert rows is not None
+    shown: pd.DataFrame = page.dataframe[0].value
+    assert shown["grade"].tolist() == rows["grade"].tolist()
+    bare = shown["difference"].str.strip("()").str.split(" ").str[0]
+    assert bare.tolist() == [f"{value:+.2f}" for value in rows["difference"]]
+    assert (shown["difference"].str.startswith("(") == (rows["grade"] == "not supported")).all()
+    assert shown["true difference"].str.contains("±").sum() == rows["true_difference"].notna().sum() > 0
+    assert "The sliders move the published estimators below" not in texts(page)
+    assert "Of steps at hazard: heparin while Platelets < 50" in texts(page)
+    page.select_slider(key="value-lambda").set_value(0.0).run()
+    assert page.dataframe[0].value["difference"].tolist() == shown["difference"].tolist()
+    assert "The sliders move the published estimators below" in texts(page)
+
+
+def test_a_run_from_before_judgments_keeps_its_published_values(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunView, "judgments", property(lambda _: None))
+    page = view(page, "Value")
+    assert "Train it again" in texts(page)
+    assert page.dataframe[0].value["policy"].tolist()[0] == "Clinicians"
 
 
 def test_support_shows_calibration_and_verdicts(page: AppTest) -> None:

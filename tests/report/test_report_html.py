@@ -16,13 +16,17 @@ from core.base.errors import RunError
 from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
+from core.icu.ask.against import against_clinicians
+from core.icu.ask.hazards import default_rules
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
 from core.report import render_report, write_report
+from core.report.against import against_the_clinicians
 from core.report.page import figure_json
 from core.report.sections import the_cohort
 
+ORDER = ("Hazardous doses", "Difference of each policy to the clinicians", "Values of all policies")  # captions
 HOSTILE = "<script>alert('x')</script> & \"Tom\""
 VOID = {"meta", "br", "link", "img", "hr", "input", "col"}
 
@@ -95,7 +99,7 @@ def test_it_is_one_page_with_headings_captions_and_text_for_every_figure(page: P
     assert page.count("table") == page.count("caption") == len(page.captions)
     assert all(caption.strip() for caption in page.captions)
     plots = [attrs for tag, attrs in page.tags if tag == "div" and attrs.get("class") == "plot"]
-    assert len(plots) == (6 + view.n_clusters) + 8 + 1
+    assert len(plots) == (6 + view.n_clusters) + 8 + 2
     assert all(attrs["role"] == "img" and len(attrs["aria-label"] or "") > 20 for attrs in plots)
     sources = [attrs["data-plot"] for tag, attrs in page.tags if tag == "script" and "data-plot" in attrs]
     assert sorted(sources, key=str) == sorted((attrs["id"] for attrs in plots), key=str)
@@ -132,6 +136,28 @@ def test_every_policy_has_its_value_interval_ess_support_and_truth(page: Page, v
         assert shown[4] == fmt(row["ess"], 1)
         assert shown[6] == (row["support"] or "–")
         assert shown[7].startswith(fmt(row["true_value"]))
+
+
+def test_differences_and_the_advice_stand_before_the_published_values(page: Page, view: RunView) -> None:
+    places = [next(i for i, c in enumerate(page.captions) if c.startswith(start)) for start in ORDER]
+    assert places == sorted(places)
+    rows = against_clinicians(view, view.config.fusion.mode)
+    assert rows is not None
+    assert view.advice is not None
+    head, *shown = page.tables[places[1]]
+    assert head[:6] == ["policy", "difference", "95 % interval", "ESS", "stays", "grade"]
+    assert [line[1].strip("()") for line in shown] == [f"{value:+.2f}" for value in rows["difference"]]
+    assert [line[5] for line in shown] == rows["grade"].tolist()
+    assert view.advice.text in " ".join(page.text)
+    assert [line[0] for line in page.tables[places[0]][1:]] == [r.text(view.study) for r in default_rules(view.study)]
+
+
+def test_a_run_from_before_judgments_says_to_train_it_again(tiny_run: Path) -> None:
+    old = RunView(tiny_run)
+    old.__dict__["judgments"] = None
+    section = against_the_clinicians(old)
+    assert "train it again" in " ".join(section.sentences)
+    assert not section.tables
 
 
 def test_it_names_data_versions_settings_and_limits(page: Page, view: RunView) -> None:

@@ -7,7 +7,7 @@ next record of its order, and a breathing device until the next, each at most `S
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import text, texts
+from core.cohort.extract.relation import text, texts
 from core.cohort.extract.work import Work, hours, moment, number
 
 SAME_STAY = 1  # hours
@@ -134,11 +134,12 @@ def _timed(table: str, volume: str, label: str) -> str:
 
 
 def read_output(work: Work) -> None:
-    """Table `output`."""
+    """Table `output`; what dialysis removed comes from its own table where there is one."""
+    once = "label IS DISTINCT FROM 'ultrafiltration'" if "crrt_therapy" in work.found else "true"
     work.db.execute(f"""
         CREATE TABLE output AS
-        SELECT stay_id, h, ml, label IN ({texts(work.concepts.group("urine"))}) AS urine
-        FROM {_timed("output", "output_volume", "lower(trim(output_group))")}
+        SELECT stay_id, h, ml, coalesce(label IN ({texts(work.concepts.group("urine"))}), false) AS urine
+        FROM {_timed("output", "output_volume", "lower(trim(output_group))")} WHERE {once}
         UNION ALL SELECT stay_id, h, value, false FROM reading WHERE concept = 'fluid removed' AND plausible
             AND h IS NOT NULL
     """)

@@ -81,7 +81,7 @@ class Concepts(Config):
     schema_version: Literal[1]
     database: str
     layout: str
-    populations: tuple[str, ...]
+    remarks: tuple[str, ...] = ()  # what is particular to the database, told with every cohort
     outcome: Literal["days", "icu", "hospital"] = "days"
     tables: dict[str, Table]
     streams: dict[str, Stream]

@@ -9,7 +9,7 @@ record.
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import text
+from core.cohort.extract.relation import text
 from core.cohort.extract.work import Work, ident, number
 
 RATE_STANDS = 12.0  # hours
@@ -83,15 +83,15 @@ def _expired(column: str) -> str:
 
 def read_entries(work: Work) -> None:
     """Table `entry`."""
-    work.db.execute("""CREATE TABLE entry (stay_id BIGINT, agent VARCHAR, kind VARCHAR, s DOUBLE, e DOUBLE, amount
-    DOUBLE,
-                       amount_unit VARCHAR, rate DOUBLE, rate_unit VARCHAR, weight DOUBLE)""")
+    work.db.execute("""
+        CREATE TABLE entry (stay_id BIGINT, agent VARCHAR, kind VARCHAR, s DOUBLE, e DOUBLE, amount DOUBLE,
+                            amount_unit VARCHAR, rate DOUBLE, rate_unit VARCHAR, weight DOUBLE)""")
     _infusions(work)
     _orders(work)
     if "intakeoutput" in work.found:
         work.db.execute(f"""
             INSERT INTO entry SELECT stay_id, 'fluid', '', h, h, ml, 'ml', NULL, NULL, NULL
-                FROM {_in_or_out("intake")}""")
+            FROM {_in_or_out("intake")}""")
     else:
         work.losses.append("The source has no table of intake: Total Input is 0 in every step.")
 

@@ -14,6 +14,7 @@ from core.cohort.extract.work import Work
 FIO2_HOURS = 4.0  # an oxygen fraction speaks for blood gases up to this much later
 SETTING_HOURS = 4.0  # so long after a charted ventilator setting the patient counts as ventilated at a blood gas
 COMA_HOURS = 6.0  # a part of the coma scale stands for later readings of the others up to this much
+CHOSEN = "stay_id IN (SELECT stay_id FROM selected)"
 URINE_COVERED = (22.0, 30.0)  # hours that the urine of a day must cover
 
 
@@ -127,15 +128,18 @@ def _ventilated(work: Work, h: str) -> str:
 
 def _oxygenation(work: Work, steps: Steps) -> str:
     """Lowest PaO2/FiO2 of a step in mmHg, by whether the patient was ventilated when the gas was drawn."""
+
+    def measured(concept: str) -> str:
+        return f"""SELECT stay_id, h, avg(value) AS value FROM reading
+                   WHERE concept = '{concept}' AND plausible AND h IS NOT NULL AND {CHOSEN} GROUP BY ALL"""
+
     return f"""
-        WITH gas AS (SELECT stay_id, h, avg(value) AS value FROM reading WHERE concept = 'PaO2' AND plausible
-            AND h IS NOT NULL GROUP BY ALL),
-        fraction AS (SELECT stay_id, h AS since, avg(value) AS value FROM reading WHERE concept = 'FiO2' AND plausible
-            AND h IS NOT NULL GROUP BY ALL),
-        ratio AS (SELECT gas.stay_id, gas.h, 100 * gas.value / fraction.value AS ratio, {_ventilated(work, "gas.h")}
-            AS ventilated
-                  FROM gas ASOF JOIN fraction ON gas.stay_id = fraction.stay_id AND gas.h >= fraction.since
-                  WHERE gas.h - since <= {FIO2_HOURS})
+        WITH gas AS ({measured("PaO2")}), fraction AS ({measured("FiO2")}),
+        ratio AS (
+            SELECT gas.stay_id, gas.h, 100 * gas.value / fraction.value AS ratio,
+                   {_ventilated(work, "gas.h")} AS ventilated
+            FROM gas ASOF JOIN fraction ON gas.stay_id = fraction.stay_id AND gas.h >= fraction.h
+            WHERE gas.h - fraction.h <= {FIO2_HOURS})
         SELECT stay_id, {steps.index("h")} AS k, min(ratio) FILTER (WHERE ventilated) AS "ratio ventilated",
                min(ratio) FILTER (WHERE NOT ventilated) AS "ratio breathing"
         FROM ratio JOIN selected USING (stay_id) WHERE {steps.holds("h")} GROUP BY ALL"""
@@ -154,7 +158,7 @@ def _coma(steps: Steps) -> str:
             SELECT stay_id, h, min(value) FILTER (WHERE concept = 'GCS eye') AS eye,
                    min(value) FILTER (WHERE concept = 'GCS verbal') AS verbal,
                    min(value) FILTER (WHERE concept = 'GCS motor') AS motor, bool_or(tube) AS tube
-            FROM reading WHERE starts_with(concept, 'GCS') AND plausible AND h IS NOT NULL GROUP BY ALL),
+            FROM reading WHERE starts_with(concept, 'GCS') AND {CHOSEN} AND plausible AND h IS NOT NULL GROUP BY ALL),
         carried AS (
             SELECT stay_id, h, coalesce(last_value(eye IGNORE NULLS) {recent}, 4) AS eye,
                    coalesce(last_value(verbal IGNORE NULLS) {recent}, 5) AS verbal,
@@ -176,12 +180,14 @@ def _urine(steps: Steps) -> str:
     """
     day = "OVER (PARTITION BY stay_id ORDER BY h RANGE BETWEEN 23 PRECEDING AND CURRENT ROW)"
     return f"""
-        WITH charted AS (SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM output WHERE urine GROUP BY ALL),
-        begun AS (SELECT stay_id, min(h) AS since FROM reading WHERE concept = 'HR' GROUP BY ALL),
-        spaced AS (SELECT stay_id, h, ml, greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since,
-            0), 0) AS gap
-                   FROM charted LEFT JOIN begun USING (stay_id)),
+        WITH charted AS (
+            SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM output WHERE urine AND {CHOSEN} GROUP BY ALL),
+        begun AS (SELECT stay_id, min(h) AS since FROM reading WHERE concept = 'HR' AND {CHOSEN} GROUP BY ALL),
+        spaced AS (
+            SELECT stay_id, h, ml,
+                   greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since, 0), 0) AS gap
+            FROM charted LEFT JOIN begun USING (stay_id)),
         summed AS (SELECT stay_id, h, sum(ml) {day} AS ml, sum(gap) {day} AS covered FROM spaced)
-        SELECT stay_id, {steps.index("h")} AS k, min(24 * ml / covered) AS urine FROM summed JOIN selected
-            USING (stay_id)
+        SELECT stay_id, {steps.index("h")} AS k, min(24 * ml / covered) AS urine
+        FROM summed JOIN selected USING (stay_id)
         WHERE covered BETWEEN {URINE_COVERED[0]} AND {URINE_COVERED[1]} AND {steps.holds("h")} GROUP BY ALL"""

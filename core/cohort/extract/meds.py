@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from core.base.errors import ExtractError
 from core.cohort.extract import mimic_iv
-from core.cohort.extract.source import text, texts
+from core.cohort.extract.relation import text, texts
 from core.cohort.extract.work import Work, ident, moment, number
 
 AROUND = 6  # hours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.base.errors import ExtractError
-from core.cohort.extract.source import texts
+from core.cohort.extract.relation import texts
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
@@ -35,6 +35,19 @@ def read_stays(work: Work) -> None:
     _once(work, "patients", "subject_id", "subject_id, gender, anchor_age, anchor_year, dod")
     _once(work, "admissions", "hadm_id", "hadm_id, subject_id, deathtime, dischtime, hospital_expire_flag")
     _check_stay_times(work)
+    _make_stays(work)
+    total = work.number("SELECT count(*) FROM stay")
+    timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
+    work.lose(
+        timeless,
+        total,
+        "stays",
+        "are of persons who died in hospital at no time given; they count as dead at discharge",
+    )
+
+
+def _make_stays(work: Work) -> None:
+    """Table `stay` from the tables with each row once."""
     concepts = work.concepts
     sepsis = f"{_codes(9, concepts.group('sepsis_icd9'))} OR {_codes(10, concepts.group('sepsis_icd10'))}"
     work.db.execute(f"""
@@ -50,14 +63,14 @@ def read_stays(work: Work) -> None:
                             {moment("deathtime")} AS deathtime, {moment("dischtime")} AS dischtime,
                             {ident("hospital_expire_flag")} = 1 AS expired FROM one_admissions),
         death AS (SELECT subject_id, max(coalesce(deathtime, CASE WHEN expired THEN dischtime END)) AS deathtime,
-                         count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless FROM hospital
-                             GROUP BY ALL),
+                         count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless
+                  FROM hospital GROUP BY ALL),
         septic AS (SELECT DISTINCT {ident("hadm_id")} AS hadm_id FROM raw_diagnoses_icd WHERE {sepsis})
         SELECT unit.stay_id, unit.subject_id, unit.hadm_id, intime, {hours("outtime", "intime")} AS los,
                least(los, {hours("death.deathtime", "intime")}) AS leave,  -- least ignores NULL
                age_in_year_0 + year(intime) AS age,
-               CASE gender WHEN 'M' THEN 0 WHEN 'F' THEN 1 END AS gender, NULL::DOUBLE AS weight, NULL::DOUBLE
-                   AS height,
+               CASE gender WHEN 'M' THEN 0 WHEN 'F' THEN 1 END AS gender,
+               NULL::DOUBLE AS weight, NULL::DOUBLE AS height,
                septic.hadm_id IS NOT NULL AS coded, {hours("least(death.deathtime, dod)", "intime")} AS death,
                coalesce(expired, false) OR coalesce(death.deathtime <= dischtime, false) AS died_in_hospital,
                coalesce({hours("death.deathtime", "intime")} <= los + 1, false) AS died_in_unit,
@@ -66,24 +79,14 @@ def read_stays(work: Work) -> None:
         FROM unit LEFT JOIN person USING (subject_id) LEFT JOIN death USING (subject_id)
         LEFT JOIN hospital USING (hadm_id) LEFT JOIN septic USING (hadm_id)
     """)
-    total = work.number("SELECT count(*) FROM stay")
-    timeless = work.number("SELECT count(*) FROM stay WHERE timeless AND died_in_hospital AND NOT dead_before")
-    work.lose(
-        timeless,
-        total,
-        "stays",
-        "are of persons who died in hospital at no time given; they count as dead at discharge",
-    )
 
 
 def _once(work: Work, table: str, key: str, columns: str) -> None:
-    """View `one_<table>`: the first row of each key; rows that stand twice are counted."""
-    work.db.execute(
-        f"""CREATE TABLE one_{table} AS SELECT {columns} FROM raw_{table}
-                        QUALIFY row_number() OVER (PARTITION BY {code_of(key)} ORDER BY ALL) = 1""".replace(
-            "ORDER BY ALL", f"ORDER BY {columns}"
-        )
-    )
+    """Table `one_<table>`: the first row of each key; rows that stand twice are counted."""
+    work.db.execute(f"""
+        CREATE TABLE one_{table} AS SELECT {columns} FROM raw_{table}
+        QUALIFY row_number() OVER (PARTITION BY {code_of(key)} ORDER BY {columns}) = 1
+    """)
     total = work.number(f"SELECT count(*) FROM raw_{table}")
     twice = total - work.number(f"SELECT count(*) FROM one_{table}")
     work.lose(twice, total, f"rows of {table}", f"repeat a {key} and are taken once")
@@ -128,8 +131,7 @@ def read_entries(work: Work) -> None:
         CREATE TABLE entry AS
         SELECT stay_id, coalesce(agent, 'fluid') AS agent,
                CASE WHEN kind = 'drip' AND pushed THEN 'bolus' ELSE coalesce(kind, '') END AS kind,
-               s, CASE WHEN agent = 'heparin' AND kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END
-                   AS e,
+               s, CASE WHEN kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END AS e,
                copies * amount AS amount, amount_unit, rate, rate_unit, weight
         FROM (SELECT *, coalesce(rate, 0) = 0 OR contains(category, 'push') OR contains(category, 'bolus')
                      OR stop - s <= {AT_ONCE} AS pushed FROM given)
@@ -150,13 +152,11 @@ def _stage_input(work: Work) -> None:
         CREATE TABLE given AS
         SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, amount, rate,
                lower(trim(coalesce(amountuom, unitname))) AS amount_unit, lower(trim(rateuom)) AS rate_unit,
-               charted_weight AS weight,
-               lower(coalesce(category, '')) AS category, starttime, endtime, copies
+               charted_weight AS weight, lower(coalesce(category, '')) AS category, starttime, endtime, copies
         FROM (SELECT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("starttime")} AS start,
                      {moment("endtime")} AS finish, {number("amount")} AS amount, {number("rate")} AS rate, amountuom,
                      rateuom, {number("patientweight")} AS charted_weight, ordercategorydescription AS category,
-                     starttime,
-                     endtime, orderid, storetime, count(*) AS copies
+                     starttime, endtime, orderid, storetime, count(*) AS copies
               FROM raw_inputevents WHERE {KEPT} GROUP BY ALL)
         JOIN candidate USING (stay_id)
         LEFT JOIN (SELECT {code_of("itemid")} AS code, any_value(unitname) AS unitname FROM raw_d_items GROUP BY ALL)
@@ -166,10 +166,10 @@ def _stage_input(work: Work) -> None:
 
 
 def _check_input(work: Work) -> None:
-    row = work.db.execute("""SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime)
-        FILTER (WHERE s IS NULL),
-                             sum(copies) FILTER (WHERE stop IS NULL), any_value(endtime) FILTER (WHERE stop IS NULL),
-                             sum(copies - 1) FROM given""").fetchone()
+    row = work.db.execute("""
+        SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime) FILTER (WHERE s IS NULL),
+               sum(copies) FILTER (WHERE stop IS NULL), any_value(endtime) FILTER (WHERE stop IS NULL), sum(copies - 1)
+        FROM given""").fetchone()
     assert row is not None
     total, twice = int(row[0] or 0), int(row[5] or 0)
     work.unreadable(int(row[1] or 0), total, "inputevents", "starttime", row[2] or "")
@@ -184,31 +184,32 @@ def _check_input(work: Work) -> None:
 
 def _circuit(work: Work) -> None:
     """Heparin charted by the hour into a dialysis circuit."""
-    work.db.execute("""INSERT INTO entry SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL,
-        NULL, NULL
-                       FROM reading WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL
-                           GROUP BY stay_id, h""")
+    work.db.execute("""
+        INSERT INTO entry
+        SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL, NULL, NULL FROM reading
+        WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL GROUP BY stay_id, h
+    """)
 
 
 def _emar(work: Work) -> None:
     """Heparin of the medication record: flushes and locks apart from the rest."""
-    work.db.execute(
-        f"""
+    work.db.execute(f"""
         INSERT INTO entry
-        SELECT stay_id, 'heparin', CASE WHEN contains(drug, 'flush') OR contains(drug, 'lock') OR contains(drug,
-            'dwell')
-                                        THEN 'flush' WHEN contains(drug, 'crrt') OR contains(drug, 'dialysis')
-                                            THEN 'circuit'
-                                        ELSE 'emar' END, h, h, dose, unit, NULL, NULL, NULL
-        FROM (SELECT stay_id, from_h, to_h, {hours(moment("charttime"), "intime")} AS h, lower(medication) AS drug,
-                     sum({number("dose_given")}) AS dose, any_value(lower(trim(dose_given_unit))) AS unit
-              FROM raw_emar JOIN raw_emar_detail USING (emar_id) JOIN candidate
-                  ON candidate.subject_id = {ident("raw_emar.subject_id")}
-              WHERE contains(lower(medication), 'heparin') AND lower(trim(event_txt)) IN {GIVEN}
-                AND {number("dose_given")} > 0 GROUP BY emar_id, ALL)
+        SELECT stay_id, 'heparin',
+               CASE WHEN regexp_matches(drug, 'flush|lock|dwell') THEN 'flush'
+                    WHEN regexp_matches(drug, 'crrt|dialysis') THEN 'circuit' ELSE 'emar' END,
+               h, h, dose, unit, NULL, NULL, NULL
+        FROM (SELECT stay_id, from_h, to_h, {hours("time", "intime")} AS h, drug, sum(dose) AS dose,
+                     any_value(unit) AS unit
+              FROM (SELECT DISTINCT emar_id, {ident("subject_id")} AS subject_id, {moment("charttime")} AS time,
+                           lower(medication) AS drug, lower(trim(event_txt)) AS event FROM raw_emar)
+              JOIN (SELECT DISTINCT emar_id, {number("dose_given")} AS dose, lower(trim(dose_given_unit)) AS unit
+                    FROM raw_emar_detail) USING (emar_id)
+              JOIN candidate USING (subject_id)
+              WHERE contains(drug, 'heparin') AND event IN {GIVEN} AND dose > 0
+              GROUP BY emar_id, stay_id, from_h, to_h, h, drug)
         WHERE h >= from_h AND h < to_h
-    """.replace("GROUP BY emar_id, ALL", "GROUP BY emar_id, stay_id, from_h, to_h, intime, charttime, medication")
-    )
+    """)
 
 
 # ---------------------------------------------------------------- output and ventilation

@@ -31,51 +31,57 @@ KINDS = {
 }  # fmt: skip
 
 
+OUTCOMES = {
+    "days": "Outcome: death within {:g} days of ICU admission.",
+    "icu": "Outcome: death in the ICU.",
+    "hospital": "Outcome: death in hospital.",
+}
+
+
 def definitions(work: Work, population: str) -> tuple[str, ...]:
     """One sentence a definition."""
+    options = work.options
+    outcome = OUTCOMES[options.outcome or work.concepts.outcome].format(options.mortality_days)
+    stays = "A patient's stays are separate trajectories: split by patient, or extract the first stay only."
+    if options.first_stay_only:
+        stays = "Only the first stay of each patient is kept."
+    return (POPULATIONS[population], *_time(work), *_values(work), *work.concepts.remarks, outcome, stays)
+
+
+def _time(work: Work) -> tuple[str, ...]:
+    """Onset, steps, and what a state may know."""
     options, window = work.options, work.window
-    look = f"{options.lookback_hours:g} h"
-    counted = ", ".join(KINDS[kind] for kind in HEPARIN_KINDS if kind in options.kinds) or "none"
-    apart = ", ".join(KINDS[kind] for kind in HEPARIN_KINDS if kind not in options.kinds) or "none"
-    outcome = options.outcome or work.concepts.outcome
+    infection = "" if options.onset == "platelets" else " Infection: its suspicion."
     return (
-        POPULATIONS[population],
-        f"Onset ({options.onset}): first platelets below {options.platelet_threshold:g} x 10^9/L from {look} before "
-        f"ICU admission "
-        f"to ICU discharge; what came before admission puts the onset at admission."
-        + ("" if options.onset == "platelets" else " Infection: its suspicion."),
+        f"Onset ({options.onset}): first platelets below {options.platelet_threshold:g} x 10^9/L from "
+        f"{options.lookback_hours:g} h before ICU admission to ICU discharge; what came before admission puts the "
+        f"onset at admission.{infection}",
         f"Steps of {window.step:g} h from {window.start:+g} h to {window.end:+g} h around onset, those whose middle "
         f"lies in the ICU stay.",
         _as_of(work),
-        f"A step holds the mean of vital signs and the last laboratory value; a laboratory value goes before one of "
-        f"a blood-gas "
-        f"analyser, and that before a finger stick. The first step of a stay looks back {look}. PaO2, PaCO2, pH and "
-        f"base excess are arterial. "
-        f"Weight is the first charted of the stay, height the median over the person's stays.",
+    )
+
+
+def _values(work: Work) -> tuple[str, ...]:
+    """What each column holds."""
+    options = work.options
+    counted = ", ".join(KINDS[kind] for kind in HEPARIN_KINDS if kind in options.kinds) or "none"
+    apart = ", ".join(KINDS[kind] for kind in HEPARIN_KINDS if kind not in options.kinds) or "none"
+    return (
+        f"A step holds the mean of vital signs and the last laboratory value; a laboratory value goes before one of a "
+        f"blood-gas analyser, and that before a finger stick. The first step of a stay looks back "
+        f"{options.lookback_hours:g} h. Weight is the first charted of the stay, height the median of the person.",
         f"Heparin that counts as the drug: {counted}; counted apart: {apart}. A drip is shared over the steps it "
-        f"overlaps; what "
-        f"is given at once counts where it starts. A subcutaneous dose without units is "
-        f"{options.prophylaxis_units:g} units. "
-        f"Low-molecular-weight heparins are not heparin here.",
+        f"overlaps; what is given at once counts where it starts. A subcutaneous dose without units is "
+        f"{options.prophylaxis_units:g} units. Low-molecular-weight heparins are not heparin here.",
         "Vasopressor: norepinephrine equivalent (epinephrine 1, phenylephrine 0.1, dopamine 0.01, vasopressin 2.5 "
-        "per unit/min), "
-        "mean over the step.",
+        "per unit/min), mean over the step.",
         "Ventilation: an invasive or noninvasive ventilation procedure, or a charted tidal volume or PEEP.",
         "Fluids: total input and output recorded for the step, with what dialysis removed, without what was charted as "
         "pre-admission; none is 0.",
-        f"SOFA ({options.sofa}): worst values of the 24 h up to the step's "
-        f"{options.as_of}; a component without a value scores 0; {SOFA[options.sofa]}. A verbal response that a tube "
-        f"prevents is "
-        f"not scored; respiration counts as ventilated if so when the blood gas was drawn; urine of a day is scaled "
-        f"to the hours charted.",
-        {
-            "days": f"Outcome: death within {options.mortality_days:g} days of ICU admission.",
-            "icu": "Outcome: death in the ICU.",
-            "hospital": "Outcome: death in hospital.",
-        }[outcome],
-        "Only the first stay of each patient is kept."
-        if options.first_stay_only
-        else "A patient's stays are separate trajectories: split by patient, or extract the first stay only.",
+        f"SOFA ({options.sofa}): worst values of the 24 h up to the step's {options.as_of}; a component without a "
+        f"value scores 0; {SOFA[options.sofa]}. A verbal response that a tube prevents is not scored; respiration "
+        f"counts as ventilated if so when the blood gas was drawn; urine of a day is scaled to the hours charted.",
     )
 
 

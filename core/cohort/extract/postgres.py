@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts
-from core.cohort.extract.source import Relation, serves, text
+from core.cohort.extract.relation import Relation, serves, text
 
 if TYPE_CHECKING:
     import duckdb

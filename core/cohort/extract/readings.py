@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from core.cohort.extract.concepts import Concept, Stream
-from core.cohort.extract.source import text, texts
+from core.cohort.extract.relation import text, texts
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 from core.study import StudySpec
 
@@ -60,8 +60,8 @@ def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: b
         _check_times(work, stream)
         work.db.execute("""
             INSERT INTO reading
-            SELECT stay_id, subject_id, concept, h, avg(value), rank, value BETWEEN low AND high AND value > above,
-                bool_or(tube)
+            SELECT stay_id, subject_id, concept, h, avg(value), rank,
+                   value BETWEEN low AND high AND value > above, bool_or(tube)
             FROM (SELECT * REPLACE (CASE WHEN fraction AND value > 0 AND value <= 1 THEN 100 * value
                                          ELSE value * factor + shift END AS value) FROM staged)
             WHERE h IS NOT NULL OR static GROUP BY ALL
@@ -92,8 +92,8 @@ def _stage(work: Work, name: str, stream: Stream, who: str, platelets_of_all: bo
     work.db.execute(f"""
         CREATE TABLE staged AS
         SELECT who.stay_id, coalesce(who.subject_id, {someone}) AS subject_id, concept,
-               {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank, low, high,
-               above, static
+               {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank,
+               low, high, above, static
         FROM (SELECT *, {keyed} AS id FROM ({_rows(work, name, stream, parsed, person)})) AS raw
         JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
         LEFT JOIN {"stay" if platelets_of_all else who} AS who ON who.{stream.key} = raw.id

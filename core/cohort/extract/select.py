@@ -79,12 +79,14 @@ def _score(work: Work, suspicions: pd.DataFrame, n_hours: int) -> None:
     ).df()
     sofa = derived(values, body, work.options, 1.0)["SOFA"][:, 24:]
     ends = np.arange(1, sofa.shape[1] + 1)
+    found = []
     for stay, h, los in suspicions[["stay_id", "h", "los"]].sort_values(["stay_id", "h"]).itertuples(index=False):
-        scores = sofa[np.searchsorted(stays, stay)]
         around = (ends >= h - BEFORE) & (ends <= h + AFTER) & (ends <= np.ceil(los))
-        if (scores[around] >= SEPTIC_SOFA).any():
-            work.db.execute("INSERT INTO septic VALUES (?, ?)", [int(stay), float(h)])
-    work.db.execute("CREATE OR REPLACE TABLE septic AS SELECT stay_id, min(h) AS h FROM septic GROUP BY stay_id")
+        if (sofa[np.searchsorted(stays, stay)][around] >= SEPTIC_SOFA).any():
+            found.append((stay, h))
+    work.db.register("found", pd.DataFrame(found, columns=["stay_id", "h"]))
+    work.db.execute("INSERT INTO septic SELECT stay_id, min(h) FROM found GROUP BY stay_id")
+    work.db.unregister("found")
 
 
 def select_stays(work: Work, population: str) -> list[Exclusion]:

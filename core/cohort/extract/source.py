@@ -7,42 +7,19 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts, Table
+from core.cohort.extract.relation import Relation, Source, serves, text
 
 if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
 POSTGRES = ("postgresql://", "postgres://")
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table where it lies: SQL that yields its rows, its columns by lower-case name, and the name to call it by."""
-
-    sql: str
-    columns: Mapping[str, str]
-    label: str
-
-
-class Source(Protocol):
-    """Where tables lie; `label` names it in messages, `looked_for` what a table is called there."""
-
-    @property
-    def label(self) -> str: ...
-
-    @property
-    def looked_for(self) -> str: ...
-
-    def find(self, folder: str, name: str) -> Relation | None:
-        """The table, or None."""
-        ...
 
 
 def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyConnection:
@@ -189,11 +166,6 @@ class DuckDBFile:
         return None
 
 
-def serves(schema: str, folder: str) -> bool:
-    """Whether a schema stands for a folder of the release: hosp, mimiciv_hosp, main or public."""
-    return schema.lower() in (folder, "main", "public") or (bool(folder) and schema.lower().endswith(f"_{folder}"))
-
-
 def read_header(path: Path) -> list[str]:
     """Column names of a CSV file, lower case; `ExtractError` where it cannot be read."""
     try:
@@ -226,13 +198,3 @@ def _view(db: duckdb.DuckDBPyConnection, name: str, table: Table, relation: Rela
 def _empty_view(db: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
     columns = ", ".join(f'NULL::VARCHAR AS "{column}"' for column in (*table.required, *table.optional))
     db.execute(f"CREATE VIEW raw_{name} AS SELECT {columns} WHERE false")
-
-
-def text(value: str) -> str:
-    """A SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def texts(values: tuple[str, ...] | list[str]) -> str:
-    """A SQL list of string literals; one that fits nothing where there are none."""
-    return ", ".join(map(text, values)) or "NULL"

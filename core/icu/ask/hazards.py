@@ -142,7 +142,7 @@ def hazard_table(
     for number, rule in enumerate(rules):
         rule.check(study)
         place = study.index(rule.column)
-        applies = _applies(view, rule, patients)
+        applies = rule_applies(view, rule, patients)
         hazard = {GIVEN: (actions >= rule.from_action).astype(float)}
         hazard |= {name: p[..., rule.from_action :].sum(axis=-1) for name, p in probs.items()}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
@@ -165,7 +165,7 @@ def hazard_patients(
     many such steps), first (the first of them); most steps first.
     """
     rule.check(view.study)
-    applies = _applies(view, rule, patients)
+    applies = rule_applies(view, rule, patients)
     dose = view.trajectories.actions[patients] if key is None else view.probs(key)[patients].argmax(axis=-1)
     hazard = applies & (dose >= rule.from_action)
     steps = hazard.sum(axis=1)
@@ -173,6 +173,13 @@ def hazard_patients(
     return pd.DataFrame(
         {"patient": np.asarray(patients)[order], "steps": steps[order], "first": hazard.argmax(axis=1)[order]}
     )
+
+
+def rule_applies(view: RunView, rule: HazardRule, patients: np.ndarray) -> np.ndarray:
+    """(n, T) the real steps of these patients at which the rule's condition holds."""
+    mask, column = view.trajectories.mask, view.study.index(rule.column)
+    values = padded(view.cohort.states[:, column].astype(float), mask)
+    return mask[patients] & rule.applies(values[patients])
 
 
 @dataclass(frozen=True)
@@ -195,13 +202,6 @@ def rules_met(view: RunView, patient: int, step: int, rules: Sequence[HazardRule
             filled = cohort.imputed is not None and bool(cohort.imputed[row, place])
             met.append(Met(rule, float(cohort.states[row, place]), filled))
     return met
-
-
-def _applies(view: RunView, rule: HazardRule, patients: np.ndarray) -> np.ndarray:
-    """(n, T) the real steps of these patients at which the rule's condition holds."""
-    mask, column = view.trajectories.mask, view.study.index(rule.column)
-    values = padded(view.cohort.states[:, column].astype(float), mask)
-    return mask[patients] & rule.applies(values[patients])
 
 
 def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:

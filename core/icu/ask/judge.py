@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from core.base.rng import derive_seed, stream
+from core.base.rng import derive_seed
 from core.evaluation.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.deferring import Deferring, always_deferring
 from core.evaluation.features import FeatureSettings
@@ -25,12 +25,11 @@ from core.evaluation.mix import Judged
 from core.evaluation.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.policies import propensities
 from core.evaluation.stacked import PropensitySettings, fit_propensities
-from core.icu.advice import AdviceRecord, DialRecord
+from core.icu.advice import AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
 from core.study import StudySpec
 
-MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 STEP = "pessimistic-step"
 
 
@@ -58,8 +57,8 @@ def judge_policies(
     from, none of whom is judged; None: five folds of the judged.
     """
     seed = derive_seed(stays.config.run.seed, "judgment")
-    judged = _some(patients, seed)
-    rows = judged if learners is None else np.concatenate([judged, _some(learners, seed)])
+    judged = at_most(patients, seed)
+    rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
     if learners is None:
@@ -75,8 +74,7 @@ def judge_policies(
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     """The pessimistic step on all stays, cross-fitted over five folds, judged at each dial and put before the gate."""
     seed = derive_seed(stays.config.run.seed, "advice")
-    everyone = np.arange(len(stays.trajectories.mask))
-    some = _some(everyone, seed)
+    some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
     number = assign_folds(histories.person, min(N_FOLDS, len(np.unique(histories.person))), seed)
     folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
@@ -184,10 +182,3 @@ def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarr
     behavior = np.zeros((*histories.mask.shape, histories.n_actions))
     behavior[histories.mask] = fitted.probs(columns)
     return behavior
-
-
-def _some(patients: np.ndarray, seed: int) -> np.ndarray:
-    """At most MOST_STAYS of them, in their order."""
-    if len(patients) <= MOST_STAYS:
-        return np.asarray(patients)
-    return np.sort(stream(seed, "stays").choice(patients, MOST_STAYS, replace=False))

@@ -16,6 +16,7 @@ from core.icu.ask.options import AGENTS, NOBODY, RARE, SPREADS
 from core.study import StudySpec
 from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
+from pages.components.policies.advice import advised_here
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
 from pages.components.shell.export import show
@@ -82,6 +83,8 @@ def _options(run: RunView, decision: Decision) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
     options, estimates = decision.options, decision.options.estimates
     _hazards(run, decision.hazards)
+    hazardous = [met.rule.from_action for met in decision.hazards]
+    advised_here(run, decision.patient, decision.step, min(hazardous, default=None))
     if options.refused:
         st.warning(
             f"**No options are ranked here.** {options.refused} The estimates below are extrapolation.",

@@ -1,0 +1,115 @@
+"""Against the clinicians: what a run shows first. Its policies' differences, its advice, and the hazards of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from core.base.rng import stream
+from core.icu.advice import stays_advised
+from core.icu.ask.hazards import GIVEN, HazardRule, rule_applies, violation_rates
+from core.icu.view import RunView
+from core.policies.families import names_at
+from core.policies.key import CLINICIAN, KEY_COLUMNS
+from core.study import StudySpec
+
+ADVICE = "advice"  # the default advice, in the place of a policy
+Place = Literal["advised", "deferred", "last", "apart"]
+
+
+def question(study: StudySpec) -> str:
+    """What a run of the study asks, in a clinician's words."""
+    who = study.population[:1].lower() + study.population[1:]
+    return f"How much {study.actions.drug}, if any, every {study.step_hours:g} h, for {who}?"
+
+
+def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
+    """Judgments of every policy but the clinicians at the run's own K and lambda, after the dials of its advice.
+
+    In the order of tables. Columns of `view.judgments`, and true_difference and true_difference_se (standard error; NaN
+    where either policy was not rolled out). The dials stand as the policies "advice:a". None for a run from before
+    there were judgments.
+    """
+    if view.judgments is None:
+        return None
+    table = view.judgments
+    table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
+    table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
+    order = names_at(view.n_clusters, view.baselines, view.n_clusters)
+    table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
+    if view.advice is None:
+        return table
+    return pd.concat([_dials(view), table], ignore_index=True)
+
+
+def _dials(view: RunView) -> pd.DataFrame:
+    """The dials of the advice as rows; they were judged by all stays, each by a fold that never saw it."""
+    assert view.advice is not None
+    rows = [
+        {
+            "policy": f"{ADVICE}:{dial.share:g}",
+            "difference": dial.value,
+            "difference_low": dial.low,
+            "difference_high": dial.high,
+            "difference_se": dial.se,
+            "ess": dial.ess,
+            "n": view.advice.n,
+            "grade": dial.grade,
+            "doubts": dial.doubts,
+            "true_difference": np.nan,
+            "true_difference_se": np.nan,
+        }
+        for dial in view.advice.dials
+    ]
+    return pd.DataFrame(rows)
+
+
+def _true_differences(view: RunView) -> pd.DataFrame:
+    """Key columns, true_difference and true_difference_se of policies that were rolled out in the simulator."""
+    known = view.truth
+    reference = known[known["policy"] == CLINICIAN] if "policy" in known else known
+    if reference.empty:
+        nothing = pd.DataFrame({name: view.judgments[name][:0] for name in KEY_COLUMNS})  # type: ignore[index]
+        return nothing.assign(true_difference=np.nan, true_difference_se=np.nan)
+    value, error = (float(reference[name].iloc[0]) for name in ("true_value", "true_se"))
+    return known[list(KEY_COLUMNS)].assign(
+        true_difference=known["true_value"] - value, true_difference_se=np.hypot(known["true_se"], error)
+    )
+
+
+def advice_hazards(view: RunView, rules: Sequence[HazardRule], share: float) -> pd.DataFrame:
+    """`violation_rates` of the recorded course and of the advice at a dial, one pair of rows a rule, on advised stays.
+
+    With probability `share` the advice takes the step's own dose where it has one; everywhere else the dose is the one
+    recorded, since there it does as clinicians do. Adds the columns rule (its number) and text.
+    """
+    stays = stays_advised(view.cohort.n_patients, view.config.run.seed)
+    given, own = view.trajectories.actions[stays], view.advised_action[stays]
+    tables = []
+    for number, rule in enumerate(rules):
+        rule.check(view.study)
+        applies = rule_applies(view, rule, stays)
+        recorded = (given >= rule.from_action).astype(float)
+        stepped = np.where(own >= 0, own >= rule.from_action, recorded)
+        hazard = {GIVEN: recorded, ADVICE: (1 - share) * recorded + share * stepped}
+        rng = stream(view.config.run.seed, "hazards", "bootstrap")
+        table = violation_rates(hazard, applies, view.persons[stays], view.config.evaluation.n_bootstrap, rng)
+        tables.append(table.assign(rule=number, text=rule.text(view.study)))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def advised_at(view: RunView, patient: int, step: int) -> tuple[Place, int]:
+    """What the advice's own step takes at a step of a stay: "advised" and the dose bin; else why there is none (-1).
+
+    "deferred": it does as clinicians do; "last": no next step is recorded, so that none is asked; "apart": the stay is
+    not among those for which advice was learned.
+    """
+    if patient not in stays_advised(view.cohort.n_patients, view.config.run.seed):
+        return "apart", -1
+    if not view.trajectories.transition_mask[patient, step]:
+        return "last", -1
+    action = int(view.advised_action[patient, step])
+    return ("advised", action) if action >= 0 else ("deferred", -1)

@@ -1,0 +1,115 @@
+"""The report's first answer: what the run advises, and every policy's difference to the clinicians."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core.figures.differences import difference_forest
+from core.figures.hazards import GIVEN
+from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit
+from core.figures.theme import policy_style as style
+from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, question
+from core.icu.ask.hazards import default_rules
+from core.icu.panels import PanelFigure
+from core.icu.view import RunView
+from core.report.parts import Section, Table
+from core.report.sections import bracketed
+
+TITLE = "Against the clinicians"
+BEFORE = "This run was made before runs were judged against the clinicians; train it again to see what it advises."
+
+
+def against_the_clinicians(view: RunView) -> Section:
+    """The question, the advice with its hazards, and a table and forest of differences; a sentence for an old run."""
+    mode = view.config.fusion.mode
+    rows = against_clinicians(view, mode)
+    if rows is None or view.advice is None:
+        return Section("against", TITLE, [BEFORE])
+    shown = view.advice.shown
+    what = "advised" if view.advice.share else "nearest to being advised, but not advised"
+    tables = [_differences(rows)]
+    if rules := default_rules(view.study):
+        tables.insert(0, _hazards(advice_hazards(view, rules, shown.share), what))
+    return Section(
+        "against",
+        TITLE,
+        [
+            fmt_unit(question(view.study)),
+            view.advice.text,
+            f"{what.capitalize()}: with probability {shown.share:g} the dose that records show to do better, where "
+            f"there is one, and else as clinicians do. Its difference to the clinicians is "
+            f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, by "
+            f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip(),
+            "Differences are by the mix: the mean of four estimates with short memories, minus what the clinicians "
+            "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
+            "other policies on test patients "
+            f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
+        ],
+        tables=tables,
+        figures=[_forest(rows)],
+    )
+
+
+def _differences(rows: pd.DataFrame) -> Table:
+    lines = []
+    for row in rows.to_dict("records"):
+        known = np.isfinite(row["true_difference"])
+        true = f"{row['true_difference']:+.2f} ± {row['true_difference_se']:.2f}" if known else "–"
+        lines.append(
+            {
+                "policy": style(row["policy"]).name,
+                "difference": bracketed(f"{row['difference']:+.2f}", row["grade"]),
+                "95 % interval": fmt_interval(row["difference_low"], row["difference_high"]),
+                "ESS": fmt(row["ess"], 1),
+                "stays": fmt_count(row["n"]),
+                "grade": row["grade"],
+                "why not more": row["doubts"] or "–",
+                "true difference ± standard error": true,
+            }
+        )
+    return Table.of(
+        "Difference of each policy to the clinicians, with 95 % interval, the stays it rests on, its grade and, on "
+        "simulated patients, the true difference. In brackets: not supported. Advice, a: the advised step with "
+        "probability a, else as clinicians do.",
+        pd.DataFrame(lines),
+    )
+
+
+def _hazards(rates: pd.DataFrame, what: str) -> Table:
+    lines = []
+    for _, pair in rates.groupby("rule", sort=False):
+        given, advised = (pair[pair["policy"] == name].iloc[0] for name in (GIVEN, ADVICE))
+        apart = [100 * float(advised[name]) for name in ("excess", "excess_low", "excess_high")]
+        known = np.isfinite(apart[1])
+        lines.append(
+            {
+                "hazard": given["text"],
+                what: fmt_percent(advised["rate"]),
+                "clinicians": fmt_percent(given["rate"]),
+                "difference, points": f"{apart[0]:+.1f}" if np.isfinite(apart[0]) else "–",
+                "95 % interval": f"[{apart[1]:+.1f}, {apart[2]:+.1f}]" if known else "no interval",
+                "steps": fmt_count(given["steps"]),
+                "patients": fmt_count(given["patients"]),
+            }
+        )
+    return Table.of(
+        "Hazardous doses: how often such a dose is given at the recorded steps where the rule applies.",
+        pd.DataFrame(lines),
+    )
+
+
+def _forest(rows: pd.DataFrame) -> PanelFigure:
+    read = "; ".join(
+        f"{style(row['policy']).name} {row['difference']:+.2f} "
+        f"{fmt_interval(row['difference_low'], row['difference_high'])}, {row['grade']}"
+        for row in rows.to_dict("records")
+    )
+    return PanelFigure(
+        "differences",
+        "Policies of this run against the clinicians",
+        difference_forest(rows),
+        f"Differences to the clinicians with 95 % intervals: {read}.",
+        "Right of the dotted line: better than the clinicians. Hollow: weak; hollow and gray: not supported."
+        + (" Black bars: true differences in the simulator." if rows["true_difference"].notna().any() else ""),
+    )

@@ -1,0 +1,179 @@
+"""The headline of a run: what it asks, what it advises, how that compares with the clinicians, and its hazards."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
+from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
+from core.icu.ask.hazards import GIVEN, HazardRule
+from pages.components.policies.hazards import rules_of_session
+from pages.components.shell.estimates import bracketed, rows_of
+from pages.components.shell.export import metric
+from pages.components.shell.frame import empty
+from pages.components.shell.panels import panel
+
+if TYPE_CHECKING:
+    from core.icu.advice import AdviceRecord, DialRecord
+    from core.icu.view import RunView
+
+MOST_RULES = 2  # cards of hazards beside the difference; all rules stand under Policies, Hazard rules
+BEFORE = (
+    "This run was made before runs were judged against the clinicians. Train it again to see what it advises and how "
+    "that compares with them."
+)
+HOW = (
+    "Mix: the mean of four estimates with short memories (0, 1, 2 and 4 steps), as a difference to what the clinicians "
+    "achieved in the same stays. Every stay is judged by a fold of the data that never saw it; encoder and phenotypes "
+    "are shared. The interval counts both chance and how far the four disagree. ESS: how many stays' worth of records "
+    "follow the advice."
+)
+
+
+@panel
+def headline(run: RunView) -> None:
+    """The question in a clinician's words, the advice in a sentence, and the cards that say how far to believe it."""
+    st.header(fmt_unit(question(run.study)), anchor=False)
+    if run.advice is None:
+        empty(
+            "No advice in this run", BEFORE, icon=":material/balance:", page="pages/encoder.py", action="Set up a run"
+        )
+        return
+    advice = run.advice
+    st.markdown(f"**{advice.text}** {_in_words(run, advice)}")
+    rules = tuple(rules_of_session(run.study))
+    rates = _hazards(str(run.path), run.manifest.created, rules, advice.shown.share, _run=run)
+    places = st.columns([4, *[3] * len(rules[:MOST_RULES])])
+    with places[0]:
+        _difference(run, advice, advice.shown)
+    for place, number in zip(places[1:], range(len(rules)), strict=False):
+        with place:
+            _hazard(rates[rates["rule"] == number], advice)
+    if not rules:
+        st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
+
+
+@st.cache_data(max_entries=64, ttl="6h", show_spinner="Counting hazards ...")
+def _hazards(path: str, made: str, rules: tuple[HazardRule, ...], share: float, _run: RunView) -> pd.DataFrame:
+    """Rates of hazardous doses under the advice and as given; cached by run, rules and dial."""
+    return advice_hazards(_run, rules, share)
+
+
+def _in_words(run: RunView, advice: AdviceRecord) -> str:
+    """What the advised or nearest dial would do, without its name."""
+    shown = advice.shown.share
+    often = "always" if shown == 1 else f"in {fmt_percent(shown, 0)} of such steps"
+    step = (
+        f"where records show another dose of {run.study.actions.drug} to do better, give it {often}; everywhere else "
+        "do as clinicians do"
+    )
+    return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
+
+
+def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
+    """The difference to the clinicians of the advised dial, or of the one that came nearest."""
+    title = "Advice, minus clinicians" if advice.share else "Nearest alternative (not advised), minus clinicians"
+    truth = " Its true value in the simulator was not computed." if run.manifest.simulated else ""
+    metric(
+        title,
+        dial.value,
+        text=bracketed(f"{dial.value:+.2f}", dial.grade),
+        low=dial.low,
+        high=dial.high,
+        ess=dial.ess,
+        n=advice.n,
+        estimator="mix, cross-fitted",
+        mode=f"a = {dial.share:g}",
+        help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
+        f"{-run.study.terminal_coeff:+g} for death.",
+        note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)}{truth}".replace("  ", " "),
+    )
+
+
+def _claim(advice: AdviceRecord, dial: DialRecord) -> str:
+    """What may be said of the difference."""
+    if not (math.isfinite(dial.low) and math.isfinite(dial.high)):
+        return "No interval could be computed."
+    if advice.claims:
+        return "The records show a gain, if all reasons for a dose were recorded."
+    if advice.share:
+        return "The records lean this way; they do not prove a gain."
+    return "The records do not show that it is better."
+
+
+def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
+    """One rule: how often the advice gives such a dose, beside what clinicians gave."""
+    given, advised = (next(rows_of(pair[pair["policy"] == name])) for name in (GIVEN, ADVICE))
+    who, rule = "advice" if advice.share else "alternative", given.text[:1].upper() + given.text[1:]
+    title = f"Hazardous doses, {who}"
+    if not given.steps:
+        metric(title, None, estimator=f"{rule}: at no recorded step")
+        return
+    points = f"{100 * advised.excess:+.1f}"
+    known = math.isfinite(advised.excess_low)
+    interval = f" [{100 * advised.excess_low:+.1f}, {100 * advised.excess_high:+.1f}]" if known else ""
+    metric(
+        title,
+        advised.rate,
+        text=fmt_percent(advised.rate),
+        estimator=f"{rule}: {given.steps:,} steps of {given.patients:,} patients",
+        note=f"Clinicians: **{fmt_percent(given.rate)}**; difference {points}{interval} points.",
+        help="How often a dose is given that the rule calls hazardous, at the recorded steps where it applies; 95 % "
+        "interval by person. Change the rules under Policies, Hazard rules.",
+    )
+
+
+def hazards_in_words(run: RunView, advice: AdviceRecord) -> str:
+    """One sentence: how often the dial on show gives a hazardous dose, and how often clinicians do, rule by rule."""
+    rates = _hazards(
+        str(run.path), run.manifest.created, tuple(rules_of_session(run.study)), advice.shown.share, _run=run
+    )
+    if rates.empty:
+        return "No hazard rule is set for this study."
+    given, advised = (rates[rates["policy"] == name] for name in (GIVEN, ADVICE))
+    said = (
+        f"{row.text} {fmt_percent(row.rate)} (clinicians {fmt_percent(clinicians)})"
+        for row, clinicians in zip(rows_of(advised), given["rate"], strict=True)
+    )
+    return f"Of steps at hazard: {'; '.join(said)}."
+
+
+def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | None) -> None:
+    """What the run's default advice does at one step of a stay, by the fold that never saw the patient.
+
+    least_hazardous: the smallest dose bin that breaks a hazard rule here, None where no rule applies.
+    """
+    if run.advice is None:
+        st.caption(f":material/balance: {BEFORE}")
+        return
+    place, action = advised_at(run, patient, step)
+    clinicians = "as clinicians do"
+    if place == "apart":
+        said = "not computed for this stay: it is not among those that advice was learned and judged on."
+    elif place == "last":
+        said = f"{clinicians}. No step follows in the record, so no other dose was asked for."
+    elif place == "deferred":
+        said = f"{clinicians}. The records show no dose that does better here."
+    else:
+        dose = f"{run.study.actions.label(action)}"
+        danger = " :material/warning:" if least_hazardous is not None and action >= least_hazardous else ""
+        share = run.advice.share
+        if not share:
+            said = f"{clinicians}, here and everywhere. The alternative that was not advised: {dose}{danger}."
+        elif share < 1:
+            said = f"**{dose}**{danger} with probability {fmt_percent(share, 0)}, else {clinicians}."
+        else:
+            said = f"**{dose}**{danger}."
+    shown = run.advice.shown
+    what = "The advice" if run.advice.share else "The alternative"
+    st.markdown(f":material/balance: **Default advice at this step:** {said}")
+    st.caption(
+        f"By a fold of the data that never saw this patient. {what}, minus clinicians, over all stays: "
+        f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, ESS {shown.ess:.1f} "
+        f"of {run.advice.n:,}, {shown.grade}. {hazards_in_words(run, run.advice)}",
+        help=HOW,
+    )

@@ -1,0 +1,94 @@
+"""Every policy against the clinicians: the difference by the mix, its interval, grade, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.figures.differences import difference_forest
+from core.figures.theme import fmt_interval, fmt_lambda, policy_style
+from core.icu.ask.against import against_clinicians
+from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
+from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
+from pages.components.shell.export import show, table
+from pages.components.shell.frame import empty
+from pages.components.shell.session import get_session
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+
+PUBLISHED = ("phwis", "phwdr")
+
+
+def difference_view(run: RunView, mode: str) -> None:
+    """Forest and table of differences at the run's own K and lambda."""
+    st.markdown("**Against the clinicians: difference by the mix**")
+    rows = against_clinicians(run, mode)
+    if rows is None:
+        empty("Not judged against the clinicians", BEFORE, icon=":material/balance:")
+        return
+    known = rows["true_difference"].notna().any()
+    show(
+        difference_forest(rows),
+        "policy-differences",
+        "Difference of each policy to the clinicians with 95 % interval: "
+        + "; ".join(
+            f"{policy_style(r.policy).name} {r.difference:+.2f} {fmt_interval(r.difference_low, r.difference_high)}, "
+            f"{r.grade}"
+            for r in rows_of(rows)
+        ),
+        caption=f"{_own(run, mode)} Right of the dotted line: better than the clinicians. Hollow: weak; hollow and "
+        "gray: not supported. Advice, a: the pessimistic step with probability a, else as clinicians do, judged on all "
+        "stays; all others on test patients." + (" Upright bar: true difference by simulation." if known else ""),
+        help=HOW,
+        data=rows,
+    )
+    if run.advice is not None:
+        words = hazards_in_words(run, run.advice)
+        st.caption(f":material/warning: Advice, {run.advice.shown.share:g}. {words} Other policies: Hazard rules.")
+    table(
+        _lines(run, rows, mode),
+        "difference-table",
+        name="against-clinicians",
+        caption="In brackets: not supported by the records. PHWIS and PHWDR: published estimators of the value itself, "
+        "with their own intervals and support; the mix is the value that belongs to the difference.",
+        csv=rows,
+    )
+
+
+def _own(run: RunView, mode: str) -> str:
+    """At which setting policies were judged, and that the sliders do not move it."""
+    session, fusion = get_session(), run.config.fusion
+    moved = session.n_clusters != run.n_clusters or session.lambda_ != fusion.lambda_
+    text = f"At the run's own K = {run.n_clusters} and λ = {fmt_lambda(fusion.lambda_)}, {mode}."
+    return f"{text} The sliders move the published estimators below, not these." if moved else text
+
+
+def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
+    """One line a policy, as text."""
+    values = compared(run, run.n_clusters, run.config.fusion.lambda_, mode)
+    published = {
+        (row.policy, row.estimator): bracketed(f"{row.value:.2f} {fmt_interval(row.low, row.high)}", row.support)
+        for row in rows_of(values[values["estimator"].isin(PUBLISHED)])
+    }
+    known, lines = rows["true_difference"].notna().any(), []
+    for row in rows_of(rows):
+        interval = fmt_interval(row.difference_low, row.difference_high)
+        line = {
+            "policy": policy_style(row.policy).name,
+            "difference": bracketed(f"{row.difference:+.2f} {interval}", row.grade),
+            "ESS": round(row.ess, 1),
+            "stays": row.n,
+            "grade": row.grade,
+        }
+        if known:
+            true = f"{row.true_difference:+.2f} ± {row.true_difference_se:.2f}"
+            line["true difference"] = true if np.isfinite(row.true_difference) else "–"
+        mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
+        line["mix"] = bracketed(mix, row.grade) if np.isfinite(row.mix) else "–"
+        line |= {ESTIMATORS[name]: published.get((row.policy, name), "–") for name in PUBLISHED}
+        lines.append(line | {"why not more": row.doubts})
+    return pd.DataFrame(lines)
