@@ -27,14 +27,15 @@ class Overlap:
         return self.stays | self.named
 
     def __str__(self) -> str:
-        """One sentence; "" where nothing is shared."""
+        """What is shared in one sentence; "" where nothing is shared."""
         n, total = int(self.any.sum()), len(self.any)
         if not n:
             return ""
         same, named = int(self.stays.sum()), int((self.named & ~self.stays).sum())
         how = [f"{same:,} with the same records"] if same else []
         how += [f"{named:,} more by the name of the person"] if named else []
-        return f"{n:,} of {total:,} stays are of patients whom the run already knows ({', '.join(how)})"
+        known = f"{n:,} of {total:,} stays are of patients whom the run already knows ({', '.join(how)})"
+        return f"{known}: what is estimated on them is no external validation."
 
 
 def overlap(ours: Cohort, theirs: Cohort) -> Overlap:

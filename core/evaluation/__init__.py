@@ -14,8 +14,8 @@ from core.evaluation.histories import Histories
 from core.evaluation.lstd import Lstd, LstdSettings
 from core.evaluation.mix import Judged, MixEstimate, MixSettings
 from core.evaluation.pessimism import PessimismSettings, PessimisticStep, pessimistic_step
-from core.evaluation.phwdr import phwdr, phwdr_draws, phwdr_many
-from core.evaluation.phwis import phwis, phwis_draws, phwis_many
+from core.evaluation.phwdr import phwdr
+from core.evaluation.phwis import phwis
 from core.evaluation.policies import (
     action_shares,
     epsilon_soft,
@@ -82,11 +82,7 @@ __all__ = [
     "per_decision_wis",
     "pessimistic_step",
     "phwdr",
-    "phwdr_draws",
-    "phwdr_many",
     "phwis",
-    "phwis_draws",
-    "phwis_many",
     "policy_entropy",
     "propensities",
     "random_policy",

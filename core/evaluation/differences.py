@@ -13,7 +13,7 @@ from core.evaluation.resampling import percentile_interval
 def differences(values: Sequence[float], draws: np.ndarray, n: int, reference: int = 0) -> list[Estimate]:
     """Each policy's value minus the reference policy's, with the 95 % interval of the paired difference.
 
-    values (P,) estimates; draws (B, P) as from `phwis_draws` or `phwdr_draws`, every policy on the same resamples, so
+    values (P,) estimates; draws (B, P) as from `weighted_draws`, every policy on the same resamples, so
     that what patients share cancels; n patients. The reference's own entry is 0. ValueError where sizes differ.
     """
     point, resampled = np.asarray(values, dtype=np.float64), np.asarray(draws, dtype=np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.base.types import OPEResult
 from core.evaluation.recorded import Recorded
-from core.evaluation.weighted import Critic, weighted_draws, weighted_many
+from core.evaluation.weighted import Critic, weighted_many
 
 
 def phwdr(
@@ -34,43 +34,5 @@ def phwdr(
     Errors and intervals as in `weighted_many`; Q and V are held fixed over the resamples.
     Source: Raghu et al. 2018. Q should be that of the evaluated policy (FittedQEvaluation); the source study took Q*.
     """
-    evaluated = np.asarray(eval_propensities)[None]
-    return phwdr_many(rewards, mask, evaluated, behavior_propensities, q_taken, v, gamma, n_bootstrap, rng, persons)[0]
-
-
-def phwdr_many(
-    rewards: np.ndarray,
-    mask: np.ndarray,
-    eval_propensities: np.ndarray,
-    behavior_propensities: np.ndarray,
-    q_taken: np.ndarray,
-    v: np.ndarray,
-    gamma: float = 0.99,
-    n_bootstrap: int = 0,
-    rng: np.random.Generator | None = None,
-    persons: np.ndarray | None = None,
-) -> list[OPEResult]:
-    """`phwdr` of P policies at once, on the same resamples.
-
-    eval_propensities (P, N, T); q_taken and v (P, N, T), or (N, T) where all policies share one critic; all else as in
-    `phwdr`.
-    """
-    recorded = Recorded(rewards, mask, behavior_propensities, gamma, persons)
-    return weighted_many("phwdr", recorded, eval_propensities, Critic(q_taken, v), n_bootstrap, rng)
-
-
-def phwdr_draws(
-    rewards: np.ndarray,
-    mask: np.ndarray,
-    eval_propensities: np.ndarray,
-    behavior_propensities: np.ndarray,
-    q_taken: np.ndarray,
-    v: np.ndarray,
-    gamma: float = 0.99,
-    n_bootstrap: int = 1000,
-    rng: np.random.Generator | None = None,
-    persons: np.ndarray | None = None,
-) -> np.ndarray:
-    """PHWDR of P policies in each resample of persons, (n_bootstrap, P), for paired comparison; see `differences`."""
-    recorded = Recorded(rewards, mask, behavior_propensities, gamma, persons)
-    return weighted_draws("phwdr", recorded, eval_propensities, Critic(q_taken, v), n_bootstrap, rng)
+    recorded, evaluated = Recorded(rewards, mask, behavior_propensities, gamma, persons), np.asarray(eval_propensities)
+    return weighted_many("phwdr", recorded, evaluated[None], Critic(q_taken, v), n_bootstrap, rng)[0]

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.base.types import OPEResult
 from core.evaluation.recorded import Recorded
-from core.evaluation.weighted import weighted_draws, weighted_many
+from core.evaluation.weighted import weighted_many
 
 
 def phwis(
@@ -34,33 +34,3 @@ def phwis(
     """
     recorded = Recorded(rewards, mask, behavior_propensities, gamma, persons)
     return weighted_many("phwis", recorded, np.asarray(eval_propensities)[None], None, n_bootstrap, rng)[0]
-
-
-def phwis_many(
-    rewards: np.ndarray,
-    mask: np.ndarray,
-    eval_propensities: np.ndarray,
-    behavior_propensities: np.ndarray,
-    gamma: float = 0.99,
-    n_bootstrap: int = 0,
-    rng: np.random.Generator | None = None,
-    persons: np.ndarray | None = None,
-) -> list[OPEResult]:
-    """`phwis` of P policies at once, on the same resamples. eval_propensities (P, N, T), all else as in `phwis`."""
-    recorded = Recorded(rewards, mask, behavior_propensities, gamma, persons)
-    return weighted_many("phwis", recorded, eval_propensities, None, n_bootstrap, rng)
-
-
-def phwis_draws(
-    rewards: np.ndarray,
-    mask: np.ndarray,
-    eval_propensities: np.ndarray,
-    behavior_propensities: np.ndarray,
-    gamma: float = 0.99,
-    n_bootstrap: int = 1000,
-    rng: np.random.Generator | None = None,
-    persons: np.ndarray | None = None,
-) -> np.ndarray:
-    """PHWIS of P policies in each resample of persons, (n_bootstrap, P), for paired comparison; see `differences`."""
-    recorded = Recorded(rewards, mask, behavior_propensities, gamma, persons)
-    return weighted_draws("phwis", recorded, eval_propensities, None, n_bootstrap, rng)

@@ -18,6 +18,7 @@ from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import write_array, write_arrays, write_json, write_table
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
+from core.cohort.overlap import overlap
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import advice_record, advise, judge_policies, judgment_rows
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
@@ -69,7 +70,8 @@ def evaluate_run(
         table = with_truth(view, table)
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
-    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by)
+    shared = None if own else overlap(view.cohort, cohort)
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:

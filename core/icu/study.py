@@ -150,7 +150,9 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         document = evaluate_run(view, data, k, lambda_, mode, options.get("clinicians", "auto"))
         lines = [f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items()]
         lines.append(document.advice.text)
-        return Evaluation(document, tuple(lines), f"{document.cohort.note} {document.cohort.clinicians_note}")
+        on = document.cohort
+        notes = (on.note, on.shared_note, on.clinicians_note)
+        return Evaluation(document, tuple(lines), " ".join(filter(None, notes)))
 
 
 def _estimate(policy: PolicyMetrics) -> str:

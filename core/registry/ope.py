@@ -22,7 +22,8 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.base.types import OPEResult
-from core.evaluation import direct_many, phwdr_many, phwis_many, propensities, support_light
+from core.evaluation import Critic, direct_many, propensities, support_light, weighted_many
+from core.evaluation import Recorded as Weighable
 from core.evaluation.support import Words
 from core.policies.doses import total_variation
 from core.registry.cohort import RegistryCohort
@@ -243,8 +244,9 @@ class Judging:
         pairs = [critic.values(test, plan) for critic, plan in zip(critics, plans, strict=True)]
         q_taken, v = (np.stack(values) for values in zip(*pairs, strict=True))
         mask, recorded = np.ones(behavior.shape, dtype=bool), courses.rewards
-        phwis = phwis_many(recorded, mask, pi, behavior, self.gamma, self.n_bootstrap, self._rng())
-        phwdr = phwdr_many(recorded, mask, pi, behavior, q_taken, v, self.gamma, self.n_bootstrap, self._rng())
+        weighed = Weighable(recorded, mask, behavior, self.gamma)
+        phwis = weighted_many("phwis", weighed, pi, None, self.n_bootstrap, self._rng())
+        phwdr = weighted_many("phwdr", weighed, pi, Critic(q_taken, v), self.n_bootstrap, self._rng())
         rows = []
         for plan, *results in zip(plans, phwis, phwdr, direct_many(v, mask), strict=True):
             rows += self._rows(plan, _known(results[0]), _known(results[1]), results[2])

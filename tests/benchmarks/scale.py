@@ -26,7 +26,7 @@ import numpy as np
 from core.agents import action_probs
 from core.cohort import load_cohort, reimpute, simulate_cohort, split_cohort
 from core.encoder import Encoder
-from core.evaluation import knn_behavior_policy, phwdr_many, phwis_many, propensities, state_values
+from core.evaluation import Critic, Recorded, knn_behavior_policy, propensities, state_values, weighted_many
 from core.fusion import fuse, fusion_weights
 from core.icu.config import load_preset
 from core.phenotypes import Phenotypes, fit_phenotypes, project
@@ -190,9 +190,9 @@ def values(
             chosen[index, rows], v[index, rows] = propensities(policy, actions), state_values(policy, critic)
     some = data.subset(test)
     given = propensities(behavior, some.actions)
-    what = some.rewards, some.transition_mask, chosen, given
-    phwis = phwis_many(*what, ws.GAMMA, N_BOOTSTRAP)
-    return phwis + phwdr_many(*what, q_taken, v, ws.GAMMA, N_BOOTSTRAP)
+    what = Recorded(some.rewards, some.transition_mask, given, ws.GAMMA), chosen
+    phwis = weighted_many("phwis", *what, None, N_BOOTSTRAP)
+    return phwis + weighted_many("phwdr", *what, Critic(q_taken, v), N_BOOTSTRAP)
 
 
 def main() -> None:

@@ -19,14 +19,15 @@ from core.cohort import Cohort, Split
 from core.encoder import Encoder, EncoderConfig, load_encoder, train_encoder
 from core.evaluation import (
     BehaviorPolicy,
+    Critic,
     knn_behavior_policy,
-    phwdr_many,
-    phwis_many,
     propensities,
     random_policy,
     state_values,
+    weighted_many,
     zero_drug_policy,
 )
+from core.evaluation import Recorded as Weighable
 from core.fusion import fuse, fusion_weights
 from core.phenotypes import PhenotypeConfig, Phenotypes, fit_phenotypes, project, save_phenotypes
 from core.study import StudySpec
@@ -112,10 +113,10 @@ def values(
     chosen = np.stack([propensities(policy, data.actions) for policy in probs])
     q_taken = propensities(recorded.critic, data.actions)
     v = np.stack([state_values(policy, recorded.critic) for policy in probs])
-    what = data.rewards, data.transition_mask, chosen, given
+    what = Weighable(data.rewards, data.transition_mask, given, ws.GAMMA), chosen
     return {
-        "phwis": phwis_many(*what, ws.GAMMA, n_bootstrap),
-        "phwdr": phwdr_many(*what, q_taken, v, ws.GAMMA, n_bootstrap),
+        "phwis": weighted_many("phwis", *what, None, n_bootstrap),
+        "phwdr": weighted_many("phwdr", *what, Critic(q_taken, v), n_bootstrap),
     }
 
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation import (
+    Critic,
+    Recorded,
     differences,
     direct_many,
     phwdr,
-    phwdr_draws,
-    phwdr_many,
     phwis,
-    phwis_draws,
-    phwis_many,
+    weighted_draws,
+    weighted_many,
 )
 from core.evaluation.aligned import align_stays, cumulative_log_ratios
 from core.evaluation.weighting import trajectory_weights
@@ -138,10 +138,9 @@ def test_extreme_ratios_neither_overflow_nor_vanish() -> None:
 def test_many_equals_one_by_one_on_the_same_resamples(data) -> None:
     evaluations = np.stack([data.evaluation, data.behavior, data.evaluation**2])
     qs, vs = np.stack([data.q, data.q, 2 * data.q]), np.stack([data.v, data.v, data.v])
-    many = phwis_many(data.rewards, data.mask, evaluations, data.behavior, n_bootstrap=40, rng=np.random.default_rng(1))
-    many_dr = phwdr_many(
-        data.rewards, data.mask, evaluations, data.behavior, qs, vs, n_bootstrap=40, rng=np.random.default_rng(1)
-    )
+    recorded = Recorded(data.rewards, data.mask, data.behavior)
+    many = weighted_many("phwis", recorded, evaluations, None, 40, np.random.default_rng(1))
+    many_dr = weighted_many("phwdr", recorded, evaluations, Critic(qs, vs), 40, np.random.default_rng(1))
     for p in range(3):
         args = data.rewards, data.mask, evaluations[p], data.behavior
         one = phwis(*args, n_bootstrap=40, rng=np.random.default_rng(1))
@@ -152,18 +151,18 @@ def test_many_equals_one_by_one_on_the_same_resamples(data) -> None:
 
 def test_paired_differences_are_narrower_than_the_intervals_they_compare(data) -> None:
     evaluations = np.stack([data.behavior, np.clip(data.behavior * 0.9 + 0.02, 0, 1)])
-    args = data.rewards, data.mask, evaluations, data.behavior
-    options = {"n_bootstrap": 200, "rng": None}
-    results, draws = phwis_many(*args, **options), phwis_draws(*args, **options)
+    asked = Recorded(data.rewards, data.mask, data.behavior), evaluations
+    results, draws = weighted_many("phwis", *asked, None, 200), weighted_draws("phwis", *asked, None, 200)
     assert np.percentile(draws, 2.5, axis=0) == pytest.approx([result.low for result in results])
     own, other = differences([result.value for result in results], draws, len(data.mask))
     assert (own.value, own.low, own.high) == (0, 0, 0)
     assert other.value == pytest.approx(results[1].value - results[0].value)
     assert other.low <= other.value <= other.high
     assert other.high - other.low < 0.5 * (results[1].high - results[1].low)
-    robust = phwdr_draws(*args, data.q, data.v, **options)
+    critic = Critic(data.q, data.v)
+    robust = weighted_draws("phwdr", *asked, critic, 200)
     assert np.percentile(robust, 97.5, axis=0) == pytest.approx(
-        [result.high for result in phwdr_many(*args, data.q, data.v, **options)]
+        [result.high for result in weighted_many("phwdr", *asked, critic, 200)]
     )
     with pytest.raises(ValueError, match="P = 1"):
         differences([0.0], draws, 60)
@@ -171,7 +170,8 @@ def test_paired_differences_are_narrower_than_the_intervals_they_compare(data) -
 
 def test_a_shared_critic_is_used_for_every_policy(data) -> None:
     evaluations = np.stack([data.evaluation, data.behavior])
-    shared = phwdr_many(data.rewards, data.mask, evaluations, data.behavior, data.q, data.v)
+    recorded = Recorded(data.rewards, data.mask, data.behavior)
+    shared = weighted_many("phwdr", recorded, evaluations, Critic(data.q, data.v))
     alone = phwdr(data.rewards, data.mask, data.behavior, data.behavior, data.q, data.v)
     assert shared[1].value == pytest.approx(alone.value)
 

@@ -9,14 +9,14 @@ import pytest
 
 from core.base.types import OPEResult
 from core.evaluation import (
+    Critic,
+    Recorded,
     direct,
     direct_many,
     phwdr,
-    phwdr_draws,
-    phwdr_many,
     phwis,
-    phwis_draws,
-    phwis_many,
+    weighted_draws,
+    weighted_many,
 )
 from core.evaluation.resampling import bootstrap_seed, resample_counts
 
@@ -68,15 +68,10 @@ def test_persons_of_one_stay_each_are_the_default(data, estimator) -> None:
 def test_several_policies_and_paired_draws_share_the_resamples_of_persons(data) -> None:
     person, options = np.arange(N) // 3, {"n_bootstrap": B, "rng": None}
     policies = np.stack([data.evaluation, data.behavior])
-    args = (data.rewards, data.mask, policies, data.behavior)
-    critics = (data.q, data.v)
-    for many, draws in (
-        (phwis_many(*args, persons=person, **options), phwis_draws(*args, persons=person, **options)),
-        (
-            phwdr_many(*args, *critics, persons=person, **options),
-            phwdr_draws(*args, *critics, persons=person, **options),
-        ),
-    ):
+    recorded = Recorded(data.rewards, data.mask, data.behavior, persons=person)
+    for name, critic in (("phwis", None), ("phwdr", Critic(data.q, data.v))):
+        many = weighted_many(name, recorded, policies, critic, B)
+        draws = weighted_draws(name, recorded, policies, critic, B)
         assert np.percentile(draws, 97.5, axis=0) == pytest.approx([result.high for result in many])
     values = np.stack([data.v, data.v + 1])
     first, second = direct_many(values, data.mask, persons=person, **options)

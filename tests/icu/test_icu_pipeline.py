@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError, RunError
@@ -141,6 +142,7 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
 def test_another_cohort_is_evaluated_whole_with_the_runs_own_models(view: RunView) -> None:
     foreign, _ = simulate_cohort("eicu", 60, seed=9)
     document = evaluate_run(view, foreign)
+    assert (document.cohort.shared_stays, document.cohort.shared_note) == (0, "")
     assert document.cohort.evaluated_patients == 60
     assert document.cohort.split == "all"
     # The same patients give the same values whether they are read from the run or computed anew.
@@ -320,3 +322,16 @@ def test_weighted_survival_of_the_clinicians_is_what_was_seen(view: RunView) -> 
     row = view.evaluations.query("policy == 'clinician'").iloc[0]
     assert row["survival"] == pytest.approx((view.cohort.outcomes[view.split.test] > 0).mean())
     assert row["survival_low"] <= row["survival"] <= row["survival_high"]
+
+
+def test_stays_of_the_run_within_another_cohort_are_counted_and_said(view: RunView) -> None:
+    """Half of the run's patients under other keys beside new ones: not the run's cohort, and not another one."""
+    new = simulate_cohort("mimic-iv", 40, seed=11)[0].frame
+    known = view.cohort.frame[np.repeat(np.arange(view.cohort.n_patients) % 4 == 0, view.cohort.lengths)]
+    mixed = make_cohort(pd.concat([new, known.assign(traj="again " + known["traj"])]))
+    on = evaluate_run(view, mixed).cohort
+    assert on.shared_stays == known["traj"].nunique() == 40
+    assert on.shared_note.startswith(
+        "40 of 80 stays are of patients whom the run already knows (40 with the same records)"
+    )
+    assert "no external validation" in on.shared_note

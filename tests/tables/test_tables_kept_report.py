@@ -92,6 +92,6 @@ def test_only_what_fits_is_kept() -> None:
 def test_an_extraction_keeps_its_attrition(table: pd.DataFrame, study: StudySpec, tmp_path: Path) -> None:
     n, rows = table["traj"].nunique(), len(table)
     attrition = (Exclusion("all ICU stays", 0, 0, 50, 900), Exclusion("no sepsis", 50 - n, 900 - rows, n, rows))
-    extraction = Extraction(table, attrition, {}, study=study)
+    extraction = Extraction(table, attrition, {}, {}, (), study=study)
     report = load_cohort(save_extraction(extraction, tmp_path / "e.parquet"), study).report
     assert report.attrition[:2] == attrition

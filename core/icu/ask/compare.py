@@ -12,7 +12,6 @@ expected_survival (read off the curve at PHWDR), action_shares.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,12 @@ import pandas as pd
 from core.base.rng import stream
 from core.base.types import OPEResult
 from core.evaluation import (
+    Critic,
     Recorded,
     SurvivalCurve,
     action_shares,
     concordance_rate,
     direct_many,
-    phwdr_many,
-    phwis_many,
     policy_entropy,
     propensities,
     state_values,
@@ -59,13 +57,14 @@ def compare_policies(
         q_taken.append(propensities(q, data.actions))
         v.append(state_values(probs, q))
         described.append(_describe(probs, some, mask))
-    evaluated, gamma = np.stack(chosen), some.config.agents.gamma
-    n_bootstrap, rng, persons = some.config.evaluation.n_bootstrap, partial(bootstrap_rng, some), some.persons
-    phwis = phwis_many(data.rewards, mask, evaluated, given, gamma, n_bootstrap, rng(), persons)
-    survival = phwis_many(_survived(data, mask), mask, evaluated, given, 1.0, n_bootstrap, rng(), persons)
-    q, values = np.stack(q_taken), np.stack(v)
-    phwdr = phwdr_many(data.rewards, mask, evaluated, given, q, values, gamma, n_bootstrap, rng(), persons)
-    pooled = weighted_many("wis", Recorded(data.rewards, mask, given, gamma), evaluated)
+    evaluated, n_bootstrap = np.stack(chosen), some.config.evaluation.n_bootstrap
+    recorded = Recorded(data.rewards, mask, given, some.config.agents.gamma, some.persons)
+    lived = Recorded(_survived(data, mask), mask, given, 1.0, some.persons)
+    own_critic = Critic(np.stack(q_taken), np.stack(v))
+    phwis = weighted_many("phwis", recorded, evaluated, None, n_bootstrap, bootstrap_rng(some))
+    survival = weighted_many("phwis", lived, evaluated, None, n_bootstrap, bootstrap_rng(some))
+    phwdr = weighted_many("phwdr", recorded, evaluated, own_critic, n_bootstrap, bootstrap_rng(some))
+    pooled = weighted_many("wis", recorded, evaluated)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):

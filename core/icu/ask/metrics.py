@@ -10,6 +10,7 @@ from pydantic import Field
 
 from core.base.config import Config
 from core.cohort import Cohort
+from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
 from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
@@ -60,12 +61,18 @@ class PolicyMetrics(Config):
 
 
 class CohortMetrics(EvaluatedOn):
-    """The cohort evaluated on; clinicians: whose habits the estimates divide by."""
+    """The cohort evaluated on.
+
+    clinicians: whose habits the estimates divide by; shared_stays: how many stays of another cohort are of patients
+    that the run already knows, and shared_note in words ("" for none).
+    """
 
     steps: int
     mortality: float | None
     clinicians: str
     clinicians_note: str
+    shared_stays: int
+    shared_note: str
 
 
 class RunMetrics(Config):
@@ -99,11 +106,12 @@ def metrics_document(
     own: bool,
     run: RunMetrics,
     clinicians: str = "own",
+    shared: Overlap | None = None,
 ) -> Metrics:
     """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
-    the cohort that the run was trained on.
+    the cohort that the run was trained on. shared: what another cohort has in common with the run's own.
     """
     on = evaluated_on(cohort, len(patients), own, "cohort")
     judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
@@ -116,6 +124,8 @@ def metrics_document(
             mortality=number(float((cohort.outcomes < 0).mean())),
             clinicians=clinicians,
             clinicians_note=CLINICIANS[clinicians],
+            shared_stays=0 if shared is None else int(shared.any.sum()),
+            shared_note="" if shared is None else str(shared),
         ),
         run=run,
         policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
