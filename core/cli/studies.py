@@ -123,7 +123,7 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
     if mapping is None:
         data = study.load(options.file, options.definition, config)
     else:
-        data = study.load_mapped(options.file, options.definition, mapping)
+        data = study.load_mapped(options.file, options.definition, mapping, config)
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))

@@ -91,15 +91,15 @@ def _examine_mapped(
     file_warnings: tuple[Problem, ...],
 ) -> tuple[StudySpec, Checked]:
     """The study without the columns that the file lacks, and the check of the mapped table, its problems at the rows of
-    the file. The mapping stands in the report's notes, line by line, so that whoever has the file can read it again."""
+    the file. The report keeps the mapping, so that whoever has the file can read it again."""
     mapped = apply_mapping(frame, study, mapping)
     if not mapped.ok:
         refused = CohortReport(mapped.problems + file_warnings, (), {"rows": len(frame)})
         raise CohortError(error_text(refused), refused)
     checked = examine(mapped.frame, mapped.study, columns, {**mapped.units, **(units or {})})
     problems = (*mapped.problems, *(mapped.placed(problem) for problem in checked.report.problems))
-    notes = ("Read through a mapping:", *(line for line in mapping_text(mapping).splitlines() if line))
-    return mapped.study, replace(checked, report=replace(checked.report, problems=problems, notes=notes))
+    report = replace(checked.report, problems=problems, mapping=mapping_text(mapping))
+    return mapped.study, replace(checked, report=report)
 
 
 def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Cohort:

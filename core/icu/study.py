@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.base.errors import ConfigError
 from core.base.worlds import EFFECTS
 from core.icu.config import PRESET_NAMES
 from core.icu.manifest import KIND, TITLE
@@ -100,11 +101,23 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         label = config.run.outcome_label
         return load_cohort(file, definition, columns=None if label == "outcome" else {label: "outcome"})
 
-    def load_mapped(self, file: Path, definition: str | Path | StudySpec | None, mapping: Path) -> Cohort:
+    def load_mapped(
+        self, file: Path, definition: str | Path | StudySpec | None, mapping: Path, config: RunConfig | None = None
+    ) -> Cohort:
         from core.cohort import load_cohort
         from core.tables.mapping import load_mapping
 
-        return load_cohort(file, definition, mapping=load_mapping(mapping))
+        document = load_mapping(mapping)
+        label = "outcome" if config is None else config.run.outcome_label
+        if label != "outcome":
+            if document.outcome is not None or "outcome" in document.columns:
+                raise ConfigError(
+                    f"{mapping} and run.outcome_label={label} both say which column is the outcome; keep one."
+                )
+            document = document.merged({"outcome": label}, {})
+        if isinstance(definition, StudySpec):  # a run's, which lacks already what the run's own mapping left out
+            document = document.without_lacking(definition.names)
+        return load_cohort(file, definition, mapping=document)
 
     def load_for(self, file: Path, view: RunView) -> Cohort:
         from core.cohort import load_cohort

@@ -129,10 +129,10 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     def load(self, file: Path, definition: str | Path | None, config: SettingsT) -> DataT:
         """Read and check a file under the definition in a TOML file (None: the study's own)."""
 
-    def load_mapped(self, file: Path, definition: Any, mapping: Path) -> DataT:
+    def load_mapped(self, file: Path, definition: Any, mapping: Path, config: SettingsT | None = None) -> DataT:
         """Read and check a file through a mapping, a TOML file that brings it into the study's form (where `maps`).
 
-        definition: a TOML file, None for the study's own, or the definition of a run.
+        definition: a TOML file, None for the study's own, or the definition of a run. config: settings to train with.
         """
         raise ConfigError(f"{self.title} reads no mapping; write the file in its own form.")
 

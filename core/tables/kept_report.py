@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.tables.mapping import MOST_MAPPING
 from core.tables.report import CohortReport, Exclusion, Problem
 
 REPORT_KEY = b"phenopolicy-report"
@@ -48,16 +49,17 @@ class _Report(_Stored):
     problems: list[_Warning] = Field(max_length=MAX_WARNINGS)
     attrition: list[_Exclusion] = Field(max_length=MAX_EXCLUSIONS)
     notes: list[Annotated[str, Field(max_length=MAX_NOTE)]] = Field(default=[], max_length=MAX_NOTES)
+    mapping: str = Field("", max_length=MOST_MAPPING)
 
 
 def report_metadata(report: CohortReport) -> dict[bytes, bytes]:
     """Schema metadata that `read_report` understands: attrition, first warnings and notes; empty without any."""
     values = CohortReport(report.warnings[:MAX_WARNINGS], report.attrition[:MAX_EXCLUSIONS]).to_json()
     notes = [note[:MAX_NOTE] for note in report.notes[:MAX_NOTES]]
-    if not values["problems"] and not values["attrition"] and not notes:
+    if not values["problems"] and not values["attrition"] and not notes and not report.mapping:
         return {}
     shortened: dict[str, Any] = {name: [_shorten(item) for item in items] for name, items in values.items()}
-    shortened["notes"] = notes
+    shortened |= {"notes": notes, "mapping": report.mapping}
     text = _Report.model_validate(shortened).model_dump_json().encode()
     return {REPORT_KEY: text} if len(text) <= MAX_BYTES else {}
 
@@ -73,7 +75,7 @@ def read_report(metadata: Mapping[bytes, bytes] | None) -> CohortReport:
         return CohortReport()
     problems = tuple(Problem(**item.model_dump()) for item in stored.problems)
     attrition = tuple(Exclusion(**item.model_dump()) for item in stored.attrition)
-    return CohortReport(problems, attrition, notes=tuple(stored.notes))
+    return CohortReport(problems, attrition, notes=tuple(stored.notes), mapping=stored.mapping)
 
 
 def _shorten(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ column = "charttime"
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -33,6 +33,7 @@ from core.base.config import Config, explain
 from core.base.errors import ConfigError
 from core.base.files import write_atomic
 
+MOST_MAPPING = 60_000  # characters of a document: it travels in the metadata of a cohort file
 EVERY = "*"  # stands for every state column
 Aggregate = Literal["first", "last", "mean", "min", "max", "sum"]
 
@@ -112,6 +113,10 @@ class TableMapping(Config):
         """True where the document asks for nothing."""
         return self == TableMapping()
 
+    def without_lacking(self, names: Collection[str]) -> TableMapping:
+        """Without what it says of leaving out columns that are not among these: a run's study lacks them already."""
+        return self.model_copy(update={"leave_out": tuple(name for name in self.leave_out if name in names)})
+
     def merged(self, columns: Mapping[str, str], units: Mapping[str, str]) -> TableMapping:
         """With single columns {ours: the file's} and units {ours: the file's unit} put in, which win."""
         values = self.model_dump()
@@ -145,7 +150,12 @@ def parse_mapping(values: object, where: str = "mapping") -> TableMapping:
 
 def mapping_text(mapping: TableMapping) -> str:
     """The document as TOML, what it does not say left out; `load_mapping` reads it back as the same mapping."""
-    return tomli_w.dumps(mapping.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
+    text = tomli_w.dumps(mapping.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
+    if len(text) > MOST_MAPPING:
+        raise ConfigError(
+            f"the mapping has {len(text):,} characters; at most {MOST_MAPPING:,} are kept. Recode the file."
+        )
+    return text
 
 
 def save_mapping(mapping: TableMapping, path: Path) -> None:

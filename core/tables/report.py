@@ -63,12 +63,17 @@ def attrition_chart(patients: int, rows: int, *removed: tuple[str, int, int]) ->
 
 @dataclass(frozen=True)
 class CohortReport:
-    """Outcome of `check_cohort`; never an exception. `notes`: where an extract comes from, and by which rules."""
+    """Outcome of `check_cohort`; never an exception.
+
+    `notes`: where an extract comes from, and by which rules. `mapping`: the document, as TOML, through which the file was
+    read; empty where it was in the study's form.
+    """
 
     problems: tuple[Problem, ...] = ()
     attrition: tuple[Exclusion, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mapping: str = ""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -94,17 +99,20 @@ class CohortReport:
         attrition = self.attrition
         if earlier.attrition and attrition and earlier.attrition[-1].left == attrition[0].left:
             attrition = (*earlier.attrition, *(step for step in attrition[1:] if step.patients or step.rows))
-        return CohortReport(noted + self.problems, attrition, self.summary, earlier.notes + self.notes)
+        notes, mapping = earlier.notes + self.notes, self.mapping or earlier.mapping
+        return CohortReport(noted + self.problems, attrition, self.summary, notes, mapping)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a run folder; example values are kept as text."""
         problems = [{**asdict(p), "value": None if p.value is None else str(p.value)} for p in self.problems]
-        values = {"problems": problems, "attrition": [asdict(step) for step in self.attrition]}
-        return values | ({"notes": list(self.notes)} if self.notes else {})
+        values: dict[str, Any] = {"problems": problems, "attrition": [asdict(step) for step in self.attrition]}
+        values |= {"notes": list(self.notes)} if self.notes else {}
+        return values | ({"mapping": self.mapping} if self.mapping else {})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CohortReport:
         """Rebuild what `to_json` wrote."""
         problems = tuple(Problem(**problem) for problem in values.get("problems", ()))
         attrition = tuple(Exclusion(**step) for step in values.get("attrition", ()))
-        return cls(problems, attrition, notes=tuple(map(str, values.get("notes", ()))))
+        notes = tuple(map(str, values.get("notes", ())))
+        return cls(problems, attrition, notes=notes, mapping=str(values.get("mapping", "")))

@@ -33,6 +33,8 @@ def report_text(report: Report) -> str:
         lines.append(f"{item.reason}: {removed}patients {item.patients_left:,}, rows {item.rows_left:,}")
     if report.notes:
         lines += ["where it comes from:", *(f"- {note}" for note in report.notes)]
+    if report.mapping:
+        lines += ["read through a mapping:", *(f"  {line}" for line in report.mapping.splitlines())]
     for title, problems in (("errors", report.errors), ("warnings", report.warnings)):
         if problems:
             lines += [f"{title}:", *(f"- {line}" for line in _lines(problems))]

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.base.errors import CohortError
+from core.base.errors import CohortError, ConfigError
 from core.cli.main import main
 from core.cohort import Cohort, load_cohort, save_cohort, simulate_cohort
-from core.tables.mapping import load_mapping, parse_mapping
+from core.icu.config import load_preset
+from core.icu.study import ICU
+from core.tables.mapping import load_mapping, mapping_text, parse_mapping
+from core.tables.report import CohortReport
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_map_then_check_then_load_brings_a_foreign_file_in(
     assert main(["check", str(foreign), "--mapping", str(mapping)]) == 0
     loaded = load_cohort(foreign, mapping=load_mapping(mapping))
     same_patients(loaded, cohort)
-    assert 'traj = "icustayid"' in loaded.report.notes
+    assert 'traj = "icustayid"' in loaded.report.mapping
 
 
 def test_the_mapping_stays_with_the_file_that_it_made(foreign: Path, tmp_path: Path) -> None:
@@ -65,7 +68,8 @@ def test_the_mapping_stays_with_the_file_that_it_made(foreign: Path, tmp_path: P
     )
     first = load_cohort(foreign, mapping=mapping)
     again = load_cohort(save_cohort(first, tmp_path / "kept.parquet"))
-    assert again.report.notes == first.report.notes
+    assert again.report.mapping == first.report.mapping == mapping_text(mapping)
+    assert CohortReport.from_json(first.report.to_json()).mapping == mapping_text(mapping)
     assert again.data_hash == first.data_hash == load_cohort(foreign, mapping=mapping).data_hash
 
 
@@ -76,6 +80,33 @@ def test_problems_of_a_mapped_file_stand_at_its_own_rows(foreign: Path, tmp_path
     main(["map", str(foreign), "--out", str(tmp_path / "m.toml")])
     with pytest.raises(CohortError, match=r"row 8, column 'Platelets'"):
         load_cohort(foreign, mapping=load_mapping(tmp_path / "m.toml"))
+
+
+def test_the_outcome_is_named_once(cohort: Cohort, foreign: Path, tmp_path: Path) -> None:
+    """Settings that name another outcome column are not overruled by a mapping without a word."""
+    frame = cohort.frame.assign(rewards_icu=-cohort.frame["outcome"])
+    frame.rename(columns={"Platelets": "Platelets_count"}).to_csv(foreign, index=False)
+    (tmp_path / "m.toml").write_text('[columns]\nPlatelets = "Platelets_count"\n')
+    config = load_preset("quick", {"run.outcome_label": "rewards_icu"})
+    assert ICU.load_mapped(foreign, None, tmp_path / "m.toml", config).outcomes.tolist() == (-cohort.outcomes).tolist()
+    (tmp_path / "two.toml").write_text('[columns]\nPlatelets = "Platelets_count"\noutcome = "outcome"\n')
+    with pytest.raises(ConfigError, match="both say which column is the outcome"):
+        ICU.load_mapped(foreign, None, tmp_path / "two.toml", config)
+
+
+def test_a_run_is_evaluated_through_the_mapping_it_was_trained_with(foreign: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(foreign).drop(columns="RDW")
+    table.to_csv(foreign, index=False)
+    main(["map", str(foreign), "--out", str(tmp_path / "m.toml")])
+    text = (tmp_path / "m.toml").read_text()
+    (tmp_path / "m.toml").write_text('leave_out = ["RDW"]\n' + text)
+    trained = ICU.load_mapped(foreign, None, tmp_path / "m.toml")
+    assert "RDW" not in trained.study.names
+    again = ICU.load_mapped(foreign, trained.study, tmp_path / "m.toml")
+    assert again.data_hash == trained.data_hash
+    (tmp_path / "typo.toml").write_text('leave_out = ["RDX"]\n' + text)
+    with pytest.raises(ConfigError, match="leave_out names 'RDX'"):
+        ICU.load_mapped(foreign, None, tmp_path / "typo.toml")
 
 
 def test_a_mapping_of_another_file_is_refused_in_a_sentence(
