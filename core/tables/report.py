@@ -65,8 +65,8 @@ def attrition_chart(patients: int, rows: int, *removed: tuple[str, int, int]) ->
 class CohortReport:
     """Outcome of `check_cohort`; never an exception.
 
-    `notes`: where an extract comes from, and by which rules. `mapping`: the document, as TOML, through which the file was
-    read; empty where it was in the study's form.
+    `notes`: where an extract comes from, and by which rules. `mapping`: the document, as TOML, through which the file
+    was read; empty where it was in the study's form.
     """
 
     problems: tuple[Problem, ...] = ()
