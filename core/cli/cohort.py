@@ -68,7 +68,8 @@ def check(options: argparse.Namespace) -> int:
         if error.report is None:
             raise
         print(report_text(error.report))
-        print(f"check: {options.file} cannot be used: {len(error.report.errors)} errors.", file=sys.stderr)
+        kinds = len({(problem.rule, problem.column) for problem in error.report.errors})
+        print(f"check: {options.file} cannot be used: {kinds} kind{'s' * (kinds > 1)} of problem.", file=sys.stderr)
         return 2
     print(report_text(cohort.report))
     print_cautions(cohort_too_small(cohort))
