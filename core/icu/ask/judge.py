@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core.base.errors import RunError
 from core.base.rng import derive_seed
 from core.evaluation.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.deferring import Deferring, always_deferring
@@ -61,13 +62,9 @@ def judge_policies(
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
-    if learners is None:
-        number = assign_folds(histories.person, min(N_FOLDS, len(np.unique(histories.person))), seed)
-        held = [number == k for k in range(int(number.max()) + 1)]
-    else:
-        held = [np.arange(len(rows)) < len(judged)]
+    held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = [Fold(one, policies, _given(histories, ~one, seed)) for one in held]
+    folds = [Fold(one, policies, _given(histories, _behavior(histories, ~one, seed))) for one in held]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -76,15 +73,11 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     seed = derive_seed(stays.config.run.seed, "advice")
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
-    number = assign_folds(histories.person, min(N_FOLDS, len(np.unique(histories.person))), seed)
     folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    for k in range(int(number.max()) + 1):
-        held = number == k
+    for held in _held_out(histories, seed):
         behavior = _behavior(histories, ~held, seed)
         step = _step(histories, ~held, study).policy(STEP, histories, behavior)
-        given = propensities(behavior, histories.actions)
-        dials = [step.toward(share) for share in DIALS]
-        folds.append(Fold(held, dials, np.where(histories.mask, given, 1.0)))
+        folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]] = taken[held]
@@ -167,9 +160,20 @@ def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> D
     return Deferring(name, np.asarray(stays.probs(key)))
 
 
-def _given(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
-    """(N, T) clinicians' probability of the action taken, by a model of the learners; 1 where nothing is evaluated."""
-    return np.where(histories.mask, propensities(_behavior(histories, learners, seed), histories.actions), 1.0)
+def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
+    """Stays (N,) of each of five folds by person, of fewer where there are fewer persons; `RunError` for one alone."""
+    persons = len(np.unique(histories.person))
+    if persons < 2:
+        raise RunError(
+            "a single person's stays cannot be judged: there is nobody else to learn from; give two at least."
+        )
+    number = assign_folds(histories.person, min(N_FOLDS, persons), seed)
+    return [number == k for k in range(int(number.max()) + 1)]
+
+
+def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
+    """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
+    return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
 
 def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:

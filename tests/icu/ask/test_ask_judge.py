@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.base.errors import RunError
 from core.icu.ask.judge import advice_record, advise, histories_of, judge_policies, judgment_rows
 from core.icu.pipeline import judged_keys
 from core.icu.view import RunView
@@ -35,6 +36,11 @@ def test_judged_are_the_given_patients_alone(view: RunView) -> None:
     assert one.difference.n == view.trajectories.transition_mask[view.split.test].any(axis=1).sum()
     (again,) = judge_policies(view, view.study, view.n_clusters, keys, view.split.test[::-1], learners)
     assert again.difference.value == pytest.approx(one.difference.value, abs=1e-9)
+
+
+def test_a_single_person_is_refused_in_a_sentence(view: RunView) -> None:
+    with pytest.raises(RunError, match="nobody else to learn from"):
+        judge_policies(view, view.study, view.n_clusters, [PolicyKey(CLINICIAN)], view.split.test[:1], None)
 
 
 def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
