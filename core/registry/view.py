@@ -13,15 +13,15 @@ import pandas as pd
 from core.base.errors import ArtifactError, RunError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
-from core.registry.cohort import RegistryCohort
-from core.registry.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along
+from core.registry.ask.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along
+from core.registry.ask.recommend import recommendation_table
+from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.cohort.describe import reward_tolerance
+from core.registry.cohort.drugs import Combinations
+from core.registry.cohort.load import load_registry
+from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RegistryConfig, stored_config
-from core.registry.decisions import DecisionData, StateEncoder, decision_points
-from core.registry.describe import reward_tolerance
-from core.registry.drugs import Combinations
-from core.registry.load import load_registry
 from core.registry.manifest import registry_manifest
-from core.registry.recommend import recommendation_table
 from core.registry.spec import RegistrySpec
 from core.runs.manifest import Manifest
 from core.tables.report import CohortReport
@@ -30,9 +30,9 @@ from core.tables.split import Split
 if TYPE_CHECKING:
     from torch import nn
 
-    from core.registry.inputs import Inputs
-    from core.registry.policies import TreatmentModels
-    from core.registry.screening import Screening
+    from core.registry.ask.policies import TreatmentModels
+    from core.registry.fit.inputs import Inputs
+    from core.registry.fit.screening import Screening
 
 TREATED = ("acute", "chronic")  # decisions with a Q-network
 
@@ -110,7 +110,7 @@ class RegistryView:
     @cached_property
     def inputs(self) -> dict[str, Inputs]:
         """What the networks of each decision see, and what the low-variance filter dropped."""
-        from core.registry.inputs import Inputs
+        from core.registry.fit.inputs import Inputs
 
         return {name: Inputs.from_json(self._decisions[name]["inputs"]) for name in self.decisions}
 
@@ -147,13 +147,13 @@ class RegistryView:
         return self._models[kind, decision]
 
     def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> nn.Sequential:
-        from core.registry.networks import load_networks
+        from core.registry.fit.networks import load_networks
 
         path = self.path / f"{kind}_{decision}.safetensors"
         return load_networks(path, {"network": (inputs, *hidden, outputs)})["network"]
 
     def _read_screening(self, decision: str) -> Screening:
-        from core.registry.screening import Screening
+        from core.registry.fit.screening import Screening
 
         hidden, catalog = self.config.screening.hidden_sizes, self.catalogs[decision]
         network = self._network("screening", decision, hidden, len(self.inputs[decision].names), len(catalog))
@@ -173,8 +173,8 @@ class RegistryView:
         return self._network("reward", decision, self.config.reward_model.hidden_sizes, width, 1)
 
     def _read_models(self, decision: str) -> TreatmentModels:
-        from core.registry.forest import load_reward_forest
-        from core.registry.policies import TreatmentModels, usual_shares
+        from core.registry.ask.policies import TreatmentModels, usual_shares
+        from core.registry.fit.forest import load_reward_forest
 
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
@@ -225,7 +225,7 @@ class RegistryView:
     @cached_property
     def matched(self) -> pd.DataFrame:
         """Mean reward where the record agrees with a policy: decision, group (all; ill: with the disease), policy,
-        value, low, high, n_matched, n. Confounded: see `core.registry.evaluate.CONFOUNDED`."""
+        value, low, high, n_matched, n. Confounded: see `core.registry.fit.evaluate.CONFOUNDED`."""
         return read_table(self.path / "matched.parquet")
 
     @cached_property
@@ -242,7 +242,7 @@ class RegistryView:
     @cached_property
     def frontier(self) -> pd.DataFrame:
         """The same from the experts to each policy: policy, dial, setting, then the columns of `ope`; see
-        `core.registry.frontier`."""
+        `core.registry.ask.frontier`."""
         return read_table(self.path / "frontier.parquet")
 
     @cached_property
@@ -274,7 +274,7 @@ class RegistryView:
     @property
     def warning(self) -> str:
         """Why matched means are no values, with this run's worst example where the truth is known."""
-        from core.registry.evaluate import confounding_text
+        from core.registry.fit.evaluate import confounding_text
 
         return confounding_text(self.confounding)
 
@@ -329,7 +329,7 @@ class RegistryView:
 
     def given(self, patient: int, stage: int, decision: str) -> tuple[int, str]:
         """Action (-1 outside the catalog) and words of what the patient was given."""
-        from core.registry.drugs import prescription
+        from core.registry.cohort.drugs import prescription
 
         drugs = self.points[decision].drugs[[self.point(patient, stage, decision)]]
         catalog = self.catalogs[decision]

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
-from core.registry.compared import along
+from core.registry.ask.compared import along
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord

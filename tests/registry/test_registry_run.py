@@ -13,15 +13,15 @@ import pytest
 from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
 from core.base.files import read_json, write_json
 from core.cli.main import main
-from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
+from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
+from core.registry.ask.policies import DialedPolicy
+from core.registry.ask.tables import Evaluation
+from core.registry.cohort.load import load_registry, make_registry
 from core.registry.config import registry_config
-from core.registry.dqn import Moves
-from core.registry.load import load_registry, make_registry
+from core.registry.fit.dqn import Moves
 from core.registry.pipeline import learning_stages, train_q_network
-from core.registry.policies import DialedPolicy
 from core.registry.simulate import simulate_registry
 from core.registry.study import train_registry
-from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from core.runs.status import read_job
 
@@ -207,7 +207,7 @@ def test_networks_learn_under_the_discount_that_values_are_judged_under(
     def note(config: object, moves: Moves, n_actions: int, gamma: float, **_: object) -> None:
         raise Seen(gamma, moves.bounds[:, 1].max())
 
-    monkeypatch.setattr("core.registry.dqn.train_dqn", note)
+    monkeypatch.setattr("core.registry.fit.dqn.train_dqn", note)
     for discount in (0.5, 0.9):
         view = RegistryView(with_manifest(run_dir, tmp_path / str(discount), {}, gamma=discount))
         most = max(view.spec.rewards.model_dump().values())

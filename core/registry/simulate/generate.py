@@ -8,8 +8,8 @@ import pandas as pd
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.base.worlds import Effect, read_world
-from core.registry.check import examine
-from core.registry.cohort import RegistryCohort
+from core.registry.cohort.check import examine
+from core.registry.cohort.table import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
 from core.registry.simulate.world import RegistryWorld

@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.rng import stream
-from core.registry.drugs import Combinations
+from core.registry.cohort.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens

@@ -13,8 +13,8 @@ from core.figures.registry import STATES, decision_look
 from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.policies.doses import equal_options
-from core.registry.compared import MIXTURE, RECOMMENDED, Screen, along
-from core.registry.describe import highest_return, patient_course, reward_tolerance
+from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
+from core.registry.cohort.describe import highest_return, patient_course, reward_tolerance
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
 from pages.components.registry.session import in_text, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of

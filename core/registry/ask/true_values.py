@@ -10,10 +10,10 @@ import pandas as pd
 
 from core.base.rng import derive_seed
 from core.base.types import Progress
-from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
-from core.registry.decisions import state_rewards
-from core.registry.evaluate import ALL, ILL
-from core.registry.policies import SimulatedPolicy
+from core.registry.ask.compared import DISEASE, GREEDY, OBSERVED, POLICIES
+from core.registry.ask.policies import SimulatedPolicy
+from core.registry.cohort.decisions import state_rewards
+from core.registry.fit.evaluate import ALL, ILL
 from core.registry.simulate import Policy, registry_truth
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import RegistrySpec

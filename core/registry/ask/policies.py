@@ -8,8 +8,8 @@ most-frequent  one size fits all: what was given most often to training patients
 observed       what the experts do: the screening network's calibrated probabilities
 
 All but the observed treatment are certain of one combination in hundreds, and such a policy agrees with hardly any
-recorded course to its end. On the way from the experts to a policy (the trust frontier, `core.registry.frontier`) each
-is therefore taken in a softened form, which keeps its order of the combinations:
+recorded course to its end. On the way from the experts to a policy (the trust frontier, `core.registry.ask.frontier`)
+each is therefore taken in a softened form, which keeps its order of the combinations:
 
     dqn            softmax(Q / T) over all combinations
     dqn-screened   softmax(Q / T) over the screened ones
@@ -28,14 +28,14 @@ import numpy as np
 from torch import nn
 
 from core.fusion.dials import Dial
-from core.registry.compared import GREEDY, OBSERVED, Screen
-from core.registry.decisions import StateEncoder
-from core.registry.drugs import Combinations
-from core.registry.forest import RewardForest
-from core.registry.inputs import Inputs
-from core.registry.networks import predict
-from core.registry.recommend import screened_q
-from core.registry.screening import Screening, softmax
+from core.registry.ask.compared import GREEDY, OBSERVED, Screen
+from core.registry.ask.recommend import screened_q
+from core.registry.cohort.decisions import StateEncoder
+from core.registry.cohort.drugs import Combinations
+from core.registry.fit.forest import RewardForest
+from core.registry.fit.inputs import Inputs
+from core.registry.fit.networks import predict
+from core.registry.fit.screening import Screening, softmax
 from core.registry.simulate import DecisionState, draw_combinations
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from core.registry.cells import Drugs
-from core.registry.columns import unknown_drug_remedy
-from core.registry.drugs import prescription
+from core.registry.cohort.cells import Drugs
+from core.registry.cohort.columns import unknown_drug_remedy
+from core.registry.cohort.drugs import prescription
 from core.registry.spec import Decision, Feature, RegistrySpec
 from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning

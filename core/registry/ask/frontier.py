@@ -1,8 +1,8 @@
 """The trust frontier of the registry study: how far a policy may depart from the experts while records can judge it.
 
 The dials are those of the ICU study (`core.fusion.dials`). The experts are the screening networks' calibrated
-probabilities, the policies are taken in their softened form (`core.registry.policies`), and a combination outside the
-catalog is one more choice, which no learned policy makes.
+probabilities, the policies are taken in their softened form (`core.registry.ask.policies`), and a combination outside
+the catalog is one more choice, which no learned policy makes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import pandas as pd
 
 from core.base.types import Progress
 from core.fusion.dials import TRUTH_COLUMNS, Dial, furthest_supported
-from core.registry.compared import DIALS, GREEDY, OBSERVED, along
-from core.registry.ope import Advice, Plan, Recorded
-from core.registry.policies import DialedPolicy
+from core.registry.ask.compared import DIALS, GREEDY, OBSERVED, along
+from core.registry.ask.ope import Advice, Plan, Recorded
+from core.registry.ask.policies import DialedPolicy
+from core.registry.ask.tables import Evaluation
+from core.registry.ask.true_values import longest_treatment, truth_seed
 from core.registry.simulate import registry_truth
-from core.registry.tables import Evaluation
-from core.registry.true_values import longest_treatment, truth_seed
 from core.registry.view import RegistryView
 
 

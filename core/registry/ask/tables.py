@@ -11,12 +11,12 @@ import pandas as pd
 
 from core.base.errors import CohortError
 from core.base.rng import derive_seed
-from core.registry.cohort import RegistryCohort
-from core.registry.compared import DISEASE, GREEDY, OBSERVED, POLICIES
-from core.registry.decisions import DecisionData, decision_points
-from core.registry.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
-from core.registry.ope import Courses, Judging, Plan, Points, Recorded, make_courses
-from core.registry.screening import accuracy_table, calibration_table
+from core.registry.ask.compared import DISEASE, GREEDY, OBSERVED, POLICIES
+from core.registry.ask.ope import Courses, Judging, Plan, Points, Recorded, make_courses
+from core.registry.cohort.decisions import DecisionData, decision_points
+from core.registry.cohort.table import RegistryCohort
+from core.registry.fit.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
+from core.registry.fit.screening import accuracy_table, calibration_table
 from core.registry.view import RegistryView
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
-from core.registry.cohort import RegistryCohort
+from core.registry.cohort.table import RegistryCohort
 from core.registry.spec import RegistrySpec, Rewards
 
 

@@ -21,8 +21,8 @@ from core.base.rng import torch_stream
 from core.base.types import Progress
 from core.evaluation import reliability
 from core.registry.config import ScreeningConfig
-from core.registry.intervals import ratio_of_sums
-from core.registry.networks import fit_network, new_network, predict
+from core.registry.fit.intervals import ratio_of_sums
+from core.registry.fit.networks import fit_network, new_network, predict
 
 TEMPERATURES = (0.1, 10.0)  # bounds of T
 LIKELY = 0.01  # least probability of the pairs that calibration is judged on

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.registry.drugs import NO_DRUG
+from core.registry.cohort.drugs import NO_DRUG
 from core.registry.spec import Decision, Feature
 from core.tables.values import MISSING_TEXT, Cells, read_cells, safe_text
 

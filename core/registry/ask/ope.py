@@ -26,8 +26,8 @@ from core.evaluation import Critic, direct_many, propensities, support_light, we
 from core.evaluation import Recorded as Weighable
 from core.evaluation.support import Words
 from core.policies.doses import total_variation
-from core.registry.cohort import RegistryCohort
-from core.registry.decisions import state_rewards
+from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.table import RegistryCohort
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 WORDS = Words("course", "courses", "combinations", "experts")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.registry import rules
-from core.registry.cells import Drugs, read_categories, read_drug_text
-from core.registry.columns import Found, find_columns
+from core.registry.cohort import rules
+from core.registry.cohort.cells import Drugs, read_categories, read_drug_text
+from core.registry.cohort.columns import Found, find_columns
 from core.registry.spec import INDICATORS, Decision, RegistrySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from core.base.rng import stream, torch_stream
 from core.base.types import Progress
 from core.registry.config import DQNConfig
-from core.registry.networks import new_network
+from core.registry.fit.networks import new_network
 
 REPORTS = 50  # Progress reports per training
 LOSS_WINDOW = 200  # updates that the reported loss averages over, fading

@@ -9,8 +9,8 @@ from typing import IO, Any
 import pandas as pd
 
 from core.base.errors import CohortError
-from core.registry.check import examine
-from core.registry.cohort import RegistryCohort
+from core.registry.cohort.check import examine
+from core.registry.cohort.table import RegistryCohort
 from core.registry.spec import RegistrySpec, load_registry_spec
 from core.tables.origin import Origin
 from core.tables.read import read_table

@@ -1,7 +1,7 @@
 """The published comparisons: matched rewards, and rewards predicted by a separate network.
 
 Matched means are confounded: patients whose recorded treatment happens to equal a recommendation differ from the
-others, so their mean reward is no value of the policy. Off-policy estimates are in `core.registry.ope`.
+others, so their mean reward is no value of the policy. Off-policy estimates are in `core.registry.ask.ope`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch.nn import functional
 from core.base.rng import torch_stream
 from core.base.statistics import Z95
 from core.base.types import Progress
-from core.registry.compared import OBSERVED, TITLES
+from core.registry.ask.compared import OBSERVED, TITLES
 from core.registry.config import RewardModelConfig
-from core.registry.intervals import ratio_of_sums
-from core.registry.networks import fit_network, new_network, predict
+from core.registry.fit.intervals import ratio_of_sums
+from core.registry.fit.networks import fit_network, new_network, predict
 
 BASELINE = "baseline"
 ALL, ILL = "all", "ill"  # groups of decisions: all, and of patients with the disease that is treated

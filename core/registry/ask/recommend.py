@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.registry.drugs import Combinations
-from core.registry.intervals import ratio_of_sums
-from core.registry.screening import ranks, screened
+from core.registry.cohort.drugs import Combinations
+from core.registry.fit.intervals import ratio_of_sums
+from core.registry.fit.screening import ranks, screened
 
 MIN_PATIENTS = 5  # fewer patients have no interval: their resamples know too little of what else could have happened
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.registry.cohort import RegistryCohort
-from core.registry.decisions import state_rewards
-from core.registry.drugs import Combinations, prescription
+from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.drugs import Combinations, prescription
+from core.registry.cohort.table import RegistryCohort
 from core.registry.spec import RegistrySpec
 
 STATES = ("well", "acute", "chronic", "relapse", "dead", "absent", "lost")
