@@ -210,4 +210,4 @@ def _grid(histories: Histories, steps: np.ndarray) -> np.ndarray:
     """(m,) -> (n, T), left-aligned, 0 after the last step."""
     grid = np.zeros(histories.mask.shape)
     grid[histories.stay, histories.time] = steps
-    return grid[histories.evaluated]
+    return np.asarray(grid[histories.evaluated])

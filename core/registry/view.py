@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from core.registry.ask.policies import TreatmentModels
     from core.registry.fit.inputs import Inputs
     from core.registry.fit.screening import Screening
+
+Model = TypeVar("Model")
 
 TREATED = ("acute", "chronic")  # decisions with a Q-network
 
@@ -141,10 +144,11 @@ class RegistryView:
     def _models(self) -> dict[tuple[str, str], Any]:
         return {}
 
-    def _cached(self, kind: str, decision: str, read: Any) -> Any:
+    def _cached(self, kind: str, decision: str, read: Callable[[str], Model]) -> Model:
         if (kind, decision) not in self._models:
             self._models[kind, decision] = read(decision)
-        return self._models[kind, decision]
+        model: Model = self._models[kind, decision]
+        return model
 
     def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> nn.Sequential:
         from core.registry.fit.networks import load_networks

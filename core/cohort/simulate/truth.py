@@ -41,7 +41,7 @@ def discounted_returns(stays: Rollout, study: StudySpec, spans: np.ndarray, gamm
 
 
 def _odds(probs: np.ndarray) -> np.ndarray:
-    return probs / (1 - probs)
+    return np.asarray(probs / (1 - probs))
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,7 +179,7 @@ def rule_applies(view: RunView, rule: HazardRule, patients: np.ndarray) -> np.nd
     """(n, T) the real steps of these patients at which the rule's condition holds."""
     mask, column = view.trajectories.mask, view.study.index(rule.column)
     values = padded(view.cohort.states[:, column].astype(float), mask)
-    return mask[patients] & rule.applies(values[patients])
+    return np.asarray(mask[patients] & rule.applies(values[patients]))
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def history_problems(patients: SortedRows, indicators: Mapping[str, Cells]) -> I
 def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
     """(n,) bool of sorted rows: the event (n,) bool has happened at an earlier row of the same patient."""
     count = np.cumsum(event) - event
-    return count > np.repeat(count[patients.starts], patients.lengths)
+    return np.asarray(count > np.repeat(count[patients.starts], patients.lengths))
 
 
 def follow_up_warnings(

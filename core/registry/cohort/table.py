@@ -77,7 +77,7 @@ class RegistryCohort:
     @cached_property
     def ended(self) -> np.ndarray:
         """(rows,) bool: dead or relapsed, after which nothing is decided."""
-        return ~self.indicators[:, 0] | self.indicators[:, 3]
+        return np.asarray(~self.indicators[:, 0] | self.indicators[:, 3])
 
     @cached_property
     def baseline(self) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def shown_on_map(run: RunView, method: str) -> np.ndarray:
     if not len(drawn):
         return drawn
     base = run.labels(min(run.k_values))[drawn]
-    return drawn[stratified_sample(base, MOST_POINTS, stream(run.config.run.seed, "figures", "map"))]
+    return np.asarray(drawn[stratified_sample(base, MOST_POINTS, stream(run.config.run.seed, "figures", "map"))])
 
 
 def stated_sample(run: RunView, shown: np.ndarray) -> str:
