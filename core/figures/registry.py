@@ -102,15 +102,15 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
 
 
 def state_bars(table: pd.DataFrame) -> go.Figure:
-    """Where all patients are at each stage: stacked bars. table: stage (name), state (see STATES), patients."""
+    """Where all patients are at each stage: stacked bars. table: stage (name), state (see STATES), patients and
+    their share of all."""
     stages = list(dict.fromkeys(table["stage"]))
-    total = table.groupby("stage")["patients"].sum().reindex(stages).to_numpy(dtype=float)
     fig = Draft()
     for state, look in STATES.items():
-        part = table[table["state"] == state].set_index("stage")["patients"].reindex(stages).fillna(0)
-        if not part.any():
+        part = table[table["state"] == state].set_index("stage").reindex(stages).fillna(0)
+        if not part["patients"].any():
             continue
-        share = 100 * part.to_numpy(dtype=float) / np.maximum(total, 1)
+        share = 100 * part["share"].to_numpy(dtype=float)
         light = look.color in ("#E4E7EB", "#B8BDC6", "#E69F00", "#CC79A7")
         fig.add_trace(
             bar(
@@ -123,7 +123,7 @@ def state_bars(table: pd.DataFrame) -> go.Figure:
                 insidetextanchor="middle",
                 textangle=0,
                 textfont={"size": 11, "color": INK_ON_FILL if light else "white"},
-                customdata=part.to_numpy(),
+                customdata=part["patients"].to_numpy(),
                 hovertemplate=f"%{{x}}: {look.name} %{{y:.1f}} % (%{{customdata:,}} patients)<extra></extra>",
             )
         )

@@ -180,11 +180,19 @@ def _boxes(
     return PanelFigure(
         name,
         title,
-        repeat_boxes(rows, published, baseline=baseline),
+        repeat_boxes(rows, published, baseline=baseline, truth=mean_truth(rows)),
         f"Box plots over {n} repeats; means: " + ", ".join(f"{policy} {fmt(value)}" for policy, value in means.items()),
         f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. Open squares: "
         "published means, on other patients. Dotted: the clinicians' mean. Repeats are random splits that overlap.",
     )
+
+
+def mean_truth(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean true value over repeats of each policy that has one; none but in simulated patients."""
+    if "true_value" not in rows:
+        return {}
+    known = rows.dropna(subset=["true_value"]).groupby("policy", sort=False)["true_value"].mean()
+    return {str(policy): float(value) for policy, value in known.items()}
 
 
 def repeats_of(repeats: pd.DataFrame | None, preset: str, cohort: str, estimator: str) -> pd.DataFrame:

@@ -38,8 +38,8 @@ def test_the_timeline_has_one_lane_a_decision_on_a_real_time_axis() -> None:
 
 def test_state_bars_stack_to_all_patients() -> None:
     table = pd.DataFrame(
-        [(stage, state, n) for stage in ("a", "b") for state, n in zip(STATES, range(7), strict=True)],
-        columns=["stage", "state", "patients"],
+        [(stage, state, n, n / 21) for stage in ("a", "b") for state, n in zip(STATES, range(7), strict=True)],
+        columns=["stage", "state", "patients", "share"],
     )
     fig = state_bars(table)
     assert np.allclose(sum(np.asarray(trace.y) for trace in fig.data), 100)
