@@ -15,11 +15,12 @@ from core.base.rng import stream
 from core.evaluation import action_shares, dose_excess, given_shares, mortality_by_excess
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.experiments import repeat_boxes
+from core.figures.phenotype_map import phenotype_map
 from core.figures.phenotype_quality import cluster_indices
-from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, phenotype_map, severity_histograms
+from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
 from core.figures.policies import action_share_bars
+from core.figures.survival import survival_by_value
 from core.figures.theme import fmt, fmt_percent, message_figure, phenotype_name
-from core.figures.values import survival_by_value
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table, stratified_sample
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView

@@ -20,7 +20,7 @@ from core.base.rng import derive_seed
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.cohort.overlap import overlap
-from core.evaluation.gate import DIALS
+from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import StepAdvice, advice_record, advise, judge_policies, judgment_rows

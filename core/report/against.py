@@ -11,11 +11,11 @@ from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_un
 from core.figures.theme import policy_style as style
 from core.icu.advice import DialRecord
 from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, question
-from core.icu.ask.hazards import default_rules
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.report.parts import Section, Table
-from core.report.sections import bracketed
+from core.report.policies import bracketed
 
 TITLE = "Against the clinicians"
 BEFORE = "This run was made before runs were judged against the clinicians; train it again to see what it advises."

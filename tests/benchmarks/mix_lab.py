@@ -21,16 +21,16 @@ import pandas as pd
 
 from core.base.statistics import Z95
 from core.cohort import History
-from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
-from core.evaluation.deferring import Deferring
-from core.evaluation.features import FeatureSettings
-from core.evaluation.gate import CLINICIANS, DIALS, gate
-from core.evaluation.grade import grade
-from core.evaluation.histories import Histories
-from core.evaluation.mix import Judged, MixSettings
-from core.evaluation.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import CLINICIANS, DIALS, gate
+from core.evaluation.judging.grade import grade
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged, MixSettings
+from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.stacked import Propensities, fit_propensities
 from core.evaluation.policies import propensities
-from core.evaluation.stacked import Propensities, fit_propensities
 from core.trajectories import Scaler, Trajectories, make_trajectories
 from tests.benchmarks.mix_rules import RULES, rule_doses
 from tests.benchmarks.mix_today import today

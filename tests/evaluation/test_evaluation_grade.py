@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.evaluation.grade import grade
-from core.evaluation.mix import Judged, MixEstimate
+from core.evaluation.judging.grade import grade
+from core.evaluation.judging.mix import Judged, MixEstimate
 
 GOOD = MixEstimate(1.0, 0.0, 2.0, 400, se=0.5, spread=0.1, ess=120.0, parts=())
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.evaluation.crossfit import Fold, JudgeSettings, _judge_fold, _Pooled, assign_folds, judge
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureSettings
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import LstdSettings
-from core.evaluation.mix import Judged, MixSettings, Remembering, clustered_error, mix
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, _judge_fold, _Pooled, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import LstdSettings
+from core.evaluation.judging.mix import Judged, MixSettings, Remembering, clustered_error, mix
+from core.evaluation.judging.windows import corrected
 from core.evaluation.policies import propensities
 from core.evaluation.recorded import Recorded as RecordedStays
-from core.evaluation.windows import corrected
 from core.evaluation.wis import per_decision_wis, wdr
 from tests.evaluation.worlds import BEHAVIOR, GAMMA, NEXT, POLICY, REWARD, Recorded, record, true_value
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.icu.advice import stays_advised
-from core.icu.ask.hazards import GIVEN, HazardRule, rule_applies, violation_rates
+from core.icu.ask.hazards import rule_applies
 from core.icu.view import RunView
 from core.policies.families import names_at
+from core.policies.hazards import GIVEN, HazardRule, violation_rates
 from core.policies.key import CLINICIAN, KEY_COLUMNS
 from core.study import StudySpec
 

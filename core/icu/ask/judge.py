@@ -16,16 +16,16 @@ import pandas as pd
 
 from core.base.errors import RunError
 from core.base.rng import derive_seed
-from core.evaluation.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureSettings
-from core.evaluation.gate import DIALS, Advice, GateSettings, gate
-from core.evaluation.grade import GradeSettings, grade
-from core.evaluation.histories import Histories
-from core.evaluation.mix import Judged
-from core.evaluation.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.policies import propensities
-from core.evaluation.stacked import Propensities, PropensitySettings, fit_propensities
 from core.icu.advice import AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.fit.advised import FoldStep, TrueGain
 from core.icu.stays import Stays

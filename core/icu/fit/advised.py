@@ -16,9 +16,9 @@ import numpy as np
 from core.base.rng import derive_seed
 from core.cohort import GroundTruth, History
 from core.cohort.simulate.history import Policy
-from core.evaluation.histories import Histories
-from core.evaluation.pessimism import PessimisticStep
-from core.evaluation.stacked import Propensities
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.pessimism import PessimisticStep
+from core.evaluation.judging.stacked import Propensities
 from core.fusion import fusion_weights
 from core.icu.fit.simulated import SimulatedStays
 from core.icu.view import RunView

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
-from core.icu.ask.hazards import GIVEN, HazardRule
+from core.policies.hazards import GIVEN, HazardRule
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric

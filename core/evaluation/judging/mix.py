@@ -22,14 +22,14 @@ import numpy as np
 
 from core.base.statistics import Z95
 from core.base.types import Estimate
-from core.evaluation.windows import check_memory
+from core.evaluation.judging.windows import check_memory
 
 FADING = (0, 0.5, 0.85)
 
 
 @dataclass(frozen=True)
 class MixSettings:
-    """memories that are averaged, see `core.evaluation.windows`; spread: how many SD of their values are added."""
+    """memories that are averaged, see `judging.windows`; spread: how many SD of their values are added."""
 
     memories: tuple[float, ...] = FADING
     spread: float = 1.0

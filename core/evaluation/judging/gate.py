@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from core.evaluation.mix import Judged
+from core.evaluation.judging.mix import Judged
 
 DIALS = (0.25, 0.5, 1.0)
 CLINICIANS = "clinicians"

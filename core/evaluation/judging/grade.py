@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.evaluation.mix import Judged
+from core.evaluation.judging.mix import Judged
 from core.evaluation.support import Light, Support
 
 

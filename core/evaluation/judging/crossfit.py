@@ -20,12 +20,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.base.rng import stream
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureMap, FeatureSettings, Situations
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import LinearCritic, Lstd, LstdSettings, traced
-from core.evaluation.mix import Judged, MixSettings, Remembering, mix
-from core.evaluation.windows import Corrected, corrected
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings, Situations
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import LinearCritic, Lstd, LstdSettings, traced
+from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
+from core.evaluation.judging.windows import Corrected, corrected
 
 N_FOLDS = 5
 
