@@ -27,10 +27,11 @@ BEFORE = (
     "that compares with them."
 )
 HOW = (
-    "Mix: the mean of three estimates that remember earlier steps ever longer (not at all, half and 85 % of each step "
-    "before), as a difference to what the clinicians achieved in the same stays. Every stay is judged by a fold of the "
-    "data that never saw it; encoder and phenotypes are shared. The interval counts both chance and how far the three "
-    "disagree. ESS: how many stays' worth of records follow the advice."
+    "Mix: the mean of two estimates, by a model of what follows alone and corrected by the actions so far (each step "
+    "before counting 70 % of the next), as a difference to what the clinicians achieved in the same stays. Every stay "
+    "is judged by a fold of the data that never saw it; encoder and phenotypes are shared. The interval counts chance, "
+    "and how far estimates that remember one and four actions lie from the mean. ESS: how many stays' worth of records "
+    "follow the advice."
 )
 
 
