@@ -121,8 +121,9 @@ class _Copy:
                     if ended is not None:
                         ended.result()
                         left -= 1
-                    if left:
-                        yield self._progress()
+                    progress = self._progress()
+                    if progress.done < progress.total:
+                        yield progress
             finally:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
