@@ -172,12 +172,17 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) 
     """Table `given_steps`: what each selected stay got in each step k.
 
     An entry over [s, e) gives step k the part overlap(k) / (e - s) of its amount, and its rate times overlap(k) / step.
-    What is given at once counts in the step in which it starts. first: start of step 0 in hours from `origin`.
+    What is given at once counts in the step in which it starts. first: start of step 0 in hours from `origin`. A peak
+    is the highest rate within the step; for the reference's score, of those that run at the end of one of its hours.
     """
     kinds = ", ".join(f"sum(share * units) FILTER (WHERE kind = '{kind}') AS \"dose {kind}\"" for kind in HEPARIN_KINDS)
     factor = "CASE agent " + " ".join(f"WHEN '{agent}' THEN {f}" for agent, f in EQUIVALENT.items()) + " END"
+    begin = f"(origin + {first} + k * {step})"
+    at_an_hours_end = f"floor(least(e, {begin} + {step}) - {begin}) > floor(greatest(s, {begin}) - {begin})"
+    seen = at_an_hours_end if work.options.sofa == "reference" else "true"
     peaks = ", ".join(
-        f"max(speed) FILTER (WHERE agent = '{agent}') AS \"peak {agent}\"" for agent in (*EQUIVALENT, "dobutamine")
+        f"max(speed) FILTER (WHERE agent = '{agent}' AND {seen}) AS \"peak {agent}\""
+        for agent in (*EQUIVALENT, "dobutamine")
     )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
     work.db.execute(f"""
