@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
 from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
+from core.cohort.extract.work import Work, hours, ident, moment, number
 from core.study import StudySpec
 
 ANY = 1e9
@@ -25,7 +25,7 @@ def prepare(work: Work) -> None:
         low, high = plausible(name, concept, work.study)
         above = -math.inf if concept.above is None else concept.above
         for source in concept.sources:
-            for code in source.codes:
+            for code in spelled(source.codes):
                 row = [source.stream, code, name, source.factor, source.offset, source.fraction, source.rank]
                 row += [low, high, above, concept.static, concept.aggregate]
                 work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -124,10 +124,10 @@ def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> st
     tube = f"lower({stream.text}) LIKE '{TUBE}%'" if stream.text else "false"
     value = f"coalesce({number(stream.value)}, CASE WHEN {tube} THEN 1 END)"
     filled = f"({stream.value} IS NOT NULL OR coalesce({tube}, false))"
-    return f"""SELECT {key}, {person} AS person, {code_of(stream.code)} AS code, {parsed} AS t, {stream.time}
+    return f"""SELECT {key}, {person} AS person, {stream.code} AS code, {parsed} AS t, {stream.time}
         AS written,
                       {value} AS value, coalesce({tube}, false) AS tube
-               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(spelled(codes))}) AND {filled}"""
+               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}) AND {filled}"""
 
 
 def _check_times(work: Work, stream: Stream) -> None:
