@@ -20,6 +20,7 @@ from core.figures.theme import (
     action_colors,
     apply_theme,
     axis_label,
+    hour_ticks,
     phenotype_color,
     phenotype_name,
     policy_style,
@@ -72,7 +73,8 @@ def timeline(
     apply_theme(fig, height=rows * height_each + 70, legend=False)
     fig.update_annotations(font_size=12.5, x=0.0, xanchor="left")
     first, last = window or (float(hours[0]), float(hours[-1]))
-    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours])
+    hour_ticks(fig, (first, last), preferred=8)
     fig.update_xaxes(title_text="hours from onset", row=rows, col=1)
     fig.update_layout(margin={"l": 56, "r": 14, "t": 30, "b": 44}, hovermode="x unified")
     return fig.figure()
@@ -202,7 +204,8 @@ def weight_course(
         )
     apply_theme(fig, x="hours from onset", y="weight (%)", height=230, legend=False)
     first, last = window or (float(hours[0]), float(hours[-1]))
-    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours])
+    hour_ticks(fig, (first, last), preferred=8)
     fig.update_layout(barmode="stack", margin={"l": 52, "r": 8, "t": 10, "b": 44})
     fig.update_yaxes(range=[0, 100], dtick=25)
     return fig.figure()

@@ -71,8 +71,7 @@ def stay_of(run: RunView, patient: int) -> Stay:
     cohort, rows = run.cohort, run.cohort.rows(patient)
     states = cohort.states[rows]
     imputed = cohort.imputed[rows] if cohort.imputed is not None else np.zeros(states.shape, dtype=bool)
-    hours = run.study.hours(np.arange(len(states)))
-    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows])
+    return Stay(cohort.patients[patient], run.study, cohort.hours[rows], states, imputed, cohort.actions[rows])
 
 
 def course_panel(run: RunView, patient: int, step: int) -> None:
@@ -124,7 +123,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         unit=study.actions.unit,
         step=step,
         step_hours=study.step_hours,
-        window=stay_window(study),
+        window=stay_window(study, stay.hours),
         height_each=PANEL_HEIGHT,
     )
     imputed = float(stay.imputed[:, [study.index(name) for name in names]].mean()) if names else 0.0
