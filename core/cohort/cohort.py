@@ -88,6 +88,14 @@ class Cohort:
         recorded = self.extra["hours"].to_numpy(np.float64) if self.extra is not None and self.timed else None
         return row_hours(self.frame["step"].to_numpy(), self.starts, self.lengths, self.study, recorded)
 
+    def amounts(self, patient: int) -> pd.DataFrame:
+        """Recorded amounts of the drug in each step of a stay: columns dose and dose_<kind>, as far as the file has
+        them."""
+        if self.extra is None:
+            return pd.DataFrame(index=range(int(self.lengths[patient])))
+        given = self.extra.loc[:, self.extra.columns.str.startswith("dose")]
+        return given.iloc[self.rows(patient)].reset_index(drop=True)
+
     @cached_property
     def axis(self) -> HourAxis:
         """Slots of hours on which all stays are aligned."""

@@ -71,6 +71,12 @@ def slots_of(hours: np.ndarray, start: float, step_hours: float) -> np.ndarray:
     return np.floor((np.asarray(hours) - start) / step_hours + ROUNDING).astype(np.int64)
 
 
+def slots_after(hours: np.ndarray, step_hours: float) -> tuple[np.ndarray, np.ndarray]:
+    """Slot of each time (rows,) that has passed since a step, and the start (B,) of each slot up to the last."""
+    slots = slots_of(hours, 0.0, step_hours)
+    return slots, step_hours * np.arange(int(slots.max(initial=-1)) + 1)
+
+
 def hour_axis(hours: np.ndarray, stay: np.ndarray, study: StudySpec) -> HourAxis:
     """The axis that holds the study's window and every row; hours (rows,) increase within each stay (rows,)."""
     slots = slots_of(hours, study.start_hours, study.step_hours)

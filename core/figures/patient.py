@@ -51,23 +51,24 @@ def timeline(
     drug: str,
     unit: str,
     step: int | None = None,
+    amounts: np.ndarray | None = None,
     step_hours: float = 4.0,
     window: tuple[float, float] | None = None,
     height_each: int = 112,
 ) -> go.Figure:
     """The stay as small multiples on one axis of hours: doses as bars below, one panel a measurement above.
 
-    hours (t,) start of each step; actions (t,) dose bins. Recorded values are filled, imputed ones hollow; the healthy
-    range is a green band, a therapeutic target lies between dashed lines with a bar at the right. `step` is marked in
-    every panel.
-    window: hours that the axis spans (None: the stay), the same for every patient so that stays can be compared.
+    hours (t,) start of each step; actions (t,) dose bins; amounts (t,) as recorded, in `unit`, told at the bars.
+    Recorded values are filled, imputed ones hollow; the healthy range is a green band, a therapeutic target lies
+    between dashed lines with a bar at the right. `step` is marked in every panel.
+    window: hours that the axis spans (None: the stay), the same wherever it can be so that stays can be compared.
     """
     rows = len(measurements) + 1
     titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(drug.capitalize() + " given", unit)]
     fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows))
     for row, measurement in enumerate(measurements, start=1):
         _add_measurement(fig, hours, measurement, row)
-    _add_doses(fig, hours, actions, action_labels, rows, step_hours)
+    _add_doses(fig, hours, actions, _told(actions, action_labels, amounts), action_labels, rows, step_hours)
     shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
     fig.shapes += shapes + _moments(hours, step, step_hours, rows)
     apply_theme(fig, height=rows * height_each + 70, legend=False)
@@ -146,8 +147,23 @@ def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[fl
     return low - pad, high + pad
 
 
+def _told(actions: np.ndarray, labels: Sequence[str], amounts: np.ndarray | None) -> list[str]:
+    """The dose bin of each step, and the amount where it was recorded."""
+    names = [labels[action] for action in actions]
+    if amounts is None:
+        return names
+    known = zip(names, amounts, strict=True)
+    return [f"{name} (recorded: {amount:,.6g})" if np.isfinite(amount) else name for name, amount in known]
+
+
 def _add_doses(
-    fig: Draft, hours: np.ndarray, actions: np.ndarray, labels: Sequence[str], row: int, step_hours: float
+    fig: Draft,
+    hours: np.ndarray,
+    actions: np.ndarray,
+    told: list[str],
+    labels: Sequence[str],
+    row: int,
+    step_hours: float,
 ) -> None:
     colors = action_colors(len(labels))
     fig.add_trace(
@@ -157,7 +173,7 @@ def _add_doses(
             width=0.8 * step_hours,
             marker={"color": [colors[a] for a in actions]},
             name="dose",
-            customdata=[labels[a] for a in actions],
+            customdata=told,
             hovertemplate="%{customdata}<extra></extra>",
         ),
         row=row,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.statistics import wilson
-from core.cohort.hours import slots_of
+from core.cohort.hours import slots_after
 from core.icu.view import RunView
 
 FEWEST_ON_COURSE = 5  # patients still in the record, below which a course is not drawn further
@@ -61,24 +61,23 @@ def later_course(view: RunView, similar: Similar, column: str, minimum: int = FE
     median; NaN where fewer than `minimum` were measured). A record ends with discharge or death, so later rows are of
     those who stayed.
     """
-    j, cohort, step_hours = view.study.index(column), view.cohort, view.study.step_hours
+    j, cohort = view.study.index(column), view.cohort
     at = cohort.starts[similar.patients] + similar.steps
     left = cohort.lengths[similar.patients] - similar.steps
     stay = np.repeat(np.arange(len(at)), left)
     rows = np.arange(len(stay)) + np.repeat(at - (np.cumsum(left) - left), left)
-    slots = slots_of(cohort.hours[rows] - cohort.hours[at][stay], 0.0, step_hours)
-    ahead = np.arange(int(slots.max(initial=-1)) + 1)
-    values = np.full((len(at), len(ahead)), np.nan)
+    slots, hours = slots_after(cohort.hours[rows] - cohort.hours[at][stay], view.study.step_hours)
+    values = np.full((len(at), len(hours)), np.nan)
     values[stay, slots] = cohort.states[rows, j]  # rows are in order, so the last one in a slot stays
     last = slots[np.cumsum(left) - 1]
-    n = (ahead <= last[:, None]).sum(axis=0)
+    n = (np.arange(len(hours)) <= last[:, None]).sum(axis=0)
     enough = np.isfinite(values).sum(axis=0) >= max(minimum, 1)
-    quartiles = np.full((3, len(ahead)), np.nan)
+    quartiles = np.full((3, len(hours)), np.nan)
     if enough.any():
         quartiles[:, enough] = np.nanquantile(values[:, enough], (0.25, 0.5, 0.75), axis=0)
     return pd.DataFrame(
         {
-            "hours": ahead * step_hours,
+            "hours": hours,
             "n": n,
             "low": quartiles[0],
             "median": quartiles[1],
