@@ -133,7 +133,7 @@ def _courses(run: RunView, k: int, features: Sequence[str]) -> None:
         course_panels(hours, series),
         "courses",
         f"Mean of {', '.join(features)} by hours from onset, one line a phenotype, with 95 % bands.",
-        caption="Mean with 95 % interval of the mean over the patients still in the unit; the number at the end of "
+        caption="Mean with 95 % interval of the mean over the patients in the record then; the number at the end of "
         "a line is the "
         f"phenotype. Points with fewer than {FEWEST_PATIENTS} patients are not drawn.",
         data=pd.concat(rows),

@@ -109,7 +109,7 @@ def _courses(view: RunView, k: int) -> list[PanelFigure]:
                 f"Mean {series.name} by hour and phenotype",
                 course_panels(hours, [series], height_each=320),
                 f"Mean {series.name} by hours from onset, one line a phenotype, with 95 % bands.",
-                "Mean with the 95 % interval of the mean over the patients still in the unit; points with fewer than "
+                "Mean with the 95 % interval of the mean over the patients in the record then; points with fewer than "
                 f"{FEWEST} patients are not drawn. The number at the end of a line is the phenotype.",
             )
         )

@@ -121,7 +121,7 @@ def _early(run: RunView, k: int) -> None:
         early_agreement(agreement["hours"].to_numpy(), agreement["agreement"].to_numpy(), agreement["ari"].to_numpy()),
         "early-agreement",
         "Agreement of the phenotype by the steps so far with that of the whole stay, by hours from onset.",
-        caption="All patients still in the unit at that hour. Low agreement early means that a retrospective phenotype "
+        caption="All patients in the record at that hour. Low agreement early means that a retrospective phenotype "
         "tells more than anybody could know at the time: prefer the prospective mode.",
         data=agreement,
     )
