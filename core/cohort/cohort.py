@@ -59,7 +59,7 @@ class Cohort:
     @cached_property
     def outcomes(self) -> np.ndarray:
         """(N,) +1 survived, -1 died."""
-        return self.frame["outcome"].to_numpy()[self.starts + self.lengths - 1].astype(np.float32)
+        return np.asarray(self.frame["outcome"].to_numpy()[self.starts + self.lengths - 1].astype(np.float32))
 
     @cached_property
     def states(self) -> np.ndarray:
@@ -122,7 +122,7 @@ class Cohort:
         rows = np.arange(len(code))
         first = np.minimum.reduceat(np.where(code < 0, len(code), rows), self.starts) if len(code) else rows
         of_stay = np.append(code, -1)[first]
-        return np.append(np.asarray(names, dtype=object), "")[of_stay]
+        return np.asarray(np.append(np.asarray(names, dtype=object), "")[of_stay])
 
     @cached_property
     def prints(self) -> Fingerprints:

@@ -15,11 +15,12 @@ from core.base.rng import stream
 from core.evaluation import action_shares, dose_excess, given_shares, mortality_by_excess
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.experiments import repeat_boxes
+from core.figures.phenotype_map import phenotype_map
 from core.figures.phenotype_quality import cluster_indices
-from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, phenotype_map, severity_histograms
+from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
 from core.figures.policies import action_share_bars
+from core.figures.survival import survival_by_value
 from core.figures.theme import fmt, fmt_percent, message_figure, phenotype_name
-from core.figures.values import survival_by_value
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table, stratified_sample
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
@@ -181,11 +182,19 @@ def _boxes(
     return PanelFigure(
         name,
         title,
-        repeat_boxes(rows, published, baseline=baseline),
+        repeat_boxes(rows, published, baseline=baseline, truth=mean_truth(rows)),
         f"Box plots over {n} repeats; means: " + ", ".join(f"{policy} {fmt(value)}" for policy, value in means.items()),
         f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. Open squares: "
         "published means, on other patients. Dotted: the clinicians' mean. Repeats are random splits that overlap.",
     )
+
+
+def mean_truth(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean true value over repeats of each policy that has one; none but in simulated patients."""
+    if "true_value" not in rows:
+        return {}
+    known = rows.dropna(subset=["true_value"]).groupby("policy", sort=False)["true_value"].mean()
+    return {str(policy): float(value) for policy, value in known.items()}
 
 
 def repeats_of(repeats: pd.DataFrame | None, preset: str, cohort: str, estimator: str) -> pd.DataFrame:

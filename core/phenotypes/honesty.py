@@ -111,7 +111,7 @@ def _standardized(views: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
     if not len(known):
         return stacked
     spread = known.std(axis=0)
-    return (stacked - known.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    return np.asarray((stacked - known.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0))
 
 
 def _components(temporal: np.ndarray, seen: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:

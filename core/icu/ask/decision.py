@@ -13,11 +13,12 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.hazards import HazardRule, Met, rules_met
+from core.icu.ask.hazards import Met, rules_met
 from core.icu.ask.options import AGENTS, SPREADS, critic_ties, rank_options, refusal, step_estimates
 from core.icu.ask.similar import Similar, later_course, neighborhood, similar_patients, similar_table
 from core.icu.view import RunView
 from core.policies.families import expert_keys
+from core.policies.hazards import HazardRule
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
 
 

@@ -92,7 +92,7 @@ def band_shares(
     """(G, 3) share of each group's values below `low`, from `low` to `high`, and above `high`."""
     band = (values >= low).astype(int) + (values > high)
     counts = np.bincount(groups * 3 + band, minlength=n_groups * 3).reshape(n_groups, 3)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def stratified_sample(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -111,4 +111,4 @@ def similar_table(view: RunView, similar: Similar, columns: list[str], n_cluster
 def _states(view: RunView, patient: int, step: int) -> np.ndarray:
     """(m, 2) patient and step of the stored neighbors of a state, nearest first."""
     rows = view.neighbors[patient, step]
-    return view.training_states[rows[rows >= 0]]
+    return np.asarray(view.training_states[rows[rows >= 0]])

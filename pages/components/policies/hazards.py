@@ -11,16 +11,9 @@ import streamlit as st
 from core.base.errors import ConfigError
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
-from core.icu.ask.hazards import (
-    FEWEST_PERSONS,
-    GIVEN,
-    OPERATORS,
-    HazardRule,
-    default_rules,
-    hazard_patients,
-    hazard_table,
-)
+from core.icu.ask.hazards import hazard_patients, hazard_table
 from core.icu.ask.tables import policy_table
+from core.policies.hazards import FEWEST_PERSONS, GIVEN, OPERATORS, HazardRule, default_rules
 from core.policies.key import CLINICIAN, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table

@@ -1,0 +1,1 @@
+"""What one asks of a registry run: policies, values, comparisons, recommendations."""
