@@ -63,7 +63,8 @@ def _counted(
 def usable_hours(hours: np.ndarray, study: StudySpec) -> np.ndarray:
     """True where a recorded hour can be one of a stay: within a year of onset, or ten times the study's window."""
     farthest = max(YEAR, 10 * study.horizon * study.step_hours)
-    return np.less_equal(np.abs(hours), farthest) & np.isfinite(hours)
+    near: np.ndarray = np.isfinite(hours) & (np.abs(np.nan_to_num(hours)) <= farthest)
+    return near
 
 
 def slots_of(hours: np.ndarray, start: float, step_hours: float) -> np.ndarray:
