@@ -175,8 +175,8 @@ def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 
 def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
-    """behavior, support, support_reference and neighbors.npy: one search serves all."""
-    arrays = behavior_arrays(view, view.trajectories, own=True)
+    """behavior, support, similar_reference and neighbors.npy."""
+    arrays = behavior_arrays(view)
     for name, array in arrays.items():
         write_array(view.path / f"{name}.npy", array)
     yield Progress("clinicians", 1, 1, "Clinician policy from similar patients")

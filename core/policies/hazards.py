@@ -74,6 +74,23 @@ def default_rules(study: StudySpec) -> list[HazardRule]:
     return [HazardRule(*rule) for rule in _DEFAULTS if rule[0] in study.names and study.actions.drug == "heparin"]
 
 
+def hazard_bands(study: StudySpec, states: np.ndarray) -> np.ndarray:
+    """Which of the study's own rules apply at states (..., D) in physical units: (...) int, bit i for rule i."""
+    bands = np.zeros(states.shape[:-1], dtype=np.int64)
+    for bit, rule in enumerate(default_rules(study)):
+        bands |= rule.applies(states[..., study.index(rule.column)]).astype(np.int64) << bit
+    return bands
+
+
+def band_text(study: StudySpec, band: int) -> str:
+    """'Platelets < 50, Activated partial thromboplastin time not > 100'; nothing where the study has no rules."""
+    said = []
+    for bit, rule in enumerate(default_rules(study)):
+        label, met = study.column(rule.column).label or rule.column, band >> bit & 1
+        said.append(f"{label} {'' if met else 'not '}{rule.operator} {rule.threshold:g}")
+    return ", ".join(said)
+
+
 def violation_rates(
     hazard: Mapping[str, np.ndarray],
     applies: np.ndarray,

@@ -28,12 +28,14 @@ class Similar:
 def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
     """What the most similar training states got and how those patients did.
 
-    One row a dose: action, n (states) and their share, patients (who got it, each once however many of the states are
-    theirs), survival of these with its Wilson interval low, high.
+    One row a dose: action, n (states), in_band (of these, the ones that meet the same of the study's hazard rules as
+    this state: all of them, but in a run from before hazards were matched) and share of n, patients (who got it, each
+    once however many of the states are theirs), survival of these with its Wilson interval low, high.
     """
     states = _states(view, patient, step)
     actions, size = view.trajectories.actions[states[:, 0], states[:, 1]], view.study.n_actions
     n = np.bincount(actions, minlength=size)
+    same = view.bands[states[:, 0], states[:, 1]] == view.bands[patient, step]
     pairs = np.unique(np.stack([actions, states[:, 0]]), axis=1)
     patients = np.bincount(pairs[0], minlength=size)
     survived = np.bincount(pairs[0], weights=view.cohort.outcomes[pairs[1]] > 0, minlength=size)
@@ -42,7 +44,9 @@ def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
         share, survival = n / max(len(actions), 1), survived / patients
     nothing = n == 0
     low[nothing], high[nothing] = np.nan, np.nan
-    columns = {"action": np.arange(size), "n": n, "share": share, "patients": patients, "survival": survival}
+    in_band = np.bincount(actions[same], minlength=size)
+    columns = {"action": np.arange(size), "n": n, "in_band": in_band, "share": share, "patients": patients}
+    columns["survival"] = survival
     return pd.DataFrame({**columns, "low": low, "high": high})
 
 

@@ -12,7 +12,8 @@ from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
 from core.icu.ask.hazards import Met
-from core.icu.ask.options import AGENTS, NOBODY, RARE, SPREADS
+from core.icu.ask.options import AGENTS, FEW, FEWEST_OF_DOSE, NOBODY, RARE, SPREADS
+from core.policies.hazards import band_text
 from core.study import StudySpec
 from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
@@ -142,7 +143,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
+    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar | Same hazards |", "|:-:|:-|:-|-:|-:|-:|-:|"]
     for row in rows_of(options):
         dose = labels[row.action] + (" · *given*" if row.action == decision.given else "")
         dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
@@ -151,11 +152,16 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         )
         lines.append(
             f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
-            f"| {row.similar}/{n} |"
+            f"| {row.similar}/{n} | {row.in_band} |"
         )
     st.markdown("\n".join(lines))
     notes = []
-    for why, detail in ((NOBODY, f"0 of {n}"), (RARE, f"clinicians under {_floor(run)}")):
+    reasons = (
+        (NOBODY, f"0 of {n}"),
+        (FEW, f"fewer than {FEWEST_OF_DOSE} of {n}"),
+        (RARE, f"clinicians under {_floor(run)}"),
+    )
+    for why, detail in reasons:
         doses = [labels[a] for a in options.loc[options["why"] == why, "action"]]
         notes += [f":material/block: Not ranked, {why} ({detail}): {', '.join(doses)}."] if doses else []
     st.caption(
@@ -168,8 +174,13 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         ),
         help=f"Supported: what the fused policy weighs as "
         f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
-        "states, those that got the dose.",
+        f"states, those that got the dose; same hazards: of these, those with {_band(run, decision)}.",
     )
+
+
+def _band(run: RunView, decision: Decision) -> str:
+    """The hazards of this state in words."""
+    return band_text(run.study, int(run.bands[decision.patient, decision.step])) or "no hazard, as the study has none"
 
 
 def _floor(run: RunView) -> str:
