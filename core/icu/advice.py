@@ -13,7 +13,11 @@ MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no int
 
 
 class DialRecord(Config):
-    """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward."""
+    """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward.
+
+    true_gain: that difference by roll-out over true_n simulated patients, with its standard error; None where the
+    patients are real, roll-outs are off, or the run is from before they were done.
+    """
 
     share: float
     value: float
@@ -23,6 +27,9 @@ class DialRecord(Config):
     ess: float
     grade: str
     doubts: str
+    true_gain: float | None = None
+    true_se: float | None = None
+    true_n: int | None = None
 
 
 class AdviceRecord(Config):

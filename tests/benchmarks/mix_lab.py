@@ -40,9 +40,9 @@ HIGHLIGHTS = tuple(STUDY.index(name) for name in STUDY.highlights)
 ESS_FLOOR, N_FOLDS, CLEAR = 30.0, 5, 0.3
 FIXED_TRUTH, STEP_TRUTH = 20_000, 2_000  # patients rolled out for a fixed policy, and for each fold's own
 MIXES = {
-    "mix, fading 0 .5 .85": MixSettings(),
-    "windows 0 1 2 + spread": MixSettings((0, 1, 2)),
-    "windows 0 1 2 4 + spread": MixSettings((0, 1, 2, 4)),
+    "mix": MixSettings(),
+    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), 1.0, 1.0),
+    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), 1.0, 1.0),
 }
 
 

@@ -60,8 +60,8 @@ def _dials(view: RunView) -> pd.DataFrame:
             "n": view.advice.n,
             "grade": dial.grade,
             "doubts": dial.doubts,
-            "true_difference": np.nan,
-            "true_difference_se": np.nan,
+            "true_difference": np.nan if dial.true_gain is None else dial.true_gain,
+            "true_difference_se": np.nan if dial.true_se is None else dial.true_se,
         }
         for dial in view.advice.dials
     ]

@@ -24,9 +24,10 @@ from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
-from core.evaluation.judging.stacked import PropensitySettings, fit_propensities
+from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.policies import propensities
 from core.icu.advice import AdviceRecord, DialRecord, at_most, stays_advised
+from core.icu.fit.advised import FoldStep, TrueGain
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
 from core.study import StudySpec
@@ -37,11 +38,13 @@ STEP = "pessimistic-step"
 @dataclass(frozen=True, eq=False)
 class StepAdvice:
     """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
-    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay."""
+    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
+    each fold has learned."""
 
     judged: tuple[Judged, ...]
     advice: Advice
     own: np.ndarray
+    learned: tuple[FoldStep, ...]
 
 
 def judge_policies(
@@ -64,7 +67,8 @@ def judge_policies(
     histories = histories_of(some, study, n_clusters)
     held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = [Fold(one, policies, _given(histories, _behavior(histories, ~one, seed))) for one in held]
+    behaviors = (_probs(histories, _clinicians(histories, ~one, seed)) for one in held)
+    folds = [Fold(one, policies, _given(histories, probs)) for one, probs in zip(held, behaviors, strict=True)]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -73,23 +77,27 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     seed = derive_seed(stays.config.run.seed, "advice")
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
-    folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
     for held in _held_out(histories, seed):
-        behavior = _behavior(histories, ~held, seed)
-        step = _step(histories, ~held, study).policy(STEP, histories, behavior)
+        fitted = _clinicians(histories, ~held, seed)
+        behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
+        learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
+        step = fitted_step.policy(STEP, histories, behavior)
         folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]] = taken[held]
     judged = judge(histories, folds, judge_settings(study))
-    return StepAdvice(tuple(judged), gate(judged), own)
+    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned))
 
 
-def advice_record(advised: StepAdvice) -> AdviceRecord:
-    """What a run folder keeps of it."""
+def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
+    """What a run folder keeps of it. floor: effective stays below which a difference is weak; gains: of each dial in
+    truth, where it is known."""
     dials = []
-    for share, one in zip(DIALS, advised.judged, strict=True):
-        light, found = grade(one), one.difference
+    known = [None] * len(DIALS) if gains is None else gains
+    for share, one, gain in zip(DIALS, advised.judged, known, strict=True):
+        light, found = grade(one, GradeSettings(ess=floor)), one.difference
         dials.append(
             DialRecord(
                 share=share,
@@ -100,18 +108,23 @@ def advice_record(advised: StepAdvice) -> AdviceRecord:
                 ess=found.ess,
                 grade=light.grade,
                 doubts=" ".join(light.reasons),
+                true_gain=gain and gain.value,
+                true_se=gain and gain.se,
+                true_n=gain and gain.n,
             )
         )
     names = [one.name for one in advised.judged]
     chosen = advised.advice.recommended
+    share = DIALS[names.index(chosen)] if chosen in names else 0.0
+    name = "Pessimistic step" if share == 1 else f"Pessimistic step, taken in {share:.0%} of its steps"
     return AdviceRecord(
         recommended=chosen,
-        share=DIALS[names.index(chosen)] if chosen in names else 0.0,
+        share=share,
         claims=advised.advice.claims,
         advise_z=GateSettings().advise_z,
         claim_z=advised.advice.claim_z,
         n=advised.judged[0].difference.n,
-        text=str(advised.advice),
+        text=advised.advice.text(name),
         dials=tuple(dials),
     )
 
@@ -176,13 +189,17 @@ def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
 
-def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
-    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propensities:
+    """The clinicians' probabilities, by the stack fitted on the learners (N,) bool."""
     columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
     steps = learners[histories.stay]
     settings = PropensitySettings(seed=seed)
     person = histories.person[histories.stay]
-    fitted = fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+    return fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+
+
+def _probs(histories: Histories, fitted: Propensities) -> np.ndarray:
+    """(N, T, A) the clinicians' probabilities at evaluated steps."""
     behavior = np.zeros((*histories.mask.shape, histories.n_actions))
-    behavior[histories.mask] = fitted.probs(columns)
+    behavior[histories.mask] = fitted.probs(histories.propensity_columns())
     return behavior
