@@ -52,6 +52,11 @@ class Column(Config):
     other_units: tuple[OtherUnit, ...] = ()  # units that files may be converted from
     behavior_weight: float = Field(1.0, gt=0)  # multiplies the scaled column in the clinician policy's distance
 
+    def word(self, value: float) -> str:
+        """The word of a value where the unit spells out its codes ('0 = male, 1 = female'); empty where it does not."""
+        codes = dict(part.strip().split(" = ", 1) for part in self.unit.split(",") if " = " in part)
+        return codes.get(f"{value:.0f}", "")
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         for key in ("plausible", "reference", "target", "usual"):

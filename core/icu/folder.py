@@ -107,6 +107,12 @@ class RunFolder:
         return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
 
     @cached_property
+    def subgroups(self) -> pd.DataFrame | None:
+        """The advice's difference in groups of patients (`core.icu.ask.audit`); None for a run from before them."""
+        path = self.path / "subgroups.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), without the truth."""
         return read_table(self.path / "evaluations.parquet")

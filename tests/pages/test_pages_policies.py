@@ -102,7 +102,10 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
 
 def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
     page = view(page, "Value")
-    shown: pd.DataFrame = page.dataframe[1].value
+    groups: pd.DataFrame = page.dataframe[1].value
+    assert groups["stays"].sum() > 0
+    assert "Gender: female" in groups["group"].tolist()
+    shown: pd.DataFrame = page.dataframe[2].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
     held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
@@ -122,7 +125,7 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
     page = view(page, "Value")
     page.toggle(key="value-published").set_value(True).run()
     assert not page.exception
-    assert "published" in [t.get("name") for t in figures(page)[1]["data"]]
+    assert "published" in [t.get("name") for t in figures(page)[2]["data"]]
 
 
 def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judged(page: AppTest, run: RunView) -> None:

@@ -39,12 +39,17 @@ STEP = "pessimistic-step"
 class StepAdvice:
     """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
     action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
-    each fold has learned."""
+    each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
+    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay."""
 
     judged: tuple[Judged, ...]
     advice: Advice
     own: np.ndarray
     learned: tuple[FoldStep, ...]
+    rows: np.ndarray
+    histories: Histories
+    folds: tuple[Fold, ...]
+    probs: np.ndarray
 
 
 def judge_policies(
@@ -78,6 +83,7 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    probs = np.zeros((*histories.mask.shape, histories.n_actions))
     for held in _held_out(histories, seed):
         fitted = _clinicians(histories, ~held, seed)
         behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
@@ -86,9 +92,9 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
         folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
-        own[some[held]] = taken[held]
+        own[some[held]], probs[held] = taken[held], behavior[held]
     judged = judge(histories, folds, judge_settings(study))
-    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned))
+    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned), some, histories, tuple(folds), probs)
 
 
 def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
@@ -149,6 +155,11 @@ def judge_settings(study: StudySpec) -> JudgeSettings:
     return JudgeSettings(FeatureSettings(_highlights(study)))
 
 
+def step_features(study: StudySpec) -> FeatureSettings:
+    """What the pessimistic step looks at: the judge's features, and the doses so far."""
+    return FeatureSettings(_highlights(study), history=True)
+
+
 def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     """Stays as the mix sees them: scaled states, and phenotype weights by the steps so far at the run's lambda."""
     data = stays.trajectories
@@ -159,7 +170,7 @@ def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
 
 
 def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
-    return pessimistic_step(histories, chosen, FeatureSettings(_highlights(study), history=True))
+    return pessimistic_step(histories, chosen, step_features(study))
 
 
 def _highlights(study: StudySpec) -> tuple[int, ...]:
