@@ -218,8 +218,13 @@ class StudySpec(Config):
     def column(self, name: str) -> Column:
         return self.columns[self.index(name)]
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """Start of the first and of the last step that a stay can have, in hours from onset."""
+        return float(self.hours(0)), float(self.hours(self.horizon - 1))
+
     def hours(self, step: np.ndarray | int) -> np.ndarray:
-        """Start of a step in hours from onset."""
+        """Start of a step of the window in hours from onset; when a recorded step began is known to `Cohort.hours`."""
         return self.start_hours + self.step_hours * np.asarray(step)
 
 

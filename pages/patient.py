@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from core.figures.theme import phenotype_name
@@ -56,10 +55,16 @@ def _title(run: RunView, patient: int) -> None:
     }
     st.markdown(
         f"**Patient {cohort.patients[patient]}** · {', '.join(static)} · "
-        f"{cohort.lengths[patient]} steps of {study.step_hours:g} h · "
+        f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}** · "
         f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"
     )
+
+
+def _recorded(run: RunView, patient: int) -> str:
+    """From which hour to which, where hours were recorded."""
+    hours = run.cohort.hours[run.cohort.rows(patient)]
+    return f", recorded from {hours[0]:+g} h to {hours[-1]:+g} h" if run.cohort.timed else ""
 
 
 @panel
@@ -86,7 +91,7 @@ def patient_panel(run: RunView, patient: int) -> None:
 
 
 def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:
-    session, hours = get_session(), run.study.hours(np.arange(length))
+    session, hours = get_session(), run.hours[patient]
     if length < 2:
         return 0
     key = f"patient-step-{patient}"

@@ -19,7 +19,7 @@ from core.icu.folder import RunFolder
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
-from core.trajectories import Scaler, Trajectories, make_trajectories
+from core.trajectories import Scaler, Trajectories, make_trajectories, padded
 
 if TYPE_CHECKING:
     from core.agents import AgentStack
@@ -41,6 +41,16 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     @cached_property
     def trajectories(self) -> Trajectories:  # type: ignore[override]
         return make_trajectories(self.cohort, self.scaler)
+
+    @cached_property
+    def hours(self) -> np.ndarray:
+        """(N, T) start of each step in hours from onset; NaN on padding."""
+        return padded(self.cohort.hours, self.trajectories.mask, np.nan)
+
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """(N, T) slot of `cohort.axis` of each step, -1 on padding: stays aligned by hour."""
+        return padded(self.cohort.axis.slots, self.trajectories.mask, -1)
 
     # Encoder
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.cohort import Cohort
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.groups import outcome_table
 from core.icu.config import RunConfig, load_preset
@@ -146,10 +147,18 @@ def the_cohort(view: RunView) -> Section:
         "Cohort",
         [
             f"{cohort.n_patients:,} stays with {len(cohort.frame):,} steps of {study.step_hours:g} hours; {died:,} "
-            f"({fmt_percent(died / cohort.n_patients)}) {study.died_label}."
+            f"({fmt_percent(died / cohort.n_patients)}) {study.died_label}.{_starts(cohort)}"
         ],
         tables=tables,
     )
+
+
+def _starts(cohort: Cohort) -> str:
+    """When the stays start, where hours were recorded."""
+    if not cohort.timed:
+        return ""
+    first = cohort.hours[cohort.starts]
+    return f" They start {first.min():+g} to {first.max():+g} hours from onset, and are aligned by recorded hours."
 
 
 def the_phenotypes(view: RunView) -> Section:

@@ -94,7 +94,7 @@ def _patients(
     shown = behind[:MOST_ROWS]
     rows = patient_table(run, n_clusters, found[:MOST_ROWS])
     rows.insert(1, "steps against the rule", shown["steps"].to_numpy())
-    rows.insert(2, "first at (h)", run.study.hours(shown["first"].to_numpy()))
+    rows.insert(2, "first at (h)", run.hours[found[:MOST_ROWS], shown["first"].to_numpy()])
     verb = "was given" if policy == GIVEN else "is the likeliest"
     text = rules[number].text(run.study)
     patient_list(
