@@ -19,6 +19,7 @@ from core.runs.folders import owner_of
 from core.runs.job import JobRecord
 from core.runs.status import JobStatus
 from core.runs.study import AnyStudy
+from core.study import STUDIES
 from pages.components.shell.patients import longest_unseen
 
 OWNER = "a-token-of-this-test-only"
@@ -122,6 +123,19 @@ def test_every_group_of_parameters_draws_with_its_meaning(open_page, stored: str
         shown = [str(caption.value).lower() for caption in page.caption]
         for name, meant in field.annotation.model_fields.items():
             assert any(text.startswith((meant.description or "?").lower()) for text in shown), (group, name)
+
+
+def test_weights_of_a_studys_own_reward_terms_stand_under_their_names(open_page, stored: str, app_data: Path) -> None:
+    text = (STUDIES / "thrombocytopenia.toml").read_text(encoding="utf-8").replace('"C_2"', '"lactate clearance"')
+    (app_data / "uploads" / owner_of(OWNER) / f"{stored}.toml").write_text(text, encoding="utf-8")
+    page = open_page("encoder", {"cohort": stored})
+    next(group for group in page.button_group if group.key == "encoder-group").set_value("rewards")
+    page.run()
+    names = [box.label for box in page.number_input]
+    assert names == ["C_0", "C_1", "lactate clearance", "C_3", "C_4", "terminal_coeff"]
+    assert "Weight of the change in Lactate, large ones damped." in [part.value for part in page.caption]
+    page.number_input(key="setting-rewards.lactate clearance").set_value(-1.5).run()
+    assert any("`rewards.lactate clearance=-1.5`" in part.value for part in page.caption)
 
 
 def test_what_a_group_takes_from_another_is_shown_and_follows_it(open_page, stored: str) -> None:
