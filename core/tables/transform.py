@@ -98,6 +98,11 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
         raise StudyError(f"study '{study.name}' cannot go without {', '.join(names)}: {error}") from None
 
 
+def file_columns(mapping: TableMapping) -> list[str]:
+    """Columns of the file that the mapping names."""
+    return [*mapping.columns.values(), *_read_by_rules(mapping)]
+
+
 def _read_by_rules(mapping: TableMapping) -> list[str]:
     """Columns of the file that the rules name."""
     names = [] if mapping.outcome is None else [mapping.outcome.column]
