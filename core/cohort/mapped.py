@@ -1,4 +1,4 @@
-"""A file of another form checked through a mapping: the one that is given, or the study's own."""
+"""A file of another form, checked through the mapping that brings it into the study's form: a given one, or its own."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ def check_cohort(
     *,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    mapping: TableMapping | None = None,
 ) -> CohortReport:
     """Every problem of a table by row (1 = first data row), column, value and rule, with attrition and a summary.
 
     columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
-    (`Column.other_units`). Errors refuse the table; warnings say how `load_cohort` mends it. Never raises on bad data,
-    whatever the table holds; `StudyError` where the study itself cannot be read.
+    (`Column.other_units`). mapping: the document that brings the table into the study's form, before columns and units
+    (None: the study's own, where the table needs it). Errors refuse the table; warnings say how `load_cohort` mends it.
+    Never raises on bad data, whatever the table holds; `StudyError` where the study itself cannot be read,
+    `ConfigError` where the mapping leaves out what it needs.
     """
-    return examine_as(frame, load_study(study), None, columns, units)[1].report
+    return examine_as(frame, load_study(study), mapping, columns, units)[1].report
 
 
 def examine_as(
@@ -50,23 +53,24 @@ def examine_as(
     """
     none = mapping is None or mapping.empty
     if none and isinstance(frame, pd.DataFrame) and not columns and not units:
-        mapping = _own_mapping(study, [safe_text(name) for name in frame.columns], earlier)
+        mapping = own_mapping(study, [safe_text(name) for name in frame.columns], earlier)
     if mapping is None or mapping.empty or not isinstance(frame, pd.DataFrame):
         return study, examine(frame, study, columns, units)
     mapped = apply_mapping(frame, study, mapping)
+    text = mapping_text(mapping)
     if not mapped.ok:
-        refused = CohortReport(mapped.problems, (), {"rows": len(frame), "patients": 0})
-        return study, Checked(refused, {}, None, None, None, NOBODY)
+        refused = CohortReport(mapped.problems, (), {"rows": len(frame), "patients": 0}, mapping=text)
+        return mapped.study, Checked(refused, {}, None, None, None, NOBODY)
     checked = examine(mapped.frame, mapped.study, columns, {**mapped.units, **(units or {})})
     problems = (*mapped.problems, *(mapped.placed(problem) for problem in checked.report.problems))
-    report = replace(checked.report, problems=problems, mapping=mapping_text(mapping))
+    report = replace(checked.report, problems=problems, mapping=text)
     return mapped.study, replace(checked, report=report)
 
 
-def _own_mapping(study: StudySpec, names: Collection[str], earlier: CohortReport | None) -> TableMapping | None:
+def own_mapping(study: StudySpec, names: Collection[str], earlier: CohortReport | None = None) -> TableMapping | None:
     """The study's own mapping; None where it has none, and for a file that is in the study's form already."""
     if not study.mapping or (earlier is not None and earlier.mapping):
         return None
     mapping = parse_mapping(study.mapping, f"study {study.name}: mapping")
-    mapped_already = set(needed_columns(study)) <= set(names) and not set(file_columns(mapping)) <= set(names)
-    return None if mapped_already else mapping
+    in_form = set(needed_columns(study)) <= set(names) and not set(file_columns(mapping)) <= set(names)
+    return None if in_form else mapping

@@ -12,6 +12,7 @@ from core.cohort.define.names import known_late, unit_of
 from core.cohort.define.roles import Roles
 from core.cohort.rules import FEWEST_CODES, NOT_MEASURED
 from core.study import RESERVED, Column, load_study
+from core.tables.propose import known_names, loose
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import is_time
 from core.tables.values import Cells, read_cells
@@ -42,7 +43,7 @@ def candidates(table: pd.DataFrame, roles: Roles, states: States) -> list[str]:
         if name in roles.used:
             continue
         why = _no_state(table[name], name, roles)
-        if why:
+        if why:  # it tells of time or identity
             states.left_out.append((name, why))
         else:
             found.append(name)
@@ -55,8 +56,8 @@ def _no_state(series: pd.Series, name: str, roles: Roles) -> str:
         return "a name that is reserved"
     if known_late(name):
         return "known only once a stay has ended"
-    if is_time(series):
-        return "dates"
+    if is_time(series) or loose(name) in {loose(time) for time in known_names()["keys"]["time"]}:
+        return "a time"
     coded = roles.sections.get("codes", {}).get(name)
     cells = read_cells(with_points(series) if roles.sections.get("decimal") == "," and _is_text(series) else series)
     if coded is None and cells.unreadable.mean() > MOST_UNREADABLE:

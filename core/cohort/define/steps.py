@@ -11,12 +11,15 @@ from core.cohort.define.roles import Roles
 from core.tables.propose import loose
 from core.tables.steps import IN_HOURS
 from core.tables.structure import is_time
+from core.tables.times import read_times
 from core.tables.values import read_cells
 
 LENGTHS = (0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0)  # hours of a step, to choose from
 MOST_STEPS = 100  # of nearly every stay: encoder and agents learn from all steps
 LONGEST = 2.0  # times the 95 % point of stay lengths, beyond which stays are cut
 ASSUMED = 4.0  # hours, where a file does not tell
+SECONDS = {"seconds": 1 / 3600}
+EPOCH = 1e8  # numbers above it count seconds from an epoch
 UNITS = (("minute", "minutes"), ("min", "minutes"), ("hour", "hours"), ("hr", "hours"), ("day", "days"))
 HOURLY = ("hour", "hr", "iculos")  # parts of the name of a column that counts hours
 
@@ -43,11 +46,11 @@ def step_length(table: pd.DataFrame, roles: Roles, told: float | None) -> Length
             fit, f"half of the rows of '{rule['column']}' come within {gap:.3g} h; 95 % of stays are under {span:.3g} h"
         )
     for name in table.columns:
-        kind = _kind(table[name], name)
-        if name not in roles.used and kind:
-            gap = _gap(_hours(table[name], kind), stay)
-            if np.isfinite(gap) and gap > 0:
-                return Length(float(f"{gap:.3g}"), f"the median distance of the times in '{name}'")
+        kind = "" if name in roles.used or name in roles.known else _kind(table[name], name)
+        hours = _hours(table[name], kind) if kind else np.full(len(table), np.nan)
+        if _rises(hours, stay):
+            gap = _gap(hours, stay)
+            return Length(float(f"{gap:.3g}"), f"the median distance of the times in '{name}', read as {kind}")
     step = str(roles.sections.get("columns", {}).get("step", "step"))
     if any(part in loose(step) for part in HOURLY):
         return Length(1.0, f"'{step}' is named as hours")
@@ -57,17 +60,25 @@ def step_length(table: pd.DataFrame, roles: Roles, told: float | None) -> Length
 def _kind(series: pd.Series, name: str) -> str:
     if is_time(series):
         return "datetime"
-    if read_cells(series).unreadable.any():
+    cells = read_cells(series)
+    if cells.unreadable.any() or not cells.usable.any():
         return ""
-    return next((kind for part, kind in UNITS if loose(name).startswith(part) or loose(name).endswith(part + "s")), "")
+    named = next((k for part, k in UNITS if loose(name).startswith(part) or loose(name).endswith(f"{part}s")), "")
+    return "seconds" if not named and np.nanmin(cells.values) > EPOCH else named
 
 
 def _hours(series: pd.Series, kind: str) -> np.ndarray:
     """(rows,) hours from a common zero, NaN where there is no time."""
     if kind == "datetime":
-        times = pd.to_datetime(series, errors="coerce", utc=True, format="mixed")
+        times = read_times(series)
         return ((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(hours=1)).to_numpy(np.float64)
-    return np.asarray(read_cells(series).values * IN_HOURS[kind], dtype=np.float64)
+    return np.asarray(read_cells(series).values * (IN_HOURS | SECONDS)[kind], dtype=np.float64)
+
+
+def _rises(hours: np.ndarray, stay: np.ndarray) -> bool:
+    """True for a time: never missing, later on each row of a stay than on the row before, in some stay at all."""
+    moves = np.diff(hours)[np.diff(stay) == 0]
+    return bool(len(moves) and np.isfinite(hours).all() and (moves > 0).all())
 
 
 def _gap(hours: np.ndarray, stay: np.ndarray) -> float:
