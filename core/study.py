@@ -189,15 +189,12 @@ class StudySpec(Config):
         asked = [("severity", self.severity)] + [("highlights", h) for h in self.highlights]
         asked += [(f"reward '{term.name}'", term.column) for term in self.rewards]
         asked += [] if self.indication is None else [("indication", self.indication.column)]
-        asked += [("a hazard", hazard.column) for hazard in self.hazards]
         for where, name in asked:
             if name not in names:
                 raise ValueError(f"{where} names column '{name}', which the study does not have")
         for term in self.rewards:
             if self.column(term.column).kind != "temporal":
                 raise ValueError(f"reward '{term.name}' needs a temporal column, '{term.column}' is static")
-        if any(hazard.from_action >= self.n_actions for hazard in self.hazards):
-            raise ValueError(f"a hazard's from_action must be a dose bin, 1 to {self.n_actions - 1}")
         return self
 
     @classmethod
@@ -215,10 +212,13 @@ class StudySpec(Config):
             raise StudyError(f"study file {path} is not valid {kind}: {error}.") from None
         except (OSError, ValueError) as error:
             raise StudyError(f"study file {path} cannot be read: {error}.") from None
+        where = f"study {Path(path).name}"
         try:
-            return cls.from_stored(values) if parse is json.loads else cls.model_validate(values)
+            study = cls.from_stored(values) if parse is json.loads else cls.model_validate(values)
         except ValidationError as error:
-            raise StudyError(explain(error, f"study {Path(path).name}")) from None
+            raise StudyError(explain(error, where)) from None
+        study._check_hazards(where)
+        return study
 
     @classmethod
     def from_stored(cls, values: Any) -> Self:
@@ -231,6 +231,14 @@ class StudySpec(Config):
             shipped = tomllib.loads((STUDIES / f"{DEFAULT_STUDY}.toml").read_text(encoding="utf-8"))
             values = values | {key: shipped[key] for key in ("hazards", "published")}
         return cls.model_validate(values)
+
+    def _check_hazards(self, where: str) -> None:
+        """A rule that could never apply is a slip in a file; a copy of a study may have fewer columns or bins."""
+        for hazard in self.hazards:
+            if hazard.column not in self.names:
+                raise StudyError(f"{where}: a hazard names column '{hazard.column}', which the study does not have.")
+            if hazard.from_action >= self.n_actions:
+                raise StudyError(f"{where}: a hazard's from_action must be a dose bin, 1 to {self.n_actions - 1}.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -72,9 +72,9 @@ class HazardRule:
 
 
 def default_rules(study: StudySpec) -> list[HazardRule]:
-    """Rules to start from, as the study has them; those of columns that a copy of it lacks are left out."""
+    """Rules to start from, as the study has them; those of columns or bins that a copy of it lacks are left out."""
     rules = [HazardRule(h.column, h.operator, h.threshold, h.from_action) for h in study.hazards]
-    return [rule for rule in rules if rule.column in study.names]
+    return [rule for rule in rules if rule.column in study.names and rule.from_action < study.n_actions]
 
 
 def violation_rates(
