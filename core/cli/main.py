@@ -12,6 +12,7 @@ from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.cohort import add_cohort_verbs
+from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.run import add_report_verb
 from core.cli.shared import Parser
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)
+    add_definition_verbs(verbs)
     add_report_verb(verbs)
     add_experiment_verbs(verbs)
     return parser

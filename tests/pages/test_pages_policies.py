@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,17 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
     page.toggle(key="value-published").set_value(True).run()
     assert not page.exception
     assert "published" in [t.get("name") for t in figures(page)[2]["data"]]
+
+
+def test_nothing_published_is_laid_over_a_run_of_another_study(open_page, app_data: Path, tiny_run: Path) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "other")
+    path = app_data / "runs" / "other" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["study"] |= {"name": "norepinephrine", "published": None}
+    path.write_text(json.dumps(manifest))
+    page = view(open_page("policies", {"run": "other"}), "Value")
+    assert not [toggle for toggle in page.toggle if toggle.key == "value-published"]
+    assert "published" not in [t.get("name") for t in figures(page)[1]["data"]]
 
 
 def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judged(page: AppTest, run: RunView) -> None:
