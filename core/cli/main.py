@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
+from core.cli.app import add_app_verb
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.run import add_report_verb
@@ -51,4 +52,5 @@ def build_parser() -> argparse.ArgumentParser:
     add_cohort_verbs(verbs)
     add_report_verb(verbs)
     add_experiment_verbs(verbs)
+    add_app_verb(verbs)
     return parser

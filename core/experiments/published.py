@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.policies.key import PolicyKey
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference" / "published_policies.csv"
+REFERENCE = shipped("reference", "published_policies.csv")
 COHORTS = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
 NAMES = {
     "clinician": "Clinician",

@@ -38,6 +38,7 @@ MAY: dict[str, set[str]] = {
     "icu": {*ENGINE, "figures"},
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
+    "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.shipped import shipped
 from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
@@ -33,12 +34,11 @@ from pages.components.shell.estimates import (
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
-from pages.components.shell.places import ROOT
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
-PUBLISHED = ROOT / "data" / "reference" / "published_policies.csv"
+PUBLISHED = shipped("reference", "published_policies.csv")
 PUBLISHED_NAMES = {
     "Clinician": "clinician",
     "Random": "random",
