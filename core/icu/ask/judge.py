@@ -62,9 +62,9 @@ def judge_policies(
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
-    held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
+    held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = [Fold(one, policies, _given(histories, _behavior(histories, ~one, seed))) for one in held]
+    folds = [Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -74,10 +74,10 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    for held in _held_out(histories, seed):
-        behavior = _behavior(histories, ~held, seed)
+    for held in held_out(histories, seed):
+        behavior = behavior_probs(histories, ~held, seed)
         step = _step(histories, ~held, study).policy(STEP, histories, behavior)
-        folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
+        folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]] = taken[held]
@@ -160,7 +160,7 @@ def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> D
     return Deferring(name, np.asarray(stays.probs(key)))
 
 
-def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
+def held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     """Stays (N,) of each of five folds by person, of fewer where there are fewer persons; `RunError` for one alone."""
     persons = len(np.unique(histories.person))
     if persons < 2:
@@ -171,12 +171,12 @@ def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     return [number == k for k in range(int(number.max()) + 1)]
 
 
-def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
+def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
 
-def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+def behavior_probs(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
     """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
     columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
     steps = learners[histories.stay]
