@@ -59,6 +59,7 @@ class Card(Config):
     policy_file: str
     cohort_file: str
     data_hash: str
+    basis: Literal["cohort", "run"]  # judged on all of a cohort in folds, or on the test patients of a run
     simulated: bool
     study: str
     stays: int
@@ -96,7 +97,12 @@ class Card(Config):
 
 
 def make_card(
-    found: Judgment, policy: BroughtPolicy, cohort: Cohort, config: JudgeConfig, files: Mapping[str, str] | None = None
+    found: Judgment,
+    policy: BroughtPolicy,
+    cohort: Cohort,
+    config: JudgeConfig,
+    files: Mapping[str, str] | None = None,
+    basis: Literal["cohort", "run"] = "cohort",
 ) -> Card:
     """The sealed card of a judgment. files: names of the files it was made of, under "policy" and "cohort"."""
     names = files or {}
@@ -106,6 +112,7 @@ def make_card(
         policy_file=names.get("policy", ""),
         cohort_file=names.get("cohort", ""),
         data_hash=cohort.data_hash,
+        basis=basis,
         simulated=cohort.origin.simulated,
         study=cohort.study.name,
         stays=found.judged.difference.n,

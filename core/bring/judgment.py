@@ -47,7 +47,6 @@ from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_
 class JudgeConfig(Config):
     """Settings of a judgment; a card carries them, so that it can be recomputed."""
 
-    gamma: float = 0.99
     gamma: float = Field(0.99, ge=0, le=1)
     seed: int = Field(0, ge=0)
     n_bootstrap: int = Field(300, ge=0, le=100_000)

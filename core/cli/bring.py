@@ -22,6 +22,7 @@ def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verb.add_argument("card", type=Path)
     verb.add_argument("--cohort", type=Path, help="cohort file (default: the named one beside the card)")
     verb.add_argument("--policy", type=Path, help="policy file (default: the named one beside the card)")
+    verb.add_argument("--run", type=Path, help="folder of the run that the policy was added to, in place of a cohort")
     _add_cohort_options(verb)
     verb.set_defaults(function=verify)
 
@@ -48,9 +49,13 @@ def judge(options: argparse.Namespace) -> None:
 def verify(options: argparse.Namespace) -> None:
     from core.bring import read_card, verify_card
     from core.cohort import load_cohort
+    from core.icu.view import RunView
     from core.tables.mapping import load_mapping
 
     card, folder = read_card(options.card), options.card.parent
+    if options.run is not None:
+        print(verify_card(options.card, RunView(options.run), options.policy))
+        return
     file = options.cohort or _beside(folder, card.cohort_file)
     policy = options.policy or _beside(folder, card.policy_file)
     cohort = None

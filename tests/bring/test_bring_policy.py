@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused_in_words(cohort: Cohort, tmp_path: Path) -
             bring(source, cohort)
     table = cohort.frame[["traj", "step"]].assign(**{f"p{a}": 0.2 for a in range(A)})
     for words, wrong in {
-        "lacks p4; a policy has traj, step, p0 to p4": table.drop(columns="p4"),
+        "lacks p4; a policy's table has traj, step, p0 to p4": table.drop(columns="p4"),
         "has no row for 2 of the cohort's": table.iloc[2:],
         "has 1 rows whose traj and step came before": pd.concat([table, table.iloc[:1]]),
     }.items():

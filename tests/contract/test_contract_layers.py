@@ -39,6 +39,7 @@ MAY: dict[str, set[str]] = {
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
     "bring": {*ENGINE, "icu"},
+    "api": {*ENGINE, "icu", "figures", "bring"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
