@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
+from core.cli.app import add_app_verb
+from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
@@ -53,4 +55,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_definition_verbs(verbs)
     add_report_verb(verbs)
     add_experiment_verbs(verbs)
+    add_bring_verbs(verbs)
+    add_app_verb(verbs)
     return parser
