@@ -1,7 +1,8 @@
 """What a policy from outside is worth on recorded stays: judged by models that never saw the stay they judge.
 
 Folds are of persons. In each, clinicians' probabilities and critics come from the other persons; the difference to the
-clinicians is by the mix of memories (`core.evaluation.judging.crossfit`), beside it PHWIS and PHWDR by the same probabilities.
+clinicians is by the mix of memories (`core.evaluation.judging.crossfit`), beside it PHWIS and PHWDR by the same
+probabilities.
 That the policy itself was not learned from the judged stays is the caller's word: nothing in the numbers can show it.
 """
 
