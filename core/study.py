@@ -58,6 +58,11 @@ class Column(Config):
         1.0, gt=0, description="Multiplies the scaled column in the clinician policy's distance"
     )
 
+    def word(self, value: float) -> str:
+        """The word of a value where the unit spells out its codes ('0 = male, 1 = female'); empty where it does not."""
+        codes = dict(part.strip().split(" = ", 1) for part in self.unit.split(",") if " = " in part)
+        return codes.get(f"{value:.0f}", "")
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         for key in ("plausible", "reference", "target", "usual"):
@@ -268,8 +273,13 @@ class StudySpec(Config):
     def column(self, name: str) -> Column:
         return self.columns[self.index(name)]
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """Start of the first and of the last step that a stay can have, in hours from onset."""
+        return float(self.hours(0)), float(self.hours(self.horizon - 1))
+
     def hours(self, step: np.ndarray | int) -> np.ndarray:
-        """Start of a step in hours from onset."""
+        """Start of a step of the window in hours from onset; when a recorded step began is known to `Cohort.hours`."""
         return self.start_hours + self.step_hours * np.asarray(step)
 
 

@@ -121,6 +121,8 @@ def _stay_problems(
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
+    if "hours" in cells:
+        problems += sequences.hours_problems(stays, cells["hours"], study)
     problems += sequences.single_step_warning(stays)
     if persons is not None:
         problems += twins.person_warning(stays, persons)

@@ -1,4 +1,4 @@
-"""Describe a cohort: Table 1, missing values, attrition, outcomes, patients in the record at each step, actions.
+"""Describe a cohort: Table 1, missing values, attrition, outcomes, patients in the record at each hour, actions.
 
 `groups` is always an (N,) array of labels by patient position (phenotypes, splits, outcomes); every table starts with
 the group "all". Tables are long, so that they can be filtered, joined and exported as they are.
@@ -16,6 +16,7 @@ import pandas as pd
 from core.base.statistics import wilson
 from core.base.types import Estimate
 from core.cohort.cohort import Cohort
+from core.cohort.hours import spans
 from core.study import StudySpec
 from core.tables.report import CohortReport
 
@@ -85,12 +86,13 @@ def missing_by_column(cohort: Cohort) -> pd.DataFrame:
     )
 
 
-def missing_by_step(cohort: Cohort) -> pd.DataFrame:
-    """Percentage of imputed values by state column (rows) and step (columns); NaN at steps that no patient reaches."""
-    step = cohort.frame["step"].to_numpy()
-    counts = np.bincount(step, minlength=cohort.study.horizon)[: cohort.study.horizon]
-    totals = np.zeros((cohort.study.horizon, cohort.study.n_columns))
-    np.add.at(totals, step, _imputed(cohort).astype(np.float64))
+def missing_by_hour(cohort: Cohort) -> pd.DataFrame:
+    """Percentage of imputed values by state column (rows) and slot of `Cohort.axis` (columns), the last row of each
+    stay in it; NaN where no patient is in the record."""
+    slots, n = cohort.axis.slots, len(cohort.axis.hours)
+    counts, shown = np.bincount(slots[slots >= 0], minlength=n), slots >= 0
+    totals = np.zeros((n, cohort.study.n_columns))
+    np.add.at(totals, slots[shown], _imputed(cohort)[shown].astype(np.float64))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = 100 * totals / counts[:, None]
     return pd.DataFrame(share.T, index=pd.Index(cohort.study.names, name="column"))
@@ -124,20 +126,20 @@ def outcome_by_group(cohort: Cohort, groups: np.ndarray | None = None) -> pd.Dat
     return pd.DataFrame(rows, columns=names)
 
 
-def in_record_by_step(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
-    """Patients still in the record at each step: group, step, hours, n, share (of the group).
+def in_record_by_hour(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Patients in the record at each hour: group, hours, n, share (of the group).
 
-    These are the numbers at risk under any curve by step. The layout holds one outcome a patient and no time of death
-    or discharge, and a record ends for either reason, so a Kaplan-Meier curve cannot be drawn from it.
+    These are the numbers at risk under any curve by hour: a stay that starts late counts from its first hour on. The
+    layout holds one outcome a patient and no time of death or discharge, and a record ends for either reason, so a
+    Kaplan-Meier curve cannot be drawn from it.
     """
-    steps = np.arange(cohort.study.horizon)
+    hours, (first, last) = cohort.axis.hours, spans(cohort.axis, cohort.starts).T
     tables = []
     for group, members in _members(cohort, groups):
-        n = (cohort.lengths[members][:, None] > steps).sum(axis=0)
+        come, gone = (np.bincount(slot[members], minlength=len(hours) + 1) for slot in (first, last + 1))
+        n = np.cumsum(come - gone)[:-1]
         share = n / max(int(members.sum()), 1)
-        tables.append(
-            pd.DataFrame({"group": group, "step": steps, "hours": cohort.study.hours(steps), "n": n, "share": share})
-        )
+        tables.append(pd.DataFrame({"group": group, "hours": hours, "n": n, "share": share}))
     return pd.concat(tables, ignore_index=True)
 
 

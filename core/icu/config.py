@@ -166,6 +166,12 @@ class EvaluationGroup(Config):
     n_bootstrap: int = Field(500, ge=0, description="Bootstrap samples of patients for the intervals")
     ess_floor: float = Field(30.0, ge=0, description="Effective sample size below which a value is not believed")
     probability_floor: float = Field(0.02, ge=0, le=1, description="Clinician probability below which a dose is rare")
+    audit_repeats: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Null cohorts, the drug drawn anew, that tell how often a gain would be claimed",
+    )
     truth_patients: int = Field(2000, ge=0, description="Simulated patients behind each true value; 0: no truth")
     frontier_patients: int = Field(
         2000,

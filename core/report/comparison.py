@@ -14,7 +14,7 @@ from core.evaluation.resampling import percentile_interval
 from core.icu.ask.critics import control_variate
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
-from core.report.sections import policy_rows
+from core.report.policies import policy_rows
 
 PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
 PATHS = ("encoder_folder",)  # settings that tell of the machine and its users

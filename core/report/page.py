@@ -20,7 +20,8 @@ from core.icu.view import RunView
 from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
-from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
+from core.report.policies import the_policies
+from core.report.sections import parameters, the_cohort, the_phenotypes, the_run
 from core.runs.manifest import now
 from core.study import StudySpec
 

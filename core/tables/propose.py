@@ -331,4 +331,4 @@ def _decimal_commas(table: pd.DataFrame) -> bool:
 
 def _with_points(table: pd.DataFrame) -> pd.DataFrame:
     """Decimal commas as points in the columns that hold them, for the looks that follow."""
-    return table.apply(lambda s: s if pd.api.types.is_numeric_dtype(s.dtype) else with_points(s))
+    return pd.DataFrame(table.apply(lambda s: s if pd.api.types.is_numeric_dtype(s.dtype) else with_points(s)))

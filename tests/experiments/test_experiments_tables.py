@@ -157,4 +157,4 @@ def test_markdown_leaves_unknown_numbers_empty_and_json_makes_them_null() -> Non
     rows = [{"a": 1.234, "b_mean": 2.0, "b_sd": None}, {"a": math.nan, "b_mean": 3.0, "b_sd": 0.5}]
     lines = markdown(rows, [("A", number("a", 1)), ("B", spread("b", 1))])
     assert lines == ["| A | B |", "|---|---|", "| 1.2 | 2.0 |", "|  | 3.0 ± 0.5 |"]
-    assert plain(rows)[1]["a"] is None
+    assert plain({"rows": rows})["rows"][1]["a"] is None

@@ -49,7 +49,7 @@ def _kind(annotation: Any) -> str:
     text = str(annotation).replace("typing.", "")
     choices = re.findall(r"Literal\[(.*?)\]", text)
     if choices:
-        return choices[0].replace("'", '"').replace(", ", " or ")
+        return str(choices[0].replace("'", '"').replace(", ", " or "))
     for pattern, words in (
         ("dict", "a table"),
         ("tuple[float, float]", "[low, high]"),

@@ -14,6 +14,7 @@ from core.cohort.extract.relation import Relation, serves, text
 
 if TYPE_CHECKING:
     import duckdb
+    from psycopg import sql
 
 
 class Server:
@@ -74,7 +75,7 @@ class Server:
         # A column that is not read counts as present: the source has it, and the view leaves it out.
         return Relation(reader, {column.lower(): column.lower() for column in kept}, f"{schema}.{table}")
 
-    def _only(self, table: str, columns: list[str]):
+    def _only(self, table: str, columns: list[str]) -> sql.Composable:
         """A WHERE clause for tables that are streams of codes alone; the largest of a release are."""
         from psycopg import sql
 

@@ -15,6 +15,7 @@ from core.figures.policy_values import calibration_plot, policy_forest, support_
 from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
 from core.policies.doses import unsupported_shares
 from core.policies.key import PolicyKey
+from pages.components.policies.audit import audit_view
 from pages.components.policies.differences import difference_view
 from pages.components.shell.estimates import (
     ESTIMATORS,
@@ -47,6 +48,8 @@ def value_panel(run: RunView) -> None:
     """Every policy against the clinicians, then its value by the published estimators, with truth where it is known."""
     k, lambda_, mode = fusion_controls(run, "value")
     difference_view(run, mode)
+    if run.judgments is not None:
+        audit_view(run)
     st.markdown("**Published estimators: the value of each policy**")
     rows = compared(run, k, lambda_, mode)
     if rows.empty:
