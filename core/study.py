@@ -118,7 +118,7 @@ class RewardTerm(Config):
         description="Its equation; see `core/rewards.py`"
     )
     column: str = Field(description="The temporal column that it looks at")
-    coefficient: float = Field(description="Its weight: `--set rewards.NAME=...`")
+    coefficient: float = Field(description="Its weight, set as `rewards.<name>`")
     low: float | None = Field(None, description="Of a range, in the column's unit")
     high: float | None = Field(None, description="Of a range, in the column's unit")
 

@@ -39,7 +39,7 @@ def init(options: argparse.Namespace) -> None:
     study = proposed.study
     print(
         f"{study.actions.drug}: {study.n_actions} dose bins, {study.n_static} static and {study.n_temporal} temporal "
-        f"columns, {study.horizon} steps of {study.step_hours:g} h, {len(study.rewards)} reward terms"
+        f"columns, {study.horizon} steps of {study.step_hours:g} h, {len(study.rewards)} reward terms and the outcome"
     )
     for name, why in proposed.left_out:
         print(f"no state: {name}, {why}")

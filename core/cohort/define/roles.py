@@ -84,12 +84,12 @@ def find_roles(table: pd.DataFrame, told: Told) -> Roles:
 
 
 def _dose(table: pd.DataFrame, told: Told, roles: Roles) -> None:
-    """The raw dose, by the name of a known drug; a column `action` of bins where no dose is named."""
+    """Bins where a column `action` holds them; else the raw dose, by the name of a known drug."""
     named = [(drug, c) for drug in names().drugs for c in table.columns if drug_of(c) == drug]
     plain = {loose(name) for name in known_names()["roles"]["dose"]}
     named += [("", c) for c in table.columns if loose(c) in plain or "dose" in loose(c)]
     source = told.dose or next((c for _, c in named if _is_dose(table[c])), "")
-    if not source and "action" in table.columns:
+    if not told.dose and "action" in table.columns and _are_bins(table["action"]):
         roles.name("action", "action", "dose bins")
         roles.drug, roles.unit = told.drug or "drug", "bin"
         return
@@ -112,6 +112,12 @@ def _dose(table: pd.DataFrame, told: Told, roles: Roles) -> None:
     kept = f"; {', '.join(dict.fromkeys(others))} stay states" if others else ""
     why = "as asked" if told.dose else "the first column that is named as a dose"
     roles.evidence["actions"] = f"column '{source}': {why}{kept}"
+
+
+def _are_bins(series: pd.Series) -> bool:
+    """Whole numbers from 0."""
+    values = read_cells(series).values
+    return bool(len(values) and np.isfinite(values).all() and values.min() >= 0 and (values == np.rint(values)).all())
 
 
 def _is_dose(series: pd.Series) -> bool:
@@ -188,8 +194,9 @@ def _outcome(table: pd.DataFrame, found: Proposed, told: Told, roles: Roles) -> 
         if found.mapping.outcome is None and "-1" in set(plain_codes(table[source])):
             roles.name("outcome", source, proposal.evidence)
             return
-    named = [c for c in table.columns if c not in roles.used and tells_the_outcome(c)]
-    sources = [told.outcome] if told.outcome else [c for c in named if len(_codes(table[c])) == 2]
+    free = [c for c in table.columns if c not in roles.used]
+    named = [c for c in free if tells_the_outcome(c) and len(_codes(table[c])) == 2]
+    sources = [told.outcome] if told.outcome else named or [c for c in free if _died_or_survived(table[c])]
     if not sources:
         raise ConfigError("no column with two codes tells how a stay ended; name it (on the command line: --outcome).")
     _rule(table, sources[0], roles)
@@ -197,6 +204,14 @@ def _outcome(table: pd.DataFrame, found: Proposed, told: Told, roles: Roles) -> 
 
 def _codes(series: pd.Series) -> list[str]:
     return sorted(set(plain_codes(series).unique()) - {""})
+
+
+def _died_or_survived(series: pd.Series) -> bool:
+    """True where the column holds a word for died and one for survived, and nothing else."""
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return False
+    codes, words = {code.casefold() for code in _codes(series)} - YES_OR_NO, names().after
+    return len(codes) == 2 and len(codes & set(words.died)) == len(codes & set(words.survived)) == 1
 
 
 def _rule(table: pd.DataFrame, source: str, roles: Roles) -> None:

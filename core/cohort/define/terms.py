@@ -83,7 +83,7 @@ def _named(column: str, word: str) -> str:
 def severity_of(columns: Sequence[Column], roles: Roles, table: pd.DataFrame) -> tuple[str, tuple[str, ...], str]:
     """The column that reads as severity, the columns to show first, and why.
 
-    A score that is known wins; else the column whose last value goes most with death.
+    A score that is known wins; else the column of which a high last value goes most with death.
     """
     known = {roles.known[c.name]: c.name for c in columns if c.name in roles.known}
     temporal = [c.name for c in columns if c.kind == "temporal"]
@@ -92,12 +92,13 @@ def severity_of(columns: Sequence[Column], roles: Roles, table: pd.DataFrame) ->
     shown = list(dict.fromkeys([*shown, *(name for name, _ in related), *temporal]))[:MOST_HIGHLIGHTS]
     if "SOFA" in known:
         return known["SOFA"], tuple(shown), "the SOFA score"
-    if related:
-        name, r = related[0]
+    rising = [pair for pair in related if pair[1] > 0]  # more of a severity is worse
+    if rising:
+        name, r = rising[0]
         return (
             name,
             tuple(shown),
-            f"no score is known here; of all columns its last value goes most with death (r = {r:+.2f})",
+            f"no score is known here; of all columns a high last value goes most with death (r = {r:+.2f})",
         )
     return temporal[0], tuple(shown), "no score is known here and too few stays tell: the first temporal column"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.base.errors import ConfigError
 from core.cli.main import main
-from core.cohort import check_cohort, load_cohort, make_cohort, save_cohort
+from core.cohort import check_cohort, load_cohort, make_cohort, save_cohort, simulate_cohort
 from core.cohort.define import ProposedStudy, Told, propose_study, study_text
 from core.cohort.define.roles import Roles
 from core.cohort.define.terms import dose_bins
@@ -69,6 +69,14 @@ def test_roles_units_ranges_and_terms_come_with_their_evidence(table: pd.DataFra
     }
     assert "1 = died" in evidence["mapping.outcome"]
     assert "half of the rows of 'charttime' come within 2 h" in evidence["step_hours"]
+
+
+def test_more_of_the_severity_is_worse_so_that_the_outcome_is_not_doubted(table: pd.DataFrame) -> None:
+    """Pressure goes most with death here, but the other way round."""
+    low = table.assign(map=table["map"] - 30 * table["hospital_mortality"])
+    study = propose_study(low).study
+    assert study.severity == "capillary_refill_s"
+    assert "outcome-and-severity" not in {problem.rule for problem in check_cohort(low, study).warnings}
 
 
 def test_bins_are_the_quartiles_of_the_positive_doses_of_a_step(table: pd.DataFrame, proposed: ProposedStudy) -> None:
@@ -168,6 +176,26 @@ def test_where_no_word_says_who_died_the_rarer_code_did_and_the_file_says_so(tab
     found = propose_study(table.drop(columns="hospital_mortality").assign(end=codes), told=Told(outcome="end"))
     assert found.study.mapping["outcome"]["died"] == ["II"]
     assert "the rarer code: look whether that is so" in found.evidence["mapping.outcome"]
+
+
+def test_words_for_died_and_survived_tell_the_outcome_by_themselves(table: pd.DataFrame) -> None:
+    words = table["hospital_mortality"].map({0: "Alive", 1: "Dead"})
+    found = propose_study(table.drop(columns="hospital_mortality").assign(status=words))
+    assert found.study.mapping["outcome"] | {"place": ""} == {
+        "column": "status",
+        "died": ["Dead"],
+        "survived": ["Alive"],
+        "place": "",
+    }
+
+
+def test_a_file_in_the_form_of_the_app_needs_no_mapping_and_keeps_its_bins() -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 40, 0)
+    found = propose_study(cohort.frame)
+    assert found.study.mapping == {}
+    assert (found.study.names, found.study.n_actions) == (cohort.study.names, cohort.study.n_actions)
+    assert "write the upper dose of each here" in found.evidence["actions.upper"]
+    np.testing.assert_array_equal(make_cohort(cohort.frame, found.study).states, cohort.states)
 
 
 def test_long_stays_are_cut_where_few_are_long(table: pd.DataFrame) -> None:
