@@ -13,7 +13,7 @@ import pandas as pd
 from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
 from core.api.figures import Figures
 from core.base.errors import ConfigError
-from core.bring import Card, Evidence, add_policy, added_policies
+from core.bring import Card, Evidence, add_policy, added_policies, added_table
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.icu.ask.compare import compare_policies
@@ -21,6 +21,7 @@ from core.icu.ask.judge import judge_policies
 from core.icu.view import RunView
 from core.policies.key import KEY_COLUMNS, PolicyKey
 
+GRADES = ["supported", "weak", "not supported"]
 VALUES = ["difference", "low", "high", "grade", "ess", "n", "value", "true_value"]
 
 
@@ -83,18 +84,21 @@ class Run:
         return [study.actions.label(a) for a in range(study.n_actions)]
 
     def values(self) -> pd.DataFrame:
-        """One row a policy, the run's own at its own K and lambda and those that were added, best first.
+        """One row a policy, the run's own at its own K and lambda and those that were added.
 
+        Supported ones first, then weak ones, each by the difference: a large difference that nothing supports is last.
         Index policy, mode; difference to the clinicians with its 95 % interval (low, high), grade, effective stays, n,
         value; true_value where patients are simulated.
         """
         view = self.view
         table = view.judgments if view.judgments is not None else pd.DataFrame()
         table = table.merge(view.truth[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
-        table = table.rename(columns={"difference_low": "low", "difference_high": "high", "mix": "value"})
-        added = pd.DataFrame([_row(name, card) for name, card in self.added.items()], columns=[*table.columns])
+        added = added_table(view)
         whole = pd.concat([table, added], ignore_index=True) if len(added) else table
-        return whole.sort_values("difference", ascending=False).set_index(["policy", "mode"])[VALUES]
+        whole = whole.rename(columns={"difference_low": "low", "difference_high": "high", "mix": "value"})
+        whole = whole.assign(rank=whole["grade"].map(GRADES.index))
+        whole = whole.sort_values(["rank", "difference"], ascending=[True, False])
+        return whole.set_index(["policy", "mode"])[VALUES]
 
     def policy(
         self, name: str = "fused", k: int | None = None, lambda_: float | None = None, mode: str = "prospective"
@@ -197,20 +201,3 @@ class PolicyOfRun:
         return (
             ", ".join(filter(None, [f"Policy '{key.policy}'", *at, key.mode])) + f" of run '{self.view.manifest.name}'"
         )
-
-
-def _row(name: str, card: Card) -> dict[str, Any]:
-    """A card as a row of `Run.values`."""
-    found = card.difference
-    return {
-        "policy": name,
-        "mode": "",
-        "difference": found.value,
-        "low": found.low,
-        "high": found.high,
-        "grade": card.grade,
-        "ess": found.ess,
-        "n": card.stays,
-        "value": card.value.value,
-        "true_value": None if card.true_value is None else card.true_value.value,
-    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.files import write_array
@@ -69,6 +70,22 @@ def add_policy(view: RunView, name: str, source: Any) -> Evidence:
 def added_policies(view: RunView) -> dict[str, Card]:
     """Cards of the policies that were added to a run, by name."""
     return {path.parent.name: read_card(path) for path in sorted((view.path / FOLDER).glob("*/card.json"))}
+
+
+def added_table(view: RunView) -> pd.DataFrame:
+    """One row a policy that was added, with the columns of `core.icu.ask.against.against_clinicians`; may be empty."""
+    return pd.DataFrame([_row(name, card) for name, card in added_policies(view).items()])
+
+
+def _row(name: str, card: Card) -> dict[str, Any]:
+    row: dict[str, Any] = dict(PolicyKey(name).row)
+    for column, found in (("mix", card.value), ("difference", card.difference)):
+        row |= {column: found.value, f"{column}_low": found.low, f"{column}_high": found.high, f"{column}_se": found.se}
+    truths = (("true_value", card.true_value), ("true_difference", card.true_difference))
+    for column, true in truths:
+        row |= {column: np.nan if true is None else true.value, f"{column}_se": np.nan if true is None else true.se}
+    row |= {"ess": card.difference.ess, "n": card.stays, "grade": card.grade, "doubts": " ".join(card.reasons)}
+    return row
 
 
 def run_bench(view: RunView) -> Bench:
