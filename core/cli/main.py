@@ -13,7 +13,7 @@ from typing import Any
 from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
-from core.cli.run import add_report_verb
+from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.studies import add_study_verbs, load_studies
 
@@ -49,6 +49,6 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)
-    add_report_verb(verbs)
+    add_run_verbs(verbs)
     add_experiment_verbs(verbs)
     return parser

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.phenotypes import Phenotypes
 
 REPRESENTATION = "representation.json"
+ATTENTION = "attention.npy"
 
 
 class RunView(Stays):
@@ -61,7 +62,16 @@ class RunView(Stays):
 
     @cached_property
     def cohort(self) -> Cohort:
-        return replace(load_cohort(self.path / "cohort.parquet", self.study), report=self.report)
+        """`ArtifactError` where its stays do not stand as the stored arrays do, as far as their lengths tell."""
+        cohort = load_cohort(self.path / "cohort.parquet", self.study)
+        if (self.path / ATTENTION).is_file():
+            real = np.arange(self.study.horizon) < cohort.lengths[:, None]
+            if self.attention.shape != real.shape or self.attention[~real].any():
+                raise ArtifactError(
+                    f"{self.path / 'cohort.parquet'} holds other stays, or in another order, than the arrays; "
+                    "restore the file that the run stored, or train again."
+                )
+        return replace(cohort, report=self.report)
 
     @cached_property
     def report(self) -> CohortReport:
@@ -119,7 +129,7 @@ class RunView(Stays):
     @cached_property
     def attention(self) -> np.ndarray:
         """(N, T) attention of the encoder; rows sum to 1 over real steps."""
-        return read_array(self.path / "attention.npy")
+        return read_array(self.path / ATTENTION)
 
     # Phenotypes
 
