@@ -43,7 +43,7 @@ def _title(run: RunView, patient: int) -> None:
     static = []
     for j, column in enumerate(study.columns[: study.n_static]):
         if column.binary:
-            static.append(_binary(column.unit, first[j]) or f"{column.label or column.name} {first[j]:.0f}")
+            static.append(column.word(first[j]) or f"{column.label or column.name} {first[j]:.0f}")
         else:
             static.append(f"{(column.label or column.name).lower()} {first[j]:.0f} {column.unit}")
     label = int(run.labels(session.n_clusters)[patient])
@@ -65,12 +65,6 @@ def _recorded(run: RunView, patient: int) -> str:
     """From which hour to which, where hours were recorded."""
     hours = run.cohort.hours[run.cohort.rows(patient)]
     return f", recorded from {hours[0]:+g} h to {hours[-1]:+g} h" if run.cohort.timed else ""
-
-
-def _binary(unit: str, value: float) -> str:
-    """The word for a binary column whose unit spells out its codes ('0 = male, 1 = female')."""
-    codes = dict(part.strip().split(" = ", 1) for part in unit.split(",") if " = " in part)
-    return codes.get(f"{value:.0f}", "")
 
 
 @panel

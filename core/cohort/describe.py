@@ -7,29 +7,30 @@ the group "all". Tables are long, so that they can be filtered, joined and expor
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.base.statistics import wilson
 from core.base.types import Estimate
 from core.cohort.cohort import Cohort
 from core.cohort.hours import spans
-from core.study import DEFAULT_STUDY
+from core.study import StudySpec
 from core.tables.report import CohortReport
 
 ALL = "all"
-PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "reference" / "features.csv"
+REFERENCE = shipped("reference")
 
 
 def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
     """Each state column overall and by group, over recorded values only.
 
     Columns: column, label, unit, kind, group, counted ("patients" for static columns, one value each, "steps" for
-    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); for the shipped ICU
-    study also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd as published. Statistics of an empty group are NaN.
+    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); where
+    the study names published columns also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd. Statistics of an empty group
+    are NaN.
     """
     states = cohort.states.astype(np.float64)
     imputed = _imputed(cohort)
@@ -51,8 +52,8 @@ def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
                     "missing_percent": float(100 * filled.mean()) if len(filled) else np.nan,
                 }
             )
-    table = pd.DataFrame(rows)
-    return table.merge(_published(), on="column", how="left") if cohort.study.name == DEFAULT_STUDY else table
+    table, published = pd.DataFrame(rows), _published(cohort.study)
+    return table if published is None else table.merge(published, on="column", how="left")
 
 
 def table_one_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -206,8 +207,11 @@ def _statistics(values: np.ndarray) -> dict[str, float]:
     return {"n": len(values), "mean": float(values.mean()), "sd": sd, "median": median, "q1": q1, "q3": q3}
 
 
-def _published() -> pd.DataFrame:
-    table = pd.read_csv(PUBLISHED).rename(columns={"feature": "column"})
+def _published(study: StudySpec) -> pd.DataFrame | None:
+    """Published means of this study's columns; None for a study that names none."""
+    if study.published is None or not study.published.columns:
+        return None
+    table = pd.read_csv(REFERENCE / study.published.columns).rename(columns={"feature": "column"})
     return table[["column", "mimic_iv_mean", "mimic_iv_sd", "eicu_mean", "eicu_sd"]]
 
 

@@ -175,6 +175,7 @@ def _boxes(
         return PanelFigure(name, title, message_figure(text.replace("`", "")), f"Nothing drawn: {plain}", "")
     if published is not None:
         published = published[(published["cohort"] == cohort) & (published["estimator"] == estimator)]
+    squares = "" if published is None or published.empty else "Open squares: published means, on other patients. "
     clinicians = rows[rows["policy"] == "clinician"]["value"]
     baseline = float(clinicians.mean()) if len(clinicians) else None
     means = rows.groupby("policy", sort=False)["value"].mean()
@@ -184,8 +185,8 @@ def _boxes(
         title,
         repeat_boxes(rows, published, baseline=baseline, truth=mean_truth(rows)),
         f"Box plots over {n} repeats; means: " + ", ".join(f"{policy} {fmt(value)}" for policy, value in means.items()),
-        f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. Open squares: "
-        "published means, on other patients. Dotted: the clinicians' mean. Repeats are random splits that overlap.",
+        f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. {squares}"
+        "Dotted: the clinicians' mean. Repeats are random splits that overlap.",
     )
 
 

@@ -16,6 +16,7 @@ from core.icu.config import RunConfig, load_preset
 from core.icu.panels import PanelFigure, phenotype_panel
 from core.icu.view import RunView
 from core.report.parts import Section, Table
+from core.study import StudySpec
 
 MOST_POINTS = 4000  # of the map in a report
 EXAMPLE = re.compile(r" \(first: patient .*\)")  # in what was mended: a patient's key, which is not passed on
@@ -81,12 +82,13 @@ def parameters(view: RunView) -> Section:
     config, preset = view.config, load_preset(view.config.preset)
     tables = []
     for group in type(config).model_fields:
-        values = getattr(config, group)
+        values, before = (_group(settings, group, view.study) for settings in (config, preset))
         if isinstance(values, str):
             continue
         rows = [
-            (name, _setting(name, getattr(values, name)), _changed(preset, group, name, getattr(values, name)), text)
-            for name, text in ((n, f.description or "") for n, f in type(values).model_fields.items())
+            (name, _setting(name, value), _changed(getattr(before, name), name, value), field.description or "")
+            for name, field in type(values).model_fields.items()
+            for value in (getattr(values, name),)
         ]
         frame = pd.DataFrame(rows, columns=["parameter", "value", "preset", "meaning"])
         tables.append(Table.of(f"Group {group}.", frame))
@@ -107,8 +109,12 @@ def _setting(name: str, value: Any) -> str:
     return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
-def _changed(preset: RunConfig, group: str, name: str, value: Any) -> str:
-    before = getattr(getattr(preset, group), name)
+def _group(config: RunConfig, group: str, study: StudySpec) -> Any:
+    """Settings of a group; weights of the reward stand under the names of the study's own terms."""
+    return config.rewards.named(study) if group == "rewards" else getattr(config, group)
+
+
+def _changed(before: Any, name: str, value: Any) -> str:
     return "" if before == value else _setting(name, before)
 
 

@@ -66,6 +66,8 @@ def test_table_one_of_the_icu_study_shows_published_values() -> None:
     table = table_one(make_cohort(frame, study))
     assert len(table) == study.n_columns
     assert table.set_index("column").loc["SOFA", "mimic_iv_mean"] == 4.90
+    other = study.model_copy(update={"published": None})
+    assert "mimic_iv_mean" not in table_one(make_cohort(frame, other))
     text = table_one_text(table)
     assert text.loc["SOFA", "published mimic-iv"] == "4.90 (3.94)"
     assert text.loc["Gender", "published eicu"] == "0.44"
