@@ -16,13 +16,16 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from core.base.errors import CohortError
 from core.cohort import Cohort, CohortReport, Exclusion, Origin, check_cohort, make_cohort, simulate_cohort
 from core.cohort.columns import OPTIONAL, resolve_columns
 from core.cohort.describe import attrition_table, cohort_facts, missing_by_column, table_one
 from core.evaluation import knn_behavior_policy
+from core.experiments.published import published
 from core.icu.fit.baselines import not_indicated
+from core.policies.hazards import band_text, default_rules
 from core.rewards import step_rewards
-from core.study import Column, Indication, OtherUnit, RewardTerm, StudySpec, load_study
+from core.study import Column, Hazard, Indication, OtherUnit, Published, RewardTerm, StudySpec, load_study
 from core.tables.sense import usual_range
 from core.trajectories import fit_scaler, make_trajectories, make_transitions
 from pages.components.patient.course import stay_of
@@ -51,6 +54,10 @@ def with_platelets(**changes: Any) -> StudySpec:
     """The study with another column `Platelets`."""
     columns = [c.model_copy(update=changes) if c.name == "Platelets" else c for c in STUDY.columns]
     return with_field(columns=tuple(columns))
+
+
+def table_of(study: StudySpec) -> pd.DataFrame:
+    return table_one(replace(cohort(), study=study))
 
 
 def measured(study: StudySpec) -> Any:
@@ -88,6 +95,16 @@ def known_units(study: StudySpec) -> list[str]:
 def binary_notes(study: StudySpec) -> list[str]:
     frame = cohort().frame.assign(Platelets=0.5)
     return [p.rule for p in check_cohort(frame, study).problems if p.column == "Platelets"]
+
+
+def read_by_its_mapping(study: StudySpec) -> bool:
+    """Whether a file whose column has another name can be read."""
+    file = cohort().frame.rename(columns={"Platelets": "plt"})
+    try:
+        make_cohort(file, study)
+    except CohortError:
+        return False
+    return True
 
 
 def given_to(name: str) -> Callable[[Cohort], Any]:
@@ -134,8 +151,26 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
         with_field(indication=None),
         with_field(indication=Indication(column="Platelets", at_least=60.0)),
     ),
+    "StudySpec.hazards": (lambda study: band_text(study, 1), STUDY, with_field(hazards=())),
+    "StudySpec.published": (lambda study: "mimic_iv_mean" in table_of(study), STUDY, with_field(published=None)),
+    "StudySpec.mapping": (read_by_its_mapping, STUDY, with_field(mapping={"columns": {"Platelets": "plt"}})),
+    "Hazard.from_action": (
+        lambda hazard: default_rules(with_field(hazards=(hazard,)))[0].text(STUDY),
+        STUDY.hazards[0],
+        STUDY.hazards[0].model_copy(update={"from_action": 3}),
+    ),
+    "Published.policies": (
+        lambda named: published("mimic-iv", "clinician", with_field(published=named)),
+        STUDY.published,
+        STUDY.published.model_copy(update={"policies": ""}),
+    ),
+    "Published.columns": (
+        lambda named: "mimic_iv_mean" in table_of(with_field(published=named)),
+        STUDY.published,
+        STUDY.published.model_copy(update={"columns": ""}),
+    ),
     "Column.label": (
-        lambda study: table_one(replace(cohort(), study=study)).set_index("column")["label"]["Platelets"],
+        lambda study: table_of(study).set_index("column")["label"]["Platelets"],
         STUDY,
         with_platelets(label="Thrombocytes"),
     ),
@@ -164,7 +199,7 @@ def optional() -> Iterator[str]:
         if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING:
             yield f"Cohort.{field.name}"
     model: type[BaseModel]
-    for model in (StudySpec, Column, OtherUnit, RewardTerm, Indication):
+    for model in (StudySpec, Column, OtherUnit, RewardTerm, Indication, Hazard, Published):
         for name, info in model.model_fields.items():
             constant = get_origin(info.annotation) is Literal and len(info.annotation.__args__) == 1
             if not info.is_required() and info.default is not PydanticUndefined and not constant:

@@ -143,7 +143,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar | Same hazards |", "|:-:|:-|:-|-:|-:|-:|-:|"]
+    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
         dose = labels[row.action] + (" · *given*" if row.action == decision.given else "")
         dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
@@ -152,7 +152,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         )
         lines.append(
             f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
-            f"| {row.similar}/{n} | {row.in_band} |"
+            f"| {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
     notes = []
@@ -174,7 +174,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         ),
         help=f"Supported: what the fused policy weighs as "
         f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
-        f"states, those that got the dose; same hazards: of these, those with {_band(run, decision)}.",
+        f"states, those that got the dose; in brackets those of them with {_band(run, decision)}.",
     )
 
 
