@@ -20,9 +20,11 @@ from core.cohort import Cohort, CohortReport, Exclusion, Origin, check_cohort, m
 from core.cohort.columns import OPTIONAL, resolve_columns
 from core.cohort.describe import attrition_table, cohort_facts, missing_by_column, table_one
 from core.evaluation import knn_behavior_policy
+from core.experiments.published import published
 from core.icu.fit.baselines import not_indicated
+from core.policies.hazards import default_rules
 from core.rewards import step_rewards
-from core.study import Column, Indication, OtherUnit, RewardTerm, StudySpec, load_study
+from core.study import Column, Hazard, Indication, OtherUnit, Published, RewardTerm, StudySpec, load_study
 from core.tables.sense import usual_range
 from core.trajectories import fit_scaler, make_trajectories, make_transitions
 from pages.components.patient.course import stay_of
@@ -94,6 +96,16 @@ def given_to(name: str) -> Callable[[Cohort], Any]:
     return lambda read: read.amounts(0).get(name, pd.Series(dtype=float)).tolist()
 
 
+def hazards(study: StudySpec) -> list[str]:
+    return [rule.text(study) for rule in default_rules(study)]
+
+
+def read_under(study: StudySpec) -> bool:
+    return check_cohort(cohort().frame.rename(columns={"Platelets": "plt"}), study).ok
+
+
+BARE = with_field(published=None)
+HAZARD = Hazard(column="INR", operator=">", threshold=3.0)
 RANGE = RewardTerm(name="in range", kind="range", column="Platelets", coefficient=1.0, low=50.0, high=100.0)
 OTHER = OtherUnit(unit="per liter", factor=0.001)
 ROWS = cohort().frame["step"].to_numpy()
@@ -134,6 +146,24 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
         with_field(indication=None),
         with_field(indication=Indication(column="Platelets", at_least=60.0)),
     ),
+    "StudySpec.hazards": (hazards, STUDY, with_field(hazards=(HAZARD,))),
+    "StudySpec.published": (lambda study: published("mimic-iv", "fused", study)["phwis_mean"], STUDY, BARE),
+    "StudySpec.mapping": (read_under, STUDY, with_field(mapping={"columns": {"Platelets": "plt"}})),
+    "Hazard.from_action": (
+        lambda hazard: hazards(with_field(hazards=(hazard,))),
+        HAZARD,
+        HAZARD.model_copy(update={"from_action": 2}),
+    ),
+    "Published.policies": (
+        lambda named: published("mimic-iv", "fused", with_field(published=named))["phwis_mean"],
+        STUDY.published,
+        Published(),
+    ),
+    "Published.columns": (
+        lambda named: "mimic_iv_mean" in table_one(replace(cohort(), study=with_field(published=named))),
+        STUDY.published,
+        Published(),
+    ),
     "Column.label": (
         lambda study: table_one(replace(cohort(), study=study)).set_index("column")["label"]["Platelets"],
         STUDY,
@@ -164,7 +194,7 @@ def optional() -> Iterator[str]:
         if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING:
             yield f"Cohort.{field.name}"
     model: type[BaseModel]
-    for model in (StudySpec, Column, OtherUnit, RewardTerm, Indication):
+    for model in (StudySpec, Column, OtherUnit, RewardTerm, Indication, Hazard, Published):
         for name, info in model.model_fields.items():
             constant = get_origin(info.annotation) is Literal and len(info.annotation.__args__) == 1
             if not info.is_required() and info.default is not PydanticUndefined and not constant:
