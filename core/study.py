@@ -17,8 +17,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import StudyError
+from core.base.shipped import shipped
 
-STUDIES = Path(__file__).resolve().parents[1] / "data" / "studies"
+STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
 TERMINAL = "terminal_coeff"  # the weight of the outcome, beside those of the reward terms
 FILE = r"^[A-Za-z0-9_-]+\.csv$|^$"

@@ -7,12 +7,12 @@ the group "all". Tables are long, so that they can be filtered, joined and expor
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.base.statistics import wilson
 from core.base.types import Estimate
 from core.cohort.cohort import Cohort
@@ -21,7 +21,7 @@ from core.study import StudySpec
 from core.tables.report import CohortReport
 
 ALL = "all"
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
+REFERENCE = shipped("reference")
 
 
 def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.policies.key import PolicyKey
 from core.study import StudySpec, load_study
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference"
+REFERENCE = shipped("reference")
 COHORTS = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
 NAMES = {
     "clinician": "Clinician",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, create_model, field_validator, model_validator
@@ -13,12 +12,13 @@ from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
 from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
+from core.base.shipped import shipped
 from core.encoder.config import EncoderConfig
 from core.phenotypes.config import PhenotypeConfig
 from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 from core.study import TERMINAL, RewardTerm, StudySpec
 
-PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
+PRESETS = shipped("presets")
 PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 Clinicians = Literal["auto", "own", "development"]  # whose habits estimates on another cohort divide by

@@ -15,7 +15,7 @@ from core.base.errors import ArtifactError
 from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
-from core.icu.folder import RunFolder
+from core.icu.folder import ATTENTION, RunFolder
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
@@ -86,7 +86,7 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     @cached_property
     def attention(self) -> np.ndarray:
         """(N, T) attention of the encoder; rows sum to 1 over real steps."""
-        return read_array(self.path / "attention.npy")
+        return read_array(self.path / ATTENTION)
 
     # Phenotypes
 

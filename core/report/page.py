@@ -16,12 +16,14 @@ from core.base.files import read_table, write_atomic
 from core.experiments.published import published
 from core.experiments.repeats import TABLE
 from core.icu.panels import ESTIMATORS, PanelFigure
+from core.icu.study import ICU
 from core.icu.view import RunView
 from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
 from core.report.policies import the_policies
 from core.report.sections import parameters, the_cohort, the_phenotypes, the_run
+from core.runs.integrity import open_run
 from core.runs.manifest import now
 from core.study import StudySpec
 
@@ -35,7 +37,7 @@ def write_report(run_folder: str | Path, out: str | Path, experiment: str | Path
 
     experiment: folder of repeats for the box plots (default: the one that the run is a cell of, if any).
     """
-    page = render_report(RunView(run_folder), experiment)
+    page = render_report(open_run(ICU, Path(run_folder)), experiment)
     write_atomic(Path(out), lambda file: file.write(page.encode("utf-8")))
     return Path(out)
 

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.base.errors import ArtifactError
+from core.bring import add_policy
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians
@@ -21,6 +22,7 @@ from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from pages.components.shell.estimates import policy_names
+from tests.pages.conftest import OpenPage
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -155,6 +157,22 @@ def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judge
     page.select_slider(key="value-lambda").set_value(0.0).run()
     assert page.dataframe[0].value["difference"].tolist() == shown["difference"].tolist()
     assert "The sliders move the published estimators below" in texts(page)
+
+
+def test_a_policy_that_was_brought_in_stands_beside_the_run_s_own(
+    open_page: OpenPage, app_data: Path, tiny_run: Path
+) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "copy")
+    copy = RunView(app_data / "runs" / "copy")
+    card = add_policy(copy, "by-hand", np.zeros(len(copy.cohort.frame), dtype=np.int64)).card
+    page = view(open_page("policies", {"run": "copy"}), "Value")
+    last = page.dataframe[0].value.iloc[-1]
+    assert last["policy"] == "by-hand"
+    assert last["grade"] == card.grade
+    assert f"{card.difference.value:+.2f}" in last["difference"]
+    assert f"{card.phwis.value:.2f}" in last["PHWIS"]
+    assert "by-hand" in figures(page)[0]["layout"]["yaxis"]["ticktext"]
+    assert "Brought in, not learned here: by-hand." in texts(page)
 
 
 def test_a_run_from_before_judgments_keeps_its_published_values(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,10 +70,9 @@ def judge_policies(
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
-    held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
+    held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    behaviors = (_probs(histories, _clinicians(histories, ~one, seed)) for one in held)
-    folds = [Fold(one, policies, _given(histories, probs)) for one, probs in zip(held, behaviors, strict=True)]
+    folds = [Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -84,12 +83,12 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
     probs = np.zeros((*histories.mask.shape, histories.n_actions))
-    for held in _held_out(histories, seed):
+    for held in held_out(histories, seed):
         fitted = _clinicians(histories, ~held, seed)
         behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
-        folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
+        folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]], probs[held] = taken[held], behavior[held]
@@ -184,7 +183,7 @@ def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> D
     return Deferring(name, np.asarray(stays.probs(key)))
 
 
-def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
+def held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     """Stays (N,) of each of five folds by person, of fewer where there are fewer persons; `RunError` for one alone."""
     persons = len(np.unique(histories.person))
     if persons < 2:
@@ -195,7 +194,7 @@ def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     return [number == k for k in range(int(number.max()) + 1)]
 
 
-def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
+def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
@@ -207,6 +206,11 @@ def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propen
     settings = PropensitySettings(seed=seed)
     person = histories.person[histories.stay]
     return fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+
+
+def behavior_probs(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+    return _probs(histories, _clinicians(histories, learners, seed))
 
 
 def _probs(histories: Histories, fitted: Propensities) -> np.ndarray:
