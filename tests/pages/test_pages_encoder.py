@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -116,15 +117,17 @@ def test_every_group_of_parameters_draws_with_its_meaning(open_page, stored: str
     from core.icu.config import RunConfig
 
     page = open_page("encoder")
-    for group, field in RunConfig.model_fields.items():
+    groups: dict[str, Any] = {name: field.annotation for name, field in RunConfig.model_fields.items()}
+    groups["rewards"] = type(RunConfig().rewards.named(load_study()))  # a field for each of the study's terms
+    for group, kind in groups.items():
         if group == "preset":
             continue
         go(page, group, "encoder-group")
         widgets = [*page.number_input, *page.selectbox, *page.toggle, *page.text_input]
         drawn = {widget.key: widget.help for widget in widgets if str(widget.key).startswith(f"setting-{group}.")}
-        assert set(drawn) == {f"setting-{group}.{name}" for name in field.annotation.model_fields}
+        assert set(drawn) == {f"setting-{group}.{name}" for name in kind.model_fields}
         shown = [str(caption.value).lower() for caption in page.caption]
-        for name, meant in field.annotation.model_fields.items():
+        for name, meant in kind.model_fields.items():
             assert any(text.startswith((meant.description or "?").lower()) for text in shown), (group, name)
 
 

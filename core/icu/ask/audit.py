@@ -52,10 +52,14 @@ def subgroups(advised: StepAdvice, stays: Stays, study: StudySpec, labels: np.nd
     """The dial's difference in groups of the advised stays, one row each: what is the group by, group, n, difference,
     low, high (corrected for how many groups are looked at), se, ess, grade.
 
-    labels (N,) phenotype of each stay. Groups of fewer than `FEWEST_STAYS` have n alone. Everyone teaches the critics;
-    only the group is judged, each stay by the fold that never saw it.
+    labels (N,) phenotype of each stay. A person whose stays fall into several groups is in none of them: judged in one,
+    they would teach its critics from the other. Groups of fewer than `FEWEST_STAYS` have n alone. Everyone teaches the
+    critics; only the group is judged, each stay by the fold that never saw it.
     """
-    groups = list(_groups(stays.trajectories.states[advised.rows], study, labels[advised.rows]))
+    groups = [
+        (by, name, _whole_persons(chosen, advised.histories.person))
+        for by, name, chosen in _groups(stays.trajectories.states[advised.rows], study, labels[advised.rows])
+    ]
     judged = [group for group in groups if group[2].sum() >= FEWEST_STAYS]
     z, settings, place = corrected_z(Z95, len(judged)), judge_settings(study), DIALS.index(share)
     floor, rows = stays.config.evaluation.ess_floor, []
@@ -71,6 +75,13 @@ def subgroups(advised: StepAdvice, stays: Stays, study: StudySpec, labels: np.nd
         rows.append(row)
     columns = ["by", "group", "n", "difference", "low", "high", "se", "ess", "grade"]
     return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def _whole_persons(chosen: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """(n,) bool, the chosen stays of persons (n,) of whom every stay is chosen."""
+    parted = np.zeros(person.max() + 1, dtype=bool)
+    parted[person[~chosen]] = True
+    return np.asarray(chosen & ~parted[person])
 
 
 def _groups(states: np.ndarray, study: StudySpec, labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:

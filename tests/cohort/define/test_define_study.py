@@ -17,8 +17,8 @@ from core.cohort import check_cohort, load_cohort, make_cohort, save_cohort, sim
 from core.cohort.define import ProposedStudy, Told, propose_study, study_text
 from core.cohort.define.roles import Roles
 from core.cohort.define.terms import dose_bins
-from core.icu.ask.hazards import default_rules
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.study import StudySpec
 from tests.cohort.define.tables import HOURS, norepinephrine_table
 from tests.conftest import TINY
