@@ -106,8 +106,7 @@ def propose(options: argparse.Namespace) -> None:
 
 
 def extract(options: argparse.Namespace) -> None:
-    from core.cohort.extract import ExtractOptions, copy_source, save_extraction, save_study
-    from core.cohort.extract import extract as extract_cohort
+    from core.cohort.extract import ExtractOptions, copy_source, extracting, save_extraction, save_study
 
     given = {name: getattr(options, f"set_{name}") for name in ExtractOptions.model_fields}
     settings = ExtractOptions.build({name: value for name, value in given.items() if value is not None}, "setting")
@@ -115,7 +114,9 @@ def extract(options: argparse.Namespace) -> None:
         print_progress(copy_source(options.copied, options.source, options.out, settings))
         print(f"{options.out}: extract {options.copied} {options.out} --out FILE now reads this copy.")
         return
-    result = extract_cohort(options.database, options.source, settings, options.study)
+    at_work = extracting(options.database, options.source, settings, options.study)
+    print_progress(at_work)
+    result = at_work.result
     save_extraction(result, options.out)
     for step in result.attrition:
         print(f"{step.patients_left:>8,} stays left after: {step.reason}")
