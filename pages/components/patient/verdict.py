@@ -32,7 +32,7 @@ def verdict_panel(run: RunView, decision: Decision) -> None:
     with st.expander(title, icon=":material/rate_review:"):
         st.caption(
             f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. Your verdict "
-            "stays on this machine, for the link of this session alone."
+            "stays on this machine, for this browser alone."
         )
         with st.form(f"verdict-{patient}-{step}", border=False):
             current = here["verdict"].iloc[0] if len(here) else None

@@ -14,7 +14,7 @@ from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
 from core.figures.theme import fmt_unit
 from core.icu.study import ICU
-from core.runs.folders import owner_of
+from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
 
@@ -91,6 +91,7 @@ def page(
             _run_line(shown)
         _purpose(shown.population if shown is not None else population)
     st.caption(intro)
+    old_link(session)
     return session
 
 
@@ -158,14 +159,14 @@ def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
     """Runs of a study that this session may see: the shared ones and its own, newest first."""
     from core.runs.status import list_runs
 
-    return [run for run in list_runs(study.folder, owner_of(get_session().owner)) if run.kind == study.kind]
+    return [run for run in list_runs(study.folder, *get_session().owners) if run.kind == study.kind]
 
 
 def may_see(folder: Path) -> bool:
     """True where the run is shared or this session's own (also before its manifest is written)."""
     from core.runs.status import seen_by
 
-    return seen_by(folder, owner_of(get_session().owner))
+    return seen_by(folder, *get_session().owners)
 
 
 def current_run() -> RunView | None:

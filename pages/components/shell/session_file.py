@@ -111,5 +111,5 @@ def _run_for(saved: SavedSession) -> RunView:
             return run
     raise ArtifactError(
         f"No run that you may see was made from the data of this session ({saved.data_hash}). If it is your own run, "
-        "open the app by the address that you kept of it (with owner=...); else train on the same cohort first."
+        "open the app in the browser that uploaded it; else train on the same cohort first."
     )
