@@ -10,13 +10,14 @@ import json
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import StudyError
+from core.base.text import check_plain
 
 STUDIES = Path(__file__).resolve().parents[1] / "data" / "studies"
 DEFAULT_STUDY = "thrombocytopenia"
@@ -140,6 +141,12 @@ class StudySpec(Config):
     actions: Actions
     rewards: tuple[RewardTerm, ...] = ()
     indication: Indication | None = None  # None: the drug may be indicated in every state
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_plain(cls, values: Any) -> Any:
+        check_plain(values)
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.base.text import markup
 from core.figures.draft import Draft, Props, bar, scatter, scattergl
 from core.figures.labels import end_labels
 from core.figures.theme import (
@@ -121,7 +122,7 @@ def _add_patients(
                 x=points[own, 0],
                 y=points[own, 1],
                 customdata=patients[own].astype(np.int32),
-                text=keys[own],
+                text=[markup(key) for key in keys[own]],
                 mode="markers",
                 name=phenotype_name(k),
                 marker={"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": size},

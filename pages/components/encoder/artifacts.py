@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown_lines
 from core.icu.session_file import FOLDER_SETTING
 from pages.components.shell.frame import current_run, empty
 from pages.components.shell.places import study, uploads_root
@@ -90,7 +91,7 @@ def _accept(weights: bytes, manifest: bytes) -> None:
         encoder = load_encoder(folder, study())
     except PhenoPolicyError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        st.error(f"This encoder cannot be used. {error}", icon=":material/error:")
+        st.error(f"This encoder cannot be used. {markdown_lines(error)}", icon=":material/error:")
         return
     get_session().overrides[FOLDER_SETTING] = str(folder)
     st.markdown(f"**{encoder.config.model_name}**, z of {encoder.z_dim} numbers, {len(encoder.history)} epochs.")

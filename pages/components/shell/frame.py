@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.base.text import markdown
+from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.study import ICU
 from pages.components.shell.old_link import old_link
@@ -97,7 +96,7 @@ def page(
 
 def _purpose(population: str) -> None:
     """What the app is for, in one word that stands on every page and opens to the whole statement."""
-    people = html.escape(fmt_unit(population))
+    people = markup(fmt_unit(population))
     st.html(
         f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
         f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
@@ -141,8 +140,8 @@ def _run_line(shown: Subject) -> None:
     if n < SMALL_COHORT:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
-        f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
-        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>",
+        f'<div class="pp-run">{badges}Run <b>{markup(shown.name)}</b> · {n:,} patients · '
+        f"{markup(shown.settings)} · data <code>{markup(shown.data_hash)}</code></div>",
         width="content",
     )
 
@@ -280,4 +279,4 @@ def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:
 
 def failed(error: Exception, doing: str) -> None:
     """An error state: what could not be done, why, in the words of the error."""
-    st.error(f"**{doing} did not work.** {error}", icon=":material/error:")
+    st.error(f"**{doing} did not work.** {markdown_lines(error)}", icon=":material/error:")
