@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from core.base.config import Config, explain
 from core.base.errors import StudyError
 from core.base.shipped import shipped
+from core.base.text import check_plain
 
 STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
@@ -179,6 +180,12 @@ class StudySpec(Config):
     mapping: dict[str, Any] = Field(
         {}, description="How a file of another form is read where no `--mapping` is given; see there for its keys"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_plain(cls, values: Any) -> Any:
+        check_plain(values)
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
