@@ -15,6 +15,7 @@ from core.cli.app import add_app_verb
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
+from core.cli.leaderboard import add_leaderboard_verb
 from core.cli.run import add_report_verb
 from core.cli.shared import Parser
 from core.cli.studies import add_study_verbs, load_studies
@@ -54,5 +55,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_report_verb(verbs)
     add_experiment_verbs(verbs)
     add_bring_verbs(verbs)
+    add_leaderboard_verb(verbs)
     add_app_verb(verbs)
     return parser
