@@ -14,8 +14,8 @@ from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
 from core.api.figures import Figures
 from core.base.errors import ConfigError
 from core.bring import Card, Evidence, add_policy, added_policies, added_table
-from core.evaluation.grade import GradeSettings, grade
-from core.evaluation.mix import Judged
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.mix import Judged
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.judge import judge_policies
 from core.icu.view import RunView
@@ -190,7 +190,7 @@ class PolicyOfRun:
 
     def grade(self) -> str:
         """How far the difference may be believed."""
-        return grade(self.judged(), GradeSettings(ess=self.view.config.evaluation.ess_floor)).grade
+        return str(grade(self.judged(), GradeSettings(ess=self.view.config.evaluation.ess_floor)).grade)
 
     def __repr__(self) -> str:
         key = self.key

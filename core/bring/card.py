@@ -23,7 +23,7 @@ from core.base.types import OPEResult
 from core.bring.judgment import JudgeConfig, Judgment
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort
-from core.evaluation.mix import MixEstimate
+from core.evaluation.judging.mix import MixEstimate
 from core.runs.manifest import now, versions
 
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody

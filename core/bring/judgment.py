@@ -1,7 +1,8 @@
 """What a policy from outside is worth on recorded stays: judged by models that never saw the stay they judge.
 
 Folds are of persons. In each, clinicians' probabilities and critics come from the other persons; the difference to the
-clinicians is by the mix of memories (`core.evaluation.crossfit`), beside it PHWIS and PHWDR by the same probabilities.
+clinicians is by the mix of memories (`core.evaluation.judging.crossfit`), beside it PHWIS and PHWDR by the same
+probabilities.
 That the policy itself was not learned from the judged stays is the caller's word: nothing in the numbers can show it.
 """
 
@@ -31,16 +32,16 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
-from core.evaluation.crossfit import Fold
-from core.evaluation.crossfit import judge as judge_folds
-from core.evaluation.deferring import Deferring
-from core.evaluation.grade import GradeSettings, grade
-from core.evaluation.histories import Histories
-from core.evaluation.mix import Judged
+from core.evaluation.judging.crossfit import Fold
+from core.evaluation.judging.crossfit import judge as judge_folds
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
 from core.evaluation.support import Light
 from core.icu.advice import at_most
-from core.icu.ask.hazards import GIVEN, default_rules, violation_rates
 from core.icu.ask.judge import behavior_probs, given, held_out, judge_settings
+from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 
 

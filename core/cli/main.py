@@ -14,9 +14,10 @@ from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.app import add_app_verb
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
+from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.leaderboard import add_leaderboard_verb
-from core.cli.run import add_report_verb
+from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.sites import add_site_verbs
 from core.cli.studies import add_study_verbs, load_studies
@@ -53,7 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)
-    add_report_verb(verbs)
+    add_definition_verbs(verbs)
+    add_run_verbs(verbs)
     add_experiment_verbs(verbs)
     add_bring_verbs(verbs)
     add_leaderboard_verb(verbs)

@@ -18,6 +18,7 @@ from core.base.errors import ConfigError
 from core.base.shipped import NAME
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
+from core.runs.integrity import open_run
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
@@ -133,7 +134,7 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
 def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
-    view = study.open(options.run)
+    view = open_run(study, options.run)
     mapping = getattr(options, "mapping", None)
     if mapping is None:
         data = study.load_for(options.cohort, view)

@@ -21,7 +21,7 @@ from core.base.types import Estimate, Progress
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.cohort.simulate.generate import simulate_world
 from core.cohort.simulate.world import World
-from core.icu.ask.hazards import GIVEN
+from core.policies.hazards import GIVEN
 
 WORLDS: dict[str, World] = {
     "heparin": World(),

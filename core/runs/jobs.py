@@ -22,7 +22,7 @@ from core.base.files import write_json
 from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
 from core.runs.folders import data_root, private_files
-from core.runs.job import CANCELLED, JobRecord, read_record
+from core.runs.job import CANCELLED, LOG, JobRecord, read_record
 from core.runs.lock import hold, is_held
 from core.runs.manifest import now
 from core.runs.process import ProcessId
@@ -31,7 +31,6 @@ from core.runs.run import run
 from core.runs.status import JobStatus
 from core.runs.study import AnyStudy, study_of
 
-LOG = "log.txt"
 WORK = "work"  # the verb of the child
 
 

@@ -12,7 +12,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from core.base.files import write_atomic
 from core.icu.manifest import icu_manifest
 from core.icu.view import REPRESENTATION, RunView
 from core.phenotypes import Phenotypes, load_phenotypes
+from core.runs.manifest import sealed
 
 CONTENT = "bundle.json"
 FILES = (
@@ -78,16 +79,17 @@ def bundle_digest(digests: dict[str, str]) -> str:
 
 
 def _part(folder: Path, name: str) -> bytes:
-    """The content of one file; the manifest goes out without the run's owner and name."""
+    """The content of one file; the manifest goes out without owner, name and the digests of patients' files."""
     path = folder / name
     if not path.is_file():
         raise ArtifactError(f"the run in {folder} lacks {name}; only a finished run can be bundled.")
     if name != "manifest.json":
         return path.read_bytes()
-    return _text(icu_manifest(folder).model_copy(update={"owner": "", "name": "bundle"}).model_dump(mode="json"))
+    outgoing = icu_manifest(folder).model_copy(update={"owner": "", "name": "bundle", "stages": {}})
+    return _text(sealed(outgoing.model_dump(mode="json")))
 
 
-def _text(values: dict[str, object] | dict[str, str]) -> bytes:
+def _text(values: Mapping[str, object]) -> bytes:
     return json.dumps(values, sort_keys=True).encode()
 
 

@@ -3,9 +3,9 @@
     all stays      d = sum_i n_i d_i / sum_i n_i                  SE^2 = sum_i n_i^2 SE_i^2 / (sum_i n_i)^2
     random effects w_i = 1 / (SE_i^2 + tau^2), d = sum w_i d_i / sum w_i, SE^2 = 1 / sum w_i
 
-The first asks about the patients that were seen, and is as wide as its least certain site, however small; the second asks
-about a further site, and weighs sites by what they know. tau^2 is DerSimonian and Laird's (1986), I^2 = max(0, (Q - df) / Q) the share of the
-variation that is between sites (Higgins and Thompson 2002).
+The first asks about the patients that were seen, and is as wide as its least certain site, however small; the second
+asks about a further site, and weighs sites by what they know. tau^2 is DerSimonian and Laird's (1986), I^2 = max(0,
+(Q - df) / Q) the share of the variation that is between sites (Higgins and Thompson 2002).
 """
 
 from __future__ import annotations

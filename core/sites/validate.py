@@ -18,8 +18,8 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError, RunError
 from core.cohort import Cohort
-from core.evaluation.grade import GradeSettings, grade
-from core.evaluation.mix import Judged
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.mix import Judged
 from core.icu.ask.judge import judge_policies
 from core.icu.foreign import ForeignStays
 from core.policies.families import policy_keys

@@ -105,7 +105,10 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
 
 def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
     page = view(page, "Value")
-    shown: pd.DataFrame = page.dataframe[1].value
+    groups: pd.DataFrame = page.dataframe[1].value
+    assert groups["stays"].sum() > 0
+    assert "Gender: female" in groups["group"].tolist()
+    shown: pd.DataFrame = page.dataframe[2].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
     held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
@@ -125,7 +128,18 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
     page = view(page, "Value")
     page.toggle(key="value-published").set_value(True).run()
     assert not page.exception
-    assert "published" in [t.get("name") for t in figures(page)[1]["data"]]
+    assert "published" in [t.get("name") for t in figures(page)[2]["data"]]
+
+
+def test_nothing_published_is_laid_over_a_run_of_another_study(open_page, app_data: Path, tiny_run: Path) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "other")
+    path = app_data / "runs" / "other" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["study"] |= {"name": "norepinephrine", "published": None}
+    path.write_text(json.dumps(manifest))
+    page = view(open_page("policies", {"run": "other"}), "Value")
+    assert not [toggle for toggle in page.toggle if toggle.key == "value-published"]
+    assert "published" not in [t.get("name") for t in figures(page)[1]["data"]]
 
 
 def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judged(page: AppTest, run: RunView) -> None:
@@ -327,7 +341,7 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
 
 
 def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:
-    from core.icu.ask.hazards import HazardRule
+    from core.policies.hazards import HazardRule
 
     page = view(page, "Hazard rules")
     name = next(iter(page.session_state["hazard-rules"]))
