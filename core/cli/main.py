@@ -16,8 +16,10 @@ from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
+from core.cli.leaderboard import add_leaderboard_verb
 from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
+from core.cli.sites import add_site_verbs
 from core.cli.studies import add_study_verbs, load_studies
 
 
@@ -56,5 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_run_verbs(verbs)
     add_experiment_verbs(verbs)
     add_bring_verbs(verbs)
+    add_leaderboard_verb(verbs)
+    add_site_verbs(verbs)
     add_app_verb(verbs)
     return parser
