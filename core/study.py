@@ -21,6 +21,7 @@ from core.base.text import check_plain
 
 STUDIES = Path(__file__).resolve().parents[1] / "data" / "studies"
 DEFAULT_STUDY = "thrombocytopenia"
+MOST_STEPS = 10_000  # arrays are as long as the horizon for every stay
 RESERVED = ("traj", "step", "action", "outcome", "dose", "hours", "subject")
 
 
@@ -128,7 +129,7 @@ class StudySpec(Config):
     name: str
     title: str
     population: str
-    horizon: int = Field(gt=1)  # most steps a patient
+    horizon: int = Field(gt=1, le=MOST_STEPS)  # most steps a patient
     step_hours: float = Field(gt=0)
     start_hours: float = 0.0  # time of step 0, relative to onset
     terminal_coeff: float
@@ -185,7 +186,7 @@ class StudySpec(Config):
         except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             kind = "JSON" if parse is json.loads else "TOML"
             raise StudyError(f"study file {path} is not valid {kind}: {error}.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StudyError(f"study file {path} cannot be read: {error}.") from None
         try:
             return cls.model_validate(values)
