@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+DOORS  := core core.api core.bring core.cohort core.evaluation core.fusion core.policies core.study  # documented
 
-.PHONY: app demo test lint experiment experiment-full screenshots bench bench-scale browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots docs bench bench-scale browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -31,6 +32,9 @@ screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from t
 	$(BIN)/python -m core registry demo
 	$(BIN)/python tests/browser/screenshots.py
 
+docs: $(VENV)/.dev   ## the library's pages from its docstrings: docs/api/index.html, readable without a network
+	$(BIN)/python -m pdoc --output-directory docs/api $(DOORS)
+
 bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: tests/benchmarks/results (about half an hour)
 	$(BIN)/python -m tests.benchmarks --out tests/benchmarks/results
 
@@ -46,8 +50,9 @@ $(VENV)/.app: requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.app
+$(VENV)/.dev: requirements-dev.txt requirements-fixtures.txt $(VENV)/.app
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-fixtures.txt
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev

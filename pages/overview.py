@@ -163,9 +163,8 @@ def _reading(run: RunView) -> str:
 @st.cache_data(max_entries=64, ttl="6h", show_spinner="Comparing with the clinicians ...")
 def _gain(path: str, made: str, k: int, lambda_: float, mode: str, reach: float, _run: RunView) -> Gain:
     """The fused policy, as far as `reach`, against the clinicians on held-out patients; cached by run and setting."""
-    persons = _run.cohort.persons[_run.split.test]
     key = PolicyKey.at(FUSED, k, lambda_, mode)
-    return gain(_run, _run.split.test, key, persons=persons, reach=reach)
+    return gain(_run, _run.split.test, key, reach=reach)
 
 
 def _asked() -> tuple[tuple[int, float, str], PolicyKey]:

@@ -64,7 +64,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def read_array(path: Path) -> np.ndarray:
     """Array mapped from disk, read only; `ArtifactError` where the file is missing or broken."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise ArtifactError(f"{path.name} is missing in {path.parent}; the run has not got that far.") from None
     except (ValueError, OSError, EOFError) as error:

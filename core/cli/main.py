@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError, refused
+from core.cli.app import add_app_verb
+from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
+from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
@@ -55,6 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)
+    add_definition_verbs(verbs)
     add_run_verbs(verbs)
     add_experiment_verbs(verbs)
+    add_bring_verbs(verbs)
+    add_app_verb(verbs)
     return parser

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
+from core.base.shipped import NAME
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
 from core.runs.integrity import open_run
@@ -22,7 +23,7 @@ from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
 
-BUILT_IN = ("core.icu.study", "core.registry.study")
+BUILT_IN = (f"{NAME}.icu.study", f"{NAME}.registry.study")
 Verbs = argparse._SubParsersAction
 
 

@@ -1,9 +1,9 @@
 """The second study: treatment regimes over sets of drugs, learned from a registry of stages."""
 
-from core.registry.cohort import RegistryCohort
-from core.registry.decisions import DecisionData, StateEncoder, decision_points, state_rewards
-from core.registry.drugs import NO_DRUG, Combinations, prescription
-from core.registry.load import check_registry, load_registry, make_registry, save_registry
+from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points, state_rewards
+from core.registry.cohort.drugs import NO_DRUG, Combinations, prescription
+from core.registry.cohort.load import check_registry, load_registry, make_registry, save_registry
+from core.registry.cohort.table import RegistryCohort
 from core.registry.simulate import (
     DecisionState,
     Policy,

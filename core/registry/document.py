@@ -10,11 +10,11 @@ import pandas as pd
 from core.base.config import Config
 from core.base.errors import CohortError, RunError
 from core.fusion.dials import furthest_supported
-from core.registry.cohort import RegistryCohort
-from core.registry.compared import DIALS, GREEDY, POLICIES, TITLES, along
-from core.registry.evaluate import ALL, BASELINE
-from core.registry.frontier import frontier_table
-from core.registry.tables import Evaluation
+from core.registry.ask.compared import DIALS, GREEDY, POLICIES, TITLES, along
+from core.registry.ask.frontier import frontier_table
+from core.registry.ask.tables import Evaluation
+from core.registry.cohort.table import RegistryCohort
+from core.registry.fit.evaluate import ALL, BASELINE
 from core.registry.view import RegistryView
 from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 

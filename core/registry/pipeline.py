@@ -17,11 +17,11 @@ from core.base.errors import CohortError
 from core.base.files import write_arrays, write_json, write_table
 from core.base.rng import derive_seed, stream
 from core.base.types import Progress
-from core.registry.cohort import RegistryCohort
+from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.cohort.drugs import Combinations
+from core.registry.cohort.load import save_registry
+from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RegistryConfig
-from core.registry.decisions import DecisionData, StateEncoder, decision_points
-from core.registry.drugs import Combinations
-from core.registry.load import save_registry
 from core.registry.view import TREATED, RegistryView
 from core.runs.study import Stage
 from core.tables.split import Split, apportion
@@ -75,7 +75,7 @@ def split_registry(n_patients: int, config: RegistryConfig) -> Split:
 
 def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progress]:
     """cohort.parquet, report.json, split.npz; decisions.json: encoder, catalogs and inputs from learning patients."""
-    from core.registry.inputs import Inputs
+    from core.registry.fit.inputs import Inputs
 
     folder, config = view.path, view.config
     split = split_registry(cohort.n_patients, config)
@@ -99,8 +99,8 @@ def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progres
 
 def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
     """screening_DECISION.safetensors, .json (temperature) and .parquet (losses by epoch)."""
-    from core.registry.networks import save_networks
-    from core.registry.screening import train_screening
+    from core.registry.fit.networks import save_networks
+    from core.registry.fit.screening import train_screening
 
     data, here, valid = _learning(view, decision)
     x = view.inputs[decision].transform(data.states[here], data.stage[here])
@@ -124,9 +124,9 @@ def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
 
 def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
     """dqn_DECISION.safetensors."""
-    from core.registry.dqn import Moves, train_dqn
-    from core.registry.networks import save_networks
-    from core.registry.screening import screened
+    from core.registry.fit.dqn import Moves, train_dqn
+    from core.registry.fit.networks import save_networks
+    from core.registry.fit.screening import screened
 
     data, here, _ = _learning(view, decision)
     rows = np.flatnonzero(here & data.followed)
@@ -152,7 +152,7 @@ def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
 
 def grow_forest(decision: str, view: RegistryView) -> Iterator[Progress]:
     """forest_DECISION.npz."""
-    from core.registry.forest import fit_reward_forest
+    from core.registry.fit.forest import fit_reward_forest
 
     x, drugs, rewards, _ = _rewarded(view, decision)
     forest = fit_reward_forest(view.config.forest, x, drugs, rewards, name=decision, seed=view.config.run.seed)
@@ -162,8 +162,8 @@ def grow_forest(decision: str, view: RegistryView) -> Iterator[Progress]:
 
 def train_rewards(decision: str, view: RegistryView) -> Iterator[Progress]:
     """reward_DECISION.safetensors: the network of the model-based comparison."""
-    from core.registry.evaluate import train_reward_model
-    from core.registry.networks import save_networks
+    from core.registry.fit.evaluate import train_reward_model
+    from core.registry.fit.networks import save_networks
 
     x, drugs, rewards, valid = _rewarded(view, decision)
     config, seed = view.config.reward_model, view.config.run.seed
@@ -173,8 +173,8 @@ def train_rewards(decision: str, view: RegistryView) -> Iterator[Progress]:
 
 def judge_screening(view: RegistryView) -> Iterator[Progress]:
     """accuracy.parquet, calibration.parquet on test patients; combinations.parquet on learning patients."""
-    from core.registry.recommend import combination_rewards
-    from core.registry.tables import Evaluation
+    from core.registry.ask.recommend import combination_rewards
+    from core.registry.ask.tables import Evaluation
 
     accuracy, calibration = Evaluation.own(view).screening_tables()
     write_table(view.path / "accuracy.parquet", accuracy)
@@ -193,7 +193,7 @@ def judge_screening(view: RegistryView) -> Iterator[Progress]:
 
 def compare(view: RegistryView) -> Iterator[Progress]:
     """matched.parquet, modeled.parquet, ope.parquet on test patients."""
-    from core.registry.tables import Evaluation
+    from core.registry.ask.tables import Evaluation
 
     own = Evaluation.own(view)
     write_table(view.path / "matched.parquet", own.matched())
@@ -206,7 +206,7 @@ def compare(view: RegistryView) -> Iterator[Progress]:
 
 def store_truth(view: RegistryView) -> Iterator[Progress]:
     """truth.parquet and step_truth.parquet: what the policies are really worth, on simulated patients only."""
-    from core.registry.true_values import roll_out_truth
+    from core.registry.ask.true_values import roll_out_truth
 
     course = steps = pd.DataFrame()
     for progress, course, steps in roll_out_truth(view):  # noqa: B007 - the last tables are whole
@@ -217,8 +217,8 @@ def store_truth(view: RegistryView) -> Iterator[Progress]:
 
 def store_frontier(view: RegistryView) -> Iterator[Progress]:
     """frontier.parquet on test patients, frontier_truth.parquet on simulated ones: from the experts to each policy."""
-    from core.registry.frontier import frontier_table, frontier_truth
-    from core.registry.tables import Evaluation
+    from core.registry.ask.frontier import frontier_table, frontier_truth
+    from core.registry.ask.tables import Evaluation
 
     write_table(view.path / "frontier.parquet", frontier_table(Evaluation.own(view)))
     table = pd.DataFrame()
@@ -229,7 +229,7 @@ def store_frontier(view: RegistryView) -> Iterator[Progress]:
 
 def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarray, np.ndarray]:
     """Points of a decision, which of them are learned from (n,) bool, and of these which validate."""
-    from core.registry.tables import learned
+    from core.registry.ask.tables import learned
 
     data = view.points[decision]
     here = data.of(learned(view))

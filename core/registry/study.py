@@ -16,7 +16,7 @@ from core.runs.study import Evaluation, Option, Stage, Study, register
 
 if TYPE_CHECKING:
     from core.base.types import Progress
-    from core.registry.cohort import RegistryCohort
+    from core.registry.cohort.table import RegistryCohort
     from core.registry.config import RegistryConfig
     from core.registry.document import PolicyMetrics, Reach
     from core.registry.view import RegistryView
@@ -70,12 +70,12 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         return config.run.threads
 
     def load(self, file: Path, definition: str | Path | None, config: RegistryConfig) -> RegistryCohort:
-        from core.registry.load import load_registry
+        from core.registry.cohort.load import load_registry
 
         return load_registry(file, definition)
 
     def load_for(self, file: Path, view: RegistryView) -> RegistryCohort:
-        from core.registry.load import load_registry
+        from core.registry.cohort.load import load_registry
 
         return load_registry(file, view.spec)
 
@@ -86,7 +86,7 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         return simulate_registry(n_patients, seed, effect, confounding)[0]
 
     def save(self, data: RegistryCohort, path: Path) -> None:
-        from core.registry.load import save_registry
+        from core.registry.cohort.load import save_registry
 
         save_registry(data, path)
 

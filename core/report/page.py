@@ -21,9 +21,11 @@ from core.icu.view import RunView
 from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
-from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
+from core.report.policies import the_policies
+from core.report.sections import parameters, the_cohort, the_phenotypes, the_run
 from core.runs.integrity import open_run
 from core.runs.manifest import now
+from core.study import StudySpec
 
 TEMPLATE = "report.html.j2"
 # What JSON may hold but a script element may not: an end tag, and two line ends that old parsers refuse.
@@ -92,14 +94,17 @@ def _repeats(view: RunView, experiment: str | Path | None) -> tuple[pd.DataFrame
     if not (folder / TABLE).is_file():
         return None, None
     repeats = read_table(folder / TABLE)
-    return repeats, published_means(repeats)
+    return repeats, published_means(repeats, view.study)
 
 
-def published_means(repeats: pd.DataFrame) -> pd.DataFrame:
-    """Published means of the policies and cohorts of a table of repeats: cohort, policy, estimator, value."""
+def published_means(repeats: pd.DataFrame, study: StudySpec | None = None) -> pd.DataFrame:
+    """Published means of the policies and cohorts of a table of repeats: cohort, policy, estimator, value.
+
+    study: whose publication is meant, as in `published`.
+    """
     rows = []
     for cohort, like, policy in repeats[["cohort", "like", "policy"]].drop_duplicates().itertuples(index=False):
-        found = published(like, policy)
+        found = published(like, policy, study)
         values = {name: found[f"{name}_mean"] for name in ESTIMATORS}
         rows += [(cohort, policy, name, value) for name, value in values.items() if value is not None]
     return pd.DataFrame(rows, columns=["cohort", "policy", "estimator", "value"])

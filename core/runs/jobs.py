@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 
 from core.base.errors import PhenoPolicyError, RunError, refused
 from core.base.files import write_json
+from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
-from core.runs.folders import ROOT, data_root, private_files
+from core.runs.folders import data_root, private_files
 from core.runs.job import CANCELLED, LOG, JobRecord, read_record
 from core.runs.lock import hold, is_held
 from core.runs.manifest import now
@@ -78,8 +79,8 @@ def _launch(run_dir: Path, asked: JobRecord) -> JobStatus:
     asked.write(run_dir)  # the child reads it
     with (run_dir / LOG).open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "core", WORK, str(run_dir.resolve())],
-            cwd=ROOT,
+            [sys.executable, "-m", NAME, WORK, str(run_dir.resolve())],
+            cwd=ENGINE.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.registry.compared import POLICIES
+from core.registry.ask.compared import POLICIES
+from core.registry.ask.tables import Evaluation
+from core.registry.cohort.load import make_registry
 from core.registry.config import registry_config
-from core.registry.load import make_registry
 from core.registry.pipeline import split_registry
 from core.registry.study import train_registry
-from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from tests.contract.wall import differing, exchanged_patients, files_of, poisoned_patients, registry_frame
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort import make_cohort, simulate_cohort
-from core.registry.load import make_registry
+from core.registry.cohort.load import make_registry
 from core.registry.simulate import simulate_registry
 
 STAYS, PATIENTS = 96, 240

@@ -10,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
+from core.cohort.knowledge import AS_OF
 from pages.components.shell.export import to_csv
+from tests.cohort.define.tables import norepinephrine_table
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -155,6 +157,30 @@ def test_extract_from_the_open_demo(open_page, shared_data: Path) -> None:
     go(page, "Missing values", "cohort-view")
 
 
+def test_an_extraction_can_keep_a_copy_and_says_what_its_states_know(
+    open_page, shared_data: Path, tmp_path: Path
+) -> None:
+    page = go(open_page("cohort"), "Extract")
+    page.text_input(key="extract-folder").set_value(str(shared_data / "mimic-iv-demo"))
+    page.text_input(key="extract-copy").set_value(str(tmp_path / "copy"))
+    page.run()
+    press(page, "Extract")
+    assert (tmp_path / "copy" / "icu" / "chartevents" / "part-00000.parquet").is_file()
+    assert AS_OF["start"] in texts(page)
+    (notes,) = [table.value for table in page.dataframe if "Where the stays come from" in table.value.columns[0]]
+    assert "mimic-iv-demo (columnar copy of " in notes.iloc[0, 0]
+    assert AS_OF["start"] in notes.iloc[:, 0].tolist()
+
+
+def test_a_file_that_does_not_tell_what_its_states_know_is_said_to(open_page) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", to_csv(cohort.frame), "text/csv"))
+    page.run()
+    press(page, "Accept this cohort")
+    assert "does not tell whether a state holds what was measured before the dose" in texts(page)
+
+
 def test_cohort_of_the_run_is_offered_by_phenotype(open_page, app_run: str) -> None:
     page = open_page("cohort", {"run": app_run})
     page = go(page, "Table 1", "cohort-view")
@@ -209,3 +235,25 @@ def test_a_cohort_of_another_study_keeps_its_study(open_page, app_data: Path) ->
     (path,) = app_data.glob("uploads/*/*.parquet")
     assert load_cohort(path, path.with_suffix(".toml")).study.name == "fluids"
     assert page.metric[0].value == "12"
+
+
+def test_a_study_is_proposed_from_the_file_and_its_cohort_accepted(open_page, app_data: Path) -> None:
+    """Another drug under other names: no TOML to write, no column to map."""
+    page = go(open_page("cohort"), "Upload")
+    assert any("one is proposed from it" in part.value for part in page.caption)
+    page.file_uploader(key="upload-file").set_value(("shock.csv", to_csv(norepinephrine_table(40)), "text/csv"))
+    page.run()
+    assert next(button for button in page.button if button.label == "Accept this cohort").disabled
+    page.text_input(key="study-proposed-dose").set_value("ward").run()
+    press(page, "Propose a study from this file")
+    assert "'ward' is no dose" in page.error[0].value
+    page.text_input(key="study-proposed-dose").set_value("").run()
+    press(page, "Propose a study from this file")
+    assert 'name = "norepinephrine"' in page.code[0].value
+    assert "as the study's own mapping says" in texts(page)
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    cohort = load_cohort(path, path.with_suffix(".toml"))
+    assert (cohort.study.actions.drug, cohort.n_patients) == ("norepinephrine", 40)
+    assert page.metric[0].value == "40"
+    assert "Distance from the published cohorts" not in texts(page)

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.figures.theme import fmt_percent
 from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
-from core.icu.ask.hazards import default_rules
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.runs.folders import owner_of
 from tests.manifests import edit_manifest
 
@@ -45,7 +45,7 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
     page = open_page("overview")
     run = RunView(tiny_run)
-    found = gain(run, run.split.test, run.own_policy, persons=run.cohort.persons[run.split.test], reach=0.5)
+    found = gain(run, run.split.test, run.own_policy, reach=0.5)
     assert page.metric[5].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
-from core.registry.compared import along
+from core.registry.ask.compared import along
+from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
@@ -201,7 +202,7 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
     patient = int(points.patient[place])
     page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4", order="q")
     assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.header]
-    options = run.recommend(patient, 2, "chronic", 4, 0.0)
+    options = recommend(run, patient, 2, "chronic", 4, 0.0)
     shown = page.dataframe[-2].value  # the options; what was screened out comes last
     allowed = options[options["screened"] & (options["count"] >= 5)]
     assert set(shown["combination"]) == set(allowed["name"])
@@ -217,11 +218,11 @@ def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(
     run = RegistryView(tiny_registry)
     patient = int(run.points["chronic"].patient[0])
     stage = int(run.points["chronic"].stage[0])
-    best = run.recommend(patient, stage, "chronic", 1, 0.0)["probability"].max()
+    best = recommend(run, patient, stage, "chronic", 1, 0.0)["probability"].max()
     assert best < 0.9
     page = patient_page(open_page, patient=str(patient), stage=str(stage), decision="chronic", floor="100", n="1")
     refused = "No options are ranked here" in texts(page)
-    assert refused == (best < 0.1 or run.recommend(patient, stage, "chronic", 1, 0.0)["count"].iloc[0] < 5)
+    assert refused == (best < 0.1 or recommend(run, patient, stage, "chronic", 1, 0.0)["count"].iloc[0] < 5)
 
 
 def test_initial_decisions_show_experts_only(open_page, registry_run: str) -> None:

@@ -27,7 +27,7 @@ from core.registry import (
     simulate_registry,
     state_rewards,
 )
-from core.registry.describe import state_table
+from core.registry.cohort.describe import state_table
 from core.tables.report import CohortReport
 from core.tables.text import report_text
 

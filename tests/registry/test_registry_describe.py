@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.registry import RegistryCohort, load_registry_spec, make_registry, simulate_registry
-from core.registry.describe import (
+from core.registry.cohort.describe import (
     combination_table,
     decision_table,
     feature_counts,

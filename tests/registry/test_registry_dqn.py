@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from core.base.errors import ArtifactError
+from core.registry.ask.policies import usual_shares
+from core.registry.ask.recommend import combination_rewards, recommendation_table, screened_q
+from core.registry.cohort.drugs import Combinations
 from core.registry.config import DQNConfig, ForestConfig
-from core.registry.dqn import Moves, ReplayMemory, train_dqn
-from core.registry.drugs import Combinations
-from core.registry.forest import fit_reward_forest, load_reward_forest
-from core.registry.networks import predict
-from core.registry.policies import usual_shares
-from core.registry.recommend import combination_rewards, recommendation_table, screened_q
+from core.registry.fit.dqn import Moves, ReplayMemory, train_dqn
+from core.registry.fit.forest import fit_reward_forest, load_reward_forest
+from core.registry.fit.networks import predict
 
 GAMMA = 0.9
 

@@ -12,15 +12,16 @@ import pytest
 
 from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
 from core.cli.main import main
-from core.registry.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
+from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
+from core.registry.ask.patient import prescribed, recommend
+from core.registry.ask.policies import DialedPolicy
+from core.registry.ask.tables import Evaluation
+from core.registry.cohort.load import load_registry, make_registry
 from core.registry.config import registry_config
-from core.registry.dqn import Moves
-from core.registry.load import load_registry, make_registry
+from core.registry.fit.dqn import Moves
 from core.registry.pipeline import learning_stages, train_q_network
-from core.registry.policies import DialedPolicy
 from core.registry.simulate import simulate_registry
 from core.registry.study import train_registry
-from core.registry.tables import Evaluation
 from core.registry.view import RegistryView
 from core.runs.status import read_job
 from tests.manifests import edit_manifest
@@ -111,12 +112,12 @@ def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
     for name in view.decisions:
         data = view.points[name]
         patient, stage = int(data.patient[3]), int(data.stage[3])
-        table = view.recommend(patient, stage, name)
+        table = recommend(view, patient, stage, name)
         assert len(table) == len(view.catalogs[name])
         assert table["screened"].sum() == min(view.screen.n, len(table))
         assert (table.loc[~table["screened"], "reason"] != "").all()
-        assert view.recommend(patient, stage, name, n=2)["screened"].sum() == 2
-        action, words = view.given(patient, stage, name)
+        assert recommend(view, patient, stage, name, n=2)["screened"].sum() == 2
+        action, words = prescribed(view, patient, stage, name)
         assert action < 0 or view.catalogs[name].name(action) == words
         if name in view.treatments:
             chosen = view.models(name).choices("dqn-screened", data.states[[3]], data.stage[[3]], view.screen)
@@ -127,9 +128,9 @@ def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
 
 def test_nothing_is_recommended_where_nothing_is_decided(view: RegistryView) -> None:
     with pytest.raises(RunError, match="is not decided for patient number 0 at stage 0"):
-        view.recommend(0, 0, "acute")
+        recommend(view, 0, 0, "acute")
     with pytest.raises(RunError, match="no decision 'surgery'; choose one of"):
-        view.recommend(0, 1, "surgery")
+        recommend(view, 0, 1, "surgery")
 
 
 def test_evaluate_writes_the_document_with_truth_and_intervals(
@@ -205,7 +206,7 @@ def test_networks_learn_under_the_discount_that_values_are_judged_under(
     def note(config: object, moves: Moves, n_actions: int, gamma: float, **_: object) -> None:
         raise Seen(gamma, moves.bounds[:, 1].max())
 
-    monkeypatch.setattr("core.registry.dqn.train_dqn", note)
+    monkeypatch.setattr("core.registry.fit.dqn.train_dqn", note)
     for discount in (0.5, 0.9):
         view = RegistryView(with_manifest(run_dir, tmp_path / str(discount), {}, gamma=discount))
         most = max(view.spec.rewards.model_dump().values())
@@ -348,14 +349,14 @@ def test_a_patients_options_have_their_chance_as_far_as_records_support(view: Re
     data = view.points["chronic"]
     patient, stage = int(data.patient[3]), int(data.stage[3])
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.5)
-    table = view.recommend(patient, stage, "chronic", n=4)
+    table = recommend(view, patient, stage, "chronic", n=4)
     assert table.loc[table["screened"], "chance"].sum() == pytest.approx(1)
     assert (table.loc[~table["screened"], "chance"] == 0).all()
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.0)
-    experts = view.recommend(patient, stage, "chronic", n=4)
+    experts = recommend(view, patient, stage, "chronic", n=4)
     np.testing.assert_allclose(experts["chance"], experts["probability"], rtol=1e-5)
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: None)
-    assert view.recommend(patient, stage, "chronic")["chance"].isna().all()
+    assert recommend(view, patient, stage, "chronic")["chance"].isna().all()
 
 
 def test_a_run_made_before_the_frontier_is_finished_by_the_same_training(

@@ -8,10 +8,10 @@ import pytest
 from core.base.errors import ArtifactError
 from core.base.rng import torch_stream
 from core.registry.config import ScreeningConfig
-from core.registry.inputs import Inputs
-from core.registry.intervals import ratio_of_sums
-from core.registry.networks import fit_network, load_networks, new_network, predict, save_networks
-from core.registry.screening import (
+from core.registry.fit.inputs import Inputs
+from core.registry.fit.intervals import ratio_of_sums
+from core.registry.fit.networks import fit_network, load_networks, new_network, predict, save_networks
+from core.registry.fit.screening import (
     accuracy_table,
     calibration_table,
     fit_temperature,

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from core.fusion import between
-from core.registry.cohort import RegistryCohort
-from core.registry.compared import DIALS, MIXTURE
+from core.registry.ask.compared import DIALS, MIXTURE
+from core.registry.ask.ope import Courses, Judging, LinearCritic, Plan, Points, Recorded, make_courses
+from core.registry.ask.true_values import mean_reward
+from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RewardModelConfig
-from core.registry.decisions import state_rewards
-from core.registry.evaluate import (
+from core.registry.fit.evaluate import (
     CONFOUNDED,
     confounding_text,
     matched_rewards,
@@ -19,11 +21,9 @@ from core.registry.evaluate import (
     predicted_rewards,
     train_reward_model,
 )
-from core.registry.ope import Courses, Judging, LinearCritic, Plan, Points, Recorded, make_courses
 from core.registry.simulate import simulate_registry
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import load_registry_spec
-from core.registry.true_values import mean_reward
 
 
 def test_matched_means_by_hand():

@@ -17,10 +17,10 @@ from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
 from core.icu.ask.against import against_clinicians
-from core.icu.ask.hazards import default_rules
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.report import render_report, write_report
 from core.report.against import against_the_clinicians
 from core.report.page import figure_json

@@ -6,8 +6,10 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from core.cohort.extract.manifest import CopyManifest
 from core.cohort.extract.options import HEPARIN_KINDS
 from core.cohort.extract.work import Work
+from core.cohort.knowledge import AS_OF
 
 POPULATIONS = {
     "sepsis-3": "Sepsis-3: an antibiotic with a culture up to 72 h before or 24 h after it, and a SOFA of 2 or more "
@@ -58,7 +60,7 @@ def _time(work: Work) -> tuple[str, ...]:
         f"onset at admission.{infection}",
         f"Steps of {window.step:g} h from {window.start:+g} h to {window.end:+g} h around onset, those whose middle "
         f"lies in the ICU stay.",
-        _as_of(work),
+        AS_OF[options.as_of],
     )
 
 
@@ -85,22 +87,9 @@ def _values(work: Work) -> tuple[str, ...]:
     )
 
 
-def _as_of(work: Work) -> str:
-    if work.options.as_of == "start":
-        return (
-            "As of the start: a state holds what was measured before its step, so before the dose of the step; the "
-            "first "
-            "measurement after the dose is in the next state."
-        )
-    return (
-        "As of the end: values of a step are those measured within it, so a laboratory value may follow a dose of "
-        "the same step, "
-        "and part of what the dose did may be in the state it is judged from."
-    )
-
-
-def provenance(work: Work, source: str, population: str) -> dict[str, str]:
-    """Where the cohort comes from, by name."""
+def provenance(work: Work, source: str, population: str, copied: CopyManifest | None = None) -> dict[str, str]:
+    """Where the cohort comes from, by name; copied: what `source` is a columnar copy of."""
+    source = copied.source if copied else source
     release = (
         sorted({part for part in Path(source).parts if part[:1].isdigit() and "." in part})
         if "://" not in source
@@ -113,8 +102,9 @@ def provenance(work: Work, source: str, population: str) -> dict[str, str]:
     chosen = {
         name: value for name, value in options.items() if value is not None and name not in ("memory_gb", "threads")
     }
+    layout = f"{work.concepts.layout}, {Path(source).name if '://' not in source else source}"
     return {
-        "Source": f"{work.concepts.layout}, {Path(source).name if '://' not in source else source}",
+        "Source": f"{layout} (columnar copy of {copied.made})" if copied else layout,
         "Release": ", ".join(release) or "not named in the source",
         "Study": f"{work.study.name}: {work.study.title}",
         "Options": json.dumps(chosen, ensure_ascii=False),

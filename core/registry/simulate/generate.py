@@ -8,8 +8,8 @@ import pandas as pd
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.base.worlds import Effect, read_world
-from core.registry.check import examine
-from core.registry.cohort import RegistryCohort
+from core.registry.cohort.check import examine
+from core.registry.cohort.table import RegistryCohort
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.simulate.truth import RegistryTruth
 from core.registry.simulate.world import RegistryWorld
@@ -71,7 +71,7 @@ def _recorded(course: Rollout, rng: np.random.Generator) -> np.ndarray:
     kept = np.concatenate([np.ones((n, 1), dtype=bool), np.cumsum(lost, axis=1) == 0], axis=1)
     skipped = rng.random((n, n_stages)) < SKIPPED
     skipped[:, 0] = False
-    return course.reached & kept & ~skipped
+    return np.asarray(course.reached & kept & ~skipped)
 
 
 def registry_truth(cohort: RegistryCohort) -> RegistryTruth | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.registry.drugs import Combinations
+from core.registry.cohort.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import traits
 from core.registry.simulate.rollout import DecisionState, Policy

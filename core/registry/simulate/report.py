@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.registry.cohort import RegistryCohort
-from core.registry.decisions import decision_points
-from core.registry.drugs import Combinations
+from core.registry.cohort.decisions import decision_points
+from core.registry.cohort.drugs import Combinations
+from core.registry.cohort.table import RegistryCohort
 from core.registry.simulate.truth import RegistryTruth
 
 PUBLISHED_COMBINATIONS = {"conditioning": 145, "prophylaxis": 127, "acute": 283, "chronic": 271}

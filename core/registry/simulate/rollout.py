@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.rng import stream
-from core.registry.drugs import Combinations
+from core.registry.cohort.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import draw_patients, traits
 from core.registry.simulate.regimens import expert_probs, regimens
@@ -55,7 +55,7 @@ def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """(n,) int64 one index a row of probabilities (n, A), which may sum to 1 only roughly."""
     cumulative = np.cumsum(probs, axis=1)
     chosen = (uniform[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
-    return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
+    return np.asarray(np.minimum(chosen, probs.shape[1] - 1).astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

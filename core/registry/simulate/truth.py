@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ConfigError
-from core.registry.decisions import state_rewards
-from core.registry.drugs import Combinations
+from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.drugs import Combinations
 from core.registry.simulate.patients import traits
 from core.registry.simulate.regimens import expert_probs, regimens
 from core.registry.simulate.rollout import Policy, Rollout, roll_out

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.figures.dials import frontier_axis
 from core.figures.registry_values import registry_policy
-from core.registry.compared import DIALS, GREEDY, RECOMMENDED, along
+from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, along
 from pages.components.shell.export import show
 from pages.components.study.dial_view import dial_numbers, dial_slider, dial_ticks, dial_verdict, setting_text
 

@@ -12,7 +12,7 @@ import streamlit as st
 from core.figures.registry import STATES, decision_look
 from core.figures.registry_patient import patient_course as course_figure
 from core.figures.theme import fmt
-from core.registry.describe import patient_course, patient_given, patient_table
+from core.registry.cohort.describe import patient_course, patient_given, patient_table
 from pages.components.registry.options import options_panel
 from pages.components.registry.session import in_text, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of

@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.registry import decision_look
 from core.figures.registry_values import ESTIMATORS, modeled_by_stage, registry_policy, value_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval
-from core.registry.compared import GREEDY, MIXTURE, along
+from core.registry.ask.compared import GREEDY, MIXTURE, along
 from pages.components.registry.frontier import course_rule, frontier_panel
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table

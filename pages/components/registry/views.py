@@ -16,7 +16,7 @@ from core.figures.registry import (
 )
 from core.figures.theme import fmt_count, fmt_percent
 from core.registry import RegistryCohort
-from core.registry.describe import combination_table, decision_table, feature_counts, histogram, state_table
+from core.registry.cohort.describe import combination_table, decision_table, feature_counts, histogram, state_table
 from pages.components.cohort.views import problems_table
 from pages.components.registry.session import in_text
 from pages.components.shell.estimates import rows_of

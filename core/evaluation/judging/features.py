@@ -1,0 +1,109 @@
+"""What a linear critic sees of a history and an action: phi(h, a) = [base(h) | action part(h, a)].
+
+    base      1, standardized state, restlessness and its square, t / T and its square, first step (and squares of the
+              state, where actions have no order)
+    ordered   one-hot dose; any dose x (1, highlights, phenotype weights); top dose x the first two highlights
+    unordered one-hot action x (1, highlights, phenotype weights)
+
+Action 0 (nothing given) is the reference. The action part is linear in the one-hot action, so that its mean under a
+policy is the same function of the policy's probabilities. Accumulated dose stays out: sick patients have been given
+more, and a critic that sees it takes the confounding for an effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.evaluation.judging.histories import Histories
+
+N_TOP = 2  # highlights that may change the effect of the top dose
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """highlights: state columns that may change a dose's effect, the study's own in order of weight; ordered: actions
+    are doses, each more than the one before; history: previous and accumulated dose join base and modifiers, for a
+    critic of the clinicians themselves alone."""
+
+    highlights: tuple[int, ...] = ()
+    ordered: bool = True
+    history: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Situations:
+    """m steps before an action: base (m, B), modifiers (m, J) of an action's effect, the first of them 1."""
+
+    base: np.ndarray
+    modifiers: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """phi with the scales of the steps it was fitted on, so that it says the same of a patient whoever else is asked
+    about: spread (D,) SD of the state; center, scale (C,) of state, restlessness (and doses); horizon T."""
+
+    settings: FeatureSettings
+    n_actions: int
+    horizon: int
+    spread: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, histories: Histories, chosen: np.ndarray, settings: FeatureSettings) -> FeatureMap:
+        """Take the scales from the chosen flat steps, (m,) bool. ValueError where a highlight is no state column."""
+        width = histories.states.shape[-1]
+        wrong = [column for column in settings.highlights if not 0 <= column < width]
+        if wrong:
+            raise ValueError(f"highlights name state columns {wrong}, of which there are {width} (0..{width - 1})")
+        spread = _spread(histories.flat(histories.states)[chosen])
+        columns = _columns(histories, spread, settings.history)[chosen]
+        horizon = histories.mask.shape[1]
+        return cls(settings, histories.n_actions, horizon, spread, columns.mean(axis=0), _spread(columns))
+
+    def situations(self, histories: Histories) -> Situations:
+        """Base and modifiers of all steps."""
+        scaled = (_columns(histories, self.spread, self.settings.history) - self.center) / self.scale
+        width = histories.states.shape[-1]
+        state, restless, doses = scaled[:, :width], scaled[:, width].copy(), scaled[:, width + 1 :]
+        restless[histories.time == 0] = 0  # nothing has moved yet: neither calm nor restless
+        t, ones = histories.time / self.horizon, np.ones(len(scaled))
+        base = [ones, restless, restless**2, t, t**2, (histories.time == 0).astype(np.float64)]
+        wide = [state, doses] if self.settings.ordered else [state, doses, state**2]
+        modifiers = [ones[:, None], state[:, list(self.settings.highlights)], doses]
+        if histories.memberships is not None:
+            modifiers.append(histories.flat(histories.memberships))
+        return Situations(np.concatenate([np.stack(base, axis=1), *wide], axis=1), np.concatenate(modifiers, axis=1))
+
+    def action_part(self, situations: Situations, weights: np.ndarray) -> np.ndarray:
+        """(m, E) action part under action weights (m, A): one-hot for an action, probabilities for a policy."""
+        modifiers, given = situations.modifiers, weights[:, 1:]
+        if not self.settings.ordered:
+            return np.asarray((given[:, :, None] * modifiers[:, None, :]).reshape(len(given), -1))
+        top = min(N_TOP, len(self.settings.highlights))
+        parts = [given, given.sum(axis=1, keepdims=True) * modifiers, given[:, -1:] * modifiers[:, 1 : 1 + top]]
+        return np.concatenate(parts, axis=1)
+
+
+def _spread(columns: np.ndarray) -> np.ndarray:
+    """SD of each column, 1 where it is constant."""
+    sd = columns.std(axis=0, dtype=np.float64)
+    return np.where(sd > 1e-9, sd, 1.0)
+
+
+def _columns(histories: Histories, spread: np.ndarray, history: bool) -> np.ndarray:
+    """(m, C) state, restlessness (and previous and accumulated dose)."""
+    state = histories.flat(histories.states).astype(np.float64)
+    change = np.abs((state - histories.before(state)) / spread).mean(axis=1)
+    change[histories.time == 0] = 0
+    restless = histories.so_far(change) / np.maximum(histories.time, 1)
+    doses = histories.propensity_columns()[:, -2:] if history else np.empty((len(state), 0))
+    return np.concatenate([state, restless[:, None], doses], axis=1)
+
+
+def one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:
+    """(m,) -> (m, A)."""
+    return np.asarray(np.eye(n_actions)[actions])

@@ -1,0 +1,132 @@
+"""Recorded stays as the mix sees them: what was known at each step, flat over steps, and who followed whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from core.evaluation.resampling import person_numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """N stays of at most T steps, and the flat list of their m evaluated steps in order of stay and step.
+
+    states (N, T, D) in any scale; actions (N, T) int; rewards (N, T); mask (N, T) True at the steps that have a reward
+    (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none; memberships
+    (N, T, K) phenotype weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay
+    its own); gamma the discount. ValueError where shapes disagree, or a value at an evaluated step is not finite.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    mask: np.ndarray
+    doses: np.ndarray
+    memberships: np.ndarray | None = None
+    persons: np.ndarray | None = None
+    gamma: float = 0.99
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.mask)
+        for name in ("actions", "rewards", "states", "memberships"):
+            array = getattr(self, name)
+            if array is not None and np.shape(array)[:2] != shape:
+                raise ValueError(f"{name} has shape {np.shape(array)}, expected (N, T, ...) with (N, T) = {shape}")
+            if array is not None and not np.isfinite(array[self.mask]).all():
+                raise ValueError(f"{name} must be finite at every masked step; impute it first")
+        given = self.actions[self.mask]
+        if len(given) == 0:
+            raise ValueError("mask has no True step: there is nothing to evaluate")
+        if given.min() < 0 or given.max() >= self.n_actions:
+            raise ValueError(f"actions must lie in 0..{self.n_actions - 1}, one dose each in `doses`")
+
+    @property
+    def n_actions(self) -> int:
+        return len(self.doses)
+
+    def only(self, chosen: np.ndarray) -> Histories:
+        """The chosen stays alone, (N,) bool."""
+        return replace(
+            self,
+            states=self.states[chosen],
+            actions=self.actions[chosen],
+            rewards=self.rewards[chosen],
+            mask=self.mask[chosen],
+            memberships=None if self.memberships is None else self.memberships[chosen],
+            persons=None if self.persons is None else np.asarray(self.persons)[chosen],
+        )
+
+    @cached_property
+    def stay(self) -> np.ndarray:
+        """(m,) stay of each step."""
+        return np.nonzero(self.mask)[0]
+
+    @cached_property
+    def time(self) -> np.ndarray:
+        """(m,) how many evaluated steps of the stay came before."""
+        return np.asarray((np.cumsum(self.mask, axis=1) - 1)[self.mask])
+
+    @cached_property
+    def goes_on(self) -> np.ndarray:
+        """(m,) True where the next flat step is the same stay's; after the others the value is 0."""
+        return np.append(self.stay[1:] == self.stay[:-1], False)
+
+    @cached_property
+    def evaluated(self) -> np.ndarray:
+        """(n,) stays with at least one step."""
+        return np.asarray(self.stay[self.time == 0])
+
+    @cached_property
+    def person(self) -> np.ndarray:
+        """(N,) number of each stay's person."""
+        rows = np.arange(len(self.mask))
+        numbers = person_numbers(self.persons, rows, len(rows))
+        return rows if numbers is None else numbers
+
+    def flat(self, grid: np.ndarray) -> np.ndarray:
+        """(N, T, ...) -> (m, ...)."""
+        return np.asarray(np.asarray(grid)[self.mask])
+
+    def after(self, steps: np.ndarray) -> np.ndarray:
+        """Each step's successor in its stay, 0 where there is none. (m, ...) -> (m, ...)."""
+        moved = np.zeros_like(steps)
+        moved[:-1] = steps[1:]
+        moved[~self.goes_on] = 0
+        return moved
+
+    def before(self, steps: np.ndarray) -> np.ndarray:
+        """Each step's predecessor in its stay, 0 at the first. (m, ...) -> (m, ...)."""
+        moved = np.zeros_like(steps)
+        moved[1:] = steps[:-1]
+        moved[self.time == 0] = 0
+        return moved
+
+    def total(self, steps: np.ndarray) -> np.ndarray:
+        """Sum over each stay's steps. (m,) -> (N,)."""
+        return np.bincount(self.stay, weights=steps, minlength=len(self.mask))
+
+    def so_far(self, steps: np.ndarray) -> np.ndarray:
+        """Sum over a stay's steps up to and with this one. (m,) -> (m,)."""
+        grid = np.zeros(self.mask.shape)
+        grid[self.mask] = steps
+        return np.asarray(np.cumsum(grid, axis=1)[self.mask])
+
+    @cached_property
+    def returns(self) -> np.ndarray:
+        """(N,) discounted return of each stay; 0 for a stay without steps."""
+        return self.total(self.gamma**self.time * self.flat(self.rewards))
+
+    def propensity_columns(self) -> np.ndarray:
+        """(m, D + K + 2): state, phenotype weights, previous dose and accumulated dose before the step.
+
+        Earlier doses stand for what clinicians know of a patient and the state does not show.
+        """
+        # summed over the doses before: a sum less the step's own dose would show that dose in its last digits
+        previous = self.before(np.asarray(self.doses, dtype=np.float64)[self.flat(self.actions)])
+        parts = [self.flat(self.states)]
+        if self.memberships is not None:
+            parts.append(self.flat(self.memberships))
+        return np.concatenate([*parts, previous[:, None], self.so_far(previous)[:, None]], axis=1)

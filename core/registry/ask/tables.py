@@ -1,0 +1,200 @@
+"""A run's policies on the patients of a registry: the published comparisons and the off-policy estimates, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from core.base.errors import CohortError
+from core.base.rng import derive_seed
+from core.registry.ask.compared import DISEASE, GREEDY, OBSERVED, POLICIES
+from core.registry.ask.ope import Courses, Judging, Plan, Points, Recorded, make_courses
+from core.registry.cohort.decisions import DecisionData, decision_points
+from core.registry.cohort.table import RegistryCohort
+from core.registry.fit.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
+from core.registry.fit.screening import accuracy_table, calibration_table
+from core.registry.view import RegistryView
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """The patients (positions) of a cohort on which a run is evaluated; its own test patients, or another cohort's."""
+
+    view: RegistryView
+    cohort: RegistryCohort
+    patients: np.ndarray
+    _points: dict[str, DecisionData] = field(default_factory=dict)
+
+    @classmethod
+    def own(cls, view: RegistryView) -> Evaluation:
+        return cls(view, view.cohort, view.split.test, view.points)
+
+    def points(self, decision: str) -> DecisionData:
+        if decision not in self._points:
+            self._points[decision] = decision_points(self.cohort, decision, self.view.encoder)
+        return self._points[decision]
+
+    @property
+    def seed(self) -> int:
+        return derive_seed(self.view.config.run.seed, "registry", "evaluation")
+
+    def screening_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Top-N accuracy and calibration of every decision; see `RegistryView.accuracy` and `.calibration`."""
+        view, settings = self.view, self.view.config
+        accuracy, calibration = [], []
+        for name in view.decisions:
+            data = self.points(name)
+            here = data.of(self.patients)
+            x = view.inputs[name].transform(data.states[here], data.stage[here])
+            probs = view.screening(name).probs(x)
+            actions, stage = view.catalogs[name].encode(data.drugs[here]), data.stage[here]
+            ns = [n for n in settings.screening.top_n if n <= probs.shape[1]]
+            draws = min(settings.evaluation.n_bootstrap, 1000)
+            table = accuracy_table(probs, actions, data.patient[here], stage, ns, draws, self.seed)
+            accuracy.append(self._named(table, name))
+            calibration.append(self._named(calibration_table(probs, actions, stage), name))
+        return pd.concat(accuracy, ignore_index=True), pd.concat(calibration, ignore_index=True)
+
+    def matched(self) -> pd.DataFrame:
+        """Matched rewards of each treatment; see `RegistryView.matched`."""
+        view, tables = self.view, []
+        for name in view.treatments:
+            data, here = self._posed(name)
+            states, stage = data.states[here], data.stage[here]
+            models = view.models(name)
+            actions = models.catalog.encode(data.drugs[here])
+            choices = {policy: models.choices(policy, states, stage, view.screen) for policy in GREEDY}
+            for group, some in self._groups(name, data, here):
+                table = matched_rewards(
+                    data.patient[here][some],
+                    actions[some],
+                    data.rewards[here][some],
+                    {policy: chosen[some] for policy, chosen in choices.items()},
+                    view.config.evaluation.n_bootstrap,
+                    self.seed,
+                )
+                table.insert(0, "decision", name)
+                table.insert(1, "group", group)
+                tables.append(table)
+        return pd.concat(tables, ignore_index=True)
+
+    def modeled(self) -> pd.DataFrame:
+        """Predicted rewards of each treatment; see `RegistryView.modeled`."""
+        view, tables = self.view, []
+        for name in view.treatments:
+            data, here = self._posed(name)
+            states, stage = data.states[here], data.stage[here]
+            models = view.models(name)
+            predicted = predicted_rewards(
+                view.reward_model(name), models.inputs.transform(states, stage), models.catalog.matrix
+            )
+            choices = {policy: models.choices(policy, states, stage, view.screen) for policy in GREEDY}
+            n_bootstrap = view.config.evaluation.n_bootstrap
+            table = modeled_rewards(data.patient[here], stage, predicted, choices, GREEDY[0], n_bootstrap, self.seed)
+            tables.append(self._named(table, name))
+        return pd.concat(tables, ignore_index=True)
+
+    def off_policy(self) -> pd.DataFrame:
+        """PHWIS and PHWDR of the course of treatment; see `RegistryView.ope`; critics learn from the run's patients."""
+        critics, plans = [], []
+        for policy in POLICIES:
+            critics.append(self.judging.critic(self.learned, self.plan(self.learned, policy)))
+            plans.append(self.plan(self.recorded, policy))
+        table = self.judging.table(self.recorded, plans, critics)
+        table.insert(0, "policy", np.repeat(POLICIES, len(table) // len(POLICIES)))
+        return table
+
+    @cached_property
+    def judging(self) -> Judging:
+        """How courses are valued. The shares kept under observation are those of the run's learning patients, but in
+        another registry its own."""
+        view, settings, names = self.view, self.view.config.evaluation, self.view.encoder.names
+        followed = self.learned if self.cohort is view.cohort else self.recorded
+        return Judging(
+            kept_share=followed.courses.kept_share(),
+            gamma=view.spec.gamma,
+            indicator_columns=tuple(names.index(DISEASE[name]) for name in view.treatments),
+            n_bootstrap=settings.ope_bootstrap,
+            ess_floor=settings.ess_floor,
+            probability_floor=settings.probability_floor,
+            seed=self.seed,
+        )
+
+    @cached_property
+    def learned(self) -> Recorded:
+        """Courses of the patients that the run learned from."""
+        view = self.view
+        return Evaluation(view, view.cohort, learned(view), view.points).recorded
+
+    def plan(self, recorded: Recorded, policy: str) -> Plan:
+        """What one of the compared policies does at every decision of recorded courses."""
+        view, floor = self.view, self.view.config.evaluation.probability_floor
+        plan = {}
+        for name, points in recorded.treatments.items():
+            probs = points.behavior
+            if policy != OBSERVED:
+                stage = points.step + recorded.courses.first
+                probs = points.learned(view.models(name).probs(policy, points.states, stage, view.screen))
+            plan[name] = points.advice(probs, floor)
+        return plan
+
+    def _posed(self, decision: str) -> tuple[DecisionData, np.ndarray]:
+        data = self.points(decision)
+        return data, data.of(self.patients)
+
+    def _groups(self, decision: str, data: DecisionData, here: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        ill = data.states[here][:, data.names.index(DISEASE[decision])] > 0
+        yield ALL, np.ones(len(ill), dtype=bool)
+        yield ILL, ill
+
+    def _named(self, table: pd.DataFrame, decision: str) -> pd.DataFrame:
+        """Stage indices as the registry's names and days; -1 is all stages together."""
+        stages = self.view.spec.stages
+        index = table["stage"].to_numpy()
+        table = table.assign(stage=["all" if i < 0 else stages[i].name for i in index])
+        table.insert(0, "decision", decision)
+        table.insert(2, "day", [-1 if i < 0 else stages[i].day for i in index])
+        return table
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """Courses of the patients, with their decisions."""
+        view = self.view
+        first = min(view.spec.decision(name).stages[0] for name in view.treatments)
+        courses = make_courses(self.cohort, self.patients, first)
+        if not len(courses):
+            raise CohortError(
+                f"none of the {len(self.patients)} patients to evaluate on is recorded alive and without relapse at "
+                f"stage {view.spec.stages[first].name}; more patients are needed."
+            )
+        position = np.full(self.cohort.n_patients, -1)
+        position[courses.patients] = np.arange(len(courses))
+        states = np.zeros((*courses.going.shape, len(view.encoder.names)), dtype=np.float32)
+        rows = self.cohort.row_of[courses.patients][:, first : view.spec.horizon]
+        states[courses.going] = view.encoder.transform(self.cohort.frame.iloc[rows[courses.going]])
+        treatments = {name: self._points_of(name, courses, position) for name in view.treatments}
+        return Recorded(courses, treatments, states)
+
+    def _points_of(self, decision: str, courses: Courses, position: np.ndarray) -> Points:
+        view, data = self.view, self.points(decision)
+        course, step = position[data.patient], data.stage - courses.first
+        here = (course >= 0) & courses.going[np.maximum(course, 0), step]
+        states, models = data.states[here], view.models(decision)
+        return Points(
+            course=course[here],
+            step=step[here],
+            states=states,
+            actions=models.catalog.encode(data.drugs[here]),
+            given=data.drugs[here],
+            matrix=models.catalog.matrix,
+            expert=models.expert_probs(states, data.stage[here]),
+        )
+
+
+def learned(view: RegistryView) -> np.ndarray:
+    """Positions of the patients that the run learned from: training and validation."""
+    return np.sort(np.concatenate([view.split.train, view.split.valid]))

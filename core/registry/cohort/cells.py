@@ -1,0 +1,65 @@
+"""From cells of any type to categories and drugs; what cannot be read is flagged, never raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.registry.cohort.drugs import NO_DRUG
+from core.registry.spec import Decision, Feature
+from core.tables.values import MISSING_TEXT, Cells, read_cells, safe_text
+
+YES_NO = ("no", "yes")
+
+
+@dataclass(frozen=True, eq=False)
+class Drugs:
+    """Drugs of one decision: given (rows, n_drugs) uint8; missing: (rows,) cells without a value; unknown: {row: first
+    name that is no drug of the decision}."""
+
+    given: np.ndarray
+    missing: np.ndarray
+    unknown: Mapping[int, str]
+
+
+def texts_of(series: pd.Series) -> list[str]:
+    """Stripped text of every cell, "" where it is missing."""
+    texts = [safe_text(value).strip() for value in series.reset_index(drop=True).astype(object)]
+    return ["" if text.casefold() in MISSING_TEXT else text for text in texts]
+
+
+def read_categories(series: pd.Series, feature: Feature) -> Cells:
+    """Codes of a category column: the position in `feature.categories`; letter case does not matter, and 0 and 1 (or
+    false and true) stand for no and yes."""
+    series = series.reset_index(drop=True)
+    if feature.categories == YES_NO:
+        numbers = read_cells(series)
+        if not numbers.unreadable.any():
+            wrong = ~numbers.missing & ~np.isin(numbers.values, (0, 1))
+            return Cells(series, np.where(wrong, np.nan, numbers.values), numbers.missing, wrong)
+    codes = {category.casefold(): float(i) for i, category in enumerate(feature.categories)}
+    if feature.categories == YES_NO:
+        codes |= {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
+    texts = texts_of(series)
+    missing = np.array([not text for text in texts], dtype=bool)
+    values = np.array([codes.get(text.casefold(), np.nan) for text in texts], dtype=np.float64)
+    return Cells(series, values, missing, np.isnan(values) & ~missing)
+
+
+def read_drug_text(series: pd.Series, decision: Decision, separator: str) -> Drugs:
+    """Drugs of one text column, "tacrolimus + MMF"; an empty cell is no drug, letter case does not matter."""
+    position = {drug.casefold(): j for j, drug in enumerate(decision.drugs)}
+    given = np.zeros((len(series), len(decision.drugs)), dtype=np.uint8)
+    unknown: dict[int, str] = {}
+    for row, text in enumerate(texts_of(series)):
+        if text.casefold() == NO_DRUG:
+            continue
+        for name in filter(None, (part.strip() for part in text.split(separator))):
+            if name.casefold() in position:
+                given[row, position[name.casefold()]] = 1
+            else:
+                unknown.setdefault(row, name[:60])
+    return Drugs(given, np.zeros(len(series), dtype=bool), unknown)

@@ -1,0 +1,182 @@
+"""Rules that rows of a registry must obey, alone and beside the other rows of their patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from core.registry.cohort.cells import Drugs
+from core.registry.cohort.columns import unknown_drug_remedy
+from core.registry.cohort.drugs import prescription
+from core.registry.spec import Decision, Feature, RegistrySpec
+from core.tables.report import Problem
+from core.tables.rows import SortedRows, order_warning
+from core.tables.rules import listed, number_problems, warned
+from core.tables.values import Cells
+
+
+def stage_problems(cells: Cells, spec: RegistrySpec) -> Iterator[Problem]:
+    """A stage is one of the registry's days."""
+    yield from number_problems("stage", cells, required=True)
+    days = ", ".join(str(day) for day in spec.days)
+    unknown = np.flatnonzero(cells.usable & ~np.isin(cells.values, spec.days))
+    remedy = f"Give the day of the stage: {days}."
+    yield from listed(
+        "unknown-stage", "stage", unknown, lambda r: f"{cells.values[r]:g} is no stage.", remedy, cells.at
+    )
+
+
+def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
+    """A feature is a number within its bounds, or one of its categories; a missing one is left open."""
+    name, total = feature.name, len(cells.values)
+    if total and cells.missing.all():
+        remedy = "Record at least some values, or leave the feature out of the registry's definition."
+        yield Problem("empty-column", "the column holds no value at all.", None, name, None, remedy, count=total)
+        return
+    if feature.kind == "category":
+        shown = ", ".join(feature.categories)
+        other = np.flatnonzero(cells.unreadable)
+        remedy = f"The categories are {shown}."
+        yield from listed(
+            "unknown-category", name, other, lambda r: f"'{cells.at(r)}' is no category.", remedy, cells.at
+        )
+    else:
+        assert feature.plausible is not None
+        low, high = feature.plausible
+        yield from number_problems(name, cells, required=False)
+        outside = np.flatnonzero(cells.usable & ((cells.values < low) | (cells.values > high)))
+        message = f"is impossible: plausible values are {low:g} to {high:g} {feature.unit}".rstrip()
+        remedy = "Correct it, or leave it empty."
+        yield from listed(
+            "impossible-value", name, outside, lambda r: f"{cells.values[r]:g} {message}.", remedy, cells.at
+        )
+    missing = np.flatnonzero(cells.missing)
+    share = 100 * len(missing) / max(total, 1)
+    how = "left open; models read the mean of the training patients, or no category"
+    yield from warned(
+        "missing-value", name, missing, f"missing values: {len(missing):,} of {total:,} ({share:.1f} %); {how}."
+    )
+
+
+def indicator_problems(name: str, cells: Cells) -> Iterator[Problem]:
+    """An indicator is 0 or 1 in every row."""
+    yield from number_problems(name, cells, required=True)
+    other = np.flatnonzero(cells.usable & ~np.isin(cells.values, (0, 1)))
+    remedy = "Write 1 (yes) or 0 (no); leave out the row of a stage that was not observed."
+    yield from listed("not-binary", name, other, lambda r: f"{cells.values[r]:g} is neither 0 nor 1.", remedy, cells.at)
+
+
+def contradictions(indicators: Mapping[str, Cells]) -> Iterator[Problem]:
+    """The dead have no GVHD."""
+    if "alive" not in indicators:
+        return
+    dead = indicators["alive"].values == 0
+    for name in sorted({"acute_gvhd", "chronic_gvhd"}.intersection(indicators)):
+        rows = np.flatnonzero(dead & (indicators[name].values == 1))
+        remedy = "Write 0 for GVHD at the stage at which the patient was dead, or correct 'alive'."
+        yield from listed("dead-with-gvhd", name, rows, lambda r: "the patient is dead and has GVHD.", remedy)
+
+
+def drug_cell_problems(column: str, cells: Cells) -> Iterator[Problem]:
+    """A cell of a drug column is 0 or 1."""
+    wrong = np.flatnonzero(~cells.missing & ~np.isin(cells.values, (0, 1)))
+    remedy = "Write 1 where the drug was given and 0 where it was not."
+    yield from listed("not-binary", column, wrong, lambda r: f"'{cells.at(r)}' is neither 0 nor 1.", remedy, cells.at)
+
+
+def drug_problems(decision: Decision, drugs: Drugs) -> Iterator[Problem]:
+    """Names that are no drug of the decision; cells without a value."""
+    column = decision.name
+    for row in sorted(drugs.unknown)[:20]:
+        name = drugs.unknown[row]
+        remedy = unknown_drug_remedy(name, decision)
+        message = f"'{name}' is not a drug of this decision."
+        yield Problem("unknown-drug", message, row + 1, column, name, remedy, "error", len(drugs.unknown))
+    rows = np.flatnonzero(drugs.missing)
+    yield from warned("missing-drug", column, rows, f"rows with empty cells: {len(rows):,}; taken as not given.")
+
+
+def place_problems(
+    decision: Decision, drugs: Drugs, stage: np.ndarray, indicators: Mapping[str, Cells], spec: RegistrySpec
+) -> Iterator[Problem]:
+    """Drugs are given to the living, at the stages of their decision; stage: (rows,) index, -1 where unknown."""
+    column, any_drug = decision.name, drugs.given.any(axis=1)
+
+    def words(row: int) -> str:
+        return prescription(drugs.given[row], decision.drugs)[:60]
+
+    if "alive" in indicators:
+        after = np.flatnonzero(any_drug & (indicators["alive"].values == 0))
+        remedy = "Leave the drugs of the dead empty, or correct 'alive'."
+        yield from listed(
+            "drug-after-death", column, after, lambda r: f"{words(r)} is given to a dead patient.", remedy, words
+        )
+    days = ", ".join(str(spec.stages[index].day) for index in decision.stages)
+    other = np.flatnonzero(any_drug & (stage >= 0) & ~np.isin(stage, decision.stages))
+    remedy = f"Move it to a row of day {days}, or leave it empty."
+
+    def misplaced(row: int) -> str:
+        return f"{words(row)} is given on day {spec.stages[int(stage[row])].day}; this decision is made on day {days}."
+
+    yield from listed("drug-outside-stage", column, other, misplaced, remedy, words)
+    if "relapse" in indicators and "alive" in indicators:
+        rows = np.flatnonzero(any_drug & (indicators["relapse"].values == 1) & (indicators["alive"].values == 1))
+        message = f"rows with drugs after relapse: {len(rows):,}; kept, but relapse ends the decisions."
+        yield from warned("drug-after-relapse", column, rows, message)
+
+
+def order_problems(patients: SortedRows, stage: np.ndarray, spec: RegistrySpec) -> Iterator[Problem]:
+    """One row a stage (errors); rows in order of patient and stage (warning). stage: (n,) index of sorted rows."""
+    same = np.append(False, patients.patient[1:] == patients.patient[:-1]) if len(stage) else np.zeros(0, dtype=bool)
+    twice = same & (np.append(0, np.diff(stage)) == 0) if len(stage) else same
+
+    def repeated(row: int) -> str:
+        at = patients.sorted_row(row)
+        day = spec.stages[int(stage[at])].day
+        return f"patient {patients.key(at)} has the stage of day {day} twice (also row {patients.order[at - 1] + 1})."
+
+    yield from listed("duplicate-stage", "stage", patients.order[twice], repeated, "Keep one row a stage.")
+    yield from order_warning(patients, "stage", "stage")
+
+
+def history_problems(patients: SortedRows, indicators: Mapping[str, Cells]) -> Iterator[Problem]:
+    """Nobody lives after death, and no relapse is undone."""
+    alive = indicators["alive"].values[patients.order]
+    relapse = indicators["relapse"].values[patients.order]
+    died_before = before(alive == 0, patients)
+    relapsed_before = before(relapse == 1, patients)
+
+    def who(row: int) -> str:
+        return f"patient {patients.key(patients.sorted_row(row))}"
+
+    again = patients.order[died_before & (alive == 1)]
+    remedy = "Correct 'alive' in this row or the one before."
+    yield from listed("alive-after-death", "alive", again, lambda r: f"{who(r)} is alive after death.", remedy)
+    undone = patients.order[relapsed_before & (relapse == 0) & (alive == 1)]
+    remedy = "Relapse stays 1 from the stage at which it is first seen; correct this row or the one before."
+    yield from listed("relapse-undone", "relapse", undone, lambda r: f"{who(r)} had relapsed before.", remedy)
+
+
+def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
+    """(n,) bool of sorted rows: the event (n,) bool has happened at an earlier row of the same patient."""
+    count = np.cumsum(event) - event
+    return np.asarray(count > np.repeat(count[patients.starts], patients.lengths))
+
+
+def follow_up_warnings(
+    patients: SortedRows, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec
+) -> Iterator[Problem]:
+    """Patients without a transplant row, with gaps, and lost before the last stage; ended: (n,) dead or relapsed."""
+    if not len(stage):
+        return
+    first, last = patients.starts, patients.starts + patients.lengths - 1
+    without = stage[first] > 0
+    gaps = (stage[last] - stage[first] + 1) > patients.lengths
+    lost = ~ended[last] & (stage[last] < spec.horizon)
+    for rule, found, text in (
+        ("no-first-stage", without, f"patients without a row of day {spec.days[0]}"),
+        ("stage-gap", gaps, "patients with a stage missing between others; the step over the gap is not used"),
+        ("lost-to-follow-up", lost, f"patients lost before day {spec.days[-1]}, alive and without relapse"),
+    ):
+        yield from warned(rule, "stage", patients.order[first[found]], f"{text}: {int(found.sum()):,}.")
