@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.base.errors import CohortError, PhenoPolicyError
+from core.base.errors import CohortError, PhenoPolicyError, refused
 from core.cli.app import add_app_verb
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
@@ -41,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        print(f"{options.verb}: {refused(error)}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"{options.verb}: the memory of this machine does not hold this; give fewer patients.", file=sys.stderr)
+        return 2
 
 
 def build_parser() -> argparse.ArgumentParser:

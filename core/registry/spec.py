@@ -181,7 +181,7 @@ class RegistrySpec(Config):
             raise StudyError(f"registry file {path} does not exist; give the path of a TOML file.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise StudyError(f"registry file {path} is not valid TOML: {error}.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StudyError(f"registry file {path} cannot be read: {error}.") from None
         return cls.from_values(values, Path(path).name)
 
