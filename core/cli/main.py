@@ -13,6 +13,7 @@ from typing import Any
 from core.base.errors import CohortError, PhenoPolicyError
 from core.cli.cohort import add_cohort_verbs
 from core.cli.experiment import add_experiment_verbs
+from core.cli.mapping import print_hint
 from core.cli.run import add_report_verb
 from core.cli.shared import Parser
 from core.cli.studies import add_study_verbs, load_studies
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.function(options) or 0)
     except CohortError as error:
         print(str(error), file=sys.stderr)
+        print_hint(error.report, options)
         return 2
     except PhenoPolicyError as error:
         print(f"{options.verb}: {error}", file=sys.stderr)

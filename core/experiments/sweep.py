@@ -30,14 +30,13 @@ from pydantic import Field, field_validator
 from core.base.config import Config
 from core.base.files import read_table, write_table
 from core.base.types import Progress
-from core.cohort import load_cohort
 from core.experiments.parallel import in_parallel
 from core.experiments.settings import Preset, as_text, read_toml
 from core.experiments.values import KEYS
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.tables import with_truth
 from core.icu.config import Mode, RunConfig, load_preset
-from core.icu.study import run_study
+from core.icu.study import ICU, run_study
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
 from core.runs.lock import hold
@@ -116,12 +115,13 @@ def load_grid(path: Path) -> Grid:
 
 
 def run_sweep(
-    file: Path, folder: Path, grid: Grid, study: str | None = None, jobs: int = 0, dask: str = ""
+    file: Path, folder: Path, grid: Grid, study: str | None = None, jobs: int = 0, dask: str = "", mapping: str = ""
 ) -> Iterator[Progress]:
     """Train what is missing and write sweep.parquet, which grows with every run that ends; started again, it resumes.
 
-    folder: holds a run folder a preset and seed; more of them may be added later. `RunError` where a run there is of
-    other data or other settings (another range of K, other lambdas).
+    folder: holds a run folder a preset and seed; more of them may be added later. mapping: the TOML text that brings
+    the file into the study's form. `RunError` where a run there is of other data or other settings (another range of K,
+    other lambdas).
     """
     tasks = [(preset, seed) for seed in grid.seeds for preset in grid.presets]
     for preset, seed in tasks:
@@ -129,7 +129,7 @@ def run_sweep(
     with hold(folder):
         rows: dict[tuple[str, int], pd.DataFrame] = {}
         yield Progress("sweep", 0, len(tasks), f"{len(tasks)} runs, {len(tasks) * len(grid.keys)} cells")
-        given = [(file.resolve(), folder.resolve(), grid, preset, seed, study) for preset, seed in tasks]
+        given = [(file.resolve(), folder.resolve(), grid, preset, seed, study, mapping) for preset, seed in tasks]
         for preset, seed, table in in_parallel(sweep_run, given, jobs, dask):
             rows[preset, seed] = table
             done = [rows[task] for task in tasks if task in rows]
@@ -138,12 +138,11 @@ def run_sweep(
 
 
 def sweep_run(
-    file: Path, folder: Path, grid: Grid, preset: str, seed: int, study: str | None
+    file: Path, folder: Path, grid: Grid, preset: str, seed: int, study: str | None, mapping: str
 ) -> tuple[str, int, pd.DataFrame]:
     """One run and all its cells; a run that is finished is only read."""
     config = grid.config(preset, seed)
-    label = config.run.outcome_label
-    cohort = load_cohort(file, study, columns=None if label == "outcome" else {label: "outcome"})
+    cohort = ICU.read(file, study, config, mapping)
     run = folder / f"{preset}-{seed}"
     for _ in run_study(cohort, config, run, name=f"Sweep: {preset}, seed {seed}"):
         pass

@@ -50,7 +50,7 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     """
     own = without(study, mapping.leave_out)
     units = {name: unit for name, unit in mapping.units.items() if not isinstance(unit, Factor)}
-    table, problems = renamed(frame.reset_index(drop=True), mapping, _read_by_rules(mapping))
+    table, problems = renamed(frame.reset_index(drop=True), mapping, mapping.read_by_rules)
     rows = np.arange(len(frame))
     if _refused(problems):
         return Mapped(table, own, rows, units, tuple(problems))
@@ -95,15 +95,6 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
         return StudySpec.model_validate(values)
     except ValueError as error:
         raise StudyError(f"study '{study.name}' cannot go without {', '.join(names)}: {error}") from None
-
-
-def _read_by_rules(mapping: TableMapping) -> list[str]:
-    """Columns of the file that the rules name."""
-    names = [] if mapping.outcome is None else [mapping.outcome.column]
-    names += [] if mapping.action is None else [mapping.action.dose]
-    if mapping.time is not None:
-        names += [mapping.time.column, *([] if mapping.time.origin == "first row" else [mapping.time.origin])]
-    return names
 
 
 def _refused(problems: Sequence[Problem]) -> bool:

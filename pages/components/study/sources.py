@@ -50,6 +50,13 @@ def just_accepted(desk: Desk) -> bool:
     return bool(st.session_state.pop(f"{desk.upload_key}-{ACCEPTED}", False))
 
 
+def keep_definition(content: bytes) -> Path:
+    """Where a definition was written among the visitor's uploads, by its hash."""
+    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
+    write_atomic(path, lambda target: target.write(content))
+    return path
+
+
 def choose_definition(
     desk: Desk, title: str, label: str, read: Callable[[Path | None], Definition]
 ) -> tuple[Definition, Path | None]:
@@ -59,9 +66,7 @@ def choose_definition(
         file = st.file_uploader(label, type=["toml"], max_upload_size=1, key=f"{desk.upload_key}-{word}")
     if file is None:
         return read(None), None
-    content = file.getvalue()
-    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
-    write_atomic(path, lambda target: target.write(content))
+    path = keep_definition(file.getvalue())
     try:
         return read(path), path
     except PhenoPolicyError as error:
