@@ -67,8 +67,9 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     stepped = within_horizon(_stepped(table, mapping, own), mapping, own)
     problems += [*more, *stepped.problems]
     table = stepped.frame
-    if ends is not None:
-        table = _with_outcome(table, ends)
+    if ends is not None and mapping.outcome is not None:
+        read = [name for name in (mapping.outcome.column,) if name not in ("outcome", *own.names)]
+        table = _with_outcome(table.drop(columns=read), ends)
     if mapping.action is not None:
         table, more = _binned(table, mapping.action, own)
         problems += more

@@ -10,7 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
+from core.tables.mapping import read_mapping
 from pages.components.shell.export import to_csv
+from tests.cohort.test_cohort_real_forms import FORMS, european
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -108,6 +110,24 @@ def test_upload_proposes_with_evidence_and_takes_what_is_corrected(open_page, ap
     assert path.stem == cohort.data_hash
     assert 'HR = "beats"' in load_cohort(path).report.mapping
     assert page.metric[0].value == "30"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_files_as_people_have_them_come_in_without_code(open_page, app_data: Path, tmp_path: Path, form) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 40, 5)
+    file = form(cohort, tmp_path)
+    page = upload(open_page("cohort"), file.name, file.read_bytes())
+    if form is european:
+        box(page, "RDW").set_value("(study goes without it)")
+        press(page, "Check with this mapping")
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    definition = path.with_suffix(".toml")
+    stored = load_cohort(path, definition if definition.exists() else None)
+    again = load_cohort(file, mapping=read_mapping(stored.report.mapping))
+    assert stored.data_hash == again.data_hash
+    assert stored.frame["action"].tolist() == cohort.frame["action"].tolist()
+    assert stored.outcomes.tolist() == cohort.outcomes.tolist()
 
 
 def test_a_column_is_never_taken_twice_in_silence(open_page) -> None:

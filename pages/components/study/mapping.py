@@ -109,7 +109,7 @@ def _draw(form: Form) -> Callable[[], dict[str, Any]]:
         made = start.model_dump(exclude={"columns", "units", "codes", "leave_out", "outcome", "action", "time"})
         made |= {"columns": {}, "units": {}, "codes": {}, "leave_out": []}
         for name, row in read.items():
-            row.put(made, form.found.get(name))
+            row.put(made)
         kept = {"hours", "dose"} & {*start.columns}
         made["columns"] |= {name: start.columns[name] for name in kept}
         rules(made)
@@ -136,12 +136,12 @@ class Row:
     unit: str | Factor | None
     codes: str
 
-    def put(self, made: dict[str, Any], by_name: str | None) -> None:
+    def put(self, made: dict[str, Any]) -> None:
         """Into the sections of a document."""
         if self.source == LEAVE_OUT:
             made["leave_out"].append(self.name)
             return
-        if self.source not in (NONE, by_name):
+        if self.source not in (NONE, self.name):
             made["columns"][self.name] = self.source
         if self.unit is not None and self.source != NONE:
             made["units"][self.name] = self.unit if isinstance(self.unit, str) else self.unit.model_dump()
