@@ -15,6 +15,7 @@ from core.tables.values import Cells
 
 NOT_MEASURED = (-1, -2, -9, -99, -999, -9999, 99, 999, 9999, 99999)  # codes that files use for it
 FEWEST_CODES = 3
+ROUNDING = 1e-6  # of a bound: a saved one is float32, and 18 years that were days come back as 17.9999992
 MAPPED = {  # kinds of text that stand for numbers: what a mapping can say of them
     "coding": "say in the mapping which number each code means",
     "bound": "say in the mapping which number such a code means",
@@ -28,7 +29,7 @@ def state_problems(column: Column, cells: Cells) -> Iterator[Problem]:
     """A state value must be a number inside the column's plausible range; a missing one is filled in later."""
     yield from number_problems(column.name, cells, False, column.unit if column.binary else "", MAPPED)
     low, high = column.plausible
-    lowest, highest = min(low, float(np.float32(low))), max(high, float(np.float32(high)))  # a saved bound is float32
+    lowest, highest = low - ROUNDING * abs(low), high + ROUNDING * abs(high)
     outside = np.flatnonzero(cells.usable & ((cells.values < lowest) | (cells.values > highest)))
     unit = "" if column.binary or column.unit == "1" else f" {column.unit}"
     coding = f"the coding is {column.unit}" if column.binary else f"check that the unit is {column.unit}"
