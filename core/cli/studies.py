@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
+from core.base.shipped import NAME
 from core.cli.mapping import add_mapping_options, mapping_of
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
+from core.runs.integrity import open_run
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
 
-BUILT_IN = ("core.icu.study", "core.registry.study")
+BUILT_IN = (f"{NAME}.icu.study", f"{NAME}.registry.study")
 Verbs = argparse._SubParsersAction
 
 
@@ -124,7 +126,7 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
 def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
-    view = study.open(options.run)
+    view = open_run(study, options.run)
     mapping = _mapping(study, options)
     if mapping:
         data = study.load_mapped(options.cohort, study.manifest(options.run).study, mapping)

@@ -46,7 +46,7 @@ def examine(
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
 ) -> Checked:
-    """Every problem of a table in the study's form, and the cells that were read; see `core.cohort.mapped`."""
+    """Every problem of a table in the study's form, with the cells that were read; see `core.cohort.mapped`."""
     if not isinstance(frame, pd.DataFrame):
         problem = Problem(
             "not-a-table", f"a table is expected, not {type(frame).__name__}.", remedy="Give a DataFrame."
@@ -121,6 +121,8 @@ def _stay_problems(
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
+    if "hours" in cells:
+        problems += sequences.hours_problems(stays, cells["hours"], study)
     problems += sequences.single_step_warning(stays)
     if persons is not None:
         problems += twins.person_warning(stays, persons)

@@ -38,10 +38,11 @@ def load_cohort(
 
     columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
     (`Column.other_units` of the study lists what is known). mapping: the document that brings the file into the study's
-    form, before columns and units; the report keeps it. train_patients: positions (0..N-1 in the loaded cohort) whose
-    recorded values give the medians for imputation; None uses all patients. The report of a Parquet file that
-    was saved or extracted here begins with what was left out and mended then. Raises `CohortError`, whose message
-    lists every problem and whose `report` holds them; its remedies say what to do.
+    form, before columns and units (None: the study's own, where the file needs it); the report keeps it.
+    train_patients: positions (0..N-1 in the loaded cohort) whose recorded values give the medians for imputation; None
+    uses all patients. The report of a Parquet file that was saved or extracted here begins with what was left out and
+    mended then. Raises `CohortError`, whose message lists every problem and whose `report` holds them; its remedies say
+    what to do.
     """
     table = read_table(source)
     return make_cohort(
@@ -71,7 +72,7 @@ def make_cohort(
 ) -> Cohort:
     """`load_cohort` for a table in memory; `earlier` is what was left out and mended before, and opens the report."""
     spec = load_study(study)
-    spec, checked = examine_as(frame, spec, mapping, columns, units)
+    spec, checked = examine_as(frame, spec, mapping, columns, units, earlier)
     report = replace(checked.report, problems=checked.report.problems + file_warnings)
     if not report.ok or checked.stays is None:
         raise CohortError(error_text(report), report)

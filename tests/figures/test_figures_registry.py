@@ -8,14 +8,12 @@ import pytest
 
 from core.figures.registry import (
     STATES,
-    accuracy_by_stage,
     age_histogram,
-    calibration_panels,
     combination_tail,
     stage_timeline,
     state_bars,
-    top_n_accuracy,
 )
+from core.figures.registry_accuracy import accuracy_by_stage, calibration_panels, top_n_accuracy
 from core.figures.registry_patient import patient_course, ranked_options
 from core.figures.registry_values import modeled_by_stage, registry_policy, value_forest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,7 @@ from core.figures.theme import fmt_unit
 from core.study import StudySpec, load_study
 from core.tables.mapping import mapping_text, read_mapping
 from core.tables.read import RawTable
+from pages.components.cohort.define import draw as draw_proposal
 from pages.components.shell.export import csv_button
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.mapping import UNIT_COLUMN, read_mapped
@@ -33,6 +35,9 @@ class CohortFile:
 
     def read_definition(self, definition: Path | None) -> StudySpec:
         return load_study(definition)
+
+    def propose(self, file: Any) -> Path | None:
+        return draw_proposal(file)
 
     def layout(self, spec: StudySpec) -> None:
         _layout(spec)

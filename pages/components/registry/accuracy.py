@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import accuracy_by_stage, calibration_panels, decision_look, top_n_accuracy
+from core.figures.registry import decision_look
+from core.figures.registry_accuracy import accuracy_by_stage, calibration_panels, top_n_accuracy
 from core.figures.theme import fmt_percent
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table

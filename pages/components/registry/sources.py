@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -59,6 +60,9 @@ class RegistryFile:
     other_label = "Registry definition (TOML); without one, the transplant registry"
     remedy = ""
     check_step = 2
+
+    def propose(self, file: Any) -> None:
+        """A registry's definition is written by hand."""
 
     def read_definition(self, definition: Path | None) -> RegistrySpec:
         return load_registry_spec(definition)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.base.errors import ConfigError
 from core.cohort.columns import resolve_columns
+from core.cohort.mapped import own_mapping
 from core.figures.theme import fmt_unit
 from core.study import Column, StudySpec
 from core.tables.mapping import Factor, TableMapping, mapping_text, parse_mapping, read_mapping
@@ -50,12 +51,15 @@ class Form:
 def read_mapped(raw: RawTable, spec: StudySpec, digest: str) -> TableMapping | None:
     """The mapping that the form says; None, with the reason on the page, where it contradicts itself."""
     proposed = _propose(digest, spec.model_dump_json(), raw.frame, spec)
-    start = _own_document() or proposed.mapping
     names = tuple(dict.fromkeys(safe_text(name) for name in raw.frame.columns))
+    own = own_mapping(spec, names, raw.earlier)
+    start = _own_document() or own or proposed.mapping
     found = resolve_columns(raw.frame.columns, spec, None).renamed
     by_name = {ours: theirs for theirs, ours in found.items()} | {name: name for name in names}
     tag = hashlib.sha256(f"{digest}{spec.name}{mapping_text(start)}".encode()).hexdigest()[:8]
     form = Form(spec, names, start, proposed, by_name, tag)
+    if start is own:
+        st.caption("Filled in as the study's own mapping says.")
     try:
         with st.form(f"upload-mapping-{tag}", border=True):
             mapping = _draw(form)
@@ -108,7 +112,7 @@ def _draw(form: Form) -> Callable[[], dict[str, Any]]:
     def values() -> dict[str, Any]:
         made = start.model_dump(exclude={"columns", "units", "codes", "leave_out", "outcome", "action", "time"})
         made |= {"columns": {}, "units": {}, "codes": {}, "leave_out": []}
-        for name, row in read.items():
+        for row in read.values():
             row.put(made)
         kept = {"hours", "dose"} & {*start.columns}
         made["columns"] |= {name: start.columns[name] for name in kept}

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.features import FeatureMap, Situations, one_hot
-from core.evaluation.histories import Histories
+from core.evaluation.judging.features import FeatureMap, Situations, one_hot
+from core.evaluation.judging.histories import Histories
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.histories import Histories
+from core.evaluation.judging.histories import Histories
 
 N_TOP = 2  # highlights that may change the effect of the top dose
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.evaluation.features import one_hot
-from core.evaluation.histories import Histories
+from core.evaluation.judging.features import one_hot
+from core.evaluation.judging.histories import Histories
 
 
 @dataclass(frozen=True, eq=False)
