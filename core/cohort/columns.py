@@ -123,7 +123,8 @@ def _missing(target: str, labels: list[str], positions: dict[str, int], study: S
     also = f" (or {', '.join(study.outcome_labels)})" if target == "outcome" and study.outcome_labels else ""
     free = [label for i, label in enumerate(labels) if i not in positions.values()]
     usual = known_as(target, free)
-    remedy = f"Add it{also}, or name your own column for it in the mapping."
+    without = ", or say there that the study goes without it" if target in study.names else ""
+    remedy = f"Add it{also}, or name your own column for it in the mapping{without}."
     if usual:
         remedy = f"Is it '{usual[0][:60]}', as other tools call it? Then say so in the mapping."
     return Problem("missing-column", "the column is missing.", column=target, remedy=remedy)

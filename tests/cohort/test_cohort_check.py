@@ -125,7 +125,9 @@ def test_a_missing_column_is_looked_for_by_the_names_that_others_use_never_by_sp
     problem = check_cohort(table.rename(columns={"Lactate": "arterial_lactate"}), study).errors[0]
     assert problem.remedy == "Is it 'arterial_lactate', as other tools call it? Then say so in the mapping."
     problem = check_cohort(table.rename(columns={"Lactate": "lactates"}), study).errors[0]
-    assert problem.remedy == "Add it, or name your own column for it in the mapping."
+    assert problem.remedy == (
+        "Add it, or name your own column for it in the mapping, or say there that the study goes without it."
+    )
 
 
 def test_step_gap_and_start(table: pd.DataFrame, study: StudySpec) -> None:

@@ -144,7 +144,8 @@ def _problems(report: CohortReport, kind: FileKind, key: str) -> None:
     else:
         kinds = {(problem.rule, problem.column): problem.count for problem in report.errors}
         st.error(
-            f"{len(kinds)} kinds of problem in {sum(kinds.values()):,} places keep this file from being used. "
+            f"{'One kind' if len(kinds) == 1 else f'{len(kinds)} kinds'} of problem in {sum(kinds.values()):,} place{'s' * (sum(kinds.values()) > 1)} "
+            f"keep{'s' * (len(kinds) == 1)} this file from being used. "
             f"Mend them in the file and upload it again{kind.remedy}.",
             icon=":material/error:",
         )
