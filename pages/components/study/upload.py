@@ -143,10 +143,10 @@ def _problems(report: CohortReport, kind: FileKind, key: str) -> None:
         st.success(kind.usable(report), icon=":material/check_circle:")
     else:
         kinds = {(problem.rule, problem.column): problem.count for problem in report.errors}
+        places, one = sum(kinds.values()), len(kinds) == 1
         st.error(
-            f"{'One kind' if len(kinds) == 1 else f'{len(kinds)} kinds'} of problem in {sum(kinds.values()):,} place{'s' * (sum(kinds.values()) > 1)} "
-            f"keep{'s' * (len(kinds) == 1)} this file from being used. "
-            f"Mend them in the file and upload it again{kind.remedy}.",
+            f"{'One kind' if one else f'{len(kinds)} kinds'} of problem in {places:,} place{'s' * (places > 1)} "
+            f"keep{'s' * one} this file from being used. Mend them in the file and upload it again{kind.remedy}.",
             icon=":material/error:",
         )
         problems_table(report.errors, f"{key}-errors")
