@@ -17,6 +17,7 @@ from core.cli.cohort import add_cohort_verbs
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.leaderboard import add_leaderboard_verb
+from core.cli.mapping import print_hint
 from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.sites import add_site_verbs
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.function(options) or 0)
     except CohortError as error:
         print(str(error), file=sys.stderr)
+        print_hint(error.report, options)
         return 2
     except PhenoPolicyError as error:
         print(f"{options.verb}: {error}", file=sys.stderr)

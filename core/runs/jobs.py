@@ -45,16 +45,19 @@ def start_run(
     *,
     name: str = "",
     definition: Path | None = None,
+    mapping: str = "",
 ) -> JobStatus:
     """Start a run of a study in the background; `RunError` where one is already at work in the folder.
 
     preset: "" for the study's usual one. owner: see `owner_of`. name: what people call the run (default: its folder).
-    definition: the TOML file of the data's study (default: the study's own). `ConfigError` for unusable settings.
+    definition: the TOML file of the data's study (default: the study's own). mapping: the TOML text that brings the
+    file into the study's form. `ConfigError` for unusable settings.
     """
     asked = {
         "kind": study.kind,
         "file": str(file.resolve()),
         "definition": "" if definition is None else str(definition.resolve()),
+        "mapping": mapping,
         "preset": preset or study.preset,
         "overrides": dict(overrides or {}),
         "name": name,
@@ -96,7 +99,7 @@ def work(run_dir: Path) -> None:
         asked = read_record(run_dir)
         study = study_of(asked.kind)
         config = study.config(asked.preset, asked.overrides)
-        data = study.load(Path(asked.file), asked.definition or None, config)
+        data = study.read(Path(asked.file), asked.definition or None, config, asked.mapping)
         for _ in run(study, data, config, run_dir, asked.name, asked.owner):
             pass
 

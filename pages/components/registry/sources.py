@@ -70,7 +70,7 @@ class RegistryFile:
     def layout(self, spec: RegistrySpec) -> None:
         _layout(spec)
 
-    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str, definition: Path | None) -> Reading:
+    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str) -> Reading:
         """Its columns are found by name alone."""
         return Reading()
 
@@ -79,6 +79,9 @@ class RegistryFile:
 
     def make(self, raw: RawTable, spec: RegistrySpec, reading: Reading) -> RegistryCohort:
         return make_registry(raw.frame, spec, origin=raw.origin, file_warnings=raw.warnings, earlier=raw.earlier)
+
+    def definition_of(self, data: RegistryCohort, definition: Path | None) -> Path | None:
+        return definition
 
     def usable(self, report: CohortReport) -> str:
         return f"Usable: {report.summary.get('patients', 0):,} patients."
