@@ -21,7 +21,7 @@ from pages.components.policies.advice import headline
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
 from pages.components.shell.export import metric
-from pages.components.shell.frame import can_open, current_run, empty, go_to, page, visible_runs
+from pages.components.shell.frame import can_open, current_run, empty, go_to, page, say_damage, visible_runs
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
@@ -80,6 +80,7 @@ def main() -> None:
             _door(*door)
     st.header("The run on show", anchor=False)
     if run is None:
+        say_damage()
         _first_run()
     else:
         _state(run)

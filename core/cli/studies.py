@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ConfigError
+from core.base.shipped import NAME
+from core.cli.mapping import add_mapping_options, mapping_of
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
+from core.runs.integrity import open_run
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
 
-BUILT_IN = ("core.icu.study", "core.registry.study")
+BUILT_IN = (f"{NAME}.icu.study", f"{NAME}.registry.study")
 Verbs = argparse._SubParsersAction
 
 
@@ -80,7 +83,8 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
         dest="definition",
         help=f"TOML file of the {study.definition_word} (default: the app's)",
     )
-    _add_mapping(verb, study)
+    if study.maps:
+        add_mapping_options(verb)
     verb.add_argument("--name", default="", help="name that the app shows")
     verb.set_defaults(function=partial(train, study))
 
@@ -91,15 +95,9 @@ def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
     verb.add_argument("--cohort", type=Path, required=True)
     verb.add_argument("--out", type=Path, required=True)
     _add_options(verb, study.evaluate_options)
-    _add_mapping(verb, study)
-    verb.set_defaults(function=partial(evaluate, study))
-
-
-def _add_mapping(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
     if study.maps:
-        verb.add_argument(
-            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`"
-        )
+        add_mapping_options(verb)
+    verb.set_defaults(function=partial(evaluate, study))
 
 
 def _add_options(verb: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
@@ -119,11 +117,7 @@ def simulate(study: AnyStudy, options: argparse.Namespace) -> None:
 def train(study: AnyStudy, options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, terminate)
     config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
-    mapping = getattr(options, "mapping", None)
-    if mapping is None:
-        data = study.load(options.file, options.definition, config)
-    else:
-        data = study.load_mapped(options.file, options.definition, mapping, config)
+    data = study.read(options.file, options.definition, config, _mapping(study, options))
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))
@@ -132,16 +126,23 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
 def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
-    view = study.open(options.run)
-    mapping = getattr(options, "mapping", None)
-    if mapping is None:
-        data = study.load_for(options.cohort, view)
-    else:
+    view = open_run(study, options.run)
+    mapping = _mapping(study, options)
+    if mapping:
         data = study.load_mapped(options.cohort, study.manifest(options.run).study, mapping)
+    else:
+        data = study.load_for(options.cohort, view)
     found = study.evaluate(view, data, vars(options))
     write_json(options.out, found.document.model_dump(mode="json", by_alias=True))
     print("\n".join(found.lines))
     print(f"{options.out}: {found.note}")
+
+
+def _mapping(study: AnyStudy, options: argparse.Namespace) -> str:
+    """What the options say of the file's form, as the text of one document; "" for nothing."""
+    from core.tables.mapping import mapping_text
+
+    return mapping_text(mapping_of(options)) if study.maps else ""
 
 
 def demo(study: AnyStudy, options: argparse.Namespace) -> None:

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.cohort.hours import usable_hours
 from core.study import StudySpec
 from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning
 from core.tables.rules import listed, warned
 from core.tables.values import Cells
 
-OUTCOME_REMEDY = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
+UNLIKE = 1.5  # times the study's step, beyond which hours that far apart are another unit or another step
+OUTCOME_REMEDY = (
+    "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others; or say in the mapping which code "
+    "means died, and on which rows it stands."
+)
 
 
 def step_order_problems(stays: SortedRows, study: StudySpec) -> Iterator[Problem]:
@@ -50,7 +55,14 @@ def _not_consecutive(stays: SortedRows) -> Iterator[Problem]:
         "Steps must be consecutive: add the missing rows (empty states are filled in) or end the stay before the gap."
     )
     number = "Number the steps of each patient from 0."
-    yield from listed("duplicate-step", "step", order[same & (jump == 0)], repeated, "Keep one row a step.", value)
+    yield from listed(
+        "duplicate-step",
+        "step",
+        order[same & (jump == 0)],
+        repeated,
+        "Keep one row a step, or say in the mapping how rows of one step are put together.",
+        value,
+    )
     yield from listed("step-gap", "step", order[same & (jump > 1)], jumped, fill, value)
     yield from listed("step-start", "step", order[~same & (step != 0)], late, number, value)
 
@@ -66,7 +78,7 @@ def _too_long(stays: SortedRows, study: StudySpec) -> Iterator[Problem]:
         length, most = stays.lengths[patient], study.horizon
         return f"patient {stays.name(patient)} has {length} steps; the study has at most {most}."
 
-    remedy = "Cut the stay to the window with the outcome on its last row, or raise the horizon in the study file."
+    remedy = "Say in the mapping whether such stays are cut or left out, or raise the horizon in the study file."
     yield from listed("too-many-steps", "step", rows, message, remedy)
 
 
@@ -78,7 +90,7 @@ def outcome_places(stays: SortedRows, outcome: Cells) -> Iterator[Problem]:
     lacking = stays.order[last & (value == 0)]
     remedy = OUTCOME_REMEDY
     if len(lacking) and not (value == -1).any() and (value == 1).any():
-        remedy = "The file seems to be coded 0/1: recode deaths to -1 on the patient's last row. " + OUTCOME_REMEDY
+        remedy = "The file seems to be coded 0/1. " + OUTCOME_REMEDY
 
     def without(row: int) -> str:
         return f"patient {patient_of[row]} has no outcome on the last row."
@@ -102,3 +114,30 @@ def single_step_warning(stays: SortedRows) -> Iterator[Problem]:
     if len(single):
         message = f"stays of one step were dropped: {len(single):,} (first: patient {stays.name(single[0])})."
         yield from warned("single-step", "traj", stays.order[stays.starts[single]], message)
+
+
+def hours_problems(stays: SortedRows, cells: Cells, study: StudySpec) -> Iterator[Problem]:
+    """Warn where recorded hours cannot be read, do not increase within a stay, or are no hours at all: these are not
+    drawn, see `core.cohort.hours.row_hours`."""
+    known = usable_hours(cells.values, study)
+    bad = np.flatnonzero(~known & ~cells.missing)
+    if len(bad):
+        value = cells.at(bad[0])
+        message = f"'{value}' is no hour of a stay; it is counted from the stay's other hours."
+        yield from warned("hours-value", "hours", bad, message, "Give hours from onset as numbers.", value)
+    order, hours, known = stays.order, cells.values[stays.order], known[stays.order]
+    apart, within = np.diff(hours), (stays.patient[1:] == stays.patient[:-1]) & known[1:] & known[:-1]
+    back = np.flatnonzero(within & (apart <= 0)) + 1
+    if len(back):
+        first = int(back[0])
+        message = (
+            f"patient {stays.key(first)} goes from hour {hours[first - 1]:g} to {hours[first]:g}; such stays "
+            f"({len(np.unique(stays.patient[back])):,}) are counted in steps from their first hour."
+        )
+        remedy = "Hours must increase within a stay."
+        yield from warned("hours-order", "hours", order[back], message, remedy, cells.at(order[first]))
+    usual = float(np.median(apart[within])) if within.any() else study.step_hours
+    if usual > 0 and not 1 / UNLIKE < usual / study.step_hours < UNLIKE:
+        message = f"rows are {usual:g} apart in this column, but the study's steps are {study.step_hours:g} hours."
+        remedy = "Check that the column holds hours from onset, and the study's step_hours."
+        yield from warned("hours-apart", "hours", order[1:][within], message, remedy, usual)

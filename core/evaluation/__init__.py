@@ -33,6 +33,7 @@ from core.evaluation.policies import (
     zero_drug_policy,
 )
 from core.evaluation.recorded import Recorded
+from core.evaluation.similar import SimilarStates, find_similar
 from core.evaluation.support import Light, Support, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
 from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many
@@ -64,6 +65,7 @@ __all__ = [
     "PropensitySettings",
     "Recorded",
     "Reliability",
+    "SimilarStates",
     "Support",
     "SurvivalCurve",
     "action_shares",
@@ -77,6 +79,7 @@ __all__ = [
     "dose_excess",
     "epsilon_soft",
     "expected_survival",
+    "find_similar",
     "fit_propensities",
     "gate",
     "given_shares",

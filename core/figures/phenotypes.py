@@ -16,6 +16,7 @@ from core.figures.theme import (
     NEUTRAL,
     apply_theme,
     axis_label,
+    hour_ticks,
     phenotype_color,
     phenotype_name,
     phenotype_symbol,
@@ -80,7 +81,7 @@ def outcome_bars(
 def course_panels(
     hours: np.ndarray, features: Sequence[CourseSeries], *, columns: int = 3, height_each: int = 290
 ) -> go.Figure:
-    """Mean of each feature by step and phenotype with 95 % bands; the phenotype's number stands at the line's end."""
+    """Mean of each feature by hour and phenotype with 95 % bands; the phenotype's number stands at the line's end."""
     columns = max(1, min(columns, len(features)))
     rows = -(-len(features) // columns)
     titles = [axis_label(f.name, f.unit) for f in features]
@@ -92,7 +93,8 @@ def course_panels(
         _number_courses(fig, hours, feature, place)
     apply_theme(fig, height=rows * height_each + 30, legend=False)
     fig.update_annotations(font_size=13)
-    fig.update_xaxes(title_text="hours from onset", dtick=12)
+    hour_ticks(fig, hours)
+    fig.update_xaxes(title_text="hours from onset")
     fig.update_layout(margin={"l": 44, "r": 28, "t": 34, "b": 44})
     return fig.figure()
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.base.files import read_arrays, read_json, read_table
+from core.base.errors import ArtifactError
+from core.base.files import read_array, read_arrays, read_json, read_table
 from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
 from core.icu.advice import AdviceRecord
@@ -17,6 +18,8 @@ from core.icu.config import RunConfig
 from core.icu.manifest import icu_manifest
 from core.runs.manifest import Manifest
 from core.study import StudySpec
+
+ATTENTION = "attention.npy"
 
 
 class RunFolder:
@@ -46,7 +49,16 @@ class RunFolder:
 
     @cached_property
     def cohort(self) -> Cohort:
-        return replace(load_cohort(self.path / "cohort.parquet", self.study), report=self.report)
+        """`ArtifactError` where its stays do not stand as the stored arrays do, as far as their lengths tell."""
+        cohort, path = load_cohort(self.path / "cohort.parquet", self.study), self.path / ATTENTION
+        if path.is_file():
+            attention, real = read_array(path), np.arange(self.study.horizon) < cohort.lengths[:, None]
+            if attention.shape != real.shape or attention[~real].any():
+                raise ArtifactError(
+                    f"{self.path / 'cohort.parquet'} holds other stays, or in another order, than the arrays; "
+                    "restore the file that the run stored, or train again."
+                )
+        return replace(cohort, report=self.report)
 
     @cached_property
     def report(self) -> CohortReport:
@@ -105,6 +117,12 @@ class RunFolder:
         """What the run advises by default; None for a run from before there was advice."""
         path = self.path / "advice.json"
         return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @cached_property
+    def subgroups(self) -> pd.DataFrame | None:
+        """The advice's difference in groups of patients (`core.icu.ask.audit`); None for a run from before them."""
+        path = self.path / "subgroups.parquet"
+        return read_table(path) if path.is_file() else None
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:

@@ -19,12 +19,12 @@ from core.base.remembered import remembered
 from core.cohort import Cohort
 from core.icu.config import Clinicians
 from core.icu.fit.baselines import baseline_values
-from core.icu.fit.clinicians import behavior_arrays, own_behavior
+from core.icu.fit.clinicians import clinicians_at, own_behavior
 from core.icu.fit.values import load_critic
 from core.icu.stays import Stays, decision_distances
 from core.icu.view import RunView
 from core.policies.key import PROSPECTIVE, PolicyKey
-from core.trajectories import make_trajectories
+from core.trajectories import make_trajectories, padded
 
 FEWEST_STATES = 300  # states of other patients with which a cohort can tell what its own clinicians do
 
@@ -88,7 +88,8 @@ class ForeignStays(Stays):
     def behavior(self) -> np.ndarray:
         if self.clinicians == "own":
             return own_behavior(self.view, self.trajectories, self._persons)
-        return behavior_arrays(self.view, self.trajectories, own=False)["behavior"]
+        mask = self.trajectories.mask
+        return padded(clinicians_at(self.view, self.trajectories.states[mask]).action_probs, mask, 0)
 
     @cached_property
     def fqi_q(self) -> np.ndarray:

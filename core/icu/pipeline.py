@@ -22,6 +22,7 @@ from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohor
 from core.cohort.overlap import overlap
 from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
+from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import StepAdvice, advice_record, advise, judge_policies, judgment_rows
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
@@ -175,8 +176,8 @@ def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 
 def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
-    """behavior, support, support_reference and neighbors.npy: one search serves all."""
-    arrays = behavior_arrays(view, view.trajectories, own=True)
+    """behavior, support, similar_reference and neighbors.npy."""
+    arrays = behavior_arrays(view)
     for name, array in arrays.items():
         write_array(view.path / f"{name}.npy", array)
     yield Progress("clinicians", 1, 1, "Clinician policy from similar patients")
@@ -204,13 +205,16 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
-    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised."""
+    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
+    subgroups.parquet: the same in groups of patients."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
     yield Progress("judgment", 1, 3, str(advised.advice))
-    write_json(view.path / "advice.json", _advice(view, advised, cohort).model_dump(mode="json"))
-    yield Progress("judgment", 2, 3, "The advice rolled out, where the truth is known")
+    record = _advice(view, advised, cohort)
+    write_json(view.path / "advice.json", record.model_dump(mode="json"))
+    yield Progress("judgment", 2, 3, "The advice audited on null cohorts, and rolled out where the truth is known")
+    write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
     judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
     write_table(view.path / "judgments.parquet", judgment_rows(keys, judged, view.config.evaluation.ess_floor))
@@ -219,13 +223,15 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
 
 def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
     """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on."""
-    truth, evaluation = ground_truth(cohort), view.config.evaluation
-    if truth is None or not evaluation.truth_patients:
-        return advice_record(advised, evaluation.ess_floor)
-    truth = replace(truth, study=view.study)  # the run's reward weights
-    seed = derive_seed(view.config.run.seed, "truth")
-    gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, seed)
-    return advice_record(advised, evaluation.ess_floor, gains)
+    truth, evaluation, seed = ground_truth(cohort), view.config.evaluation, view.config.run.seed
+    gains = None
+    if truth is not None and evaluation.truth_patients:
+        truth = replace(truth, study=view.study)  # the run's reward weights
+        drawn = derive_seed(seed, "truth")
+        gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
+    record = advice_record(advised, evaluation.ess_floor, gains)
+    audited = audit(advised, view.study, record.shown.share, evaluation.audit_repeats, seed)
+    return record.model_copy(update={"audit": audited})
 
 
 def _learners(view: RunView) -> np.ndarray:

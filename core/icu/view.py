@@ -15,11 +15,12 @@ from core.base.errors import ArtifactError
 from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
-from core.icu.folder import RunFolder
+from core.icu.folder import ATTENTION, RunFolder
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
+from core.policies.hazards import hazard_bands
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
-from core.trajectories import Scaler, Trajectories, make_trajectories
+from core.trajectories import Scaler, Trajectories, make_trajectories, padded
 
 if TYPE_CHECKING:
     from core.agents import AgentStack
@@ -41,6 +42,16 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     @cached_property
     def trajectories(self) -> Trajectories:  # type: ignore[override]
         return make_trajectories(self.cohort, self.scaler)
+
+    @cached_property
+    def hours(self) -> np.ndarray:
+        """(N, T) start of each step in hours from onset; NaN on padding."""
+        return padded(self.cohort.hours, self.trajectories.mask, np.nan)
+
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """(N, T) slot of `cohort.axis` of each step, -1 on padding: stays aligned by hour."""
+        return padded(self.cohort.axis.slots, self.trajectories.mask, -1)
 
     # Encoder
 
@@ -76,7 +87,7 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     @cached_property
     def attention(self) -> np.ndarray:
         """(N, T) attention of the encoder; rows sum to 1 over real steps."""
-        return read_array(self.path / "attention.npy")
+        return read_array(self.path / ATTENTION)
 
     # Phenotypes
 
@@ -158,7 +169,8 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
 
     @cached_property
     def neighbors(self) -> np.ndarray:
-        """(N, T, m) nearest training states, as rows of `training_states`; -1 on padding."""
+        """(N, T, m) most similar training states, as rows of `training_states`; -1 on padding, and where there are no
+        more in the same hazards."""
         return read_array(self.path / "neighbors.npy")
 
     @cached_property
@@ -172,9 +184,16 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
         return read_array(self.path / "support.npy")
 
     @cached_property
-    def support_reference(self) -> np.ndarray:
-        """(r,) sorted mean neighbor distances of training states, from which `support` is read."""
-        return read_array(self.path / "support_reference.npy")
+    def similar_reference(self) -> np.ndarray | None:
+        """(r,) sorted distances of training states, from which `support` is read; None for a run from before hazards
+        were matched."""
+        path = self.path / "similar_reference.npy"
+        return read_array(path) if path.is_file() else None
+
+    @cached_property
+    def bands(self) -> np.ndarray:
+        """(N, T) which of the study's own hazard rules apply, see `hazard_bands`; -1 on padding."""
+        return padded(hazard_bands(self.study, self.cohort.states), self.trajectories.mask, -1)
 
     @cached_property
     def fqi_q(self) -> np.ndarray:

@@ -29,8 +29,6 @@ _COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 }
 GIVEN = "given"  # the recorded course, in the place of a policy
 FEWEST_PERSONS = 5  # below this no interval is given
-# Of the ICU heparin study: bleeding is the hazard of heparin; platelets in 10^9/L, aPTT in seconds.
-_DEFAULTS: tuple[tuple[str, Operator, float], ...] = (("Platelets", "<", 50.0), ("PTT", ">", 100.0))
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,26 @@ class HazardRule:
 
 
 def default_rules(study: StudySpec) -> list[HazardRule]:
-    """Rules to start from: heparin at low platelets or at a long aPTT; none for a study of another drug."""
-    return [HazardRule(*rule) for rule in _DEFAULTS if rule[0] in study.names and study.actions.drug == "heparin"]
+    """Rules to start from, as the study has them; those of columns or bins that a copy of it lacks are left out."""
+    rules = [HazardRule(h.column, h.operator, h.threshold, h.from_action) for h in study.hazards]
+    return [rule for rule in rules if rule.column in study.names and rule.from_action < study.n_actions]
+
+
+def hazard_bands(study: StudySpec, states: np.ndarray) -> np.ndarray:
+    """Which of the study's own rules apply at states (..., D) in physical units: (...) int, bit i for rule i."""
+    bands = np.zeros(states.shape[:-1], dtype=np.int64)
+    for bit, rule in enumerate(default_rules(study)):
+        bands |= rule.applies(states[..., study.index(rule.column)]).astype(np.int64) << bit
+    return bands
+
+
+def band_text(study: StudySpec, band: int) -> str:
+    """'Platelets < 50, Activated partial thromboplastin time not > 100'; nothing where the study has no rules."""
+    said = []
+    for bit, rule in enumerate(default_rules(study)):
+        label, met = study.column(rule.column).label or rule.column, band >> bit & 1
+        said.append(f"{label} {'' if met else 'not '}{rule.operator} {rule.threshold:g}")
+    return ", ".join(said)
 
 
 def violation_rates(

@@ -8,12 +8,13 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import StudyError
+from core.base.text import check_plain
 from core.study import STUDIES
 
 DEFAULT_REGISTRY = "transplant"
@@ -90,6 +91,12 @@ class RegistrySpec(Config):
     stages: tuple[Stage, ...] = Field(min_length=2)
     features: tuple[Feature, ...] = Field(min_length=1)
     decisions: tuple[Decision, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_plain(cls, values: Any) -> Any:
+        check_plain(values)
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -174,7 +181,7 @@ class RegistrySpec(Config):
             raise StudyError(f"registry file {path} does not exist; give the path of a TOML file.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise StudyError(f"registry file {path} is not valid TOML: {error}.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StudyError(f"registry file {path} cannot be read: {error}.") from None
         return cls.from_values(values, Path(path).name)
 

@@ -40,8 +40,9 @@ def differing_settings(first: RunView, second: RunView) -> pd.DataFrame:
     for group, values in settings[0].items():
         if not isinstance(values, dict):
             continue
-        for key, value in values.items():
-            other = settings[1][group][key]
+        others = settings[1][group]  # weights of a study's own terms stand in one run alone
+        for key in dict.fromkeys((*values, *others)):
+            value, other = values.get(key), others.get(key)
             if value != other and key not in PATHS:
                 rows.append((f"{group}.{key}", _text(value), _text(other)))
     return pd.DataFrame(rows, columns=["setting", "first", "second"])

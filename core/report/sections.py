@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.cohort import Cohort
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.groups import outcome_table
 from core.icu.config import RunConfig, load_preset
 from core.icu.panels import PanelFigure, phenotype_panel
 from core.icu.view import RunView
 from core.report.parts import Section, Table
+from core.study import StudySpec
 
 MOST_POINTS = 4000  # of the map in a report
 EXAMPLE = re.compile(r" \(first: patient .*\)")  # in what was mended: a patient's key, which is not passed on
@@ -80,12 +82,13 @@ def parameters(view: RunView) -> Section:
     config, preset = view.config, load_preset(view.config.preset)
     tables = []
     for group in type(config).model_fields:
-        values = getattr(config, group)
+        values, before = (_group(settings, group, view.study) for settings in (config, preset))
         if isinstance(values, str):
             continue
         rows = [
-            (name, _setting(name, getattr(values, name)), _changed(preset, group, name, getattr(values, name)), text)
-            for name, text in ((n, f.description or "") for n, f in type(values).model_fields.items())
+            (name, _setting(name, value), _changed(getattr(before, name), name, value), field.description or "")
+            for name, field in type(values).model_fields.items()
+            for value in (getattr(values, name),)
         ]
         frame = pd.DataFrame(rows, columns=["parameter", "value", "preset", "meaning"])
         tables.append(Table.of(f"Group {group}.", frame))
@@ -106,8 +109,12 @@ def _setting(name: str, value: Any) -> str:
     return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
-def _changed(preset: RunConfig, group: str, name: str, value: Any) -> str:
-    before = getattr(getattr(preset, group), name)
+def _group(config: RunConfig, group: str, study: StudySpec) -> Any:
+    """Settings of a group; weights of the reward stand under the names of the study's own terms."""
+    return config.rewards.named(study) if group == "rewards" else getattr(config, group)
+
+
+def _changed(before: Any, name: str, value: Any) -> str:
     return "" if before == value else _setting(name, before)
 
 
@@ -137,6 +144,9 @@ def the_cohort(view: RunView) -> Section:
     if view.report.notes:
         rules = pd.DataFrame({"where the stays come from, and by which rules": view.report.notes})
         tables.append(Table.of("Provenance of the extract.", rules))
+    if view.report.mapping:
+        lines = pd.DataFrame({"mapping.toml": [line for line in view.report.mapping.splitlines() if line]})
+        tables.append(Table.of("The mapping through which the raw file was read; with it the run is made anew.", lines))
     if warnings:
         frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
         tables.append(Table.of("Problems that were mended.", frame))
@@ -146,10 +156,18 @@ def the_cohort(view: RunView) -> Section:
         "Cohort",
         [
             f"{cohort.n_patients:,} stays with {len(cohort.frame):,} steps of {study.step_hours:g} hours; {died:,} "
-            f"({fmt_percent(died / cohort.n_patients)}) {study.died_label}."
+            f"({fmt_percent(died / cohort.n_patients)}) {study.died_label}.{_starts(cohort)}"
         ],
         tables=tables,
     )
+
+
+def _starts(cohort: Cohort) -> str:
+    """When the stays start, where hours were recorded."""
+    if not cohort.timed:
+        return ""
+    first = cohort.hours[cohort.starts]
+    return f" They start {first.min():+g} to {first.max():+g} hours from onset, and are aligned by recorded hours."
 
 
 def the_phenotypes(view: RunView) -> Section:

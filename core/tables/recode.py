@@ -5,7 +5,6 @@ Serves any study: it knows columns by their names alone.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -17,6 +16,7 @@ from core.tables.report import Problem
 from core.tables.values import MISSING_TEXT, read_cells, safe_text
 
 WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+\.0")
+LISTED = 20  # columns of the file that one message quotes
 GERMAN = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?")  # 1.234,5 or 1234,5
 
 
@@ -111,11 +111,11 @@ def _plain(text: str) -> str:
 
 
 def _absent(name: str, labels: list[str]) -> Problem:
-    close = difflib.get_close_matches(name, labels, n=1, cutoff=0.6)
-    remedy = f"Is it '{close[0]}'? Correct the mapping." if close else "Correct the mapping."
-    return Problem(
-        "column-mapping", f"the mapping names '{name}', which the file does not have.", None, name, None, remedy
-    )
+    shown = ", ".join(label[:40] for label in labels[:LISTED])
+    more = f" and {len(labels) - LISTED:,} more" if len(labels) > LISTED else ""
+    message = f"the mapping names '{name[:80]}', which the file does not have."
+    remedy = f"Correct the mapping; the file has {shown}{more}."
+    return Problem("column-mapping", message, None, name, None, remedy)
 
 
 def _doubled(name: str) -> Problem:

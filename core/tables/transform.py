@@ -50,7 +50,7 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     """
     own = without(study, mapping.leave_out)
     units = {name: unit for name, unit in mapping.units.items() if not isinstance(unit, Factor)}
-    table, problems = renamed(frame.reset_index(drop=True), mapping, _read_by_rules(mapping))
+    table, problems = renamed(frame.reset_index(drop=True), mapping, mapping.read_by_rules)
     rows = np.arange(len(frame))
     if _refused(problems):
         return Mapped(table, own, rows, units, tuple(problems))
@@ -67,8 +67,9 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     stepped = within_horizon(_stepped(table, mapping, own), mapping, own)
     problems += [*more, *stepped.problems]
     table = stepped.frame
-    if ends is not None:
-        table = _with_outcome(table, ends)
+    if ends is not None and mapping.outcome is not None:
+        read = [name for name in (mapping.outcome.column,) if name not in ("outcome", *own.names)]
+        table = _with_outcome(table.drop(columns=read), ends)
     if mapping.action is not None:
         table, more = _binned(table, mapping.action, own)
         problems += more
@@ -89,6 +90,7 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
             raise ConfigError(f"column '{column}' cannot be left out: {what} of study '{study.name}' needs it.")
     values = study.model_dump()
     values["columns"] = [column for column in values["columns"] if column["name"] not in names]
+    values["hazards"] = [hazard for hazard in values["hazards"] if hazard["column"] not in names]
     values["highlights"] = [name for name in study.highlights if name not in names] or [study.severity]
     values["name"] = f"{study.name}-own"
     try:
@@ -97,13 +99,9 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
         raise StudyError(f"study '{study.name}' cannot go without {', '.join(names)}: {error}") from None
 
 
-def _read_by_rules(mapping: TableMapping) -> list[str]:
-    """Columns of the file that the rules name."""
-    names = [] if mapping.outcome is None else [mapping.outcome.column]
-    names += [] if mapping.action is None else [mapping.action.dose]
-    if mapping.time is not None:
-        names += [mapping.time.column, *([] if mapping.time.origin == "first row" else [mapping.time.origin])]
-    return names
+def file_columns(mapping: TableMapping) -> list[str]:
+    """Columns of the file that the mapping names."""
+    return [*mapping.columns.values(), *mapping.read_by_rules]
 
 
 def _refused(problems: Sequence[Problem]) -> bool:

@@ -5,7 +5,7 @@
 
 Fixed policies (dosing rules and oracles, part of the way from the clinicians) and the pessimistic step are valued by
 the mix, by windows as plain alternatives, and by PHWDR with nearest neighbors and a forest critic as runs do today.
-Design seeds were 3001-3012; report on others. Estimates with fewer than `ESS_FLOOR` effective stays are left out.
+Design seeds were 3001-3012; report on others. Tables: `mix_summary`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.base.statistics import Z95
 from core.cohort import History
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.judging.deferring import Deferring
@@ -33,11 +32,12 @@ from core.evaluation.judging.stacked import Propensities, fit_propensities
 from core.evaluation.policies import propensities
 from core.trajectories import Scaler, Trajectories, make_trajectories
 from tests.benchmarks.mix_rules import RULES, rule_doses
+from tests.benchmarks.mix_summary import publish, summaries
 from tests.benchmarks.mix_today import today
 from tests.benchmarks.mix_worlds import STUDY, WORLDS, LabWorld
 
 HIGHLIGHTS = tuple(STUDY.index(name) for name in STUDY.highlights)
-ESS_FLOOR, N_FOLDS, CLEAR = 30.0, 5, 0.3
+N_FOLDS = 5
 FIXED_TRUTH, STEP_TRUTH = 20_000, 2_000  # patients rolled out for a fixed policy, and for each fold's own
 MIXES = {
     "mix": MixSettings(),
@@ -203,53 +203,6 @@ def advised(label: str, judged: Sequence[Judged], truth: Sequence[float]) -> dic
     return {**row, "se": np.nan, "falls_back": advice.chosen is None, "claims": advice.claims, "ungated": truth[-1]}
 
 
-def summarize(rows: pd.DataFrame) -> pd.DataFrame:
-    """Error, coverage, width, signs and order of each estimator of the difference, by world and size."""
-    kept = rows[(rows["policy"] != "gate") & (rows["ess"] >= ESS_FLOOR)]
-    groups = kept.groupby(["patients", "world", "estimator"], sort=False)
-    return pd.DataFrame([dict(zip(groups.keys, name, strict=True)) | _scores(part) for name, part in groups]).round(3)
-
-
-def _scores(part: pd.DataFrame) -> dict[str, float]:
-    error, clear = part["value"] - part["truth"], part["truth"].abs() > CLEAR
-    cohorts = [cohort for _, cohort in part.groupby(["world", "seed"]) if len(cohort) > 2]
-    apart = [cohort for cohort in cohorts if cohort["truth"].std() > 0]
-    return {
-        "n": len(part),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "bias": error.mean(),
-        "covers": (error.abs() <= Z95 * part["se"]).mean(),
-        "width": 2 * Z95 * part["se"].mean(),
-        "sign": (np.sign(part["value"]) == np.sign(part["truth"]))[clear].mean(),
-        "rank": _mean([cohort["value"].corr(cohort["truth"], method="spearman") for cohort in apart]),
-        "pairs": _mean([concordance(cohort) for cohort in apart]),
-    }
-
-
-def _mean(found: Sequence[float]) -> float:
-    """Of the cohorts that have one; NaN where none has."""
-    known = [value for value in found if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
-
-
-def concordance(cohort: pd.DataFrame) -> float:
-    """Share of clearly different pairs of policies in their true order; NaN where there are none."""
-    truth, value = cohort["truth"].to_numpy(), cohort["value"].to_numpy()
-    apart, order = truth[:, None] - truth, value[:, None] - value
-    right = (np.sign(apart) == np.sign(order))[apart > CLEAR]
-    return float(right.mean()) if len(right) else float("nan")
-
-
-def gates(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the gated advice is worth in truth, per mix, world and size."""
-    part = rows[rows["policy"] == "gate"].astype({"falls_back": float, "claims": float, "ungated": float})
-    table = part.groupby(["patients", "world", "estimator"], sort=False).agg(
-        cohorts=("truth", "size"), ungated=("ungated", "mean"), gain=("truth", "mean"), worst=("truth", "min"),
-        falls_back=("falls_back", "mean"), claims=("claims", "mean"),
-    )  # fmt: skip
-    return table.reset_index().round(3)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="3101-3106", help="first-last")
@@ -257,10 +210,13 @@ def main() -> None:
     parser.add_argument("--world", choices=tuple(WORLDS), default="full")
     parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
     parser.add_argument("--without-today", action="store_true", help="leave out PHWDR with its forest critic")
+    parser.add_argument("--publish", action="store_true", help="with --summarize: keep the tables for the pages")
     parser.add_argument("--summarize", type=Path, nargs="+", help="only print the tables of these CSV files")
     asked = parser.parse_args()
     if asked.summarize:
         table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
+        if asked.publish:
+            publish(table)
     else:
         first, last = (int(part) for part in asked.seeds.split("-"))
         rows: list[dict[str, object]] = []
@@ -270,7 +226,8 @@ def main() -> None:
             if asked.out:
                 pd.DataFrame(rows).to_csv(asked.out, index=False)
         table = pd.DataFrame(rows)
-    print(summarize(table).to_string(index=False), gates(table).to_string(index=False), sep="\n\n")
+    for title, found in summaries(table).items():
+        print(title, found.to_string(index=False), "", sep="\n")
 
 
 if __name__ == "__main__":

@@ -38,10 +38,15 @@ MAY: dict[str, set[str]] = {
     "icu": {*ENGINE, "figures"},
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
-    "experiments": {*ENGINE, *STUDIES},
+    "bring": {*ENGINE, "icu"},
+    "environments": {*ENGINE},
+    "sites": {*ENGINE, "icu", "figures"},
+    "api": {*ENGINE, "icu", "figures", "bring"},
+    "packaging": {"base"},
+    "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.

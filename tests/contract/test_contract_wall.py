@@ -58,7 +58,7 @@ LEARNED = {
     "agents": ("agents/agents.*",),
     "baselines": ("baselines/*.json", "baselines/*.npz", "baselines/*/*"),
     "critics": ("fqi.npz", "fqi_history.parquet", "fqe.npz"),
-    "clinicians": ("support_reference.npy",),
+    "clinicians": ("similar_reference.npy",),
     "survival": ("survival_curve.parquet",),
 }
 # What they taught, at every state of every stay, and the axis of the stays; `cohort.parquet` holds the stays themselves

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.icu.ask.gain import gain
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
 from core.runs.folders import owner_of
+from tests.manifests import edit_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,8 +107,7 @@ def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:
 def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path, tiny_run: Path) -> None:
     folder = app_data / "runs" / "private"
     shutil.copytree(tiny_run, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": owner_of("the-token-of-somebody-else")}))
+    edit_manifest(folder, owner=owner_of("the-token-of-somebody-else"))
     page = open_page("overview", {"run": "private"})
     assert not page.metric
     assert not page.dataframe

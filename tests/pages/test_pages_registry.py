@@ -18,9 +18,11 @@ from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
+from core.runs.manifest import sealed
 from core.runs.status import list_runs
 from pages.components.registry.options import group_options
 from pages.components.registry.patient import Filters, matching
+from tests.manifests import edit_manifest
 
 OWNER = "a-token-of-this-test-only"
 STRANGER = "somebody-else-altogether"
@@ -329,8 +331,7 @@ def test_options_that_records_cannot_tell_apart_stand_together() -> None:
 def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, tiny_registry: Path) -> None:
     folder = app_data / "registry" / "private"
     shutil.copytree(tiny_registry, folder)
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"owner": owner_of(STRANGER)})
+    edit_manifest(folder, owner=owner_of(STRANGER))
     page = open_page("registry", {"registry-run": "private", "registry-view": "Values"})
     assert "No finished run" in texts(page)
     owner = open_page("registry", {"owner": STRANGER, "registry-run": "private", "registry-view": "Values"})
@@ -343,7 +344,8 @@ def test_the_list_of_runs_follows_one_that_is_not_finished(
     cut = app_data / "registry" / "cut"
     cut.mkdir()
     manifest = read_json(tiny_registry / "manifest.json")
-    write_json(cut / "manifest.json", manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"})
+    cut_short = manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"}
+    write_json(cut / "manifest.json", sealed(cut_short))
     page = choose(open_page("registry"), "registry-part", "Train")
     listed = next(frame.value for frame in page.dataframe if "state" in frame.value)
     assert listed["run"].tolist() == ["Tiny registry", "Cut short"]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
-from core.base.files import read_json, write_json
 from core.cli.main import main
 from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
 from core.registry.ask.patient import prescribed, recommend
@@ -25,6 +24,7 @@ from core.registry.simulate import simulate_registry
 from core.registry.study import train_registry
 from core.registry.view import RegistryView
 from core.runs.status import read_job
+from tests.manifests import edit_manifest
 
 SMALL = {
     "screening.epochs": "2",
@@ -71,7 +71,7 @@ def test_the_run_holds_every_stage_and_says_done(view: RegistryView) -> None:
     assert view.complete
     assert set(view.manifest.stages) == {"cohort", *learning_stages(view.cohort)}
     assert view.manifest.simulated
-    assert (view.manifest.schema_version, view.manifest.kind) == (2, "registry")
+    assert (view.manifest.schema_version, view.manifest.kind) == (3, "registry")
     assert read_job(view.path).state == "done"
     assert set(view.accuracy.columns) >= {"decision", "stage", "day", "n", "accuracy", "low", "high"}
     assert set(view.history["decision"]) == set(view.decisions)
@@ -192,9 +192,7 @@ def test_a_folder_of_another_run_is_refused(run_dir: Path, registry_file: Path) 
 def with_manifest(run_dir: Path, folder: Path, change: dict, **study: object) -> Path:
     """A copy of a run with another manifest."""
     shutil.copytree(run_dir, folder)
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"study": manifest["study"] | study} | change)
-    return folder
+    return edit_manifest(folder, lambda manifest: manifest.update({"study": manifest["study"] | study} | change))
 
 
 def test_networks_learn_under_the_discount_that_values_are_judged_under(
@@ -367,10 +365,12 @@ def test_a_run_made_before_the_frontier_is_finished_by_the_same_training(
     """Its settings named what is no more; nothing but the frontier is computed."""
     folder = tmp_path / "old"
     shutil.copytree(run_dir, folder, ignore=shutil.ignore_patterns("frontier*", ".lock"))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["stages"]["frontier"]
-    manifest["config"]["evaluation"]["follow_share"] = 0.1
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    def older(manifest: dict) -> None:
+        del manifest["stages"]["frontier"]
+        manifest["config"]["evaluation"]["follow_share"] = 0.1
+
+    edit_manifest(folder, older)
     assert not RegistryView(folder).complete
     steps = list(train_registry(load_registry(registry_file), registry_config(SMALL), folder))
     assert {step.stage for step in steps} == {"frontier"}

@@ -18,8 +18,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import ConfigError
+from core.base.shipped import shipped
 
-CONCEPTS = Path(__file__).resolve().parents[3] / "data" / "concepts"
+CONCEPTS = shipped("concepts")
 
 
 class Table(Config):
@@ -123,7 +124,7 @@ def load_concepts(name: str | Path) -> Concepts:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"concepts {path} cannot be read: {error}.") from None
 
 

@@ -71,11 +71,13 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How a column went on: others (see `later_course`), own (t,) in this stay from the step on, physical units."""
+    """How a column went on: others (see `later_course`), own (t,) in this stay from the step on, physical units, and
+    own_hours (t,) after the step."""
 
     column: str
     others: pd.DataFrame
     own: np.ndarray
+    own_hours: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +149,11 @@ def _options(run: RunView, patient: int, step: int, key: PolicyKey) -> Options:
 
 def _neighbors(run: RunView, patient: int, step: int, settings: DecisionSettings) -> Neighbors:
     similar, cohort = similar_patients(run, patient, step), run.cohort
-    own = cohort.states[cohort.rows(patient)][step:]
+    rest = slice(cohort.rows(patient).start + step, cohort.rows(patient).stop)
+    own, hours = cohort.states[rest], cohort.hours[rest] - cohort.hours[rest.start]
     courses = [
-        Course(name, later_course(run, similar, name), own[:, run.study.index(name)]) for name in settings.followed
+        Course(name, later_course(run, similar, name), own[:, run.study.index(name)], hours)
+        for name in settings.followed
     ]
     return Neighbors(
         closeness=float(run.support[patient, step]),

@@ -39,12 +39,17 @@ STEP = "pessimistic-step"
 class StepAdvice:
     """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
     action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
-    each fold has learned."""
+    each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
+    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay."""
 
     judged: tuple[Judged, ...]
     advice: Advice
     own: np.ndarray
     learned: tuple[FoldStep, ...]
+    rows: np.ndarray
+    histories: Histories
+    folds: tuple[Fold, ...]
+    probs: np.ndarray
 
 
 def judge_policies(
@@ -65,10 +70,9 @@ def judge_policies(
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
-    held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
+    held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    behaviors = (_probs(histories, _clinicians(histories, ~one, seed)) for one in held)
-    folds = [Fold(one, policies, _given(histories, probs)) for one, probs in zip(held, behaviors, strict=True)]
+    folds = [Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -78,17 +82,18 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    for held in _held_out(histories, seed):
+    probs = np.zeros((*histories.mask.shape, histories.n_actions))
+    for held in held_out(histories, seed):
         fitted = _clinicians(histories, ~held, seed)
         behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
-        folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
+        folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
-        own[some[held]] = taken[held]
+        own[some[held]], probs[held] = taken[held], behavior[held]
     judged = judge(histories, folds, judge_settings(study))
-    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned))
+    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned), some, histories, tuple(folds), probs)
 
 
 def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
@@ -149,6 +154,11 @@ def judge_settings(study: StudySpec) -> JudgeSettings:
     return JudgeSettings(FeatureSettings(_highlights(study)))
 
 
+def step_features(study: StudySpec) -> FeatureSettings:
+    """What the pessimistic step looks at: the judge's features, and the doses so far."""
+    return FeatureSettings(_highlights(study), history=True)
+
+
 def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     """Stays as the mix sees them: scaled states, and phenotype weights by the steps so far at the run's lambda."""
     data = stays.trajectories
@@ -159,7 +169,7 @@ def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
 
 
 def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
-    return pessimistic_step(histories, chosen, FeatureSettings(_highlights(study), history=True))
+    return pessimistic_step(histories, chosen, step_features(study))
 
 
 def _highlights(study: StudySpec) -> tuple[int, ...]:
@@ -173,7 +183,7 @@ def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> D
     return Deferring(name, np.asarray(stays.probs(key)))
 
 
-def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
+def held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     """Stays (N,) of each of five folds by person, of fewer where there are fewer persons; `RunError` for one alone."""
     persons = len(np.unique(histories.person))
     if persons < 2:
@@ -184,7 +194,7 @@ def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     return [number == k for k in range(int(number.max()) + 1)]
 
 
-def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
+def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
@@ -196,6 +206,11 @@ def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propen
     settings = PropensitySettings(seed=seed)
     person = histories.person[histories.stay]
     return fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+
+
+def behavior_probs(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+    return _probs(histories, _clinicians(histories, learners, seed))
 
 
 def _probs(histories: Histories, fitted: Propensities) -> np.ndarray:

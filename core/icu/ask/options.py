@@ -20,15 +20,24 @@ SUPPORT_FLOOR = 0.05  # states farther from the records than 95 % of the trainin
 FEWEST_SIMILAR = 20
 AGENTS, CRITIC, POLICY_CRITIC = "Fused agents (± SD between experts)", "FQI (± SD between trees)", "FQE of the fusion"
 SPREADS = {AGENTS: "SD between experts", CRITIC: "SD between trees"}
-NOBODY, RARE = "nobody similar got it", "too few similar patients got it"
+FEWEST_OF_DOSE = 5  # similar states in the same hazards that got a dose, below which it is not ranked
+NOBODY, FEW, RARE = "nobody similar got it", "hardly anybody similar got it", "too few similar patients got it"
 
 
 def refusal(view: RunView, patient: int, step: int) -> str:
     """Why no options are ranked here, or nothing where the records support a ranking."""
     support, n = float(view.support[patient, step]), int((view.neighbors[patient, step] >= 0).sum())
-    if n < FEWEST_SIMILAR:
-        return f"Too few similar patients: only {n} training states are stored as similar, {FEWEST_SIMILAR} are needed."
-    return too_far(support)
+    return too_few(n) or too_far(support)
+
+
+def too_few(n: int) -> str:
+    """Why a state with n similar training states gets no recommendation; nothing where they are enough."""
+    if n >= FEWEST_SIMILAR:
+        return ""
+    return (
+        f"Too few similar patients: only {n} training states are similar and meet the same hazards, {FEWEST_SIMILAR} "
+        "are needed."
+    )
 
 
 def too_far(support: float) -> str:
@@ -78,14 +87,15 @@ def rank_options(
 
     estimates: of `step_estimates`; by: the estimate that ranks. One row a dose: group (1 is the best; 0: not ranked),
     action, value, spread (the larger of the two, by which groups are made) and its source, clinicians and supported
-    (probabilities), similar (of the most similar states, those that got it), why (NOBODY or RARE where not ranked).
+    (probabilities), similar (of the most similar states, those that got it), in_band (of these, those in the same
+    hazards), why (NOBODY, FEW or RARE where not ranked).
     """
     both = np.stack([estimates.loc[estimates["estimate"] == name, "spread"].to_numpy() for name in SPREADS])
     both = np.nan_to_num(both, nan=0.0)  # gradient boosting has no trees of its own kind to disagree
     values = estimates.loc[estimates["estimate"] == by, "value"].to_numpy()
     clinicians, floor = view.behavior[patient, step], view.config.evaluation.probability_floor
-    similar = neighborhood(view, patient, step)["n"].to_numpy()
-    why = np.where(similar == 0, NOBODY, np.where(clinicians < floor, RARE, ""))
+    similar, in_band = neighborhood(view, patient, step)[["n", "in_band"]].to_numpy().T
+    why = np.select([similar == 0, clinicians < floor, in_band < FEWEST_OF_DOSE], [NOBODY, RARE, FEW], "")
     spread = both.max(axis=0)
     group = _groups(values, spread, np.flatnonzero(why == ""))
     fused = view.only(np.array([patient])).probs(key)[0, step]
@@ -99,6 +109,7 @@ def rank_options(
             "clinicians": clinicians,
             "supported": as_far_as_supported(view, key, clinicians, fused),
             "similar": similar,
+            "in_band": in_band,
             "why": why,
         }
     )

@@ -10,12 +10,13 @@ import numpy as np
 from core.base.errors import ConfigError
 from core.cohort import History
 from core.icu.ask.frontier import as_far_as_supported
-from core.icu.fit.clinicians import clinicians_at
+from core.icu.fit.clinicians import clinicians_at, similar_at
 from core.icu.fit.simulated import SimulatedStays
 from core.icu.view import RunView
 from core.policies import NamedPolicy, PolicyKey
 from core.policies.families import expert_keys
 
+UNASKED = np.zeros(1)  # in the place of reference distances: support is not read from the clinicians' neighbors
 BEYOND = 0.005  # share of the training steps that must lie beyond a changed value
 
 
@@ -75,16 +76,19 @@ def what_if(view: RunView, patient: int, step: int, changes: Mapping[str, float]
         states[-1, study.index(name)] = value
     actions = view.trajectories.actions[patient, :step][None]
     history = History(states[None], actions, np.ones(1, dtype=bool), np.zeros(1, dtype=np.int64))
-    nearest = clinicians_at(view, view.scaler.scale(history.state), np.array([patient]), view.support_reference)
+    who = np.array([patient])
+    similar = similar_at(view, history.state, who, view.similar_reference)
+    found = view.training_states[similar.rows[0][similar.rows[0] >= 0]]
+    given = view.trajectories.actions[found[:, 0], found[:, 1]]
     now = SimulatedStays(view).now(history)
     fused = NamedPolicy(key).probs(now)[0]
     experts = [NamedPolicy(expert).probs(now)[0] for expert in expert_keys(key.n_clusters)]
-    clinicians = nearest.action_probs[0]
+    clinicians = clinicians_at(view, view.scaler.scale(history.state), who, UNASKED).action_probs[0]
     return WhatIf(
         clinicians,
         np.stack(experts),
         fused,
         as_far_as_supported(view, key, clinicians, fused),
-        float(nearest.support[0]),
-        nearest.counts[0],
+        float(similar.support[0]),
+        np.bincount(given, minlength=study.n_actions),
     )

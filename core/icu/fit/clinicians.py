@@ -1,31 +1,57 @@
-"""The clinician policy of a run at any stays: one neighbor search gives probabilities, similar states and support."""
+"""The clinician policy of a run at any stays, and the training states most like a state, by which support is told.
+
+Two searches: the clinicians' probabilities keep the published distance; what is shown as similar, and what is refused
+for want of it, is matched in the hazards of the study and near in every column alike.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from core.evaluation import BehaviorPolicy, NeighborPolicy, knn_behavior_policy
+from core.evaluation import BehaviorPolicy, NeighborPolicy, SimilarStates, find_similar, knn_behavior_policy
 from core.icu.view import RunView
+from core.policies.hazards import hazard_bands
 from core.trajectories import Trajectories, padded
 
-SHOWN_NEIGHBORS = 30  # similar states kept for the patient page
 
+def behavior_arrays(view: RunView) -> dict[str, np.ndarray]:
+    """Arrays of the clinician policy and of similar states on the grid of the stays, 0 (neighbors: -1) on padding.
 
-def behavior_arrays(view: RunView, stays: Trajectories, own: bool) -> dict[str, np.ndarray]:
-    """Arrays of the clinician policy on the grid of the stays, 0 (neighbors: -1) on padding.
-
-    behavior (N, T, A), support (N, T), neighbors (N, T, m) int32 rows of the run's training states. `own`: the stays
-    are the run's own, so the states of a training patient's own person are left out of its neighbors. Besides,
-    support_reference (r,): distances of training states that support is read from.
+    behavior (N, T, A), support (N, T), neighbors (N, T, m) int32 rows of the run's training states, the states of a
+    patient's own person left out. Besides, similar_reference (r,): distances of training states that support is read
+    from.
     """
-    result = clinicians_at(view, stays.states[stays.mask], np.nonzero(stays.mask)[0] if own else None)
-    shown = min(SHOWN_NEIGHBORS, result.neighbors.shape[1])
+    mask, states = view.trajectories.mask, view.trajectories.states
+    patients = np.nonzero(mask)[0]
+    behavior = clinicians_at(view, states[mask], patients)
+    similar = similar_at(view, view.cohort.states, patients)
     return {
-        "behavior": padded(result.action_probs, stays.mask, 0),
-        "support": padded(result.support, stays.mask, 0),
-        "support_reference": result.reference,
-        "neighbors": padded(result.neighbors[:, :shown], stays.mask, -1),
+        "behavior": padded(behavior.action_probs, mask, 0),
+        "support": padded(similar.support, mask, 0),
+        "similar_reference": similar.reference,
+        "neighbors": padded(similar.rows, mask, -1),
     }
+
+
+def similar_at(
+    view: RunView, states: np.ndarray, patients: np.ndarray, reference: np.ndarray | None = None
+) -> SimilarStates:
+    """The training states most like states (m, D), in physical units, of these patients (m,), in the same hazards.
+
+    reference: see `core.evaluation.find_similar`.
+    """
+    train = view.training_states
+    recorded = view.cohort.states[view.cohort.starts[train[:, 0]] + train[:, 1]]
+    return find_similar(
+        recorded,
+        hazard_bands(view.study, recorded),
+        view.persons[train[:, 0]],
+        states,
+        hazard_bands(view.study, states),
+        view.persons[patients],
+        seed=view.config.run.seed,
+        reference=reference,
+    )
 
 
 def own_behavior(view: RunView, stays: Trajectories, persons: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
 from core.icu.ask.hazards import Met
-from core.icu.ask.options import AGENTS, NOBODY, RARE, SPREADS
+from core.icu.ask.options import AGENTS, FEW, FEWEST_OF_DOSE, NOBODY, RARE, SPREADS
+from core.policies.hazards import band_text
 from core.study import StudySpec
 from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
@@ -74,9 +75,10 @@ def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
     return [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels] if breaks else labels
 
 
-def stay_window(study: StudySpec) -> tuple[float, float]:
-    """First and last hour that a stay can have."""
-    return float(study.hours(0)), float(study.hours(study.horizon - 1))
+def stay_window(study: StudySpec, hours: np.ndarray) -> tuple[float, float]:
+    """The study's first and last hour, the same for every stay, widened for one with hours (t,) beyond them."""
+    first, last = study.window
+    return min(first, float(hours[0])), max(last, float(hours[-1]))
 
 
 def _options(run: RunView, decision: Decision) -> None:
@@ -150,11 +152,16 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         )
         lines.append(
             f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
-            f"| {row.similar}/{n} |"
+            f"| {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
     notes = []
-    for why, detail in ((NOBODY, f"0 of {n}"), (RARE, f"clinicians under {_floor(run)}")):
+    reasons = (
+        (NOBODY, f"0 of {n}"),
+        (FEW, f"fewer than {FEWEST_OF_DOSE} of {n}"),
+        (RARE, f"clinicians under {_floor(run)}"),
+    )
+    for why, detail in reasons:
         doses = [labels[a] for a in options.loc[options["why"] == why, "action"]]
         notes += [f":material/block: Not ranked, {why} ({detail}): {', '.join(doses)}."] if doses else []
     st.caption(
@@ -167,8 +174,13 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
         ),
         help=f"Supported: what the fused policy weighs as "
         f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
-        "states, those that got the dose.",
+        f"states, those that got the dose; in brackets those of them with {_band(run, decision)}.",
     )
+
+
+def _band(run: RunView, decision: Decision) -> str:
+    """The hazards of this state in words."""
+    return band_text(run.study, int(run.bands[decision.patient, decision.step])) or "no hazard, as the study has none"
 
 
 def _floor(run: RunView) -> str:
@@ -204,12 +216,12 @@ def _probabilities(run: RunView, decision: Decision) -> None:
 def _weights(run: RunView, decision: Decision) -> None:
     weights, step, study = decision.weights, decision.step, run.study
     now = ", ".join(f"{phenotype_name(k)} {fmt_percent(w)}" for k, w in enumerate(weights[step]))
-    hours = study.hours(np.arange(len(weights)))
+    hours = run.cohort.hours[run.cohort.rows(decision.patient)]
     show(
-        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study)),
+        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study, hours)),
         "phenotype-weights",
         f"Weight of each phenotype along the stay; at this step {now}.",
         caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}. By the whole stay, which nobody "
         f"knows at the bedside: {phenotype_name(decision.phenotype)}.",
-        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]),
+        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]).assign(hours=hours),
     )

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.similar import LaterCourse, later_courses, similar_states
 from core.figures.theme import fmt, fmt_percent
 from core.icu.ask.decision import Decision
 from core.icu.ask.similar import FEWEST_ON_COURSE
+from core.policies.hazards import band_text
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
@@ -46,8 +48,9 @@ def similar_view(run: RunView, decision: Decision) -> None:
         st.warning(why, icon=":material/block:")
     else:
         st.caption(
-            ":material/groups: Similar: the nearest training states by all features of the step together, so single "
-            f"ones may differ. Support {fmt_percent(decision.neighbors.closeness, 0)}: so many training states have "
+            f":material/groups: Similar: {_shared(run, decision)}, nearest by all features together, so "
+            "single ones may differ. "
+            f"Support {fmt_percent(decision.neighbors.closeness, 0)}: so many training states have "
             "neighbors no nearer than this one has."
         )
     if part == PARTS[1]:
@@ -56,6 +59,16 @@ def similar_view(run: RunView, decision: Decision) -> None:
         _who(run, decision)
     else:
         _got(run, decision)
+
+
+def _shared(run: RunView, decision: Decision) -> str:
+    """How many of the similar states meet the same hazards."""
+    doses, band = decision.neighbors.doses, int(run.bands[decision.patient, decision.step])
+    hazards = band_text(run.study, band)
+    n = int(doses["n"].sum())
+    return (
+        f"{int(doses['in_band'].sum())} of {n} training states share {hazards}" if hazards else f"{n} training states"
+    )
 
 
 def _got(run: RunView, decision: Decision) -> None:
@@ -96,7 +109,7 @@ def _went_on(run: RunView, decision: Decision) -> None:
     for course in courses:
         column = study.column(course.column)
         label = column.label or course.column
-        drawn.append(LaterCourse(label, column.unit, course.others, course.own, column.reference))
+        drawn.append(LaterCourse(label, column.unit, course.others, course.own, course.own_hours, column.reference))
     show(
         later_courses(drawn, step_hours=study.step_hours),
         "similar-courses",
@@ -143,7 +156,7 @@ def way_back(run: RunView) -> None:
         return
     _, patient, step = before[-1]
     st.button(
-        f"Back to patient {run.cohort.patients[patient]}, step {step + 1}",
+        f"Back to patient {markdown(run.cohort.patients[patient])}, step {step + 1}",
         icon=":material/undo:",
         type="tertiary",
         key="similar-back",

@@ -11,7 +11,7 @@ import streamlit as st
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
 from core.icu.ask.decision import Decision
-from core.icu.ask.options import too_far
+from core.icu.ask.options import too_far, too_few
 from core.icu.ask.what_if import WhatIf, recorded_values, unrecorded, what_if
 from pages.components.shell.export import show
 
@@ -59,7 +59,7 @@ def what_if_view(run: RunView, decision: Decision) -> None:
         )
     why = unrecorded(run, changes)
     after = None if why else what_if(run, patient, step, changes, decision.settings.key)
-    if after is None or (why := too_far(after.support)):
+    if after is None or (why := too_few(int(after.similar.sum())) or too_far(after.support)):
         st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
     _compare(run, decision, after, changes)

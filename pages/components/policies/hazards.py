@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import ConfigError
+from core.base.text import markdown_lines
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
 from core.icu.ask.hazards import hazard_patients, hazard_table
@@ -94,7 +95,7 @@ def _patients(
     shown = behind[:MOST_ROWS]
     rows = patient_table(run, n_clusters, found[:MOST_ROWS])
     rows.insert(1, "steps against the rule", shown["steps"].to_numpy())
-    rows.insert(2, "first at (h)", run.study.hours(shown["first"].to_numpy()))
+    rows.insert(2, "first at (h)", run.hours[found[:MOST_ROWS], shown["first"].to_numpy()])
     verb = "was given" if policy == GIVEN else "is the likeliest"
     text = rules[number].text(run.study)
     patient_list(
@@ -193,7 +194,7 @@ def _read(edited: pd.DataFrame, study: StudySpec, doses: list[str]) -> list[Haza
         try:
             rule.check(study)
         except ConfigError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(markdown_lines(error), icon=":material/warning:")
             continue
         rules.append(rule)
     if len(rules) > MOST_RULES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -60,13 +61,16 @@ class RegistryFile:
     remedy = ""
     check_step = 2
 
+    def propose(self, file: Any) -> None:
+        """A registry's definition is written by hand."""
+
     def read_definition(self, definition: Path | None) -> RegistrySpec:
         return load_registry_spec(definition)
 
     def layout(self, spec: RegistrySpec) -> None:
         _layout(spec)
 
-    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str, definition: Path | None) -> Reading:
+    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str) -> Reading:
         """Its columns are found by name alone."""
         return Reading()
 
@@ -75,6 +79,9 @@ class RegistryFile:
 
     def make(self, raw: RawTable, spec: RegistrySpec, reading: Reading) -> RegistryCohort:
         return make_registry(raw.frame, spec, origin=raw.origin, file_warnings=raw.warnings, earlier=raw.earlier)
+
+    def definition_of(self, data: RegistryCohort, definition: Path | None) -> Path | None:
+        return definition
 
     def usable(self, report: CohortReport) -> str:
         return f"Usable: {report.summary.get('patients', 0):,} patients."

@@ -70,7 +70,8 @@ def _number(label: str, kind: type, field: FieldInfo, value: Any, optional: bool
     st.session_state[bind["key"]] = value if value is None else kind(value)
     extra: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(value), "format": "%g"}
     if optional:
-        extra |= {"value": None, "placeholder": "the study's"}
+        given = f" ({field.examples[0]:g})" if field.examples else ""
+        extra |= {"value": None, "placeholder": f"the study's{given}"}
     st.number_input(label, min_value=low, max_value=high, **extra, **bind)
 
 
@@ -78,7 +79,9 @@ def _take(path: str, key: str, preset: Any, changes: dict[str, Any]) -> None:
     """Copy a widget's value into the changes (a callback)."""
     value = st.session_state[key]
     if isinstance(value, str) and not isinstance(preset, str):
-        with contextlib.suppress(json.JSONDecodeError):  # the settings class will say what is wrong with the text
+        with contextlib.suppress(
+            json.JSONDecodeError, RecursionError
+        ):  # the settings class will say what is wrong with the text
             value = json.loads(value)
     same = list(value) == list(preset) if isinstance(value, list) else value == preset
     if same:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.study import ICU
-from core.runs.folders import owner_of
+from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.runs.study import AnyStudy
 
 SMALL_COHORT = 100
+MOST_SAID = 3  # damaged runs that are told of at once
 PURPOSE = "Research and teaching only"
 NOT_A_DEVICE = "Not a medical device: nothing here may guide the care of a patient."
 USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
@@ -89,12 +90,13 @@ def page(
             _run_line(shown)
         _purpose(shown.population if shown is not None else population)
     st.caption(intro)
+    old_link(session)
     return session
 
 
 def _purpose(population: str) -> None:
     """What the app is for, in one word that stands on every page and opens to the whole statement."""
-    people = html.escape(fmt_unit(population))
+    people = markup(fmt_unit(population))
     st.html(
         f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
         f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
@@ -138,8 +140,8 @@ def _run_line(shown: Subject) -> None:
     if n < SMALL_COHORT:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
-        f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
-        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>",
+        f'<div class="pp-run">{badges}Run <b>{markup(shown.name)}</b> · {n:,} patients · '
+        f"{markup(shown.settings)} · data <code>{markup(shown.data_hash)}</code></div>",
         width="content",
     )
 
@@ -147,23 +149,23 @@ def _run_line(shown: Subject) -> None:
 @st.cache_resource(max_entries=4, ttl="6h", show_spinner="Opening the run ...")
 def _open(path: str, stamp: tuple[int, int]) -> RunView:
     """One read-only view per version of a run, shared by all who may see it."""
-    from core.icu.view import RunView
+    from core.runs.integrity import open_run
 
-    return RunView(Path(path))
+    return open_run(ICU, Path(path))
 
 
 def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
     """Runs of a study that this session may see: the shared ones and its own, newest first."""
     from core.runs.status import list_runs
 
-    return [run for run in list_runs(study.folder, owner_of(get_session().owner)) if run.kind == study.kind]
+    return [run for run in list_runs(study.folder, *get_session().owners) if run.kind == study.kind]
 
 
 def may_see(folder: Path) -> bool:
     """True where the run is shared or this session's own (also before its manifest is written)."""
     from core.runs.status import seen_by
 
-    return seen_by(folder, owner_of(get_session().owner))
+    return seen_by(folder, *get_session().owners)
 
 
 def current_run() -> RunView | None:
@@ -202,22 +204,38 @@ def finished_run(folder: Path) -> RunView | None:
 
 def can_open(folder: Path) -> bool:
     """Whether a finished run of a list can be shown; the page says so where it cannot."""
-    return said_to_open(finished_run(folder))
+    return said_to_open(finished_run(folder), folder)
 
 
-def said_to_open(run: object | None) -> bool:
-    """Whether there is a run to show; the page says so where there is none."""
+def said_to_open(run: object | None, folder: Path) -> bool:
+    """Whether there is a run to show; the page says why where there is none."""
     if run is None:
-        st.error(
-            "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
-            icon=":material/error:",
-        )
+        st.error(f"This run cannot be shown: {markdown(_damage(folder))}", icon=":material/error:")
     return run is not None
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a run that does not open, in the words of the check."""
+    from core.runs.integrity import verify
+
+    try:
+        verify(folder)
+    except PhenoPolicyError as error:
+        return str(error)
+    return "files in its folder are missing or damaged. Train it again on the same cohort."
+
+
+def say_damage(study: AnyStudy = ICU) -> None:
+    """Where no run can be shown: why each of the finished ones cannot."""
+    for run in [run for run in visible_runs(study) if run.state == "done"][:MOST_SAID]:
+        said_to_open(None, run.path)
 
 
 def require_run() -> RunView:
     """The current run, or an empty state that says how to get one (and the page stops there)."""
     run = current_run()
+    if run is None:
+        say_damage()
     if run is None and get_session().job:
         empty(
             "Your run is not finished",
@@ -261,4 +279,4 @@ def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:
 
 def failed(error: Exception, doing: str) -> None:
     """An error state: what could not be done, why, in the words of the error."""
-    st.error(f"**{doing} did not work.** {error}", icon=":material/error:")
+    st.error(f"**{doing} did not work.** {markdown_lines(error)}", icon=":material/error:")

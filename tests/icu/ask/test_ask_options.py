@@ -10,7 +10,7 @@ import pytest
 
 from core.icu.ask import options
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.options import AGENTS, NOBODY, RARE, critic_ties, rank_options, refusal, step_estimates, too_far
+from core.icu.ask.options import AGENTS, FEW, NOBODY, RARE, critic_ties, rank_options, refusal, step_estimates, too_far
 from core.icu.view import RunView
 from core.policies import PolicyKey
 
@@ -46,8 +46,8 @@ def _with_spread(table: pd.DataFrame, value: list[float], spread: float) -> pd.D
     return table.assign(value=np.where(table["estimate"] == AGENTS, value * (len(table) // doses), 0.0), spread=spread)
 
 
-def _similar(n: list[int]):
-    return lambda *where: pd.DataFrame({"action": range(len(n)), "n": n})
+def _similar(n: list[int], in_band: list[int] | None = None):
+    return lambda *where: pd.DataFrame({"action": range(len(n)), "n": n, "in_band": n if in_band is None else in_band})
 
 
 def test_doses_within_the_spread_share_a_group_and_the_best_group_comes_first(
@@ -65,7 +65,7 @@ def test_doses_within_the_spread_share_a_group_and_the_best_group_comes_first(
 def test_a_dose_that_similar_patients_hardly_got_is_last_with_its_reason(
     run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "neighborhood", _similar([20, 5, 0, 3, 2]))
+    monkeypatch.setattr(options, "neighborhood", _similar([20, 5, 0, 3, 9], [20, 5, 0, 3, 9]))
     behavior = np.broadcast_to(np.array([0.5, 0.2, 0.25, 0.001, 0.049]), run.behavior.shape)
     monkeypatch.setitem(run.__dict__, "behavior", behavior)
     table = _with_spread(step_estimates(run, longest, 5, FUSED), [1.0, 5.0, 9.0, 9.5, 2.0], 0.0)
@@ -73,6 +73,11 @@ def test_a_dose_that_similar_patients_hardly_got_is_last_with_its_reason(
     assert ranked["group"].to_dict() == {1: 1, 4: 2, 0: 3, 3: 0, 2: 0}
     assert (ranked["why"][2], ranked["why"][3], ranked["why"][4]) == (NOBODY, RARE, "")
     assert list(ranked.index[-2:]) == [3, 2]
+    monkeypatch.setattr(options, "neighborhood", _similar([20, 5, 0, 3, 9], [20, 4, 0, 3, 5]))
+    ranked = rank_options(run, longest, 5, FUSED, table).set_index("action")
+    assert ranked["group"].to_dict() == {4: 1, 0: 2, 3: 0, 1: 0, 2: 0}
+    assert ranked["why"][1] == FEW  # five similar states got it, but one of them in other hazards
+    assert ranked["in_band"][1] == 4
 
 
 def test_the_supported_policy_is_the_mixture_at_its_furthest_setting(

@@ -89,3 +89,31 @@ def test_the_table_of_similar_patients_says_what_each_got_and_where_it_ended(run
     assert table["heparin then"][0] == run.study.actions.label(int(run.cohort.actions[first + 1]))
     died = run.cohort.outcomes[[7, 4]] < 0
     assert [outcome == run.study.died_label for outcome in table["outcome"]] == died.tolist()
+
+
+def test_every_similar_state_meets_the_same_hazards(run: RunView) -> None:
+    cohort, study, mask = run.cohort, run.study, run.trajectories.mask
+    low, long = (cohort.states[:, study.index(name)] for name in ("Platelets", "PTT"))
+    hazards = np.stack([low < 50, long > 100], axis=1)
+    rows = run.neighbors[mask]
+    train = run.training_states
+    theirs = hazards[cohort.starts[train[:, 0]] + train[:, 1]]
+    known = rows >= 0
+    assert hazards[:, 0].any()
+    assert hazards[:, 1].any()
+    assert (theirs[rows] == hazards[:, None])[known].all()
+    table = neighborhood(run, *np.argwhere(run.bands == 1)[0])
+    assert table["in_band"].tolist() == table["n"].tolist()
+
+
+def test_a_run_from_before_hazards_were_matched_says_how_many_share_them(
+    run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = run.bands.copy()
+    rows = run.neighbors[longest, STEP]
+    train = run.training_states[rows[rows >= 0]]
+    bands[tuple(train[0])] = bands[longest, STEP] + 1  # as if the nearest met another hazard
+    monkeypatch.setitem(run.__dict__, "bands", bands)
+    table = neighborhood(run, longest, STEP)
+    assert table["n"].sum() - table["in_band"].sum() == 1
+    assert np.flatnonzero(table["n"] != table["in_band"]).tolist() == [run.trajectories.actions[tuple(train[0])]]

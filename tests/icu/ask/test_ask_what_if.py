@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.base.errors import ConfigError
+from core.icu.ask.similar import neighborhood
 from core.icu.ask.what_if import unrecorded, what_if
 from core.icu.view import RunView
 from core.policies import PolicyKey
@@ -32,7 +33,7 @@ def test_nothing_changed_is_what_the_run_holds(view: RunView, patient: int) -> N
         np.testing.assert_allclose(found.experts, view.agent_probs(3)[patient, step], atol=1e-5)
         np.testing.assert_allclose(found.fused, view.probs(FUSED)[patient, step], atol=1e-4)
         assert found.support == pytest.approx(float(view.support[patient, step]), abs=1e-6)
-        assert found.similar.sum() == view.config.evaluation.n_neighbors
+        assert found.similar.tolist() == neighborhood(view, patient, step)["n"].tolist()
 
 
 def test_a_change_moves_the_policies_and_leaves_the_record(view: RunView, patient: int) -> None:

@@ -1,0 +1,102 @@
+"""The recorded states most like a state: near in every column alike, and in the same hazards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.base.neighbors import Neighbors
+from core.base.rng import stream
+
+N_SIMILAR = 30
+REFERENCE_SAMPLE = 2_000  # training states whose own distances support is read from
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarStates:
+    """The training states most similar to each of m states.
+
+    rows (m, k) int32 of the training states, nearest first, -1 where the band holds no more of other groups; distance
+    (m,) mean over them in standard deviations, inf where there is none; support (m,) float32 in 0..1, the share of
+    training states that lie as far from theirs or farther (0: farther than any); reference (r,) sorted distances of a
+    sample of training states, which support is read from.
+    """
+
+    rows: np.ndarray
+    distance: np.ndarray
+    support: np.ndarray
+    reference: np.ndarray
+
+
+def find_similar(
+    train_states: np.ndarray,
+    train_bands: np.ndarray,
+    train_groups: np.ndarray,
+    states: np.ndarray,
+    bands: np.ndarray,
+    groups: np.ndarray,
+    k: int = N_SIMILAR,
+    seed: int = 0,
+    reference: np.ndarray | None = None,
+) -> SimilarStates:
+    """The k nearest training states of the same band and of other groups.
+
+        d(s, s')^2 = sum_j ((s_j - s'_j) / sd_j)^2,  sd over the training states
+
+    so that each column counts alike, however it is spread; a column that never varied counts as it is. train_states
+    (n, D) and states (m, D) in any units; train_bands (n,) and bands (m,) int, which hazards are met; train_groups (n,)
+    and groups (m,): whose states they are, nobody is similar to himself. seed picks the sample of `reference`, which
+    may be that of an earlier call on the same training states. `ValueError` where shapes disagree.
+    """
+    bank, queries = np.asarray(train_states, np.float64), np.asarray(states, np.float64)
+    if bank.shape[1:] != queries.shape[1:] or not len(bank) == len(train_bands) == len(train_groups):
+        raise ValueError(f"train_states {bank.shape} and states {queries.shape} do not fit together")
+    if not len(queries) == len(bands) == len(groups):
+        raise ValueError(f"states {queries.shape}, bands {np.shape(bands)} and groups {np.shape(groups)} do not fit")
+    center, spread = bank.mean(axis=0), bank.std(axis=0)
+    spread[spread == 0] = 1.0
+    places = [((part - center) / spread).astype(np.float32) for part in (bank, queries)]
+    train = _Places(places[0], np.asarray(train_bands), np.asarray(train_groups))
+    rows, distance = _search(train, _Places(places[1], np.asarray(bands), np.asarray(groups)), k)
+    if reference is None:
+        size = min(len(bank), REFERENCE_SAMPLE)
+        sample = stream(seed, "similar", "support").choice(len(bank), size=size, replace=False)
+        drawn = _Places(train.states[sample], train.bands[sample], train.groups[sample])
+        far = _search(train, drawn, k)[1]
+        known = far[np.isfinite(far)]  # who is alone in a band has no distance to compare with
+        reference = np.sort(known) if len(known) else np.zeros(1)
+    support = 1 - np.searchsorted(reference, distance, side="left") / len(reference)
+    support[~np.isfinite(distance)] = 0.0
+    return SimilarStates(rows, distance, support.astype(np.float32), reference)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Standardized states (n, D) with their bands (n,) and groups (n,)."""
+
+    states: np.ndarray
+    bands: np.ndarray
+    groups: np.ndarray
+
+
+def _search(train: _Places, asked: _Places, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m, k), -1 where there are too few, and mean distance (m,), band by band."""
+    rows = np.full((len(asked.states), k), -1, dtype=np.int32)
+    distance = np.full(len(asked.states), np.inf, dtype=np.float32)
+    for band in np.unique(asked.bands):
+        mine, theirs = np.flatnonzero(asked.bands == band), np.flatnonzero(train.bands == band)
+        if not len(theirs):
+            continue
+        groups = train.groups[theirs]
+        spare = int(np.unique(groups, return_counts=True)[1].max())
+        index = Neighbors(train.states[theirs], approximate=True)
+        near, found = index.search(asked.states[mine], min(k + spare, len(theirs)))
+        same = groups[found] == asked.groups[mine][:, None]
+        order = np.argsort(same, axis=1, kind="stable")[:, :k]  # others first, still nearest first
+        near, found, same = (np.take_along_axis(part, order, axis=1) for part in (near, found, same))
+        n = (~same).sum(axis=1)
+        rows[mine, : order.shape[1]] = np.where(same, -1, theirs[found])
+        total = np.where(same, 0.0, near).sum(axis=1)
+        distance[mine] = np.divide(total, n, out=np.full(len(mine), np.inf), where=n > 0)
+    return rows, distance
