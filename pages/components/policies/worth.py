@@ -93,8 +93,13 @@ def value_panel(run: RunView) -> None:
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
+    _rests_on(run, chosen)
+
+
+def _rests_on(run: RunView, estimators: list[str]) -> None:
+    """What the values rest on: what states know, how the estimators fared in simulation, where the stays come from."""
     state_knows(run.report, run.cohort.origin)
-    for note in map(evidence_note, chosen):
+    for note in map(evidence_note, estimators):
         if note:
             st.caption(f":material/science: {note}")
     if run.report.notes:
