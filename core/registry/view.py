@@ -13,7 +13,7 @@ import pandas as pd
 from core.base.errors import ArtifactError, RunError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
-from core.registry.ask.compared import DISEASE, MIXTURE, RECOMMENDED, Screen, along
+from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.ask.recommend import recommendation_table
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.cohort.describe import reward_tolerance
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from core.registry.ask.policies import TreatmentModels
     from core.registry.fit.inputs import Inputs
     from core.registry.fit.screening import Screening
-
-TREATED = ("acute", "chronic")  # decisions with a Q-network
 
 
 class RegistryView:
@@ -72,8 +70,8 @@ class RegistryView:
 
     @property
     def treatments(self) -> tuple[str, ...]:
-        """Decisions with a Q-network."""
-        return tuple(name for name in self.decisions if name in TREATED)
+        """Decisions for which a policy is learned, with a Q-network."""
+        return self.spec.learned
 
     # Data
 
@@ -117,7 +115,8 @@ class RegistryView:
     @cached_property
     def points(self) -> dict[str, DecisionData]:
         """Decision points of the run's own cohort."""
-        return {name: decision_points(self.cohort, name, self.encoder) for name in self.decisions}
+        learned = np.concatenate([self.split.train, self.split.valid])
+        return {name: decision_points(self.cohort, name, self.encoder, learned) for name in self.decisions}
 
     # Models
 
@@ -173,14 +172,15 @@ class RegistryView:
         return self._network("reward", decision, self.config.reward_model.hidden_sizes, width, 1)
 
     def _read_models(self, decision: str) -> TreatmentModels:
-        from core.registry.ask.policies import TreatmentModels, usual_shares
+        from core.registry.ask.policies import TreatmentModels, has_indicator, usual_shares
         from core.registry.fit.forest import load_reward_forest
 
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
         data = self.points[decision]
         here = data.of(np.concatenate([self.split.train, self.split.valid]))
-        ill = data.states[here, data.names.index(DISEASE[decision])] > 0
+        treats = self.spec.decision(decision).treats
+        ill = has_indicator(data.states[here], data.names, treats)
         return TreatmentModels(
             catalog=catalog,
             inputs=inputs,
@@ -188,7 +188,7 @@ class RegistryView:
             q_network=self.q_network(decision),
             forest=load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
             shares=usual_shares(catalog, data.drugs[here], ill),
-            disease=DISEASE[decision],
+            treats=treats,
             temperature=reward_tolerance(self.spec) or 1.0,  # all rewards alike: nothing is learned at any T
         )
 
@@ -323,7 +323,7 @@ class RegistryView:
         if not len(found):
             raise RunError(
                 f"{self.spec.decision(decision).title.lower()} is not decided for patient number {patient} at stage "
-                f"{stage}: choose a stage at which the patient was recorded alive and without relapse."
+                f"{stage}: choose a stage at which the patient was recorded alive and the decisions had not ended."
             )
         return int(found[0])
 

@@ -12,7 +12,7 @@ import pandas as pd
 from core.registry.cohort import rules
 from core.registry.cohort.cells import Drugs, read_categories, read_drug_text
 from core.registry.cohort.columns import Found, find_columns
-from core.registry.spec import INDICATORS, Decision, RegistrySpec
+from core.registry.spec import ALIVE, Decision, RegistrySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
 from core.tables.rows import SortedRows, key_problems, rows_of_keys, sort_rows, static_changes
@@ -81,7 +81,7 @@ def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, C
     """Every numeric and category column that the file has."""
     categories = {feature.name: feature for feature in spec.features if feature.kind == "category"}
     cells = {}
-    for name in ("stage", *spec.feature_names, *INDICATORS):
+    for name in ("stage", *spec.feature_names, *spec.indicator_names):
         if name in found.positions:
             series = frame.iloc[:, found.positions[name]]
             cells[name] = read_categories(series, categories[name]) if name in categories else read_cells(series)
@@ -140,10 +140,10 @@ def _cell_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
     for feature in spec.features:
         if feature.name in cells:
             problems += rules.feature_problems(feature, cells[feature.name])
-    for name in INDICATORS:
+    for name in spec.indicator_names:
         if name in cells:
             problems += rules.indicator_problems(name, cells[name])
-    problems += rules.contradictions(cells)
+    problems += rules.kept_after_death(cells, spec)
     stage = stage_index(cells["stage"], spec) if "stage" in cells else None
     for decision in spec.decisions:
         if decision.name in read.drugs:
@@ -159,9 +159,9 @@ def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
     patients, cells = read.patients, read.cells
     assert patients is not None
     problems = list(rules.order_problems(patients, read.stage, spec))
-    if "alive" in cells and "relapse" in cells:
-        problems += rules.history_problems(patients, cells)
-        ended = (cells["alive"].values == 0) | (cells["relapse"].values == 1)
+    if ALIVE in cells and all(name in cells for name in spec.ending):
+        problems += rules.history_problems(patients, cells, spec)
+        ended = np.any([cells[ALIVE].values == 0, *(cells[name].values == 1 for name in spec.ending)], axis=0)
         problems += rules.follow_up_warnings(patients, read.stage, ended[patients.order], spec)
     for feature in spec.features:
         if feature.name in cells:
@@ -174,9 +174,9 @@ def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
 
 def _after_death(read: _Read) -> np.ndarray:
     """(n,) sorted rows that follow a row of the dead."""
-    if read.patients is None or "alive" not in read.cells:
+    if read.patients is None or ALIVE not in read.cells:
         return np.zeros(0 if read.patients is None else len(read.patients.order), dtype=bool)
-    return rules.before(read.cells["alive"].values[read.patients.order] == 0, read.patients)
+    return rules.before(read.cells[ALIVE].values[read.patients.order] == 0, read.patients)
 
 
 def _attrition(rows: int, keys: Keys | None, after: np.ndarray | None) -> tuple[Exclusion, ...]:
@@ -195,8 +195,8 @@ def _summary(frame: pd.DataFrame, read: _Read, after: np.ndarray, spec: Registry
     if patients is not None and len(patients.keys):
         facts["patients"] = len(patients.keys)
         facts["steps_median"], facts["steps_max"] = float(np.median(patients.lengths)), int(patients.lengths.max())
-        if "alive" in read.cells:
-            dead = (read.cells["alive"].values == 0)[patients.order] & ~after
+        if ALIVE in read.cells:
+            dead = (read.cells[ALIVE].values == 0)[patients.order] & ~after
             facts["mortality_percent"] = 100 * float(dead.sum()) / len(patients.keys)
     return facts
 
@@ -215,7 +215,10 @@ def _table(read: _Read, patients: SortedRows, keep: np.ndarray, spec: RegistrySp
             columns[feature.name] = pd.array(np.array([*feature.categories, None], dtype=object)[codes], dtype="str")
         else:
             columns[feature.name] = value
-    columns |= {name: read.cells[name].values[order].astype(np.int64) for name in INDICATORS}
+    alive = read.cells[ALIVE].values[order] == 1
+    for name in spec.indicator_names:
+        value = read.cells[name].values[order].astype(np.int64)
+        columns[name] = np.where(alive, value, 0) if name in spec.passing else value  # kept flags of the dead
     for decision in spec.decisions:
         given = read.drugs[decision.name].given[order]
         columns |= {name: given[:, j] for j, name in enumerate(decision.columns)}

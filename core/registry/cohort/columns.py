@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.registry.spec import INDICATORS, KEYS, Decision, RegistrySpec
+from core.registry.spec import KEYS, Decision, RegistrySpec
 from core.tables.report import Problem
 from core.tables.values import safe_text
 
@@ -30,7 +30,7 @@ def find_columns(names: Iterable[object], spec: RegistrySpec) -> Found:
     positions: dict[str, int] = {}
     claimed: set[int] = set()
     texts = tuple(decision.name for decision in spec.decisions)
-    for target in (*KEYS, *spec.feature_names, *INDICATORS, *texts, *spec.drug_columns):
+    for target in (*KEYS, *spec.feature_names, *spec.indicator_names, *texts, *spec.drug_columns):
         hits = _hits(labels, target)
         claimed.update(hits)
         if len(hits) == 1:
@@ -41,7 +41,7 @@ def find_columns(names: Iterable[object], spec: RegistrySpec) -> Found:
                 Problem("duplicate-column", f"{len(hits)} columns have this name.", None, target, None, remedy)
             )
     blamed = {problem.column for problem in problems}
-    for target in (*KEYS, *spec.feature_names, *INDICATORS):
+    for target in (*KEYS, *spec.feature_names, *spec.indicator_names):
         if target not in positions and target not in blamed:
             problems.append(_missing(target, labels, positions))
     in_text = frozenset(name for name in texts if name in positions)

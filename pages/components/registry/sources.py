@@ -88,7 +88,7 @@ def _layout(spec: RegistrySpec) -> None:
         low, high = feature.plausible or (0, 0)
         values = ", ".join(feature.categories) if feature.categories else f"{low:g} to {high:g} {feature.unit}"
         rows.append((feature.name, f"{feature.label or feature.name}: {values}"))
-    rows += [(name, "0 or 1 at this stage") for name in spec.indicators]
+    rows += [(name, "0 or 1 at this stage") for name in spec.indicator_names]
     for decision in spec.decisions:
         rows += [(name, f"{decision.title}: 0 or 1, given at this stage") for name in decision.columns]
         rows.append((decision.name, f"instead of the {len(decision.drugs)} above: drugs joined by '{spec.separator}'"))
