@@ -24,7 +24,7 @@ ALIVE, DEAD = "alive", "dead"
 # what the app itself calls states, columns of its tables and parts of its files
 RESERVED = (*KEYS, ALIVE, DEAD, "well", "absent", "lost", "stages", "last_stage", "outcome", "reward", "split")
 NAME = r"^[a-z][a-z0-9_-]{0,39}$"  # it becomes part of file names
-NEXT_STAGE, TO_THE_END = "next stage", "to the end"
+TO_THE_END = "to the end"
 # what version 1 took for granted
 FIRST_INDICATORS = (
     {"name": "acute_gvhd", "title": "Acute GVHD"},
@@ -89,7 +89,7 @@ class Decision(Config):
     drugs: tuple[str, ...] = Field(min_length=1)
     learned: bool = False
     treats: str = ""
-    counts: Literal["next stage", "to the end"] = NEXT_STAGE
+    counts: Literal["next stage", "to the end"] = "next stage"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -29,7 +29,11 @@ def test_shipped_registry_has_the_published_shape() -> None:
         "chronic": (24, (1, 2, 3, 4)),
     }
     assert spec.rewards == {"alive": 1.0, "acute_gvhd": 0.8, "chronic_gvhd": 0.7, "relapse": 0.0, "dead": 0.0}
-    assert (spec.learned, spec.passing, spec.ending) == (("acute", "chronic"), ("acute_gvhd", "chronic_gvhd"), ("relapse",))
+    assert (spec.learned, spec.passing, spec.ending) == (
+        ("acute", "chronic"),
+        ("acute_gvhd", "chronic_gvhd"),
+        ("relapse",),
+    )
     assert spec.gamma == 0.99
     assert spec.horizon == 5
 

@@ -4,7 +4,7 @@ A course begins at the first stage at which a learned decision is made, for thos
 the decisions, and has one reward a stage. Where several are made at the same stage, the experts choose them
 independently given the state, so that their ratios multiply.
 
-Every course is valued over the same number of stages: after death or, say, a relapse nothing is decided (ratio 1) and nothing
+Every course is valued over the same number of stages: after death or a relapse nothing is decided (ratio 1) and nothing
 earned. Grouping courses by their length, as stays in the ICU are, would hide what a policy does to survival.
 
 Loss to follow-up is one more choice that no policy makes: a course that is lost at stage t gets propensity 0 there, and

@@ -5,8 +5,8 @@ drug is an answer like any other. The reward is earned on arriving at the next s
 recorded (the patient was lost to follow-up, or that visit is missing) the point has no reward and `followed` is False:
 it tells what experts do, but is no transition. Gaps are never bridged to a later stage.
 
-Where a decision counts to the end of follow-up, its last stage earns all rewards from there on; of those who are lost on
-the way others stand for them (`weighted_returns`), so that every such point has a reward.
+Where a decision counts to the end of follow-up, its last stage earns all rewards from there on; others stand for those
+who are lost on the way (`weighted_returns`), so that every such point has a reward.
 """
 
 from __future__ import annotations

@@ -179,6 +179,6 @@ def reward_tolerance(spec: RegistrySpec) -> float:
 
 
 def highest_return(spec: RegistrySpec, decision: str, stage: int) -> float:
-    """Most that can be earned from a decision's stage (index) on: the best reward at each stage that counts, discounted."""
+    """Most that a decision can earn from its stage (index) on: the best reward at each that counts, discounted."""
     left = sum(index >= stage for index in spec.decision(decision).stages) + spec.after_last(decision)
     return float(sum(spec.gamma**i for i in range(left)) * max(spec.rewards.values()))

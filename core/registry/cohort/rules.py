@@ -142,9 +142,7 @@ def order_problems(patients: SortedRows, stage: np.ndarray, spec: RegistrySpec) 
     yield from order_warning(patients, "stage", "stage")
 
 
-def history_problems(
-    patients: SortedRows, indicators: Mapping[str, Cells], spec: RegistrySpec
-) -> Iterator[Problem]:
+def history_problems(patients: SortedRows, indicators: Mapping[str, Cells], spec: RegistrySpec) -> Iterator[Problem]:
     """Nobody lives after death, and nothing that ends the decisions is undone."""
     alive = indicators[ALIVE].values[patients.order]
     died_before = before(alive == 0, patients)
@@ -171,7 +169,7 @@ def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
 def follow_up_warnings(
     patients: SortedRows, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec
 ) -> Iterator[Problem]:
-    """Patients without a row of the first stage, with gaps, and lost before the last stage; ended: (n,) nothing is decided any more."""
+    """Patients without a first row, with gaps, and lost before the last stage; ended: (n,) nothing is decided any more."""
     if not len(stage):
         return
     first, last = patients.starts, patients.starts + patients.lengths - 1

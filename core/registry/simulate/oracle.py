@@ -39,7 +39,9 @@ def expected(chance: course.Chances, rewards: Mapping[str, float], later: float 
     """(n,) expected reward of the next stage, and `later` more for those who go on alive without relapse."""
     chronic = min(rewards["alive"], rewards["chronic_gvhd"])
     both = min(chronic, rewards["acute_gvhd"])
-    free_of_chronic = chance.acute * min(rewards["alive"], rewards["acute_gvhd"]) + (1 - chance.acute) * rewards["alive"]
+    free_of_chronic = (
+        chance.acute * min(rewards["alive"], rewards["acute_gvhd"]) + (1 - chance.acute) * rewards["alive"]
+    )
     with_chronic = chance.acute * both + (1 - chance.acute) * chronic
     going_on = later + chance.chronic * with_chronic + (1 - chance.chronic) * free_of_chronic
     relapsed = min(rewards["relapse"], rewards["alive"])
