@@ -10,11 +10,12 @@ import argparse
 import importlib
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import ConfigError
+from core.base.errors import CohortError, ConfigError
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
 from core.runs.jobs import WORK, work
@@ -44,9 +45,11 @@ def add_study_verbs(verbs: Verbs[argparse.ArgumentParser]) -> None:
     for study in studies():
         own = verbs
         if study.verb:
-            group = verbs.add_parser(study.verb, help=f"{study.title}: simulate, train, evaluate, demo")
+            group = verbs.add_parser(study.verb, help=f"{study.title}: simulate, check, train, evaluate, demo")
             own = group.add_subparsers(dest=f"{study.verb}_verb", required=True, metavar="VERB")
         _add_simulate(own, study)
+        if study.verb:  # the first study's own verb says more
+            _add_check(own, study)
         _add_train(own, study)
         _add_evaluate(own, study)
         verb = own.add_parser("demo", help=f"build the app's default run of {study.title} from simulated patients")
@@ -66,6 +69,22 @@ def _add_simulate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
     verb.set_defaults(function=partial(simulate, study))
 
 
+def _add_check(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
+    verb = verbs.add_parser("check", help=f"list every problem of a {study.data_word} file")
+    verb.add_argument("file", type=Path)
+    _add_definition(verb, study)
+    _add_mapping(verb, study)
+    verb.set_defaults(function=partial(check, study))
+
+
+def _add_definition(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
+    verb.add_argument(
+        *dict.fromkeys((study.definition_option, "--study")),
+        dest="definition",
+        help=f"TOML file of the {study.definition_word} (default: the app's)",
+    )
+
+
 def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
     verb = verbs.add_parser(
         "train", help=f"run the whole study on a {study.data_word} file; the same command resumes a killed run"
@@ -75,11 +94,7 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
     if study.presets:
         verb.add_argument("--preset", choices=study.presets, default=study.preset)
     verb.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE", help=f"as in {study.example}")
-    verb.add_argument(
-        study.definition_option,
-        dest="definition",
-        help=f"TOML file of the {study.definition_word} (default: the app's)",
-    )
+    _add_definition(verb, study)
     _add_mapping(verb, study)
     verb.add_argument("--name", default="", help="name that the app shows")
     verb.set_defaults(function=partial(train, study))
@@ -98,7 +113,7 @@ def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
 def _add_mapping(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
     if study.maps:
         verb.add_argument(
-            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`"
+            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see docs/format.md"
         )
 
 
@@ -116,14 +131,35 @@ def simulate(study: AnyStudy, options: argparse.Namespace) -> None:
     print(f"{options.out}: {study.summary(data)}")
 
 
+def check(study: AnyStudy, options: argparse.Namespace) -> int:
+    from core.tables.text import report_text
+
+    try:
+        data = _loaded(study, options, study.config(study.preset, {}))
+    except CohortError as error:
+        if error.report is None:
+            raise
+        print(report_text(error.report))
+        kinds = len({(problem.rule, problem.column) for problem in error.report.errors})
+        print(f"check: {options.file} cannot be used: {kinds} kind{'s' * (kinds > 1)} of problem.", file=sys.stderr)
+        return 2
+    print(report_text(data.report))
+    print_cautions(study.cautions(data))
+    return 0
+
+
+def _loaded(study: AnyStudy, options: argparse.Namespace, config: Any) -> Any:
+    """The file of a verb under its definition, through its mapping where one is given."""
+    mapping = getattr(options, "mapping", None)
+    if mapping is None:
+        return study.load(options.file, options.definition, config)
+    return study.load_mapped(options.file, options.definition, mapping, config)
+
+
 def train(study: AnyStudy, options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, terminate)
     config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
-    mapping = getattr(options, "mapping", None)
-    if mapping is None:
-        data = study.load(options.file, options.definition, config)
-    else:
-        data = study.load_mapped(options.file, options.definition, mapping, config)
+    data = _loaded(study, options, config)
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))

@@ -12,6 +12,7 @@ import pandas as pd
 from core.registry.cohort import rules
 from core.registry.cohort.cells import Drugs, read_categories, read_drug_text
 from core.registry.cohort.columns import Found, find_columns
+from core.registry.cohort.drug_names import Words
 from core.registry.spec import ALIVE, Decision, RegistrySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
@@ -38,8 +39,8 @@ class _Read:
     stage: np.ndarray
 
 
-def examine(frame: Any, spec: RegistrySpec) -> Checked:
-    """`check_registry` that also returns the mended table."""
+def examine(frame: Any, spec: RegistrySpec, words: Mapping[str, Words] | None = None) -> Checked:
+    """`check_registry` that also returns the mended table; words: what a mapping says of drugs, by decision."""
     if not isinstance(frame, pd.DataFrame):
         message = f"a table is expected, not {type(frame).__name__}."
         problem = Problem("not-a-table", message, remedy="Give a DataFrame.")
@@ -56,7 +57,7 @@ def examine(frame: Any, spec: RegistrySpec) -> Checked:
     problems += of_keys
     drugs: dict[str, Drugs] = {}
     for decision in spec.decisions:
-        given, drug_problems = _drugs(frame, found, decision, spec)
+        given, drug_problems = _drugs(frame, found, decision, spec, (words or {}).get(decision.name, Words()))
         problems += drug_problems
         if given is not None:
             drugs[decision.name] = given
@@ -89,11 +90,12 @@ def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, C
 
 
 def _drugs(
-    frame: pd.DataFrame, found: Found, decision: Decision, spec: RegistrySpec
+    frame: pd.DataFrame, found: Found, decision: Decision, spec: RegistrySpec, words: Words
 ) -> tuple[Drugs | None, list[Problem]]:
     """Drugs of one decision from its text column or its columns of 0 and 1; None where neither is complete."""
     if decision.name in found.in_text:
-        return read_drug_text(frame.iloc[:, found.positions[decision.name]], decision, spec.separator), []
+        series = frame.iloc[:, found.positions[decision.name]]
+        return read_drug_text(series, decision, spec.separator, words), []
     problems: list[Problem] = []
     columns = [column for column in decision.columns if column in found.positions]
     given = np.zeros((len(frame), len(decision.columns)), dtype=np.uint8)

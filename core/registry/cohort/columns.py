@@ -104,7 +104,10 @@ def _unknown_drug(label: str, spec: RegistrySpec) -> Problem:
 def unknown_drug_remedy(drug: str, decision: Decision) -> str:
     """What may be meant by a drug that the decision does not know."""
     close = difflib.get_close_matches(drug, decision.drugs, n=1, cutoff=0.7)
-    return f"Is it '{close[0]}'?" if close else "Correct it, or add the drug to the registry's definition."
+    meant = f"Is it '{close[0]}'? " if close else ""
+    return (
+        f"{meant}Correct it, say what it means in a mapping ([drugs.{decision.name}.names]), or add it to the registry."
+    )
 
 
 def _ignored(labels: list[str]) -> Problem:

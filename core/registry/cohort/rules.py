@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -14,6 +15,8 @@ from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning
 from core.tables.rules import listed, number_problems, warned
 from core.tables.values import Cells
+
+WORDS = 8  # texts quoted in one message
 
 
 def stage_problems(cells: Cells, spec: RegistrySpec) -> Iterator[Problem]:
@@ -37,9 +40,9 @@ def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
     if feature.kind == "category":
         shown = ", ".join(feature.categories)
         other = np.flatnonzero(cells.unreadable)
-        remedy = f"The categories are {shown}."
-        yield from listed(
-            "unknown-category", name, other, lambda r: f"'{cells.at(r)}' is no category.", remedy, cells.at
+        remedy = f"The categories are {shown}: write them, or say what each code means in a mapping, [codes.{name}]."
+        yield from _counted(
+            "unknown-category", name, {row: str(cells.at(row)) for row in other.tolist()}, "no category", remedy
         )
     else:
         assert feature.plausible is not None
@@ -57,6 +60,21 @@ def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
     yield from warned(
         "missing-value", name, missing, f"missing values: {len(missing):,} of {total:,} ({share:.1f} %); {how}."
     )
+
+
+def _counted(rule: str, column: str, texts: Mapping[int, str], what: str, remedy: str) -> Iterator[Problem]:
+    """One error for all cells of a column that cannot be read, {row: text}: each text with how often it stands there."""
+    if not texts:
+        return
+    first = min(texts)
+    if len(texts) == 1:
+        yield Problem(rule, f"'{texts[first]}' is {what}.", first + 1, column, texts[first], remedy)
+        return
+    often = Counter(texts[row] for row in sorted(texts)).most_common()
+    shown = ", ".join(f"'{text}' ({n:,})" for text, n in often[:WORDS])
+    more = f" and {len(often) - WORDS} more" if len(often) > WORDS else ""
+    message = f"{len(texts):,} cells are {what}: {shown}{more}."
+    yield Problem(rule, message, first + 1, column, texts[first], remedy, "error", len(texts))
 
 
 def indicator_problems(name: str, cells: Cells) -> Iterator[Problem]:
@@ -89,11 +107,16 @@ def drug_cell_problems(column: str, cells: Cells) -> Iterator[Problem]:
 def drug_problems(decision: Decision, drugs: Drugs) -> Iterator[Problem]:
     """Names that are no drug of the decision; cells without a value."""
     column = decision.name
-    for row in sorted(drugs.unknown)[:20]:
-        name = drugs.unknown[row]
-        remedy = unknown_drug_remedy(name, decision)
-        message = f"'{name}' is not a drug of this decision."
-        yield Problem("unknown-drug", message, row + 1, column, name, remedy, "error", len(drugs.unknown))
+    if drugs.unknown:
+        remedy = unknown_drug_remedy(drugs.unknown[min(drugs.unknown)], decision)
+        yield from _counted("unknown-drug", column, drugs.unknown, "no drug of this decision", remedy)
+    if drugs.usual:
+        shown = [f"'{text}' as {given} ({n:,})" for text, (given, n) in drugs.usual.items()]
+        more = f" and {len(shown) - WORDS} more" if len(shown) > WORDS else ""
+        message = f"texts read by usual names or separators of drugs: {', '.join(shown[:WORDS])}{more}."
+        count = sum(n for _, n in drugs.usual.values())
+        remedy = "Say in a mapping what they mean if that is wrong."
+        yield Problem("usual-drug-name", message, None, column, None, remedy, "warning", count)
     rows = np.flatnonzero(drugs.missing)
     yield from warned("missing-drug", column, rows, f"rows with empty cells: {len(rows):,}; taken as not given.")
 
