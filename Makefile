@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8501
+DOORS  := core core.api core.bring core.cohort core.evaluation core.fusion core.policies core.study  # documented
 
-.PHONY: app demo test lint experiment experiment-full screenshots bench bench-scale browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots docs bench bench-scale browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
@@ -30,6 +31,9 @@ experiment-full: $(VENV)/.app   ## the published sizes and repeats on simulated 
 screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from the running app
 	$(BIN)/python -m core registry demo
 	$(BIN)/python tests/browser/screenshots.py
+
+docs: $(VENV)/.dev   ## the library's pages from its docstrings: docs/api/index.html, readable without a network
+	$(BIN)/python -m pdoc --output-directory docs/api $(DOORS)
 
 bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: tests/benchmarks/results (about half an hour)
 	$(BIN)/python -m tests.benchmarks --out tests/benchmarks/results

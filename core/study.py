@@ -10,25 +10,28 @@ import json
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import StudyError
+from core.base.shipped import shipped
 
-STUDIES = Path(__file__).resolve().parents[1] / "data" / "studies"
+STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
+TERMINAL = "terminal_coeff"  # the weight of the outcome, beside those of the reward terms
+FILE = r"^[A-Za-z0-9_-]+\.csv$|^$"
 RESERVED = ("traj", "step", "action", "outcome", "dose", "hours", "subject")
 
 
 class OtherUnit(Config):
     """A unit that a file may use instead of the study's: ours = factor * theirs + offset."""
 
-    unit: str
-    factor: float = Field(gt=0, allow_inf_nan=False)
-    offset: float = Field(0.0, allow_inf_nan=False)
+    unit: str = Field(description="Name of the unit")
+    factor: float = Field(gt=0, allow_inf_nan=False, description="Ours = factor × theirs + offset")
+    offset: float = Field(0.0, allow_inf_nan=False, description="See factor")
 
     def ours(self, value: float) -> float:
         """A value in this unit as the study holds it."""
@@ -36,21 +39,30 @@ class OtherUnit(Config):
 
 
 class Column(Config):
-    """One state column. `plausible` bounds what a record may hold; `reference` is the healthy range, for display;
-    `target` a therapeutic range, shown apart from the healthy one; `usual` holds the mean of nearly every stay, to tell
-    a column in another unit by."""
+    """One state column."""
 
-    name: str
-    label: str = ""
-    unit: str
-    kind: Literal["static", "temporal"]
-    binary: bool = False
-    plausible: tuple[float, float]
-    reference: tuple[float, float] | None = None
-    target: tuple[float, float] | None = None
-    usual: tuple[float, float] | None = None
-    other_units: tuple[OtherUnit, ...] = ()  # units that files may be converted from
-    behavior_weight: float = Field(1.0, gt=0)  # multiplies the scaled column in the clinician policy's distance
+    name: str = Field(description="Name of the column in a file")
+    label: str = Field("", description="Name on pages; empty: the column's")
+    unit: str = Field(description='Unit of its values; "1" for none; of a 0/1 column what the numbers mean')
+    kind: Literal["static", "temporal"] = Field(
+        description="static: one value a stay, first among the columns; temporal: one a step"
+    )
+    binary: bool = Field(False, description="Holds 0 and 1 alone")
+    plausible: tuple[float, float] = Field(description="What a record may hold; values outside are refused")
+    reference: tuple[float, float] | None = Field(None, description="Healthy range, for display")
+    target: tuple[float, float] | None = Field(None, description="Therapeutic range, shown apart from the healthy one")
+    usual: tuple[float, float] | None = Field(
+        None, description="Holds the mean of nearly every stay, to tell a column in another unit by"
+    )
+    other_units: tuple[OtherUnit, ...] = Field((), description="Units that files may be converted from")
+    behavior_weight: float = Field(
+        1.0, gt=0, description="Multiplies the scaled column in the clinician policy's distance"
+    )
+
+    def word(self, value: float) -> str:
+        """The word of a value where the unit spells out its codes ('0 = male, 1 = female'); empty where it does not."""
+        codes = dict(part.strip().split(" = ", 1) for part in self.unit.split(",") if " = " in part)
+        return codes.get(f"{value:.0f}", "")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -64,10 +76,10 @@ class Column(Config):
 class Actions(Config):
     """Dose bins of the studied drug: bin 0 is no drug, bin i is (upper[i-1], upper[i]]."""
 
-    drug: str
-    unit: str
-    upper: tuple[float, ...]  # upper dose of each bin; the first is 0
-    representative: tuple[float, ...]  # dose that stands for the bin in dose arithmetic
+    drug: str = Field(description="Name of the drug")
+    unit: str = Field(description="Unit of its doses")
+    upper: tuple[float, ...] = Field(description="Upper dose of each bin, rising; the first is 0, no drug")
+    representative: tuple[float, ...] = Field(description="Dose that stands for each bin in dose arithmetic")
 
     @model_validator(mode="after")
     def _bins(self) -> Self:
@@ -99,54 +111,80 @@ def _short(dose: float) -> str:
 class RewardTerm(Config):
     """One term of the reward; see `core.rewards` for the equation of each kind."""
 
-    name: str
-    kind: Literal["stagnation", "difference", "tanh_difference", "range"]
-    column: str
-    coefficient: float
-    low: float | None = None
-    high: float | None = None
+    name: str = Field(
+        pattern=r"^[^\W_][\w -]*$", max_length=60, description="Name by which its weight is set, swept and shown"
+    )
+    kind: Literal["stagnation", "difference", "tanh_difference", "range"] = Field(
+        description="Its equation; see `core/rewards.py`"
+    )
+    column: str = Field(description="The temporal column that it looks at")
+    coefficient: float = Field(description="Its weight, set as `rewards.<name>`")
+    low: float | None = Field(None, description="Of a range, in the column's unit")
+    high: float | None = Field(None, description="Of a range, in the column's unit")
 
     @model_validator(mode="after")
     def _range(self) -> Self:
         if self.kind == "range" and (self.low is None or self.high is None or not self.low < self.high):
             raise ValueError(f"reward '{self.name}': a range term needs low < high in the column's unit")
+        if self.name == TERMINAL:
+            raise ValueError(f"a reward term cannot be called {TERMINAL}, which is the weight of the outcome")
         return self
 
 
 class Indication(Config):
-    """Where the drug is indicated at all: `column` at or above `at_least`, in the column's unit."""
+    """Where the drug is indicated at all."""
 
-    column: str
-    at_least: float
+    column: str = Field(description="The column that decides")
+    at_least: float = Field(description="Indicated at or above it, in the column's unit")
+
+
+class Hazard(Config):
+    """A rule of hazard to start from: while `column operator threshold` holds, the drug is hazardous."""
+
+    column: str = Field(description="The column that decides")
+    operator: Literal["<", "<=", ">", ">="] = Field(description="How the column is compared")
+    threshold: float = Field(description="With what, in the column's unit")
+    from_action: int = Field(1, ge=1, description="Lowest dose bin that is hazardous then")
+
+
+class Published(Config):
+    """Published numbers about this very study, drawn beside its runs: names of files in `data/reference`."""
+
+    policies: str = Field("", pattern=FILE, description="Values of policies: cohort, policy, phwis_mean, phwis_sd, ...")
+    columns: str = Field("", pattern=FILE, description="Mean and SD of the columns in two cohorts")
 
 
 class StudySpec(Config):
     """A study; build it with `load_study` or `StudySpec.from_toml`."""
 
-    schema_version: Literal[1] = 1
-    name: str
-    title: str
-    population: str
-    horizon: int = Field(gt=1)  # most steps a patient
-    step_hours: float = Field(gt=0)
-    start_hours: float = 0.0  # time of step 0, relative to onset
-    terminal_coeff: float
-    outcome_labels: tuple[str, ...] = ("outcome",)  # other names of the outcome column
-    survived_label: str = "survived"
-    died_label: str = "died"
-    severity: str  # column that reads as overall severity
-    highlights: tuple[str, ...]  # columns that figures show first
-    columns: tuple[Column, ...]
-    actions: Actions
-    rewards: tuple[RewardTerm, ...] = ()
-    indication: Indication | None = None  # None: the drug may be indicated in every state
+    schema_version: Literal[1] = Field(1, description="Version of this form")
+    name: str = Field(description="Short name, in small letters")
+    title: str = Field(description="Title on pages and reports")
+    population: str = Field(description="Whose stays these are")
+    horizon: int = Field(gt=1, description="Most steps a stay")
+    step_hours: float = Field(gt=0, description="Hours a step")
+    start_hours: float = Field(0.0, description="Start of step 0 in hours from onset")
+    terminal_coeff: float = Field(description="Weight of the outcome: earned for survival, lost for death")
+    outcome_labels: tuple[str, ...] = Field(("outcome",), description="Other names of the outcome column")
+    survived_label: str = Field("survived", description="Word for the good outcome")
+    died_label: str = Field("died", description="Word for the bad outcome")
+    severity: str = Field(description="Column that reads as overall severity")
+    highlights: tuple[str, ...] = Field(description="Columns that figures show first")
+    columns: tuple[Column, ...] = Field(description="The state columns, static ones first")
+    actions: Actions = Field(description="Dose bins of the drug")
+    rewards: tuple[RewardTerm, ...] = Field((), description="Terms of the reward besides the outcome")
+    indication: Indication | None = Field(None, description="Without it the drug may be indicated in every state")
+    hazards: tuple[Hazard, ...] = Field((), description="Rules of hazard to start from")
+    published: Published | None = Field(None, description="Without it nothing published is drawn")
+    mapping: dict[str, Any] = Field(
+        {}, description="How a file of another form is read where no `--mapping` is given; see there for its keys"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [column.name for column in self.columns]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"columns appear twice: {', '.join(doubled)}")
+        _refuse_doubled("columns", names)
+        _refuse_doubled("reward terms", [term.name for term in self.rewards])
         reserved = [name for name in names if name in RESERVED]
         if reserved:
             raise ValueError(f"column names are reserved: {', '.join(reserved)}")
@@ -180,10 +218,33 @@ class StudySpec(Config):
             raise StudyError(f"study file {path} is not valid {kind}: {error}.") from None
         except (OSError, ValueError) as error:
             raise StudyError(f"study file {path} cannot be read: {error}.") from None
+        where = f"study {Path(path).name}"
         try:
-            return cls.model_validate(values)
+            study = cls.from_stored(values) if parse is json.loads else cls.model_validate(values)
         except ValidationError as error:
-            raise StudyError(explain(error, f"study {Path(path).name}")) from None
+            raise StudyError(explain(error, where)) from None
+        study._check_hazards(where)
+        return study
+
+    @classmethod
+    def from_stored(cls, values: Any) -> Self:
+        """The copy that a run holds; pydantic's `ValidationError` says what is wrong.
+
+        Copies of the ICU heparin study that were written before hazards and published numbers stood in the study take
+        them from it.
+        """
+        if isinstance(values, dict) and values.get("name") == DEFAULT_STUDY and "hazards" not in values:
+            shipped = tomllib.loads((STUDIES / f"{DEFAULT_STUDY}.toml").read_text(encoding="utf-8"))
+            values = values | {key: shipped[key] for key in ("hazards", "published")}
+        return cls.model_validate(values)
+
+    def _check_hazards(self, where: str) -> None:
+        """A rule that could never apply is a slip in a file; a copy of a study may have fewer columns or bins."""
+        for hazard in self.hazards:
+            if hazard.column not in self.names:
+                raise StudyError(f"{where}: a hazard names column '{hazard.column}', which the study does not have.")
+            if hazard.from_action >= self.n_actions:
+                raise StudyError(f"{where}: a hazard's from_action must be a dose bin, 1 to {self.n_actions - 1}.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -213,9 +274,20 @@ class StudySpec(Config):
     def column(self, name: str) -> Column:
         return self.columns[self.index(name)]
 
+    @property
+    def window(self) -> tuple[float, float]:
+        """Start of the first and of the last step that a stay can have, in hours from onset."""
+        return float(self.hours(0)), float(self.hours(self.horizon - 1))
+
     def hours(self, step: np.ndarray | int) -> np.ndarray:
-        """Start of a step in hours from onset."""
+        """Start of a step of the window in hours from onset; when a recorded step began is known to `Cohort.hours`."""
         return self.start_hours + self.step_hours * np.asarray(step)
+
+
+def _refuse_doubled(what: str, names: list[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"{what} appear twice: {', '.join(doubled)}")
 
 
 def load_study(study: StudySpec | str | Path | None = None) -> StudySpec:

@@ -21,7 +21,7 @@ from pages.components.policies.advice import headline
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
 from pages.components.shell.export import metric
-from pages.components.shell.frame import can_open, current_run, empty, go_to, page, visible_runs
+from pages.components.shell.frame import can_open, current_run, empty, go_to, page, say_damage, visible_runs
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
@@ -80,6 +80,7 @@ def main() -> None:
             _door(*door)
     st.header("The run on show", anchor=False)
     if run is None:
+        say_damage()
         _first_run()
     else:
         _state(run)
@@ -162,9 +163,8 @@ def _reading(run: RunView) -> str:
 @st.cache_data(max_entries=64, ttl="6h", show_spinner="Comparing with the clinicians ...")
 def _gain(path: str, made: str, k: int, lambda_: float, mode: str, reach: float, _run: RunView) -> Gain:
     """The fused policy, as far as `reach`, against the clinicians on held-out patients; cached by run and setting."""
-    persons = _run.cohort.persons[_run.split.test]
     key = PolicyKey.at(FUSED, k, lambda_, mode)
-    return gain(_run, _run.split.test, key, persons=persons, reach=reach)
+    return gain(_run, _run.split.test, key, reach=reach)
 
 
 def _asked() -> tuple[tuple[int, float, str], PolicyKey]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from core.figures.theme import phenotype_name
@@ -44,7 +43,7 @@ def _title(run: RunView, patient: int) -> None:
     static = []
     for j, column in enumerate(study.columns[: study.n_static]):
         if column.binary:
-            static.append(_binary(column.unit, first[j]) or f"{column.label or column.name} {first[j]:.0f}")
+            static.append(column.word(first[j]) or f"{column.label or column.name} {first[j]:.0f}")
         else:
             static.append(f"{(column.label or column.name).lower()} {first[j]:.0f} {column.unit}")
     label = int(run.labels(session.n_clusters)[patient])
@@ -56,16 +55,16 @@ def _title(run: RunView, patient: int) -> None:
     }
     st.markdown(
         f"**Patient {cohort.patients[patient]}** · {', '.join(static)} · "
-        f"{cohort.lengths[patient]} steps of {study.step_hours:g} h · "
+        f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}** · "
         f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"
     )
 
 
-def _binary(unit: str, value: float) -> str:
-    """The word for a binary column whose unit spells out its codes ('0 = male, 1 = female')."""
-    codes = dict(part.strip().split(" = ", 1) for part in unit.split(",") if " = " in part)
-    return codes.get(f"{value:.0f}", "")
+def _recorded(run: RunView, patient: int) -> str:
+    """From which hour to which, where hours were recorded."""
+    hours = run.cohort.hours[run.cohort.rows(patient)]
+    return f", recorded from {hours[0]:+g} h to {hours[-1]:+g} h" if run.cohort.timed else ""
 
 
 @panel
@@ -92,7 +91,7 @@ def patient_panel(run: RunView, patient: int) -> None:
 
 
 def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:
-    session, hours = get_session(), run.study.hours(np.arange(length))
+    session, hours = get_session(), run.hours[patient]
     if length < 2:
         return 0
     key = f"patient-step-{patient}"

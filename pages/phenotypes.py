@@ -14,6 +14,7 @@ from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, s
 from core.figures.theme import phenotype_name
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table
 from core.icu.view import RunView
+from core.trajectories import padded
 from pages.components.phenotypes.gate import gate_panel
 from pages.components.phenotypes.map import map_panel
 from pages.components.phenotypes.trust import trust_panel
@@ -103,24 +104,23 @@ def published_panel(run: RunView) -> None:
 
 
 def _courses(run: RunView, k: int, features: Sequence[str]) -> None:
-    study, mask, labels = run.study, run.trajectories.mask, run.labels(k)
+    study, labels, hours = run.study, run.labels(k), run.cohort.axis.hours
     if not features:
         empty("No feature chosen", "Choose at least one feature above to see its course by phenotype.")
         return
     series, rows = [], []
     for name in features:
         column = study.column(name)
-        values = np.zeros(mask.shape, dtype=np.float32)
-        values[mask] = run.cohort.states[:, study.index(name)]
-        course = mean_courses(values, mask, labels, k, FEWEST_PATIENTS)
+        values = padded(run.cohort.states[:, study.index(name)], run.trajectories.mask)
+        course = mean_courses(values, run.slots, labels, len(hours), k, FEWEST_PATIENTS)
         series.append(CourseSeries(column.label or name, column.unit, course.mean, course.low, course.high))
-        group, step = np.indices(course.mean.shape)
+        group, slot = np.indices(course.mean.shape)
         rows.append(
             pd.DataFrame(
                 {
                     "feature": name,
                     "phenotype": group.ravel(),
-                    "step": step.ravel(),
+                    "hours": hours[slot.ravel()],
                     "mean": course.mean.ravel(),
                     "low": course.low.ravel(),
                     "high": course.high.ravel(),
@@ -128,13 +128,12 @@ def _courses(run: RunView, k: int, features: Sequence[str]) -> None:
                 }
             )
         )
-    hours = study.hours(np.arange(study.horizon))
     st.markdown("**Courses by phenotype**")
     show(
         course_panels(hours, series),
         "courses",
         f"Mean of {', '.join(features)} by hours from onset, one line a phenotype, with 95 % bands.",
-        caption="Mean with 95 % interval of the mean over the patients still in the unit; the number at the end of "
+        caption="Mean with 95 % interval of the mean over the patients in the record then; the number at the end of "
         "a line is the "
         f"phenotype. Points with fewer than {FEWEST_PATIENTS} patients are not drawn.",
         data=pd.concat(rows),

@@ -96,7 +96,7 @@ def level_panel(run: RunView) -> None:
         _by_dose(run, names, patients, mask, who)
     with by_phenotype:
         _by_phenotype(run, values, patients, mask, k, who)
-    _by_step(run, values, patients, mask, who)
+    _by_hour(run, values, patients, who)
 
 
 def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> None:
@@ -175,12 +175,12 @@ def _long(tables: dict[str, pd.DataFrame], group: str, names: list[str]) -> pd.D
     return pd.concat(parts, ignore_index=True)
 
 
-def _by_step(run: RunView, values: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, who: str) -> None:
-    hours = run.study.hours(np.arange(run.study.horizon))
+def _by_hour(run: RunView, values: dict[str, np.ndarray], patients: np.ndarray, who: str) -> None:
+    hours, slots = run.cohort.axis.hours, run.slots[patients]
     everyone = np.zeros(len(patients), dtype=int)
     curves, rows = {}, []
     for name, v in values.items():
-        course = mean_courses(v, mask, everyone, 1, FEWEST)
+        course = mean_courses(v, slots, everyone, len(hours), 1, FEWEST)
         curves[name] = (course.mean[0], course.low[0], course.high[0])
         rows.append(
             pd.DataFrame(
@@ -194,7 +194,7 @@ def _by_step(run: RunView, values: dict[str, np.ndarray], patients: np.ndarray, 
                 }
             )
         )
-    st.markdown("**By step: mean value along the stay**")
+    st.markdown("**By hour: mean value along the stay**")
     show(
         value_by_step(hours, curves),
         "v-by-step",

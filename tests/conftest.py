@@ -77,6 +77,19 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def late_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, late_cohort: Cohort) -> Path:
+    """Folder of a small complete run on stays that start late, made once for all workers; read only."""
+    from core.icu.config import load_preset
+    from core.icu.study import run_study
+
+    def make(folder: Path) -> None:
+        for _ in run_study(late_cohort, load_preset("quick", TINY), folder, name="Late run"):
+            pass
+
+    return _once(tmp_path_factory, worker_id, "late_run", make)
+
+
+@pytest.fixture(scope="session")
 def tiny_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
     from core.registry import simulate_registry

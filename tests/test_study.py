@@ -74,6 +74,40 @@ def test_the_shipped_study_is_the_published_one() -> None:
     assert study.hours(4) == 0
 
 
+def test_hazards_and_published_numbers_are_the_studys_own(tmp_path: Path) -> None:
+    study = load_study()
+    assert [(h.column, h.operator, h.threshold) for h in study.hazards] == [("Platelets", "<", 50), ("PTT", ">", 100)]
+    assert study.published is not None
+    assert StudySpec.from_toml(write(tmp_path, GOOD)).published is None
+    hazard = '[[hazards]]\ncolumn = "map"\noperator = ">"\nthreshold = 90\nfrom_action = {}\n'
+    assert StudySpec.from_toml(write(tmp_path, GOOD + hazard.format(2))).hazards[0].from_action == 2
+    with pytest.raises(StudyError, match="must be a dose bin, 1 to 2"):
+        StudySpec.from_toml(write(tmp_path, GOOD + hazard.format(3)))
+    with pytest.raises(StudyError, match="a hazard names column 'sofa'"):
+        StudySpec.from_toml(write(tmp_path, GOOD + hazard.format(1).replace('"map"', '"sofa"')))
+    with pytest.raises(StudyError, match=r"published\.policies"):
+        StudySpec.from_toml(write(tmp_path, GOOD + '[published]\npolicies = "../secret.csv"\n'))
+
+
+def test_a_runs_copy_from_before_hazards_stood_in_the_study_takes_them_from_it() -> None:
+    study = load_study()
+    before = {name: value for name, value in study.model_dump().items() if name not in ("hazards", "published")}
+    assert StudySpec.from_stored(before) == study
+    assert StudySpec.from_stored(before | {"name": "mine"}).hazards == ()
+
+
+@pytest.mark.parametrize("name", ["terminal_coeff", "_x", "a.b", ""])
+def test_a_reward_term_needs_a_name_that_can_be_set(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StudyError, match="rewards"):
+        StudySpec.from_toml(write(tmp_path, GOOD.replace('"clearance"', f'"{name}"')))
+
+
+def test_reward_terms_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    term = GOOD[GOOD.index("[[rewards]]") :]
+    with pytest.raises(StudyError, match="reward terms appear twice: clearance"):
+        StudySpec.from_toml(write(tmp_path, GOOD + term))
+
+
 def test_load_study_takes_a_study_a_name_a_path_or_nothing(tmp_path: Path) -> None:
     study = load_study()
     assert load_study(study) is study

@@ -64,7 +64,7 @@ class NextValues:
         best = self._gain(values, 0)
         for action in range(1, len(self.gains)):
             np.maximum(best, self._gain(values, action), out=best)
-        return best + self.base.lookup(values[0])
+        return np.asarray(best + self.base.lookup(values[0]))
 
     def expected(self, values: Values, probs: np.ndarray) -> np.ndarray:
         """sum_a pi_p(a|s') Q_p(s', a) (n, P), probs (A, n, P) float32, which sum to 1 over the actions."""

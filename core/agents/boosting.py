@@ -57,7 +57,7 @@ class HistogramBoosting:
     model: Any
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        return self.model.predict(rows)
+        return np.asarray(self.model.predict(rows))
 
     def trees(self) -> tuple[list[Nodes], float]:
         found = []
@@ -85,7 +85,7 @@ class ExtremeBoosting:
     offset: float
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        return self.model.inplace_predict(np.asarray(rows, dtype=np.float32)) + np.float32(self.offset)
+        return np.asarray(self.model.inplace_predict(np.asarray(rows, dtype=np.float32)) + np.float32(self.offset))
 
     def trees(self) -> tuple[list[Nodes], float]:
         stored = json.loads(bytes(self.model.save_raw("json")))

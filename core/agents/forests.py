@@ -205,7 +205,7 @@ class LeafAverages:
     def average(self, values: np.ndarray) -> np.ndarray:
         """Leaf averages of the rows' values."""
         rows, starts, per_leaf = self._by_leaf
-        return _bag_sums(values, rows, starts) * per_leaf
+        return np.asarray(_bag_sums(values, rows, starts) * per_leaf)
 
     def lookup(self, leaf_values: np.ndarray) -> np.ndarray:
         """Forest prediction at the rows."""

@@ -148,7 +148,7 @@ class FittedQIteration(_Fitted):
 
     def v(self, states: np.ndarray) -> np.ndarray:
         """V*(s) = max_a Q*(s, a) (...,)."""
-        return self.q_values(states).max(axis=-1)
+        return np.asarray(self.q_values(states).max(axis=-1))
 
     def _fit_refit(self, transitions: Transitions) -> Iterator[Progress]:
         config, started = self.config, time.monotonic()
@@ -213,7 +213,7 @@ class FittedQEvaluation(_Fitted):
 
     def v(self, states: np.ndarray, probs: np.ndarray) -> np.ndarray:
         """V(s) = sum_a pi(a|s) Q(s, a); probs (..., A) or (P, ..., A)."""
-        return (np.asarray(probs) * self.q_values(states)).sum(axis=-1)
+        return np.asarray((np.asarray(probs) * self.q_values(states)).sum(axis=-1))
 
 
 def _check(transitions: Transitions) -> None:

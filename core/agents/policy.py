@@ -18,4 +18,4 @@ def action_probs(q: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     values = np.asarray(q)
     with np.errstate(over="ignore"):  # a tiny temperature drives all but the best action to exactly 0
         weights = np.exp((values - values.max(axis=-1, keepdims=True)) / temperature)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

@@ -66,7 +66,7 @@ class QForest:
     def v(self, states: np.ndarray, probs: np.ndarray | None = None) -> np.ndarray:
         """V(s) = sum_a pi(a|s) Q(s, a), or max_a Q(s, a) without probabilities (..., A); drops the last axis."""
         q = self.q_values(states)
-        return q.max(axis=-1) if probs is None else (np.asarray(probs) * q).sum(axis=-1)
+        return np.asarray(q.max(axis=-1) if probs is None else (np.asarray(probs) * q).sum(axis=-1))
 
     def with_policies(self, other: QForest) -> QForest:
         """These policies, and after them those of another Q on the same structure."""
@@ -115,11 +115,11 @@ class QForest:
 
 
 def _mean_of_trees(terms: Terms) -> np.ndarray:
-    return np.sum([LeafAverages(leaves, len(values)).lookup(values) for leaves, values in terms], axis=0)
+    return np.asarray(np.sum([LeafAverages(leaves, len(values)).lookup(values) for leaves, values in terms], axis=0))
 
 
 def _spread_of_trees(terms: Terms) -> np.ndarray:
-    return np.sum([values[leaves] for leaves, values in terms], axis=0).std(axis=1)
+    return np.asarray(np.sum([values[leaves] for leaves, values in terms], axis=0).std(axis=1))
 
 
 def load_q_forest(path: str | Path, columns: Sequence[str] | None = None, n_actions: int | None = None) -> QForest:

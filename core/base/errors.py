@@ -47,6 +47,10 @@ class CohortError(PhenoPolicyError):
         self.report = report
 
 
+class PolicyError(PhenoPolicyError):
+    """A policy that was brought in from outside cannot be used on these stays."""
+
+
 class ExtractError(PhenoPolicyError):
     """A folder does not hold the EHR tables that an extraction needs."""
 

@@ -64,7 +64,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 def read_array(path: Path) -> np.ndarray:
     """Array mapped from disk, read only; `ArtifactError` where the file is missing or broken."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise ArtifactError(f"{path.name} is missing in {path.parent}; the run has not got that far.") from None
     except (ValueError, OSError, EOFError) as error:
@@ -87,13 +87,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    write_atomic(path, lambda file: table.to_parquet(file, index=False))
+    write_atomic(path, lambda file: table.to_parquet(file, index=False, write_page_checksum=True))
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Parquet table; `ArtifactError` where it is missing or broken."""
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise ArtifactError(f"{path.name} is missing in {path.parent}; the run has not got that far.") from None
     except (ValueError, OSError) as error:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 
 from core.base.errors import CohortError
-from core.cli.shared import Parser, print_cautions
+from core.cli.shared import Parser, print_cautions, print_progress
+
+DATABASES = ("mimic-iv", "eicu", "meds", "clif")
+COPY = "cache"
 
 
 def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
@@ -26,11 +29,19 @@ def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb.set_defaults(function=propose)
 
     verb = verbs.add_parser("extract", help="build a cohort from an EHR database")
-    verb.add_argument("database", choices=("mimic-iv", "eicu", "meds", "clif"))
+    verb.add_argument(
+        "database",
+        choices=(*DATABASES, COPY),
+        metavar=f"{{{','.join((*DATABASES, COPY))}}}",
+        help=f"{COPY}: make a columnar copy of SOURCE in the folder OUT, once; extract from it in seconds",
+    )
     verb.add_argument("source", help="folder of its tables, a DuckDB file, or postgresql://...")
     verb.add_argument(
-        "--out", type=Path, required=True, help=".parquet (keeps where the cohort comes from), .csv or .csv.gz"
-    )
+        "--out", type=Path, required=True,
+        help=f".parquet (keeps where the cohort comes from), .csv or .csv.gz; of {COPY} a folder",
+    )  # fmt: skip
+    verb.add_argument("--database", dest="copied", choices=DATABASES, default=DATABASES[0],
+                      help=f"whose tables {COPY} copies (default: {DATABASES[0]})")  # fmt: skip
     verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
     verb.late = _add_settings
     verb.set_defaults(function=extract)
@@ -95,11 +106,15 @@ def propose(options: argparse.Namespace) -> None:
 
 
 def extract(options: argparse.Namespace) -> None:
-    from core.cohort.extract import ExtractOptions, save_extraction, save_study
+    from core.cohort.extract import ExtractOptions, copy_source, save_extraction, save_study
     from core.cohort.extract import extract as extract_cohort
 
     given = {name: getattr(options, f"set_{name}") for name in ExtractOptions.model_fields}
     settings = ExtractOptions.build({name: value for name, value in given.items() if value is not None}, "setting")
+    if options.database == COPY:
+        print_progress(copy_source(options.copied, options.source, options.out, settings))
+        print(f"{options.out}: extract {options.copied} {options.out} --out FILE now reads this copy.")
+        return
     result = extract_cohort(options.database, options.source, settings, options.study)
     save_extraction(result, options.out)
     for step in result.attrition:

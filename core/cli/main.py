@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError
+from core.cli.app import add_app_verb
+from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
+from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
-from core.cli.run import add_report_verb
+from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.studies import add_study_verbs, load_studies
 
@@ -49,6 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_study_verbs(verbs)
     add_cohort_verbs(verbs)
-    add_report_verb(verbs)
+    add_definition_verbs(verbs)
+    add_run_verbs(verbs)
     add_experiment_verbs(verbs)
+    add_bring_verbs(verbs)
+    add_app_verb(verbs)
     return parser

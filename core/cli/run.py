@@ -1,4 +1,4 @@
-"""The verb that makes a report of a finished run."""
+"""Verbs of a finished run of whatever study: its report, and whether its files are as they were written."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ import argparse
 from pathlib import Path
 
 
-def add_report_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_run_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """What is made of a finished run, beside its values."""
     verb = verbs.add_parser("report", help="one self-contained HTML file about a finished run")
     verb.add_argument("run", type=Path)
     verb.add_argument("--out", type=Path, required=True, help=".html")
     verb.set_defaults(function=report)
 
+    verb = verbs.add_parser("verify", help="compare every file of a run with its checksum")
+    verb.add_argument("run", type=Path)
+    verb.set_defaults(function=verify)
+
 
 def report(options: argparse.Namespace) -> None:
     from core.report import write_report
 
     print(write_report(options.run, options.out))
+
+
+def verify(options: argparse.Namespace) -> None:
+    from core.runs import integrity
+
+    manifest = integrity.verify(options.run)
+    if manifest.has_checksums:
+        print(f"{options.run}: {len(manifest.files)} files of {len(manifest.stages)} stages are as they were written")
+    else:
+        print(f"{options.run}: {integrity.UNCHECKED}")

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import CohortError, ConfigError
+from core.base.shipped import NAME
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
+from core.runs.integrity import open_run
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
 
-BUILT_IN = ("core.icu.study", "core.registry.study")
+BUILT_IN = (f"{NAME}.icu.study", f"{NAME}.registry.study")
 Verbs = argparse._SubParsersAction
 
 
@@ -168,7 +170,7 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
 def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
-    view = study.open(options.run)
+    view = open_run(study, options.run)
     mapping = getattr(options, "mapping", None)
     if mapping is None:
         data = study.load_for(options.cohort, view)

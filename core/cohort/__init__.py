@@ -1,9 +1,9 @@
 """Read, check, simulate and split cohorts."""
 
-from core.cohort.check import check_cohort
 from core.cohort.cohort import Cohort
 from core.cohort.columns import needed_columns, suggest_columns
 from core.cohort.load import load_cohort, make_cohort, reimpute
+from core.cohort.mapped import check_cohort
 from core.cohort.save import save_cohort
 from core.cohort.simulate import GroundTruth, History, TrueValue, ground_truth, simulate_cohort
 from core.cohort.split import split_cohort

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from core.cohort import rules, sequences, twins
 from core.cohort.columns import IMPUTED, OPTIONAL, resolve_columns
 from core.cohort.save import stored_flags
 from core.cohort.units import convert_units
-from core.study import StudySpec, load_study
+from core.study import StudySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
 from core.tables.rows import SortedRows, key_problems, key_warnings, rows_of_keys, sort_rows, static_changes
@@ -41,29 +40,13 @@ class Checked:
     twins: np.ndarray
 
 
-def check_cohort(
-    frame: pd.DataFrame,
-    study: StudySpec | str | Path | None = None,
-    *,
-    columns: Mapping[str, str] | None = None,
-    units: Mapping[str, str] | None = None,
-) -> CohortReport:
-    """Every problem of a table by row (1 = first data row), column, value and rule, with attrition and a summary.
-
-    columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
-    (`Column.other_units`). Errors refuse the table; warnings say how `load_cohort` mends it. Never raises on bad data,
-    whatever the table holds; `StudyError` where the study itself cannot be read.
-    """
-    return examine(frame, load_study(study), columns, units).report
-
-
 def examine(
     frame: Any,
     study: StudySpec,
     columns: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
 ) -> Checked:
-    """`check_cohort` that also returns the cells it read."""
+    """Every problem of a table in the study's form, with the cells that were read; see `core.cohort.mapped`."""
     if not isinstance(frame, pd.DataFrame):
         problem = Problem(
             "not-a-table", f"a table is expected, not {type(frame).__name__}.", remedy="Give a DataFrame."
@@ -138,6 +121,8 @@ def _stay_problems(
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
+    if "hours" in cells:
+        problems += sequences.hours_problems(stays, cells["hours"], study)
     problems += sequences.single_step_warning(stays)
     if persons is not None:
         problems += twins.person_warning(stays, persons)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from core.cohort.hours import HourAxis, hour_axis, row_hours
 from core.cohort.twins import Fingerprints, fingerprints, merged
 from core.study import StudySpec
 from core.tables.origin import Origin
@@ -23,7 +24,8 @@ class Cohort:
       steps run 0..T-1 in each patient; no NaN; state columns float32 in physical units; outcome is 0 but on the last
       row, where it is +1 (survived) or -1 (died).
     imputed: (rows, D) bool, True where a state value was not recorded but filled in.
-    extra: optional columns (dose, hours, subject) of the same rows, None where the file had none.
+    extra: optional columns (dose, hours, subject) of the same rows, None where the file had none; read the hours from
+      `hours`, which knows what to do where there are none.
     twins: (N,) position of the first stay that is the same under another key, its own where there is none; None: none.
     """
 
@@ -57,7 +59,7 @@ class Cohort:
     @cached_property
     def outcomes(self) -> np.ndarray:
         """(N,) +1 survived, -1 died."""
-        return self.frame["outcome"].to_numpy()[self.starts + self.lengths - 1].astype(np.float32)
+        return np.asarray(self.frame["outcome"].to_numpy()[self.starts + self.lengths - 1].astype(np.float32))
 
     @cached_property
     def states(self) -> np.ndarray:
@@ -74,6 +76,30 @@ class Cohort:
         """Rows of the patient at this position (0..N-1)."""
         start = int(self.starts[patient])
         return slice(start, start + int(self.lengths[patient]))
+
+    @property
+    def timed(self) -> bool:
+        """True where hours were recorded."""
+        return self.extra is not None and "hours" in self.extra
+
+    @cached_property
+    def hours(self) -> np.ndarray:
+        """(rows,) start of each step in hours from onset: recorded, else counted in steps (see `core.cohort.hours`)."""
+        recorded = self.extra["hours"].to_numpy(np.float64) if self.extra is not None and self.timed else None
+        return row_hours(self.frame["step"].to_numpy(), self.starts, self.lengths, self.study, recorded)
+
+    def amounts(self, patient: int) -> pd.DataFrame:
+        """Recorded amounts of the drug in each step of a stay: columns dose and dose_<kind>, as far as the file has
+        them."""
+        if self.extra is None:
+            return pd.DataFrame(index=range(int(self.lengths[patient])))
+        given = self.extra.loc[:, self.extra.columns.str.startswith("dose")]
+        return given.iloc[self.rows(patient)].reset_index(drop=True)
+
+    @cached_property
+    def axis(self) -> HourAxis:
+        """Slots of hours on which all stays are aligned."""
+        return hour_axis(self.hours, np.repeat(np.arange(self.n_patients), self.lengths), self.study)
 
     @cached_property
     def persons(self) -> np.ndarray:
@@ -96,7 +122,7 @@ class Cohort:
         rows = np.arange(len(code))
         first = np.minimum.reduceat(np.where(code < 0, len(code), rows), self.starts) if len(code) else rows
         of_stay = np.append(code, -1)[first]
-        return np.append(np.asarray(names, dtype=object), "")[of_stay]
+        return np.asarray(np.append(np.asarray(names, dtype=object), "")[of_stay])
 
     @cached_property
     def prints(self) -> Fingerprints:

@@ -1,4 +1,4 @@
-"""Describe a cohort: Table 1, missing values, attrition, outcomes, patients in the record at each step, actions.
+"""Describe a cohort: Table 1, missing values, attrition, outcomes, patients in the record at each hour, actions.
 
 `groups` is always an (N,) array of labels by patient position (phenotypes, splits, outcomes); every table starts with
 the group "all". Tables are long, so that they can be filtered, joined and exported as they are.
@@ -7,28 +7,30 @@ the group "all". Tables are long, so that they can be filtered, joined and expor
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.base.statistics import wilson
 from core.base.types import Estimate
 from core.cohort.cohort import Cohort
-from core.study import DEFAULT_STUDY
+from core.cohort.hours import spans
+from core.study import StudySpec
 from core.tables.report import CohortReport
 
 ALL = "all"
-PUBLISHED = Path(__file__).resolve().parents[2] / "data" / "reference" / "features.csv"
+REFERENCE = shipped("reference")
 
 
 def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
     """Each state column overall and by group, over recorded values only.
 
     Columns: column, label, unit, kind, group, counted ("patients" for static columns, one value each, "steps" for
-    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); for the shipped ICU
-    study also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd as published. Statistics of an empty group are NaN.
+    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); where
+    the study names published columns also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd. Statistics of an empty group
+    are NaN.
     """
     states = cohort.states.astype(np.float64)
     imputed = _imputed(cohort)
@@ -50,8 +52,8 @@ def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
                     "missing_percent": float(100 * filled.mean()) if len(filled) else np.nan,
                 }
             )
-    table = pd.DataFrame(rows)
-    return table.merge(_published(), on="column", how="left") if cohort.study.name == DEFAULT_STUDY else table
+    table, published = pd.DataFrame(rows), _published(cohort.study)
+    return table if published is None else table.merge(published, on="column", how="left")
 
 
 def table_one_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,12 +86,13 @@ def missing_by_column(cohort: Cohort) -> pd.DataFrame:
     )
 
 
-def missing_by_step(cohort: Cohort) -> pd.DataFrame:
-    """Percentage of imputed values by state column (rows) and step (columns); NaN at steps that no patient reaches."""
-    step = cohort.frame["step"].to_numpy()
-    counts = np.bincount(step, minlength=cohort.study.horizon)[: cohort.study.horizon]
-    totals = np.zeros((cohort.study.horizon, cohort.study.n_columns))
-    np.add.at(totals, step, _imputed(cohort).astype(np.float64))
+def missing_by_hour(cohort: Cohort) -> pd.DataFrame:
+    """Percentage of imputed values by state column (rows) and slot of `Cohort.axis` (columns), the last row of each
+    stay in it; NaN where no patient is in the record."""
+    slots, n = cohort.axis.slots, len(cohort.axis.hours)
+    counts, shown = np.bincount(slots[slots >= 0], minlength=n), slots >= 0
+    totals = np.zeros((n, cohort.study.n_columns))
+    np.add.at(totals, slots[shown], _imputed(cohort)[shown].astype(np.float64))
     with np.errstate(invalid="ignore", divide="ignore"):
         share = 100 * totals / counts[:, None]
     return pd.DataFrame(share.T, index=pd.Index(cohort.study.names, name="column"))
@@ -123,20 +126,20 @@ def outcome_by_group(cohort: Cohort, groups: np.ndarray | None = None) -> pd.Dat
     return pd.DataFrame(rows, columns=names)
 
 
-def in_record_by_step(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
-    """Patients still in the record at each step: group, step, hours, n, share (of the group).
+def in_record_by_hour(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
+    """Patients in the record at each hour: group, hours, n, share (of the group).
 
-    These are the numbers at risk under any curve by step. The layout holds one outcome a patient and no time of death
-    or discharge, and a record ends for either reason, so a Kaplan-Meier curve cannot be drawn from it.
+    These are the numbers at risk under any curve by hour: a stay that starts late counts from its first hour on. The
+    layout holds one outcome a patient and no time of death or discharge, and a record ends for either reason, so a
+    Kaplan-Meier curve cannot be drawn from it.
     """
-    steps = np.arange(cohort.study.horizon)
+    hours, (first, last) = cohort.axis.hours, spans(cohort.axis, cohort.starts).T
     tables = []
     for group, members in _members(cohort, groups):
-        n = (cohort.lengths[members][:, None] > steps).sum(axis=0)
+        come, gone = (np.bincount(slot[members], minlength=len(hours) + 1) for slot in (first, last + 1))
+        n = np.cumsum(come - gone)[:-1]
         share = n / max(int(members.sum()), 1)
-        tables.append(
-            pd.DataFrame({"group": group, "step": steps, "hours": cohort.study.hours(steps), "n": n, "share": share})
-        )
+        tables.append(pd.DataFrame({"group": group, "hours": hours, "n": n, "share": share}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -204,8 +207,11 @@ def _statistics(values: np.ndarray) -> dict[str, float]:
     return {"n": len(values), "mean": float(values.mean()), "sd": sd, "median": median, "q1": q1, "q3": q3}
 
 
-def _published() -> pd.DataFrame:
-    table = pd.read_csv(PUBLISHED).rename(columns={"feature": "column"})
+def _published(study: StudySpec) -> pd.DataFrame | None:
+    """Published means of this study's columns; None for a study that names none."""
+    if study.published is None or not study.published.columns:
+        return None
+    table = pd.read_csv(REFERENCE / study.published.columns).rename(columns={"feature": "column"})
     return table[["column", "mimic_iv_mean", "mimic_iv_sd", "eicu_mean", "eicu_sd"]]
 
 

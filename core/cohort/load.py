@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import CohortError
-from core.cohort.check import Checked, examine
+from core.cohort.check import Checked
 from core.cohort.cohort import Cohort
 from core.cohort.columns import OPTIONAL
 from core.cohort.impute import impute
+from core.cohort.mapped import examine_as
 from core.study import StudySpec, load_study
-from core.tables.mapping import TableMapping, mapping_text
+from core.tables.mapping import TableMapping
 from core.tables.origin import Origin
 from core.tables.read import read_table
 from core.tables.report import CohortReport, Problem
 from core.tables.rows import SortedRows
 from core.tables.text import error_text
-from core.tables.transform import apply_mapping
 
 
 def load_cohort(
@@ -38,10 +38,11 @@ def load_cohort(
 
     columns: {file's name: our name} where they differ. units: {our column: the file's unit} for columns to convert
     (`Column.other_units` of the study lists what is known). mapping: the document that brings the file into the study's
-    form, before columns and units; the report keeps it. train_patients: positions (0..N-1 in the loaded cohort) whose
-    recorded values give the medians for imputation; None uses all patients. The report of a Parquet file that
-    was saved or extracted here begins with what was left out and mended then. Raises `CohortError`, whose message
-    lists every problem and whose `report` holds them; its remedies say what to do.
+    form, before columns and units (None: the study's own, where the file needs it); the report keeps it.
+    train_patients: positions (0..N-1 in the loaded cohort) whose recorded values give the medians for imputation; None
+    uses all patients. The report of a Parquet file that was saved or extracted here begins with what was left out and
+    mended then. Raises `CohortError`, whose message lists every problem and whose `report` holds them; its remedies say
+    what to do.
     """
     table = read_table(source)
     return make_cohort(
@@ -71,35 +72,12 @@ def make_cohort(
 ) -> Cohort:
     """`load_cohort` for a table in memory; `earlier` is what was left out and mended before, and opens the report."""
     spec = load_study(study)
-    if mapping is None or mapping.empty:
-        checked = examine(frame, spec, columns, units)
-    else:
-        spec, checked = _examine_mapped(frame, spec, mapping, columns, units, file_warnings)
+    spec, checked = examine_as(frame, spec, mapping, columns, units, earlier)
     report = replace(checked.report, problems=checked.report.problems + file_warnings)
     if not report.ok or checked.stays is None:
         raise CohortError(error_text(report), report)
     report = report.following(earlier or CohortReport())
     return _build(spec, checked, report, train_patients, origin or Origin())
-
-
-def _examine_mapped(
-    frame: pd.DataFrame,
-    study: StudySpec,
-    mapping: TableMapping,
-    columns: Mapping[str, str] | None,
-    units: Mapping[str, str] | None,
-    file_warnings: tuple[Problem, ...],
-) -> tuple[StudySpec, Checked]:
-    """The study without the columns that the file lacks, and the check of the mapped table, its problems at the rows of
-    the file. The report keeps the mapping, so that whoever has the file can read it again."""
-    mapped = apply_mapping(frame, study, mapping)
-    if not mapped.ok:
-        refused = CohortReport(mapped.problems + file_warnings, (), {"rows": len(frame)})
-        raise CohortError(error_text(refused), refused)
-    checked = examine(mapped.frame, mapped.study, columns, {**mapped.units, **(units or {})})
-    problems = (*mapped.problems, *(mapped.placed(problem) for problem in checked.report.problems))
-    report = replace(checked.report, problems=problems, mapping=mapping_text(mapping))
-    return mapped.study, replace(checked, report=report)
 
 
 def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Cohort:

@@ -24,7 +24,7 @@ class Overlap:
     @property
     def any(self) -> np.ndarray:
         """(N of theirs,) True for stays that are not new to ours."""
-        return self.stays | self.named
+        return np.asarray(self.stays | self.named)
 
     def __str__(self) -> str:
         """What is shared in one sentence; "" where nothing is shared."""
@@ -65,7 +65,7 @@ def _shared(ours: Cohort, theirs: Cohort) -> np.ndarray:
 def _named(ours: Cohort, theirs: Cohort) -> np.ndarray:
     if ours.origin.simulated or theirs.origin.simulated:
         return np.zeros(theirs.n_patients, dtype=bool)
-    return np.isin(theirs.subjects, ours.subjects[ours.subjects != ""]) & (theirs.subjects != "")
+    return np.asarray(np.isin(theirs.subjects, ours.subjects[ours.subjects != ""]) & (theirs.subjects != ""))
 
 
 def _telling(prints: Fingerprints) -> np.ndarray:

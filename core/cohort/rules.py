@@ -116,7 +116,7 @@ def step_problems(cells: Cells) -> Iterator[Problem]:
 def good_steps(cells: Cells) -> np.ndarray:
     """(rows,) True where the step is a whole number from 0 that a table index can hold."""
     values = np.where(cells.usable, cells.values, -1)
-    return (values >= 0) & (np.mod(values, 1) == 0) & (values < 2**31)
+    return np.asarray((values >= 0) & (np.mod(values, 1) == 0) & (values < 2**31))
 
 
 def outcome_problems(cells: Cells) -> Iterator[Problem]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.cohort.hours import usable_hours
 from core.study import StudySpec
 from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning
 from core.tables.rules import listed, warned
 from core.tables.values import Cells
 
+UNLIKE = 1.5  # times the study's step, beyond which hours that far apart are another unit or another step
 OUTCOME_REMEDY = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
 
 
@@ -102,3 +104,30 @@ def single_step_warning(stays: SortedRows) -> Iterator[Problem]:
     if len(single):
         message = f"stays of one step were dropped: {len(single):,} (first: patient {stays.name(single[0])})."
         yield from warned("single-step", "traj", stays.order[stays.starts[single]], message)
+
+
+def hours_problems(stays: SortedRows, cells: Cells, study: StudySpec) -> Iterator[Problem]:
+    """Warn where recorded hours cannot be read, do not increase within a stay, or are no hours at all: these are not
+    drawn, see `core.cohort.hours.row_hours`."""
+    known = usable_hours(cells.values, study)
+    bad = np.flatnonzero(~known & ~cells.missing)
+    if len(bad):
+        value = cells.at(bad[0])
+        message = f"'{value}' is no hour of a stay; it is counted from the stay's other hours."
+        yield from warned("hours-value", "hours", bad, message, "Give hours from onset as numbers.", value)
+    order, hours, known = stays.order, cells.values[stays.order], known[stays.order]
+    apart, within = np.diff(hours), (stays.patient[1:] == stays.patient[:-1]) & known[1:] & known[:-1]
+    back = np.flatnonzero(within & (apart <= 0)) + 1
+    if len(back):
+        first = int(back[0])
+        message = (
+            f"patient {stays.key(first)} goes from hour {hours[first - 1]:g} to {hours[first]:g}; such stays "
+            f"({len(np.unique(stays.patient[back])):,}) are counted in steps from their first hour."
+        )
+        remedy = "Hours must increase within a stay."
+        yield from warned("hours-order", "hours", order[back], message, remedy, cells.at(order[first]))
+    usual = float(np.median(apart[within])) if within.any() else study.step_hours
+    if usual > 0 and not 1 / UNLIKE < usual / study.step_hours < UNLIKE:
+        message = f"rows are {usual:g} apart in this column, but the study's steps are {study.step_hours:g} hours."
+        remedy = "Check that the column holds hours from onset, and the study's step_hours."
+        yield from warned("hours-apart", "hours", order[1:][within], message, remedy, usual)

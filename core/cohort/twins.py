@@ -92,7 +92,7 @@ def find_twins(
     def recorded(column: int) -> np.ndarray:
         values = np.where(cells[study.names[column]].usable, cells[study.names[column]].values, np.nan)
         values = values if filled is None else np.where(filled[:, column], np.nan, values)
-        return values[stays.order].astype(np.float32)
+        return np.asarray(values[stays.order].astype(np.float32))
 
     action, outcome = (cells[name].values[stays.order] for name in ("action", "outcome"))
     ending = np.repeat(outcome[stays.starts + stays.lengths - 1], stays.lengths)

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError
 from core.base.files import write_json
+from core.encoder.archive import MANIFEST, WEIGHTS
 from core.encoder.config import EncoderConfig
 from core.encoder.encoder import Encoder, build_encoder
 from core.encoder.files import read_tensors, write_tensors
 from core.study import StudySpec
 from core.trajectories import Scaler
 
-MANIFEST, WEIGHTS = "encoder.json", "encoder.safetensors"
 SCHEMA_VERSION = 1
 
 

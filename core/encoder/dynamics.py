@@ -170,16 +170,19 @@ class Dynamics(SequenceModel):
         """-log p of each stay's course about its own level, given its straight line; a sum over steps and columns."""
         tau = _centered(self._clock(scores.device)[None, :, None].expand(len(batch), -1, 1), batch.mask)
         course = _centered(self._course(scores), batch.mask)
-        return 0.5 * (course - self.drift(z)[:, None] * tau).square().sum()
+        off: Tensor = course - self.drift(z)[:, None] * tau
+        return 0.5 * off.square().sum()
 
     def _course(self, scores: Tensor) -> Tensor:
         """r (B, T, F): scores beyond the mean course, in units of their spread about it."""
-        return (scores - self.mean_course) / self.course_scale
+        course: Tensor = (scores - self.mean_course) / self.course_scale
+        return course
 
     def _clock(self, device: torch.device) -> Tensor:
         """tau (T,): the steps, with mean 0 and variance 1 over the horizon."""
         steps = torch.arange(self.horizon, device=device, dtype=torch.float32)
-        return (steps - (self.horizon - 1) / 2) / max((self.horizon**2 - 1) / 12, 1) ** 0.5
+        tau: Tensor = (steps - (self.horizon - 1) / 2) / max((self.horizon**2 - 1) / 12, 1) ** 0.5
+        return tau
 
     def _predict(self, batch: Batch, z: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the standardized change from step t to t + 1, each (B, T - 1, F)."""

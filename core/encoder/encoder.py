@@ -58,7 +58,7 @@ class Encoder:
     def reconstruct(self, trajectories: Trajectories) -> np.ndarray:
         """(N, T, D - S) float32, scaled temporal states as the model sees them; padding is 0."""
         shape = (self.study.horizon, self.study.n_temporal)
-        return self._infer(self.model.reconstruct, trajectories, shape) * trajectories.mask[..., None]
+        return np.asarray(self._infer(self.model.reconstruct, trajectories, shape) * trajectories.mask[..., None])
 
     def attention(self, trajectories: Trajectories) -> np.ndarray:
         """(N, T) float32, weight of each step in z; rows sum to 1 over the real steps."""

@@ -46,7 +46,8 @@ class NormalScores(nn.Module):
         low, high = self.knots.gather(1, below), self.knots.gather(1, above)
         between = below + ((columns - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
         position = torch.where(right > left, (left + right - 1) / 2, between).clamp(0, N_KNOTS - 1)
-        return torch.special.ndtri((position + 0.5) / N_KNOTS).T.reshape(values.shape)
+        scores: Tensor = torch.special.ndtri((position + 0.5) / N_KNOTS)
+        return scores.T.reshape(values.shape)
 
     def inverse(self, scores: Tensor) -> Tensor:
         """Values of scores (..., F), same shape."""
@@ -55,4 +56,5 @@ class NormalScores(nn.Module):
         below = position.floor().long()
         above = (below + 1).clamp_max(N_KNOTS - 1)
         low, high = self.knots.gather(1, below), self.knots.gather(1, above)
-        return (low + (position - below) * (high - low)).T.reshape(scores.shape)
+        values: Tensor = low + (position - below) * (high - low)
+        return values.T.reshape(scores.shape)

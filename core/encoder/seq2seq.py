@@ -71,7 +71,8 @@ class Seq2Seq(SequenceModel):
         return torch.cat([self.static(batch.static)[:, None].expand(-1, self.horizon, -1), time], dim=-1)
 
     def _scores(self, memory: Tensor) -> Tensor:
-        return self.score(memory)[..., 0].tanh()
+        scores: Tensor = self.score(memory)[..., 0]
+        return scores.tanh()
 
     def _read(self, batch: Batch, shared: Tensor, noise: Noise | None) -> tuple[Tensor, State]:
         """Encoder outputs (B, T, H), 0 on padding, and the state after each stay's last real step."""

@@ -1,19 +1,24 @@
-"""What a policy is worth, and how far that estimate can be trusted. Arrays in, frozen results out; no torch."""
+"""What a policy is worth, and how far that estimate can be trusted. Arrays in, frozen results out; no torch.
+
+The published estimators stand here, and what they share; `judging` is the room of the mix, which judges a policy that
+was learned from the same patients.
+"""
 
 from core.evaluation.behavior import BehaviorPolicy, NeighborPolicy, knn_behavior_policy
 from core.evaluation.calibration import Reliability, reliability
 from core.evaluation.concordance import concordance_rate, concordant
-from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
-from core.evaluation.deferring import Deferring, always_deferring
 from core.evaluation.differences import differences
 from core.evaluation.direct import direct, direct_many
 from core.evaluation.doses import dose_excess, mortality_by_excess, step_excess
-from core.evaluation.features import FeatureMap, FeatureSettings
-from core.evaluation.gate import Advice, GateSettings, gate
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import Lstd, LstdSettings
-from core.evaluation.mix import Judged, MixEstimate, MixSettings
-from core.evaluation.pessimism import PessimismSettings, PessimisticStep, pessimistic_step
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings
+from core.evaluation.judging.gate import Advice, GateSettings, gate
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import Lstd, LstdSettings
+from core.evaluation.judging.mix import Judged, MixEstimate, MixSettings
+from core.evaluation.judging.pessimism import PessimismSettings, PessimisticStep, pessimistic_step
+from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.phwdr import phwdr
 from core.evaluation.phwis import phwis
 from core.evaluation.policies import (
@@ -28,7 +33,6 @@ from core.evaluation.policies import (
     zero_drug_policy,
 )
 from core.evaluation.recorded import Recorded
-from core.evaluation.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.support import Light, Support, support_light
 from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
 from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many

@@ -86,4 +86,4 @@ def cumulative_log_ratios(stays: AlignedStays, evaluation: np.ndarray, behavior:
 
 def discounted_returns(rewards: np.ndarray, gamma: float) -> np.ndarray:
     """G = sum_t gamma^t r_t. rewards (..., T), 0 on padding -> (...,)."""
-    return rewards @ gamma ** np.arange(rewards.shape[-1])
+    return np.asarray(rewards @ gamma ** np.arange(rewards.shape[-1]))

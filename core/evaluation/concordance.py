@@ -14,7 +14,7 @@ def concordant(action_probs: np.ndarray, actions: np.ndarray) -> np.ndarray:
     probabilities = np.asarray(action_probs)
     top = probabilities == probabilities.max(axis=-1, keepdims=True)
     index = np.broadcast_to(actions, probabilities.shape[:-1])[..., None]
-    return np.take_along_axis(top, index, axis=-1)[..., 0] / top.sum(axis=-1)
+    return np.asarray(np.take_along_axis(top, index, axis=-1)[..., 0] / top.sum(axis=-1))
 
 
 def concordance_rate(action_probs: np.ndarray, actions: np.ndarray, mask: np.ndarray | None = None) -> float:

@@ -13,7 +13,7 @@ def propensities(action_probs: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
 def state_values(action_probs: np.ndarray, q: np.ndarray) -> np.ndarray:
     """V(s) = sum_a pi(a|s) Q(s, a). Both (..., A) -> (...)."""
-    return (np.asarray(action_probs) * np.asarray(q)).sum(axis=-1)
+    return np.asarray((np.asarray(action_probs) * np.asarray(q)).sum(axis=-1))
 
 
 def random_policy(shape: tuple[int, ...], n_actions: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def epsilon_soft(action_probs: np.ndarray, epsilon: float) -> np.ndarray:
     probabilities = np.asarray(action_probs)
     n_actions = probabilities.shape[-1]
     top = probabilities.argmax(axis=-1)[..., None] == np.arange(n_actions)
-    return ((1 - epsilon) * top + epsilon / n_actions).astype(probabilities.dtype)
+    return np.asarray(((1 - epsilon) * top + epsilon / n_actions).astype(probabilities.dtype))
 
 
 def policy_entropy(action_probs: np.ndarray, mask: np.ndarray | None = None) -> float:

@@ -29,7 +29,7 @@ class SurvivalCurve:
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
         """Survival at values x, same shape: linear between bins, constant beyond the first and the last."""
-        return np.interp(x, self.value, self.fitted)
+        return np.asarray(np.interp(x, self.value, self.fitted))
 
     def band(self, x: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """95 % band (low, high) at values x."""

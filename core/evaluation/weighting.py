@@ -74,7 +74,7 @@ def _resampled_group(counts: np.ndarray, terms: Terms) -> np.ndarray:
     if len(columns):  # resamples in which only patients of weight 0 were drawn: equal weights
         plain = counts @ values[:, columns] / np.maximum(counts.sum(axis=1), 1)[:, None]
         value[:, columns] = np.where(empty[:, columns], plain, value[:, columns])
-    return value.reshape(len(counts), policies, parts).sum(axis=2)
+    return np.asarray(value.reshape(len(counts), policies, parts).sum(axis=2))
 
 
 @dataclass(frozen=True, eq=False)

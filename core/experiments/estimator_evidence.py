@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from core.base.files import read_json, write_json
+from core.base.shipped import shipped
 
-PATH = Path(__file__).resolve().parents[2] / "data" / "reference" / "estimator_evidence.json"
+PATH = shipped("reference", "estimator_evidence.json")
 COVERAGE_GOAL, RANK_GOAL = 0.9, 0.8
 ESS_FLOOR = 30.0
 NAMES = {

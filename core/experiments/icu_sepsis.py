@@ -46,7 +46,7 @@ class Process:
     def uniform(self) -> np.ndarray:
         """(S, A) all admissible actions alike; in value the same as all 25 alike."""
         allowed = self.admissible
-        return allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+        return np.asarray(allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1))
 
 
 @lru_cache(maxsize=1)
@@ -147,4 +147,4 @@ def _draw(process: Process, n: int, horizon: int, rng: np.random.Generator) -> p
 def _pick(cumulative: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """One index a row from cumulative probabilities (n, m)."""
     drawn = (chance[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
-    return np.minimum(drawn, cumulative.shape[1] - 1)
+    return np.asarray(np.minimum(drawn, cumulative.shape[1] - 1))

@@ -1,15 +1,16 @@
-"""The published results beside which ours stand, and the published names of our policies."""
+"""The published results beside which those of a study stand, and the published names of our policies."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.policies.key import PolicyKey
+from core.study import StudySpec, load_study
 
-REFERENCE = Path(__file__).resolve().parents[2] / "data" / "reference" / "published_policies.csv"
+REFERENCE = shipped("reference")
 COHORTS = {"mimic-iv": "MIMIC-IV", "eicu": "eICU"}
 NAMES = {
     "clinician": "Clinician",
@@ -52,17 +53,28 @@ def display_name(policy: str, mode: str = "") -> str:
     return ", ".join(part for part in (NAMES.get(base, base), VERSIONS.get(version, version), mode) if part)
 
 
-def published(like: str, policy: str) -> dict[str, float | None]:
-    """phwis_mean, phwis_sd, phwdr_mean ... esr_percent_sd of a published row; None where nothing was published."""
+def published(like: str, policy: str, study: StudySpec | None = None) -> dict[str, float | None]:
+    """phwis_mean, phwis_sd, phwdr_mean ... esr_percent_sd of a published row; None where nothing was published.
+
+    study: whose publication is meant (None: the ICU heparin study, of which the experiments' cohorts are).
+    """
     name = ROWS.get(policy, NAMES.get(policy, ""))
-    table = _reference()
-    rows = table[(table["cohort"] == COHORTS.get(like, "")) & (table["policy"] == name)]
     columns = [f"{measure}_{part}" for measure in MEASURES for part in ("mean", "sd")]
+    own = _default() if study is None else study
+    if own.published is None or not own.published.policies:
+        return dict.fromkeys(columns)
+    table = _reference(own.published.policies)
+    rows = table[(table["cohort"] == COHORTS.get(like, "")) & (table["policy"] == name)]
     if rows.empty:
         return dict.fromkeys(columns)
     return {column: float(rows[column].iloc[0]) for column in columns}
 
 
 @cache
-def _reference() -> pd.DataFrame:
-    return pd.read_csv(REFERENCE)
+def _default() -> StudySpec:
+    return load_study()
+
+
+@cache
+def _reference(name: str) -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / name)

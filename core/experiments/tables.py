@@ -204,12 +204,16 @@ def _published_difference(like: str, policy: str, reference: str, estimator: str
     return None if own is None or other is None else own - other
 
 
-def plain(value: Any) -> Any:
-    """A JSON value: numbers that are not finite become null."""
+def plain(document: dict[str, Any]) -> dict[str, Any]:
+    """A JSON document: numbers that are not finite become null."""
+    return {key: _plain(value) for key, value in document.items()}
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return plain(value)
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [_plain(one) for one in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value

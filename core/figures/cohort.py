@@ -92,7 +92,7 @@ def _count(item: pd.Series, *, left: bool) -> str:
 
 
 def missing_heatmap(table: pd.DataFrame, hours: np.ndarray) -> go.Figure:
-    """Percentage of values that were not recorded, by column (down) and step (across)."""
+    """Percentage of values that were not recorded, by column (down) and hour (across)."""
     fig = Draft()
     fig.add_trace(
         heatmap(
@@ -145,7 +145,7 @@ def mortality_bars(table: pd.DataFrame, looks: Looks, *, died: str) -> go.Figure
 
 
 def in_record(table: pd.DataFrame, looks: Looks) -> go.Figure:
-    """Share of each group still in the record by step; table: group, step, hours, n, share."""
+    """Share of each group in the record by hour; table: group, hours, n, share."""
     fig = Draft()
     for group, part in table.groupby("group", sort=False):
         color, symbol = looks.get(str(group), (NEUTRAL, "circle"))
@@ -163,7 +163,7 @@ def in_record(table: pd.DataFrame, looks: Looks) -> go.Figure:
         )
     fig.update_yaxes(tickformat=".0%", rangemode="tozero")
     return apply_theme(
-        hour_ticks(fig, table["hours"].to_numpy()), "", "Hours from onset", "Still in the record", height=330
+        hour_ticks(fig, table["hours"].to_numpy()), "", "Hours from onset", "In the record", height=330
     ).figure()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -11,11 +13,13 @@ from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, p
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
 
 
-def difference_forest(table: pd.DataFrame, *, height_each: int = 34) -> go.Figure:
+def difference_forest(
+    table: pd.DataFrame, names: Mapping[str, str] | None = None, *, height_each: int = 34
+) -> go.Figure:
     """Each policy's difference to the clinicians with its interval, around 0; hollow: weak, gray: not supported.
 
     table: policy, difference, difference_low, difference_high, ess, n, grade, true_difference (NaN: not known); one
-    row a policy, from top to bottom.
+    row a policy, from top to bottom. names: how rows are called that are no policies.
     """
     places = {policy: place for place, policy in enumerate(table["policy"])}
     fig = Draft()
@@ -37,7 +41,7 @@ def difference_forest(table: pd.DataFrame, *, height_each: int = 34) -> go.Figur
     apply_theme(fig, x="value minus the clinicians' (reward of a stay)", height=height_each * len(places) + 104)
     fig.update_yaxes(
         tickvals=list(places.values()),
-        ticktext=[policy_style(str(policy)).name for policy in places],
+        ticktext=[(names or {}).get(str(policy)) or policy_style(str(policy)).name for policy in places],
         range=[len(places) - 0.5, -0.5],
     )
     fig.update_layout(

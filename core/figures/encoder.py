@@ -150,9 +150,9 @@ def attention_bars(hours: np.ndarray, weights: np.ndarray, *, patient: str = "",
 
 
 def attention_heatmap(hours: np.ndarray, weights: np.ndarray, lengths: np.ndarray) -> go.Figure:
-    """Mean attention by step (across) for each length of stay (down); NaN cells are beyond the stay.
+    """Mean attention by hour (across) for each length of stay (down); NaN cells are beyond the stay.
 
-    hours (T,); weights (L, T) mean attention of the stays of each length; lengths (L,).
+    hours (B,); weights (L, B) mean attention of the stays of each length; lengths (L,).
     """
     fig = Draft()
     fig.add_trace(

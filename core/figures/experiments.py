@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,15 @@ def repeat_boxes(
     published: pd.DataFrame | None = None,
     *,
     baseline: float | None = None,
+    truth: Mapping[str, float] | None = None,
     title: str = "",
     x: str = "value (expected discounted return)",
 ) -> go.Figure:
     """One box a policy over its repeats, every repeat drawn as a point; hollow gray points are not supported.
 
-    table: policy, repeat, value, ess, support and true_value, rows of one cohort, preset and estimator, policies in
-    order. published: policy, value (published mean, open squares). baseline: the clinicians' mean, a dotted line.
+    table: policy, repeat, value, ess and support, rows of one cohort, preset and estimator, policies in order.
+    published: policy, value (published mean, open squares). baseline: the clinicians' mean, a dotted line. truth: mean
+    true value of each policy that has one.
     """
     policies = list(dict.fromkeys(table["policy"]))
     names = {policy: policy_style(policy).name for policy in policies}
@@ -59,7 +61,8 @@ def repeat_boxes(
             )
         )
         fig.add_trace(_repeats(rows, names[policy], style.color, weak))
-    _mark(fig, [(names[p], v) for p, v in _true_means(table) if p in names], "true value, mean (simulated)", True)
+    known = [(names[policy], value) for policy, value in (truth or {}).items() if policy in names]
+    _mark(fig, known, "true value, mean (simulated)", True)
     if published is not None and len(published):
         rows = published[published["policy"].isin(policies)]
         pairs = [(names[p], float(v)) for p, v in zip(rows["policy"], rows["value"], strict=True)]
@@ -93,13 +96,6 @@ def _repeats(rows: pd.DataFrame, name: str, color: str, weak: np.ndarray) -> Pro
         customdata=np.stack([rows["repeat"].to_numpy(dtype=float), ess], axis=1),
         hovertemplate=f"{name}, repeat %{{customdata[0]:.0f}}: %{{x:.2f}}, ESS %{{customdata[1]:.1f}}<extra></extra>",
     )
-
-
-def _true_means(table: pd.DataFrame) -> list[tuple[str, float]]:
-    if "true_value" not in table:
-        return []
-    known = table.dropna(subset=["true_value"]).groupby("policy", sort=False)["true_value"].mean()
-    return [(str(policy), float(value)) for policy, value in known.items()]
 
 
 def _mark(fig: Draft, pairs: Sequence[tuple[str, float]], name: str, bar: bool) -> None:

@@ -22,7 +22,7 @@ def hazard_name(policy: str) -> str:
 def hazard_rates(table: pd.DataFrame, *, across: int = 2) -> go.Figure:
     """Violation rate of each policy with its 95 % interval, one panel a rule; dotted: the recorded course.
 
-    table: rule, text, policy, rate, low, high (0..1), steps, patients (see `core.icu.ask.hazards`).
+    table: rule, text, policy, rate, low, high (0..1), steps, patients (see `core.policies.hazards`).
     """
     rules = list(table.drop_duplicates("rule")[["rule", "text"]].itertuples(index=False))
     policies = list(dict.fromkeys(table["policy"]))

@@ -155,14 +155,14 @@ def fusion_figure(
     return fig.figure()
 
 
-def weights_figure(weights: np.ndarray, left: np.ndarray) -> go.Figure:
-    """Share of the estimate that rests on the first stays, and the share of stays that is left by length."""
+def weights_figure(used: np.ndarray, left: np.ndarray) -> go.Figure:
+    """Shares (n,) of the estimate that rest on the 1..n heaviest stays, and (T,) of stays left after 1..T steps."""
     titles = ("Share of the estimate by number of stays (%)", "Stays that are left: expected ESS / n (%)")
     fig = Draft(rows=1, cols=2, horizontal_spacing=0.14, subplot_titles=titles)
-    counts = np.arange(1, len(weights) + 1)
-    fig.add_trace(scatter(x=counts, y=100 * np.cumsum(weights), mode="lines", line={"color": ACCENT}), row=1, col=1)
+    counts = np.arange(1, len(used) + 1)
+    fig.add_trace(scatter(x=counts, y=100 * used, mode="lines", line={"color": ACCENT}), row=1, col=1)
     ends = [counts[0], counts[-1]]
-    even = [100 / len(weights), 100]
+    even = [100 / len(used), 100]
     fig.add_trace(
         scatter(x=ends, y=even, mode="lines", line={"color": NEUTRAL, "dash": "dot"}, hoverinfo="skip"), row=1, col=1
     )

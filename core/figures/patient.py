@@ -20,6 +20,7 @@ from core.figures.theme import (
     action_colors,
     apply_theme,
     axis_label,
+    hour_ticks,
     phenotype_color,
     phenotype_name,
     policy_style,
@@ -50,29 +51,31 @@ def timeline(
     drug: str,
     unit: str,
     step: int | None = None,
+    amounts: np.ndarray | None = None,
     step_hours: float = 4.0,
     window: tuple[float, float] | None = None,
     height_each: int = 112,
 ) -> go.Figure:
     """The stay as small multiples on one axis of hours: doses as bars below, one panel a measurement above.
 
-    hours (t,) start of each step; actions (t,) dose bins. Recorded values are filled, imputed ones hollow; the healthy
-    range is a green band, a therapeutic target lies between dashed lines with a bar at the right. `step` is marked in
-    every panel.
-    window: hours that the axis spans (None: the stay), the same for every patient so that stays can be compared.
+    hours (t,) start of each step; actions (t,) dose bins; amounts (t,) as recorded, in `unit`, told at the bars.
+    Recorded values are filled, imputed ones hollow; the healthy range is a green band, a therapeutic target lies
+    between dashed lines with a bar at the right. `step` is marked in every panel.
+    window: hours that the axis spans (None: the stay), the same wherever it can be so that stays can be compared.
     """
     rows = len(measurements) + 1
     titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(drug.capitalize() + " given", unit)]
     fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows))
     for row, measurement in enumerate(measurements, start=1):
         _add_measurement(fig, hours, measurement, row)
-    _add_doses(fig, hours, actions, action_labels, rows, step_hours)
+    _add_doses(fig, hours, actions, _told(actions, action_labels, amounts), action_labels, rows, step_hours)
     shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
     fig.shapes += shapes + _moments(hours, step, step_hours, rows)
     apply_theme(fig, height=rows * height_each + 70, legend=False)
     fig.update_annotations(font_size=12.5, x=0.0, xanchor="left")
     first, last = window or (float(hours[0]), float(hours[-1]))
-    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours])
+    hour_ticks(fig, (first, last), preferred=8)
     fig.update_xaxes(title_text="hours from onset", row=rows, col=1)
     fig.update_layout(margin={"l": 56, "r": 14, "t": 30, "b": 44}, hovermode="x unified")
     return fig.figure()
@@ -144,8 +147,23 @@ def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[fl
     return low - pad, high + pad
 
 
+def _told(actions: np.ndarray, labels: Sequence[str], amounts: np.ndarray | None) -> list[str]:
+    """The dose bin of each step, and the amount where it was recorded."""
+    names = [labels[action] for action in actions]
+    if amounts is None:
+        return names
+    known = zip(names, amounts, strict=True)
+    return [f"{name} (recorded: {amount:,.6g})" if np.isfinite(amount) else name for name, amount in known]
+
+
 def _add_doses(
-    fig: Draft, hours: np.ndarray, actions: np.ndarray, labels: Sequence[str], row: int, step_hours: float
+    fig: Draft,
+    hours: np.ndarray,
+    actions: np.ndarray,
+    told: list[str],
+    labels: Sequence[str],
+    row: int,
+    step_hours: float,
 ) -> None:
     colors = action_colors(len(labels))
     fig.add_trace(
@@ -155,7 +173,7 @@ def _add_doses(
             width=0.8 * step_hours,
             marker={"color": [colors[a] for a in actions]},
             name="dose",
-            customdata=[labels[a] for a in actions],
+            customdata=told,
             hovertemplate="%{customdata}<extra></extra>",
         ),
         row=row,
@@ -202,7 +220,8 @@ def weight_course(
         )
     apply_theme(fig, x="hours from onset", y="weight (%)", height=230, legend=False)
     first, last = window or (float(hours[0]), float(hours[-1]))
-    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours], dtick=8)
+    fig.update_xaxes(range=[first - 0.75 * step_hours, last + 0.75 * step_hours])
+    hour_ticks(fig, (first, last), preferred=8)
     fig.update_layout(barmode="stack", margin={"l": 52, "r": 8, "t": 10, "b": 44})
     fig.update_yaxes(range=[0, 100], dtick=25)
     return fig.figure()

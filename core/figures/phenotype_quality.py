@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
-from core.figures.theme import ACCENT, NEUTRAL, apply_theme, fmt
+from core.figures.theme import ACCENT, NEUTRAL, apply_theme, fmt, hour_ticks
 
 INDEX_LABELS = {
     "silhouette": "Silhouette (higher)",
@@ -73,7 +73,8 @@ def early_agreement(hours: np.ndarray, agreement: np.ndarray, ari: np.ndarray) -
     if len(hours):
         ends = [("same phenotype", float(agreement[-1]), ACCENT), ("ARI", float(ari[-1]), NEUTRAL)]
         end_labels(fig, float(hours[-1]), ends, 0.09)
-        fig.update_xaxes(range=[hours[0] - 1, hours[-1] + 1], dtick=8)
+        fig.update_xaxes(range=[hours[0] - 1, hours[-1] + 1])
+        hour_ticks(fig, hours, preferred=8)
     fig.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     apply_theme(fig, x="hours from onset", y="agreement with the whole stay", height=320, legend=False)
     fig.update_yaxes(range=[-0.05, 1.08])

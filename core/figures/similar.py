@@ -26,12 +26,13 @@ COURSE_HEIGHT = 150  # pixels of one panel
 @dataclass(frozen=True, eq=False)
 class LaterCourse:
     """One measurement from a step on: `others` of similar patients (hours, n, low, median, high; see
-    `core.icu.ask.similar.later_course`), `own` (t,) of this stay from the same step, `step_hours` apart."""
+    `core.icu.ask.similar.later_course`), `own` (t,) of this stay from the same step on, `own_hours` (t,) after it."""
 
     name: str
     unit: str
     others: pd.DataFrame
     own: np.ndarray
+    own_hours: np.ndarray
     reference: tuple[float, float] | None = None
 
 
@@ -44,7 +45,7 @@ def later_courses(courses: Sequence[LaterCourse], *, step_hours: float) -> go.Fi
     rows = len(courses)
     fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=0.22 / rows)
     for row, course in enumerate(courses, start=1):
-        _add_course(fig, course, row, step_hours)
+        _add_course(fig, course, row)
     apply_theme(fig, height=rows * COURSE_HEIGHT + 92, legend=True)
     fig.update_annotations(font_size=12.5, x=0.0, xanchor="left")
     others = courses[0].others
@@ -64,7 +65,7 @@ def later_courses(courses: Sequence[LaterCourse], *, step_hours: float) -> go.Fi
     return fig.figure()
 
 
-def _add_course(fig: Draft, course: LaterCourse, row: int, step_hours: float) -> None:
+def _add_course(fig: Draft, course: LaterCourse, row: int) -> None:
     first, others = row == 1, course.others
     known = others.dropna(subset=["median"])
     hours = known["hours"].to_numpy()
@@ -99,7 +100,7 @@ def _add_course(fig: Draft, course: LaterCourse, row: int, step_hours: float) ->
     )
     fig.add_trace(
         scatter(
-            x=step_hours * np.arange(len(course.own)),
+            x=course.own_hours,
             y=course.own,
             mode="lines+markers",
             line={"color": INK, "width": 1.6, "dash": "dot"},

@@ -264,10 +264,13 @@ def _on_dark(part: Any) -> Any:
     return DARK.get(part, part) if isinstance(part, str) else part
 
 
-def hour_ticks(fig: Draft, hours: Sequence[float] | np.ndarray, *, most: int = 8) -> Draft:
-    """Ticks at 0 and at multiples of 4, 12, 24, ... hours, at most about `most` of them on each panel; returns it."""
+def hour_ticks(
+    fig: Draft, hours: Sequence[float] | np.ndarray, *, most: int = 8, preferred: float = HOUR_STEPS[0]
+) -> Draft:
+    """Ticks at 0 and at multiples of `preferred` or else 4, 12, 24, ... hours, at most about `most` of them on each
+    panel; returns it."""
     span = float(np.max(hours) - np.min(hours)) if len(hours) else 0.0
-    every = next((step for step in HOUR_STEPS if span / step <= most), HOUR_STEPS[-1])
+    every = next((step for step in (preferred, *HOUR_STEPS) if span / step <= most), HOUR_STEPS[-1])
     fig.update_xaxes(tick0=0, dtick=every)
     return fig
 

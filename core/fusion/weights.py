@@ -37,7 +37,7 @@ def fusion_weights(distances: np.ndarray, lambda_: float) -> np.ndarray:
             weights = (gap == 0).astype(np.float64)
         else:
             weights = np.exp(-float(lambda_) * gap)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def relative_lambda(lambda_: float, distances: np.ndarray) -> float:
@@ -62,7 +62,7 @@ def fuse(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     w, x = np.asarray(weights), np.asarray(values)
     if w.ndim < 1 or x.ndim < 2 or w.shape[-1] != x.shape[-2]:
         raise ValueError(f"fuse needs weights (..., K) and values (..., K, A), got {w.shape} and {x.shape}.")
-    return np.einsum("...k,...ka->...a", w, x)
+    return np.asarray(np.einsum("...k,...ka->...a", w, x))
 
 
 def single_expert(weights: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def single_expert(weights: np.ndarray) -> np.ndarray:
     Equal weights, as under lambda = 0, go to the first agent.
     """
     w = np.asarray(weights)
-    return (np.arange(w.shape[-1]) == w.argmax(axis=-1)[..., None]).astype(np.float64)
+    return np.asarray((np.arange(w.shape[-1]) == w.argmax(axis=-1)[..., None]).astype(np.float64))
 
 
 def _check_lambda(lambda_: float) -> None:

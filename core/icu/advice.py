@@ -8,12 +8,18 @@ import numpy as np
 
 from core.base.config import Config
 from core.base.rng import derive_seed, stream
+from core.base.statistics import Z95
+from core.evaluation.judging.gate import corrected_z
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 
 
 class DialRecord(Config):
-    """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward."""
+    """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward.
+
+    true_gain: that difference by roll-out over true_n simulated patients, with its standard error; None where the
+    patients are real, roll-outs are off, or the run is from before they were done.
+    """
 
     share: float
     value: float
@@ -23,12 +29,74 @@ class DialRecord(Config):
     ess: float
     grade: str
     doubts: str
+    true_gain: float | None = None
+    true_se: float | None = None
+    true_n: int | None = None
+
+
+class Control(Config):
+    """Judged gain on a column's value at the first step, which no dose can change. z: gain in standard errors."""
+
+    column: str
+    gain: float
+    se: float
+
+    @property
+    def z(self) -> float:
+        return self.gain / self.se if self.se > 0 else 0.0
+
+
+class AuditRecord(Config):
+    """Of the dial shown (`share`).
+
+    null_repeats cohorts whose drug was drawn anew and does nothing: in null_advised the pipeline advised a dose, in
+    null_claimed it claimed a gain. residual_value, low, high: the dial's difference when the prognosis at the start is
+    taken out of the last reward.
+    """
+
+    share: float
+    null_repeats: int
+    null_advised: int
+    null_claimed: int
+    residual_value: float
+    residual_low: float
+    residual_high: float
+    controls: tuple[Control, ...]
+
+    @property
+    def failed(self) -> tuple[Control, ...]:
+        """Controls whose gain is no chance, corrected for their number."""
+        return tuple(one for one in self.controls if abs(one.z) > corrected_z(Z95, len(self.controls)))
+
+    def sentences(self) -> list[str]:
+        """What the audits found, in words."""
+        found = []
+        if self.null_repeats:
+            found.append(
+                f"In {self.null_repeats} copies of these records in which the drug was drawn anew, so that it does "
+                f"nothing, the same steps advised a change in {self.null_advised} and claimed a gain in "
+                f"{self.null_claimed}."
+            )
+        found.append(
+            f"With the prognosis at the first step taken out of the last reward, the difference is "
+            f"{self.residual_value:+.2f} [{self.residual_low:+.2f}, {self.residual_high:+.2f}]."
+        )
+        names = ", ".join(f"{one.column} ({one.gain:+.2f} ± {one.se:.2f})" for one in self.failed)
+        none = f"none of {len(self.controls)} shows one beyond chance"
+        found.append(
+            "Where nothing can be gained, on values that were settled at the first step, a gain is seen for "
+            f"{names}: what clinicians saw is not all accounted for."
+            if names
+            else f"Where nothing can be gained, on values that were settled at the first step, {none}."
+        )
+        return found
 
 
 class AdviceRecord(Config):
     """recommended: "clinicians", or the policy's name with its dial; share: that dial, 0 for the clinicians.
 
     claims: the gain may be called one, at claim_z standard errors, which is more than it takes to advise (advise_z).
+    audit: tests of that claim on the run's own records; None in a run from before there were any.
     """
 
     schema_version: Literal[1] = 1
@@ -40,6 +108,7 @@ class AdviceRecord(Config):
     n: int
     text: str
     dials: tuple[DialRecord, ...]
+    audit: AuditRecord | None = None
 
     @property
     def shown(self) -> DialRecord:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
 from core.base.config import Config, parse_value
 from core.base.errors import ConfigError
+from core.base.shipped import shipped
 from core.encoder.config import EncoderConfig
 from core.phenotypes.config import PhenotypeConfig
 from core.policies.key import BOOSTED, FOREST, NO_ENCODER
-from core.study import StudySpec
+from core.study import TERMINAL, RewardTerm, StudySpec
 
-PRESETS = Path(__file__).resolve().parents[2] / "data" / "presets"
+PRESETS = shipped("presets")
 PRESET_NAMES = ("quick", "standard", "published")
 Mode = Literal["retrospective", "prospective"]
 Clinicians = Literal["auto", "own", "development"]  # whose habits estimates on another cohort divide by
@@ -53,30 +53,57 @@ class RunGroup(Config):
 
 
 class RewardGroup(Config):
-    """Overrides of the study's reward weights; empty fields keep the study's."""
+    """Overrides of the study's reward weights, each under the name of its term; empty fields keep the study's."""
 
-    C_0: float | None = Field(None, description="Weight of an unchanged, non-zero severity score")
-    C_1: float | None = Field(None, description="Weight of the change in severity score")
-    C_2: float | None = Field(None, description="Weight of the change in lactate")
-    C_3: float | None = Field(None, description="Weight of platelets inside their range")
-    C_4: float | None = Field(None, description="Weight of aPTT inside its range")
+    model_config = Config.model_config | {"extra": "allow"}  # the terms are the study's, which `apply` holds them to
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
     terminal_coeff: float | None = Field(None, description="Weight of the outcome at the end of the stay")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_given(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
 
     def apply(self, study: StudySpec) -> StudySpec:
         """The study with these weights; `ConfigError` for a term the study does not have."""
-        given = {name: value for name, value in self.model_dump().items() if value is not None}
-        changed: dict[str, Any] = {}
-        if "terminal_coeff" in given:
-            changed["terminal_coeff"] = given.pop("terminal_coeff")
-        unknown = sorted(set(given) - {term.name for term in study.rewards})
+        weights = dict(self.__pydantic_extra__)
+        unknown = sorted(set(weights) - {term.name for term in study.rewards})
         if unknown:
-            raise ConfigError(f"rewards: study '{study.name}' has no reward term {', '.join(unknown)}.")
-        if given:
-            changed["rewards"] = tuple(
-                term.model_copy(update={"coefficient": given[term.name]}) if term.name in given else term
-                for term in study.rewards
+            there = ", ".join(term.name for term in study.rewards) or "none"
+            raise ConfigError(
+                f"rewards: study '{study.name}' has no reward term {', '.join(unknown)}; its terms are: {there}."
             )
-        return study.model_copy(update=changed)
+        terms = tuple(
+            term.model_copy(update={"coefficient": weights.get(term.name, term.coefficient)}) for term in study.rewards
+        )
+        outcome = study.terminal_coeff if self.terminal_coeff is None else self.terminal_coeff
+        return study.model_copy(update={"rewards": terms, TERMINAL: outcome})
+
+    def named(self, study: StudySpec) -> Config:
+        """The same weights with a field for each term of the study, and its meaning, as a form shows them."""
+        fields: dict[str, Any] = {
+            term.name: (float | None, Field(None, description=_meaning(term, study), examples=[term.coefficient]))
+            for term in study.rewards
+        }
+        fields[TERMINAL] = (float | None, type(self).model_fields[TERMINAL])
+        kind = create_model("Weights", __base__=Config, __doc__=RewardGroup.__doc__, **fields)
+        return kind(**{name: value for name, value in self.model_dump().items() if name in fields})
+
+
+def _meaning(term: RewardTerm, study: StudySpec) -> str:
+    """What a weight weighs."""
+    column = study.column(term.column)
+    name = column.label or column.name
+    what = {
+        "stagnation": f"an unchanged {name} above 0",
+        "difference": f"the change in {name}",
+        "tanh_difference": f"the change in {name}, large ones damped",
+        "range": f"{name} within {term.low or 0:g} to {term.high or 0:g} {column.unit}",
+    }[term.kind]
+    return f"Weight of {what}"
 
 
 class FusionGroup(Config):
@@ -139,6 +166,12 @@ class EvaluationGroup(Config):
     n_bootstrap: int = Field(500, ge=0, description="Bootstrap samples of patients for the intervals")
     ess_floor: float = Field(30.0, ge=0, description="Effective sample size below which a value is not believed")
     probability_floor: float = Field(0.02, ge=0, le=1, description="Clinician probability below which a dose is rare")
+    audit_repeats: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Null cohorts, the drug drawn anew, that tell how often a gain would be claimed",
+    )
     truth_patients: int = Field(2000, ge=0, description="Simulated patients behind each true value; 0: no truth")
     frontier_patients: int = Field(
         2000,

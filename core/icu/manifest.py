@@ -12,4 +12,4 @@ KIND, TITLE = "icu", "the ICU study"
 
 def icu_manifest(folder: Path) -> Manifest[StudySpec]:
     """`ArtifactError` names what is wrong with it."""
-    return typed_manifest(folder, KIND, TITLE, StudySpec.model_validate)
+    return typed_manifest(folder, KIND, TITLE, StudySpec.from_stored)

@@ -15,15 +15,17 @@ from core.base.rng import stream
 from core.evaluation import action_shares, dose_excess, given_shares, mortality_by_excess
 from core.figures.dose_excess import mortality_by_dose
 from core.figures.experiments import repeat_boxes
+from core.figures.phenotype_map import phenotype_map
 from core.figures.phenotype_quality import cluster_indices
-from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, phenotype_map, severity_histograms
+from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
 from core.figures.policies import action_share_bars
+from core.figures.survival import survival_by_value
 from core.figures.theme import fmt, fmt_percent, message_figure, phenotype_name
-from core.figures.values import survival_by_value
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table, stratified_sample
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
+from core.trajectories import padded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -98,17 +100,17 @@ def _outcomes(view: RunView, k: int) -> PanelFigure:
 
 
 def _courses(view: RunView, k: int) -> list[PanelFigure]:
-    hours = view.study.hours(np.arange(view.study.horizon))
+    hours = view.cohort.axis.hours
     figures = []
     for name in view.study.highlights[:SHOWN]:
         series = course(view, name, k)
         figures.append(
             PanelFigure(
                 f"course-{name}",
-                f"Mean {series.name} by step and phenotype",
+                f"Mean {series.name} by hour and phenotype",
                 course_panels(hours, [series], height_each=320),
                 f"Mean {series.name} by hours from onset, one line a phenotype, with 95 % bands.",
-                "Mean with the 95 % interval of the mean over the patients still in the unit; points with fewer than "
+                "Mean with the 95 % interval of the mean over the patients in the record then; points with fewer than "
                 f"{FEWEST} patients are not drawn. The number at the end of a line is the phenotype.",
             )
         )
@@ -117,11 +119,11 @@ def _courses(view: RunView, k: int) -> list[PanelFigure]:
 
 def course(view: RunView, name: str, n_clusters: int) -> CourseSeries:
     """Mean course of a column by phenotype, ready to draw; points with fewer than `FEWEST` patients are left out."""
-    study, mask = view.study, view.trajectories.mask
+    study = view.study
     column = study.column(name)
-    values = np.zeros(mask.shape, dtype=np.float32)
-    values[mask] = view.cohort.states[:, study.index(name)]
-    courses = mean_courses(values, mask, view.labels(n_clusters), n_clusters, FEWEST)
+    values = padded(view.cohort.states[:, study.index(name)], view.trajectories.mask)
+    slots, n_slots = view.slots, len(view.cohort.axis.hours)
+    courses = mean_courses(values, slots, view.labels(n_clusters), n_slots, n_clusters, FEWEST)
     return CourseSeries(column.label or name, column.unit, courses.mean, courses.low, courses.high)
 
 
@@ -173,6 +175,7 @@ def _boxes(
         return PanelFigure(name, title, message_figure(text.replace("`", "")), f"Nothing drawn: {plain}", "")
     if published is not None:
         published = published[(published["cohort"] == cohort) & (published["estimator"] == estimator)]
+    squares = "" if published is None or published.empty else "Open squares: published means, on other patients. "
     clinicians = rows[rows["policy"] == "clinician"]["value"]
     baseline = float(clinicians.mean()) if len(clinicians) else None
     means = rows.groupby("policy", sort=False)["value"].mean()
@@ -180,11 +183,19 @@ def _boxes(
     return PanelFigure(
         name,
         title,
-        repeat_boxes(rows, published, baseline=baseline),
+        repeat_boxes(rows, published, baseline=baseline, truth=mean_truth(rows)),
         f"Box plots over {n} repeats; means: " + ", ".join(f"{policy} {fmt(value)}" for policy, value in means.items()),
-        f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. Open squares: "
-        "published means, on other patients. Dotted: the clinicians' mean. Repeats are random splits that overlap.",
+        f"{n} repeats of preset {preset}, one point each; hollow gray: not supported by the records. {squares}"
+        "Dotted: the clinicians' mean. Repeats are random splits that overlap.",
     )
+
+
+def mean_truth(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean true value over repeats of each policy that has one; none but in simulated patients."""
+    if "true_value" not in rows:
+        return {}
+    known = rows.dropna(subset=["true_value"]).groupby("policy", sort=False)["true_value"].mean()
+    return {str(policy): float(value) for policy, value in known.items()}
 
 
 def repeats_of(repeats: pd.DataFrame | None, preset: str, cohort: str, estimator: str) -> pd.DataFrame:

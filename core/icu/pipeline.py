@@ -7,7 +7,7 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,19 @@ import pandas as pd
 from core.agents.keys import agent_key
 from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import write_array, write_arrays, write_json, write_table
+from core.base.rng import derive_seed
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.cohort.overlap import overlap
+from core.evaluation.judging.gate import DIALS
+from core.icu.advice import AdviceRecord
+from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.judge import advice_record, advise, judge_policies, judgment_rows
+from core.icu.ask.judge import StepAdvice, advice_record, advise, judge_policies, judgment_rows
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
+from core.icu.fit.advised import true_gains
 from core.icu.fit.baselines import train_baselines
 from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
@@ -65,7 +70,7 @@ def evaluate_run(
     table = compare_policies(stays, patients, keys, view.survival_curve)
     judged = judge_policies(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
     judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
-    advice = view.advice if own and view.advice else advice_record(advise(stays, view.study, view.n_clusters))
+    advice = view.advice if own and view.advice else _advice(view, advise(stays, view.study, view.n_clusters), cohort)
     if own:
         table = with_truth(view, table)
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
@@ -200,16 +205,33 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
-    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised."""
+    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
+    subgroups.parquet: the same in groups of patients."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
-    write_json(view.path / "advice.json", advice_record(advised).model_dump(mode="json"))
-    yield Progress("judgment", 1, 2, str(advised.advice))
+    yield Progress("judgment", 1, 3, str(advised.advice))
+    record = _advice(view, advised, cohort)
+    write_json(view.path / "advice.json", record.model_dump(mode="json"))
+    yield Progress("judgment", 2, 3, "The advice audited on null cohorts, and rolled out where the truth is known")
+    write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
     judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
     write_table(view.path / "judgments.parquet", judgment_rows(keys, judged, view.config.evaluation.ess_floor))
-    yield Progress("judgment", 2, 2, f"{len(keys)} policies judged against the clinicians")
+    yield Progress("judgment", 3, 3, f"{len(keys)} policies judged against the clinicians")
+
+
+def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
+    """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on."""
+    truth, evaluation, seed = ground_truth(cohort), view.config.evaluation, view.config.run.seed
+    gains = None
+    if truth is not None and evaluation.truth_patients:
+        truth = replace(truth, study=view.study)  # the run's reward weights
+        drawn = derive_seed(seed, "truth")
+        gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
+    record = advice_record(advised, evaluation.ess_floor, gains)
+    audited = audit(advised, view.study, record.shown.share, evaluation.audit_repeats, seed)
+    return record.model_copy(update={"audit": audited})
 
 
 def _learners(view: RunView) -> np.ndarray:

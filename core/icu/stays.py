@@ -103,7 +103,7 @@ class Stays(ABC):
 
     @property
     def n_actions(self) -> int:
-        return self.behavior.shape[-1]
+        return int(self.behavior.shape[-1])
 
     def experts(self, n_clusters: int, temperature: float) -> np.ndarray:
         """`agent_probs`, or the same at another temperature, which is not remembered."""
@@ -125,7 +125,7 @@ class _Some(Stays):
 
     @remembered(2)
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:
-        return self.whole.distances(n_clusters, mode)[self.patients]
+        return np.asarray(self.whole.distances(n_clusters, mode)[self.patients])
 
     @remembered(1)
     def agent_q(self, n_clusters: int) -> np.ndarray:
@@ -145,7 +145,7 @@ class _Some(Stays):
 
     @remembered(2)
     def mean_distances(self, mode: str) -> np.ndarray:
-        return self.whole.mean_distances(mode)[self.patients]
+        return np.asarray(self.whole.mean_distances(mode)[self.patients])
 
     @cached_property
     def behavior(self) -> np.ndarray:
@@ -157,7 +157,7 @@ class _Some(Stays):
 
     @property
     def persons(self) -> np.ndarray:
-        return self.whole.persons[self.patients]
+        return np.asarray(self.whole.persons[self.patients])
 
     @property
     def evaluated(self) -> Sequence[PolicyKey]:

@@ -86,7 +86,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         return RunConfig.build(values, where=where)
 
     def read_definition(self, values: Any) -> StudySpec:
-        return StudySpec.model_validate(values)
+        return StudySpec.from_stored(values)
 
     def definition(self, data: Cohort, config: RunConfig) -> StudySpec:
         return config.rewards.apply(data.study)

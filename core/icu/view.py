@@ -1,30 +1,25 @@
-"""A run folder, read only and lazily: what is stored of a run. What one asks of it stands in `core.icu.ask`."""
+"""A run's own stays under its encoder, phenotypes, agents, clinicians and critics, read lazily from its folder.
+
+What one asks of them stands in `core.icu.ask`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
-from core.base.files import read_array, read_arrays, read_json, read_table
+from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
-from core.cohort import Cohort, CohortReport, Split, load_cohort
-from core.evaluation import SurvivalCurve
-from core.icu.advice import AdviceRecord
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
-from core.icu.config import RunConfig
-from core.icu.manifest import icu_manifest
+from core.icu.folder import ATTENTION, RunFolder
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
-from core.runs.manifest import Manifest
-from core.study import StudySpec
-from core.trajectories import Scaler, Trajectories, make_trajectories
+from core.trajectories import Scaler, Trajectories, make_trajectories, padded
 
 if TYPE_CHECKING:
     from core.agents import AgentStack
@@ -34,48 +29,10 @@ if TYPE_CHECKING:
 REPRESENTATION = "representation.json"
 
 
-class RunView(Stays):
-    """The run in `path`; each attribute is read when first asked for. `ArtifactError` where it is not there yet."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    @cached_property
-    def manifest(self) -> Manifest[StudySpec]:
-        return icu_manifest(self.path)
-
-    @cached_property
-    def config(self) -> RunConfig:  # type: ignore[override]
-        return RunConfig.build(self.manifest.config, where=str(self.path))
-
-    @property
-    def study(self) -> StudySpec:
-        return self.manifest.study
-
-    @property
-    def complete(self) -> bool:
-        """True where every stage is done."""
-        return "evaluation" in self.manifest.stages  # the last stage
+class RunView(RunFolder, Stays):  # type: ignore[override]
+    """The run in `path`: what its folder holds, and its stays as a `Situation` of every policy."""
 
     # Data
-
-    @cached_property
-    def cohort(self) -> Cohort:
-        return replace(load_cohort(self.path / "cohort.parquet", self.study), report=self.report)
-
-    @cached_property
-    def report(self) -> CohortReport:
-        """Attrition and mended problems of the file that the run was made from."""
-        return CohortReport.from_json(read_json(self.path / "report.json"))
-
-    @cached_property
-    def split(self) -> Split:
-        return Split(**read_arrays(self.path / "split.npz"))
-
-    @cached_property
-    def split_name(self) -> np.ndarray:
-        """(N,) "train", "valid" or "test"."""
-        return self.split.names(self.cohort.n_patients)
 
     @cached_property
     def scaler(self) -> Scaler:
@@ -84,6 +41,16 @@ class RunView(Stays):
     @cached_property
     def trajectories(self) -> Trajectories:  # type: ignore[override]
         return make_trajectories(self.cohort, self.scaler)
+
+    @cached_property
+    def hours(self) -> np.ndarray:
+        """(N, T) start of each step in hours from onset; NaN on padding."""
+        return padded(self.cohort.hours, self.trajectories.mask, np.nan)
+
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """(N, T) slot of `cohort.axis` of each step, -1 on padding: stays aligned by hour."""
+        return padded(self.cohort.axis.slots, self.trajectories.mask, -1)
 
     # Encoder
 
@@ -119,7 +86,7 @@ class RunView(Stays):
     @cached_property
     def attention(self) -> np.ndarray:
         """(N, T) attention of the encoder; rows sum to 1 over real steps."""
-        return read_array(self.path / "attention.npy")
+        return read_array(self.path / ATTENTION)
 
     # Phenotypes
 
@@ -160,20 +127,6 @@ class RunView(Stays):
             return decision_distances(distances, self.sees_current_action)
         whole = self.phenotypes.distances(self.z, n_clusters).astype(np.float32)
         return np.broadcast_to(whole[:, None, :], (len(whole), self.study.horizon, n_clusters))
-
-    def projection(self, name: str) -> np.ndarray:
-        """(N, 2) "umap" or "pca" coordinates; NaN for patients outside the drawn sample."""
-        return read_arrays(self.path / "projection.npz")[name]
-
-    @property
-    def projection_note(self) -> str:
-        """How the map was fitted, in words."""
-        return str(read_json(self.path / "projection.json")["note"])
-
-    @cached_property
-    def honesty(self) -> pd.DataFrame:
-        """How far the phenotypes can be trusted, beside plain rivals."""
-        return read_table(self.path / "honesty.parquet")
 
     # Agents
 
@@ -246,11 +199,6 @@ class RunView(Stays):
         """(N, T, A) Q* by one "joint" forest on (state, one-hot action), the published layout, or one "per_action"."""
         return read_array(self.path / f"fqi_{layout}_q.npy")
 
-    @cached_property
-    def fqi_history(self) -> pd.DataFrame:
-        """iteration, mean_v, max_change."""
-        return read_table(self.path / "fqi_history.parquet")
-
     @property
     def persons(self) -> np.ndarray:
         return self.cohort.persons
@@ -279,39 +227,6 @@ class RunView(Stays):
         return (*self.config.fusion.grid, np.inf)
 
     @cached_property
-    def survival_curve(self) -> SurvivalCurve:
-        """Survival against the FQI value, on training patients."""
-        table = read_table(self.path / "survival_curve.parquet")
-        return SurvivalCurve(**{name: table[name].to_numpy() for name in table.columns})
-
-    @cached_property
-    def truth(self) -> pd.DataFrame:
-        """True values of policies that were rolled out in the simulator; empty for real patients."""
-        return read_table(self.path / "truth.parquet")
-
-    @cached_property
-    def judgments(self) -> pd.DataFrame | None:
-        """Differences to the clinicians by the mix, at the run's own K and lambda; None for a run from before them."""
-        path = self.path / "judgments.parquet"
-        return read_table(path) if path.is_file() else None
-
-    @cached_property
-    def advice(self) -> AdviceRecord | None:
-        """What the run advises by default; None for a run from before there was advice."""
-        path = self.path / "advice.json"
-        return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
-
-    @cached_property
     def advised_action(self) -> np.ndarray:
         """(N, T) dose that the pessimistic step takes by itself, -1 where it does as clinicians do."""
         return read_array(self.path / "advice.npy")
-
-    @cached_property
-    def evaluations(self) -> pd.DataFrame:
-        """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), without the truth."""
-        return read_table(self.path / "evaluations.parquet")
-
-    @cached_property
-    def frontier_truth(self) -> pd.DataFrame:
-        """True values of the run's own fused policy along each dial; empty for real patients."""
-        return read_table(self.path / "frontier.parquet")

@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from core.base.shipped import ENGINE
 
 
 @cache
@@ -15,7 +15,7 @@ def source_of(path: str, name: str) -> str:
 
     path is relative to the project, as in "core/fusion/weights.py". Raises `LookupError` where there is no such name.
     """
-    text = (ROOT / path).read_text(encoding="utf-8")
+    text = (ENGINE / Path(path).relative_to("core")).read_text(encoding="utf-8")
     nodes: list[ast.stmt] = ast.parse(text).body
     found: ast.stmt | None = None
     for part in name.split("."):

@@ -134,6 +134,11 @@ class WeightsToy:
     expected_ess: np.ndarray
     policy: float
 
+    @property
+    def used(self) -> np.ndarray:
+        """(n,) share of the estimate that rests on the 1..n heaviest stays."""
+        return np.cumsum(self.weights)
+
 
 EFFECT, NOISE = 1.0, 1.0  # reward of a step with the drug, and the spread of every reward
 

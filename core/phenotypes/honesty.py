@@ -31,22 +31,24 @@ class Representation:
     early: np.ndarray
 
 
-def prefix_agreement(prefix_labels: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
+def prefix_agreement(
+    prefix_labels: np.ndarray, labels: np.ndarray, slots: np.ndarray, hours: np.ndarray
+) -> pd.DataFrame:
     """How soon the steps so far give the label of the whole stay.
 
-    prefix_labels (N, T), labels (N,), mask (N, T) real steps. One row a step: step, n (patients still there), agreement
-    (share with the same label), ari (adjusted Rand index between the two).
+    prefix_labels (N, T), labels (N,), slots (N, T) the slot of `hours` (B,) in which each step began, -1 for none. One
+    row a slot with patients: hours, n (patients there then), agreement (share with the same label), ari (adjusted Rand
+    index between the two).
     """
     from sklearn.metrics import adjusted_rand_score
 
     rows = []
-    for step in range(mask.shape[1]):
-        there = mask[:, step]
-        if there.any():
-            early, whole = prefix_labels[there, step], labels[there]
-            ari = float(adjusted_rand_score(whole, early))
-            rows.append({"step": step, "n": int(there.sum()), "agreement": float((early == whole).mean()), "ari": ari})
-    return pd.DataFrame(rows, columns=["step", "n", "agreement", "ari"])
+    for slot in np.unique(slots[slots >= 0]):
+        patient, step = np.nonzero(slots == slot)
+        early, whole = prefix_labels[patient, step], labels[patient]
+        same, ari = float((early == whole).mean()), float(adjusted_rand_score(whole, early))
+        rows.append({"hours": float(hours[slot]), "n": len(patient), "agreement": same, "ari": ari})
+    return pd.DataFrame(rows, columns=["hours", "n", "agreement", "ari"])
 
 
 def mean_squared_changes(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -109,7 +111,7 @@ def _standardized(views: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:
     if not len(known):
         return stacked
     spread = known.std(axis=0)
-    return (stacked - known.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    return np.asarray((stacked - known.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0))
 
 
 def _components(temporal: np.ndarray, seen: Sequence[np.ndarray], train: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ class Phenotypes:
     @property
     def width(self) -> int:
         """H, the numbers of a representation."""
-        return next(iter(self.centroids.values())).shape[1]
+        return int(next(iter(self.centroids.values())).shape[1])
 
     def distances(self, z: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
         """Euclidean distance to each centroid. z (..., H), n_clusters K (None: the K shown first) -> (..., K) float64.
@@ -49,7 +49,7 @@ class Phenotypes:
 
     def labels(self, z: np.ndarray, n_clusters: int | None = None) -> np.ndarray:
         """Phenotype 0..K-1 of the nearest centroid. z (..., H) -> (...) int64. Errors as in `distances`."""
-        return self.distances(z, n_clusters).argmin(axis=-1)
+        return np.asarray(self.distances(z, n_clusters).argmin(axis=-1))
 
 
 def _euclidean(z: np.ndarray, centroids: np.ndarray) -> np.ndarray:

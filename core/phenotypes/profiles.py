@@ -17,7 +17,7 @@ def patient_means(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     valid, x = np.asarray(mask, dtype=bool), np.asarray(values, dtype=np.float64)
     n = np.maximum(valid.sum(axis=1), 1)
-    return np.einsum("nt...,nt->n...", x, valid.astype(np.float64)) / n.reshape(-1, *(1,) * (x.ndim - 2))
+    return np.asarray(np.einsum("nt...,nt->n...", x, valid.astype(np.float64)) / n.reshape(-1, *(1,) * (x.ndim - 2)))
 
 
 def effect_sizes(

@@ -97,7 +97,7 @@ def _umap(values: np.ndarray, config: PhenotypeConfig) -> np.ndarray:
     with warnings.catch_warnings():
         # umap warns that a seed costs parallelism and that these neighbors cannot place further points: both wanted
         warnings.simplefilter("ignore", category=UserWarning)
-        return model.fit_transform(points)
+        return np.asarray(model.fit_transform(points))
 
 
 def _keep_compiled() -> None:
@@ -118,7 +118,7 @@ def _place(values: np.ndarray, anchors: np.ndarray, points: np.ndarray) -> np.nd
     distance, row = Neighbors(anchors).search(values, PLACING_NEIGHBORS)
     weight = 1 / np.maximum(distance, 1e-12)
     weight /= weight.sum(axis=1, keepdims=True)
-    return np.einsum("mk,mkd->md", weight, points[row].astype(np.float64)).astype(np.float32)
+    return np.asarray(np.einsum("mk,mkd->md", weight, points[row].astype(np.float64)).astype(np.float32))
 
 
 def _note(fitted: np.ndarray) -> str:

@@ -25,7 +25,9 @@ def kmeans(z: np.ndarray, k: int, seed: int, n_init: int) -> tuple[np.ndarray, n
 
 def nearest(z: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Nearest centroid of each row. (n, H), (K, H) -> (n,)."""
-    return (np.square(centroids).sum(axis=1) - 2 * (np.asarray(z, dtype=np.float64) @ centroids.T)).argmin(axis=1)
+    return np.asarray(
+        (np.square(centroids).sum(axis=1) - 2 * (np.asarray(z, dtype=np.float64) @ centroids.T)).argmin(axis=1)
+    )
 
 
 def bootstrap_ari(z: np.ndarray, labels: np.ndarray, k: int, config: PhenotypeConfig) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
-from core.base.files import write_atomic
+from core.base.files import write_atomic, write_table
 from core.phenotypes.phenotypes import Phenotypes
 
 SCHEMA_VERSION = 1
@@ -21,7 +21,7 @@ def save_phenotypes(phenotypes: Phenotypes, folder: str | Path) -> None:
     folder = Path(folder)
     arrays = {f"k{k}": centroids for k, centroids in phenotypes.centroids.items()}
     head = np.array([SCHEMA_VERSION, phenotypes.n_clusters])
-    write_atomic(folder / INDICES, lambda file: phenotypes.indices.to_parquet(file, index=False))
+    write_table(folder / INDICES, phenotypes.indices)
     write_atomic(folder / CENTROIDS, lambda file: np.savez(file, allow_pickle=False, head=head, **arrays))
 
 
@@ -35,7 +35,7 @@ def load_phenotypes(folder: str | Path, width: int | None = None) -> Phenotypes:
         with np.load(folder / CENTROIDS, allow_pickle=False) as stored:
             version, n_clusters = (int(number) for number in stored["head"])
             centroids = {int(name[1:]): stored[name] for name in stored.files if name != "head"}
-        indices = pd.read_parquet(folder / INDICES)
+        indices = pd.read_parquet(folder / INDICES, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise ArtifactError(f"{error.filename or folder} does not exist; fit the phenotypes again.") from None
     except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:

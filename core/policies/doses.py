@@ -38,7 +38,7 @@ def dose_map(probs: np.ndarray, actions: np.ndarray, cells: np.ndarray, n_cells:
 
 def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """0.5 sum_a |p_a - q_a|: the share of doses in which two policies differ; (..., A) -> (...)."""
-    return 0.5 * np.abs(p - q).sum(axis=-1)
+    return np.asarray(0.5 * np.abs(p - q).sum(axis=-1))
 
 
 def expert_disagreement(weights: np.ndarray, probs: np.ndarray, fused: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def expert_disagreement(weights: np.ndarray, probs: np.ndarray, fused: np.ndarra
 
     weights (..., K), probs (..., K, A), fused (..., A) -> (...).
     """
-    return (weights * total_variation(probs, fused[..., None, :])).sum(axis=-1)
+    return np.asarray((weights * total_variation(probs, fused[..., None, :])).sum(axis=-1))
 
 
 def unsupported_shares(probs: np.ndarray, behavior: np.ndarray, floors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,20 +1,20 @@
-"""A run folder of the registry study, read only and lazily: what pages, reports and later stages see of it."""
+"""A run folder of the registry study, read only and lazily: what is stored of a run, and the models it loads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from core.base.errors import ArtifactError, RunError
+from core.base.errors import ArtifactError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
-from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
-from core.registry.ask.recommend import recommendation_table
+from core.registry.ask.compared import Screen, along
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.cohort.describe import reward_tolerance
 from core.registry.cohort.drugs import Combinations
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from core.registry.ask.policies import TreatmentModels
     from core.registry.fit.inputs import Inputs
     from core.registry.fit.screening import Screening
+
+Model = TypeVar("Model")
 
 
 class RegistryView:
@@ -140,10 +142,11 @@ class RegistryView:
     def _models(self) -> dict[tuple[str, str], Any]:
         return {}
 
-    def _cached(self, kind: str, decision: str, read: Any) -> Any:
+    def _cached(self, kind: str, decision: str, read: Callable[[str], Model]) -> Model:
         if (kind, decision) not in self._models:
             self._models[kind, decision] = read(decision)
-        return self._models[kind, decision]
+        model: Model = self._models[kind, decision]
+        return model
 
     def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> nn.Sequential:
         from core.registry.fit.networks import load_networks
@@ -277,60 +280,3 @@ class RegistryView:
         from core.registry.fit.evaluate import confounding_text
 
         return confounding_text(self.confounding)
-
-    # One patient
-
-    def recommend(
-        self, patient: int, stage: int, decision: str, n: int | None = None, threshold: float | None = None
-    ) -> pd.DataFrame:
-        """All combinations for a patient (position) at a stage (index): see `recommendation_table`.
-
-        n, threshold: the screen (both None: the run's own). Decisions without a Q-network are ranked by the experts'
-        probability, and q is NaN. Raises `RunError` where the decision was not posed to the patient then.
-        """
-
-        point = self.point(patient, stage, decision)
-        data = self.points[decision]
-        states, stages = data.states[[point]], data.stage[[point]]
-        probs = self.screening(decision).probs(self.inputs[decision].transform(states, stages))[0]
-        if decision in self.treatments:
-            q = self.models(decision).q(states, stages)[0]
-        else:
-            q = np.full(len(probs), np.nan, dtype=np.float32)
-        if n is None and threshold is None:
-            n, threshold = self.screen.n, self.screen.threshold
-        chance = self._chance(decision, states, stages, Screen(n or len(probs), threshold or 0.0))
-        recorded = self.combinations[self.combinations["decision"] == decision]
-        return recommendation_table(q, probs, self.catalogs[decision], recorded, n, threshold, chance)
-
-    def _chance(self, decision: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray | None:
-        """(A,) probability of each combination under the screened policy, mixed with the experts as far as the run's
-        test patients support it; None where it is not learned, or nothing is supported."""
-
-        reach = self.reach(RECOMMENDED, MIXTURE.name) if decision in self.treatments else None
-        if reach is None:
-            return None
-        models = self.models(decision)
-        soft = models.soft_probs(RECOMMENDED, states, stage, screen)
-        return np.asarray(MIXTURE.mix(models.expert_probs(states, stage), soft, reach)[0])
-
-    def point(self, patient: int, stage: int, decision: str) -> int:
-        """Index into `points[decision]` of a patient (position) at a stage (index)."""
-        if decision not in self.decisions:
-            raise RunError(f"there is no decision '{decision}'; choose one of {', '.join(self.decisions)}.")
-        data = self.points[decision]
-        found = np.flatnonzero((data.patient == patient) & (data.stage == stage))
-        if not len(found):
-            raise RunError(
-                f"{self.spec.decision(decision).title.lower()} is not decided for patient number {patient} at stage "
-                f"{stage}: choose a stage at which the patient was recorded alive and the decisions had not ended."
-            )
-        return int(found[0])
-
-    def given(self, patient: int, stage: int, decision: str) -> tuple[int, str]:
-        """Action (-1 outside the catalog) and words of what the patient was given."""
-        from core.registry.cohort.drugs import prescription
-
-        drugs = self.points[decision].drugs[[self.point(patient, stage, decision)]]
-        catalog = self.catalogs[decision]
-        return int(catalog.encode(drugs)[0]), prescription(drugs[0], catalog.drugs)

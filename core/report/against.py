@@ -9,12 +9,13 @@ from core.figures.differences import difference_forest
 from core.figures.hazards import GIVEN
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit
 from core.figures.theme import policy_style as style
+from core.icu.advice import DialRecord
 from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, question
-from core.icu.ask.hazards import default_rules
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.report.parts import Section, Table
-from core.report.sections import bracketed
+from core.report.policies import bracketed
 
 TITLE = "Against the clinicians"
 BEFORE = "This run was made before runs were judged against the clinicians; train it again to see what it advises."
@@ -40,8 +41,10 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{what.capitalize()}: with probability {shown.share:g} the dose that records show to do better, where "
             f"there is one, and else as clinicians do. Its difference to the clinicians is "
             f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, by "
-            f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip(),
-            "Differences are by the mix: the mean of four estimates with short memories, minus what the clinicians "
+            f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip()
+            + _truth(shown),
+            *(view.advice.audit.sentences() if view.advice.audit else []),
+            "Differences are by the mix: the mean of two estimates with short memories, minus what the clinicians "
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
             "other policies on test patients "
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
@@ -49,6 +52,12 @@ def against_the_clinicians(view: RunView) -> Section:
         tables=tables,
         figures=[_forest(rows)],
     )
+
+
+def _truth(dial: DialRecord) -> str:
+    if dial.true_gain is None:
+        return ""
+    return f" In truth it is {dial.true_gain:+.2f} ± {dial.true_se:.2f}, by {dial.true_n:,} simulated patients."
 
 
 def _differences(rows: pd.DataFrame) -> Table:

@@ -14,7 +14,7 @@ from core.evaluation.resampling import percentile_interval
 from core.icu.ask.critics import control_variate
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
-from core.report.sections import policy_rows
+from core.report.policies import policy_rows
 
 PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
 PATHS = ("encoder_folder",)  # settings that tell of the machine and its users
@@ -40,8 +40,9 @@ def differing_settings(first: RunView, second: RunView) -> pd.DataFrame:
     for group, values in settings[0].items():
         if not isinstance(values, dict):
             continue
-        for key, value in values.items():
-            other = settings[1][group][key]
+        others = settings[1][group]  # weights of a study's own terms stand in one run alone
+        for key in dict.fromkeys((*values, *others)):
+            value, other = values.get(key), others.get(key)
             if value != other and key not in PATHS:
                 rows.append((f"{group}.{key}", _text(value), _text(other)))
     return pd.DataFrame(rows, columns=["setting", "first", "second"])

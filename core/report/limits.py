@@ -7,7 +7,8 @@ import numpy as np
 from core.figures.theme import policy_style as style
 from core.icu.view import RunView
 from core.report.parts import Section
-from core.report.sections import MEASURES, NEAR_UNIFORM, policy_rows
+from core.report.policies import NEAR_UNIFORM, policy_rows
+from core.report.sections import MEASURES
 
 SMALL = 100  # patients below which a cohort is called small
 

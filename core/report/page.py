@@ -16,12 +16,16 @@ from core.base.files import read_table, write_atomic
 from core.experiments.published import published
 from core.experiments.repeats import TABLE
 from core.icu.panels import ESTIMATORS, PanelFigure
+from core.icu.study import ICU
 from core.icu.view import RunView
 from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
-from core.report.sections import parameters, the_cohort, the_phenotypes, the_policies, the_run
+from core.report.policies import the_policies
+from core.report.sections import parameters, the_cohort, the_phenotypes, the_run
+from core.runs.integrity import open_run
 from core.runs.manifest import now
+from core.study import StudySpec
 
 TEMPLATE = "report.html.j2"
 # What JSON may hold but a script element may not: an end tag, and two line ends that old parsers refuse.
@@ -33,7 +37,7 @@ def write_report(run_folder: str | Path, out: str | Path, experiment: str | Path
 
     experiment: folder of repeats for the box plots (default: the one that the run is a cell of, if any).
     """
-    page = render_report(RunView(run_folder), experiment)
+    page = render_report(open_run(ICU, Path(run_folder)), experiment)
     write_atomic(Path(out), lambda file: file.write(page.encode("utf-8")))
     return Path(out)
 
@@ -90,14 +94,17 @@ def _repeats(view: RunView, experiment: str | Path | None) -> tuple[pd.DataFrame
     if not (folder / TABLE).is_file():
         return None, None
     repeats = read_table(folder / TABLE)
-    return repeats, published_means(repeats)
+    return repeats, published_means(repeats, view.study)
 
 
-def published_means(repeats: pd.DataFrame) -> pd.DataFrame:
-    """Published means of the policies and cohorts of a table of repeats: cohort, policy, estimator, value."""
+def published_means(repeats: pd.DataFrame, study: StudySpec | None = None) -> pd.DataFrame:
+    """Published means of the policies and cohorts of a table of repeats: cohort, policy, estimator, value.
+
+    study: whose publication is meant, as in `published`.
+    """
     rows = []
     for cohort, like, policy in repeats[["cohort", "like", "policy"]].drop_duplicates().itertuples(index=False):
-        found = published(like, policy)
+        found = published(like, policy, study)
         values = {name: found[f"{name}_mean"] for name in ESTIMATORS}
         rows += [(cohort, policy, name, value) for name, value in values.items() if value is not None]
     return pd.DataFrame(rows, columns=["cohort", "policy", "estimator", "value"])

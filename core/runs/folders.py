@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from core.base.shipped import INSTALLED, shipped
+
 PRIVATE = 0o077  # the umask of what holds patients: for the user of this process alone
 
 
 def data_root() -> Path:
-    """`data/` of the project, or the folder that PHENOPOLICY_DATA names."""
-    return Path(os.environ.get("PHENOPOLICY_DATA") or ROOT / "data")
+    """The folder that PHENOPOLICY_DATA names, or `data/` of the checkout; once installed, the user's data folder."""
+    named = os.environ.get("PHENOPOLICY_DATA")
+    if named or not INSTALLED:
+        return Path(named or shipped())
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "phenopolicy"
 
 
 def owner_of(key: str) -> str:

@@ -14,6 +14,7 @@ from core.runs.process import ProcessId
 
 JOB = "job.json"
 CANCELLED = "cancelled.json"
+LOG = "log.txt"
 LONGEST_TEXT = 4096
 
 

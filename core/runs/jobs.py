@@ -19,9 +19,10 @@ from filelock import FileLock, Timeout
 
 from core.base.errors import PhenoPolicyError, RunError
 from core.base.files import write_json
+from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
-from core.runs.folders import ROOT, data_root, private_files
-from core.runs.job import CANCELLED, JobRecord, read_record
+from core.runs.folders import data_root, private_files
+from core.runs.job import CANCELLED, LOG, JobRecord, read_record
 from core.runs.lock import hold, is_held
 from core.runs.manifest import now
 from core.runs.process import ProcessId
@@ -30,7 +31,6 @@ from core.runs.run import run
 from core.runs.status import JobStatus
 from core.runs.study import AnyStudy, study_of
 
-LOG = "log.txt"
 WORK = "work"  # the verb of the child
 
 
@@ -78,8 +78,8 @@ def _launch(run_dir: Path, asked: JobRecord) -> JobStatus:
     asked.write(run_dir)  # the child reads it
     with (run_dir / LOG).open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "core", WORK, str(run_dir.resolve())],
-            cwd=ROOT,
+            [sys.executable, "-m", NAME, WORK, str(run_dir.resolve())],
+            cwd=ENGINE.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

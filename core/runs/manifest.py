@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError
@@ -22,11 +24,26 @@ PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "umap-learn", "scipy")
 Definition = TypeVar("Definition")
 
 
+SEAL = "checksum"
+
+
+def _inside(path: str) -> str:
+    """Refuse a path that leads out of the run's folder, which is read and, with its stage, deleted."""
+    if path.startswith("/") or "\\" in path or not set(path.split("/")).isdisjoint(("", ".", "..")):
+        raise ValueError("a file of a run lies in its folder")
+    return path
+
+
+FilePath = Annotated[str, AfterValidator(_inside)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class StageRecord(Config):
-    """One finished stage."""
+    """One finished stage; files: SHA-256 of what it wrote, by path in the folder (None: from before checksums)."""
 
     seconds: float
     finished: str
+    files: dict[FilePath, Sha256] | None = None
 
 
 class OriginRecord(Config):
@@ -44,7 +61,7 @@ class Manifest(Config, Generic[Definition]):
     kind: the study's, see `core.runs.study`. study: its definition, of a type of its own, or as it stands in the file.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     kind: str
     name: str
     owner: str = ""  # see `owner_of`; empty: shared with everybody who opens the app
@@ -62,13 +79,35 @@ class Manifest(Config, Generic[Definition]):
     def simulated(self) -> bool:
         return self.origin.kind == "simulated"
 
-    def write(self, folder: Path) -> None:
-        write_json(folder / MANIFEST, self.model_dump(mode="json"))
+    @property
+    def has_checksums(self) -> bool:
+        """False for a run from before there were any: its damage cannot be told."""
+        return all(stage.files is not None for stage in self.stages.values())
 
-    def with_stage(self, stage: str, seconds: float) -> Self:
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of every file of the finished stages, by path in the folder."""
+        return {path: digest for stage in self.stages.values() for path, digest in (stage.files or {}).items()}
+
+    def write(self, folder: Path) -> None:
+        write_json(folder / MANIFEST, sealed(self.model_dump(mode="json")))
+
+    def with_stage(self, stage: str, seconds: float, files: dict[str, str] | None = None) -> Self:
         """A copy in which the stage is done."""
-        record = StageRecord(seconds=round(seconds, 3), finished=now())
+        record = StageRecord(seconds=round(seconds, 3), finished=now(), files=files)
         return self.model_copy(update={"stages": {**self.stages, stage: record}})
+
+    def before(self, stage: str) -> Self:
+        """A copy in which the stage and those that were finished after it are not done."""
+        names = list(self.stages)
+        return self.model_copy(update={"stages": {name: self.stages[name] for name in names[: names.index(stage)]}})
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest as its file holds it: with the SHA-256 of all the rest, so that a damaged one is not believed."""
+    rest = {name: value for name, value in values.items() if name != SEAL}
+    text = json.dumps(rest, sort_keys=True, allow_nan=False)
+    return rest | {SEAL: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def read_manifest(folder: Path) -> Manifest[dict[str, Any]]:
@@ -96,18 +135,23 @@ def typed_manifest(
 
 
 def _migrated(values: Any, path: Path) -> dict[str, Any]:
-    """A manifest as this version writes it. Version 1 held the owner's key, and a registry's definition as `spec`."""
+    """A manifest as this version reads it. Version 2 had no checksums; version 1 held the owner's key, and a registry's
+    definition as `spec`."""
     version = values.get("schema_version") if isinstance(values, dict) else None
+    if version == 3:
+        if values != sealed(values):
+            raise ArtifactError(f"{path} is not as it was written (its checksum differs); restore it or train again.")
+        return {name: value for name, value in values.items() if name != SEAL}
     if version == 2:
-        return dict(values)
+        return {**values, "schema_version": 3}
     if version != 1:
         raise ArtifactError(
-            f"{path} has schema version {version}, this program reads 1 and 2; use the one that wrote it."
+            f"{path} has schema version {version}, this program reads 1 to 3; use the one that wrote it."
         )
     kept = {name: value for name, value in values.items() if name != "spec"}
     definition = {"study": values["spec"]} if "spec" in values else {}
     owner = owner_of(str(values.get("owner", "")))
-    return {"kind": FIRST_KIND, **kept, **definition, "owner": owner, "schema_version": 2}
+    return {"kind": FIRST_KIND, **kept, **definition, "owner": owner, "schema_version": 3}
 
 
 def now() -> str:

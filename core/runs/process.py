@@ -35,7 +35,7 @@ class ProcessId(Config):
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.began) <= TOLERANCE_SECONDS
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.base.errors import ConfigError, RunError
 from core.base.files import remove_parts
 from core.base.types import Progress
+from core.runs.integrity import damaged, forget
 from core.runs.lock import hold
 from core.runs.manifest import MANIFEST, Manifest, OriginRecord, now, versions
 from core.runs.stages import Work, differences, run_stages
@@ -24,7 +25,7 @@ def run(
     name: str = "",
     owner: str = "",
 ) -> Iterator[Progress]:
-    """Work through the study's stages, yielding progress; what is in the folder already is not computed again.
+    """Work through the study's stages, yielding progress; what is whole in the folder already is not computed again.
 
     name: what people call the run (default: its folder). owner: see `core.runs.folders.owner_of`. Raises `RunError`
     where the folder holds a run on other data, with other settings or of another study, or another process works there.
@@ -33,7 +34,7 @@ def run(
     study.check(data)
     with hold(folder):
         remove_parts(folder)
-        manifest = _open(study, data, config, folder, name or folder.name, owner)
+        manifest = _whole(_open(study, data, config, folder, name or folder.name, owner), folder)
         stages: dict[str, tuple[Work, float]] = {
             stage: (partial(work, study.open(folder), data), weight)
             for stage, (work, weight) in study.stages(data).items()
@@ -78,6 +79,12 @@ def _open(
     if changed:
         raise RunError(f"{folder} holds a run {changed}; choose another folder.")
     return manifest
+
+
+def _whole(manifest: Manifest[DefinitionT], folder: Path) -> Manifest[DefinitionT]:
+    """The manifest up to the first stage whose files are damaged; that stage and all after it are made anew."""
+    stage = next(iter(damaged(folder, manifest)), None)
+    return manifest if stage is None else forget(folder, manifest, stage)
 
 
 def _new_manifest(

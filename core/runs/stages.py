@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.types import Progress
+from core.runs.integrity import stage_files
 from core.runs.manifest import Manifest
 from core.runs.progress import ProgressFile
 
@@ -32,7 +33,8 @@ def run_stages(
         for step in with_time_left(work()):
             progress.update(step)
             yield step
-        manifest = manifest.with_stage(stage, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        manifest = manifest.with_stage(stage, seconds, stage_files(folder, manifest))
         manifest.write(folder)
     finished = Progress(stage, 1, 1, "Run complete")
     progress.write("done", finished)

@@ -72,7 +72,7 @@ def _width(kind: pa.DataType) -> int:
         return POINTER
     if pa.types.is_decimal(kind) or pa.types.is_time(kind) or pa.types.is_fixed_size_binary(kind):
         return OBJECT
-    return max(kind.bit_width // 8, 1)
+    return int(max(kind.bit_width // 8, 1))
 
 
 def _read_columns(file: pq.ParquetFile, budget: Budget) -> pd.DataFrame:
@@ -128,6 +128,6 @@ def _to_series(column: pa.ChunkedArray) -> pd.Series:
         column, kind = column.cast(pa.string()), pa.string()
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return pd.Series(pd.array(column, dtype="str"))
-    if column.null_count and kind in NULLABLE:
-        return column.to_pandas(types_mapper=NULLABLE.get)
-    return column.to_pandas(date_as_object=False)
+    nullable = column.null_count and kind in NULLABLE
+    series: pd.Series = column.to_pandas(types_mapper=NULLABLE.get if nullable else None, date_as_object=False)
+    return series

@@ -11,18 +11,18 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from core.base.shipped import shipped
 from core.study import Column, StudySpec
 from core.tables.mapping import TableMapping, parse_mapping
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import find_keys, is_time
 from core.tables.values import read_cells, safe_text
 
-NAMES = Path(__file__).resolve().parents[2] / "data" / "reference" / "column_names.toml"
+NAMES = shipped("reference", "column_names.toml")
 FITS = 0.98  # share of a column's values that must be plausible
 UNUSUAL = 2.0  # a median beyond twice the healthy range's end, or below half its start
 OVER = re.compile(r">=?\s*(\d+)")  # "> 89"
@@ -331,4 +331,4 @@ def _decimal_commas(table: pd.DataFrame) -> bool:
 
 def _with_points(table: pd.DataFrame) -> pd.DataFrame:
     """Decimal commas as points in the columns that hold them, for the looks that follow."""
-    return table.apply(lambda s: s if pd.api.types.is_numeric_dtype(s.dtype) else with_points(s))
+    return pd.DataFrame(table.apply(lambda s: s if pd.api.types.is_numeric_dtype(s.dtype) else with_points(s)))

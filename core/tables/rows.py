@@ -76,7 +76,7 @@ def rows_of_keys(keys: Keys, rows: np.ndarray) -> np.ndarray:
     marked = np.zeros(len(keys.names) + 1, dtype=bool)
     marked[keys.code[rows]] = True
     marked[-1] = False  # rows without a key are nobody's
-    return marked[keys.code]
+    return np.asarray(marked[keys.code])
 
 
 def key_problems(column: str, keys: Keys) -> Iterator[Problem]:

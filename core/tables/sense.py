@@ -53,7 +53,7 @@ class _Values:
     @property
     def known(self) -> np.ndarray:
         """Recorded values."""
-        return self.values[~np.isnan(self.values)]
+        return np.asarray(self.values[~np.isnan(self.values)])
 
 
 def sense_warnings(

@@ -28,4 +28,4 @@ def apportion(shares: np.ndarray, total: int) -> np.ndarray:
     floor = np.floor(exact + 1e-9).astype(np.int64)
     order = np.argsort(-(exact - floor), kind="stable")
     floor[order[: total - floor.sum()]] += 1
-    return floor
+    return np.asarray(floor)

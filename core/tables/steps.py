@@ -14,6 +14,7 @@ import pandas as pd
 from core.study import StudySpec
 from core.tables.mapping import Aggregate, TableMapping, TimeRule
 from core.tables.report import Problem
+from core.tables.times import read_times
 from core.tables.values import read_cells
 
 IN_HOURS = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
@@ -54,7 +55,7 @@ def timed(frame: pd.DataFrame, rule: TimeRule, study: StudySpec) -> tuple[pd.Dat
 def _hours(series: pd.Series, rule: TimeRule, name: str) -> tuple[pd.Series, list[Problem]]:
     """Times in hours from a common zero; each that cannot be read is a problem."""
     if rule.kind == "datetime":
-        times = pd.to_datetime(series, errors="coerce", utc=True, format="mixed")
+        times = read_times(series)
         hours = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(hours=1)
     else:
         hours = pd.Series(read_cells(series).values * IN_HOURS[rule.kind], dtype=np.float64)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.tables.times import read_times
 from core.tables.values import read_cells
 
 MOST_CANDIDATES = 12
@@ -107,4 +108,4 @@ def is_time(series: pd.Series) -> bool:
     sample = series.dropna().head(200).astype(str)
     if not len(sample) or not sample.str.contains(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").all():
         return False
-    return bool(pd.to_datetime(sample, errors="coerce", format="mixed").notna().mean() > 0.95)
+    return bool(read_times(sample).notna().mean() > 0.95)

@@ -89,12 +89,18 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
             raise ConfigError(f"column '{column}' cannot be left out: {what} of study '{study.name}' needs it.")
     values = study.model_dump()
     values["columns"] = [column for column in values["columns"] if column["name"] not in names]
+    values["hazards"] = [hazard for hazard in values["hazards"] if hazard["column"] not in names]
     values["highlights"] = [name for name in study.highlights if name not in names] or [study.severity]
     values["name"] = f"{study.name}-own"
     try:
         return StudySpec.model_validate(values)
     except ValueError as error:
         raise StudyError(f"study '{study.name}' cannot go without {', '.join(names)}: {error}") from None
+
+
+def file_columns(mapping: TableMapping) -> list[str]:
+    """Columns of the file that the mapping names."""
+    return [*mapping.columns.values(), *_read_by_rules(mapping)]
 
 
 def _read_by_rules(mapping: TableMapping) -> list[str]:

@@ -26,7 +26,7 @@ class Cells:
     @property
     def usable(self) -> np.ndarray:
         """(rows,) True where the cell is a finite number."""
-        return np.isfinite(self.values)
+        return np.asarray(np.isfinite(self.values))
 
     def at(self, row: int) -> Any:
         """The cell as a plain Python value for a message."""
@@ -68,7 +68,7 @@ def read_cells(series: pd.Series) -> Cells:
 def _plain_numbers(series: pd.Series) -> np.ndarray | None:
     """(rows,) a column of text as numbers, NaN where it is empty, all at once; None where any cell is no number."""
     try:
-        return pc.cast(pa.array(series), pa.float64()).to_numpy(zero_copy_only=False)
+        return np.asarray(pc.cast(pa.array(series), pa.float64()).to_numpy(zero_copy_only=False))
     except pa.ArrowInvalid:
         return None
 

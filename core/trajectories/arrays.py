@@ -38,7 +38,7 @@ class Trajectories:
     @cached_property
     def lengths(self) -> np.ndarray:
         """(N,) real steps."""
-        return self.mask.sum(axis=1)
+        return np.asarray(self.mask.sum(axis=1))
 
     @cached_property
     def transition_mask(self) -> np.ndarray:

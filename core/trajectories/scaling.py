@@ -27,11 +27,11 @@ class Scaler:
 
     def scale(self, states: np.ndarray) -> np.ndarray:
         """(..., D) physical -> (..., D) float32 scaled."""
-        return ((states - self.center) / self.half).astype(np.float32)
+        return np.asarray(((states - self.center) / self.half).astype(np.float32))
 
     def unscale(self, states: np.ndarray) -> np.ndarray:
         """(..., D) scaled -> (..., D) float32 physical units."""
-        return (states * self.half + self.center).astype(np.float32)
+        return np.asarray((states * self.half + self.center).astype(np.float32))
 
     @property
     def spans(self) -> np.ndarray:

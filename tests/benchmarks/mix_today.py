@@ -10,7 +10,7 @@ from core.agents import FittedQEvaluation
 from core.agents.config import FQIConfig
 from core.base.statistics import Z95
 from core.evaluation import Critic, Recorded, knn_behavior_policy, propensities, state_values, weighted_draws
-from core.evaluation.deferring import Deferring
+from core.evaluation.judging.deferring import Deferring
 from core.experiments.estimator_cases import FORESTS
 from core.trajectories import Trajectories, make_transitions, padded
 

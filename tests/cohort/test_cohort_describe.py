@@ -12,9 +12,9 @@ from core.cohort.describe import (
     action_shares,
     attrition_table,
     cohort_facts,
-    in_record_by_step,
+    in_record_by_hour,
     missing_by_column,
-    missing_by_step,
+    missing_by_hour,
     outcome_by_group,
     table_one,
     table_one_text,
@@ -66,6 +66,8 @@ def test_table_one_of_the_icu_study_shows_published_values() -> None:
     table = table_one(make_cohort(frame, study))
     assert len(table) == study.n_columns
     assert table.set_index("column").loc["SOFA", "mimic_iv_mean"] == 4.90
+    other = study.model_copy(update={"published": None})
+    assert "mimic_iv_mean" not in table_one(make_cohort(frame, other))
     text = table_one_text(table)
     assert text.loc["SOFA", "published mimic-iv"] == "4.90 (3.94)"
     assert text.loc["Gender", "published eicu"] == "0.44"
@@ -76,13 +78,13 @@ def test_missing_by_column_and_step(cohort: Cohort) -> None:
     assert columns.loc["Lactate", "missing"] == 1
     assert columns["missing"].sum() == 1
     assert columns["patients_without"].sum() == 0
-    steps = missing_by_step(cohort)
+    steps = missing_by_hour(cohort)
     assert steps.shape == (5, 4)
     assert steps.loc["Lactate"].tolist() == [0, 25, 0, 0]
 
 
 def test_steps_that_nobody_reaches_are_unknown(table: pd.DataFrame, study: StudySpec) -> None:
-    steps = missing_by_step(make_cohort(table[table["traj"].isin([2, 10])], study))
+    steps = missing_by_hour(make_cohort(table[table["traj"].isin([2, 10])], study))
     assert steps.loc["Lactate"].isna().tolist() == [False, False, True, True]
 
 
@@ -112,8 +114,8 @@ def test_wilson_interval_of_nobody_is_unknown() -> None:
     assert np.isnan(wilson_interval(0, 0).value)
 
 
-def test_in_record_by_step(cohort: Cohort) -> None:
-    table = in_record_by_step(cohort, GROUPS)
+def test_in_record_by_hour(cohort: Cohort) -> None:
+    table = in_record_by_hour(cohort, GROUPS)
     assert table[table["group"] == "all"]["n"].tolist() == [4, 4, 2, 1]
     assert table[table["group"] == "a"]["share"].tolist() == [1, 1, 0.5, 0.5]
     assert table["hours"][:4].tolist() == [0, 6, 12, 18]

@@ -38,10 +38,13 @@ MAY: dict[str, set[str]] = {
     "icu": {*ENGINE, "figures"},
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
+    "bring": {*ENGINE, "icu"},
+    "api": {*ENGINE, "icu", "figures", "bring"},
+    "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.

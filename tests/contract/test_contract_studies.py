@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from core.base.errors import ArtifactError, ConfigError, RunError
-from core.base.files import read_json, write_json
+from core.base.files import read_json
 from core.cli.main import build_parser, main
 from core.cli.studies import load_studies
 from core.runs.folders import owner_of
@@ -27,6 +27,7 @@ from core.runs.manifest import read_manifest
 from core.runs.run import run
 from core.runs.status import list_runs, read_job
 from core.runs.study import register, studies, study_of
+from tests.manifests import edit_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "tests.contract.bandit"
@@ -125,8 +126,7 @@ def test_other_settings_data_and_definitions_are_refused(plays: Path, data: Path
         next(run(bandit, known, bandit.config("", {"rounds": "9"}), folder))
     with pytest.raises(RunError, match="on other data"):
         next(run(bandit, bandit.simulate(9, 9, {}), config, folder))
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"study": {"name": "casino", "arms": ["a", "b", "c"]}})
+    edit_manifest(folder, study={"name": "casino", "arms": ["a", "b", "c"]})
     with pytest.raises(RunError, match=r"another definition of study 'casino' \(arms\)"):
         next(run(bandit, known, config, folder))
     assert not is_held(folder)  # refused, it lets the folder go
@@ -140,8 +140,7 @@ def test_the_demo_is_built_once_and_anew_where_it_is_another(data: Path) -> None
         made.append(((folder / "choice.json").stat().st_mtime_ns, read_manifest(folder).n_patients))
     assert made[0] == made[1]
     assert made[2][1] == 31
-    stored = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", stored | {"config": {"rounds": 3, "retired": 1}})
+    edit_manifest(folder, config={"rounds": 3, "retired": 1})
     assert main(["bandit", "demo", "--patients", "31"]) == 0
     assert read_manifest(folder).config == {"rounds": 3, "pause": 0.0}
 
@@ -161,8 +160,7 @@ def test_a_background_run_is_started_cancelled_and_resumed(plays: Path, data: Pa
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
     asked = read_record(folder)
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"config": {"rounds": 1, "pause": 0.0}})
+    edit_manifest(folder, config={"rounds": 1, "pause": 0.0})
     asked.model_copy(update={"overrides": {"rounds": "1"}}).write(folder)  # the rest of it, in a moment
     resume(folder)
     wait_until(lambda run_dir: read_job(run_dir).state == "done", folder)

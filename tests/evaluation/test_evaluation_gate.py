@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from core.base.statistics import Z95
-from core.evaluation.crossfit import Fold, JudgeSettings, assign_folds, judge
-from core.evaluation.features import FeatureSettings
-from core.evaluation.gate import DIALS, GateSettings, corrected_z, gate
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import LstdSettings
-from core.evaluation.mix import Judged, MixEstimate
-from core.evaluation.pessimism import PessimismSettings, pessimistic_step
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import DIALS, GateSettings, corrected_z, gate
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import LstdSettings
+from core.evaluation.judging.mix import Judged, MixEstimate
+from core.evaluation.judging.pessimism import PessimismSettings, pessimistic_step
 
 HORIZON, DRUG = 4, 0.3
 

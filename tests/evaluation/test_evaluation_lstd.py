@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureMap, FeatureSettings, one_hot
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import Lstd, LstdSettings
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings, one_hot
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import Lstd, LstdSettings
 from tests.evaluation.worlds import GAMMA, Tabular, record
 
 NO_RIDGE = {"base_ridge": 0.0, "action_ridge": 0.0}

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.evaluation.crossfit import Fold, JudgeSettings, _judge_fold, _Pooled, assign_folds, judge
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureSettings
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import LstdSettings
-from core.evaluation.mix import Judged, MixSettings, Remembering, clustered_error, mix
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, _judge_fold, _Pooled, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import LstdSettings
+from core.evaluation.judging.mix import Judged, MixEstimate, MixSettings, Remembering, clustered_error, mix
+from core.evaluation.judging.windows import corrected
 from core.evaluation.policies import propensities
 from core.evaluation.recorded import Recorded as RecordedStays
-from core.evaluation.windows import corrected
 from core.evaluation.wis import per_decision_wis, wdr
 from tests.evaluation.worlds import BEHAVIOR, GAMMA, NEXT, POLICY, REWARD, Recorded, record, true_value
 
@@ -38,7 +38,7 @@ def test_the_clinicians_themselves_have_difference_0_and_the_recorded_mean_witho
     assert (result.difference.value, result.difference.se, result.difference.spread) == (0, 0, 0)
     assert result.value.value == pytest.approx(returns.mean())
     assert result.value.se == pytest.approx(returns.std(ddof=1) / 10)
-    assert [part.value for part in result.value.parts] == pytest.approx([returns.mean()] * 3)
+    assert [part.value for part in result.value.parts] == pytest.approx([returns.mean()] * 4)
     (asleep,) = judged(world, [world.policy().toward(0.0)])
     assert asleep.difference == result.difference
 
@@ -175,19 +175,40 @@ def test_spread_and_memories_enter_the_error_as_said() -> None:
     influences, returns = rng.normal(size=(2, 50)), rng.normal(size=50)
     found = [Remembering(k, value, row, 50.0) for k, value, row in zip((0, 1), (1.0, 3.0), influences, strict=True)]
     usual = [Remembering(k, 0.0, np.zeros(50), 50.0) for k in (0, 1)]
-    one = mix("p", found, usual, returns, np.arange(50), MixSettings((0, 1), spread=2.0))
+    settings = MixSettings((0, 1), (0, 1), spread=2.0, unseen=1.0)
+    one = mix("p", found, usual, returns, np.arange(50), settings)
     sampling = influences.mean(axis=0).std(ddof=1) / np.sqrt(50)
-    assert (one.difference.value, one.difference.spread) == (2.0, 1.0)
+    assert (one.difference.value, one.difference.spread) == (2.0, 2.0)
     assert one.difference.se == pytest.approx(np.hypot(sampling, 2.0))
     assert one.difference.high - one.difference.value == pytest.approx(1.959964 * one.difference.se)
     assert one.value.value == pytest.approx(2.0 + returns.mean())
     assert str(one.difference).startswith("2.00 (-1.92 to 5.92), n 50, ESS 50 [memory 0: 1.00 ± ")
 
 
+def test_witnesses_widen_the_interval_and_leave_the_value() -> None:
+    """A memory that is not averaged enters the error by its distance from the mix alone."""
+    rng = np.random.default_rng(1)
+    returns, rows = rng.normal(size=40), rng.normal(size=(3, 40))
+    found = [Remembering(k, value, row, 40.0) for k, value, row in zip((0, 0.5, 4), (1.0, 2.0, 6.0), rows, strict=True)]
+    usual = [Remembering(k, 0.0, np.zeros(40), 40.0) for k in (0, 0.5, 4)]
+
+    def difference(witnesses: tuple[float, ...], unseen: float = 1.0) -> MixEstimate:
+        settings = MixSettings((0, 0.5), witnesses, spread=0.5, unseen=unseen)
+        return mix("p", found, usual, returns, np.arange(40), settings).difference
+
+    noise = rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(40)
+    assert difference((0, 4)).value == difference((0,)).value == 1.5
+    assert difference((0, 4)).spread == pytest.approx(0.5 * np.sqrt((0.5**2 + 4.5**2) / 2))
+    assert difference((0, 4)).se == pytest.approx(np.hypot(noise, difference((0, 4)).spread))
+    assert difference((0,), unseen=4.0).se == pytest.approx(np.hypot(2 * noise, 0.25))
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
         (lambda: MixSettings((1, 1)), "memories must be distinct"),
+        (lambda: MixSettings(witnesses=()), "witnesses must be distinct and at least one"),
+        (lambda: MixSettings(unseen=0.9), "unseen at least 1, got 0.75 and 0.9"),
         (lambda: MixSettings((0, 1.5)), "a memory is 0, a fraction below 1 or a whole number of steps, got 1.5"),
         (lambda: MixSettings(spread=-1), "spread must be at least 0"),
         (lambda: assign_folds(np.arange(3), 5), "n_folds must lie between 2 and the 3 persons"),

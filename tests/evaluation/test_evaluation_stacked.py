@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.evaluation.calibration import reliability
-from core.evaluation.histories import Histories
-from core.evaluation.scores import NormalScores
-from core.evaluation.stacked import PropensitySettings, fit_propensities
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.scores import NormalScores
+from core.evaluation.judging.stacked import PropensitySettings, fit_propensities
 
 
 def logistic(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

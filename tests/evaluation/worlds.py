@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.deferring import Deferring
-from core.evaluation.features import Situations
-from core.evaluation.histories import Histories
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.features import Situations
+from core.evaluation.judging.histories import Histories
 
 HORIZON, GAMMA = 5, 0.9
 START = np.array([0.5, 0.3, 0.2])

@@ -17,6 +17,7 @@ from core.experiments.parallel import in_parallel, shares
 from core.experiments.sweep import Grid, load_grid, read_sweep, run_sweep
 from core.icu.pipeline import evaluate_run
 from core.icu.view import RunView
+from core.study import load_study
 from tests.experiments.stub_study import copied
 
 GRID = Grid(presets=("quick",), seeds=(1, 2), n_clusters=(2, 4), lambdas=(0.0, 4.0, np.inf))
@@ -41,6 +42,19 @@ def test_every_cell_equals_a_single_evaluation(cohort_file: Path, tmp_path: Path
             assert row[estimator] == pytest.approx(getattr(single, estimator).value)
             assert row[f"{estimator}_low"] == pytest.approx(getattr(single, estimator).low)
         assert (row["support"], row["ess"]) == (single.support, pytest.approx(single.phwis.ess))
+
+
+def test_reward_weights_are_swept_under_the_names_of_their_terms(cohort_file: Path, tmp_path: Path) -> None:
+    grid = Grid(presets=("quick",), seeds=(1,), n_clusters=(2,), lambdas=(4.0,), rewards={"C_3": (0.05, 0.2)})
+    list(run_sweep(cohort_file, tmp_path, grid, jobs=1))
+    assert read_sweep(tmp_path)[["rewards.C_3", "seed"]].to_numpy().tolist() == [[0.05, 1], [0.2, 1]]
+    assert (tmp_path / "quick-1-C_3=0.05").is_dir()
+    configs = [grid.config(*task) for task in grid.tasks]
+    assert [dict(config.rewards.apply(load_study()).rewards[3])["coefficient"] for config in configs] == [0.05, 0.2]
+    unknown = Grid(rewards={"clearance": (1.0,)})
+    with pytest.raises(ConfigError, match="no reward term clearance"):
+        list(run_sweep(cohort_file, tmp_path / "other", unknown, jobs=1))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_dask_cluster_of_two_workers_gives_the_same_table(cohort_file: Path, tmp_path: Path) -> None:
@@ -77,6 +91,9 @@ def test_grids_say_what_is_wrong_with_them(
         ("clusters = [3]", "unknown key 'clusters'"),
         ("lambdas = ", "not valid TOML"),
         ('[overrides]\n"encoder.epoch" = 3', "epoch"),
+        ("[rewards]\nC_3 = [0.1, 0.1]", "only once"),
+        ("[rewards]\nC_3 = [inf]", "finite"),
+        ("[rewards]\nclearance = [1.0]", "no reward term clearance"),
     ):
         file.write_text(text)
         assert main(["sweep", str(cohort_file), "--run", str(tmp_path / "s"), "--grid", str(file)]) == 2

@@ -11,6 +11,8 @@ import pytest
 from core.experiments.document import SUPPORT, markdown, number, spread
 from core.experiments.published import display_name, published
 from core.experiments.tables import ablation_table, gain_table, plain, shape_table, truth_table, value_table
+from core.report.page import published_means
+from core.study import load_study
 
 VALUES = {  # PHWIS in repeats 1, 2, 3; PHWDR is one more
     "clinician": (5.0, 6.0, 7.0),
@@ -140,8 +142,19 @@ def test_published_rows_by_our_names() -> None:
     assert display_name("fused:greedy", "prospective") == "HOPAS-B (fused), greedy, prospective"
 
 
+def test_published_numbers_belong_to_the_study_that_names_them() -> None:
+    """A run of another drug has policies of the same names; nothing published is drawn beside them."""
+    study = load_study()
+    other = study.model_copy(update={"name": "norepinephrine", "published": None})
+    assert published("mimic-iv", "fused", study)["phwis_mean"] == published("mimic-iv", "fused")["phwis_mean"] == 11.56
+    assert set(published("mimic-iv", "fused", other).values()) == {None}
+    repeats = pd.DataFrame({"cohort": ["development"] * 2, "like": ["mimic-iv"] * 2, "policy": ["fused", "random"]})
+    assert len(published_means(repeats, study)) == 4
+    assert published_means(repeats, other).empty
+
+
 def test_markdown_leaves_unknown_numbers_empty_and_json_makes_them_null() -> None:
     rows = [{"a": 1.234, "b_mean": 2.0, "b_sd": None}, {"a": math.nan, "b_mean": 3.0, "b_sd": 0.5}]
     lines = markdown(rows, [("A", number("a", 1)), ("B", spread("b", 1))])
     assert lines == ["| A | B |", "|---|---|", "| 1.2 | 2.0 |", "|  | 3.0 ± 0.5 |"]
-    assert plain(rows)[1]["a"] is None
+    assert plain({"rows": rows})["rows"][1]["a"] is None

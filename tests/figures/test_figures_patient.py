@@ -37,6 +37,26 @@ def test_imputed_values_are_hollow_and_named() -> None:
     assert [c == GROUND for c in course.marker.color] == [False, True, False, True]
 
 
+def test_recorded_amounts_are_told_where_there_are_some() -> None:
+    amounts = np.array([0.0, 1250.0, np.nan, 6000.0])
+    actions = np.array([0, 1, 0, 2])
+    fig = timeline(HOURS, [lactate()], actions, LABELS, drug="heparin", unit="units", amounts=amounts)
+    told = next(t for t in fig.data if t.name == "dose").customdata
+    assert list(told) == [
+        f"{LABELS[0]} (recorded: 0)",
+        f"{LABELS[1]} (recorded: 1,250)",
+        LABELS[0],
+        f"{LABELS[2]} (recorded: 6,000)",
+    ]
+
+
+def test_a_long_stay_has_no_more_ticks_than_can_be_read() -> None:
+    hours = np.array([-16.0, 0.0, 400.0, 900.0])
+    fig = timeline(hours, [lactate()], np.zeros(4, int), LABELS, drug="heparin", unit="units", window=(-16, 900))
+    assert fig.layout.xaxis.dtick == 168
+    assert tuple(fig.layout.xaxis.range) == (-19, 903)
+
+
 def test_doses_are_bars_on_the_same_hours() -> None:
     fig = timeline(HOURS, [lactate()], np.array([0, 1, 0, 2]), LABELS, drug="heparin", unit="units")
     bars = fig.data[-1]

@@ -7,13 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.base.rng import stream
+from core.figures.phenotype_map import phenotype_map
 from core.figures.phenotype_quality import cluster_indices, early_agreement
 from core.figures.phenotypes import (
     CourseSeries,
     course_panels,
     effect_bars,
     outcome_bars,
-    phenotype_map,
     severity_histograms,
 )
 from core.figures.theme import PHENOTYPE_COLORS, phenotype_color, phenotype_symbol

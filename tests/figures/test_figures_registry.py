@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 
 from core.figures.registry import (
-    accuracy_by_stage,
     age_histogram,
-    calibration_panels,
     combination_tail,
     stage_timeline,
     state_bars,
-    top_n_accuracy,
 )
+from core.figures.registry_accuracy import accuracy_by_stage, calibration_panels, top_n_accuracy
 from core.figures.registry_looks import make_looks
 from core.figures.registry_patient import patient_course, ranked_options
 from core.figures.registry_values import modeled_by_stage, registry_policy, value_forest
@@ -63,8 +61,8 @@ def test_the_timeline_has_one_lane_a_decision_on_a_real_time_axis() -> None:
 
 def test_state_bars_stack_to_all_patients() -> None:
     table = pd.DataFrame(
-        [(stage, state, n) for stage in ("a", "b") for state, n in zip(LOOKS.states, range(7), strict=True)],
-        columns=["stage", "state", "patients"],
+        [(stage, state, n, n / 21) for stage in ("a", "b") for state, n in zip(LOOKS.states, range(7), strict=True)],
+        columns=["stage", "state", "patients", "share"],
     )
     fig = state_bars(table, LOOKS)
     assert np.allclose(sum(np.asarray(trace.y) for trace in fig.data), 100)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.figures.survival import survival_by_value
 from core.figures.values import (
     agreement_density,
     convergence,
     estimates_by_group,
     spread_histograms,
-    survival_by_value,
     value_boxes,
     value_by_step,
 )

@@ -6,8 +6,8 @@ import pytest
 
 from core.base.config import parse_value
 from core.base.errors import ConfigError
-from core.icu.config import PRESET_NAMES, RewardGroup, load_preset
-from core.study import load_study
+from core.icu.config import PRESET_NAMES, RewardGroup, RunConfig, load_preset
+from core.study import RewardTerm, load_study
 
 # Every parameter of the published method, by its group here.
 PUBLISHED = {
@@ -67,6 +67,32 @@ def test_reward_weights_replace_the_studys() -> None:
     without = study.model_copy(update={"rewards": study.rewards[:2]})
     with pytest.raises(ConfigError, match="no reward term C_4"):
         RewardGroup(C_4=1.0).apply(without)
+
+
+def test_weights_of_a_studys_own_terms_are_set_by_name_and_shown_with_their_meaning() -> None:
+    study = load_study()
+    own = study.model_copy(
+        update={
+            "name": "mine",
+            "rewards": (
+                RewardTerm(name="map in range", kind="range", column="MBP", coefficient=0.1, low=65, high=90),
+                RewardTerm(name="clearance", kind="tanh_difference", column="Lactate", coefficient=-2.0),
+            ),
+        }
+    )
+    config = load_preset("quick", {"rewards.map in range": "0.3", "rewards.terminal_coeff": "5"})
+    changed = config.rewards.apply(own)
+    assert [(t.name, t.coefficient) for t in changed.rewards] == [("map in range", 0.3), ("clearance", -2.0)]
+    assert changed.terminal_coeff == 5
+    with pytest.raises(ConfigError, match="no reward term map in range; its terms are: C_0, C_1, C_2, C_3, C_4"):
+        config.rewards.apply(study)
+    form = config.rewards.named(own)
+    assert form.model_dump() == {"map in range": 0.3, "clearance": None, "terminal_coeff": 5.0}
+    meanings = {name: field.description for name, field in type(form).model_fields.items()}
+    assert meanings["map in range"] == "Weight of Mean blood pressure within 65 to 90 mmHg"
+    assert meanings["clearance"] == "Weight of the change in Lactate, large ones damped"
+    assert RunConfig.build(config.model_dump(mode="json")) == config
+    assert RewardGroup(C_0=None) == RewardGroup()  # a stored run from when terms had fixed fields
 
 
 def test_the_lambda_grid_is_sorted_and_holds_the_chosen_one() -> None:

@@ -83,7 +83,11 @@ def test_box_plots_hold_the_repeats_of_this_preset_and_the_published_means(view:
     assert "open" in square.marker.symbol
     truth = next(t for t in traces if t.name and t.name.startswith("true value"))
     assert list(truth.x) == [5.0, 7.0]
+    assert "Open squares: published means" in panel["phwis-development"].caption
     assert "No repeats" in panel["phwis-external"].alt
+    bare = by_name(policy_panel(view, table, published.head(0)))["phwis-development"]
+    assert not any(t.name and t.name.startswith("published") for t in bare.figure.data)
+    assert "published" not in bare.caption
 
 
 def test_unsupported_repeats_are_hollow_and_the_baseline_is_a_line() -> None:

@@ -73,3 +73,9 @@ def test_the_function_shown_is_the_engines_own() -> None:
     assert method.startswith("def _combine(self")
     with pytest.raises(LookupError, match="has no 'nothing'"):
         source_of("core/fusion/weights.py", "nothing")
+
+
+def test_the_heaviest_stays_use_the_whole_estimate_up() -> None:
+    toy = weights_toy(0.2, 0.9, 1.0, 4, 200)
+    np.testing.assert_allclose(toy.used, [toy.weights[: i + 1].sum() for i in range(200)])
+    assert toy.used[-1] == pytest.approx(1.0)

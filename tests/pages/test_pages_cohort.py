@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
 from pages.components.shell.export import to_csv
+from tests.cohort.define.tables import norepinephrine_table
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -209,3 +210,25 @@ def test_a_cohort_of_another_study_keeps_its_study(open_page, app_data: Path) ->
     (path,) = app_data.glob("uploads/*/*.parquet")
     assert load_cohort(path, path.with_suffix(".toml")).study.name == "fluids"
     assert page.metric[0].value == "12"
+
+
+def test_a_study_is_proposed_from_the_file_and_its_cohort_accepted(open_page, app_data: Path) -> None:
+    """Another drug under other names: no TOML to write, no column to map."""
+    page = go(open_page("cohort"), "Upload")
+    assert any("one is proposed from it" in part.value for part in page.caption)
+    page.file_uploader(key="upload-file").set_value(("shock.csv", to_csv(norepinephrine_table(40)), "text/csv"))
+    page.run()
+    assert next(button for button in page.button if button.label == "Accept this cohort").disabled
+    page.text_input(key="study-proposed-dose").set_value("ward").run()
+    press(page, "Propose a study from this file")
+    assert "'ward' is no dose" in page.error[0].value
+    page.text_input(key="study-proposed-dose").set_value("").run()
+    press(page, "Propose a study from this file")
+    assert 'name = "norepinephrine"' in page.code[0].value
+    assert "as the study's own mapping says" in texts(page)
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    cohort = load_cohort(path, path.with_suffix(".toml"))
+    assert (cohort.study.actions.drug, cohort.n_patients) == ("norepinephrine", 40)
+    assert page.metric[0].value == "40"
+    assert "Distance from the published cohorts" not in texts(page)

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tomli_w
 from streamlit.testing.v1 import AppTest
 
 from core.base.files import write_json
 from core.cohort import save_cohort, simulate_cohort
+from core.encoder import EncoderConfig, build_encoder, save_encoder
+from core.encoder.archive import pack_encoder
 from core.icu.view import RunView
 from core.runs import jobs, status
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
 from core.runs.status import JobStatus
 from core.runs.study import AnyStudy
+from core.study import STUDIES, StudySpec, load_study
 from pages.components.shell.patients import longest_unseen
 
 OWNER = "a-token-of-this-test-only"
@@ -124,6 +128,19 @@ def test_every_group_of_parameters_draws_with_its_meaning(open_page, stored: str
             assert any(text.startswith((meant.description or "?").lower()) for text in shown), (group, name)
 
 
+def test_weights_of_a_studys_own_reward_terms_stand_under_their_names(open_page, stored: str, app_data: Path) -> None:
+    text = (STUDIES / "thrombocytopenia.toml").read_text(encoding="utf-8").replace('"C_2"', '"lactate clearance"')
+    (app_data / "uploads" / owner_of(OWNER) / f"{stored}.toml").write_text(text, encoding="utf-8")
+    page = open_page("encoder", {"cohort": stored})
+    next(group for group in page.button_group if group.key == "encoder-group").set_value("rewards")
+    page.run()
+    names = [box.label for box in page.number_input]
+    assert names == ["C_0", "C_1", "lactate clearance", "C_3", "C_4", "terminal_coeff"]
+    assert "Weight of the change in Lactate, large ones damped." in [part.value for part in page.caption]
+    page.number_input(key="setting-rewards.lactate clearance").set_value(-1.5).run()
+    assert any("`rewards.lactate clearance=-1.5`" in part.value for part in page.caption)
+
+
 def test_what_a_group_takes_from_another_is_shown_and_follows_it(open_page, stored: str) -> None:
     page = go(open_page("encoder"), "run", "encoder-group")
     page.number_input(key="setting-run.seed").set_value(7)
@@ -205,26 +222,42 @@ def test_views_of_a_run_draw(open_page, app_run: str, view: str) -> None:
         assert page.get("plotly_chart")
 
 
-def test_a_saved_encoder_is_taken_for_the_next_run(open_page, app_run: str, tiny_run: Path) -> None:
-    page = go(open_page("encoder"), "Save and load")
-    for key, name in (("encoder-weights", "encoder.safetensors"), ("encoder-manifest", "encoder.json")):
-        content = (tiny_run / "encoder" / name).read_bytes()
-        page.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
-    page.run()
+def load(page: AppTest, content: bytes) -> AppTest:
+    page = go(page, "Save and load")
+    page.file_uploader(key="encoder-archive").set_value(("encoder.zip", content, "application/zip")).run()
     assert not page.exception
+    return page
+
+
+def test_a_saved_encoder_is_taken_for_the_next_run(open_page, app_run: str, tiny_run: Path) -> None:
+    """The file that is taken is the one that the page gives."""
+    page = load(open_page("encoder"), pack_encoder(tiny_run / "encoder"))
     assert "skips its training" in page.success[0].value
     page = go(page, "Set up")
     assert any("run.encoder_folder" in str(part.value) for part in page.caption)
 
 
-def test_a_foreign_encoder_is_refused_in_words(open_page, app_run: str, tiny_run: Path, app_data: Path) -> None:
-    page = go(open_page("encoder"), "Save and load")
-    manifest = (tiny_run / "encoder" / "encoder.json").read_bytes()
-    page.file_uploader(key="encoder-weights").set_value(("w.safetensors", b"not weights", "application/octet-stream"))
-    page.file_uploader(key="encoder-manifest").set_value(("m.json", manifest, "application/json"))
-    page.run()
-    assert not page.exception
-    assert "This encoder cannot be used" in page.error[0].value
+def test_an_encoder_is_checked_against_the_study_of_the_chosen_cohort(
+    open_page, stored: str, tiny_run: Path, app_data: Path
+) -> None:
+    """One's own study: an encoder of it loads, and one of the app's study does not."""
+    study = load_study()
+    values = study.model_dump(mode="json", exclude_none=True) | {"name": "mine", "title": "My study"}
+    values["columns"] = [column for column in values["columns"] if column["name"] != "RDW"]
+    own = StudySpec.model_validate(values)
+    (app_data / "uploads" / owner_of(OWNER) / f"{stored}.toml").write_text(tomli_w.dumps(values), encoding="utf-8")
+    small = EncoderConfig.build({"hidden_size": 12, "embedding_dim": 6, "latent_dim": 4})
+    save_encoder(build_encoder(small, own), app_data / "own")
+    page = load(open_page("encoder", {"cohort": stored}), pack_encoder(app_data / "own"))
+    assert "skips its training" in page.success[0].value
+    page = load(open_page("encoder", {"cohort": stored}), pack_encoder(tiny_run / "encoder"))
+    assert "whose temporal columns differ from those of mine" in page.error[0].value
+    assert not page.success
+
+
+def test_a_foreign_encoder_is_refused_in_words(open_page, app_run: str, app_data: Path) -> None:
+    page = load(open_page("encoder"), b"not an archive")
+    assert "This encoder cannot be used. this is no ZIP file" in page.error[0].value
     assert not list(app_data.glob("uploads/*/encoder-*"))
 
 

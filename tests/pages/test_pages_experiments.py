@@ -19,6 +19,7 @@ from core.icu.ask.sweeps import sweep_grid
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
 from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
+from core.runs.manifest import sealed
 
 SETTINGS = {
     "title": "For a test",
@@ -52,7 +53,7 @@ def variant(tiny_run: Path, folder: Path, name: str, owner: str = "") -> Path:
     manifest = read_json(tiny_run / "manifest.json")
     manifest |= {"name": name, "owner": owner}
     manifest["config"]["fusion"]["lambda_"] = 4.0
-    write_json(folder / "manifest.json", manifest)
+    write_json(folder / "manifest.json", sealed(manifest))
     return folder
 
 

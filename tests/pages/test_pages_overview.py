@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -13,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 from core.figures.theme import fmt_percent
 from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
-from core.icu.ask.hazards import default_rules
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.runs.folders import owner_of
+from tests.manifests import edit_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     monkeypatch.setattr("core.icu.ask.frontier.furthest_supported", lambda table, floor: 0.5)
     page = open_page("overview")
     run = RunView(tiny_run)
-    found = gain(run, run.split.test, run.own_policy, persons=run.cohort.persons[run.split.test], reach=0.5)
+    found = gain(run, run.split.test, run.own_policy, reach=0.5)
     assert page.metric[5].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)
@@ -107,8 +107,7 @@ def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:
 def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path, tiny_run: Path) -> None:
     folder = app_data / "runs" / "private"
     shutil.copytree(tiny_run, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "owner": owner_of("the-token-of-somebody-else")}))
+    edit_manifest(folder, owner=owner_of("the-token-of-somebody-else"))
     page = open_page("overview", {"run": "private"})
     assert not page.metric
     assert not page.dataframe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.base.errors import ArtifactError
+from core.bring import add_policy
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians
@@ -20,6 +22,7 @@ from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from pages.components.shell.estimates import policy_names
+from tests.pages.conftest import OpenPage
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -102,7 +105,10 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
 
 def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
     page = view(page, "Value")
-    shown: pd.DataFrame = page.dataframe[1].value
+    groups: pd.DataFrame = page.dataframe[1].value
+    assert groups["stays"].sum() > 0
+    assert "Gender: female" in groups["group"].tolist()
+    shown: pd.DataFrame = page.dataframe[2].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
     held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
@@ -122,7 +128,18 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
     page = view(page, "Value")
     page.toggle(key="value-published").set_value(True).run()
     assert not page.exception
-    assert "published" in [t.get("name") for t in figures(page)[1]["data"]]
+    assert "published" in [t.get("name") for t in figures(page)[2]["data"]]
+
+
+def test_nothing_published_is_laid_over_a_run_of_another_study(open_page, app_data: Path, tiny_run: Path) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "other")
+    path = app_data / "runs" / "other" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["study"] |= {"name": "norepinephrine", "published": None}
+    path.write_text(json.dumps(manifest))
+    page = view(open_page("policies", {"run": "other"}), "Value")
+    assert not [toggle for toggle in page.toggle if toggle.key == "value-published"]
+    assert "published" not in [t.get("name") for t in figures(page)[1]["data"]]
 
 
 def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judged(page: AppTest, run: RunView) -> None:
@@ -140,6 +157,22 @@ def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judge
     page.select_slider(key="value-lambda").set_value(0.0).run()
     assert page.dataframe[0].value["difference"].tolist() == shown["difference"].tolist()
     assert "The sliders move the published estimators below" in texts(page)
+
+
+def test_a_policy_that_was_brought_in_stands_beside_the_run_s_own(
+    open_page: OpenPage, app_data: Path, tiny_run: Path
+) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "copy")
+    copy = RunView(app_data / "runs" / "copy")
+    card = add_policy(copy, "by-hand", np.zeros(len(copy.cohort.frame), dtype=np.int64)).card
+    page = view(open_page("policies", {"run": "copy"}), "Value")
+    last = page.dataframe[0].value.iloc[-1]
+    assert last["policy"] == "by-hand"
+    assert last["grade"] == card.grade
+    assert f"{card.difference.value:+.2f}" in last["difference"]
+    assert f"{card.phwis.value:.2f}" in last["PHWIS"]
+    assert "by-hand" in figures(page)[0]["layout"]["yaxis"]["ticktext"]
+    assert "Brought in, not learned here: by-hand." in texts(page)
 
 
 def test_a_run_from_before_judgments_keeps_its_published_values(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +341,7 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
 
 
 def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:
-    from core.icu.ask.hazards import HazardRule
+    from core.policies.hazards import HazardRule
 
     page = view(page, "Hazard rules")
     name = next(iter(page.session_state["hazard-rules"]))

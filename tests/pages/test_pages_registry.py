@@ -14,12 +14,15 @@ from streamlit.testing.v1 import AppTest
 from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
+from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
+from core.runs.manifest import sealed
 from core.runs.status import list_runs
 from pages.components.registry.options import group_options
 from pages.components.registry.patient import Filters, matching
+from tests.manifests import edit_manifest
 
 OWNER = "a-token-of-this-test-only"
 STRANGER = "somebody-else-altogether"
@@ -199,7 +202,7 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
     patient = int(points.patient[place])
     page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4", order="q")
     assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.header]
-    options = run.recommend(patient, 2, "chronic", 4, 0.0)
+    options = recommend(run, patient, 2, "chronic", 4, 0.0)
     shown = page.dataframe[-2].value  # the options; what was screened out comes last
     allowed = options[options["screened"] & (options["count"] >= 5)]
     assert set(shown["combination"]) == set(allowed["name"])
@@ -215,11 +218,11 @@ def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(
     run = RegistryView(tiny_registry)
     patient = int(run.points["chronic"].patient[0])
     stage = int(run.points["chronic"].stage[0])
-    best = run.recommend(patient, stage, "chronic", 1, 0.0)["probability"].max()
+    best = recommend(run, patient, stage, "chronic", 1, 0.0)["probability"].max()
     assert best < 0.9
     page = patient_page(open_page, patient=str(patient), stage=str(stage), decision="chronic", floor="100", n="1")
     refused = "No options are ranked here" in texts(page)
-    assert refused == (best < 0.1 or run.recommend(patient, stage, "chronic", 1, 0.0)["count"].iloc[0] < 5)
+    assert refused == (best < 0.1 or recommend(run, patient, stage, "chronic", 1, 0.0)["count"].iloc[0] < 5)
 
 
 def test_initial_decisions_show_experts_only(open_page, registry_run: str) -> None:
@@ -328,8 +331,7 @@ def test_options_that_records_cannot_tell_apart_stand_together() -> None:
 def test_a_run_of_another_visitor_is_not_shown(open_page, app_data: Path, tiny_registry: Path) -> None:
     folder = app_data / "registry" / "private"
     shutil.copytree(tiny_registry, folder)
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"owner": owner_of(STRANGER)})
+    edit_manifest(folder, owner=owner_of(STRANGER))
     page = open_page("registry", {"registry-run": "private", "registry-view": "Values"})
     assert "No finished run" in texts(page)
     owner = open_page("registry", {"owner": STRANGER, "registry-run": "private", "registry-view": "Values"})
@@ -342,7 +344,8 @@ def test_the_list_of_runs_follows_one_that_is_not_finished(
     cut = app_data / "registry" / "cut"
     cut.mkdir()
     manifest = read_json(tiny_registry / "manifest.json")
-    write_json(cut / "manifest.json", manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"})
+    cut_short = manifest | {"name": "Cut short", "created": "2000-01-01T00:00:00+00:00"}
+    write_json(cut / "manifest.json", sealed(cut_short))
     page = choose(open_page("registry"), "registry-part", "Train")
     listed = next(frame.value for frame in page.dataframe if "state" in frame.value)
     assert listed["run"].tolist() == ["Tiny registry", "Cut short"]

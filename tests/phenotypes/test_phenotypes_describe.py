@@ -161,13 +161,19 @@ def test_effect_sizes_by_hand_and_ordered() -> None:
     assert effect_sizes(values, np.array([True, False, False, False]), ["a", "b", "c"])["effect"].isna().all()
 
 
-def test_prefix_agreement_by_step() -> None:
-    mask = np.array([[True, True], [True, True], [True, True], [True, False]])
-    prefix = np.array([[0, 0], [0, 0], [1, 1], [0, 9]])
-    table = prefix_agreement(prefix, np.array([0, 0, 1, 1]), mask)
+def test_prefix_agreement_by_hour() -> None:
+    slots = np.array([[0, 1], [0, 1], [0, 1], [0, -1]])
+    prefix, whole, hours = np.array([[0, 0], [0, 0], [1, 1], [0, 9]]), np.array([0, 0, 1, 1]), np.array([-4.0, 0.0])
+    table = prefix_agreement(prefix, whole, slots, hours)
+    assert table["hours"].tolist() == [-4, 0]
     assert table["n"].tolist() == [4, 3]
     assert table["agreement"].tolist() == [0.75, 1]
     assert table["ari"].iloc[1] == 1
+    late = np.array([[0, 1], [0, 1], [1, 3], [3, -1]])  # nobody is there in slot 2
+    table = prefix_agreement(prefix, whole, late, np.array([-4.0, 0.0, 4.0, 8.0]))
+    assert table["hours"].tolist() == [-4, 0, 8]
+    assert table["n"].tolist() == [2, 3, 2]
+    assert table["agreement"].tolist() == [1, 1, 0.5]
 
 
 @pytest.fixture(scope="module")

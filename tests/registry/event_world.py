@@ -1,7 +1,7 @@
 """A made-up transplant registry of the form that public tables have, and what every policy is worth in it.
 
-One row a patient, coded categories, pairs of event flag and months to it, one decision at transplant. Risks are constant
-in time; the drugs change them by donor, and physicians choose by donor and age, both of which are recorded. Truth: the
+One row a patient, coded categories, pairs of event flag and months to it, one decision at transplant. Risks are
+constant in time; the drugs change them by donor, and physicians choose by donor and age, both of which are recorded. Truth: the
 same patients without loss to follow-up, put into stages by a loop of its own.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,7 @@ def true_value(choice: Choice, n: int = 40_000, seed: int = 9) -> tuple[float, f
     for i in range(n):
         acute, chronic = MONTH * people.acute[i], MONTH * people.chronic[i]
         relapse, death = MONTH * people.relapse[i], MONTH * people.death[i]
-        for t, (before, day) in enumerate(zip(DAYS[:-1], DAYS[1:], strict=True)):
+        for t, (before, day) in enumerate(pairwise(DAYS)):
             if death <= day or relapse <= day:
                 break  # rewards of both are 0, and nothing comes after
             just = before < acute <= day

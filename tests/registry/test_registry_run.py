@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
-from core.base.files import read_json, write_json
 from core.cli.main import main
 from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, POLICIES, along
+from core.registry.ask.patient import prescribed, recommend
 from core.registry.ask.policies import DialedPolicy
 from core.registry.ask.tables import Evaluation
 from core.registry.cohort.load import load_registry, make_registry
@@ -24,6 +24,7 @@ from core.registry.simulate import simulate_registry
 from core.registry.study import train_registry
 from core.registry.view import RegistryView
 from core.runs.status import read_job
+from tests.manifests import edit_manifest
 
 SMALL = {
     "screening.epochs": "2",
@@ -70,7 +71,7 @@ def test_the_run_holds_every_stage_and_says_done(view: RegistryView) -> None:
     assert view.complete
     assert set(view.manifest.stages) == {"cohort", *learning_stages(view.cohort)}
     assert view.manifest.simulated
-    assert (view.manifest.schema_version, view.manifest.kind) == (2, "registry")
+    assert (view.manifest.schema_version, view.manifest.kind) == (3, "registry")
     assert read_job(view.path).state == "done"
     assert set(view.accuracy.columns) >= {"decision", "stage", "day", "n", "accuracy", "low", "high"}
     assert set(view.history["decision"]) == set(view.decisions)
@@ -111,12 +112,12 @@ def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
     for name in view.decisions:
         data = view.points[name]
         patient, stage = int(data.patient[3]), int(data.stage[3])
-        table = view.recommend(patient, stage, name)
+        table = recommend(view, patient, stage, name)
         assert len(table) == len(view.catalogs[name])
         assert table["screened"].sum() == min(view.screen.n, len(table))
         assert (table.loc[~table["screened"], "reason"] != "").all()
-        assert view.recommend(patient, stage, name, n=2)["screened"].sum() == 2
-        action, words = view.given(patient, stage, name)
+        assert recommend(view, patient, stage, name, n=2)["screened"].sum() == 2
+        action, words = prescribed(view, patient, stage, name)
         assert action < 0 or view.catalogs[name].name(action) == words
         if name in view.treatments:
             chosen = view.models(name).choices("dqn-screened", data.states[[3]], data.stage[[3]], view.screen)
@@ -127,9 +128,9 @@ def test_a_recommendation_is_the_policys_own(view: RegistryView) -> None:
 
 def test_nothing_is_recommended_where_nothing_is_decided(view: RegistryView) -> None:
     with pytest.raises(RunError, match="is not decided for patient number 0 at stage 0"):
-        view.recommend(0, 0, "acute")
+        recommend(view, 0, 0, "acute")
     with pytest.raises(RunError, match="no decision 'surgery'; choose one of"):
-        view.recommend(0, 1, "surgery")
+        recommend(view, 0, 1, "surgery")
 
 
 def test_evaluate_writes_the_document_with_truth_and_intervals(
@@ -191,9 +192,7 @@ def test_a_folder_of_another_run_is_refused(run_dir: Path, registry_file: Path) 
 def with_manifest(run_dir: Path, folder: Path, change: dict, **study: object) -> Path:
     """A copy of a run with another manifest."""
     shutil.copytree(run_dir, folder)
-    manifest = read_json(folder / "manifest.json")
-    write_json(folder / "manifest.json", manifest | {"study": manifest["study"] | study} | change)
-    return folder
+    return edit_manifest(folder, lambda manifest: manifest.update({"study": manifest["study"] | study} | change))
 
 
 def test_networks_learn_under_the_discount_that_values_are_judged_under(
@@ -350,14 +349,14 @@ def test_a_patients_options_have_their_chance_as_far_as_records_support(view: Re
     data = view.points["chronic"]
     patient, stage = int(data.patient[3]), int(data.stage[3])
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.5)
-    table = view.recommend(patient, stage, "chronic", n=4)
+    table = recommend(view, patient, stage, "chronic", n=4)
     assert table.loc[table["screened"], "chance"].sum() == pytest.approx(1)
     assert (table.loc[~table["screened"], "chance"] == 0).all()
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: 0.0)
-    experts = view.recommend(patient, stage, "chronic", n=4)
+    experts = recommend(view, patient, stage, "chronic", n=4)
     np.testing.assert_allclose(experts["chance"], experts["probability"], rtol=1e-5)
     monkeypatch.setattr(RegistryView, "reach", lambda self, policy, dial: None)
-    assert view.recommend(patient, stage, "chronic")["chance"].isna().all()
+    assert recommend(view, patient, stage, "chronic")["chance"].isna().all()
 
 
 def test_a_run_made_before_the_frontier_is_finished_by_the_same_training(
@@ -366,10 +365,12 @@ def test_a_run_made_before_the_frontier_is_finished_by_the_same_training(
     """Its settings named what is no more; nothing but the frontier is computed."""
     folder = tmp_path / "old"
     shutil.copytree(run_dir, folder, ignore=shutil.ignore_patterns("frontier*", ".lock"))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["stages"]["frontier"]
-    manifest["config"]["evaluation"]["follow_share"] = 0.1
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    def older(manifest: dict) -> None:
+        del manifest["stages"]["frontier"]
+        manifest["config"]["evaluation"]["follow_share"] = 0.1
+
+    edit_manifest(folder, older)
     assert not RegistryView(folder).complete
     steps = list(train_registry(load_registry(registry_file), registry_config(SMALL), folder))
     assert {step.stage for step in steps} == {"frontier"}

@@ -17,14 +17,15 @@ from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
 from core.icu.ask.against import against_clinicians
-from core.icu.ask.hazards import default_rules
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
+from core.policies.hazards import default_rules
 from core.report import render_report, write_report
 from core.report.against import against_the_clinicians
 from core.report.page import figure_json
 from core.report.sections import the_cohort
+from core.runs.manifest import sealed
 
 ORDER = ("Hazardous doses", "Difference of each policy to the clinicians", "Values of all policies")  # captions
 HOSTILE = "<script>alert('x')</script> & \"Tom\""
@@ -215,7 +216,7 @@ def test_text_of_people_stays_text(copy: Path) -> None:
     manifest["name"] = HOSTILE
     manifest["study"]["title"] = HOSTILE
     manifest["config"]["run"]["encoder_folder"] = "/somewhere/private-token/encoder"
-    write_json(copy / "manifest.json", manifest)
+    write_json(copy / "manifest.json", sealed(manifest))
     text = render_report(RunView(copy))
     page = Page(text)
     assert "".join(page.text).count(HOSTILE) >= 3
@@ -248,6 +249,6 @@ def test_a_cell_of_an_experiment_draws_its_repeats(copy: Path, view: RunView) ->
 def test_an_unfinished_run_has_no_report(copy: Path) -> None:
     manifest = read_json(copy / "manifest.json")
     del manifest["stages"]["evaluation"]
-    write_json(copy / "manifest.json", manifest)
+    write_json(copy / "manifest.json", sealed(manifest))
     with pytest.raises(RunError, match="not finished"):
         write_report(copy, copy / "report.html")

@@ -20,10 +20,11 @@ from core.runs import jobs
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord, read_record
 from core.runs.lock import hold, is_held
-from core.runs.manifest import read_manifest
+from core.runs.manifest import read_manifest, sealed
 from core.runs.process import ProcessId
 from core.runs.progress import ProgressFile, read_progress
 from core.runs.status import list_runs, read_job, seen_by
+from tests.manifests import without_checksums
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = (
@@ -154,7 +155,7 @@ def copies(root: Path, run: Path, **owners: str) -> None:
     manifest = read_json(run / "manifest.json")
     for name, owner in owners.items():
         (root / name).mkdir()
-        write_json(root / name / "manifest.json", {**manifest, "name": name, "owner": owner})
+        write_json(root / name / "manifest.json", sealed({**manifest, "name": name, "owner": owner}))
 
 
 def test_other_owners_and_broken_folders_are_not_listed(tmp_path: Path, tiny_run: Path) -> None:
@@ -184,16 +185,18 @@ def test_one_damaged_file_leaves_the_list_of_runs_whole(tmp_path: Path, tiny_run
 
 def test_a_manifest_of_version_1_is_read_as_one_of_today(tmp_path: Path, tiny_run: Path, tiny_registry: Path) -> None:
     for kind, run, spec in (("icu", tiny_run, "study"), ("registry", tiny_registry, "spec")):
-        today = read_json(run / "manifest.json")
+        today = without_checksums(read_json(run / "manifest.json"))
         old = {name: value for name, value in today.items() if name not in ("kind", "study")}
         old |= {"schema_version": 1, "owner": "the-key-itself-as-it-was", spec: today["study"]}
         old |= {"kind": "registry"} if kind == "registry" else {}
         write_json(tmp_path / "manifest.json", old)
         read = read_manifest(tmp_path)
-        assert read.model_dump(mode="json") == today | {"owner": owner_of("the-key-itself-as-it-was")}
+        told = without_checksums(read.model_dump(mode="json"))
+        assert told == today | {"owner": owner_of("the-key-itself-as-it-was")}
+        assert not read.has_checksums
         assert read.kind == kind
-    write_json(tmp_path / "manifest.json", old | {"schema_version": 3})
-    with pytest.raises(ArtifactError, match="schema version 3, this program reads 1 and 2"):
+    write_json(tmp_path / "manifest.json", old | {"schema_version": 4})
+    with pytest.raises(ArtifactError, match="schema version 4, this program reads 1 to 3"):
         read_manifest(tmp_path)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation.deferring import Deferring
-from core.evaluation.features import FeatureMap, FeatureSettings
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import Lstd, LstdSettings
-from core.evaluation.mix import clustered_error
-from core.evaluation.windows import corrected
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import Lstd, LstdSettings
+from core.evaluation.judging.mix import clustered_error
+from core.evaluation.judging.windows import corrected
 from tests.slow_twins import mix_twins as twins
 
 GAMMA, ACTIONS, HORIZON = 0.9, 3, 6

@@ -78,11 +78,11 @@ def test_decimal_commas_of_a_whole_file_are_one_problem(table: pd.DataFrame, stu
 
 def test_decimal_commas_beside_semicolons_are_read(table: pd.DataFrame, study: StudySpec) -> None:
     for separator in (";", "\t", "|"):
-        text = "\ufeff" + table.assign(hours=[0.5] * 11).to_csv(index=False, sep=separator, decimal=",")
+        text = "\ufeff" + table.assign(hours=6 * table["step"] + 0.5).to_csv(index=False, sep=separator, decimal=",")
         cohort = load_cohort(io.BytesIO(text.encode()), study)
         assert cohort.data_hash == load_cohort(io.BytesIO(table.to_csv(index=False).encode()), study).data_hash
         assert cohort.extra is not None
-        assert cohort.extra["hours"].eq(0.5).all()
+        assert cohort.extra["hours"].tolist() == (6 * cohort.frame["step"] + 0.5).tolist()
         assert [p.rule for p in cohort.report.warnings] == ["delimiter", "decimal-comma"]
 
 

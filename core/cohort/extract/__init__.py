@@ -1,5 +1,6 @@
 """Cohorts from electronic health records, in the layout that `load_cohort` reads."""
 
+from core.cohort.extract.copy import copy_source
 from core.cohort.extract.extraction import READERS, extract, extract_mimic_iv
 from core.cohort.extract.options import ExtractOptions
 from core.cohort.extract.result import Extraction
@@ -9,6 +10,7 @@ __all__ = [
     "READERS",
     "ExtractOptions",
     "Extraction",
+    "copy_source",
     "extract",
     "extract_mimic_iv",
     "report_of",

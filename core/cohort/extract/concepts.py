@@ -18,8 +18,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.base.config import Config, explain
 from core.base.errors import ConfigError
+from core.base.shipped import shipped
 
-CONCEPTS = Path(__file__).resolve().parents[3] / "data" / "concepts"
+CONCEPTS = shipped("concepts")
 
 
 class Table(Config):

@@ -7,11 +7,9 @@ memory is short. A patient's several stays are several trajectories, unless `fir
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,9 +20,11 @@ from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
 from core.cohort.extract.grid import Steps, read_values
 from core.cohort.extract.infection import suspect
+from core.cohort.extract.manifest import CopyManifest, read_manifest
 from core.cohort.extract.notes import definitions, provenance
 from core.cohort.extract.options import ExtractOptions, plan_window, scaled_study
 from core.cohort.extract.readings import count_implausible, prepare, read_streams, streams_of
+from core.cohort.extract.relation import hidden
 from core.cohort.extract.result import Extraction
 from core.cohort.extract.select import (
     count_source,
@@ -35,17 +35,13 @@ from core.cohort.extract.select import (
     find_sepsis3,
     select_stays,
 )
-from core.cohort.extract.source import connect, open_source, open_tables
+from core.cohort.extract.source import connect, not_utf8, open_source, open_tables
 from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
 from core.cohort.extract.work import Work
 from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
-if TYPE_CHECKING:
-    pass
-
 READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
-NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 
 def extract(
@@ -73,14 +69,14 @@ def extract(
             return _attempt(concepts, source, options, spec, latin)
         except duckdb.OutOfMemoryException:
             raise ExtractError(
-                f"{_hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
+                f"{hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
                 f"threads."
             ) from None
         except duckdb.Error as error:
-            named = _not_utf8(str(error), source) - latin
+            named = not_utf8(str(error), _files(source)) - latin
             if not named:
                 reason = str(error).splitlines()[0]
-                raise ExtractError(f"{_hidden(source)} cannot be extracted: {reason}") from error
+                raise ExtractError(f"{hidden(source)} cannot be extracted: {reason}") from error
             latin |= named
 
 
@@ -91,17 +87,10 @@ def extract_mimic_iv(
     return extract("mimic-iv", source, options, study)
 
 
-def _hidden(source: str | Path) -> str:
-    """The source without a password."""
-    return re.sub(r"//[^@/]*@", "//", str(source))
-
-
-def _not_utf8(message: str, source: str | Path) -> frozenset[str]:
-    """File names that the engine found not to be UTF-8, from its message."""
-    if not NOT_UTF8.search(message) or not Path(str(source)).is_dir():
-        return frozenset()
-    names = {path.name for path in Path(str(source)).rglob("*.csv*")}
-    return frozenset(name for name in names if name in message)
+def _files(source: str | Path) -> set[str]:
+    """Names of the CSV files of a folder."""
+    path = Path(str(source))
+    return {file.name for file in path.rglob("*.csv*")} if path.is_dir() else set()
 
 
 def _attempt(
@@ -112,14 +101,15 @@ def _attempt(
         try:
             found = open_tables(db, open_source(db, source, concepts, Path(scratch), latin), concepts)
             work = Work(db, concepts, options, study, plan_window(options, study), found)
-            for name in sorted(latin):
+            copied = read_manifest(Path(str(source)))
+            for name in copied.latin if copied else sorted(latin):
                 work.losses.append(f"{name} is not UTF-8; it was read as Latin-1.")
-            return _extract(work, READERS[concepts.database], _hidden(source))
+            return _extract(work, READERS[concepts.database], hidden(source), copied)
         finally:
             db.close()
 
 
-def _extract(work: Work, reader: ModuleType, source: str) -> Extraction:
+def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest | None) -> Extraction:
     reader.check(work)
     population = _population(work, reader)
     reader.read_stays(work)
@@ -143,7 +133,7 @@ def _extract(work: Work, reader: ModuleType, source: str) -> Extraction:
         )
     made = assemble(kept, work.study, work.window, work.options)
     notes = definitions(work, population)
-    about = provenance(work, source, population)
+    about = provenance(work, source, population, copied)
     return Extraction(
         made.frame,
         tuple(attrition),

@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from core.cohort.extract.manifest import CopyManifest
 from core.cohort.extract.options import HEPARIN_KINDS
 from core.cohort.extract.work import Work
 
@@ -99,8 +100,9 @@ def _as_of(work: Work) -> str:
     )
 
 
-def provenance(work: Work, source: str, population: str) -> dict[str, str]:
-    """Where the cohort comes from, by name."""
+def provenance(work: Work, source: str, population: str, copied: CopyManifest | None = None) -> dict[str, str]:
+    """Where the cohort comes from, by name; copied: what `source` is a columnar copy of."""
+    source = copied.source if copied else source
     release = (
         sorted({part for part in Path(source).parts if part[:1].isdigit() and "." in part})
         if "://" not in source
@@ -113,8 +115,9 @@ def provenance(work: Work, source: str, population: str) -> dict[str, str]:
     chosen = {
         name: value for name, value in options.items() if value is not None and name not in ("memory_gb", "threads")
     }
+    layout = f"{work.concepts.layout}, {Path(source).name if '://' not in source else source}"
     return {
-        "Source": f"{work.concepts.layout}, {Path(source).name if '://' not in source else source}",
+        "Source": f"{layout} (columnar copy of {copied.made})" if copied else layout,
         "Release": ", ".join(release) or "not named in the source",
         "Study": f"{work.study.name}: {work.study.title}",
         "Options": json.dumps(chosen, ensure_ascii=False),

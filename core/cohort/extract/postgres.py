@@ -6,22 +6,19 @@ Needs the package psycopg, which nothing else does.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
-from core.cohort.extract.concepts import Concepts
-from core.cohort.extract.relation import Relation, serves, text
-
-if TYPE_CHECKING:
-    import duckdb
+from core.cohort.extract.relation import Relation, Schemas, text
+from core.cohort.extract.wanted import Wanted
 
 
 class Server:
-    """A server behind a connection string; schemas named as the folders of the release, or mimiciv_hosp and so on."""
+    """A server behind a connection string."""
 
     looked_for = "{name} in its schemas"
+    side_by_side = False  # one connection
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, address: str, concepts: Concepts, scratch: Path) -> None:
+    def __init__(self, address: str, scratch: Path) -> None:
         try:
             import psycopg
         except ImportError:
@@ -29,7 +26,7 @@ class Server:
                 "reading from PostgreSQL needs the package psycopg; install psycopg[binary], or export the tables to "
                 "files."
             ) from None
-        self._db, self._concepts, self._scratch = db, concepts, scratch
+        self._scratch = scratch
         try:
             self._connection = psycopg.connect(address, options="-c default_transaction_read_only=on")
             rows = self._connection.execute("""SELECT table_schema, table_name, column_name
@@ -42,51 +39,34 @@ class Server:
             ) from None
         info = self._connection.info
         self.label = f"database {info.dbname} on {info.host}"
-        self._columns: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column in rows:
-            self._columns.setdefault((schema, table.lower()), []).append(column)
+        self._schemas = Schemas(rows)
 
-    def find(self, folder: str, name: str) -> Relation | None:
-        """The table, copied to the scratch folder with the columns and codes that are wanted."""
-        for (schema, table), columns in self._columns.items():
-            if table == name and serves(schema, folder):
-                return self._copy(schema, table, columns)
-        return None
-
-    def _copy(self, schema: str, table: str, columns: list[str]) -> Relation:
-        from psycopg import sql
-
-        described = self._concepts.tables.get(table)
-        wanted = {*described.required, *described.optional} if described else set(columns)
-        kept = [column for column in columns if column.lower() in wanted]
-        fields = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in kept)
-        query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER false)").format(
-            fields, sql.Identifier(schema, table), self._only(table, columns)
-        )
+    def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
+        """The table; `fetch` copies the columns and codes that are wanted to the scratch folder."""
+        found = self._schemas.find(folder, name)
+        if found is None:
+            return None
+        schema, table, columns = found
+        kept = [column for column in columns if column.lower() in need.columns]
         path = self._scratch / f"{schema}.{table}.csv"
-        with path.open("wb") as file, self._connection.cursor().copy(query) as copy:
-            for block in copy:
-                file.write(block)
         kinds = ", ".join(f"{text(column.lower())}: 'VARCHAR'" for column in kept)
         reader = (
             f"read_csv({text(str(path))}, columns={{{kinds}}}, header=false, auto_detect=false, delim=',', quote='\"')"
         )
-        # A column that is not read counts as present: the source has it, and the view leaves it out.
-        return Relation(reader, {column.lower(): column.lower() for column in kept}, f"{schema}.{table}")
+        named = {column.lower(): column.lower() for column in kept}
+        return Relation(reader, named, f"{schema}.{table}", fetch=lambda: self._fetch(schema, table, kept, need, path))
 
-    def _only(self, table: str, columns: list[str]):
-        """A WHERE clause for tables that are streams of codes alone; the largest of a release are."""
+    def _fetch(self, schema: str, table: str, columns: list[str], need: Wanted, path: Path) -> None:
         from psycopg import sql
 
-        names = [name for name, stream in self._concepts.streams.items() if stream.table == table and stream.code]
-        if not names:
-            return sql.SQL("")
-        code = self._concepts.streams[names[0]].code
-        codes = {
-            code
-            for concept in self._concepts.concepts.values()
-            for source in concept.sources
-            if source.stream in names
-            for code in source.codes
-        }
-        return sql.SQL("WHERE {}::text = ANY({})").format(sql.Identifier(code), sql.Literal(sorted(codes)))
+        fields = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in columns)
+        only: sql.Composable = sql.SQL("")
+        if need.code:
+            code = next(column for column in columns if column.lower() == need.code)
+            only = sql.SQL("WHERE {}::text = ANY({})").format(sql.Identifier(code), sql.Literal(list(need.codes)))
+        query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER false)").format(
+            fields, sql.Identifier(schema, table), only
+        )
+        with path.open("wb") as file, self._connection.cursor().copy(query) as copy:
+            for block in copy:
+                file.write(block)

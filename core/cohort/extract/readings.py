@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
+from core.cohort.extract.wanted import spelled
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 from core.study import StudySpec
 
@@ -116,14 +117,13 @@ def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> st
             f'FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
             for code in held
         )
-    spelled = texts([spelling for code in codes for spelling in (code, f"{code}.0")])
     tube = f"lower({stream.text}) LIKE '{TUBE}%'" if stream.text else "false"
     value = f"coalesce({number(stream.value)}, CASE WHEN {tube} THEN 1 END)"
     filled = f"({stream.value} IS NOT NULL OR coalesce({tube}, false))"
     return f"""SELECT {key}, {person} AS person, {code_of(stream.code)} AS code, {parsed} AS t, {stream.time}
         AS written,
                       {value} AS value, coalesce({tube}, false) AS tube
-               FROM raw_{stream.table} WHERE {stream.code} IN ({spelled}) AND {filled}"""
+               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(spelled(codes))}) AND {filled}"""
 
 
 def _check_times(work: Work, stream: Stream) -> None:

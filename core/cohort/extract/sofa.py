@@ -85,7 +85,7 @@ def sofa2_scores(values: OrganValues, step_hours: float) -> np.ndarray:
 
 def _total(organs: tuple[np.ndarray, ...], step_hours: float) -> np.ndarray:
     steps = max(round(24 / step_hours), 1)
-    return np.stack([trailing(part, steps, np.max) for part in organs]).sum(axis=0).astype(np.float32)
+    return np.asarray(np.stack([trailing(part, steps, np.max) for part in organs]).sum(axis=0).astype(np.float32))
 
 
 def trailing(values: np.ndarray, steps: int, reduce: Callable[..., np.ndarray]) -> np.ndarray:
@@ -96,19 +96,19 @@ def trailing(values: np.ndarray, steps: int, reduce: Callable[..., np.ndarray]) 
 
 def _below(values: np.ndarray, cuts: Cuts) -> np.ndarray:
     """Points for values below falling cuts; NaN compares false, so a missing value scores 0."""
-    return np.sum([values < cut for cut in cuts], axis=0)
+    return np.asarray(np.sum([values < cut for cut in cuts], axis=0))
 
 
 def _at_most(values: np.ndarray, cuts: Cuts) -> np.ndarray:
-    return np.sum([values <= cut for cut in cuts], axis=0)
+    return np.asarray(np.sum([values <= cut for cut in cuts], axis=0))
 
 
 def _at_least(values: np.ndarray, cuts: Cuts) -> np.ndarray:
-    return np.sum([values >= cut for cut in cuts], axis=0)
+    return np.asarray(np.sum([values >= cut for cut in cuts], axis=0))
 
 
 def _above(values: np.ndarray, cuts: Cuts) -> np.ndarray:
-    return np.sum([values > cut for cut in cuts], axis=0)
+    return np.asarray(np.sum([values > cut for cut in cuts], axis=0))
 
 
 def _low_urine(day: np.ndarray) -> np.ndarray:
@@ -122,4 +122,4 @@ def _circulation(values: OrganValues) -> np.ndarray:
         np.where((values.dopamine > 5) | (values.pressor > 0), 3, 0),
         np.where((values.dopamine > 15) | (values.pressor > 0.1), 4, 0),
     ]
-    return np.max(points, axis=0)
+    return np.asarray(np.max(points, axis=0))

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts, Table
-from core.cohort.extract.relation import Relation, Source, serves, text
+from core.cohort.extract.manifest import check_copy, read_manifest
+from core.cohort.extract.relation import Csv, Relation, Schemas, Source, text
+from core.cohort.extract.wanted import Wanted, wanted
 
 if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
 POSTGRES = ("postgresql://", "postgres://")
+NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 
 def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyConnection:
@@ -47,39 +52,34 @@ def open_source(
     if str(source).startswith(POSTGRES):
         from core.cohort.extract.postgres import Server
 
-        return Server(db, str(source), concepts, scratch)
+        return Server(str(source), scratch)
     path = Path(source)
     if path.is_file() and path.suffix in (".duckdb", ".db"):
         return DuckDBFile(db, path)
     _check_folder(path, concepts)
+    copied = read_manifest(path)
+    if copied is not None:
+        check_copy(path, copied, concepts)
     return Folder(path, latin)
 
 
-def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concepts) -> dict[str, set[str]]:
-    """Create a view `raw_<table>` for each table; returns the columns of each one found.
-
-    `ExtractError` lists everything that is missing at once. All columns are text: a type guessed from the first rows of
-    a table of 300 million would fail late.
-    """
+def find_tables(source: Source, concepts: Concepts) -> dict[str, Relation]:
+    """The described tables that the source has; `ExtractError` lists everything that is missing at once."""
     problems: list[str] = []
-    found: dict[str, set[str]] = {}
+    found: dict[str, Relation] = {}
     for name, table in concepts.tables.items():
         if table.made:
             continue
-        relation = _find(source, name, table)
+        relation = _find(source, name, table, wanted(concepts, name))
         if relation is None:
-            if table.may_lack:
-                _empty_view(db, name, table)
-            else:
+            if not table.may_lack:
                 where = "/".join(part for part in (table.folders[0], name) if part)
                 problems.append(f"table {where} is missing (looked for {source.looked_for.format(name=name)})")
             continue
         lacking = [column for column in table.required if column not in relation.columns]
         if lacking:
             problems.append(f"table {relation.label} has no column {', '.join(lacking)}")
-            continue
-        found[name] = set(relation.columns)
-        _view(db, name, table, relation)
+        found[name] = relation
     if problems:
         raise ExtractError(
             f"{source.label} cannot be extracted: {'; '.join(problems)}. Download the missing files of "
@@ -88,10 +88,27 @@ def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concept
     return found
 
 
-def _find(source: Source, name: str, table: Table) -> Relation | None:
+def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concepts) -> dict[str, set[str]]:
+    """Create a view `raw_<table>` for each table, empty where it is missing; returns the columns of each one found.
+
+    All columns are text: a type guessed from the first rows of a table of 300 million would fail late.
+    """
+    found = find_tables(source, concepts)
+    for name, table in concepts.tables.items():
+        columns = wanted(concepts, name).columns
+        if name in found:
+            found[name].fetch()
+            db.execute(f"CREATE VIEW raw_{name} AS {found[name].select(columns)}")
+        elif not table.made:
+            nothing = ", ".join(f'NULL::VARCHAR AS "{column}"' for column in columns)
+            db.execute(f"CREATE VIEW raw_{name} AS SELECT {nothing} WHERE false")
+    return {name: set(relation.columns) for name, relation in found.items()}
+
+
+def _find(source: Source, name: str, table: Table, need: Wanted) -> Relation | None:
     for folder in table.folders:
         for file in (name, *table.files):
-            relation = source.find(folder, file)
+            relation = source.find(folder, file, need)
             if relation is not None:
                 return relation
     return None
@@ -104,12 +121,13 @@ class Folder:
     path: Path
     latin: frozenset[str] = frozenset()
     looked_for: str = "{name}.csv.gz, {name}.csv and {name}.parquet"
+    side_by_side: bool = True
 
     @property
     def label(self) -> str:
         return str(self.path)
 
-    def find(self, folder: str, name: str) -> Relation | None:
+    def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
         for suffix in SUFFIXES:
             path = self.path / folder / f"{name}{suffix}"
             if path.is_file():
@@ -123,14 +141,9 @@ class Folder:
         return None
 
     def _csv(self, path: Path, folder: str) -> Relation:
-        encoding = "latin-1" if path.name in self.latin else "utf-8"
-        header = read_header(path)
-        columns = ", ".join(f"{text(column)}: 'VARCHAR'" for column in header)
-        reader = (
-            f"read_csv({text(str(path))}, columns={{{columns}}}, header=true, auto_detect=false, delim=',', "
-            f"quote='\"', encoding='{encoding}')"
-        )
-        return Relation(reader, {name: name for name in header}, f"{folder}/{path.name}".lstrip("/"))
+        file = Csv(path, tuple(read_header(path)), path.name in self.latin)
+        label = f"{folder}/{path.name}".lstrip("/")
+        return Relation(file.rows(), {name: name for name in file.names}, label, path, file)
 
 
 def _parquet(path: Path, pattern: str) -> Relation:
@@ -141,29 +154,30 @@ def _parquet(path: Path, pattern: str) -> Relation:
         names = pq.read_schema(first).names
     except (OSError, ValueError) as error:
         raise ExtractError(f"{first} cannot be read as a Parquet table: {error}. Download the file again.") from None
-    return Relation(f"read_parquet({text(pattern)})", {name.lower(): name for name in names}, path.name)
+    return Relation(f"read_parquet({text(pattern)})", {name.lower(): name for name in names}, path.name, path)
 
 
 class DuckDBFile:
-    """Tables of a DuckDB file, opened read only; schemas named as the folders, or with the database's name before."""
+    """Tables of a DuckDB file, opened read only."""
 
     looked_for = "{name} in its schemas"
+    side_by_side = True
 
     def __init__(self, db: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self.label = str(path)
+        self.label, self._path = str(path), path
         db.execute(f"ATTACH {text(str(path))} AS source (READ_ONLY)")
-        rows = db.execute("""SELECT schema_name, table_name, column_name FROM duckdb_columns()
-                             WHERE database_name = 'source' AND NOT internal""").fetchall()
-        self._columns: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column in rows:
-            self._columns.setdefault((schema, table.lower()), []).append(column)
+        self._schemas = Schemas(
+            db.execute("""SELECT schema_name, table_name, column_name FROM duckdb_columns()
+                          WHERE database_name = 'source' AND NOT internal""").fetchall()
+        )
 
-    def find(self, folder: str, name: str) -> Relation | None:
-        for (schema, table), columns in self._columns.items():
-            if table == name and serves(schema, folder):
-                sql = f'source."{schema}"."{table}"'
-                return Relation(sql, {column.lower(): column for column in columns}, f"{schema}.{table}")
-        return None
+    def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
+        found = self._schemas.find(folder, name)
+        if found is None:
+            return None
+        schema, table, columns = found
+        named = {column.lower(): column for column in columns}
+        return Relation(f'source."{schema}"."{table}"', named, f"{schema}.{table}", self._path)
 
 
 def read_header(path: Path) -> list[str]:
@@ -187,14 +201,6 @@ def _check_folder(source: Path, concepts: Concepts) -> None:
     raise ExtractError(f"{source} holds none of the folders {', '.join(folders)}. {hint}")
 
 
-def _view(db: duckdb.DuckDBPyConnection, name: str, table: Table, relation: Relation) -> None:
-    wanted = [
-        f'CAST("{relation.columns[c]}" AS VARCHAR) AS "{c}"' if c in relation.columns else f'NULL::VARCHAR AS "{c}"'
-        for c in (*table.required, *table.optional)
-    ]
-    db.execute(f"CREATE VIEW raw_{name} AS SELECT {', '.join(wanted)} FROM {relation.sql}")
-
-
-def _empty_view(db: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
-    columns = ", ".join(f'NULL::VARCHAR AS "{column}"' for column in (*table.required, *table.optional))
-    db.execute(f"CREATE VIEW raw_{name} AS SELECT {columns} WHERE false")
+def not_utf8(message: str, names: Iterable[str]) -> frozenset[str]:
+    """Which of these files the engine found not to be UTF-8, from its message."""
+    return frozenset(name for name in names if name in message) if NOT_UTF8.search(message) else frozenset()

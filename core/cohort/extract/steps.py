@@ -137,4 +137,4 @@ def _look_back(values: np.ndarray, first: np.ndarray, lead: int, steps: int) -> 
         at = lead + first - back
         earlier = np.where(at >= 0, values[row, np.maximum(at, 0)], np.nan)
         found = np.where(np.isnan(found), earlier, found)
-    return found
+    return np.asarray(found)

@@ -61,7 +61,7 @@ def severity_features(state: np.ndarray, study: StudySpec) -> np.ndarray:
 
 def clinician_logits(state: np.ndarray, intercepts: np.ndarray, study: StudySpec) -> np.ndarray:
     """(..., A) logits before mixing."""
-    return severity_features(state, study) @ SLOPES.T + intercepts
+    return np.asarray(severity_features(state, study) @ SLOPES.T + intercepts)
 
 
 def clinician_probs(state: np.ndarray, intercepts: np.ndarray, study: StudySpec) -> np.ndarray:
@@ -71,7 +71,7 @@ def clinician_probs(state: np.ndarray, intercepts: np.ndarray, study: StudySpec)
 
 def explored(logits: np.ndarray) -> np.ndarray:
     """(..., A) softmax of the logits, mixed with the marginal shares."""
-    return (1 - EXPLORATION) * softmax(logits, axis=-1) + EXPLORATION * MARGINAL
+    return np.asarray((1 - EXPLORATION) * softmax(logits, axis=-1) + EXPLORATION * MARGINAL)
 
 
 def protocol_log_odds(state: np.ndarray, study: StudySpec) -> np.ndarray:
@@ -110,7 +110,7 @@ class Clinicians:
             return clinician_logits(state, self._intercepts, self._study)
         logits = IRREGULAR_SLOPES * severity_features(state, self._study) @ SLOPES.T + self._intercepts
         logits[:, 1:] += protocol_log_odds(state, self._study)[:, None]
-        return logits
+        return np.asarray(logits)
 
 
 def by_phenotype(probs: np.ndarray, phenotype: np.ndarray, world: World) -> np.ndarray:
@@ -119,4 +119,4 @@ def by_phenotype(probs: np.ndarray, phenotype: np.ndarray, world: World) -> np.n
     added = world.hidden_log_odds - world.hidden_log_odds[phenotype][..., None]
     odds = np.repeat(charted[..., None, :], added.shape[-1], axis=-2)
     odds[..., 1:] *= np.exp(added)[..., None]
-    return (1 - EXPLORATION) * odds / odds.sum(axis=-1, keepdims=True) + EXPLORATION * MARGINAL
+    return np.asarray((1 - EXPLORATION) * odds / odds.sum(axis=-1, keepdims=True) + EXPLORATION * MARGINAL)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 
 from core.base.config import Config
 from core.base.errors import ConfigError
+from core.base.shipped import shipped
 from core.cohort.simulate.transforms import Transform
 
-REFERENCE = Path(__file__).resolve().parents[3] / "data" / "reference"
+REFERENCE = shipped("reference")
 LIKES = ("mimic-iv", "eicu")
 
 

@@ -43,4 +43,4 @@ def course_logits(state: np.ndarray, previous: np.ndarray, study: StudySpec) -> 
         logits[:, 1:] += (change * ((value >= low) & (value < high)))[:, None]
     creatinine = state[:, study.index("Creatinine")].astype(np.float64)
     logits[:, 1] += CIRCUIT * np.clip(np.log2(np.maximum(creatinine, 0.3)), -1.5, 3.0)
-    return logits
+    return np.asarray(logits)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.worlds import Effect, read_world
-from core.cohort.check import check_cohort
 from core.cohort.cohort import Cohort
+from core.cohort.mapped import check_cohort
 from core.cohort.simulate.constants import Constants, check_like, load_constants
 from core.cohort.simulate.rollout import Rollout, roll_out
 from core.cohort.simulate.truth import GroundTruth

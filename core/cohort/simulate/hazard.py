@@ -22,19 +22,19 @@ LATE_SLOPE = 1.6
 
 def risk(factors: np.ndarray) -> np.ndarray:
     """(n,) how lethal the hidden factors (n, F) are."""
-    return factors @ mechanism.factor_vector(mechanism.LETHALITY)
+    return np.asarray(factors @ mechanism.factor_vector(mechanism.LETHALITY))
 
 
 def death_probability(level: np.ndarray, constants: Constants) -> np.ndarray:
     """(n,) chance to die in this step, from the risk."""
-    return expit(constants.death_intercept + DEATH_SLOPE * level)
+    return np.asarray(expit(constants.death_intercept + DEATH_SLOPE * level))
 
 
 def discharge_probability(level: np.ndarray, constants: Constants) -> np.ndarray:
     """(n,) chance to leave the unit alive in this step."""
-    return expit(constants.discharge_intercept + DISCHARGE_SLOPE * level)
+    return np.asarray(expit(constants.discharge_intercept + DISCHARGE_SLOPE * level))
 
 
 def late_death_probability(level: np.ndarray, phenotype: np.ndarray, constants: Constants) -> np.ndarray:
     """(n,) chance to die after the window, from the risk at its end."""
-    return expit(np.asarray(constants.late_death_intercepts)[phenotype] + LATE_SLOPE * level)
+    return np.asarray(expit(np.asarray(constants.late_death_intercepts)[phenotype] + LATE_SLOPE * level))

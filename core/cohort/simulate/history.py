@@ -28,7 +28,7 @@ class History:
     @property
     def step(self) -> int:
         """The current step t."""
-        return self.states.shape[1] - 1
+        return int(self.states.shape[1] - 1)
 
     @property
     def state(self) -> np.ndarray:

@@ -98,4 +98,4 @@ def organ_points(y: Values) -> np.ndarray:
 
 def total_points(points: np.ndarray, burden: np.ndarray) -> np.ndarray:
     """SOFA score, an integer in 0..24: charted organs plus the latent burden of liver and brain (0..8 points)."""
-    return np.clip(points + np.clip(np.floor(burden), 0, 8), 0, 24)
+    return np.asarray(np.clip(points + np.clip(np.floor(burden), 0, 8), 0, 24))

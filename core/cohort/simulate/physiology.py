@@ -41,7 +41,7 @@ class Body:
     @property
     def factors(self) -> np.ndarray:
         """(n, F) hidden factors now."""
-        return (
+        return np.asarray(
             self._levels
             + self._paths[self._phenotype, np.minimum(self.step, self._last)]
             + self._fluctuation
@@ -58,7 +58,7 @@ class Body:
     def signals(self) -> np.ndarray:
         """(n, J) latent signals now."""
         own = self._own_level + self._own_share * self._own
-        return self.factors @ self._loadings.T + self._own_sd * own
+        return np.asarray(self.factors @ self._loadings.T + self._own_sd * own)
 
     def advance(self, actions: np.ndarray) -> None:
         """One step of 4 hours under the given actions (n,)."""

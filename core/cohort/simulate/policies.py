@@ -31,6 +31,6 @@ def oracle_policy(doses: tuple[int, ...] = ORACLE_DOSES, n_actions: int = 5) -> 
     """A fixed dose bin for each true phenotype: what knowing the phenotype is worth."""
 
     def policy(history: History) -> np.ndarray:
-        return np.eye(n_actions)[np.asarray(doses)[history.phenotype]]
+        return np.asarray(np.eye(n_actions)[np.asarray(doses)[history.phenotype]])
 
     return policy

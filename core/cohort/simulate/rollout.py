@@ -73,7 +73,7 @@ def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One action a row (n,); a row's probabilities may sum to 1 only roughly."""
     cumulative = np.cumsum(probs, axis=1)
     chosen = (rng.random(len(probs))[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
-    return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
+    return np.asarray(np.minimum(chosen, probs.shape[1] - 1).astype(np.int64))
 
 
 class _Endings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,7 +42,7 @@ def discounted_returns(stays: Rollout, study: StudySpec, spans: np.ndarray, gamm
 
 
 def _odds(probs: np.ndarray) -> np.ndarray:
-    return probs / (1 - probs)
+    return np.asarray(probs / (1 - probs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +142,20 @@ class GroundTruth:
         Both meet the same n patients and the same chance, so the standard errors are those of n paired differences:
         much smaller than of either value, and 0 where the drug does nothing. Arguments as in `policy_value`.
         """
-        returns, alive = self._rolled_out(policy, n, seed, spans, gamma)
+        return self.policy_gains([policy], n, seed, spans, gamma)[0]
+
+    def policy_gains(
+        self,
+        policies: Sequence[Policy | Literal["clinician"]],
+        n: int = 5000,
+        seed: int = 0,
+        spans: np.ndarray | None = None,
+        gamma: float = GAMMA,
+    ) -> list[TrueValue]:
+        """`policy_gain` of each, all on the same patients; the clinicians are rolled out once."""
         usual, survived = self._rolled_out("clinician", n, seed, spans, gamma)
-        return _mean(returns - usual, alive - survived)
+        found = [self._rolled_out(policy, n, seed, spans, gamma) for policy in policies]
+        return [_mean(returns - usual, alive - survived) for returns, alive in found]
 
     def _rolled_out(
         self, policy: Policy | Literal["clinician"], n: int, seed: int, spans: np.ndarray | None, gamma: float

@@ -10,9 +10,10 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.icu.advice import stays_advised
-from core.icu.ask.hazards import GIVEN, HazardRule, rule_applies, violation_rates
+from core.icu.ask.hazards import rule_applies
 from core.icu.view import RunView
 from core.policies.families import names_at
+from core.policies.hazards import GIVEN, HazardRule, violation_rates
 from core.policies.key import CLINICIAN, KEY_COLUMNS
 from core.study import StudySpec
 
@@ -59,8 +60,8 @@ def _dials(view: RunView) -> pd.DataFrame:
             "n": view.advice.n,
             "grade": dial.grade,
             "doubts": dial.doubts,
-            "true_difference": np.nan,
-            "true_difference_se": np.nan,
+            "true_difference": np.nan if dial.true_gain is None else dial.true_gain,
+            "true_difference_se": np.nan if dial.true_se is None else dial.true_se,
         }
         for dial in view.advice.dials
     ]

@@ -92,7 +92,7 @@ def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict
 def _survived(data: Trajectories, mask: np.ndarray) -> np.ndarray:
     """(N, T) 1 on the last transition of those who survived: its expectation is the survival under a policy."""
     last = mask & (np.cumsum(mask, axis=1) == mask.sum(axis=1, keepdims=True))
-    return (last & (data.outcomes > 0)[:, None]).astype(np.float64)
+    return np.asarray((last & (data.outcomes > 0)[:, None]).astype(np.float64))
 
 
 def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:

@@ -19,7 +19,7 @@ def fqe_q(stays: Stays, key: PolicyKey) -> np.ndarray:
     """Q of a policy by fitted Q evaluation, (N, T, A); `ArtifactError` for one that was not evaluated."""
     if not has_fqe(stays, key):
         raise ArtifactError(f"the run holds no fitted Q evaluation of '{key.policy}' at K = {key.n_clusters}.")
-    return stays.fqe_stack[list(stays.evaluated).index(key)]
+    return np.asarray(stays.fqe_stack[list(stays.evaluated).index(key)])
 
 
 def critic(stays: Stays, key: PolicyKey) -> np.ndarray:
@@ -32,7 +32,7 @@ def critic(stays: Stays, key: PolicyKey) -> np.ndarray:
         return fqe_q(stays, own)
     weights = stays.weights(own.n_clusters, own.lambda_, own.mode)
     experts = [fqe_q(stays, expert) for expert in expert_keys(own.n_clusters)]
-    return sum(weights[..., k, None] * q for k, q in enumerate(experts))
+    return np.asarray(sum(weights[..., k, None] * q for k, q in enumerate(experts)))
 
 
 def control_variate(stays: Stays, key: PolicyKey) -> np.ndarray:

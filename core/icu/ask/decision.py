@@ -13,11 +13,12 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.hazards import HazardRule, Met, rules_met
+from core.icu.ask.hazards import Met, rules_met
 from core.icu.ask.options import AGENTS, SPREADS, critic_ties, rank_options, refusal, step_estimates
 from core.icu.ask.similar import Similar, later_course, neighborhood, similar_patients, similar_table
 from core.icu.view import RunView
 from core.policies.families import expert_keys
+from core.policies.hazards import HazardRule
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
 
 
@@ -70,11 +71,13 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How a column went on: others (see `later_course`), own (t,) in this stay from the step on, physical units."""
+    """How a column went on: others (see `later_course`), own (t,) in this stay from the step on, physical units, and
+    own_hours (t,) after the step."""
 
     column: str
     others: pd.DataFrame
     own: np.ndarray
+    own_hours: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +149,11 @@ def _options(run: RunView, patient: int, step: int, key: PolicyKey) -> Options:
 
 def _neighbors(run: RunView, patient: int, step: int, settings: DecisionSettings) -> Neighbors:
     similar, cohort = similar_patients(run, patient, step), run.cohort
-    own = cohort.states[cohort.rows(patient)][step:]
+    rest = slice(cohort.rows(patient).start + step, cohort.rows(patient).stop)
+    own, hours = cohort.states[rest], cohort.hours[rest] - cohort.hours[rest.start]
     courses = [
-        Course(name, later_course(run, similar, name), own[:, run.study.index(name)]) for name in settings.followed
+        Course(name, later_course(run, similar, name), own[:, run.study.index(name)], hours)
+        for name in settings.followed
     ]
     return Neighbors(
         closeness=float(run.support[patient, step]),

@@ -38,13 +38,12 @@ def gain(
     patients: np.ndarray,
     policy: PolicyKey,
     reference: PolicyKey | None = None,
-    persons: np.ndarray | None = None,
     reach: float = 1.0,
 ) -> Gain:
-    """PHWDR, the default estimator, of two policies (reference None: the clinicians) on the same resamples of patients.
+    """PHWDR, the default estimator, of two policies (reference None: the clinicians) on the same resamples of persons.
 
     Each resample values both policies, so that what they share cancels: the interval of the difference is narrower than
-    the two intervals make it look. persons (n,): whose stays are drawn together, as in `phwis`.
+    the two intervals make it look.
     reach: the policy only as far as this setting of the trust frontier's mixture, 0 (clinicians) to 1 (itself).
     """
     some = stays.only(patients)
@@ -54,7 +53,7 @@ def gain(
     if reach < 1:
         probs[1] = between(some.behavior, probs[1], reach)
     given, gamma = propensities(some.behavior, data.actions), settings.agents.gamma
-    recorded = Recorded(data.rewards, data.transition_mask, given, gamma, persons)
+    recorded = Recorded(data.rewards, data.transition_mask, given, gamma, some.persons)
     evaluated = np.stack([propensities(p, data.actions) for p in probs])
     critic = Critic(
         np.stack([propensities(q, data.actions) for q in critics]),

@@ -1,4 +1,4 @@
-"""Groups of patients beside each other: outcomes, courses by step, and how severity spreads over its bands."""
+"""Groups of patients beside each other: outcomes, courses by hour, and how severity spreads over its bands."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.base.statistics import Z95, wilson
 
 @dataclass(frozen=True, eq=False)
 class Courses:
-    """Mean course of each group with its 95 % interval; arrays (G, T), NaN where fewer than `minimum` patients."""
+    """Mean course of each group with its 95 % interval; arrays (G, B), NaN where fewer than `minimum` patients."""
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    n: np.ndarray  # (G, T) patients behind each point
+    n: np.ndarray  # (G, B) patients behind each point
     minimum: int
 
 
@@ -46,17 +46,19 @@ def outcome_table(labels: np.ndarray, outcomes: np.ndarray, n_groups: int) -> pd
     )
 
 
-def mean_courses(values: np.ndarray, mask: np.ndarray, labels: np.ndarray, n_groups: int, minimum: int = 5) -> Courses:
-    """Mean of a feature at each step in each group, mean +- 1.96 sd / sqrt(n) over the patients still there.
+def mean_courses(
+    values: np.ndarray, slots: np.ndarray, labels: np.ndarray, n_slots: int, n_groups: int, minimum: int = 5
+) -> Courses:
+    """Mean of a feature in each slot of hours in each group, mean +- 1.96 sd / sqrt(n) over the patients there then.
 
-    values (N, T) physical units; mask (N, T) real steps; labels (N,). A point with fewer than `minimum` patients is
-    NaN: patients leave, and the mean of three people is not a course.
+    values (N, T) physical units; slots (N, T) 0..B-1 where stays are aligned, -1 for none (see `RunView.slots`); labels
+    (N,). A point with fewer than `minimum` patients is NaN: patients come late and leave, and the mean of three people
+    is not a course.
     """
-    horizon = values.shape[1]
-    patient, step = np.nonzero(mask)
-    cell = labels[patient] * horizon + step
+    patient, step = np.nonzero(slots >= 0)
+    cell = labels[patient] * n_slots + slots[patient, step]
     x = values[patient, step].astype(float)
-    size = n_groups * horizon
+    size = n_groups * n_slots
     n = np.bincount(cell, minlength=size)
     total = np.bincount(cell, weights=x, minlength=size)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -65,7 +67,7 @@ def mean_courses(values: np.ndarray, mask: np.ndarray, labels: np.ndarray, n_gro
         half = Z95 * np.sqrt(spread / np.maximum(n - 1, 1) / n)
     few = n < max(minimum, 2)
     mean[few], half[few] = np.nan, np.nan
-    shape = (n_groups, horizon)
+    shape = (n_groups, n_slots)
     return Courses(
         mean.reshape(shape), (mean - half).reshape(shape), (mean + half).reshape(shape), n.reshape(shape), minimum
     )
@@ -90,7 +92,7 @@ def band_shares(
     """(G, 3) share of each group's values below `low`, from `low` to `high`, and above `high`."""
     band = (values >= low).astype(int) + (values > high)
     counts = np.bincount(groups * 3 + band, minlength=n_groups * 3).reshape(n_groups, 3)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def stratified_sample(labels: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -16,17 +16,18 @@ import pandas as pd
 
 from core.base.errors import RunError
 from core.base.rng import derive_seed
-from core.evaluation.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureSettings
-from core.evaluation.gate import DIALS, Advice, GateSettings, gate
-from core.evaluation.grade import GradeSettings, grade
-from core.evaluation.histories import Histories
-from core.evaluation.mix import Judged
-from core.evaluation.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.policies import propensities
-from core.evaluation.stacked import PropensitySettings, fit_propensities
 from core.icu.advice import AdviceRecord, DialRecord, at_most, stays_advised
+from core.icu.fit.advised import FoldStep, TrueGain
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
 from core.study import StudySpec
@@ -37,11 +38,18 @@ STEP = "pessimistic-step"
 @dataclass(frozen=True, eq=False)
 class StepAdvice:
     """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
-    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay."""
+    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
+    each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
+    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay."""
 
     judged: tuple[Judged, ...]
     advice: Advice
     own: np.ndarray
+    learned: tuple[FoldStep, ...]
+    rows: np.ndarray
+    histories: Histories
+    folds: tuple[Fold, ...]
+    probs: np.ndarray
 
 
 def judge_policies(
@@ -62,9 +70,9 @@ def judge_policies(
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
-    held = _held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
+    held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = [Fold(one, policies, _given(histories, _behavior(histories, ~one, seed))) for one in held]
+    folds = [Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held]
     return judge(histories, folds, judge_settings(study))
 
 
@@ -73,23 +81,28 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     seed = derive_seed(stays.config.run.seed, "advice")
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
-    folds, own = [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    for held in _held_out(histories, seed):
-        behavior = _behavior(histories, ~held, seed)
-        step = _step(histories, ~held, study).policy(STEP, histories, behavior)
-        folds.append(Fold(held, [step.toward(share) for share in DIALS], _given(histories, behavior)))
+    folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    probs = np.zeros((*histories.mask.shape, histories.n_actions))
+    for held in held_out(histories, seed):
+        fitted = _clinicians(histories, ~held, seed)
+        behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
+        learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
+        step = fitted_step.policy(STEP, histories, behavior)
+        folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
-        own[some[held]] = taken[held]
+        own[some[held]], probs[held] = taken[held], behavior[held]
     judged = judge(histories, folds, judge_settings(study))
-    return StepAdvice(tuple(judged), gate(judged), own)
+    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned), some, histories, tuple(folds), probs)
 
 
-def advice_record(advised: StepAdvice) -> AdviceRecord:
-    """What a run folder keeps of it."""
+def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
+    """What a run folder keeps of it. floor: effective stays below which a difference is weak; gains: of each dial in
+    truth, where it is known."""
     dials = []
-    for share, one in zip(DIALS, advised.judged, strict=True):
-        light, found = grade(one), one.difference
+    known = [None] * len(DIALS) if gains is None else gains
+    for share, one, gain in zip(DIALS, advised.judged, known, strict=True):
+        light, found = grade(one, GradeSettings(ess=floor)), one.difference
         dials.append(
             DialRecord(
                 share=share,
@@ -100,18 +113,23 @@ def advice_record(advised: StepAdvice) -> AdviceRecord:
                 ess=found.ess,
                 grade=light.grade,
                 doubts=" ".join(light.reasons),
+                true_gain=gain and gain.value,
+                true_se=gain and gain.se,
+                true_n=gain and gain.n,
             )
         )
     names = [one.name for one in advised.judged]
     chosen = advised.advice.recommended
+    share = DIALS[names.index(chosen)] if chosen in names else 0.0
+    name = "Pessimistic step" if share == 1 else f"Pessimistic step, taken in {share:.0%} of its steps"
     return AdviceRecord(
         recommended=chosen,
-        share=DIALS[names.index(chosen)] if chosen in names else 0.0,
+        share=share,
         claims=advised.advice.claims,
         advise_z=GateSettings().advise_z,
         claim_z=advised.advice.claim_z,
         n=advised.judged[0].difference.n,
-        text=str(advised.advice),
+        text=advised.advice.text(name),
         dials=tuple(dials),
     )
 
@@ -136,6 +154,11 @@ def judge_settings(study: StudySpec) -> JudgeSettings:
     return JudgeSettings(FeatureSettings(_highlights(study)))
 
 
+def step_features(study: StudySpec) -> FeatureSettings:
+    """What the pessimistic step looks at: the judge's features, and the doses so far."""
+    return FeatureSettings(_highlights(study), history=True)
+
+
 def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     """Stays as the mix sees them: scaled states, and phenotype weights by the steps so far at the run's lambda."""
     data = stays.trajectories
@@ -146,7 +169,7 @@ def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
 
 
 def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
-    return pessimistic_step(histories, chosen, FeatureSettings(_highlights(study), history=True))
+    return pessimistic_step(histories, chosen, step_features(study))
 
 
 def _highlights(study: StudySpec) -> tuple[int, ...]:
@@ -160,7 +183,7 @@ def _as_told(stays: Stays, key: PolicyKey, histories: Histories, name: str) -> D
     return Deferring(name, np.asarray(stays.probs(key)))
 
 
-def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
+def held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     """Stays (N,) of each of five folds by person, of fewer where there are fewer persons; `RunError` for one alone."""
     persons = len(np.unique(histories.person))
     if persons < 2:
@@ -171,18 +194,27 @@ def _held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     return [number == k for k in range(int(number.max()) + 1)]
 
 
-def _given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
+def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
 
-def _behavior(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
-    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propensities:
+    """The clinicians' probabilities, by the stack fitted on the learners (N,) bool."""
     columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
     steps = learners[histories.stay]
     settings = PropensitySettings(seed=seed)
     person = histories.person[histories.stay]
-    fitted = fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+    return fit_propensities(columns[steps], actions[steps], person[steps], histories.n_actions, settings)
+
+
+def behavior_probs(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
+    """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
+    return _probs(histories, _clinicians(histories, learners, seed))
+
+
+def _probs(histories: Histories, fitted: Propensities) -> np.ndarray:
+    """(N, T, A) the clinicians' probabilities at evaluated steps."""
     behavior = np.zeros((*histories.mask.shape, histories.n_actions))
-    behavior[histories.mask] = fitted.probs(columns)
+    behavior[histories.mask] = fitted.probs(histories.propensity_columns())
     return behavior

@@ -22,7 +22,7 @@ def mean_interval(values: np.ndarray, groups: np.ndarray, n_groups: int, minimum
 
 def spread_over_actions(q: np.ndarray) -> np.ndarray:
     """max_a Q - min_a Q: (..., A) -> (...). Near 0 the estimate does not tell doses apart."""
-    return q.max(axis=-1) - q.min(axis=-1)
+    return np.asarray(q.max(axis=-1) - q.min(axis=-1))
 
 
 def tie_share(q: np.ndarray, tolerance: float = 1e-6) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.statistics import wilson
+from core.cohort.hours import slots_after
 from core.icu.view import RunView
 
 FEWEST_ON_COURSE = 5  # patients still in the record, below which a course is not drawn further
@@ -56,23 +57,27 @@ def similar_patients(view: RunView, patient: int, step: int) -> Similar:
 def later_course(view: RunView, similar: Similar, column: str, minimum: int = FEWEST_ON_COURSE) -> pd.DataFrame:
     """How a measurement went on in similar patients, from their similar state on.
 
-    One row a step after it: hours, n (patients still in the record), low, median, high (quartiles and median; NaN
-    where fewer than `minimum` are left). A record ends with discharge or death, so later rows are of those who stayed.
+    One row for each step's length after it: hours, n (patients still in the record), low, median, high (quartiles and
+    median; NaN where fewer than `minimum` were measured). A record ends with discharge or death, so later rows are of
+    those who stayed.
     """
     j, cohort = view.study.index(column), view.cohort
+    at = cohort.starts[similar.patients] + similar.steps
     left = cohort.lengths[similar.patients] - similar.steps
-    ahead = np.arange(int(left.max(initial=0)))
-    there = ahead < left[:, None]
-    rows = (cohort.starts[similar.patients] + similar.steps)[:, None] + np.where(there, ahead, 0)
-    values = np.where(there, cohort.states[rows, j], np.nan)
-    n = there.sum(axis=0)
-    enough = n >= max(minimum, 1)
-    quartiles = np.full((3, len(ahead)), np.nan)
+    stay = np.repeat(np.arange(len(at)), left)
+    rows = np.arange(len(stay)) + np.repeat(at - (np.cumsum(left) - left), left)
+    slots, hours = slots_after(cohort.hours[rows] - cohort.hours[at][stay], view.study.step_hours)
+    values = np.full((len(at), len(hours)), np.nan)
+    values[stay, slots] = cohort.states[rows, j]  # rows are in order, so the last one in a slot stays
+    last = slots[np.cumsum(left) - 1]
+    n = (np.arange(len(hours)) <= last[:, None]).sum(axis=0)
+    enough = np.isfinite(values).sum(axis=0) >= max(minimum, 1)
+    quartiles = np.full((3, len(hours)), np.nan)
     if enough.any():
         quartiles[:, enough] = np.nanquantile(values[:, enough], (0.25, 0.5, 0.75), axis=0)
     return pd.DataFrame(
         {
-            "hours": ahead * view.study.step_hours,
+            "hours": hours,
             "n": n,
             "low": quartiles[0],
             "median": quartiles[1],
@@ -82,14 +87,15 @@ def later_course(view: RunView, similar: Similar, column: str, minimum: int = FE
 
 
 def similar_table(view: RunView, similar: Similar, columns: list[str], n_clusters: int) -> pd.DataFrame:
-    """One row a similar patient, nearest first: key, step, dose then, steps that followed, outcome, phenotype, and each
-    column at the similar state and at the end of the record."""
+    """One row a similar patient, nearest first: key, step, its hour where hours were recorded, dose then, steps that
+    followed, outcome, phenotype, and each column at the similar state and at the end of the record."""
     cohort, study = view.cohort, view.study
     at = cohort.starts[similar.patients] + similar.steps
     last = cohort.starts[similar.patients] + cohort.lengths[similar.patients] - 1
     table: dict[str, object] = {
         "patient": cohort.patients[similar.patients],
         "step": similar.steps + 1,
+        **({"hours from onset": cohort.hours[at]} if cohort.timed else {}),
         f"{study.actions.drug} then": [study.actions.label(int(a)) for a in cohort.actions[at]],
         "steps after": last - at,
         "outcome": np.where(cohort.outcomes[similar.patients] > 0, study.survived_label, study.died_label),
@@ -105,4 +111,4 @@ def similar_table(view: RunView, similar: Similar, columns: list[str], n_cluster
 def _states(view: RunView, patient: int, step: int) -> np.ndarray:
     """(m, 2) patient and step of the stored neighbors of a state, nearest first."""
     rows = view.neighbors[patient, step]
-    return view.training_states[rows[rows >= 0]]
+    return np.asarray(view.training_states[rows[rows >= 0]])

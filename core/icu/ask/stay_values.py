@@ -19,13 +19,13 @@ def stay_values(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, what:
     The mean counts every step alike, filled-in values included, as the tables of the cohort do.
     """
     if what == "first":
-        return rows[starts].astype(np.float64)
+        return np.asarray(rows[starts].astype(np.float64))
     if what == "last":
-        return rows[starts + lengths - 1].astype(np.float64)
+        return np.asarray(rows[starts + lengths - 1].astype(np.float64))
     if what == "change":
-        return stay_values(rows, starts, lengths, "last") - stay_values(rows, starts, lengths, "first")
+        return np.asarray(stay_values(rows, starts, lengths, "last") - stay_values(rows, starts, lengths, "first"))
     if what == "mean":
-        return np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / lengths[:, None]
+        return np.asarray(np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / lengths[:, None])
     reduce = np.minimum if what == "lowest" else np.maximum
     return reduce.reduceat(rows, starts, axis=0).astype(np.float64)
 

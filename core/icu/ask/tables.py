@@ -28,7 +28,8 @@ def policy_table(view: RunView, n_clusters: int, lambda_: float, mode: str) -> p
     phenotype = (table["n_clusters"] == n_clusters) & table["lambda_"].isna()
     fused = (table["n_clusters"] == n_clusters) & (table["mode"] == mode)
     fused &= np.isclose(table["lambda_"], lambda_) | np.isinf(table["lambda_"])
-    return table[shared | phenotype | fused].reset_index(drop=True)
+    chosen: pd.DataFrame = table[shared | phenotype | fused]
+    return chosen.reset_index(drop=True)
 
 
 def lambda_curve(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:

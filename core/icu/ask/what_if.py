@@ -36,7 +36,7 @@ class WhatIf:
 def recorded_values(view: RunView, name: str) -> np.ndarray:
     """A column's values at all steps of the training patients, in the study's unit."""
     trained = np.isin(np.arange(view.cohort.n_patients), view.split.train)
-    return view.cohort.states[np.repeat(trained, view.cohort.lengths), view.study.index(name)]
+    return np.asarray(view.cohort.states[np.repeat(trained, view.cohort.lengths), view.study.index(name)])
 
 
 def unrecorded(view: RunView, changes: Mapping[str, float]) -> str:

@@ -70,7 +70,7 @@ def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
     if rule is None:
         return None
     grid = padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), mask, np.inf)
-    return grid[transitions.patient, transitions.step + 1] < rule.at_least
+    return np.asarray(grid[transitions.patient, transitions.step + 1] < rule.at_least)
 
 
 def _network(view: RunView, name: str, transitions: Transitions) -> Training:
@@ -136,7 +136,8 @@ def _as_part(
         try:
             step = next(training)
         except StopIteration as end:
-            return end.value
+            result: Result = end.value
+            return result
         part = round(1000 * (done + step.fraction) / total)
         yield Progress(FOLDER, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
 

@@ -1,1 +1,1 @@
-"""What one asks of a registry run: policies, values, comparisons, recommendations."""
+"""Questions to a finished registry run: its policies, their values and comparisons, what it would give one patient."""

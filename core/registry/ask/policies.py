@@ -73,7 +73,7 @@ class TreatmentModels:
         if policy == "random-forest":
             return self.forest.predict(self.inputs.transform(states, stage), self.catalog.matrix)
         if policy == "most-frequent":
-            return self.shares[self.has_treated(states).astype(int)]
+            return np.asarray(self.shares[self.has_treated(states).astype(int)])
         raise ValueError(f"policy '{policy}' recommends nothing; choose one of {', '.join(GREEDY)}.")
 
     def has_treated(self, states: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ class TreatmentModels:
 
     def choices(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
         """(n,) combination that a policy other than `observed` recommends."""
-        return self.scores(policy, states, stage, screen).argmax(axis=1)
+        return np.asarray(self.scores(policy, states, stage, screen).argmax(axis=1))
 
     def probs(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
         """(n, A) float32 probability of each combination: 1 for what a policy recommends; the experts' own."""

@@ -38,7 +38,7 @@ class Courses:
     @property
     def lost(self) -> np.ndarray:
         """(N, T) lost to follow-up after this stage."""
-        return self.going & ~self.followed
+        return np.asarray(self.going & ~self.followed)
 
     def kept_share(self) -> np.ndarray:
         """(T,) share of the going courses that are followed to the next stage; 1 where none is."""

@@ -1,6 +1,6 @@
 """From a registry to decision points: what was known, what was given, what came of it.
 
-A decision is posed at each of its stages to every patient who is recorded there alive and without relapse; giving no
+A decision is posed at each of its stages to every patient who is recorded there with decisions not ended; giving no
 drug is an answer like any other. The reward is earned on arriving at the next stage. Where the next stage is not
 recorded (the patient was lost to follow-up, or that visit is missing) the point has no reward and `followed` is False:
 it tells what experts do, but is no transition. Gaps are never bridged to a later stage.

@@ -33,7 +33,8 @@ def row_states(cohort: RegistryCohort) -> np.ndarray:
 
 
 def state_table(cohort: RegistryCohort) -> pd.DataFrame:
-    """Where every patient is at each stage: stage (name), day, state, patients; each patient counts once a stage.
+    """Where every patient is at each stage: stage (name), day, state, patients, share of all; each patient counts
+    once a stage.
 
     Death and what ends the decisions are kept from then on. absent: not recorded at this stage but at a later one;
     lost: neither.
@@ -47,9 +48,10 @@ def state_table(cohort: RegistryCohort) -> pd.DataFrame:
         here = np.where(row >= 0, states[np.maximum(row, 0)], missing).astype(object)
         here = np.where((ended != "") & (here != DEAD), ended, here)
         for state in state_names(cohort.spec):
-            rows.append((stage.name, stage.day, state, int((here == state).sum())))
+            count = int((here == state).sum())
+            rows.append((stage.name, stage.day, state, count, count / max(cohort.n_patients, 1)))
         ended = np.where(np.isin(here, (DEAD, *cohort.spec.ending)), here, ended)
-    return pd.DataFrame(rows, columns=["stage", "day", "state", "patients"])
+    return pd.DataFrame(rows, columns=["stage", "day", "state", "patients", "share"])
 
 
 def decision_table(cohort: RegistryCohort) -> pd.DataFrame:

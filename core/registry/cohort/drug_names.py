@@ -11,7 +11,7 @@ from pathlib import Path
 from core.registry.cohort.drugs import NO_DRUG
 from core.registry.spec import Decision
 
-NAMES = Path(__file__).resolve().parents[3] / "data" / "reference" / "drug_names.toml"
+NAMES = Path(__file__).resolve().parents[3] / "data" / "reference" / "registry_drugs.toml"
 
 
 @dataclass(frozen=True)

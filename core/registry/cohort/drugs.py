@@ -59,7 +59,7 @@ class Combinations:
         actions = np.asarray(actions, dtype=np.int64)
         if len(actions) and (actions.min() < 0 or actions.max() >= self.n_actions):
             raise ValueError(f"actions lie between 0 and {self.n_actions - 1}")
-        return self.matrix[actions]
+        return np.asarray(self.matrix[actions])
 
     def drugs_of(self, action: int) -> frozenset[str]:
         """The drugs of one action."""

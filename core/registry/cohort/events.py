@@ -48,7 +48,7 @@ class Event:
     @property
     def known(self) -> np.ndarray:
         """(n,) bool: known whether it happened, and if so, when."""
-        return np.isfinite(self.happened) & (np.isfinite(self.days) | (self.happened == 0))
+        return np.asarray(np.isfinite(self.happened) & (np.isfinite(self.days) | (self.happened == 0)))
 
 
 def staged(table: pd.DataFrame, raw: pd.DataFrame, spec: RegistrySpec, mapping: RegistryMapping) -> Staged:

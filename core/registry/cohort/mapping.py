@@ -52,8 +52,8 @@ Codes = Annotated[tuple[str, ...], BeforeValidator(_as_text)]
 
 
 class DrugRule(Config):
-    """Drugs of one decision: the file's column (default: the decision's own name), separators beside the registry's, and
-    names: a text or code of the file = drugs of the registry, joined by its separator."""
+    """Drugs of one decision: the file's column (default: the decision's own name), separators beside the registry's,
+    and names: a text or code of the file = drugs of the registry, joined by its separator."""
 
     column: str = ""
     separators: tuple[Annotated[str, Field(min_length=1)], ...] = ()

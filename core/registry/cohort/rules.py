@@ -63,7 +63,7 @@ def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
 
 
 def _counted(rule: str, column: str, texts: Mapping[int, str], what: str, remedy: str) -> Iterator[Problem]:
-    """One error for all cells of a column that cannot be read, {row: text}: each text with how often it stands there."""
+    """One error for all cells {row: text} of a column that cannot be read: each text with how often it is there."""
     if not texts:
         return
     first = min(texts)
@@ -186,13 +186,13 @@ def history_problems(patients: SortedRows, indicators: Mapping[str, Cells], spec
 def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
     """(n,) bool of sorted rows: the event (n,) bool has happened at an earlier row of the same patient."""
     count = np.cumsum(event) - event
-    return count > np.repeat(count[patients.starts], patients.lengths)
+    return np.asarray(count > np.repeat(count[patients.starts], patients.lengths))
 
 
 def follow_up_warnings(
     patients: SortedRows, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec
 ) -> Iterator[Problem]:
-    """Patients without a first row, with gaps, and lost before the last stage; ended: (n,) nothing is decided any more."""
+    """Patients without a first row, with gaps, and lost before the last stage; ended: (n,) no more is decided."""
     if not len(stage):
         return
     first, last = patients.starts, patients.starts + patients.lengths - 1

@@ -78,7 +78,7 @@ class RegistryCohort:
     def ended(self) -> np.ndarray:
         """(rows,) bool: dead, or with an indicator that ends, as a relapse; nothing is decided any more."""
         ends = [self.spec.indicator_names.index(name) for name in self.spec.ending]
-        return ~self.indicators[:, 0] | self.indicators[:, ends].any(axis=1)
+        return np.asarray(~self.indicators[:, 0] | self.indicators[:, ends].any(axis=1))
 
     @cached_property
     def baseline(self) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Screening:
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
     """exp(x / T) / sum exp(x / T) over the last axis, float32."""
-    return special.softmax(logits / temperature, axis=-1).astype(np.float32)
+    return np.asarray(special.softmax(logits / temperature, axis=-1).astype(np.float32))
 
 
 def train_screening(
@@ -110,14 +110,14 @@ def screened(probs: np.ndarray, n: int | None = None, threshold: float | None = 
         allowed &= places < n
     if threshold is not None:
         allowed &= probs >= threshold
-    return allowed | (places == 0)
+    return np.asarray(allowed | (places == 0))
 
 
 def top_n_hits(probs: np.ndarray, actions: np.ndarray, ns: Sequence[int]) -> np.ndarray:
     """(n, len(ns)) bool: the expert's choice is among the N likeliest; a choice not in the catalog (-1) never is."""
     places = ranks(probs)[np.arange(len(actions)), np.maximum(actions, 0)]
     places = np.where(actions < 0, probs.shape[1], places)
-    return places[:, None] < np.asarray(ns)
+    return np.asarray(places[:, None] < np.asarray(ns))
 
 
 def accuracy_table(

@@ -73,7 +73,7 @@ def _recorded(course: Rollout, rng: np.random.Generator) -> np.ndarray:
     kept = np.concatenate([np.ones((n, 1), dtype=bool), np.cumsum(lost, axis=1) == 0], axis=1)
     skipped = rng.random((n, n_stages)) < SKIPPED
     skipped[:, 0] = False
-    return course.reached & kept & ~skipped
+    return np.asarray(course.reached & kept & ~skipped)
 
 
 def registry_truth(cohort: RegistryCohort) -> RegistryTruth | None:

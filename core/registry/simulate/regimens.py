@@ -182,7 +182,7 @@ def risk_of(trait: np.ndarray, indicators: np.ndarray) -> np.ndarray:
     part = {name: trait[:, j] for j, name in enumerate(TRAITS)}
     ill = part["diabetes"] + part["hypertension"] + part["lung_disease"] + part["heart_disease"]
     both = indicators[:, 1] & indicators[:, 2]
-    return 0.6 * part["age"] + 0.6 * part["mismatch"] + 0.5 * ill + 1.0 * both - 0.6
+    return np.asarray(0.6 * part["age"] + 0.6 * part["mismatch"] + 0.5 * ill + 1.0 * both - 0.6)
 
 
 def expert_probs(
@@ -199,7 +199,7 @@ def expert_probs(
     if seen is not None:
         logits += BREADTH * seen[:, None] * beyond
     if decision not in TREAT:
-        return softmax(logits, axis=1)
+        return np.asarray(softmax(logits, axis=1))
     without, with_disease = TREAT[decision][stage]
     treat = np.where(indicators[:, DISEASE[decision]], with_disease, without)[:, None]
     if seen is not None:

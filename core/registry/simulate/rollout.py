@@ -55,7 +55,7 @@ def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """(n,) int64 one index a row of probabilities (n, A), which may sum to 1 only roughly."""
     cumulative = np.cumsum(probs, axis=1)
     chosen = (uniform[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
-    return np.minimum(chosen, probs.shape[1] - 1).astype(np.int64)
+    return np.asarray(np.minimum(chosen, probs.shape[1] - 1).astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.cohort import Cohort, CohortReport, check_cohort, make_cohort, needed_columns
+from core.cohort.mapped import own_mapping
 from core.figures.theme import fmt_unit
 from core.study import StudySpec, load_study
 from core.tables.read import RawTable
+from core.tables.values import safe_text
+from pages.components.cohort.define import draw as draw_proposal
 from pages.components.shell.export import csv_button
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.mapping import UNIT_COLUMN, choose_units, map_columns
@@ -31,11 +35,17 @@ class CohortFile:
     def read_definition(self, definition: Path | None) -> StudySpec:
         return load_study(definition)
 
+    def propose(self, file: Any) -> Path | None:
+        return draw_proposal(file)
+
     def layout(self, spec: StudySpec) -> None:
         _layout(spec)
 
     def read_as(self, raw: RawTable, spec: StudySpec, digest: str, definition: Path | None) -> Reading:
-        """Map the columns, then choose their units."""
+        """Map the columns, then choose their units; a study that says itself how its files are read needs neither."""
+        if own_mapping(spec, [safe_text(name) for name in raw.frame.columns], raw.earlier) is not None:
+            st.markdown("**2. and 3. Columns and units** · as the study's own mapping says")
+            return Reading()
         mapping = map_columns(raw, spec)
         columns = tuple(mapping.items())
         report = checked(self.title, digest, Reading(columns), definition, raw, self)

@@ -12,9 +12,9 @@ from core.cohort.describe import (
     action_shares,
     attrition_table,
     cohort_facts,
-    in_record_by_step,
+    in_record_by_hour,
     missing_by_column,
-    missing_by_step,
+    missing_by_hour,
     outcome_by_group,
     table_one,
     table_one_text,
@@ -187,15 +187,14 @@ def _missing(cohort: Cohort) -> None:
         return
     left, right = st.columns([3, 2])
     with left:
-        by_step = missing_by_step(cohort)
-        hours = np.asarray(cohort.study.hours(np.arange(cohort.study.horizon)))
+        by_hour = missing_by_hour(cohort)
         show(
-            missing_heatmap(by_step, hours),
+            missing_heatmap(by_hour, cohort.axis.hours),
             "cohort-missing",
-            "Heat map of the share of values that were not recorded, by column and step.",
+            "Heat map of the share of values that were not recorded, by column and hour.",
             caption="Bright: mostly filled in, so models see the last or the median value instead. "
-            "Steps that no patient reaches are left blank.",
-            data=by_step.reset_index(),
+            "Hours that no patient reaches are left blank.",
+            data=by_hour.set_axis([f"{hour:g} h" for hour in cohort.axis.hours], axis=1).reset_index(),
         )
     with right:
         shown = by_column.sort_values("missing_percent", ascending=False)
@@ -209,7 +208,7 @@ def _missing(cohort: Cohort) -> None:
 
 def _outcome(cohort: Cohort, groups: np.ndarray | None) -> None:
     looks = _looks(groups)
-    outcome, record = outcome_by_group(cohort, groups), in_record_by_step(cohort, groups)
+    outcome, record = outcome_by_group(cohort, groups), in_record_by_hour(cohort, groups)
     left, right = st.columns(2)
     with left:
         st.markdown(f"**Share {cohort.study.died_label}**")
@@ -222,17 +221,18 @@ def _outcome(cohort: Cohort, groups: np.ndarray | None) -> None:
             data=outcome,
         )
     with right:
-        st.markdown("**Still in the record**")
+        st.markdown("**In the record at each hour**" if cohort.timed else "**Still in the record**")
         show(
             in_record(record, looks),
             "cohort-in-record",
-            "Share of each group still in the record at each step.",
-            caption="A record ends with discharge or death alike, so this is no survival curve.",
+            "Share of each group in the record at each hour from onset.",
+            caption="A record ends with discharge or death alike, so this is no survival curve."
+            + (" Stays enter at their first recorded hour." if cohort.timed else ""),
             data=record,
         )
     numbers = record.pivot(index="group", columns="hours", values="n").reindex(list(outcome["group"]))
     numbers.columns = [f"{hour:g} h" for hour in numbers.columns]
-    table(numbers.reset_index(), "cohort-at-step", caption="Numbers in the record at each step.")
+    table(numbers.reset_index(), "cohort-at-step", caption="Numbers in the record at each hour.")
 
 
 def _doses(cohort: Cohort, groups: np.ndarray | None) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.encoder.archive import MOST_BYTES, pack_encoder, unpack_encoder
 from core.icu.session_file import FOLDER_SETTING
+from core.study import StudySpec, load_study
 from pages.components.shell.frame import current_run, empty
-from pages.components.shell.places import study, uploads_root
+from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
+from pages.components.study.cohorts import chosen
+from pages.components.study.desk import ICU_DESK
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
-
-MAX_MEGABYTES = 64
 
 
 def draw() -> None:
@@ -44,8 +43,8 @@ def _save(run: RunView) -> None:
         st.markdown(f"`{file.name}` · {file.stat().st_size / 1024:,.0f} KiB")
     st.caption("Weights as safetensors, everything about them as JSON: data only, nothing in them is ever executed.")
     st.download_button(
-        "Download both (.zip)",
-        data=lambda: _zip(files),
+        "Download the encoder (.zip)",
+        data=lambda: pack_encoder(run.path / "encoder"),
         file_name=f"{run.path.name}-encoder.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
@@ -54,20 +53,14 @@ def _save(run: RunView) -> None:
     )
 
 
-def _zip(files: list[Path]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(file, file.name)
-    return buffer.getvalue()
-
-
 def _load() -> None:
     session = get_session()
-    weights = st.file_uploader("Weights", type=["safetensors"], max_upload_size=MAX_MEGABYTES, key="encoder-weights")
-    manifest = st.file_uploader("Manifest", type=["json"], max_upload_size=4, key="encoder-manifest")
-    if weights is not None and manifest is not None:
-        _accept(weights.getvalue(), manifest.getvalue())
+    most = MOST_BYTES >> 20
+    file = st.file_uploader("Encoder (.zip)", type=["zip"], max_upload_size=most, key="encoder-archive")
+    cohort = chosen(ICU_DESK)
+    definition = load_study(cohort.definition if cohort else None)
+    if file is not None:
+        _accept(file.getvalue(), definition)
     if FOLDER_SETTING in session.overrides:
         st.success(
             "The next run uses the loaded encoder and skips its training: start it under **Set up**.",
@@ -75,21 +68,24 @@ def _load() -> None:
         )
         st.button("Train a new encoder instead", on_click=lambda: session.overrides.pop(FOLDER_SETTING, None))
     else:
-        st.caption("Both files of an encoder saved here, for the same columns. They are checked before they are used.")
+        st.caption(
+            f"The ZIP file of an encoder saved here, checked against the study of the cohort that is chosen under "
+            f"**Set up**: {definition.title}."
+        )
 
 
-def _accept(weights: bytes, manifest: bytes) -> None:
+def _accept(content: bytes, definition: StudySpec) -> None:
     """Store under the content's hash, check by loading, and take it for the next run."""
     from core.encoder import load_encoder
 
-    folder = uploads_root(get_session().owner) / f"encoder-{hashlib.sha256(weights + manifest).hexdigest()[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "encoder.safetensors").write_bytes(weights)
-    (folder / "encoder.json").write_bytes(manifest)
+    folder = uploads_root(get_session().owner) / f"encoder-{hashlib.sha256(content).hexdigest()[:16]}"
     try:
-        encoder = load_encoder(folder, study())
+        unpack_encoder(content, folder)
+        encoder = load_encoder(folder, definition)
     except PhenoPolicyError as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if get_session().overrides.get(FOLDER_SETTING) == str(folder):  # taken under another study
+            get_session().overrides.pop(FOLDER_SETTING)
         st.error(f"This encoder cannot be used. {error}", icon=":material/error:")
         return
     get_session().overrides[FOLDER_SETTING] = str(folder)

@@ -91,7 +91,7 @@ def _one_patient(run: RunView, patient: int, columns: list[str]) -> None:
     pick = [study.index(name) for name in columns]
     true = run.cohort.states[run.cohort.rows(patient)][:, pick]
     guess = run.scaler.unscale(rebuilt)[real][:, pick]
-    hours = np.asarray(study.hours(np.arange(len(true))))
+    hours = run.cohort.hours[run.cohort.rows(patient)]
     data = pd.DataFrame({"patient": run.cohort.patients[patient], "hours": hours})
     for i, name in enumerate(columns):
         data[name], data[f"{name} (reconstructed)"] = true[:, i], guess[:, i]
@@ -157,7 +157,7 @@ def attention(run: RunView) -> None:
         patient = patient_select(run, "encoder-attention-patient")
         shown = longest_unseen(run, np.arange(run.cohort.n_patients)) if patient is None else patient
         own = weights[shown, : lengths[shown]]
-        hours = np.asarray(study.hours(np.arange(len(own))))
+        hours = run.cohort.hours[run.cohort.rows(shown)]
         show(
             attention_bars(hours, own, patient=str(run.cohort.patients[shown]), step_hours=study.step_hours),
             "encoder-attention-one",
@@ -171,18 +171,21 @@ def attention(run: RunView) -> None:
 
 
 def _attention_by_length(run: RunView, weights: np.ndarray, lengths: np.ndarray) -> None:
-    present = np.unique(lengths)
-    means = np.full((len(present), run.study.horizon), np.nan)
-    for i, length in enumerate(present):
-        means[i, :length] = weights[lengths == length, :length].mean(axis=0)
-    hours = np.asarray(run.study.hours(np.arange(run.study.horizon)))
+    hours, (present, row) = run.cohort.axis.hours, np.unique(lengths, return_inverse=True)
+    stay, step = np.nonzero(run.slots >= 0)
+    cell, shape = (row[stay], run.slots[stay, step]), (len(present), len(hours))
+    total, n = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, cell, weights[stay, step])
+    np.add.at(n, cell, 1)
+    means = np.divide(total, n, out=np.full(shape, np.nan), where=n > 0)
     data = pd.DataFrame(means, columns=[f"{hour:g} h" for hour in hours])
     data.insert(0, "steps", present)
     show(
         attention_heatmap(hours, means, present),
         "encoder-attention-all",
-        "Heat map of mean attention by step and length of stay.",
+        "Heat map of mean attention by hour and length of stay.",
         caption="A row that is bright at its end means that z mostly reports the last state, "
-        "and so how long the stay was.",
+        "and so how long the stay was."
+        + (" Stays of one length start, and so end, at different hours here." if run.cohort.timed else ""),
         data=data,
     )

@@ -11,6 +11,7 @@ import streamlit as st
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json
 from core.experiments.estimator_evidence import NAMES, load_evidence
+from core.experiments.judgment_evidence import judgment_evidence
 from core.figures.experiments import coverage_by_band
 from pages.components.experiments.folders import LAB, labs
 from pages.components.shell.export import show, table
@@ -43,8 +44,31 @@ QUOTED = {
 }
 
 
+JUDGED = {
+    "estimators": "Differences to the clinicians, by estimator",
+    "worlds": "The mix, by world",
+    "grades": "The mix, by grade",
+    "advice": "What the default advice is truly worth",
+}
+JUDGED_COLUMNS = {
+    "covers": "interval holds the truth",
+    "cover_se": "its standard error",
+    "sign": "sign right",
+    "rank": "rank correlation",
+    "pairs": "pairs in order",
+    "ungated": "gain, always advised",
+    "gain": "gain of the advice",
+    "worst": "worst cohort",
+    "lost": "cohorts that lose over 0.1",
+    "falls_back": "advises the clinicians",
+    "claims": "claims a gain",
+}
+
+
 def draw() -> None:
-    """Choose a lab, a study and a table."""
+    """The lab of the mix, then: choose a lab, a study and a table."""
+    _judged()
+    st.markdown("**Published estimators of the value itself**")
     found = labs()
     if not found:
         _quoted()
@@ -54,6 +78,29 @@ def draw() -> None:
         _lab(found[name], name)
     except PhenoPolicyError as error:
         failed(error, "Reading this lab")
+
+
+def _judged() -> None:
+    """Differences to the clinicians held against the truth on fresh cohorts; nothing where none were published."""
+    evidence = judgment_evidence()
+    if evidence is None:
+        return
+    st.markdown("**The mix: differences to the clinicians, on cohorts that served no choice**")
+    name = st.segmented_control(
+        "Table", list(JUDGED), default="estimators", format_func=JUDGED.__getitem__, key="judged-table", required=True
+    )
+    rows = evidence.table(str(name or "estimators"))
+    sizes = ", ".join(f"{count} of {int(size):,}" for size, count in evidence.cohorts.items())
+    table(
+        rows.rename(columns=JUDGED_COLUMNS),
+        "judged-lab",
+        name=f"judged-{name}",
+        caption=f"Simulated cohorts by patients: {sizes} (seeds {evidence.seeds[0]} to {evidence.seeds[1]}, measured "
+        f"{evidence.date}). Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
+        f"differences above {evidence.clear:g}. Worlds with hidden causes stand under “by world” alone: no record can "
+        "be right there. Goals: interval 92 to 98 %, sign 95 %, pairs 90 %, rank 0.8.",
+        csv=rows,
+    )
 
 
 def _quoted() -> None:

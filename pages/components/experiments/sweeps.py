@@ -1,4 +1,4 @@
-"""Sweeps over K, lambda, seeds and presets: a heat map of one metric, and the table."""
+"""Sweeps over K, lambda, seeds, presets and reward weights: a heat map of one metric, and the table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_table
+from core.experiments.sweep import WEIGHT
 from core.figures.experiments import sweep_map
 from core.figures.theme import fmt, fmt_interval, fmt_lambda
 from core.icu.ask.sweeps import sweep_grid
@@ -58,7 +59,7 @@ def _sweep(rows: pd.DataFrame, name: str) -> None:
         preset = st.selectbox("Preset", list(dict.fromkeys(rows["preset"])), key="sweep-preset")
     with third:
         mode = st.selectbox("Mode", list(dict.fromkeys(rows["mode"])), key="sweep-mode")
-    part = rows[(rows["preset"] == preset) & (rows["mode"] == mode)]
+    part = _of_weights(rows[(rows["preset"] == preset) & (rows["mode"] == mode)])
     if part.empty:
         empty("Nothing here", "This preset was not swept in this mode.")
         return
@@ -83,6 +84,16 @@ def _sweep(rows: pd.DataFrame, name: str) -> None:
         data=part,
     )
     _table(part, name)
+
+
+def _of_weights(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows under one value of each reward weight that was swept: values under others are on other scales."""
+    names = [str(name) for name in rows if str(name).startswith(WEIGHT)]
+    for name, place in zip(names, st.columns(len(names)) if names else (), strict=True):
+        values = sorted(rows[name].dropna().unique())
+        chosen = place.selectbox(f"Reward weight {name.removeprefix(WEIGHT)}", values, key=f"sweep-{name}")
+        rows = rows[rows[name] == chosen]
+    return rows
 
 
 def _table(part: pd.DataFrame, name: str) -> None:

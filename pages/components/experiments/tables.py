@@ -13,7 +13,7 @@ from core.experiments.document import CHOICE, SECTIONS, TABLES_MD
 from core.experiments.view import ExperimentView, list_experiments
 from core.figures.experiments import repeat_boxes
 from core.figures.theme import fmt
-from core.icu.panels import COHORTS, ESTIMATORS, repeats_of
+from core.icu.panels import COHORTS, ESTIMATORS, mean_truth, repeats_of
 from core.report.page import published_means
 from pages.components.experiments.folders import experiments_root
 from pages.components.shell.export import file_name, show, table
@@ -188,6 +188,7 @@ def _boxes(view: ExperimentView, cohort: str, preset: str) -> None:
             rows,
             means[means["estimator"] == estimator],
             baseline=float(clinicians.mean()) if len(clinicians) else None,
+            truth=mean_truth(rows),
         ),
         "experiment-boxes",
         f"Box plots of {ESTIMATORS[estimator]} over {rows['repeat'].nunique()} repeats; means: "

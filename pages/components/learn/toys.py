@@ -231,7 +231,7 @@ def weights() -> None:
         metric("Stays left, expected", left, text=f"{left:.2g}", estimator=f"of {n:,}; ESS of many such samples")
     with picture:
         show(
-            weights_figure(toy.weights, toy.expected_ess),
+            weights_figure(toy.used, toy.expected_ess),
             "learn-weights",
             f"ESS {estimate.ess:.1f} of {n} stays; estimate {estimate.value:.2f} {fmt_interval(low, high)}, "
             f"true value {toy.truth:.2f}.",

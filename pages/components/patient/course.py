@@ -24,7 +24,8 @@ PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
 
 @dataclass(frozen=True, eq=False)
 class Stay:
-    """One stay in physical units: hours (t,), states (t, D), imputed (t, D), actions (t,)."""
+    """One stay in physical units: hours (t,), states (t, D), imputed (t, D), actions (t,), recorded amounts of the drug
+    (t, kinds), see `Cohort.amounts`."""
 
     key: object
     study: StudySpec
@@ -32,6 +33,7 @@ class Stay:
     states: np.ndarray
     imputed: np.ndarray
     actions: np.ndarray
+    amounts: pd.DataFrame
 
     @property
     def doses(self) -> list[str]:
@@ -44,10 +46,11 @@ class Stay:
         return Measurement(column.label or name, column.unit, values, imputed, column.reference, column.target)
 
     def frame(self, names: list[str]) -> pd.DataFrame:
-        """The stay as a table to export: key, step, hours, dose, and each column with its flag."""
+        """The stay as a table to export: key, step, hours, dose, recorded amounts, and each column with its flag."""
         steps = np.arange(1, len(self.hours) + 1)
         columns: dict[str, object] = {"patient": self.key, "step": steps, "hours": self.hours}
         columns[self.study.actions.drug] = self.doses
+        columns |= {f"{name} ({self.study.actions.unit})": self.amounts[name] for name in self.amounts}
         for name in names:
             j = self.study.index(name)
             columns[f"{name} ({self.study.columns[j].unit})"] = self.states[:, j].round(3)
@@ -57,6 +60,8 @@ class Stay:
     def readable(self, names: list[str]) -> pd.DataFrame:
         """The stay as a table to read, imputed values in brackets."""
         columns: dict[str, object] = {"hours": self.hours, self.study.actions.drug: self.doses}
+        if "dose" in self.amounts:
+            columns[f"dose ({self.study.actions.unit})"] = self.amounts["dose"]
         for name in names:
             j = self.study.index(name)
             texts = [f"{value:.4g}" for value in self.states[:, j]]
@@ -71,8 +76,8 @@ def stay_of(run: RunView, patient: int) -> Stay:
     cohort, rows = run.cohort, run.cohort.rows(patient)
     states = cohort.states[rows]
     imputed = cohort.imputed[rows] if cohort.imputed is not None else np.zeros(states.shape, dtype=bool)
-    hours = run.study.hours(np.arange(len(states)))
-    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows])
+    hours, given = cohort.hours[rows], cohort.amounts(patient)
+    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows], given)
 
 
 def course_panel(run: RunView, patient: int, step: int) -> None:
@@ -123,8 +128,9 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         drug=study.actions.drug,
         unit=study.actions.unit,
         step=step,
+        amounts=stay.amounts["dose"].to_numpy() if "dose" in stay.amounts else None,
         step_hours=study.step_hours,
-        window=stay_window(study),
+        window=stay_window(study, stay.hours),
         height_each=PANEL_HEIGHT,
     )
     imputed = float(stay.imputed[:, [study.index(name) for name in names]].mean()) if names else 0.0

@@ -74,9 +74,10 @@ def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
     return [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels] if breaks else labels
 
 
-def stay_window(study: StudySpec) -> tuple[float, float]:
-    """First and last hour that a stay can have."""
-    return float(study.hours(0)), float(study.hours(study.horizon - 1))
+def stay_window(study: StudySpec, hours: np.ndarray) -> tuple[float, float]:
+    """The study's first and last hour, the same for every stay, widened for one with hours (t,) beyond them."""
+    first, last = study.window
+    return min(first, float(hours[0])), max(last, float(hours[-1]))
 
 
 def _options(run: RunView, decision: Decision) -> None:
@@ -204,12 +205,12 @@ def _probabilities(run: RunView, decision: Decision) -> None:
 def _weights(run: RunView, decision: Decision) -> None:
     weights, step, study = decision.weights, decision.step, run.study
     now = ", ".join(f"{phenotype_name(k)} {fmt_percent(w)}" for k, w in enumerate(weights[step]))
-    hours = study.hours(np.arange(len(weights)))
+    hours = run.cohort.hours[run.cohort.rows(decision.patient)]
     show(
-        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study)),
+        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study, hours)),
         "phenotype-weights",
         f"Weight of each phenotype along the stay; at this step {now}.",
         caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}. By the whole stay, which nobody "
         f"knows at the bedside: {phenotype_name(decision.phenotype)}.",
-        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]),
+        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]).assign(hours=hours),
     )

@@ -96,7 +96,7 @@ def _went_on(run: RunView, decision: Decision) -> None:
     for course in courses:
         column = study.column(course.column)
         label = column.label or course.column
-        drawn.append(LaterCourse(label, column.unit, course.others, course.own, column.reference))
+        drawn.append(LaterCourse(label, column.unit, course.others, course.own, course.own_hours, column.reference))
     show(
         later_courses(drawn, step_hours=study.step_hours),
         "similar-courses",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from core.figures.phenotypes import gate_plot
+from core.figures.phenotype_map import gate_plot
 from core.figures.theme import axis_label
 from core.icu.ask.stay_values import STAY_VALUES, StayValue, values_of_stays
 from pages.components.phenotypes.map import draw_map, shown_on_map, stated_sample

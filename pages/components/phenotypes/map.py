@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.base.rng import stream
+from core.figures.phenotype_map import phenotype_map
 from core.figures.phenotype_quality import cluster_indices
-from core.figures.phenotypes import phenotype_map
 from core.icu.ask.groups import stratified_sample
 from pages.components.phenotypes.selected import selected_patients
 from pages.components.shell.controls import k_slider
@@ -80,7 +80,7 @@ def shown_on_map(run: RunView, method: str) -> np.ndarray:
     if not len(drawn):
         return drawn
     base = run.labels(min(run.k_values))[drawn]
-    return drawn[stratified_sample(base, MOST_POINTS, stream(run.config.run.seed, "figures", "map"))]
+    return np.asarray(drawn[stratified_sample(base, MOST_POINTS, stream(run.config.run.seed, "figures", "map"))])
 
 
 def stated_sample(run: RunView, shown: np.ndarray) -> str:

@@ -116,13 +116,12 @@ def _rivals(run: RunView, n_clusters: int) -> None:
 
 def _early(run: RunView, k: int) -> None:
     st.markdown("**How soon the stay so far shows the phenotype**")
-    agreement = prefix_agreement(run.prefix_labels(k), run.labels(k), run.trajectories.mask)
-    hours = run.study.hours(agreement["step"].to_numpy())
+    agreement = prefix_agreement(run.prefix_labels(k), run.labels(k), run.slots, run.cohort.axis.hours)
     show(
-        early_agreement(hours, agreement["agreement"].to_numpy(), agreement["ari"].to_numpy()),
+        early_agreement(agreement["hours"].to_numpy(), agreement["agreement"].to_numpy(), agreement["ari"].to_numpy()),
         "early-agreement",
         "Agreement of the phenotype by the steps so far with that of the whole stay, by hours from onset.",
-        caption="All patients still in the unit at that hour. Low agreement early means that a retrospective phenotype "
+        caption="All patients in the record at that hour. Low agreement early means that a retrospective phenotype "
         "tells more than anybody could know at the time: prefer the prospective mode.",
-        data=agreement.assign(hours=hours),
+        data=agreement,
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
-from core.icu.ask.hazards import GIVEN, HazardRule
+from core.policies.hazards import GIVEN, HazardRule
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
@@ -27,9 +27,10 @@ BEFORE = (
     "that compares with them."
 )
 HOW = (
-    "Mix: the mean of four estimates with short memories (0, 1, 2 and 4 steps), as a difference to what the clinicians "
-    "achieved in the same stays. Every stay is judged by a fold of the data that never saw it; encoder and phenotypes "
-    "are shared. The interval counts both chance and how far the four disagree. ESS: how many stays' worth of records "
+    "Mix: the mean of two estimates, by a model of what follows alone and corrected by the actions so far (each step "
+    "before counting 70 % of the next), as a difference to what the clinicians achieved in the same stays. Every stay "
+    "is judged by a fold of the data that never saw it; encoder and phenotypes are shared. The interval counts chance, "
+    "and how far estimates that remember one and four actions lie from the mean. ESS: how many stays' worth of records "
     "follow the advice."
 )
 
@@ -77,7 +78,6 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
 def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
     """The difference to the clinicians of the advised dial, or of the one that came nearest."""
     title = "Advice, minus clinicians" if advice.share else "Nearest alternative (not advised), minus clinicians"
-    truth = " Its true value in the simulator was not computed." if run.manifest.simulated else ""
     metric(
         title,
         dial.value,
@@ -90,7 +90,18 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         mode=f"a = {dial.share:g}",
         help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
         f"{-run.study.terminal_coeff:+g} for death.",
-        note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)}{truth}".replace("  ", " "),
+        note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
+    )
+
+
+def _truth(dial: DialRecord) -> str:
+    """What the simulator says of the difference; nothing for real patients."""
+    if dial.true_gain is None or dial.true_se is None:
+        return ""
+    held = "inside" if dial.low <= dial.true_gain <= dial.high else "outside"
+    return (
+        f"In truth **{dial.true_gain:+.2f}** ± {dial.true_se:.2f} ({dial.true_n:,} simulated patients rolled out), "
+        f"{held} the interval."
     )
 
 

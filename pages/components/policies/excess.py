@@ -97,7 +97,7 @@ def _surprises(run: RunView, policy: str, at_steps: np.ndarray, patients: np.nda
     rows = patient_table(run, n_clusters, patients[order])
     rows.insert(1, f"mean excess ({unit})", excess[order].round(0))
     rows.insert(2, f"largest ({unit})", np.nanmax(at_steps[order], axis=1).round(0))
-    rows.insert(3, "largest at (h)", run.study.hours(steps))
+    rows.insert(3, "largest at (h)", run.hours[patients[order], steps])
     patient_list(
         rows,
         patients[order],

@@ -11,16 +11,9 @@ import streamlit as st
 from core.base.errors import ConfigError
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
-from core.icu.ask.hazards import (
-    FEWEST_PERSONS,
-    GIVEN,
-    OPERATORS,
-    HazardRule,
-    default_rules,
-    hazard_patients,
-    hazard_table,
-)
+from core.icu.ask.hazards import hazard_patients, hazard_table
 from core.icu.ask.tables import policy_table
+from core.policies.hazards import FEWEST_PERSONS, GIVEN, OPERATORS, HazardRule, default_rules
 from core.policies.key import CLINICIAN, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table
@@ -101,7 +94,7 @@ def _patients(
     shown = behind[:MOST_ROWS]
     rows = patient_table(run, n_clusters, found[:MOST_ROWS])
     rows.insert(1, "steps against the rule", shown["steps"].to_numpy())
-    rows.insert(2, "first at (h)", run.study.hours(shown["first"].to_numpy()))
+    rows.insert(2, "first at (h)", run.hours[found[:MOST_ROWS], shown["first"].to_numpy()])
     verb = "was given" if policy == GIVEN else "is the likeliest"
     text = rules[number].text(run.study)
     patient_list(

@@ -10,10 +10,12 @@ import streamlit as st
 
 from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
+from core.experiments.published import published as published_row
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
 from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
 from core.policies.doses import unsupported_shares
 from core.policies.key import PolicyKey
+from pages.components.policies.audit import audit_view
 from pages.components.policies.differences import difference_view
 from pages.components.shell.estimates import (
     ESTIMATORS,
@@ -33,28 +35,12 @@ from pages.components.shell.estimates import (
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
-from pages.components.shell.places import ROOT
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
+    from core.study import StudySpec
 
-PUBLISHED = ROOT / "data" / "reference" / "published_policies.csv"
-PUBLISHED_NAMES = {
-    "Clinician": "clinician",
-    "Random": "random",
-    "Zero drug": "zero-drug",
-    "HOPAS-A": "single-expert",
-    "HOPAS-B": "fused",
-    "HOPAS-B without encoder": "no-encoder",
-    "RF-FQI": "rf-fqi",
-    "XGB-FQI": "xgb-fqi",
-    "DQN": "dqn",
-    "DoubleDQN": "double-dqn",
-    "DuelingDQN": "dueling-dqn",
-    "DuelingDoubleDQN": "dueling-double-dqn",
-    "CQL": "cql",
-    "WD3QNE": "wd3qne",
-}
+PUBLISHED_COHORT = "mimic-iv"
 
 
 @panel
@@ -62,6 +48,8 @@ def value_panel(run: RunView) -> None:
     """Every policy against the clinicians, then its value by the published estimators, with truth where it is known."""
     k, lambda_, mode = fusion_controls(run, "value")
     difference_view(run, mode)
+    if run.judgments is not None:
+        audit_view(run)
     st.markdown("**Published estimators: the value of each policy**")
     rows = compared(run, k, lambda_, mode)
     if rows.empty:
@@ -76,14 +64,15 @@ def value_panel(run: RunView) -> None:
         format_func=lambda e: ESTIMATORS.get(e, e.upper()),
     )
     with st.container(horizontal=True):
-        published = _published(rows) if st.toggle("Published values (MIMIC-IV)", key="value-published") else None
+        published = _published(rows, run.study)
+        if len(published) and not st.toggle("Published values (MIMIC-IV)", key="value-published"):
+            published = published.head(0)
         everything = not run.baselines or st.toggle("Policies to compare with", value=True, key="value-baselines")
     drawn = rows[rows["estimator"].isin(chosen) & (everything | ~rows["policy"].isin(run.baselines))]
     if drawn.empty:
         empty("No estimator chosen", "Choose at least one estimator above.")
     else:
-        if published is not None:
-            published = published[published["estimator"].isin(chosen)]
+        published = published[published["estimator"].isin(chosen)]
         show(
             policy_forest(drawn, truth=has_truth(run), published=published),
             "policy-values",
@@ -108,14 +97,14 @@ def value_panel(run: RunView) -> None:
             st.caption(f":material/science: {note}")
 
 
-def _published(rows: pd.DataFrame) -> pd.DataFrame:
-    """Published means of the policies on show, as policy, estimator, value."""
-    source = pd.read_csv(PUBLISHED)
-    source = source[(source["cohort"] == "MIMIC-IV") & source["policy"].isin(PUBLISHED_NAMES)]
-    source["policy"] = source["policy"].map(PUBLISHED_NAMES)
-    source = source[source["policy"].isin(set(rows["policy"]))]
-    long = source.melt(id_vars="policy", value_vars=["phwis_mean", "phwdr_mean"], var_name="estimator")
-    return long.assign(estimator=long["estimator"].str.removesuffix("_mean"))
+def _published(rows: pd.DataFrame, study: StudySpec) -> pd.DataFrame:
+    """Published means of the policies on show, as policy, estimator, value; empty for a study without any."""
+    found = [
+        (policy, estimator, published_row(PUBLISHED_COHORT, policy, study)[f"{estimator}_mean"])
+        for policy in dict.fromkeys(rows["policy"])
+        for estimator in ("phwis", "phwdr")
+    ]
+    return pd.DataFrame(found, columns=["policy", "estimator", "value"]).dropna()
 
 
 def _value_table(run: RunView, rows: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import accuracy_by_stage, calibration_panels, top_n_accuracy
+from core.figures.registry_accuracy import accuracy_by_stage, calibration_panels, top_n_accuracy
 from core.figures.registry_looks import Looks
 from core.figures.theme import fmt_percent
 from pages.components.registry.session import is_published, looks_of

@@ -13,6 +13,7 @@ from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.policies.doses import equal_options
 from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
+from core.registry.ask.patient import prescribed, recommend
 from core.registry.cohort.describe import highest_return, patient_course, reward_tolerance
 from core.registry.spec import DEAD
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
@@ -45,8 +46,8 @@ def options_panel(run: RegistryView, patient: int) -> None:
     stage, decision = _choose(run, course, open_stages)
     n, floor = _screen(run)
     try:
-        options = run.recommend(patient, stage, decision, n, floor)
-        given, words = run.given(patient, stage, decision)
+        options = recommend(run, patient, stage, decision, n, floor)
+        given, words = prescribed(run, patient, stage, decision)
     except PhenoPolicyError as error:
         failed(error, "Ranking the combinations")
         return

@@ -73,9 +73,9 @@ def is_published(spec: RegistrySpec) -> bool:
 @st.cache_resource(max_entries=3, ttl="6h", show_spinner="Opening the run ...")
 def _open(path: str, stamp: tuple[int, int]) -> RegistryView:
     """One read-only view per version of a run, shared by all who may see it."""
-    from core.registry.view import RegistryView
+    from core.runs.integrity import open_run
 
-    return RegistryView(Path(path))
+    return open_run(REGISTRY, Path(path))
 
 
 def _open_finished(folder: Path) -> RegistryView | None:
@@ -92,7 +92,7 @@ def _open_finished(folder: Path) -> RegistryView | None:
 
 def can_show(folder: Path) -> bool:
     """Whether a finished run of a list can be shown; the page says so where it cannot."""
-    return said_to_open(_open_finished(folder))
+    return said_to_open(_open_finished(folder), folder)
 
 
 def current_registry() -> RegistryView | None:

@@ -244,6 +244,11 @@ def _combinations(combinations: pd.DataFrame, looks: Looks) -> None:
 
 
 def _notes(cohort: RegistryCohort) -> None:
+    for line in cohort.report.notes:
+        st.markdown(line)
+    if cohort.report.mapping:
+        with st.expander("The mapping that the file was read through"):
+            st.code(cohort.report.mapping, language="toml")
     notes = [problem for problem in cohort.report.warnings if problem.rule != "ignored-column"]
     st.markdown("**What was mended on the way in**")
     if notes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 ESTIMATORS = {"phwis": "PHWIS", "phwdr": "PHWDR", "fqe": "FQE"}
-FQE_REMARK = "critic's own estimate; its error is not known"
+FQE_REMARK = "critic's own estimate, shrunk toward what clinicians achieve; its error is not known"
 SUPPORT_RULE = (
     "Support: not supported where ESS is under {floor:g}; weak under {double:g}, or where ESS over all stays together "
     "is under {floor:g}, more than half of the stays have ratio 0, one stay carries more than 10 % of the weight, more "

@@ -70,7 +70,8 @@ def _number(label: str, kind: type, field: FieldInfo, value: Any, optional: bool
     st.session_state[bind["key"]] = value if value is None else kind(value)
     extra: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(value), "format": "%g"}
     if optional:
-        extra |= {"value": None, "placeholder": "the study's"}
+        given = f" ({field.examples[0]:g})" if field.examples else ""
+        extra |= {"value": None, "placeholder": f"the study's{given}"}
     st.number_input(label, min_value=low, max_value=high, **extra, **bind)
 
 

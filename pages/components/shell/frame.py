@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.figures.theme import fmt_unit
 from core.icu.study import ICU
 from core.runs.folders import owner_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core.runs.study import AnyStudy
 
 SMALL_COHORT = 100
+MOST_SAID = 3  # damaged runs that are told of at once
 PURPOSE = "Research and teaching only"
 NOT_A_DEVICE = "Not a medical device: nothing here may guide the care of a patient."
 USERS = "Intended users: clinicians reviewing past care, researchers, teachers and students."
@@ -147,9 +149,9 @@ def _run_line(shown: Subject) -> None:
 @st.cache_resource(max_entries=4, ttl="6h", show_spinner="Opening the run ...")
 def _open(path: str, stamp: tuple[int, int]) -> RunView:
     """One read-only view per version of a run, shared by all who may see it."""
-    from core.icu.view import RunView
+    from core.runs.integrity import open_run
 
-    return RunView(Path(path))
+    return open_run(ICU, Path(path))
 
 
 def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
@@ -202,22 +204,38 @@ def finished_run(folder: Path) -> RunView | None:
 
 def can_open(folder: Path) -> bool:
     """Whether a finished run of a list can be shown; the page says so where it cannot."""
-    return said_to_open(finished_run(folder))
+    return said_to_open(finished_run(folder), folder)
 
 
-def said_to_open(run: object | None) -> bool:
-    """Whether there is a run to show; the page says so where there is none."""
+def said_to_open(run: object | None, folder: Path) -> bool:
+    """Whether there is a run to show; the page says why where there is none."""
     if run is None:
-        st.error(
-            "This run cannot be shown: files in its folder are missing or damaged. Train it again on the same cohort.",
-            icon=":material/error:",
-        )
+        st.error(f"This run cannot be shown: {markdown(_damage(folder))}", icon=":material/error:")
     return run is not None
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a run that does not open, in the words of the check."""
+    from core.runs.integrity import verify
+
+    try:
+        verify(folder)
+    except PhenoPolicyError as error:
+        return str(error)
+    return "files in its folder are missing or damaged. Train it again on the same cohort."
+
+
+def say_damage(study: AnyStudy = ICU) -> None:
+    """Where no run can be shown: why each of the finished ones cannot."""
+    for run in [run for run in visible_runs(study) if run.state == "done"][:MOST_SAID]:
+        said_to_open(None, run.path)
 
 
 def require_run() -> RunView:
     """The current run, or an empty state that says how to get one (and the page stops there)."""
     run = current_run()
+    if run is None:
+        say_damage()
     if run is None and get_session().job:
         empty(
             "Your run is not finished",

@@ -75,7 +75,8 @@ def longest_unseen(run: RunView, listed: np.ndarray) -> int:
 
 
 def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_column: bool = False) -> pd.DataFrame:
-    """One row a patient: key, phenotype, outcome, split, steps, largest dose bin, and columns at the first step.
+    """One row a patient: key, phenotype, outcome, split, steps, the first hour where hours were recorded, largest dose
+    bin, and columns at the first step.
 
     Columns at the first step are the study's highlights, or all with `every_column` (for the export).
     """
@@ -88,6 +89,7 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
         "outcome": outcome_words(run)[patients],
         "split": run.split_name[patients],
         "steps": cohort.lengths[patients],
+        **({"from (h)": cohort.hours[first]} if cohort.timed else {}),
         "largest dose": [study.actions.label(int(a)) for a in dose],
     }
     names = study.names if every_column else study.highlights[:4]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from core.base.files import write_atomic
 from core.icu.study import ICU
-from core.runs.folders import ROOT as ROOT
 from core.runs.folders import data_root, owner_of
 from core.runs.study import AnyStudy
 from core.study import StudySpec, load_study

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.icu.study import ICU
 from core.runs.study import AnyStudy
+from core.study import load_study
 from pages.components.shell.places import run_path, uploads_root
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
+    from core.icu.config import RunConfig
     from core.runs.status import RunInfo
 
 Definition = Path | None
@@ -40,6 +42,7 @@ class Desk:
     train_key: str
     first_group: str  # of the settings
     shown: str = "Every page shows this run now."
+    settings: Callable[[Any, Definition], Any] = lambda config, _: config  # as forms show them under a definition
     uploads: str = ""  # folder of its data within one's uploads
     presets: Mapping[str, str] = field(default_factory=dict)  # what each is for
     preset: Callable[[], str] = str
@@ -64,6 +67,13 @@ def _study_of_run(run: RunInfo) -> tuple[bool, Definition]:
     return True, path if path.is_file() else None
 
 
+def _with_own_rewards(config: RunConfig, definition: Definition) -> RunConfig:
+    """Settings with a field for the weight of each of the study's own reward terms; `ConfigError` for another's."""
+    study = load_study(definition)
+    config.rewards.apply(study)
+    return config.model_copy(update={"rewards": config.rewards.named(study)})
+
+
 ICU_DESK = Desk(
     study=ICU,
     on_show=lambda: get_session().run,
@@ -73,6 +83,7 @@ ICU_DESK = Desk(
     chosen=lambda: get_session().cohort,
     choose=_set("cohort"),
     overrides=lambda: get_session().overrides,
+    settings=_with_own_rewards,
     of_run=_study_of_run,
     kept="What was finished is kept: resuming loses at most one epoch of the encoder, or the stage at work.",
     upload_key="upload",

@@ -51,14 +51,22 @@ def just_accepted(desk: Desk) -> bool:
 
 
 def choose_definition(
-    desk: Desk, title: str, label: str, read: Callable[[Path | None], Definition]
+    desk: Desk,
+    title: str,
+    label: str,
+    read: Callable[[Path | None], Definition],
+    propose: Callable[[], Path | None],
 ) -> tuple[Definition, Path | None]:
-    """The definition that a file is checked against: the app's own, or that of a TOML file (kept by its hash)."""
+    """The definition that a file is checked against: the app's own, or that of a TOML file (kept by its hash).
+
+    propose: draws how one is made from the file that is uploaded; the path of the one that was taken.
+    """
     word = desk.study.definition_option.lstrip("-")
     with st.expander(title):
         file = st.file_uploader(label, type=["toml"], max_upload_size=1, key=f"{desk.upload_key}-{word}")
+        proposed = propose() if file is None else None
     if file is None:
-        return read(None), None
+        return read(proposed), proposed
     content = file.getvalue()
     path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
     write_atomic(path, lambda target: target.write(content))

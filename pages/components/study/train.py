@@ -22,7 +22,7 @@ def draw(desk: Desk, cohort: StoredCohort) -> None:
     """Preset where there are several, parameters, run."""
     if desk.presets:
         _choose_preset(desk)
-    _start(desk, cohort, _parameters(desk))
+    _start(desk, cohort, _parameters(desk, cohort))
 
 
 def _choose_preset(desk: Desk) -> None:
@@ -39,11 +39,11 @@ def _choose_preset(desk: Desk) -> None:
     st.caption(desk.presets[desk.preset()])
 
 
-def _parameters(desk: Desk) -> bool:
+def _parameters(desk: Desk, cohort: StoredCohort) -> bool:
     """Forms of all groups; True where the settings are usable as they stand."""
     study, changes = desk.study, desk.overrides()
     try:
-        preset = study.config(desk.preset(), {})
+        preset = desk.settings(study.config(desk.preset(), {}), cohort.definition)
     except (PhenoPolicyError, OSError) as error:
         failed(error, "Reading the preset")
         return False
@@ -59,12 +59,13 @@ def _parameters(desk: Desk) -> bool:
             key=f"{desk.train_key}-group",
         )
         with contextlib.suppress(PhenoPolicyError):  # a value that is not usable is named under the form
-            preset = study.config(desk.preset(), shared_settings(str(group), changes))
+            inherited = study.config(desk.preset(), shared_settings(str(group), changes))
+            preset = desk.settings(inherited, cohort.definition)
         config_form(str(group), getattr(preset, str(group)), changes)
-    return _changes(desk)
+    return _changes(desk, cohort)
 
 
-def _changes(desk: Desk) -> bool:
+def _changes(desk: Desk, cohort: StoredCohort) -> bool:
     """What differs from the preset, and whether the settings accept it."""
     base, own = ("preset", "the preset's") if desk.presets else ("defaults", "the defaults")
     texts = override_texts(desk.overrides())
@@ -75,7 +76,7 @@ def _changes(desk: Desk) -> bool:
         st.caption("Changed: " + ", ".join(f"`{name}={value}`" for name, value in texts.items()))
         st.button(f"Back to the {base}", on_click=desk.overrides().clear, type="tertiary", icon=":material/undo:")
     try:
-        desk.study.config(desk.preset(), texts)
+        desk.settings(desk.study.config(desk.preset(), texts), cohort.definition)
     except PhenoPolicyError as error:
         failed(error, "Using these settings")
         return False

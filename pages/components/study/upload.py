@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,10 +27,12 @@ MAX_MEGABYTES = 200
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is to be read: (file's name, our name) of columns, (our name, the file's unit); empty: as it is."""
+    """How a file is to be read: (file's name, our name) of columns, (our name, the file's unit), or the text of a
+    mapping; empty: as it is."""
 
     columns: tuple[tuple[str, str], ...] = ()
     units: tuple[tuple[str, str], ...] = ()
+    mapping: str = ""
 
 
 class FileKind(Protocol):
@@ -43,6 +46,9 @@ class FileKind(Protocol):
     check_step: int  # number of the step "Check"
 
     def read_definition(self, definition: Path | None) -> Any: ...
+    def propose(self, file: Any) -> Path | None:
+        """Draw how a definition is made from the file, None before there is one; the path of the one that was taken."""
+
     def layout(self, spec: Any) -> None:
         """Draw what a file must hold."""
 
@@ -60,7 +66,9 @@ def draw(desk: Desk, kind: FileKind) -> None:
     st.markdown(f"{kind.rows}, as **CSV**, **gzipped CSV** or **Parquet**. The file stays on this machine.")
     key = desk.upload_key
     file = st.file_uploader(kind.title, type=["csv", "gz", "parquet"], max_upload_size=MAX_MEGABYTES, key=f"{key}-file")
-    spec, definition = choose_definition(desk, kind.other, kind.other_label, kind.read_definition)
+    spec, definition = choose_definition(
+        desk, kind.other, kind.other_label, kind.read_definition, partial(kind.propose, file)
+    )
     if file is None:
         kind.layout(spec)
         return

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.figures.survival import survival_by_value
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, policy_style
-from core.figures.values import survival_by_value
 from pages.components.shell.estimates import (
     bracketed,
     compared,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.base.errors import ConfigError
-from core.cohort.check import check_cohort
+from core.cohort import check_cohort
 from core.cohort.simulate import calibration_report, mechanism
 from core.cohort.simulate.calibrate import calibrate
 from core.cohort.simulate.constants import REFERENCE, Constants, load_constants

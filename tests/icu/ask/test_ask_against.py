@@ -10,8 +10,8 @@ import pytest
 from core.icu import advice as kept
 from core.icu.advice import AdviceRecord, DialRecord, stays_advised
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, against_clinicians, question
-from core.icu.ask.hazards import GIVEN, HazardRule, default_rules
 from core.icu.view import RunView
+from core.policies.hazards import GIVEN, HazardRule, default_rules
 from core.study import load_study
 
 

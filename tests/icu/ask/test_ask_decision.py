@@ -12,11 +12,11 @@ from core.base.errors import ConfigError
 from core.icu.ask import options
 from core.icu.ask.decision import Decision, DecisionSettings, decision_at
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.hazards import HazardRule
 from core.icu.ask.options import AGENTS, CRITIC, POLICY_CRITIC, rank_options, refusal
 from core.icu.ask.similar import neighborhood, similar_patients
 from core.icu.view import RunView
 from core.policies import PolicyKey
+from core.policies.hazards import HazardRule
 
 STEP = 5
 ALWAYS, NEVER = HazardRule("Platelets", ">", -1.0, 2), HazardRule("Platelets", "<", -1.0)

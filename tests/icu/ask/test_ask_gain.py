@@ -36,10 +36,18 @@ def test_a_policy_gains_nothing_over_itself(run: RunView) -> None:
     assert (found.difference.value, found.difference.low, found.difference.high) == (0, 0, 0)
 
 
+class OnePerson(RunView):
+    """The run with all its stays of one person."""
+
+    @property
+    def persons(self) -> np.ndarray:
+        return np.zeros(self.cohort.n_patients, dtype=int)
+
+
 def test_stays_of_one_person_are_drawn_together(run: RunView) -> None:
     zero = PolicyKey("zero-drug")
     alone = gain(run, run.split.test, zero)
-    together = gain(run, run.split.test, zero, persons=np.zeros(len(run.split.test), dtype=int))
+    together = gain(OnePerson(run.path), run.split.test, zero)
     assert together.difference.value == alone.difference.value
     assert together.difference.high - together.difference.low == pytest.approx(0)
 

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from core.base.errors import RunError
+from core.cohort import ground_truth
 from core.icu.ask.judge import advice_record, advise, histories_of, judge_policies, judgment_rows
+from core.icu.fit.advised import true_gains
 from core.icu.pipeline import judged_keys
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, MODES, PolicyKey
+
+NO_TRUTH = {"true_gain": None, "true_se": None, "true_n": None}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +60,10 @@ def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
 
 def test_the_stored_advice_is_made_anew_and_leaves_clinicians_only_where_they_go_too(view: RunView) -> None:
     found = advise(view, view.study, view.n_clusters)
-    assert view.advice == advice_record(found)
+    again = advice_record(found, view.config.evaluation.ess_floor)
+    assert view.advice is not None
+    unrolled = [dial.model_copy(update=NO_TRUTH) for dial in view.advice.dials]
+    assert view.advice.model_copy(update={"dials": tuple(unrolled), "audit": None}) == again
     np.testing.assert_array_equal(view.advised_action, found.own)
     steers = view.advised_action >= 0
     assert not steers[~view.trajectories.transition_mask].any()
@@ -75,3 +82,32 @@ def test_a_stays_own_advice_comes_from_a_fold_that_never_saw_it(view: RunView) -
     after = advise(changed, view.study, view.n_clusters).own
     np.testing.assert_array_equal(before[5], after[5])
     assert (before != after).any()
+
+
+def test_the_advice_is_rolled_out_on_simulated_patients(view: RunView) -> None:
+    """Every dial has its true gain, and a dial further from the clinicians is not the same policy."""
+    assert view.advice is not None
+    dials = view.advice.dials
+    assert all(dial.true_gain is not None and dial.true_se is not None and dial.true_se > 0 for dial in dials)
+    assert len({dial.true_gain for dial in dials}) == len(dials)
+
+
+def test_advice_that_always_defers_gains_nothing(view: RunView) -> None:
+    truth = ground_truth(view.cohort)
+    assert truth is not None
+    learned = advise(view, view.study, view.n_clusters).learned[:1]
+    gains = true_gains(view, truth, learned, [0.0, 1.0], 60, 3)
+    assert gains[0].value == gains[0].se == 0.0
+    assert gains[1].value != 0.0
+    assert gains[1].n == 60
+
+
+def test_true_gains_are_the_mean_over_folds_by_the_stays_they_advise(view: RunView) -> None:
+    truth = ground_truth(view.cohort)
+    assert truth is not None
+    first, second = advise(view, view.study, view.n_clusters).learned[:2]
+    whole = true_gains(view, truth, [first, second], [1.0], 80, 3)[0]
+    alone = true_gains(view, truth, [first], [1.0], 40, 3)[0]
+    heavy = true_gains(view, truth, [replace(first, stays=10**9), second], [1.0], 80, 3)[0]
+    assert heavy.value == pytest.approx(alone.value, rel=1e-5)
+    assert whole.value != pytest.approx(alone.value)

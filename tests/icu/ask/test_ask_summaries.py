@@ -21,20 +21,23 @@ from core.icu.ask.returns import mean_interval, quantiles, spread_over_actions, 
 RNG = stream(0, "tests", "summaries")
 
 
-def test_courses_are_means_over_the_patients_still_there() -> None:
+def test_courses_are_means_over_the_patients_who_are_there_in_a_slot() -> None:
     values, labels = RNG.normal(size=(30, 4)), np.arange(30) % 2
-    mask = np.arange(4) < RNG.integers(1, 5, 30)[:, None]
-    course = mean_courses(values, mask, labels, 2, minimum=3)
+    lengths, entry = RNG.integers(1, 5, 30), RNG.integers(0, 3, 30)
+    slots = np.where(np.arange(4) < lengths[:, None], entry[:, None] + np.arange(4), -1)
+    course = mean_courses(values, slots, labels, 8, 2, minimum=3)
+    assert course.n.sum() == lengths.sum()
     for group in range(2):
-        for step in range(4):
-            x = values[(labels == group) & mask[:, step], step]
-            assert course.n[group, step] == len(x)
+        for slot in range(8):
+            there = [(i, slot - entry[i]) for i in range(30) if labels[i] == group and slot in slots[i]]
+            x = np.array([values[i, step] for i, step in there])
+            assert course.n[group, slot] == len(x)
             if len(x) < 3:
-                assert np.isnan(course.mean[group, step])
+                assert np.isnan(course.mean[group, slot])
                 continue
             half = 1.959964 * x.std(ddof=1) / np.sqrt(len(x))
-            np.testing.assert_allclose(course.mean[group, step], x.mean())
-            np.testing.assert_allclose(course.high[group, step] - course.mean[group, step], half, rtol=1e-6)
+            np.testing.assert_allclose(course.mean[group, slot], x.mean())
+            np.testing.assert_allclose(course.high[group, slot] - course.mean[group, slot], half, rtol=1e-6)
 
 
 def test_outcomes_of_an_empty_group_are_unknown_not_zero() -> None:

@@ -23,6 +23,7 @@ from core.policies import MODES, NamedPolicy, PolicyKey
 from core.policies.families import baseline_keys
 from core.policies.key import BOOSTED
 from core.trajectories import make_transitions
+from tests.manifests import edit_manifest
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,7 @@ def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values(view: RunVi
 def test_boosting_has_the_name_of_what_boosts(view: RunView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = shutil.copytree(view.path, tmp_path / "run")
     monkeypatch.setattr(boosting, "find_spec", lambda name: None)
-    manifest = json.loads((run / "manifest.json").read_text())
-    manifest["config"]["baselines"]["algorithms"] = ["xgb-fqi"]
-    (run / "manifest.json").write_text(json.dumps(manifest))
+    edit_manifest(run, lambda manifest: manifest["config"]["baselines"].update(algorithms=["xgb-fqi"]))
     for _ in train_baselines(RunView(run)):
         pass
     assert RunView(run).baselines == ("gb-fqi",)
@@ -144,9 +143,11 @@ def test_the_drug_is_not_indicated_below_the_studys_severity(view: RunView) -> N
 def test_a_run_from_before_there_were_baselines_is_read_without_them(tiny_run: Path, tmp_path: Path) -> None:
     old = shutil.copytree(tiny_run, tmp_path / "run")
     shutil.rmtree(old / "baselines")
-    manifest = json.loads((old / "manifest.json").read_text())
-    del manifest["config"]["baselines"], manifest["stages"]["baselines"]
-    (old / "manifest.json").write_text(json.dumps(manifest))
+
+    def older(manifest: dict) -> None:
+        del manifest["config"]["baselines"], manifest["stages"]["baselines"]
+
+    edit_manifest(old, older)
     view = RunView(old)
     assert view.baselines == ()
     assert view.probs(PolicyKey.at("fused", 3, 2.0, "prospective")).shape == view.behavior.shape

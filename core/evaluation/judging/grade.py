@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.evaluation.mix import Judged
+from core.evaluation.judging.mix import Judged
 from core.evaluation.support import Light, Support
 
 
 @dataclass(frozen=True)
 class GradeSettings:
     """ess: effective stays below which a difference is weak, and a third of which leaves it not supported; patients:
-    fewer than these are few; disagreement: SD between memories in standard errors of their mean; width: most half
-    interval in SD of the stays' returns."""
+    fewer than these are few; disagreement: most that the witnesses' distance adds to the standard error, in units of
+    what chance does; width: most half interval in SD of the stays' returns."""
 
     ess: float = 30.0
     patients: int = 100
-    disagreement: float = 1.0
+    disagreement: float = 2.0
     width: float = 0.25
 
 

@@ -20,12 +20,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.base.rng import stream
-from core.evaluation.deferring import Deferring, always_deferring
-from core.evaluation.features import FeatureMap, FeatureSettings, Situations
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import LinearCritic, Lstd, LstdSettings, traced
-from core.evaluation.mix import Judged, MixSettings, Remembering, mix
-from core.evaluation.windows import Corrected, corrected
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings, Situations
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import LinearCritic, Lstd, LstdSettings, traced
+from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
+from core.evaluation.judging.windows import Corrected, corrected
 
 N_FOLDS = 5
 
@@ -170,11 +170,11 @@ def _remembering(
     residuals, log_ratios = _grid(histories, pooled.delta[p]), _grid(histories, pooled.log_ratios[p])
     alive = _grid(histories, np.ones(len(histories.stay))) > 0
     first = pooled.v[p][histories.time == 0]
-    found = [corrected(first, residuals, log_ratios, alive, k, histories.gamma) for k in settings.memories]
+    found = [corrected(first, residuals, log_ratios, alive, k, histories.gamma) for k in settings.all_memories]
     through = _through_critic(histories, held, policies, p, pooled.traced[p], found, alive)
     return [
         Remembering(k, one.value + float(more.mean()), one.influence + more - more.mean(), one.ess)
-        for k, one, more in zip(settings.memories, found, through, strict=True)
+        for k, one, more in zip(settings.all_memories, found, through, strict=True)
     ]
 
 
@@ -210,4 +210,4 @@ def _grid(histories: Histories, steps: np.ndarray) -> np.ndarray:
     """(m,) -> (n, T), left-aligned, 0 after the last step."""
     grid = np.zeros(histories.mask.shape)
     grid[histories.stay, histories.time] = steps
-    return grid[histories.evaluated]
+    return np.asarray(grid[histories.evaluated])

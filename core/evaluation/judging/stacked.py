@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.base.rng import derive_seed, stream
-from core.evaluation.scores import NormalScores
+from core.evaluation.judging.scores import NormalScores
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier

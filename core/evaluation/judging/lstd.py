@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.features import FeatureMap, Situations, one_hot
-from core.evaluation.histories import Histories
+from core.evaluation.judging.features import FeatureMap, Situations, one_hot
+from core.evaluation.judging.histories import Histories
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Lstd:
 
     @property
     def base_width(self) -> int:
-        return self.situations.base.shape[1]
+        return int(self.situations.base.shape[1])
 
     def expected(self, weights: np.ndarray) -> np.ndarray:
         """(m, E) action part of all steps under a policy's action weights (m, A)."""
@@ -110,16 +110,16 @@ class Lstd:
 
     def decay(self, ratios: np.ndarray) -> np.ndarray:
         """(m,) what is left of z_{t-1} in z_t."""
-        return self.histories.gamma * self.settings.trace * np.minimum(ratios, 1)
+        return np.asarray(self.histories.gamma * self.settings.trace * np.minimum(ratios, 1))
 
     def q_taken(self, critic: LinearCritic) -> np.ndarray:
         """(m,) Q of the actions taken."""
-        return self.phi @ critic.weights
+        return np.asarray(self.phi @ critic.weights)
 
     def v(self, critic: LinearCritic, expected: np.ndarray) -> np.ndarray:
         """(m,) mean of Q under the policy."""
         width = self.base_width
-        return self.situations.base @ critic.weights[:width] + expected @ critic.weights[width:]
+        return np.asarray(self.situations.base @ critic.weights[:width] + expected @ critic.weights[width:])
 
 
 def traced(histories: Histories, delta: np.ndarray, decay: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ def traced(histories: Histories, delta: np.ndarray, decay: np.ndarray) -> np.nda
     e[histories.stay, histories.time], weight[histories.stay, histories.time] = delta, decay
     for t in range(int(histories.time.max()) - 1, -1, -1):
         e[:, t] += weight[:, t + 1] * e[:, t + 1]
-    return e[histories.stay, histories.time]
+    return np.asarray(e[histories.stay, histories.time])
 
 
 def _by_time(histories: Histories, chosen: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from core.evaluation.mix import Judged
+from core.evaluation.judging.mix import Judged
 
 DIALS = (0.25, 0.5, 1.0)
 CLINICIANS = "clinicians"
@@ -44,10 +44,14 @@ class Advice:
     n_candidates: int
 
     def __str__(self) -> str:
+        return self.text(self.recommended)
+
+    def text(self, name: str) -> str:
+        """The advice in a sentence, the recommended candidate under this name."""
         if self.chosen is None:
             return "Follow what clinicians do: the records do not show better."
         gain = self.chosen.difference
-        what = f"{self.recommended}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the clinicians"
+        what = f"{name}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the clinicians"
         if self.claims:
             return f"{what}; the records show a gain."
         return f"{what}; advised, but the records do not prove a gain."

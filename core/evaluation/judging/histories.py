@@ -67,7 +67,7 @@ class Histories:
     @cached_property
     def time(self) -> np.ndarray:
         """(m,) how many evaluated steps of the stay came before."""
-        return (np.cumsum(self.mask, axis=1) - 1)[self.mask]
+        return np.asarray((np.cumsum(self.mask, axis=1) - 1)[self.mask])
 
     @cached_property
     def goes_on(self) -> np.ndarray:
@@ -77,7 +77,7 @@ class Histories:
     @cached_property
     def evaluated(self) -> np.ndarray:
         """(n,) stays with at least one step."""
-        return self.stay[self.time == 0]
+        return np.asarray(self.stay[self.time == 0])
 
     @cached_property
     def person(self) -> np.ndarray:
@@ -88,7 +88,7 @@ class Histories:
 
     def flat(self, grid: np.ndarray) -> np.ndarray:
         """(N, T, ...) -> (m, ...)."""
-        return np.asarray(grid)[self.mask]
+        return np.asarray(np.asarray(grid)[self.mask])
 
     def after(self, steps: np.ndarray) -> np.ndarray:
         """Each step's successor in its stay, 0 where there is none. (m, ...) -> (m, ...)."""
@@ -112,7 +112,7 @@ class Histories:
         """Sum over a stay's steps up to and with this one. (m,) -> (m,)."""
         grid = np.zeros(self.mask.shape)
         grid[self.mask] = steps
-        return np.cumsum(grid, axis=1)[self.mask]
+        return np.asarray(np.cumsum(grid, axis=1)[self.mask])
 
     @cached_property
     def returns(self) -> np.ndarray:

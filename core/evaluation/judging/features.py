@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.histories import Histories
+from core.evaluation.judging.histories import Histories
 
 N_TOP = 2  # highlights that may change the effect of the top dose
 
@@ -82,7 +82,7 @@ class FeatureMap:
         """(m, E) action part under action weights (m, A): one-hot for an action, probabilities for a policy."""
         modifiers, given = situations.modifiers, weights[:, 1:]
         if not self.settings.ordered:
-            return (given[:, :, None] * modifiers[:, None, :]).reshape(len(given), -1)
+            return np.asarray((given[:, :, None] * modifiers[:, None, :]).reshape(len(given), -1))
         top = min(N_TOP, len(self.settings.highlights))
         parts = [given, given.sum(axis=1, keepdims=True) * modifiers, given[:, -1:] * modifiers[:, 1 : 1 + top]]
         return np.concatenate(parts, axis=1)
@@ -106,4 +106,4 @@ def _columns(histories: Histories, spread: np.ndarray, history: bool) -> np.ndar
 
 def one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:
     """(m,) -> (m, A)."""
-    return np.eye(n_actions)[actions]
+    return np.asarray(np.eye(n_actions)[actions])

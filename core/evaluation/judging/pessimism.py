@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.deferring import Deferring
-from core.evaluation.features import FeatureMap, FeatureSettings, one_hot
-from core.evaluation.histories import Histories
-from core.evaluation.lstd import Lstd, LstdSettings, traced
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.features import FeatureMap, FeatureSettings, one_hot
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.lstd import Lstd, LstdSettings, traced
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.evaluation.features import one_hot
-from core.evaluation.histories import Histories
+from core.evaluation.judging.features import one_hot
+from core.evaluation.judging.histories import Histories
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Deferring:
     def weights(self, histories: Histories) -> np.ndarray:
         """(m, A) d on the action taken plus (1 - d) own; rows sum to 1."""
         d, own = self.share(histories)[:, None], histories.flat(self.own).astype(np.float64)
-        return d * one_hot(histories.flat(histories.actions), histories.n_actions) + (1 - d) * own
+        return np.asarray(d * one_hot(histories.flat(histories.actions), histories.n_actions) + (1 - d) * own)
 
     def log_ratios(self, histories: Histories, behavior: np.ndarray) -> np.ndarray:
         """(m,) log of d + (1 - d) own / b at the actions taken, -inf where never taken. behavior (m,) b, above 0."""
@@ -56,7 +56,7 @@ class Deferring:
         d = self.share(histories)
         own = np.take_along_axis(histories.flat(self.own), histories.flat(histories.actions)[:, None], axis=1)[:, 0]
         with np.errstate(divide="ignore"):
-            return np.log(d + (1 - d) * (own / behavior))
+            return np.asarray(np.log(d + (1 - d) * (own / behavior)))
 
 
 def always_deferring(histories: Histories) -> Deferring:

@@ -1,0 +1,203 @@
+"""A finished run in a researcher's hands: tables in physical units, policies, values, figures, exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
+from core.api.figures import Figures
+from core.base.errors import ConfigError
+from core.bring import Card, Evidence, add_policy, added_policies, added_table
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.mix import Judged
+from core.icu.ask.compare import compare_policies
+from core.icu.ask.judge import judge_policies
+from core.icu.view import RunView
+from core.policies.key import KEY_COLUMNS, PolicyKey
+
+GRADES = ["supported", "weak", "not supported"]
+VALUES = ["difference", "low", "high", "grade", "ess", "n", "value", "true_value"]
+
+
+class Run:
+    """One finished run. `view` is the folder's reader, for what is not offered here."""
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+
+    @property
+    def folder(self) -> Path:
+        return self.view.path
+
+    @property
+    def name(self) -> str:
+        return self.view.manifest.name
+
+    @property
+    def n_clusters(self) -> int:
+        """The run's own K."""
+        return self.view.n_clusters
+
+    @property
+    def lambda_(self) -> float:
+        """The run's own lambda."""
+        return self.view.config.fusion.lambda_
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """One row a stay, by its key: steps, survived, split ("train", "valid", "test"), person, phenotype."""
+        cohort, view = self.view.cohort, self.view
+        return pd.DataFrame(
+            {
+                "steps": cohort.lengths,
+                "survived": cohort.outcomes > 0,
+                "split": view.split_name,
+                "person": cohort.persons,
+                "phenotype": view.labels(view.n_clusters),
+            },
+            index=pd.Index(cohort.patients, name="traj"),
+        )
+
+    @cached_property
+    def states(self) -> pd.DataFrame:
+        """One row a step, by stay and step: the study's columns in physical units (see `units`), then the action."""
+        cohort = self.view.cohort
+        table = cohort.frame.set_index(["traj", "step"])[[*cohort.study.names, "action"]]
+        table.attrs["units"] = self.units
+        return table
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each state column."""
+        return {column.name: column.unit for column in self.view.study.columns}
+
+    @property
+    def actions(self) -> list[str]:
+        """What each action number means."""
+        study = self.view.study
+        return [study.actions.label(a) for a in range(study.n_actions)]
+
+    def values(self) -> pd.DataFrame:
+        """One row a policy, the run's own at its own K and lambda and those that were added.
+
+        Supported ones first, then weak ones, each by the difference: a large difference that nothing supports is last.
+        Index policy, mode; difference to the clinicians with its 95 % interval (low, high), grade, effective stays, n,
+        value; true_value where patients are simulated.
+        """
+        view = self.view
+        table = view.judgments if view.judgments is not None else pd.DataFrame()
+        table = table.merge(view.truth[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
+        added = added_table(view)
+        whole = pd.concat([table, added], ignore_index=True) if len(added) else table
+        whole = whole.rename(columns={"difference_low": "low", "difference_high": "high", "mix": "value"})
+        whole = whole.assign(rank=whole["grade"].map(GRADES.index))
+        whole = whole.sort_values(["rank", "difference"], ascending=[True, False])
+        return whole.set_index(["policy", "mode"])[VALUES]
+
+    def policy(
+        self, name: str = "fused", k: int | None = None, lambda_: float | None = None, mode: str = "prospective"
+    ) -> PolicyOfRun:
+        """One of the run's policies at any K and lambda (default: the run's own); see `policies` for names.
+
+        lambda_ = inf is the single expert. `ConfigError` for a K that the run does not have.
+        """
+        view = self.view
+        k, lambda_ = view.n_clusters if k is None else k, self.lambda_ if lambda_ is None else lambda_
+        if k not in view.k_values:
+            raise ConfigError(f"the run has no k = {k}; choose one of {', '.join(map(str, view.k_values))}.")
+        return PolicyOfRun(view, PolicyKey.at(name, k, lambda_, mode))
+
+    @property
+    def policies(self) -> list[str]:
+        """Names that `policy` takes."""
+        return list(dict.fromkeys(key.policy for key in self.view.evaluated))
+
+    def add_policy(self, name: str, source: Any) -> Evidence:
+        """Judge a policy of your own on the run's test patients, and keep it beside the run's; see `core.bring.bring`.
+
+        source: probabilities (one row a row of `states`), a function of the physical states, a model, or a file.
+        """
+        return add_policy(self.view, name, source)
+
+    @property
+    def added(self) -> dict[str, Card]:
+        """Evidence cards of the policies that were added, by name."""
+        return added_policies(self.view)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The published figures of the run, as `run.figures.outcomes`; `dir(run.figures)` lists them."""
+        return Figures(self.view)
+
+    def to_d3rlpy(self, split: str = "train") -> dict[str, np.ndarray]:
+        """Arrays for `d3rlpy.dataset.MDPDataset(**run.to_d3rlpy())`; see `core.api.export.d3rlpy_arrays`."""
+        return d3rlpy_arrays(self.view, split)
+
+    def to_minari(self, split: str = "train") -> list[dict[str, Any]]:
+        """Episodes as Minari's buffers hold them; see `core.api.export.minari_episodes`."""
+        return minari_episodes(self.view, split)
+
+    def to_anndata(self) -> dict[str, Any]:
+        """Parts for `anndata.AnnData(**run.to_anndata())`: a row a stay, its representation and its maps."""
+        return anndata_parts(self.view, self.patients)
+
+    def __repr__(self) -> str:
+        manifest, advice = self.view.manifest, self.view.advice
+        kind = "simulated" if manifest.simulated else "recorded"
+        return (
+            f"Run '{self.name}': study {self.view.study.name}, {manifest.n_patients:,} {kind} stays, K = "
+            f"{self.n_clusters}, lambda = {self.lambda_:g}, preset {self.view.config.preset}\n"
+            f"  {advice.text if advice else 'No advice is stored.'}\n  {self.folder}"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class PolicyOfRun:
+    """One policy of a run: its probabilities, and what it is worth on the run's test patients."""
+
+    view: RunView
+    key: PolicyKey
+
+    @property
+    def probs(self) -> np.ndarray:
+        """(N, T, A) action probabilities on the padded grid of the stays."""
+        return np.asarray(self.view.probs(self.key))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Probabilities p0 .. p(A-1), one row a recorded step, by stay and step: what `judge` reads as a file."""
+        cohort = self.view.cohort
+        rows = self.probs[self.view.trajectories.mask]
+        columns = [f"p{a}" for a in range(rows.shape[1])]
+        return pd.DataFrame(rows, index=pd.MultiIndex.from_frame(cohort.frame[["traj", "step"]]), columns=columns)
+
+    def judged(self) -> Judged:
+        """Value and difference to the clinicians by the mix, on test patients; takes seconds to minutes."""
+        view = self.view
+        learners = np.concatenate([view.split.train, view.split.valid])
+        return judge_policies(view, view.study, view.n_clusters, [self.key], view.split.test, learners)[0]
+
+    def estimates(self) -> pd.DataFrame:
+        """PHWIS, PHWDR and, where its Q was evaluated, FQE, a row each, with interval, effective stays and support."""
+        table = compare_policies(self.view, self.view.split.test, [self.key], self.view.survival_curve)
+        return table.set_index("estimator")[["value", "low", "high", "ess", "support", "reasons", "n"]]
+
+    def grade(self) -> str:
+        """How far the difference may be believed."""
+        return str(grade(self.judged(), GradeSettings(ess=self.view.config.evaluation.ess_floor)).grade)
+
+    def __repr__(self) -> str:
+        key = self.key
+        at = [
+            f"k = {key.n_clusters}" if key.n_clusters else "",
+            "" if np.isnan(key.lambda_) else f"λ = {key.lambda_:g}",
+        ]
+        return (
+            ", ".join(filter(None, [f"Policy '{key.policy}'", *at, key.mode])) + f" of run '{self.view.manifest.name}'"
+        )

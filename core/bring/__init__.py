@@ -1,0 +1,28 @@
+"""Policies that were made elsewhere, judged here: any form, the same evidence, a card that can be recomputed."""
+
+from core.bring.card import Card, make_card, read_card, write_card
+from core.bring.evidence import Evidence, add_policy, added_policies, added_table, judge_policy, run_bench
+from core.bring.judgment import JudgeConfig, Judgment, judge_on, make_bench
+from core.bring.policy import BroughtPolicy, bring
+from core.bring.verify import Verdict, verify_card
+
+__all__ = [
+    "BroughtPolicy",
+    "Card",
+    "Evidence",
+    "JudgeConfig",
+    "Judgment",
+    "Verdict",
+    "add_policy",
+    "added_policies",
+    "added_table",
+    "bring",
+    "judge_on",
+    "judge_policy",
+    "make_bench",
+    "make_card",
+    "read_card",
+    "run_bench",
+    "verify_card",
+    "write_card",
+]

@@ -1,0 +1,215 @@
+"""What a policy from outside is worth on recorded stays: judged by models that never saw the stay they judge.
+
+Folds are of persons. In each, clinicians' probabilities and critics come from the other persons; the difference to the
+clinicians is by the mix of memories (`core.evaluation.judging.crossfit`), beside it PHWIS and PHWDR by the same
+probabilities.
+That the policy itself was not learned from the judged stays is the caller's word: nothing in the numbers can show it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from core.agents.config import FQIConfig
+from core.agents.fqi import FittedQEvaluation
+from core.base.config import Config
+from core.base.rng import derive_seed, stream
+from core.base.types import OPEResult
+from core.bring.policy import BroughtPolicy
+from core.cohort import Cohort, TrueValue, ground_truth
+from core.evaluation import (
+    Critic,
+    Recorded,
+    action_shares,
+    concordance_rate,
+    propensities,
+    state_values,
+    unsupported_share,
+    weighted_many,
+)
+from core.evaluation.judging.crossfit import Fold
+from core.evaluation.judging.crossfit import judge as judge_folds
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
+from core.evaluation.support import Light
+from core.icu.advice import at_most
+from core.icu.ask.judge import behavior_probs, given, held_out, judge_settings
+from core.policies.hazards import GIVEN, default_rules, violation_rates
+from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
+
+
+class JudgeConfig(Config):
+    """Settings of a judgment; a card carries them, so that it can be recomputed."""
+
+    gamma: float = Field(0.99, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+    n_bootstrap: int = Field(300, ge=0, le=100_000)
+    ess_floor: float = Field(30.0, ge=0)  # effective stays below which a difference is weak
+    probability_floor: float = Field(0.01, ge=0, le=1)  # below which clinicians hardly ever give a dose
+    truth_patients: int = Field(2000, ge=0, le=1_000_000)  # simulated patients of a roll-out; 0: none
+    critic_trees: int = Field(20, ge=1, le=2000)
+
+
+@dataclass(frozen=True, eq=False)
+class Judgment:
+    """A policy's evidence. judged: value and difference by the mix; light: its grade; phwis, phwdr; hazards: see
+    `violation_rates`, a row a rule for the policy and one for the recorded course; truth, gain: where it is known."""
+
+    name: str
+    judged: Judged
+    light: Light
+    phwis: OPEResult
+    phwdr: OPEResult
+    concordance: float
+    unsupported: float
+    action_shares: np.ndarray
+    hazards: pd.DataFrame
+    n_persons: int
+    truth: TrueValue | None
+    gain: TrueValue | None
+
+    def __str__(self) -> str:
+        found = self.judged.difference
+        known = "" if self.gain is None else f"\n  true difference {self.gain.value:+.2f}"
+        return (
+            f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the clinicians, "
+            f"{self.light.grade}\n  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}"
+            f"{known}" + "".join(f"\n  {reason}" for reason in self.light.reasons)
+        )
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Stays on which policies are judged. rows: their positions in the cohort, the judged and those who only teach;
+    held: (n,) bool of each fold's judged stays among the rows."""
+
+    cohort: Cohort
+    rows: np.ndarray
+    trajectories: Trajectories
+    histories: Histories
+    held: tuple[np.ndarray, ...]
+    config: JudgeConfig
+
+    @property
+    def judged(self) -> np.ndarray:
+        """(n,) bool"""
+        return np.asarray(np.any(self.held, axis=0))
+
+    @cached_property
+    def behavior(self) -> list[np.ndarray]:
+        """(n, T, A) clinicians' probabilities of each fold, learned from the stays outside it."""
+        seed = derive_seed(self.config.seed, "judgment")
+        return [behavior_probs(self.histories, ~one, seed) for one in self.held]
+
+
+def make_bench(cohort: Cohort, config: JudgeConfig) -> Bench:
+    """All stays of a cohort (of very many, a draw), in five folds by person; `RunError` where one person is all."""
+    seed = derive_seed(config.seed, "judgment")
+    rows = at_most(np.arange(cohort.n_patients), seed)
+    data = make_trajectories(cohort, fit_scaler(cohort)).subset(rows)
+    doses = np.asarray(cohort.study.actions.representative)
+    grids = data.states, data.actions, data.rewards, data.transition_mask
+    histories = Histories(*grids, doses, None, cohort.persons[rows], config.gamma)
+    return Bench(cohort, rows, data, histories, tuple(held_out(histories, seed)), config)
+
+
+def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
+    """Everything about one policy on these stays."""
+    config, data, study = bench.config, bench.trajectories, bench.cohort.study
+    probs = on_grid(bench.cohort, policy.probs)[bench.rows]
+    folds = [
+        Fold(one, [Deferring(policy.name, probs)], given(bench.histories, each))
+        for one, each in zip(bench.held, bench.behavior, strict=True)
+    ]
+    judged = judge_folds(bench.histories, folds, judge_settings(study))[0]
+    clinicians = np.select([one[:, None, None] for one in bench.held], bench.behavior)
+    phwis, phwdr = _weighted(bench, probs, clinicians)
+    shown, mask = bench.judged, data.transition_mask[bench.judged]
+    truth, gain = _true(bench, policy)
+    return Judgment(
+        name=policy.name,
+        judged=judged,
+        light=grade(judged, GradeSettings(ess=config.ess_floor)),
+        phwis=phwis,
+        phwdr=phwdr,
+        concordance=concordance_rate(probs[shown], data.actions[shown], mask),
+        unsupported=unsupported_share(probs[shown], clinicians[shown], mask, config.probability_floor),
+        action_shares=action_shares(probs[shown], mask, top=False),
+        hazards=_hazards(bench, probs),
+        n_persons=len(np.unique(bench.histories.person[shown])),
+        truth=truth,
+        gain=gain,
+    )
+
+
+def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[OPEResult, OPEResult]:
+    """PHWIS and PHWDR of the judged stays; the critic of each fold is a forest grown on the others."""
+    data, config, shown = bench.trajectories, bench.config, bench.judged
+    q = np.zeros_like(probs)
+    for held in bench.held:
+        q[held] = _critic(bench, probs, held)
+    mask, actions = data.transition_mask[shown], data.actions[shown]
+    behavior = np.where(mask, propensities(clinicians[shown], actions), 1.0)
+    recorded = Recorded(data.rewards[shown], mask, behavior, config.gamma, bench.histories.person[shown])
+    chosen = propensities(probs[shown], actions)[None]
+    critic = Critic(propensities(q[shown], actions)[None], state_values(probs[shown], q[shown])[None])
+    rng = stream(config.seed, "judgment", "bootstrap")
+    phwis = weighted_many("phwis", recorded, chosen, None, config.n_bootstrap, rng)[0]
+    rng = stream(config.seed, "judgment", "bootstrap")
+    return phwis, weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+
+
+def _critic(bench: Bench, probs: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Q (n, T, A) of the policy at the held stays by fitted Q evaluation on the others."""
+    data, config = bench.trajectories, bench.config
+    transitions = make_transitions(data, np.flatnonzero(~held))
+    settings = FQIConfig(
+        estimator="extra_trees", n_trees=config.critic_trees, shrinkage=500.0, gamma=config.gamma, seed=config.seed
+    )
+    fit = FittedQEvaluation(settings, data.study.n_actions, data.study.names)
+    for _ in fit.fit(transitions, probs[transitions.patient, transitions.step + 1]):
+        pass
+    mask = data.mask[held]
+    return padded(fit.q_values(data.states[held][mask]).astype(np.float64), mask)
+
+
+def _hazards(bench: Bench, probs: np.ndarray) -> pd.DataFrame:
+    """Rates of hazardous doses at the judged stays, one row a rule for the policy and one for what was given."""
+    cohort, data, shown = bench.cohort, bench.trajectories, bench.judged
+    tables = []
+    for rule in default_rules(cohort.study):
+        values = on_grid(cohort, cohort.frame[rule.column].to_numpy(np.float64))[bench.rows[shown]]
+        hazard = {
+            GIVEN: (data.actions[shown] >= rule.from_action).astype(float),
+            "policy": probs[shown][..., rule.from_action :].sum(axis=-1),
+        }
+        applies, persons = data.mask[shown] & rule.applies(values), bench.histories.person[shown]
+        rng = stream(bench.config.seed, "judgment", "hazards")
+        table = violation_rates(hazard, applies, persons, bench.config.n_bootstrap, rng)
+        tables.append(table.assign(text=rule.text(cohort.study)))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def on_grid(cohort: Cohort, rows: np.ndarray) -> np.ndarray:
+    """(rows, ...) values of a cohort's rows on the grid of its stays, (N, T, ...), 0 on padding."""
+    return padded(rows, np.arange(cohort.study.horizon) < cohort.lengths[:, None])
+
+
+def _true(bench: Bench, policy: BroughtPolicy) -> tuple[TrueValue | None, TrueValue | None]:
+    """Value and gain over the clinicians by roll-outs, where patients are simulated and the policy can act."""
+    acts, n = policy.acts(bench.cohort.study), bench.config.truth_patients
+    truth = ground_truth(bench.cohort) if acts is not None and n else None
+    if truth is None or acts is None:
+        return None, None
+    truth, seed = replace(truth, study=bench.cohort.study), derive_seed(bench.config.seed, "truth")
+    spans, gamma = bench.trajectories.scaler.spans if bench.trajectories.scaler else None, bench.config.gamma
+    return truth.policy_value(acts, n, seed, spans, gamma), truth.policy_gain(acts, n, seed, spans, gamma)

@@ -1,0 +1,95 @@
+"""Recompute an evidence card: is it sealed, made of these files, and do the numbers come out again?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.base.errors import ArtifactError
+from core.base.files import read_array
+from core.bring.card import Card, make_card, read_card
+from core.bring.evidence import FOLDER, run_bench
+from core.bring.judgment import judge_on, make_bench
+from core.bring.policy import bring
+from core.cohort import Cohort
+from core.icu.view import RunView
+
+CLOSE = 1e-6  # relative; another machine may add in another order
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What held. lines: a sentence a check; recomputed: False where only the seal could be looked at."""
+
+    lines: tuple[str, ...]
+    recomputed: bool
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def verify_card(path: str | Path, judged_on: Cohort | RunView | None = None, policy: Any = None) -> Verdict:
+    """Check a card, with what it was judged on and its policy (as `bring` takes it) by computing it anew.
+
+    judged_on: the cohort, or the run that the policy was added to; a run's own copy of the policy is taken where none
+    is given.
+
+    Raises `ArtifactError` where the seal, the data, the policy or a number differs, saying which and how.
+    """
+    card = read_card(Path(path))
+    sealed = "The seal fits: nothing was changed since the card was made."
+    of_run = isinstance(judged_on, RunView)
+    cohort = judged_on.cohort if isinstance(judged_on, RunView) else judged_on
+    if isinstance(judged_on, RunView) and policy is None:
+        policy = _kept(judged_on, card)
+    if cohort is None or policy is None:
+        return Verdict((sealed, "Nothing was recomputed: that takes the policy, and the cohort or run."), False)
+    if (card.basis == "run") != of_run:
+        raise ArtifactError(f"the card was judged on a {card.basis}; give that {card.basis}.")
+    if cohort.data_hash != card.data_hash:
+        raise ArtifactError(f"the card was made on other data ({card.data_hash}) than this ({cohort.data_hash}).")
+    brought = bring(policy, cohort, card.policy)
+    if brought.digest != card.policy_digest:
+        raise ArtifactError("the card was made of another policy: the probabilities' digests differ.")
+    bench = run_bench(judged_on) if isinstance(judged_on, RunView) else make_bench(cohort, card.config)
+    # a table has no truth to be rolled out, so what the card says of it is compared only where it can be
+    again = make_card(judge_on(bench, brought), brought, cohort, bench.config, basis=card.basis)
+    different = _differences(card, again)
+    if different:
+        raise ArtifactError("the card's numbers do not come out again: " + "; ".join(different[:5]) + ".")
+    known = again.true_value is None and card.true_value is not None
+    rest = "Every number comes out again" + (", but the truth: a table cannot be rolled out." if known else ".")
+    return Verdict((sealed, "Data and policy are those of the card.", rest), True)
+
+
+def _kept(view: RunView, card: Card) -> Any:
+    """The probabilities of a policy as the run keeps them; None where it has none of that name."""
+    path = view.path / FOLDER / Path(card.policy).name / "policy.npy"
+    return read_array(path) if path.is_file() else None
+
+
+def _differences(card: Card, again: Card) -> list[str]:
+    """Which numbers differ, in words."""
+    left_out = set() if again.true_value is not None else {"true_value", "true_difference"}
+    before, after = (_flat({k: v for k, v in one.numbers.items() if k not in left_out}) for one in (card, again))
+    return [
+        f"{name} is {before.get(name)} in the card and {after.get(name)} now"
+        for name in sorted(before.keys() | after.keys())
+        if not _same(before.get(name), after.get(name))
+    ]
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """{"difference.low": -1.2, "hazards.0.text": ...}"""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        return {name: value}
+    return {key: found for k, v in items for key, found in _flat(v, f"{name}.{k}".lstrip(".")).items()}
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+    return bool(one == other)

@@ -1,0 +1,70 @@
+"""Verbs on policies that were made elsewhere: judge one, verify the card of one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Judge a policy, verify its card."""
+    verb = verbs.add_parser("judge", help="what a policy from elsewhere is worth on a cohort, as an evidence card")
+    verb.add_argument("file", type=Path)
+    verb.add_argument("--policy", type=Path, required=True, help="table traj, step, p0 .. pn (.parquet, .csv)")
+    verb.add_argument("--out", type=Path, required=True, help="card, .html; .json is written beside it")
+    verb.add_argument("--name", default="", help="of the policy (default: its file's)")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--gamma", type=float, default=0.99, help="discount (default: 0.99)")
+    _add_cohort_options(verb)
+    verb.set_defaults(function=judge)
+
+    verb = verbs.add_parser("verify", help="check an evidence card's seal and, with the files, compute it anew")
+    verb.add_argument("card", type=Path)
+    verb.add_argument("--cohort", type=Path, help="cohort file (default: the named one beside the card)")
+    verb.add_argument("--policy", type=Path, help="policy file (default: the named one beside the card)")
+    verb.add_argument("--run", type=Path, help="folder of the run that the policy was added to, in place of a cohort")
+    _add_cohort_options(verb)
+    verb.set_defaults(function=verify)
+
+
+def _add_cohort_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
+    verb.add_argument("--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`")
+
+
+def judge(options: argparse.Namespace) -> None:
+    from core.bring import JudgeConfig, bring, judge_on, make_bench, make_card, write_card
+    from core.cohort import load_cohort
+    from core.tables.mapping import load_mapping
+
+    config = JudgeConfig.build({"seed": options.seed, "gamma": options.gamma}, "judge")
+    cohort = load_cohort(options.file, options.study, mapping=load_mapping(options.mapping))
+    policy = bring(options.policy, cohort, options.name or options.policy.stem)
+    found = judge_on(make_bench(cohort, config), policy)
+    files = {"policy": options.policy.name, "cohort": options.file.name}
+    page, data = write_card(make_card(found, policy, cohort, config, files), options.out)
+    print(f"{found}\n{page} and {data.name}")
+
+
+def verify(options: argparse.Namespace) -> None:
+    from core.bring import read_card, verify_card
+    from core.cohort import load_cohort
+    from core.icu.view import RunView
+    from core.tables.mapping import load_mapping
+
+    card, folder = read_card(options.card), options.card.parent
+    if options.run is not None:
+        print(verify_card(options.card, RunView(options.run), options.policy))
+        return
+    file = options.cohort or _beside(folder, card.cohort_file)
+    policy = options.policy or _beside(folder, card.policy_file)
+    cohort = None
+    if file is not None and policy is not None:
+        cohort = load_cohort(file, options.study, mapping=load_mapping(options.mapping))
+    print(verify_card(options.card, cohort, policy))
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """The file of that plain name in the card's folder, None where there is none."""
+    found = folder / Path(name).name
+    return found if name and found.is_file() else None

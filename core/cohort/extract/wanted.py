@@ -1,0 +1,33 @@
+"""What an extraction needs of a table: its described columns, and of a table of codes only the concepts' rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.cohort.extract.concepts import Concepts
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Columns by name, and where `code` names one, only the rows whose code is among `codes`."""
+
+    columns: tuple[str, ...]
+    code: str = ""
+    codes: tuple[str, ...] = ()
+
+
+def wanted(concepts: Concepts, table: str) -> Wanted:
+    """What `table` must yield. The largest tables of a release are streams of codes, most of which no concept names."""
+    described = concepts.tables[table]
+    columns = (*described.required, *described.optional)
+    streams = {name: stream.code for name, stream in concepts.streams.items() if stream.table == table}
+    if len(set(streams.values())) != 1 or not all(streams.values()):
+        return Wanted(columns)
+    sources = [source for concept in concepts.concepts.values() for source in concept.sources]
+    codes = {code for source in sources if source.stream in streams for code in source.codes}
+    return Wanted(columns, next(iter(streams.values())), spelled(codes))
+
+
+def spelled(codes: set[str] | list[str]) -> tuple[str, ...]:
+    """Each code as it may stand in a table: 220045, or 220045.0 where a program took it for a number."""
+    return tuple(sorted(spelling for code in codes for spelling in (code, f"{code}.0")))

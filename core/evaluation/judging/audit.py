@@ -1,0 +1,101 @@
+"""Audits of a judgment on its own records: what would it say where nothing can be gained?
+
+redrawn     the drug drawn anew at every step from the clinicians' probabilities, given all that the record says of it:
+            then no dose changes what was recorded next, and whatever gain is advised or claimed is none
+control     an outcome that no dose can change, since it was settled at the first step, in the place of the rewards
+residual    the last reward less what the first step says of it, by the other folds: how ill a stay began is then no
+            part of what is compared. No policy changes it, so a gain that is one stays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from sklearn.linear_model import Ridge
+
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import DIALS, Advice, gate
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.pessimism import pessimistic_step
+from core.evaluation.policies import propensities
+
+RIDGE = 10.0  # of the prognosis; its columns are standardized
+
+
+def redrawn(histories: Histories, probs: np.ndarray, rng: np.random.Generator) -> Histories:
+    """The same stays with actions drawn from probs (N, T, A) at the evaluated steps."""
+    chances = np.cumsum(probs[histories.mask], axis=1)
+    drawn = (rng.random((len(chances), 1)) * chances[:, -1:] > chances).sum(axis=1)
+    actions = histories.actions.copy()
+    actions[histories.mask] = drawn
+    return replace(histories, actions=actions)
+
+
+def null_advice(
+    histories: Histories,
+    probs: np.ndarray,
+    held: Sequence[np.ndarray],
+    features: FeatureSettings,
+    settings: JudgeSettings,
+    repeats: int,
+    rng: np.random.Generator,
+) -> Iterator[Advice]:
+    """What the pessimistic step and the gate advise of each redrawn cohort.
+
+    probs (N, T, A): clinicians' probabilities by models that never saw the stay, here the true ones; held: stays of
+    each fold, (N,) bool; features: those of the step.
+    """
+    for _ in range(repeats):
+        null = redrawn(histories, probs, rng)
+        given = np.where(null.mask, propensities(probs, null.actions), 1.0)
+        folds = []
+        for one in held:
+            step = pessimistic_step(null, ~one, features).policy("step", null, probs)
+            folds.append(Fold(one, [step.toward(share) for share in DIALS], given))
+        yield gate(judge(null, folds, settings))
+
+
+def with_outcome(histories: Histories, outcome: np.ndarray) -> Histories:
+    """Rewards replaced by an outcome (N,) that is earned at each stay's last step, as spread as the returns are."""
+    evaluated = histories.evaluated
+    spread = outcome[evaluated].std()
+    scale = histories.returns[evaluated].std() / spread if spread > 0 else 0.0
+    rewards = np.zeros(histories.rewards.shape)
+    last = _last(histories)
+    rewards[evaluated, last] = scale * (outcome[evaluated] - outcome[evaluated].mean())
+    return replace(histories, rewards=rewards)
+
+
+def control_gain(histories: Histories, folds: Sequence[Fold], column: int, settings: JudgeSettings) -> list[Judged]:
+    """Judgments of the folds' policies on what a state column was at each stay's first step; in truth all gain 0."""
+    first = np.zeros(len(histories.mask))
+    first[histories.evaluated] = histories.flat(histories.states)[histories.time == 0, column]
+    return judge(with_outcome(histories, first), folds, settings)
+
+
+def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
+    """The last reward of each stay less its prognosis, a ridge regression on the first step's state and weights.
+
+    Each stay's prognosis comes from the stays of the other folds; its mean over all stays is kept.
+    """
+    evaluated, last = histories.evaluated, _last(histories)
+    start = histories.propensity_columns()[histories.time == 0][:, :-2]  # no dose came before
+    spread = start.std(axis=0)
+    start = (start - start.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    final, prognosis = histories.rewards[evaluated, last].astype(np.float64), np.zeros(len(evaluated))
+    for one in held:
+        here = one[evaluated]
+        prognosis[here] = Ridge(RIDGE).fit(start[~here], final[~here]).predict(start[here])
+    rewards = histories.rewards.astype(np.float64)
+    rewards[evaluated, last] = final - (prognosis - prognosis.mean())
+    return replace(histories, rewards=rewards)
+
+
+def _last(histories: Histories) -> np.ndarray:
+    """(n,) column of each evaluated stay's last step."""
+    horizon = histories.mask.shape[1]
+    return np.asarray(horizon - 1 - histories.mask[histories.evaluated, ::-1].argmax(axis=1))

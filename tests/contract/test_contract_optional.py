@@ -1,0 +1,182 @@
+"""Nothing optional is carried along unread: each optional column of a cohort file and each optional field of a cohort
+and a study changes what a reader says when it differs from its default."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, Literal, get_origin
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from core.cohort import Cohort, CohortReport, Exclusion, Origin, check_cohort, make_cohort, simulate_cohort
+from core.cohort.columns import OPTIONAL, resolve_columns
+from core.cohort.describe import attrition_table, cohort_facts, missing_by_column, table_one
+from core.evaluation import knn_behavior_policy
+from core.icu.fit.baselines import not_indicated
+from core.rewards import step_rewards
+from core.study import Column, Indication, OtherUnit, RewardTerm, StudySpec, load_study
+from core.tables.sense import usual_range
+from core.trajectories import fit_scaler, make_trajectories, make_transitions
+from pages.components.patient.course import stay_of
+from pages.components.shell.patients import outcome_words
+
+STUDY = load_study()
+PLATELETS = STUDY.index("Platelets")
+
+
+@cache
+def cohort() -> Cohort:
+    return simulate_cohort("mimic-iv", 12, seed=1)[0]
+
+
+def with_column(name: str, values: Any) -> Cohort:
+    """The cohort as read from a file that has the optional column."""
+    plain = cohort().frame
+    return make_cohort(plain.assign(**{name: values}), STUDY)
+
+
+def with_field(**changes: Any) -> StudySpec:
+    return STUDY.model_copy(update=changes)
+
+
+def with_platelets(**changes: Any) -> StudySpec:
+    """The study with another column `Platelets`."""
+    columns = [c.model_copy(update=changes) if c.name == "Platelets" else c for c in STUDY.columns]
+    return with_field(columns=tuple(columns))
+
+
+def measured(study: StudySpec) -> Any:
+    view: Any = SimpleNamespace(cohort=replace(cohort(), study=study), study=study)
+    return stay_of(view, 0).measurement("Platelets")
+
+
+def words(study: StudySpec) -> list[str]:
+    view: Any = SimpleNamespace(cohort=cohort(), study=study)
+    return list(np.unique(outcome_words(view)))
+
+
+def indicated(study: StudySpec) -> Any:
+    data = make_trajectories(cohort(), fit_scaler(cohort(), np.arange(12)))
+    view: Any = SimpleNamespace(cohort=cohort(), study=study, trajectories=data)
+    found = not_indicated(view, make_transitions(data))
+    return None if found is None else found.sum()
+
+
+def rewarded(study: StudySpec) -> float:
+    states = cohort().states
+    return float(step_rewards(states[:-1], states[1:], study, np.ones(STUDY.n_columns)).sum())
+
+
+def nearest(study: StudySpec) -> np.ndarray:
+    weights, states = np.array([column.behavior_weight for column in study.columns]), cohort().states
+    return knn_behavior_policy(states, cohort().actions, states[:5], STUDY.n_actions, 4, weights).neighbors
+
+
+def known_units(study: StudySpec) -> list[str]:
+    frame = cohort().frame.assign(Platelets=cohort().frame["Platelets"] * 1000)
+    return [p.rule for p in check_cohort(frame, study, units={"Platelets": "per liter"}).problems]
+
+
+def binary_notes(study: StudySpec) -> list[str]:
+    frame = cohort().frame.assign(Platelets=0.5)
+    return [p.rule for p in check_cohort(frame, study).problems if p.column == "Platelets"]
+
+
+def given_to(name: str) -> Callable[[Cohort], Any]:
+    return lambda read: read.amounts(0).get(name, pd.Series(dtype=float)).tolist()
+
+
+RANGE = RewardTerm(name="in range", kind="range", column="Platelets", coefficient=1.0, low=50.0, high=100.0)
+OTHER = OtherUnit(unit="per liter", factor=0.001)
+ROWS = cohort().frame["step"].to_numpy()
+IMPUTED = np.broadcast_to(True, cohort().states.shape)
+# what: (a reader, what it reads by default, the same where the column or field differs)
+CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
+    **{
+        f"column {name}": (given_to(name), cohort(), with_column(name, 100.0 * ROWS))
+        for name in OPTIONAL
+        if name.startswith("dose")
+    },
+    "column hours": (lambda c: c.hours.tolist(), cohort(), with_column("hours", 4.0 * ROWS)),
+    "column subject": (lambda c: c.persons.max(), cohort(), with_column("subject", "one person")),
+    "Cohort.origin": (lambda c: cohort_facts(c)["simulated"], cohort(), replace(cohort(), origin=Origin())),
+    "Cohort.report": (
+        lambda c: len(attrition_table(c.report)),
+        replace(cohort(), report=CohortReport()),
+        replace(cohort(), report=CohortReport((), (Exclusion("rows read", 0, 0, 12, len(ROWS)),))),
+    ),
+    "Cohort.imputed": (lambda c: missing_by_column(c)["missing"].sum(), cohort(), replace(cohort(), imputed=IMPUTED)),
+    "Cohort.extra": (lambda c: c.timed, cohort(), replace(cohort(), extra=pd.DataFrame({"hours": 4.0 * ROWS}))),
+    "Cohort.twins": (lambda c: c.persons.max(), cohort(), replace(cohort(), twins=np.zeros(12, dtype=int))),
+    "StudySpec.start_hours": (
+        lambda study: replace(cohort(), study=study).hours.min(),
+        STUDY,
+        with_field(start_hours=2.0),
+    ),
+    "StudySpec.outcome_labels": (
+        lambda study: "outcome" in resolve_columns(["alive"], study, None).positions,
+        STUDY,
+        with_field(outcome_labels=("alive",)),
+    ),
+    "StudySpec.survived_label": (words, STUDY, with_field(survived_label="went home")),
+    "StudySpec.died_label": (words, STUDY, with_field(died_label="lost")),
+    "StudySpec.rewards": (rewarded, STUDY, with_field(rewards=())),
+    "StudySpec.indication": (
+        indicated,
+        with_field(indication=None),
+        with_field(indication=Indication(column="Platelets", at_least=60.0)),
+    ),
+    "Column.label": (
+        lambda study: table_one(replace(cohort(), study=study)).set_index("column")["label"]["Platelets"],
+        STUDY,
+        with_platelets(label="Thrombocytes"),
+    ),
+    "Column.binary": (binary_notes, STUDY, with_platelets(binary=True)),
+    "Column.reference": (lambda study: measured(study).reference, STUDY, with_platelets(reference=(1.0, 2.0))),
+    "Column.target": (lambda study: measured(study).target, STUDY, with_platelets(target=(1.0, 2.0))),
+    "Column.usual": (lambda study: usual_range(study.columns[PLATELETS]), STUDY, with_platelets(usual=(1.0, 2.0))),
+    "Column.other_units": (known_units, with_platelets(other_units=()), with_platelets(other_units=(OTHER,))),
+    "Column.behavior_weight": (nearest, STUDY, with_platelets(behavior_weight=100.0)),
+    "OtherUnit.offset": (lambda unit: unit.ours(1.0), OTHER, OTHER.model_copy(update={"offset": 3.0})),
+    **{
+        f"RewardTerm.{name}": (
+            lambda term: rewarded(with_field(rewards=(term,))),
+            RANGE,
+            RANGE.model_copy(update={name: value}),
+        )
+        for name, value in (("low", 20.0), ("high", 300.0))
+    },
+}
+
+
+def optional() -> Iterator[str]:
+    """Every optional column and field, as `CASES` names them; a constant cannot differ."""
+    yield from (f"column {name}" for name in OPTIONAL)
+    for field in dataclasses.fields(Cohort):
+        if field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING:
+            yield f"Cohort.{field.name}"
+    model: type[BaseModel]
+    for model in (StudySpec, Column, OtherUnit, RewardTerm, Indication):
+        for name, info in model.model_fields.items():
+            constant = get_origin(info.annotation) is Literal and len(info.annotation.__args__) == 1
+            if not info.is_required() and info.default is not PydanticUndefined and not constant:
+                yield f"{model.__name__}.{name}"
+
+
+def test_every_optional_column_and_field_is_swept() -> None:
+    assert set(optional()) == set(CASES), "give each optional column and field a reader, and a case here"
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_what_differs_is_read(what: str) -> None:
+    reader, default, changed = CASES[what]
+    before, after = reader(default), reader(changed)
+    assert not np.array_equal(np.asarray(before, dtype=object), np.asarray(after, dtype=object)), f"{what} is not read"

@@ -1,0 +1,96 @@
+"""Audits of a judgment: a drug drawn anew does nothing, controls are settled at the start, a prognosis is taken out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.evaluation.judging.audit import control_gain, null_advice, redrawn, residualized, with_outcome
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.lstd import LstdSettings
+from tests.evaluation.worlds import HORIZON, record
+
+FEATURES = FeatureSettings((0, 1))
+SETTINGS = JudgeSettings(FEATURES, LstdSettings(1.0, 1.0))
+
+
+def folds_of(n: int) -> list[np.ndarray]:
+    number = assign_folds(np.arange(n), 5, seed=1)
+    return [number == k for k in range(5)]
+
+
+def test_redrawn_doses_have_the_clinicians_shares_and_everything_else_stays() -> None:
+    world = record(4000, seed=2)
+    histories = world.histories
+    probs = np.zeros((*histories.mask.shape, 2))
+    probs[..., 1] = 0.2 + 0.6 * (histories.states[..., 0] > 0)
+    probs[..., 0] = 1 - probs[..., 1]
+    null = redrawn(histories, probs, np.random.default_rng(0))
+    mask, high = histories.mask, histories.states[..., 0] > 0
+    assert null.actions[mask & high].mean() == pytest.approx(0.8, abs=0.03)
+    assert null.actions[mask & ~high].mean() == pytest.approx(0.2, abs=0.03)
+    np.testing.assert_array_equal(null.rewards, histories.rewards)
+    np.testing.assert_array_equal(null.actions[~mask], histories.actions[~mask])
+    agree = (null.actions == histories.actions)[mask].mean()
+    assert agree < 0.9, "drawn anew, not kept"
+
+
+def test_a_drug_drawn_anew_earns_claims_about_as_rarely_as_said() -> None:
+    claims, advices = 0, 0
+    for seed in range(6):
+        world = record(200, seed=30 + seed)
+        probs = np.zeros((*world.histories.mask.shape, 2))
+        taken = np.where(world.histories.actions == 1, world.propensities, 1 - world.propensities)
+        probs[..., 1], probs[..., 0] = taken, 1 - taken
+        rng = np.random.default_rng(seed)
+        features = FeatureSettings((0, 1), history=True)
+        for advice in null_advice(world.histories, probs, folds_of(200), features, SETTINGS, 5, rng):
+            claims += advice.claims
+            advices += advice.chosen is not None
+    assert claims <= 3, "of 30; one in twenty or fewer is meant, three is what chance still gives"
+    assert advices < 30
+
+
+def test_controls_show_no_gain_where_propensities_are_right_and_one_where_they_are_wrong() -> None:
+    """Doses follow the state; who takes them for drawn by lot takes the state for their effect."""
+    world = record(3000, seed=5)
+    held, lot = folds_of(3000), np.full(world.propensities.shape, 0.5)
+    right, wrong = ([Fold(one, [world.policy()], given) for one in held] for given in (world.propensities, lot))
+    honest = control_gain(world.histories, right, 0, SETTINGS)[0].difference
+    fooled = control_gain(world.histories, wrong, 0, SETTINGS)[0].difference
+    assert abs(honest.value) < 3 * honest.se
+    assert abs(fooled.value) > 2 * abs(honest.value)
+
+
+def test_an_outcome_is_earned_at_the_last_step_and_spread_as_the_returns() -> None:
+    histories = record(80, seed=6).histories
+    outcome = np.arange(80.0)
+    changed = with_outcome(histories, outcome)
+    for stay in (0, 40, 79):
+        steps = np.flatnonzero(histories.mask[stay])
+        assert (changed.rewards[stay, steps[:-1]] == 0).all()
+    last = np.array([changed.rewards[i, np.flatnonzero(histories.mask[i])[-1]] for i in range(80)])
+    assert np.corrcoef(last, outcome)[0, 1] == pytest.approx(1.0)
+    assert last.mean() == pytest.approx(0.0, abs=1e-9)
+    assert last.std() == pytest.approx(histories.returns.std())
+
+
+def test_a_prognosis_comes_from_other_folds_and_keeps_the_mean() -> None:
+    histories, held, stays = record(300, seed=7).histories, folds_of(300), np.arange(300)
+    last = HORIZON - 1
+    start = histories.states[:, 0, 0]
+    rewards = histories.rewards.copy()
+    rewards[:, last] = 5.0 * start + 1.0
+    left = residualized(replace(histories, rewards=rewards), held).rewards
+    assert left[:, last].std() < 0.2 * (5.0 * start).std()
+    assert left[:, last].mean() == pytest.approx(rewards[:, last].mean())
+    np.testing.assert_array_equal(left[:, :last], rewards[:, :last])
+    other = rewards.copy()
+    other[0, last] += 100.0  # the first stay's own reward moves the prognosis of other folds, never of its own
+    moved = residualized(replace(histories, rewards=other), held).rewards[:, last] - left[:, last]
+    own = next(one for one in held if one[0])
+    assert np.ptp(moved[own & (stays != 0)]) == pytest.approx(0, abs=1e-9), "only the mean, which is everybody's, moved"
+    assert np.ptp(moved[~own]) > 0.01
