@@ -75,7 +75,8 @@ def _question() -> str:
     """What the registry on show asks."""
     run = current_registry()
     asked = (
-        "After a stem-cell transplantation: which drugs at which stage prevent and treat graft-versus-host disease (GVHD)?"
+        "After a stem-cell transplantation: which drugs at which stage prevent and treat graft-versus-host disease "
+        "(GVHD)?"
         if run is None or is_published(run.spec)
         else f"{run.spec.title}: which drugs at which stage?"
     )

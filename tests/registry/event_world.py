@@ -1,8 +1,8 @@
 """A made-up transplant registry of the form that public tables have, and what every policy is worth in it.
 
 One row a patient, coded categories, pairs of event flag and months to it, one decision at transplant. Risks are
-constant in time; the drugs change them by donor, and physicians choose by donor and age, both of which are recorded. Truth: the
-same patients without loss to follow-up, put into stages by a loop of its own.
+constant in time; the drugs change them by donor, and physicians choose by donor and age, both of which are recorded.
+Truth: the same patients without loss to follow-up, put into stages by a loop of its own.
 """
 
 from __future__ import annotations
@@ -165,7 +165,12 @@ def public_table(n: int, seed: int) -> pd.DataFrame:
 
 def true_value(choice: Choice, n: int = 40_000, seed: int = 9) -> tuple[float, float]:
     """Mean discounted sum of rewards and its standard error were everybody treated by `choice`, nobody lost."""
-    people = draw(n, seed, choice)
+    return value_of(draw(n, seed, choice))
+
+
+def value_of(people: People) -> tuple[float, float]:
+    """The same of these very patients."""
+    n = len(people.age)
     totals = np.zeros(n)
     for i in range(n):
         acute, chronic = MONTH * people.acute[i], MONTH * people.chronic[i]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core.registry.cohort.cells import read_categories
 from core.registry.cohort.events import Staged, staged
 from core.registry.cohort.mapping import RegistryMapping
+from core.registry.cohort.rules import feature_problems
 from core.registry.spec import KEYS, RegistrySpec
 from core.tables.recode import recoded, renamed
 from core.tables.report import Exclusion, Problem
-from core.tables.values import safe_text
+from core.tables.values import read_cells, safe_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +57,23 @@ def apply_mapping(frame: pd.DataFrame, spec: RegistrySpec, mapping: RegistryMapp
             table = table.drop(columns=[name, rule.column], errors="ignore").assign(**{name: raw[rule.column]})
     table, more = recoded(table, mapping, _coded(table, spec))
     problems += more
+    if mapping.follow_up is not None:
+        problems += _feature_errors(table, spec)
     if any(problem.severity == "error" for problem in problems) or mapping.follow_up is None:
         return MappedRegistry(table, rows, tuple(problems))
     made: Staged = staged(table, raw, spec, mapping)
     return MappedRegistry(made.frame, made.rows, (*problems, *made.problems), made.attrition, made.notes)
+
+
+def _feature_errors(table: pd.DataFrame, spec: RegistrySpec) -> list[Problem]:
+    """Wrong features while a patient has one row, so that none is counted once a stage."""
+    problems: list[Problem] = []
+    for feature in spec.features:
+        if list(table.columns).count(feature.name) == 1:
+            series = table[feature.name]
+            cells = read_categories(series, feature) if feature.kind == "category" else read_cells(series)
+            problems += [found for found in feature_problems(feature, cells) if found.severity == "error"]
+    return problems
 
 
 def _coded(table: pd.DataFrame, spec: RegistrySpec) -> list[str]:
