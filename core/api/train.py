@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import TqdmWarning
 
 from core.api.finished import Run
 from core.base.errors import RunError
@@ -44,7 +45,10 @@ def run(
     """
     data, config = _cohort(cohort, study), _config(preset, settings)
     where = _folder(data, config, folder)
-    with tqdm(total=100, disable=not progress, bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar, private_files():
+    with (
+        _bar()(total=100, disable=not progress, bar_format="{l_bar}{bar}| {elapsed} {postfix}") as bar,
+        private_files(),
+    ):
         for step in run_study(data, config, where, name):
             bar.set_postfix_str(f"{step.stage}: {step.message}"[:60], refresh=False)
             bar.set_description(step.stage, refresh=False)
@@ -116,3 +120,11 @@ def _folder(cohort: Cohort, config: RunConfig, folder: str | Path | None) -> Pat
         return Path(folder)
     settings = hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:8]
     return ICU.folder / f"{config.preset}-{cohort.data_hash[:8]}-{settings}"
+
+
+def _bar() -> Any:
+    """tqdm for where one is: a widget in a notebook that has widgets, text elsewhere, without a word about the lack."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm
+    return tqdm

@@ -1,9 +1,11 @@
-"""Verbs on policies that were made elsewhere: judge one, verify the card of one."""
+"""Verbs on policies that were made elsewhere: judge one, verify the card of one, or the files of a run."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from core.cli.run import verify_run
 
 
 def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,8 +20,10 @@ def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_cohort_options(verb)
     verb.set_defaults(function=judge)
 
-    verb = verbs.add_parser("verify", help="check an evidence card's seal and, with the files, compute it anew")
-    verb.add_argument("card", type=Path)
+    verb = verbs.add_parser(
+        "verify", help="check an evidence card (and, with its files, compute it anew) or a run's files"
+    )
+    verb.add_argument("card", type=Path, metavar="CARD|RUN", help="the card, or the folder of a run: its checksums")
     verb.add_argument("--cohort", type=Path, help="cohort file (default: the named one beside the card)")
     verb.add_argument("--policy", type=Path, help="policy file (default: the named one beside the card)")
     verb.add_argument("--run", type=Path, help="folder of the run that the policy was added to, in place of a cohort")
@@ -47,6 +51,9 @@ def judge(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> None:
+    if options.card.is_dir():
+        verify_run(options.card)
+        return
     from core.bring import read_card, verify_card
     from core.cohort import load_cohort
     from core.icu.view import RunView

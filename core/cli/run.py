@@ -13,10 +13,6 @@ def add_run_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verb.add_argument("--out", type=Path, required=True, help=".html")
     verb.set_defaults(function=report)
 
-    verb = verbs.add_parser("verify", help="compare every file of a run with its checksum")
-    verb.add_argument("run", type=Path)
-    verb.set_defaults(function=verify)
-
 
 def report(options: argparse.Namespace) -> None:
     from core.report import write_report
@@ -24,11 +20,12 @@ def report(options: argparse.Namespace) -> None:
     print(write_report(options.run, options.out))
 
 
-def verify(options: argparse.Namespace) -> None:
+def verify_run(folder: Path) -> None:
+    """Compare every file of a run with its checksum."""
     from core.runs import integrity
 
-    manifest = integrity.verify(options.run)
+    manifest = integrity.verify(folder)
     if manifest.has_checksums:
-        print(f"{options.run}: {len(manifest.files)} files of {len(manifest.stages)} stages are as they were written")
+        print(f"{folder}: {len(manifest.files)} files of {len(manifest.stages)} stages are as they were written")
     else:
-        print(f"{options.run}: {integrity.UNCHECKED}")
+        print(f"{folder}: {integrity.UNCHECKED}")
