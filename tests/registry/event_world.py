@@ -163,7 +163,7 @@ def public_table(n: int, seed: int) -> pd.DataFrame:
     return table
 
 
-def true_value(choice: Choice, n: int = 40_000, seed: int = 9) -> tuple[float, float]:
+def true_value(choice: Choice, n: int = 15_000, seed: int = 9) -> tuple[float, float]:
     """Mean discounted sum of rewards and its standard error were everybody treated by `choice`, nobody lost."""
     return value_of(draw(n, seed, choice))
 

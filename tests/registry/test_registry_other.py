@@ -15,8 +15,8 @@ from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from tests.registry import event_world, ward_world
 
-SMALL = ("screening.epochs=25", "screening.lr=0.005", "reward_model.epochs=5", "forest.n_trees=8")
-SMALLER = ("dqn.updates=1500", "evaluation.n_bootstrap=60", "evaluation.ope_bootstrap=200", "evaluation.screen_n=4")
+SMALL = ("screening.epochs=10", "screening.lr=0.01", "reward_model.epochs=3", "forest.n_trees=6")
+SMALLER = ("dqn.updates=800", "evaluation.n_bootstrap=40", "evaluation.ope_bootstrap=100", "evaluation.screen_n=4")
 
 
 def train(folder: Path, frame: pd.DataFrame, spec: str, *more: str) -> Path:
@@ -34,7 +34,7 @@ def train(folder: Path, frame: pd.DataFrame, spec: str, *more: str) -> Path:
 def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("public")
     (folder / "mapping.toml").write_text(event_world.MAPPING, encoding="utf-8")
-    return train(folder, event_world.public_table(2000, 0), event_world.SPEC, "--mapping", str(folder / "mapping.toml"))
+    return train(folder, event_world.public_table(1500, 0), event_world.SPEC, "--mapping", str(folder / "mapping.toml"))
 
 
 @pytest.fixture(scope="module")
