@@ -12,6 +12,7 @@ import pytest
 from core.base.errors import CohortError, ConfigError
 from core.registry import RegistrySpec, check_registry, load_registry_spec, make_registry, prescription
 from core.registry.cohort.mapping import parse_registry_mapping, registry_mapping_text
+from core.study import STUDIES
 from core.tables.text import report_text
 from tests.registry import event_world
 
@@ -221,3 +222,15 @@ def test_staging_agrees_with_the_loop_of_the_made_up_world() -> None:
     )
     value, _ = event_world.value_of(people)
     assert np.bincount(cohort.patient_index, earned).mean() == pytest.approx(value)
+
+
+def test_the_documented_mapping_and_registry_are_read() -> None:
+    text = (STUDIES.parents[1] / "docs" / "format.md").read_text(encoding="utf-8")
+    section = text.split("### A registry file of another form")[1]
+    mapping = parse_registry_mapping(section.split("```toml")[1].split("```")[0])
+    assert mapping.follow_up is not None
+    assert (mapping.events["agvhd"].lasts, mapping.drugs["prophylaxis"].names["9"]) == (180, "")
+    part = tomllib.loads(text.split("## A registry\n")[1].split("```toml")[1].split("```")[0])
+    whole = load_registry_spec().model_dump(mode="json") | part
+    spec = RegistrySpec.from_values(whole, "docs")
+    assert (spec.learned, spec.passing) == (("antibiotics",), ("fever",))
