@@ -45,7 +45,7 @@ class ScreeningConfig(Config):
 
 
 class DQNConfig(Config):
-    """Q-networks of acute and chronic treatment."""
+    """Q-networks of the decisions for which a policy is learned."""
 
     algorithm: Literal["dqn", "double_dqn"] = Field("dqn", description="What the networks bootstrap from")
     look_ahead: Literal["all", "screened"] = Field(
