@@ -182,7 +182,8 @@ def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
     exact = [name for name in candidates if name == column.name]
     for source in [*exact, *(name for name in candidates if name not in exact)]:
         gone = _not_measured(table[source], column)
-        known = table[source].astype(object).mask(plain_codes(table[source]).isin(gone), None) if gone else table[source]
+        series = table[source]
+        known = series.astype(object).mask(plain_codes(series).isin(gone), None) if gone else series
         fit = _fit(known, column)
         if fit is None:
             found.doubts.append(_doubt(table[source], source, column))
