@@ -7,9 +7,11 @@ from pathlib import Path
 import pandas as pd  # noqa: F401
 import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
+from starlette.middleware import Middleware
 
 from core.base.errors import PhenoPolicyError
 from core.runs.folders import PRIVATE
+from pages.components.shell.door import Door
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 
 ASSETS = Path(__file__).parent / "assets"
@@ -49,5 +51,7 @@ def main() -> None:
         failed(error, "Drawing this page")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # Streamlit runs the script for each visitor
     main()
+else:  # and loads it once as the server
+    app = st.App(__file__, middleware=[Middleware(Door, origins=tuple(st.get_option("server.corsAllowedOrigins")))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.theme import phenotype_name
 from core.icu.view import RunView
 from pages.components.patient.course import course_panel
@@ -54,7 +55,7 @@ def _title(run: RunView, patient: int) -> None:
         "test": "new to the policies",
     }
     st.markdown(
-        f"**Patient {cohort.patients[patient]}** · {', '.join(static)} · "
+        f"**Patient {markdown(cohort.patients[patient])}** · {', '.join(static)} · "
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}** · "
         f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from core.base.errors import CohortError
-from core.cli.mapping import add_mapping_options, mapping_of, print_hint, propose
-from core.cli.shared import Parser, print_cautions, print_progress
+from core.cli.mapping import propose
+from core.cli.shared import Parser, print_progress
 
 DATABASES = ("mimic-iv", "eicu", "meds", "clif")
 COPY = "cache"
@@ -17,12 +15,6 @@ COPY = "cache"
 
 def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
     """Look at a cohort file, or extract one."""
-    verb = verbs.add_parser("check", help="list every problem of a cohort file")
-    verb.add_argument("file", type=Path)
-    verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
-    add_mapping_options(verb)
-    verb.set_defaults(function=check)
-
     verb = verbs.add_parser("map", help="propose a mapping for a file of another form, with the evidence for each line")
     verb.add_argument("file", type=Path)
     verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
@@ -69,29 +61,8 @@ def _values(annotation: object) -> str:
     return "|".join(map(str, chosen)) or "N"
 
 
-def check(options: argparse.Namespace) -> int:
-    from core.cohort import load_cohort, report_text
-    from core.cohort.smallness import cohort_too_small
-
-    try:
-        cohort = load_cohort(options.file, options.study, mapping=mapping_of(options))
-    except CohortError as error:
-        if error.report is None:
-            raise
-        print(report_text(error.report))
-        kinds = len({(problem.rule, problem.column) for problem in error.report.errors})
-        print(f"check: {options.file} cannot be used: {kinds} kind{'s' * (kinds > 1)} of problem.", file=sys.stderr)
-        print_hint(error.report, options)
-        return 2
-    print(report_text(cohort.report))
-    print_hint(cohort.report, options)
-    print_cautions(cohort_too_small(cohort))
-    return 0
-
-
 def extract(options: argparse.Namespace) -> None:
-    from core.cohort.extract import ExtractOptions, copy_source, save_extraction, save_study
-    from core.cohort.extract import extract as extract_cohort
+    from core.cohort.extract import ExtractOptions, copy_source, extracting, save_extraction, save_study
 
     given = {name: getattr(options, f"set_{name}") for name in ExtractOptions.model_fields}
     settings = ExtractOptions.build({name: value for name, value in given.items() if value is not None}, "setting")
@@ -99,7 +70,9 @@ def extract(options: argparse.Namespace) -> None:
         print_progress(copy_source(options.copied, options.source, options.out, settings))
         print(f"{options.out}: extract {options.copied} {options.out} --out FILE now reads this copy.")
         return
-    result = extract_cohort(options.database, options.source, settings, options.study)
+    at_work = extracting(options.database, options.source, settings, options.study)
+    print_progress(at_work)
+    result = at_work.result
     save_extraction(result, options.out)
     for step in result.attrition:
         print(f"{step.patients_left:>8,} stays left after: {step.reason}")

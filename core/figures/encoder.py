@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.base.text import markup
 from core.figures.draft import Draft, bar, heatmap, scatter
 from core.figures.theme import (
     ACCENT,
@@ -58,7 +58,7 @@ def loss_curves(history: pd.DataFrame, *, run: str = "", height: int = 280) -> g
         )
     fig.update_layout(hovermode="x unified")
     fig.update_xaxes(rangemode="tozero", dtick=max(1, round(float(history["epoch"].max()) / 10)))  # no half epochs
-    title = f"Loss by epoch: {html.escape(run)}" if run else "Loss by epoch"
+    title = f"Loss by epoch: {markup(run)}" if run else "Loss by epoch"
     return apply_theme(fig, title, "Epoch", "Loss (scaled units)", height=height).figure()
 
 
@@ -145,7 +145,7 @@ def attention_bars(hours: np.ndarray, weights: np.ndarray, *, patient: str = "",
     )
     fig.add_hline(y=1 / max(len(weights), 1), line={"color": NEUTRAL, "dash": "dash"})
     fig.update_yaxes(rangemode="tozero")
-    title = f"Attention of patient {patient}" if patient else "Attention"
+    title = f"Attention of patient {markup(patient)}" if patient else "Attention"
     return apply_theme(hour_ticks(fig, hours), title, "Hours from onset", "Attention weight", height=300).figure()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
+from core.base.text import markup
 from core.figures.draft import Draft, scattergl
 from core.figures.theme import INK_ON_FILL, apply_theme, phenotype_color, phenotype_name, phenotype_symbol
 
@@ -92,7 +93,7 @@ def _add_patients(
                 x=points[own, 0],
                 y=points[own, 1],
                 customdata=patients[own].astype(np.int32),
-                text=keys[own],
+                text=[markup(key) for key in keys[own]],
                 mode="markers",
                 name=phenotype_name(k),
                 marker={"color": phenotype_color(k), "symbol": phenotype_symbol(k), "size": size},

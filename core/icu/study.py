@@ -36,6 +36,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     preset = "standard"
     example = "encoder.epochs=5"
     maps = True
+    single_columns = True
     patients = 2000
     demo_name = "Default run (simulated)"
     demo_preset = "quick"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
 from core.base.errors import ConfigError
 from core.base.files import read_table, write_table
@@ -44,8 +45,6 @@ def give_verdict(
         raise ConfigError(f"verdict '{verdict}' is not one of {', '.join(VERDICTS)}.")
     if len(note) > LONGEST_NOTE:
         raise ConfigError(f"the note has {len(note)} characters; keep it to {LONGEST_NOTE}.")
-    before = load_verdicts(path)
-    kept = before[~((before["patient"] == patient) & (before["step"] == step))]
     row = (
         patient,
         step,
@@ -58,6 +57,15 @@ def give_verdict(
         datetime.now(UTC).isoformat("T", "seconds"),
     )
     new = pd.DataFrame([row], columns=list(COLUMNS))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # two tabs of one person may keep verdicts at once
+        return _replaced(path, new)
+
+
+def _replaced(path: Path, new: pd.DataFrame) -> pd.DataFrame:
+    """Store one row in the place of an earlier one on the same step."""
+    before, (patient, step) = load_verdicts(path), new.loc[0, ["patient", "step"]]
+    kept = before[~((before["patient"] == patient) & (before["step"] == step))]
     table = new if kept.empty else pd.concat([kept, new], ignore_index=True)
     write_table(path, table)
     return table

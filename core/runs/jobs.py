@@ -7,6 +7,7 @@ process shows as interrupted. No argument of the child tells anything but the fo
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.base.errors import PhenoPolicyError, RunError
+from core.base.errors import PhenoPolicyError, RunError, refused
 from core.base.files import write_json
 from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
@@ -158,6 +159,10 @@ def _at_work(run_dir: Path) -> Iterator[None]:
                 yield
         except PhenoPolicyError as error:
             progress.write("failed", error=str(error))
+            raise
+        except OSError as error:
+            with contextlib.suppress(OSError):  # a full disk may not hold the reason either
+                progress.write("failed", error=refused(error))
             raise
         except Exception:
             traceback.print_exc()

@@ -88,26 +88,26 @@ def _state(run_dir: Path, starting: bool) -> JobStatus:
     )
 
 
-def list_runs(root: Path, owner: str = "") -> list[RunInfo]:
-    """Shared runs of every study in a folder and those of this owner, newest first; broken ones are left out."""
+def list_runs(root: Path, *owners: str) -> list[RunInfo]:
+    """Shared runs of every study in a folder and those of these owners, newest first; broken ones are left out."""
     found = []
     for path in root.glob(f"*/{MANIFEST}"):
         try:
             manifest = read_manifest(path.parent)
         except PhenoPolicyError:
             continue
-        if manifest.owner in ("", owner):
+        if manifest.owner in ("", *owners):
             found.append(_line(path.parent, manifest))
     return sorted(found, key=lambda run: (run.created, run.path.name), reverse=True)
 
 
-def seen_by(run_dir: Path, owner: str) -> bool:
-    """True where a run is shared or this owner's, also before its manifest is written; False for what is no run."""
+def seen_by(run_dir: Path, *owners: str) -> bool:
+    """True where a run is shared or one of these owners', before its manifest is written too; False for no run."""
     try:
         record = read_manifest(run_dir) if (run_dir / MANIFEST).is_file() else read_record(run_dir)
     except PhenoPolicyError:
         return False
-    return record.owner in ("", owner)
+    return record.owner in ("", *owners)
 
 
 def _line(folder: Path, manifest: Manifest[dict[str, Any]]) -> RunInfo:

@@ -95,6 +95,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     preset: ClassVar[str] = ""  # of `train`, where none is named
     example: ClassVar[str]  # of a setting: "encoder.epochs=5"
     maps: ClassVar[bool] = False  # its files may be read through a mapping
+    single_columns: ClassVar[bool] = False  # and told single columns and units without one
     patients: ClassVar[int]  # that `simulate` and `demo` draw
     demo_name: ClassVar[str]
     demo_preset: ClassVar[str] = ""

@@ -152,17 +152,19 @@ class TableMapping(Config):
 
 def load_mapping(path: str | Path | None) -> TableMapping:
     """Read a mapping from a TOML file; None is the empty one. `ConfigError` names what is wrong."""
-    if path is None:
-        return TableMapping()
+    return TableMapping() if path is None else read_mapping(mapping_document(path), f"mapping {path}")
+
+
+def mapping_document(path: str | Path) -> str:
+    """The text of a mapping's file; `ConfigError` where it cannot be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"mapping {path} does not exist; give the path of a TOML file.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"mapping {path} is not valid TOML: {error}.") from None
     except OSError as error:
         raise ConfigError(f"mapping {path} cannot be read: {error}.") from None
-    return read_mapping(text, f"mapping {path}")
 
 
 def read_mapping(text: str, where: str = "mapping") -> TableMapping:

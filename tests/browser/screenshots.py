@@ -18,7 +18,6 @@ from visitor import LEVELS, PATIENCE, Tab
 if TYPE_CHECKING:
     from playwright.sync_api import ViewportSize
 
-OWNER = "screenshots-of-the-readme"
 # Page: the view to choose on it ("" for its first), and how far to scroll to what the page is for.
 VIEWS = {
     "overview": ("", 0),
@@ -57,7 +56,7 @@ def main() -> None:
             tab = Tab(page, address)
             tab.watch()
             for name, (view, scroll) in VIEWS.items():
-                tab.open(f"{'' if name == 'overview' else name}?owner={OWNER}")
+                tab.open("" if name == "overview" else name)
                 if options.every_view:
                     for path in tab.views(LEVELS[:1]):
                         print(take(tab, options.out / f"{file_name(name + path)}.png"), flush=True)

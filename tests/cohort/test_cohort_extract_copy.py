@@ -23,7 +23,6 @@ from core.cohort.extract.manifest import read_manifest
 from tests.cohort.hospital import hospital, measured, write
 
 duckdb = pytest.importorskip("duckdb")
-DEMO = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def copied(source: Path, folder: Path, database: str = "mimic-iv") -> list[Progress]:
@@ -96,12 +95,15 @@ def test_copies_of_parquet_and_of_a_duckdb_file_yield_the_same_cohort(
         assert extraction.losses == made.losses
 
 
-@pytest.mark.skipif(not DEMO.is_dir(), reason="the open demo data are not in ../shared/data")
 @pytest.mark.parametrize(("database", "folder"), [("mimic-iv", "mimic-iv-demo"), ("eicu", "eicu-demo"),
                                                   ("meds", "mimic-iv-demo/meds")])  # fmt: skip
-def test_a_copy_of_the_open_demo_yields_its_cohort(database: str, folder: str, tmp_path: Path) -> None:
-    copied(DEMO / folder, tmp_path / "copy", database)
-    same(extract(database, tmp_path / "copy"), extract(database, DEMO / folder))
+def test_a_copy_of_the_open_demo_yields_its_cohort(
+    database: str, folder: str, shared_data: Path, tmp_path: Path
+) -> None:
+    if not (shared_data / folder).is_dir():
+        pytest.skip(f"{folder} is not in {shared_data}")
+    copied(shared_data / folder, tmp_path / "copy", database)
+    same(extract(database, tmp_path / "copy"), extract(database, shared_data / folder))
 
 
 def test_a_file_in_latin_1_is_copied_as_it_is_read(tables: Path, tmp_path: Path) -> None:

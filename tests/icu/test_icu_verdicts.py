@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,11 @@ def test_what_is_no_verdict_is_refused_and_nothing_is_lost(tmp_path: Path, chang
     with pytest.raises(ConfigError, match=words):
         give_verdict(path, **verdict(**changed))
     assert list(load_verdicts(path)["verdict"]) == ["modify"]
+
+
+def test_verdicts_of_two_tabs_at_once_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    with ThreadPoolExecutor(2) as tabs:
+        for kept in [tabs.submit(give_verdict, path, **verdict(step=step)) for step in range(20)]:
+            kept.result()
+    assert sorted(load_verdicts(path)["step"]) == list(range(20))

@@ -15,6 +15,11 @@ TIMEOUT = 60
 OpenPage = Callable[..., AppTest]
 
 
+def as_visitor(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Let sessions that begin from now on be those of the browser that holds this key."""
+    monkeypatch.setattr("pages.components.shell.session.own_key", lambda: key)
+
+
 @pytest.fixture
 def app_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder that the pages use instead of the project's."""
@@ -31,12 +36,15 @@ def app_run(app_data: Path, tiny_run: Path) -> str:
 
 
 @pytest.fixture
-def open_page(app_data: Path) -> OpenPage:
-    """Run one page with query parameters; a test without errors is asserted here, so that no page may crash."""
+def open_page(app_data: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Run one page with query parameters, of which "owner" is the visitor's cookie; a test without errors is asserted
+    here, so that no page may crash."""
 
     def open_one(name: str, params: Mapping[str, str] | None = None) -> AppTest:
         page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=TIMEOUT)
-        for key, value in {"owner": OWNER, **(params or {})}.items():
+        asked = {"owner": OWNER, **(params or {})}
+        as_visitor(monkeypatch, asked.pop("owner"))
+        for key, value in asked.items():
             page.query_params[key] = value
         page.run()
         assert not page.exception, page.exception[0].message

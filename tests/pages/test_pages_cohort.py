@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
+from core.cohort.knowledge import AS_OF
 from core.tables.mapping import read_mapping
 from pages.components.shell.export import to_csv
 from tests.cohort.define.tables import norepinephrine_table
@@ -214,6 +215,30 @@ def test_extract_from_the_open_demo(open_page, shared_data: Path) -> None:
     press(page, "Extract")
     assert int(page.metric[0].value) > 2
     go(page, "Missing values", "cohort-view")
+
+
+def test_an_extraction_can_keep_a_copy_and_says_what_its_states_know(
+    open_page, shared_data: Path, tmp_path: Path
+) -> None:
+    page = go(open_page("cohort"), "Extract")
+    page.text_input(key="extract-folder").set_value(str(shared_data / "mimic-iv-demo"))
+    page.text_input(key="extract-copy").set_value(str(tmp_path / "copy"))
+    page.run()
+    press(page, "Extract")
+    assert (tmp_path / "copy" / "icu" / "chartevents" / "part-00000.parquet").is_file()
+    assert AS_OF["start"] in texts(page)
+    (notes,) = [table.value for table in page.dataframe if "Where the stays come from" in table.value.columns[0]]
+    assert "mimic-iv-demo (columnar copy of " in notes.iloc[0, 0]
+    assert AS_OF["start"] in notes.iloc[:, 0].tolist()
+
+
+def test_a_file_that_does_not_tell_what_its_states_know_is_said_to(open_page) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    page = go(open_page("cohort"), "Upload")
+    page.file_uploader[0].set_value(("mine.csv", to_csv(cohort.frame), "text/csv"))
+    page.run()
+    press(page, "Accept this cohort")
+    assert "does not tell whether a state holds what was measured before the dose" in texts(page)
 
 
 def test_cohort_of_the_run_is_offered_by_phenotype(open_page, app_run: str) -> None:

@@ -12,6 +12,7 @@ from core.cohort.extract.work import Work, hours, moment, number
 
 SAME_STAY = 1  # hours
 STANDS = 24.0  # hours
+IRRIGATION = "flush_irrigation"  # categories of input that come out again: no intake, subtracted from what comes out
 
 
 def check(work: Work) -> None:
@@ -93,9 +94,11 @@ def read_entries(work: Work) -> None:
         FROM span JOIN candidate USING (hadm_id) WHERE rate > 0 AND s < to_h AND e >= from_h AND e > s
     """)
     _intermittent(work, agent, heparin)
-    if "input" in work.found:
+    if "input" in work.found:  # which holds the fluids of the medication tables too
+        work.db.execute("DELETE FROM entry WHERE agent = 'fluid'")
         work.db.execute(f"""INSERT INTO entry SELECT stay_id, 'fluid', '', h, h, ml, 'ml', NULL, NULL, NULL
-                            FROM {_timed("input", "input_volume", "''")}""")
+                            FROM {_timed("input", "input_volume", "lower(trim(input_category))")}
+                            WHERE label IS NULL OR NOT starts_with(label, {text(IRRIGATION)})""")
     else:
         work.losses.append("The source has no table of input: Total Input is the fluids of its medication tables.")
     for name, table in (("drip", "continuous"), ("intermittent", "intermittent")):
@@ -142,6 +145,9 @@ def read_output(work: Work) -> None:
         FROM {_timed("output", "output_volume", "lower(trim(output_group))")} WHERE {once}
         UNION ALL SELECT stay_id, h, value, false FROM reading WHERE concept = 'fluid removed' AND plausible
             AND h IS NOT NULL
+        UNION ALL SELECT stay_id, h, -ml, ends_with(label, '_urine')
+        FROM {_timed("input", "input_volume", "lower(trim(input_category))")}
+        WHERE starts_with(label, {text(IRRIGATION)})
     """)
     if "output" not in work.found:
         work.losses.append(

@@ -11,7 +11,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -38,7 +38,7 @@ SCRATCH = ".work-"
 
 def copy_source(
     database: str, source: str | Path, folder: str | Path, options: ExtractOptions | None = None
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Make or finish the copy of `source` in `folder`, yielding how far it is, with rows read and kept.
 
     options: memory of the database engine, and threads: as many files are read side by side. Raises `ExtractError`
@@ -106,7 +106,7 @@ class _Copy:
         same = found is not None and (found.stamp, found.columns, found.codes) == (new.stamp, new.columns, new.codes)
         return found if found is not None and same else new
 
-    def run(self, threads: int) -> Iterator[Progress]:
+    def run(self, threads: int) -> Generator[Progress, None, None]:
         """Copy what is not copied yet, the largest files first."""
         names = [name for name, table in self._tables.items() if not table.done]
         if names:
@@ -121,8 +121,9 @@ class _Copy:
                     if ended is not None:
                         ended.result()
                         left -= 1
-                    if left:
-                        yield self._progress()
+                    progress = self._progress()
+                    if progress.done < progress.total:
+                        yield progress
             finally:
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)

@@ -1,8 +1,7 @@
 """Extract the cohort of a study from an EHR database: stays in steps around their onset, while in the unit.
 
 Tables are read by DuckDB, each large one once, restricted to the stays and codes that are wanted, and spilled to disk
-when
-memory is short. A patient's several stays are several trajectories, unless `first_stay_only`.
+when memory is short. A patient's several stays are several trajectories, unless `first_stay_only`.
 """
 
 from __future__ import annotations
@@ -37,10 +36,12 @@ from core.cohort.extract.select import (
 )
 from core.cohort.extract.source import connect, not_utf8, open_source, open_tables
 from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
+from core.cohort.extract.watch import Watch, Watched
 from core.cohort.extract.work import Work
 from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
+PARTS = ("stays", "drugs and fluids", "output and ventilation", "selecting stays", "steps")  # beside the streams
 READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
 
 
@@ -49,12 +50,12 @@ def extract(
     source: str | Path,
     options: ExtractOptions | None = None,
     study: StudySpec | str | Path | None = None,
+    watch: Watch | None = None,
 ) -> Extraction:
     """The study's cohort from the tables in `source`: a folder, a DuckDB file or a PostgreSQL connection string.
 
-    Raises `ExtractError` naming every missing table and column, a time that cannot be read, a column of the study that
-    the
-    database has no concept for, or where no stay is left.
+    watch: is told how far the work is. Raises `ExtractError` naming every missing table and column, a time that cannot
+    be read, a column of the study that the database has no concept for, or where no stay is left.
     """
     import duckdb
 
@@ -66,7 +67,7 @@ def extract(
     latin: frozenset[str] = frozenset()
     while True:
         try:
-            return _attempt(concepts, source, options, spec, latin)
+            return _attempt(concepts, source, options, spec, latin, watch or Watch())
         except duckdb.OutOfMemoryException:
             raise ExtractError(
                 f"{hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
@@ -78,6 +79,13 @@ def extract(
                 reason = str(error).splitlines()[0]
                 raise ExtractError(f"{hidden(source)} cannot be extracted: {reason}") from error
             latin |= named
+
+
+def extracting(
+    database: str, source: str | Path, options: ExtractOptions, study: StudySpec | str | Path | None = None
+) -> Watched[Extraction]:
+    """`extract` that yields how far it is, and then holds the extraction as `result`."""
+    return Watched(lambda watch: extract(database, source, options, study, watch))
 
 
 def extract_mimic_iv(
@@ -94,13 +102,19 @@ def _files(source: str | Path) -> set[str]:
 
 
 def _attempt(
-    concepts: Concepts, source: str | Path, options: ExtractOptions, study: StudySpec, latin: frozenset[str]
+    concepts: Concepts,
+    source: str | Path,
+    options: ExtractOptions,
+    study: StudySpec,
+    latin: frozenset[str],
+    watch: Watch,
 ) -> Extraction:
     with tempfile.TemporaryDirectory(prefix="phenopolicy-") as scratch:
         db = connect(Path(scratch), options.memory_gb, options.threads)
         try:
             found = open_tables(db, open_source(db, source, concepts, Path(scratch), latin), concepts)
-            work = Work(db, concepts, options, study, plan_window(options, study), found)
+            work = Work(db, concepts, options, study, plan_window(options, study), found, watch)
+            watch.begin(db, len(concepts.streams) + len(PARTS))
             copied = read_manifest(Path(str(source)))
             for name in copied.latin if copied else sorted(latin):
                 work.losses.append(f"{name} is not UTF-8; it was read as Latin-1.")
@@ -112,16 +126,19 @@ def _attempt(
 def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest | None) -> Extraction:
     reader.check(work)
     population = _population(work, reader)
+    work.watch.at(PARTS[0])
     reader.read_stays(work)
     if population == "sepsis-3":
         reader.read_infection(work)
         suspect(work)
     prepare(work)
     _read_values(work, reader, population)
+    work.watch.at(PARTS[3])
     if population == "sepsis-3":
         find_sepsis3(work)
         work.counts["sepsis3"] = work.number("SELECT count(*) FROM septic")
     attrition = select_stays(work, population)
+    work.watch.at(PARTS[4])
     grid = _grid(work)
     attrition = _restrict(work, grid, attrition)
     kept = _kept(work, grid)
@@ -191,8 +208,10 @@ def _read_values(work: Work, reader: ModuleType, population: str) -> None:
     read_streams(work, (name for name in work.concepts.streams if name not in early), "candidate")
     count_implausible(work)
     _body(work)
+    work.watch.at(PARTS[1])
     reader.read_entries(work)
     standardize(work)
+    work.watch.at(PARTS[2])
     reader.read_output(work)
     reader.read_ventilation(work)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.cohort.extract.manifest import CopyManifest
 from core.cohort.extract.options import HEPARIN_KINDS
 from core.cohort.extract.work import Work
+from core.cohort.knowledge import AS_OF
 
 POPULATIONS = {
     "sepsis-3": "Sepsis-3: an antibiotic with a culture up to 72 h before or 24 h after it, and a SOFA of 2 or more "
@@ -59,7 +60,7 @@ def _time(work: Work) -> tuple[str, ...]:
         f"onset at admission.{infection}",
         f"Steps of {window.step:g} h from {window.start:+g} h to {window.end:+g} h around onset, those whose middle "
         f"lies in the ICU stay.",
-        _as_of(work),
+        AS_OF[options.as_of],
     )
 
 
@@ -83,20 +84,6 @@ def _values(work: Work) -> tuple[str, ...]:
         f"SOFA ({options.sofa}): worst values of the 24 h up to the step's {options.as_of}; a component without a "
         f"value scores 0; {SOFA[options.sofa]}. A verbal response that a tube prevents is not scored; respiration "
         f"counts as ventilated if so when the blood gas was drawn; urine of a day is scaled to the hours charted.",
-    )
-
-
-def _as_of(work: Work) -> str:
-    if work.options.as_of == "start":
-        return (
-            "As of the start: a state holds what was measured before its step, so before the dose of the step; the "
-            "first "
-            "measurement after the dose is in the next state."
-        )
-    return (
-        "As of the end: values of a step are those measured within it, so a laboratory value may follow a dose of "
-        "the same step, "
-        "and part of what the dose did may be in the state it is judged from."
     )
 
 

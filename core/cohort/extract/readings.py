@@ -57,6 +57,7 @@ def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: b
         stream = work.concepts.streams[name]
         if stream.table not in work.found:
             continue
+        work.watch.at(f"reading {stream.table}", work.number("SELECT count(*) FROM reading"))
         _stage(work, name, stream, who, platelets_of_all)
         _check_times(work, stream)
         work.db.execute("""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts
 from core.cohort.extract.options import ExtractOptions, Window
+from core.cohort.extract.watch import Watch
 from core.study import StudySpec
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Work:
     study: StudySpec
     window: Window
     found: dict[str, set[str]]  # columns of each table that is there
+    watch: Watch = field(default_factory=Watch)
     losses: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     implausible: dict[str, int] = field(default_factory=dict)

@@ -32,6 +32,7 @@ from core.figures.theme import (
 )
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import current_run, empty
+from pages.components.shell.provenance import state_knows, where_from
 from pages.components.shell.session import get_session
 from pages.components.study.mapping import UNIT_WIDTH
 from pages.components.study.upload import problems_table
@@ -81,6 +82,7 @@ def _facts(cohort: Cohort) -> None:
     with cards[3]:
         missing, of = facts["missing_percent"] / 100, f"of {steps * facts['columns']:,} values"
         metric("Values filled in", missing, text=fmt_percent(missing), estimator=of)
+    state_knows(cohort.report, cohort.origin)
     small = cohort_too_small(cohort)
     if small:
         st.warning(" ".join(small), icon=":material/groups:")
@@ -134,9 +136,7 @@ def _patients(cohort: Cohort) -> None:
             st.caption("Nothing: every value was taken as given.")
         else:
             problems_table(notes, "cohort-notes")
-    if cohort.report.notes:
-        st.markdown("**Where the stays come from, and by which rules**")
-        st.dataframe(pd.DataFrame({"": cohort.report.notes}), hide_index=True, key="cohort-provenance")
+    where_from(cohort.report, "cohort-provenance")
 
 
 def _table_one(cohort: Cohort, groups: np.ndarray | None) -> None:

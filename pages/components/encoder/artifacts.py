@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown_lines
 from core.encoder.archive import MOST_BYTES, pack_encoder, unpack_encoder
 from core.icu.session_file import FOLDER_SETTING
 from core.study import StudySpec, load_study
@@ -86,7 +87,7 @@ def _accept(content: bytes, definition: StudySpec) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if get_session().overrides.get(FOLDER_SETTING) == str(folder):  # taken under another study
             get_session().overrides.pop(FOLDER_SETTING)
-        st.error(f"This encoder cannot be used. {error}", icon=":material/error:")
+        st.error(f"This encoder cannot be used. {markdown_lines(error)}", icon=":material/error:")
         return
     get_session().overrides[FOLDER_SETTING] = str(folder)
     st.markdown(f"**{encoder.config.model_name}**, z of {encoder.z_dim} numbers, {len(encoder.history)} epochs.")

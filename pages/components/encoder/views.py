@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.encoder import attention_bars, attention_heatmap, error_bars, loss_curves
 from core.figures.encoder import reconstruction as reconstruction_figure
 from core.figures.theme import fmt
@@ -77,7 +78,7 @@ def reconstruction(run: RunView) -> None:
         columns = st.multiselect("Columns", names, default=first[:SHOWN], key="encoder-columns")
     if patient is None:
         patient = longest_unseen(run, np.arange(run.cohort.n_patients))
-        st.caption(f"Nobody is chosen, so this is patient {run.cohort.patients[patient]}, a held-out one if possible.")
+        st.caption(f"Nobody is chosen: this is patient {markdown(run.cohort.patients[patient])}, held out if possible.")
     if columns:
         _one_patient(run, patient, columns)
     _errors(run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.base.text import plain
 from core.figures.experiments import two_runs
 from core.figures.theme import fmt, fmt_interval, policy_style
 from core.report.comparison import (
@@ -52,7 +53,7 @@ def draw() -> None:
     if pair[0] is None or pair[1] is None:
         empty("One of these runs cannot be read", "It was made by another version of this program, or is damaged.")
         return
-    _compare(pair[0], pair[1], (f"A: {runs[first].name}", f"B: {runs[second].name}"))
+    _compare(pair[0], pair[1], (f"A: {plain(runs[first].name)}", f"B: {plain(runs[second].name)}"))
 
 
 def _compare(first: RunView, second: RunView, names: tuple[str, str]) -> None:

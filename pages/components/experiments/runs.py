@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.figures.theme import fmt_duration
 from core.icu.study import ICU
 from pages.components.shell.frame import can_open, empty, visible_runs
@@ -44,13 +45,15 @@ def draw() -> None:
         return
     session = get_session()
     if chosen.state != "done":
-        st.caption(f"'{chosen.name}' is not finished ({state_text(chosen.state).lower()}), so it cannot be shown.")
+        st.caption(
+            f"'{markdown(chosen.name)}' is not finished ({state_text(chosen.state).lower()}), so it cannot be shown."
+        )
     elif chosen.path.name != session.run:
         if can_open(chosen.path):
             session.open_run(chosen.path.name)
             st.rerun()
     else:
-        st.caption(f"Every page shows '{chosen.name}'.")
+        st.caption(f"Every page shows '{markdown(chosen.name)}'.")
 
 
 def _row(run: RunInfo) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.similar import LaterCourse, later_courses, similar_states
 from core.figures.theme import fmt, fmt_percent
 from core.icu.ask.decision import Decision
@@ -155,7 +156,7 @@ def way_back(run: RunView) -> None:
         return
     _, patient, step = before[-1]
     st.button(
-        f"Back to patient {run.cohort.patients[patient]}, step {step + 1}",
+        f"Back to patient {markdown(run.cohort.patients[patient])}, step {step + 1}",
         icon=":material/undo:",
         type="tertiary",
         key="similar-back",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.icu.ask.decision import Decision
 from core.icu.verdicts import LONGEST_NOTE, VERDICTS, give_verdict, load_verdicts
 from pages.components.shell.export import csv_button
@@ -32,7 +33,7 @@ def verdict_panel(run: RunView, decision: Decision) -> None:
     with st.expander(title, icon=":material/rate_review:"):
         st.caption(
             f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. Your verdict "
-            "stays on this machine, for the link of this session alone."
+            "stays on this machine, for this browser alone."
         )
         with st.form(f"verdict-{patient}-{step}", border=False):
             current = here["verdict"].iloc[0] if len(here) else None
@@ -54,7 +55,7 @@ def verdict_panel(run: RunView, decision: Decision) -> None:
                     n_clusters=decision.settings.n_clusters,
                     lambda_=decision.settings.lambda_,
                 )
-                st.success(f"Kept: {verdict} at step {step + 1} of patient {key}.", icon=":material/check:")
+                st.success(f"Kept: {verdict} at step {step + 1} of patient {markdown(key)}.", icon=":material/check:")
             except PhenoPolicyError as error:
                 failed(error, "Keeping the verdict")
         if len(stored):

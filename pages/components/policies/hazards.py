@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import ConfigError
+from core.base.text import markdown_lines
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
 from core.icu.ask.hazards import hazard_patients, hazard_table
@@ -193,7 +194,7 @@ def _read(edited: pd.DataFrame, study: StudySpec, doses: list[str]) -> list[Haza
         try:
             rule.check(study)
         except ConfigError as error:
-            st.warning(str(error), icon=":material/warning:")
+            st.warning(markdown_lines(error), icon=":material/warning:")
             continue
         rules.append(rule)
     if len(rules) > MOST_RULES:

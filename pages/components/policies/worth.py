@@ -35,6 +35,7 @@ from pages.components.shell.estimates import (
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
+from pages.components.shell.provenance import state_knows, where_from
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -92,9 +93,13 @@ def value_panel(run: RunView) -> None:
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
+    state_knows(run.report, run.cohort.origin)
     for note in map(evidence_note, chosen):
         if note:
             st.caption(f":material/science: {note}")
+    if run.report.notes:
+        with st.expander("Where the stays come from, and by which rules", icon=":material/database:"):
+            where_from(run.report, "value-provenance")
 
 
 def _published(rows: pd.DataFrame, study: StudySpec) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.base.text import cell, markup
 from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 SelectionMode = Literal["points", "box", "lasso"]
 Rows = pd.DataFrame | Callable[[], pd.DataFrame]
 RowMode = Literal["multi-row", "single-row", "single-cell"]
@@ -21,7 +20,7 @@ RowMode = Literal["multi-row", "single-row", "single-cell"]
 
 def neutralize(value: Any) -> Any:
     """A text cell that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA) else value
+    return cell(value) if isinstance(value, str) else value
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
@@ -149,7 +148,7 @@ def _exports(fig: go.Figure, key: str, alt: str, data: Rows | None) -> None:
 def figure_html(fig: go.Figure, alt: str) -> str:
     """The figure as one page that works without a network, and sends nothing to one."""
     body: str = fig.to_html(include_plotlyjs=True, full_html=True, config=LEAVING)
-    return body.replace("<body>", f'<body role="img" aria-label="{html.escape(alt)}">', 1)
+    return body.replace("<body>", f'<body role="img" aria-label="{markup(alt)}">', 1)
 
 
 def metric(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.base.text import markdown
+from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.study import ICU
-from core.runs.folders import owner_of
+from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
 
@@ -91,12 +90,13 @@ def page(
             _run_line(shown)
         _purpose(shown.population if shown is not None else population)
     st.caption(intro)
+    old_link(session)
     return session
 
 
 def _purpose(population: str) -> None:
     """What the app is for, in one word that stands on every page and opens to the whole statement."""
-    people = html.escape(fmt_unit(population))
+    people = markup(fmt_unit(population))
     st.html(
         f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
         f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
@@ -140,8 +140,8 @@ def _run_line(shown: Subject) -> None:
     if n < SMALL_COHORT:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
-        f'<div class="pp-run">{badges}Run <b>{html.escape(shown.name)}</b> · {n:,} patients · '
-        f"{html.escape(shown.settings)} · data <code>{html.escape(shown.data_hash)}</code></div>",
+        f'<div class="pp-run">{badges}Run <b>{markup(shown.name)}</b> · {n:,} patients · '
+        f"{markup(shown.settings)} · data <code>{markup(shown.data_hash)}</code></div>",
         width="content",
     )
 
@@ -158,14 +158,14 @@ def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
     """Runs of a study that this session may see: the shared ones and its own, newest first."""
     from core.runs.status import list_runs
 
-    return [run for run in list_runs(study.folder, owner_of(get_session().owner)) if run.kind == study.kind]
+    return [run for run in list_runs(study.folder, *get_session().owners) if run.kind == study.kind]
 
 
 def may_see(folder: Path) -> bool:
     """True where the run is shared or this session's own (also before its manifest is written)."""
     from core.runs.status import seen_by
 
-    return seen_by(folder, owner_of(get_session().owner))
+    return seen_by(folder, *get_session().owners)
 
 
 def current_run() -> RunView | None:
@@ -279,4 +279,4 @@ def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:
 
 def failed(error: Exception, doing: str) -> None:
     """An error state: what could not be done, why, in the words of the error."""
-    st.error(f"**{doing} did not work.** {error}", icon=":material/error:")
+    st.error(f"**{doing} did not work.** {markdown_lines(error)}", icon=":material/error:")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.theme import fmt_percent, phenotype_name
 from core.icu.selection import LONGEST_NAME
 from pages.components.shell.patients import Filters, filter_name, matching
@@ -70,7 +71,7 @@ def _said(run: RunView) -> str:
     died = float((run.cohort.outcomes[selection.patients] < 0).mean())
     few = " (few: read with care)" if n < FEW else ""
     return (
-        f":material/select: Selected: **{selection.name}** · {n:,} {noun} of {run.cohort.n_patients:,} · "
+        f":material/select: Selected: **{markdown(selection.name)}** · {n:,} {noun} of {run.cohort.n_patients:,} · "
         f"{fmt_percent(died)} {run.study.died_label}{few}"
     )
 

@@ -1,7 +1,7 @@
 """The one session object: what this visitor has chosen, kept in `st.session_state` and mirrored in the URL.
 
 Values of drawn widgets are copied into it, because Streamlit forgets a keyed widget that is not on the current page.
-The URL holds the owner token, so a reload keeps one's own runs; a link without it opens the same view of a shared run.
+The URL never holds the owner's key, which lives in a cookie (`door`): a link opens the same view of a shared run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.icu.selection import Selection
-from pages.components.shell.places import NAME, TOKEN, fetch_text, new_token, put_text
+from core.runs.folders import owner_of
+from pages.components.shell.places import NAME, fetch_text, put_text
+from pages.components.shell.visitor import old_owner, own_key
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -41,7 +43,8 @@ MOST_UNDO = 50
 class Session:
     """What the visitor has chosen. `chosen` names the fields set by hand or by a link; the others follow the run."""
 
-    owner: str
+    owner: str  # key of this visitor, see `visitor`
+    old_owner: str = ""  # the owner of a link of an earlier version; its runs are seen in this session
     run: str = ""  # folder name of the run that every page shows
     cohort: str = ""  # file name of the cohort that the next run will train on
     job: str = ""  # folder name of the run that the progress panel follows
@@ -130,17 +133,26 @@ class Session:
         if self.selection is not None:
             self.selection = self.selection.among(n) if len(self.selection.among(n)) else None
 
+    @property
+    def own_mark(self) -> str:
+        """Tells one's own address from somebody else's, of which no set-up is taken; the key cannot be told from it."""
+        return owner_of(self.owner)[:8]
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose runs this session may see, beside the shared ones."""
+        return tuple(filter(None, (owner_of(self.owner), self.old_owner)))
+
     def to_params(self, *, private: bool = True) -> dict[str, str]:
-        """Query parameters that restore this view; `private` adds the owner token."""
-        params = {"owner": self.owner} if private else {}
-        params |= {name: value for name in ("run", "job", "cohort") if (value := str(getattr(self, name)))}
+        """Query parameters that restore this view; `private` adds the set-up of the next run."""
+        params = {name: value for name in ("run", "job", "cohort") if (value := str(getattr(self, name)))}
         params |= {"k": str(self.n_clusters)} if "n_clusters" in self.chosen else {}
         params |= {"lambda": f"{self.lambda_:g}"} if "lambda_" in self.chosen else {}
         params |= {"mode": self.mode} if "mode" in self.chosen else {}
         params |= {"patient": str(self.patient)} if self.patient is not None else {}
         params |= {"step": str(self.step)} if self.step is not None else {}
-        if private:  # work in progress is no part of a view; sharing it would share the folder of one's own encoder
-            params |= {"preset": self.preset} if self.preset != FIRST_PRESET else {}
+        if private and (self.overrides or self.preset != FIRST_PRESET):  # work in progress is no part of a view
+            params |= {"preset": self.preset, "own": self.own_mark}
             params |= {"settings": self._settings()} if self.overrides else {}
         if self.selection is not None:
             params |= {"selection": _short(self.selection.encode()), "selected": self.selection.name}
@@ -219,10 +231,9 @@ def get_session() -> Session:
     """This visitor's session; made from the URL at the first call."""
     if KEY not in st.session_state:
         params = st.query_params.to_dict()
-        token = params.get("owner", "")
-        session = Session(owner=token if TOKEN.fullmatch(token) else new_token())
+        session = Session(owner=own_key(), old_owner=old_owner())
         session.read_params(params)
-        if TOKEN.fullmatch(token):
+        if params.get("own") == session.own_mark:
             session.read_set_up(params)
         st.session_state[KEY] = session
         st.session_state[WRITTEN] = params
@@ -234,7 +245,7 @@ def sync_url() -> Session:
     """Adopt what the visitor changed in the URL since the last run, then write the session back into it."""
     session = get_session()
     now, before = st.query_params.to_dict(), st.session_state[WRITTEN]
-    changed = {key: value for key, value in now.items() if before.get(key) != value and key != "owner"}
+    changed = {key: value for key, value in now.items() if before.get(key) != value}
     if changed:
         if "run" in changed and NAME.fullmatch(changed["run"]):
             session.open_run(changed["run"])
@@ -262,7 +273,7 @@ def let_show(key: str, value: Any) -> None:
 
 
 def link() -> str:
-    """A link to this view without the owner token: safe to share, opens for others if the run is shared."""
+    """A link to this view: opens for others if the run is shared."""
     base = (st.context.url or "").split("?")[0]
     return f"{base}?{urlencode(get_session().to_params(private=False))}"
 
@@ -273,6 +284,6 @@ def link_popover(key: str) -> None:
     with st.popover("Link", icon=":material/link:", type="tertiary", key=key, on_change="rerun"):
         st.code(link(), language=None, wrap_lines=True)
         st.caption(
-            "This page with run, K, λ, mode, selection and patient. It holds no key to your uploads: share this link, "
-            "not the address above, which does. Keep that one to find your own runs again."
+            "This page with run, K, λ, mode, selection and patient. It holds no key to your uploads and runs: "
+            "this browser alone finds them again."
         )

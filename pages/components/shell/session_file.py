@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import ArtifactError, PhenoPolicyError
+from core.base.text import markdown_lines
 from core.icu.config import kept_values, load_preset
 from core.icu.selection import Selection
 from core.icu.session_file import FOLDER_SETTING, SavedSession, patient_keys, patient_positions, read_session
@@ -40,7 +41,7 @@ def session_panel(run: RunView) -> None:
         "Load a session", type=["json"], max_upload_size=MAX_MEGABYTES, key=UPLOAD, on_change=_load_uploaded
     )
     if wrong := st.session_state.get(SAID):
-        st.error(f"**Nothing was loaded.** {wrong}", icon=":material/error:")
+        st.error(f"**Nothing was loaded.** {markdown_lines(wrong)}", icon=":material/error:")
     st.caption(
         "The run on show, K, λ and mode, the patient and step, all kept selections, and the settings of the next run. "
         "It holds patient keys but no measurement. Loading checks every field and executes nothing."
@@ -111,5 +112,5 @@ def _run_for(saved: SavedSession) -> RunView:
             return run
     raise ArtifactError(
         f"No run that you may see was made from the data of this session ({saved.data_hash}). If it is your own run, "
-        "open the app by the address that you kept of it (with owner=...); else train on the same cohort first."
+        "open the app in the browser that uploaded it; else train on the same cohort first."
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown_lines, markup
 from core.figures.encoder import loss_curves
 from core.figures.theme import fmt_duration, fmt_percent
 from pages.components.shell.frame import empty, failed, may_see
@@ -60,7 +60,7 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
     word, icon, color = LOOK[status.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=color)  # type: ignore[arg-type]
-        st.html(f"<b>{html.escape(status.name or folder.name)}</b>")
+        st.html(f"<b>{markup(status.name or folder.name)}</b>")
     if status.active:
         _draw_active(folder, status, key)
     elif status.state == "done":
@@ -73,7 +73,7 @@ def _draw(folder: Path, status: JobStatus, key: str, desk: Desk) -> None:
             _close_button(key, desk)
     else:
         if status.error:
-            st.error(status.error, icon=":material/error:")
+            st.error(markdown_lines(status.error), icon=":material/error:")
         st.markdown(desk.kept)
         with st.container(horizontal=True):
             if st.button("Resume", key=f"{key}-resume", icon=":material/play_arrow:"):

@@ -1,0 +1,112 @@
+"""Before a page: who the visitor is, by a cookie that no script, link or log sees, and what the browser may load.
+
+The key of a visitor's own uploads and runs is random, 144 bits, and lives in an HttpOnly, SameSite cookie. Addresses of
+earlier versions held it (`?owner=`): such a link is answered once, by the same address without the key.
+"""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.components.shell.places import TOKEN, new_token
+
+COOKIE = "phenopolicy_visitor"
+OLD_COOKIE = "phenopolicy_link"  # the key that a link of an earlier version held, until its page has opened
+YEAR, MOMENT = 365 * 24 * 3600, 60  # seconds
+METRICS = "/_stcore/metrics"  # numbers of the server, of use to nobody here
+PAGE_HEADERS = {
+    # What a page may load and where it may send: this server alone, whatever stands in the data that it draws. Styles
+    # and a few scripts stand in Streamlit's own page; Plotly compiles shaders and its WebGL programs at run time.
+    "content-security-policy": "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self' data: blob:",
+            "worker-src 'self' blob:",
+            "media-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+class Door:
+    """ASGI middleware in front of Streamlit's own server."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...] = ()) -> None:
+        """origins: other addresses, as "https://host", from which a browser may open the app's socket."""
+        self.app, self.origins = app, frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not self._may_connect(Headers(scope=scope)):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if scope["path"].rstrip("/").endswith(METRICS):
+            await PlainTextResponse("Not found", 404)(scope, receive, send)
+        elif any(name == "owner" for name, _ in asked):
+            await _without_key(scope, asked)(scope, receive, send)
+        else:
+            await self.app(scope, receive, _admitting(scope, send))
+
+    def _may_connect(self, headers: Headers) -> bool:
+        """A browser says which page opens a socket: it must be one of this very server."""
+        origin = headers.get("origin", "")
+        return not origin or urlsplit(origin).netloc == headers.get("host") or origin in self.origins
+
+
+def _without_key(scope: Scope, asked: list[tuple[str, str]]) -> RedirectResponse:
+    """The same address without the key, which the page that opens next may read once."""
+    key = next(value for name, value in asked if name == "owner")
+    rest = urlencode([(name, value) for name, value in asked if name != "owner"])
+    path = "/" + scope["path"].lstrip("/\\")  # never "//host", which would lead to another server
+    answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303, headers=PAGE_HEADERS)
+    if TOKEN.fullmatch(key):
+        answer.headers.append("set-cookie", _cookie(OLD_COOKIE, key, MOMENT, scope["scheme"]))
+    return answer
+
+
+def _admitting(scope: Scope, send: Send) -> Send:
+    """Sends what the server answers; a page comes with the rules of what it may load, and a new visitor gets a key."""
+    known = TOKEN.fullmatch(cookies(Headers(scope=scope).get("cookie", "")).get(COOKIE, "")) is not None
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if headers.get("content-type", "").startswith("text/html"):
+                headers.update(PAGE_HEADERS)
+                if not known and message["status"] == 200:
+                    headers.append("set-cookie", _cookie(COOKIE, new_token(), YEAR, scope["scheme"]))
+        await send(message)
+
+    return answer
+
+
+def cookies(header: str) -> dict[str, str]:
+    """Cookies of a request by name; none where the header is malformed."""
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
+    except CookieError:
+        return {}
+
+
+def _cookie(name: str, value: str, seconds: int, scheme: str) -> str:
+    secure = "; Secure" if scheme == "https" else ""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
