@@ -236,7 +236,8 @@ def kept_values(config: RunConfig, paths: Iterable[str]) -> dict[str, Any]:
 
 
 def _inherit(values: dict[str, Any]) -> dict[str, Any]:
-    """Stages take seed, device and discount from the run and the agents, unless they are given their own."""
+    """Stages take seed, device and discount from the run and the agents, unless they are given their own; policies to
+    compare with take their passes and minibatches too, so that no rival is trained less than the run's agents."""
     shared = {**values.get("run", {}), **{k: v for k, v in values.get("agents", {}).items() if k == "gamma"}}
     stages: dict[str, type[Config]] = {
         "encoder": EncoderConfig,
@@ -248,4 +249,7 @@ def _inherit(values: dict[str, Any]) -> dict[str, Any]:
         for field in ("seed", "device", "gamma"):
             if field in kind.model_fields and field in shared:
                 values.setdefault(group, {}).setdefault(field, shared[field])
+    for field in ("epochs", "batch_size"):
+        if field in values.get("agents", {}):
+            values.setdefault("baselines", {}).setdefault(field, values["agents"][field])
     return values

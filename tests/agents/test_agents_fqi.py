@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.agents import FittedQEvaluation, FittedQIteration, FQIConfig, boosting, load_q_forest
-from core.agents.bellman import NextValues, Regression, returns_to_go
+from core.agents.bellman import NextValues, Regression
 from core.agents.q_forest import fit_structure
+from core.agents.returns import returns_to_go
 from core.base.errors import ConfigError
 from core.trajectories import Transitions
 
