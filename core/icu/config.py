@@ -140,6 +140,11 @@ class BaselineGroup(Config):
     batch_size: int = Field(32, ge=2, le=65536, description="Transitions per update of each network")
     boosting_rounds: int = Field(40, ge=1, le=2000, description="Trees of each regression of xgb-fqi")
     boosting_depth: int = Field(4, ge=1, le=20, description="Depth of its trees")
+    boosting_layout: Literal["joint", "per_action"] = Field(
+        "per_action",
+        description="joint: one model of (state, one-hot action), published, whose trees may never ask for the action; "
+        "per_action: what each action adds to the state's value",
+    )
     boosting_iterations: int = Field(
         16, ge=1, le=10000, description="Its iterations of the Bellman update; as many as a stay has steps suffice"
     )

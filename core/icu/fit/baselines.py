@@ -109,14 +109,14 @@ def _train(
 
 
 def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Progress, None, None]:
-    """Fitted Q iteration by gradient boosting, one model of (s, a) as published."""
+    """Fitted Q iteration by gradient boosting."""
     from core.agents import FittedQIteration, FQIConfig
 
     settings, agents = view.config.baselines, view.config.agents
     config = FQIConfig(
         method="refit",
         estimator="xgboost" if name == BOOSTED else "gradient_boosting",
-        layout="joint",
+        layout=settings.boosting_layout,
         n_trees=settings.boosting_rounds,
         max_depth=settings.boosting_depth,
         iterations=settings.boosting_iterations,
