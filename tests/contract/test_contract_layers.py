@@ -39,12 +39,14 @@ MAY: dict[str, set[str]] = {
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
     "bring": {*ENGINE, "icu"},
+    "environments": {*ENGINE},
+    "sites": {*ENGINE, "icu", "figures"},
     "api": {*ENGINE, "icu", "figures", "bring"},
     "packaging": {"base"},
-    "experiments": {*ENGINE, *STUDIES},
+    "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.

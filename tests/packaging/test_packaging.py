@@ -15,7 +15,12 @@ import pytest
 from core.packaging import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = {"app": ("streamlit",), "boosting": ("xgboost-cpu",), "cluster": ("dask[distributed]",)}
+EXTRAS = {
+    "app": ("streamlit",),
+    "boosting": ("xgboost-cpu",),
+    "cluster": ("dask[distributed]",),
+    "worlds": ("gymnasium",),
+}
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +150,12 @@ def test_requirements_files_and_extras_hold_the_same_pins() -> None:
     extras = {name: set(pins) for name, pins in project["optional-dependencies"].items()}
     assert {name: tuple(pin.split("==")[0] for pin in extras[name]) for name in EXTRAS} == EXTRAS
     assert set(project["dependencies"]) | extras["app"] == requirements("requirements.txt")
-    whole = (extras["dev"] - {"phenopolicy[app,boosting,cluster]"}) | extras["boosting"] | extras["cluster"]
+    whole = (
+        (extras["dev"] - {"phenopolicy[app,boosting,cluster,worlds]"})
+        | extras["boosting"]
+        | extras["cluster"]
+        | extras["worlds"]
+    )
     assert whole == requirements("requirements-dev.txt")
     assert "torch==2.13.0" in project["dependencies"]
     pins = [*project["dependencies"], *(whole | extras["app"])]

@@ -1,8 +1,10 @@
-"""Roll out any policy in the mechanism: the recorded cohort and every true value come from this one loop."""
+"""Roll out any policy in the mechanism: recorded cohorts, true values and environments come from this one loop."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -109,6 +111,15 @@ class _Endings:
         return np.where(died, -1.0, 1.0).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A step at which somebody decides. history: what may be known; last (n,): the record ends with this row, so that
+    what is decided here has no effect any more."""
+
+    history: History
+    last: np.ndarray
+
+
 def roll_out(
     constants: Constants,
     study: StudySpec,
@@ -124,12 +135,31 @@ def roll_out(
     Streams are named by (seed, purpose): policies rolled out with the same seed meet the same patients and the same
     noise (common random numbers), so the difference of their values is sharper than each value.
     """
+    act = policy or Clinicians(constants.action_intercepts, study, world)
+    stays = stepwise(constants, study, n, seed, purpose, keep_signals, world)
+    moment = next(stays)
+    while True:
+        try:
+            moment = stays.send(act(moment.history))
+        except StopIteration as ended:
+            return cast(Rollout, ended.value)
+
+
+def stepwise(
+    constants: Constants,
+    study: StudySpec,
+    n: int,
+    seed: int,
+    purpose: str,
+    keep_signals: bool = False,
+    world: World = DEFAULT_WORLD,
+) -> Generator[Moment, np.ndarray, Rollout]:
+    """`roll_out` with the caller as the policy: yields each moment, and is sent its probabilities (n, A)."""
     patients = draw_patients(stream(seed, purpose, "patients"), n, constants)
     entry = entries(stream(seed, purpose, "entry"), n, world.late_share(constants.late_starts))
     body = Body(patients, entry, study.horizon, stream(seed, purpose, "physiology"), world)
     endings = _Endings(study.horizon - entry, constants, stream(seed, purpose, "hazard"))
-    choices, act = stream(seed, purpose, "actions"), policy or Clinicians(constants.action_intercepts, study, world)
-    shape = (n, study.horizon)
+    choices, shape = stream(seed, purpose, "actions"), (n, study.horizon)
     states = np.zeros((*shape, study.n_columns), dtype=np.float32)
     actions = np.zeros(shape, dtype=np.int64)
     probs = np.zeros((*shape, study.n_actions))
@@ -142,9 +172,10 @@ def roll_out(
         if signals is not None:
             signals[:, t] = body.signals
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
-        probs[:, t] = _checked(act(history), active, study.n_actions)
+        endings.observe(t, risk[:, t])  # by the risk as it is now: what is decided now acts on the next row
+        asked = yield Moment(history, active & ~endings.active)
+        probs[:, t] = _checked(asked, active, study.n_actions)
         actions[:, t] = _draw(probs[:, t], choices)
-        endings.observe(t, risk[:, t])
         if t + 1 < study.horizon:
             body.advance(actions[:, t])
     outcomes = endings.outcomes(patients.phenotype)

@@ -1,0 +1,42 @@
+"""The verb that makes the leaderboard."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.base.types import Progress
+from core.cli.shared import positive, print_progress
+
+
+def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Policies and estimators on worlds whose truth is known."""
+    verb = verbs.add_parser("leaderboard", help="policies and estimators on simulated worlds, against the truth")
+    verb.add_argument("--out", type=Path, required=True, help=".json")
+    verb.add_argument("--worlds", nargs="+", metavar="WORLD", help="some of the worlds (default: all)")
+    verb.add_argument("--patients", type=positive, default=1000, help="in each cohort (default: 1000)")
+    verb.add_argument("--truth-patients", type=positive, default=5000, help="in each roll-out (default: 5000)")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.set_defaults(function=make)
+
+
+def make(options: argparse.Namespace) -> None:
+    from core.base.files import write_json
+    from core.experiments.leaderboard import WORLDS, Leaderboard, leaderboard
+
+    boards = leaderboard(options.worlds or list(WORLDS), options.patients, options.seed, options.truth_patients)
+    found: list[Leaderboard] = []
+
+    def steps() -> Iterator[Progress]:
+        for progress, board in boards:
+            found[:] = [board]
+            write_json(options.out, board.to_json())
+            yield progress
+
+    print_progress(steps())
+    board = found[0]
+    shown = ["world", "policy", "true_difference", "safe", "grade", "mix", "phwis", "phwdr", "true_value"]
+    print(board.policies[shown].round(2).to_string(index=False))
+    print(board.estimators.round(2).to_string(index=False))
+    print(options.out)

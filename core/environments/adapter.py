@@ -1,0 +1,103 @@
+"""A simulator from elsewhere: one adapter class says what it is, and it becomes cohorts and true values.
+
+The simulator is any Gymnasium environment with a finite number of actions. An episode of L decisions becomes a stay of
+L + 1 rows, since the engine earns the outcome on the transition into the last row. Where the environment's last
+observation is no living state, the last row repeats the one before. The last row's action has no effect.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pandas as pd
+
+from core.base.rng import derive_seed, stream
+from core.cohort import Cohort, TrueValue, make_cohort
+from core.study import StudySpec
+from core.trajectories import fit_scaler, make_trajectories
+
+Act = Callable[[Any, np.ndarray], np.ndarray]  # observation, physical state (D,) -> (A,) probabilities
+
+
+class Adapter(ABC):
+    """What the engine must know about a simulator."""
+
+    @property
+    @abstractmethod
+    def study(self) -> StudySpec:
+        """Columns, actions, rewards and horizon; longer episodes are drawn again."""
+
+    @abstractmethod
+    def make(self) -> gymnasium.Env[Any, Any]:
+        """The environment."""
+
+    @abstractmethod
+    def columns(self, observation: Any) -> np.ndarray | None:
+        """(D,) the study's columns in physical units; None where the observation is no living state."""
+
+    @abstractmethod
+    def clinicians(self, observation: Any, state: np.ndarray) -> np.ndarray:
+        """(A,) probabilities of the recorded behavior."""
+
+    @abstractmethod
+    def survived(self, reward: float, info: dict[str, Any]) -> bool:
+        """The outcome, from the last step's reward and info."""
+
+
+def collect(adapter: Adapter, n: int, seed: int, act: Act | None = None) -> Cohort:
+    """n stays under a policy (None: the recorded behavior) as a checked cohort of the adapter's study."""
+    env, rng = adapter.make(), stream(seed, "environment", "actions")
+    episode, tables = derive_seed(seed, "environment") % 2**31, list[pd.DataFrame]()
+    while len(tables) < n:
+        rows = _episode(adapter, env, episode, rng, act or adapter.clinicians)
+        episode += 1
+        if rows is not None:
+            tables.append(rows.assign(traj=len(tables)))
+    env.close()
+    return make_cohort(pd.concat(tables, ignore_index=True), adapter.study)
+
+
+def mean_return(adapter: Adapter, act: Act | None, n: int, seed: int, gamma: float = 1.0) -> TrueValue:
+    """Monte Carlo value of a policy in the simulator itself: mean discounted return and survival over n stays."""
+    cohort = collect(adapter, n, seed, act)
+    data = make_trajectories(cohort, fit_scaler(cohort))
+    returns = data.rewards.astype(np.float64) @ gamma ** np.arange(data.rewards.shape[1])
+    alive = (cohort.outcomes > 0).astype(np.float64)
+    errors = [float(x.std(ddof=1) / np.sqrt(n)) for x in (returns, alive)]
+    return TrueValue(float(returns.mean()), errors[0], float(alive.mean()), errors[1], n)
+
+
+def _episode(
+    adapter: Adapter, env: gymnasium.Env[Any, Any], seed: int, rng: np.random.Generator, act: Act
+) -> pd.DataFrame | None:
+    """Rows step, <columns>, action, outcome of one episode; None where it is longer than the horizon."""
+    study = adapter.study
+    observation, _ = env.reset(seed=seed)
+    states, actions = [], []
+    state = adapter.columns(observation)
+    assert state is not None, "an episode must begin in a living state"
+    while True:
+        probs = act(observation, state)
+        action = int(rng.choice(study.n_actions, p=probs / probs.sum()))
+        states.append(state)
+        actions.append(action)
+        if len(states) >= study.horizon:  # one more row is to come
+            return None
+        observation, reward, terminated, truncated, info = env.step(action)
+        after = adapter.columns(observation)
+        if terminated or truncated:
+            break
+        assert after is not None, "a step that does not end the episode must lead to a living state"
+        state = after
+    states.append(state if after is None else after)
+    actions.append(actions[-1])
+    table = pd.DataFrame(np.stack(states), columns=list(study.names))
+    table.insert(0, "step", np.arange(len(states)))
+    table["action"] = actions
+    table["outcome"] = 0
+    table.loc[len(states) - 1, "outcome"] = 1 if adapter.survived(float(reward), info) else -1
+    return table
