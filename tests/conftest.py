@@ -25,6 +25,7 @@ TINY = {
     "agents.epochs": "1",
     "fqi.n_trees": "4",
     "fqe.n_trees": "4",
+    "baselines.batch_size": "16",
     "baselines.boosting_rounds": "4",
     "baselines.boosting_iterations": "4",
     "evaluation.n_bootstrap": "40",

@@ -8,7 +8,6 @@ import numpy as np
 
 from core.agents.forests import LeafAverages, LeafChanges
 from core.agents.q_forest import Structure, with_action
-from core.trajectories import Transitions
 
 Values = tuple[np.ndarray, ...]  # (leaves, P) per forest
 
@@ -76,18 +75,3 @@ class NextValues:
     def _gain(self, values: Values, action: int) -> np.ndarray:
         """What the action adds to the base."""
         return self.gains[action].lookup(values[0 if len(values) == 1 else action + 1])
-
-
-def returns_to_go(transitions: Transitions, gamma: float) -> np.ndarray:
-    """Discounted return from each recorded transition to the end of its stay (n,) float32.
-
-    Transitions are in order of patient and step, as `make_transitions` gives them; where the next step is not among
-    them, the return ends there.
-    """
-    total = transitions.rewards.astype(np.float64)
-    same = (transitions.patient[1:] == transitions.patient[:-1]) & (transitions.step[1:] == transitions.step[:-1] + 1)
-    follows = np.append(same, False) & ~transitions.terminals if len(total) else np.empty(0, dtype=bool)
-    for step in np.unique(transitions.step)[::-1]:
-        here = np.flatnonzero(follows & (transitions.step == step))
-        total[here] += gamma * total[here + 1]
-    return total.astype(np.float32)

@@ -42,6 +42,9 @@ class Nodes:
         return len(self.feature)
 
 
+NOTHING = Nodes(*(np.array([value]) for value in (-1, 0.0, 0, 0, 0.0)), max_depth=0)  # a tree that adds nothing
+
+
 class Boosted(Protocol):
     """A fitted regression: its predictions, and its trees with what is added to their sum."""
 
@@ -136,17 +139,18 @@ class BoostedQ:
         return out.reshape(*states.shape[:-1], self.n_actions)
 
     def forest(self, n_columns: int, columns: Sequence[str]) -> QForest:
-        """The same Q as plain arrays: trees whose leaves are worth so much that their mean is the boosted sum.
-
-        Raises `ConfigError` for `per_action`, whose models have different numbers of trees.
-        """
-        if self.own is not None:
-            raise ConfigError("gradient boosting has a stored form in layout joint only; choose it, or a forest.")
-        trees, offset = self.base.trees()
-        forest = join_trees(trees)
-        leaves = np.concatenate([tree.value[tree.feature < 0] for tree in trees])
-        values = (leaves * len(trees) + offset).astype(np.float32)[:, None]
-        return QForest(Structure("joint", n_columns, self.n_actions, (forest,)), (values,), tuple(columns), many=False)
+        """The same Q as plain arrays: trees whose leaves are worth so much that their mean is the boosted sum."""
+        models = [self.base, *(self.own or ())]
+        fitted = [([NOTHING], 0.0) if model is None else model.trees() for model in models]
+        n_trees = max(len(trees) for trees, _ in fitted)  # of every model, as the stored form wants
+        padded = [(trees + [NOTHING] * (n_trees - len(trees)), offset) for trees, offset in fitted]
+        values = [
+            (np.concatenate([tree.value[tree.feature < 0] for tree in trees]) * n_trees + offset).astype(np.float32)
+            for trees, offset in padded
+        ]
+        layout = "joint" if self.own is None else "per_action"
+        structure = Structure(layout, n_columns, self.n_actions, tuple(join_trees(trees) for trees, _ in padded))
+        return QForest(structure, tuple(value[:, None] for value in values), tuple(columns), many=False)
 
 
 def fit_boosted(

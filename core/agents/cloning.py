@@ -19,6 +19,11 @@ def cross_entropy(logits: Tensor, actions: Tensor) -> Tensor:
     return (logits.logsumexp(dim=-1) - taken).mean(dim=-1)
 
 
+def cloning_loss(outputs: Tensor, actions: Tensor) -> Tensor:
+    """Cross-entropy (m,) of a clone that stands beside values; outputs (m, B, 2A): Q, then its logits."""
+    return cross_entropy(outputs.chunk(2, dim=-1)[1], actions)
+
+
 BEHAVIOR_CLONING = Rule(
     "behavior_cloning", "Behavior cloning", dueling=False, bootstrap=None, penalty=cross_entropy, tempered=False
 )

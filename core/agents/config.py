@@ -20,6 +20,16 @@ class AgentConfig(Config):
     lr: float = Field(3e-4, gt=0, le=1, description="Learning rate of Adam")
     gamma: float = Field(0.99, ge=0, le=1, description="Discount per step")
     target_update: int = Field(3, ge=1, description="Updates between two copies of the network into its target")
+    normalize_rewards: bool = Field(
+        False,
+        description="Train on rewards in units of the returns' root mean square, and scale the values back; off: as "
+        "published",
+    )
+    softmax: Literal["fixed", "standardized"] = Field(
+        "fixed",
+        description="Temperature of a policy in units of value, as published (fixed), or of the spread of its "
+        "advantages over training states (standardized)",
+    )
     temperature: float = Field(1.0, gt=0, description="Softmax temperature of the policy; lower is greedier")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$", description="Where torch trains: cpu, cuda or mps")
     seed: int = Field(0, ge=0, description="Seed of initial weights and of the order of transitions")

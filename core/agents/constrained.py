@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.agents.cloning import cross_entropy
+from core.agents.cloning import cloning_loss
 from core.agents.targets import Batch, Rule
 
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ def constrained_target(online: QFunction, target: QFunction, batch: Batch) -> Te
     """V(s') (m, B): double Q-learning over the actions that the online clone allows."""
     best = constrained_q(online(batch.next_states)).argmax(dim=-1, keepdim=True)
     return target(batch.next_states).gather(-1, best).squeeze(-1)
-
-
-def cloning_loss(outputs: Tensor, actions: Tensor) -> Tensor:
-    """Cross-entropy of G (m,); outputs (m, B, 2A)."""
-    return cross_entropy(outputs.chunk(2, dim=-1)[1], actions)
 
 
 BCQ = Rule(

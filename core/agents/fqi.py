@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.agents.bellman import NextValues, Regression, Values, returns_to_go
+from core.agents.bellman import NextValues, Regression, Values
 from core.agents.boosting import BoostedQ, fit_boosted
 from core.agents.config import FQIConfig
 from core.agents.q_forest import QForest, Structure, fit_structure
+from core.agents.returns import returns_to_go
 from core.base.errors import ConfigError
 from core.base.rng import stream
 from core.base.types import Progress

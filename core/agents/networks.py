@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -23,18 +24,25 @@ MOMENTUM = 0.1  # BatchNorm's running statistics
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one agent's network; without dueling the head is Q itself. clones: A more heads, logits of actions."""
+    """Sizes of one agent's network; without dueling the head is Q itself. clones: A more heads, logits of actions;
+    values: one more, a value of the state."""
 
     n_columns: int
     hidden_size: int
     n_actions: int
     dueling: bool
     clones: bool = False
+    values: bool = False
+
+    @property
+    def n_extra(self) -> int:
+        """Heads beside those of Q, logits before the value."""
+        return self.n_actions * self.clones + self.values
 
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
         """Shape of each parameter of one agent."""
-        hidden, heads = self.hidden_size, self.n_actions * (1 + self.clones) + self.dueling
+        hidden, heads = self.hidden_size, self.n_actions + self.dueling + self.n_extra
         return {
             "weight": (hidden, self.n_columns),
             "scale": (hidden,),
@@ -88,8 +96,8 @@ class Networks:
                 mine.lerp_(theirs, share)
 
     def training_q(self, states: Tensor) -> Tensor:
-        """Outputs (n, B, A), with cloning (n, B, 2A), in training mode: BatchNorm uses this minibatch and updates the
-        running statistics."""
+        """Outputs (n, B, A + n_extra), Q first, in training mode: BatchNorm uses this minibatch and updates the running
+        statistics."""
         hidden = torch.bmm(self.weight, states.transpose(1, 2))  # (n, H, B)
         normal = functional.batch_norm(
             hidden.view(1, -1, hidden.shape[-1]),  # agents' units are the channels
@@ -122,13 +130,13 @@ class Networks:
         )
 
     def _combine(self, heads: Tensor) -> Tensor:
-        """Heads (n, heads, B), logits of cloning last -> Q (n, B, A), or (n, B, 2A) with the logits after it."""
-        logits = heads[:, -self.shape.n_actions :] if self.shape.clones else None
-        heads = heads if logits is None else heads[:, : -self.shape.n_actions]
+        """Heads (n, heads, B), those beside Q last -> Q (n, B, A), or (n, B, A + n_extra) with them after it."""
+        n_own = heads.shape[1] - self.shape.n_extra
+        q, extra = heads[:, :n_own], heads[:, n_own:]
         if self.shape.dueling:
-            advantage, value = heads[:, :-1], heads[:, -1:]
-            heads = value + advantage - advantage.mean(dim=1, keepdim=True)
-        return (heads if logits is None else torch.cat([heads, logits], dim=1)).transpose(1, 2)
+            advantage, value = q[:, :-1], q[:, -1:]
+            q = value + advantage - advantage.mean(dim=1, keepdim=True)
+        return (torch.cat([q, extra], dim=1) if self.shape.n_extra else q).transpose(1, 2)
 
 
 def new_networks(shape: Shape, generators: list[torch.Generator], device: str = "cpu") -> Networks:
@@ -149,3 +157,17 @@ def silence(networks: Networks, agents: list[int]) -> None:
     """Zero the heads of these agents: Q = 0 everywhere, so their softmax policy is uniform."""
     networks.head[agents] = 0
     networks.head_bias[agents] = 0
+
+
+@torch.no_grad()
+def in_unit(networks: Networks, scales: np.ndarray) -> None:
+    """Multiply every value by its agent's scale (n,): heads of Q and V, not the logits of a clone."""
+    shape = networks.shape
+    first = shape.n_actions + shape.dueling
+    logits = torch.arange(networks.head.shape[1]).sub(first).ge(0)
+    if shape.values:
+        logits[-1] = False
+    factor = torch.as_tensor(scales, dtype=networks.head.dtype, device=networks.head.device)[:, None]
+    factor = torch.where(logits.to(factor.device), torch.ones_like(factor), factor)  # (n, heads)
+    networks.head.mul_(factor[..., None])
+    networks.head_bias.mul_(factor)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig
@@ -59,10 +60,17 @@ class AgentStack:
         """Q of every agent at the same states: (..., D) scaled -> (n_agents, ..., A) float32.
 
         The rule's policy is the softmax of it (see `probs`): of a batch-constrained agent, Q is -inf where the action
-        is excluded; an agent that learns no values gives its logits. Evaluation mode: BatchNorm uses its running
-        statistics and nothing changes. Raises `ValueError` for states of another width.
+        is excluded; an agent that learns its policy beside its values, or no values, gives its logits. Evaluation mode:
+        BatchNorm uses its running statistics and nothing changes. Raises `ValueError` for states of another width.
         """
-        shape, preferences = self.networks.shape, CATALOG[self.config.algorithm].preferences
+        return self._at(states, CATALOG[self.config.algorithm].preferences)
+
+    def action_values(self, states: np.ndarray) -> np.ndarray:
+        """What every agent says each action is worth, (n_agents, ..., A) float32, whatever its policy is made from."""
+        return self._at(states, lambda outputs: outputs[..., : self.n_actions])
+
+    def _at(self, states: np.ndarray, read: Callable[[Tensor], Tensor] | None) -> np.ndarray:
+        shape = self.networks.shape
         states = np.asarray(states, dtype=np.float32)
         if states.shape[-1] != shape.n_columns:
             raise ValueError(f"these agents need states of {shape.n_columns} columns, got {states.shape[-1]}.")
@@ -72,10 +80,10 @@ class AgentStack:
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk].to(self.networks.weight.device)
             found = self.networks.q(part)
-            out[:, start : start + chunk] = (found if preferences is None else preferences(found)).cpu().numpy()
+            out[:, start : start + chunk] = (found if read is None else read(found)).cpu().numpy()
         return out.reshape(len(self), *states.shape[:-1], shape.n_actions)
 
-    def probs(self, states: np.ndarray, temperature: float | None = None) -> np.ndarray:
+    def probs(self, states: np.ndarray, temperature: float | np.ndarray | None = None) -> np.ndarray:
         """Policy of every agent, (..., D) scaled -> (n_agents, ..., A); temperature None: that of its settings."""
         at = self.config.temperature if temperature is None else temperature
         return CATALOG[self.config.algorithm].probs(self.q_values(states), at)
@@ -125,7 +133,9 @@ def load_agents(folder: str | Path, columns: Sequence[str] | None = None, n_acti
     except ConfigError as error:
         raise ArtifactError(f"{error} Train again.") from None
     rule = CATALOG[config.algorithm]
-    shape = Shape(manifest["n_columns"], config.hidden_size, manifest["n_actions"], rule.dueling, rule.clones)
+    shape = Shape(
+        manifest["n_columns"], config.hidden_size, manifest["n_actions"], rule.dueling, rule.clones, rule.values
+    )
     networks = _read_networks(folder / WEIGHTS, shape, len(manifest["keys"]))
     keys, counts = tuple(manifest["keys"]), tuple(manifest["n_transitions"])
     return AgentStack(config, networks, keys, tuple(manifest["columns"]), counts, np.array(manifest["td_loss"]))

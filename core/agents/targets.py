@@ -41,8 +41,9 @@ class Rule:
     """A learning rule. `bootstrap(online, target, batch)` gives V(s') (m, B), None for a rule that learns no values;
     `penalty(outputs, actions)` gives (m,), added to each agent's loss; `soft_target` is the share moved into the target
     network after every update (None: a copy every `target_update` updates); `clip_norm` bounds each agent's gradient
-    norm. `clones`: the network has A more outputs, logits of what clinicians give. `preferences(outputs)` gives what
-    the policy is the softmax of, (..., A); None: the outputs themselves. `tempered`: at the temperature of the
+    norm. `clones`: the network has A more outputs, logits of what clinicians give; `values`: one more after these, a
+    value of the state. `preferences(outputs)` gives what the policy is the softmax of, (..., A); None: the outputs
+    themselves. `tempered`: at the temperature of the
     settings; else at 1, as the policy has been learned itself."""
 
     name: str
@@ -53,11 +54,12 @@ class Rule:
     soft_target: float | None = None
     clip_norm: float | None = None
     clones: bool = False
+    values: bool = False
     preferences: Callable[[Tensor], Tensor] | None = None
     tempered: bool = True
 
-    def probs(self, preferences: np.ndarray, temperature: float) -> np.ndarray:
-        """The policy of this rule, (..., A) -> (..., A)."""
+    def probs(self, preferences: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
+        """The policy of this rule, (..., A) -> (..., A); a temperature for all, or one an agent, (..., 1)."""
         return action_probs(preferences, temperature if self.tempered else 1.0)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig
-from core.agents.networks import Networks, Shape, new_networks, silence
+from core.agents.networks import Networks, Shape, in_unit, new_networks, silence
+from core.agents.returns import return_scale, returns_to_go
 from core.agents.stack import AgentStack
 from core.agents.targets import Batch, Rule
 from core.base.rng import stream, torch_stream
@@ -36,6 +37,9 @@ def train_agents(
 
         y = r + gamma V(s') (1 - done),   loss = mean (Q(s, a) - y)^2 + penalty     (V and penalty: the config's rule)
 
+    With `normalize_rewards` r is in units of the root mean square of the agent's recorded returns, so that Adam's step
+    and the penalty mean the same whatever the study's weights; values and td_loss are scaled back.
+
     memberships: per agent, indices into the transitions or a boolean mask over them; they may overlap. `keys` name the
     agents ("K3/0"; default: their position) and choose their random streams, so an agent is the same whichever others
     are trained beside it. `columns` are the state columns, kept with the weights. `unindicated` (n,): True where the
@@ -52,15 +56,17 @@ def train_agents(
     if len(names) != len(members) or len(set(names)) != len(names):
         raise ValueError(f"{len(members)} memberships need as many different keys, got {names}.")
     rule = CATALOG[config.algorithm]
-    shape = Shape(transitions.states.shape[-1], config.hidden_size, n_actions, rule.dueling, rule.clones)
+    shape = Shape(transitions.states.shape[-1], config.hidden_size, n_actions, rule.dueling, rule.clones, rule.values)
     updates = np.array([config.epochs * _batches(len(m), config.batch_size) for m in members], dtype=np.int64)
     order = np.argsort(-updates, kind="stable")  # agents with most updates first, so the unfinished are leading rows
     generators = [torch_stream(config.seed, "agent", names[i], "weights") for i in order]
     networks = new_networks(shape, generators, config.device)
     feeds = [_minibatches(members[i], config, names[i]) for i in order]
     losses = np.zeros(len(members))
-    data = _Data(transitions, unindicated, config.device)
+    scales = _scales(config, transitions, members)[order]
+    data = _Data(transitions, unindicated, scales, config.device)
     yield from _fit(config, rule, networks, data, feeds, updates[order], losses)
+    in_unit(networks, scales)
     silence(networks, [row for row, i in enumerate(order) if len(members[i]) == 0])
     back = np.argsort(order)
     counts = tuple(len(m) for m in members)
@@ -89,7 +95,9 @@ def _fit(
             trainer = _Trainer(config, rule, networks.rows(slice(active)), trainer)
         indices = np.stack([next(feed) for feed in feeds[:active]])
         loss = trainer.update(data.batch(indices))
-        losses[:active] += (loss.cpu().numpy() - losses[:active]) / min(step + 1, LOSS_WINDOW)
+        losses[:active] += (loss.cpu().numpy() * data.scales[:active] ** 2 - losses[:active]) / min(
+            step + 1, LOSS_WINDOW
+        )
         spent += active
         if spent * REPORTS >= reported * work or step + 1 == total:
             reported = spent * REPORTS // work + 1
@@ -98,14 +106,25 @@ def _fit(
             yield Progress("agents", spent, work, f"{active} agents in training", metrics, left)
 
 
-class _Data:
-    """Transitions as contiguous tensors, gathered by index."""
+def _scales(config: AgentConfig, transitions: Transitions, members: list[np.ndarray]) -> np.ndarray:
+    """Unit of each agent's rewards (m,); 1 where the rule learns no values."""
+    if not config.normalize_rewards or CATALOG[config.algorithm].bootstrap is None:
+        return np.ones(len(members))
+    returns = returns_to_go(transitions, config.gamma)
+    return np.array([return_scale(returns[own]) for own in members])
 
-    def __init__(self, transitions: Transitions, unindicated: np.ndarray | None, device: str) -> None:
+
+class _Data:
+    """Transitions as contiguous tensors, gathered by index; rewards in the unit of the agent that asks."""
+
+    def __init__(
+        self, transitions: Transitions, unindicated: np.ndarray | None, scales: np.ndarray, device: str
+    ) -> None:
         def tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=dtype)
 
-        self.device = device
+        self.device, self.scales = device, scales
+        self._units = tensor(scales, torch.float32)[:, None]
         self.states = tensor(transitions.states, torch.float32)
         self.next_states = tensor(transitions.next_states, torch.float32)
         self.actions = tensor(transitions.actions, torch.int64)
@@ -119,7 +138,8 @@ class _Data:
         pick = torch.from_numpy(indices).to(self.device)
         flat = pick.reshape(-1)
         rows = [tensor.index_select(0, flat).view(*pick.shape, -1) for tensor in (self.states, self.next_states)]
-        return Batch(rows[0], self.actions[pick], self.rewards[pick], rows[1], self.going[pick], self.unindicated[pick])
+        rewards = self.rewards[pick] / self._units[: len(indices)]
+        return Batch(rows[0], self.actions[pick], rewards, rows[1], self.going[pick], self.unindicated[pick])
 
 
 class _Trainer:

@@ -26,6 +26,8 @@ NAMES = {
     "cql": "CQL",
     "wd3qne": "WD3QNE",
     "bcq": "BCQ",
+    "iql": "IQL",
+    "spibb": "SPIBB",
     "behavior-cloning": "Behavior cloning",
     "single-expert": "HOPAS-A (single expert)",
     "fused": "HOPAS-B (fused)",

@@ -91,6 +91,8 @@ _LEARNED = {  # on all patients, without phenotypes
     "cql": "CQL",
     "wd3qne": "WD3QNE",
     "bcq": "BCQ",
+    "iql": "IQL",
+    "spibb": "SPIBB",
     "behavior-cloning": "Behavior cloning",
     "rf-fqi": "RF-FQI",
     "xgb-fqi": "XGB-FQI",

@@ -140,6 +140,11 @@ class BaselineGroup(Config):
     batch_size: int = Field(32, ge=2, le=65536, description="Transitions per update of each network")
     boosting_rounds: int = Field(40, ge=1, le=2000, description="Trees of each regression of xgb-fqi")
     boosting_depth: int = Field(4, ge=1, le=20, description="Depth of its trees")
+    boosting_layout: Literal["joint", "per_action"] = Field(
+        "per_action",
+        description="joint: one model of (state, one-hot action), published, whose trees may never ask for the action; "
+        "per_action: what each action adds to the state's value",
+    )
     boosting_iterations: int = Field(
         16, ge=1, le=10000, description="Its iterations of the Bellman update; as many as a stay has steps suffice"
     )
@@ -236,7 +241,8 @@ def kept_values(config: RunConfig, paths: Iterable[str]) -> dict[str, Any]:
 
 
 def _inherit(values: dict[str, Any]) -> dict[str, Any]:
-    """Stages take seed, device and discount from the run and the agents, unless they are given their own."""
+    """Stages take seed, device and discount from the run and the agents, unless they are given their own; policies to
+    compare with take their passes and minibatches too, so that no rival is trained less than the run's agents."""
     shared = {**values.get("run", {}), **{k: v for k, v in values.get("agents", {}).items() if k == "gamma"}}
     stages: dict[str, type[Config]] = {
         "encoder": EncoderConfig,
@@ -248,4 +254,7 @@ def _inherit(values: dict[str, Any]) -> dict[str, Any]:
         for field in ("seed", "device", "gamma"):
             if field in kind.model_fields and field in shared:
                 values.setdefault(group, {}).setdefault(field, shared[field])
+    for field in ("epochs", "batch_size"):
+        if field in values.get("agents", {}):
+            values.setdefault("baselines", {}).setdefault(field, values["agents"][field])
     return values

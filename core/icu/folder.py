@@ -119,6 +119,12 @@ class RunFolder:
         return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
 
     @cached_property
+    def learned(self) -> pd.DataFrame | None:
+        """Whether agents, critics and propensities learned (`core.icu.ask.learned`); None for a run from before."""
+        path = self.path / "learned.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
     def subgroups(self) -> pd.DataFrame | None:
         """The advice's difference in groups of patients (`core.icu.ask.audit`); None for a run from before them."""
         path = self.path / "subgroups.parquet"

@@ -76,6 +76,12 @@ class ForeignStays(Stays):
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.view.baselines
 
+    def expert_spreads(self, n_clusters: int) -> np.ndarray:
+        return self.view.expert_spreads(n_clusters)
+
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        return self.view.baseline_spread(name)
+
     @remembered(3)
     def trained_q(self, name: str) -> np.ndarray:
         return baseline_values(self.view, name)(self.trajectories.states)

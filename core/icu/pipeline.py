@@ -25,6 +25,7 @@ from core.icu.advice import AdviceRecord
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import StepAdvice, advice_record, advise, judge_policies, judgment_rows
+from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
@@ -206,19 +207,25 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
-    subgroups.parquet: the same in groups of patients."""
+    subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
+    learned."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
-    yield Progress("judgment", 1, 3, str(advised.advice))
+    yield Progress("judgment", 1, 4, str(advised.advice))
     record = _advice(view, advised, cohort)
     write_json(view.path / "advice.json", record.model_dump(mode="json"))
-    yield Progress("judgment", 2, 3, "The advice audited on null cohorts, and rolled out where the truth is known")
+    yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
     judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
-    write_table(view.path / "judgments.parquet", judgment_rows(keys, judged, view.config.evaluation.ess_floor))
-    yield Progress("judgment", 3, 3, f"{len(keys)} policies judged against the clinicians")
+    judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    write_table(view.path / "judgments.parquet", judgments)
+    yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
+    learned = learned_table(view, judgments, advised)
+    write_table(view.path / "learned.parquet", learned)
+    agree = int(learned["agrees"].sum())
+    yield Progress("judgment", 4, 4, f"{agree} of {len(learned)} learners agree with what the records say of them")
 
 
 def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:

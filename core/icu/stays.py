@@ -66,6 +66,14 @@ class Stays(ABC):
     def fqe_stack(self) -> np.ndarray:
         """Q of each evaluated policy by fitted Q evaluation, (P, N, T, A)."""
 
+    @abstractmethod
+    def expert_spreads(self, n_clusters: int) -> np.ndarray:
+        """Unit of temperature of each phenotype's agent, (K, 1), see `core.icu.spreads`."""
+
+    @abstractmethod
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        """The same of a baseline; of the ablation without encoder (K, 1)."""
+
     def trained_q(self, name: str) -> np.ndarray:
         """Q of a baseline that was trained on its own, (N, T, A); of the ablation without encoder (N, T, K, A)."""
         raise ArtifactError(f"these stays have no policy '{name}'.")
@@ -88,8 +96,11 @@ class Stays(ABC):
 
     def agent_probs(self, n_clusters: int) -> np.ndarray:
         """Policy of each phenotype's agent, softmax of its Q at the run's temperature, (N, T, K, A)."""
-        agents = self.config.agents
-        return CATALOG[agents.algorithm].probs(self.agent_q(n_clusters), agents.temperature)
+        return self._agents_at(n_clusters, self.config.agents.temperature)
+
+    def _agents_at(self, n_clusters: int, temperature: float) -> np.ndarray:
+        unit = temperature * self.expert_spreads(n_clusters)
+        return CATALOG[self.config.agents.algorithm].probs(self.agent_q(n_clusters), unit)
 
     # What a policy asks of a situation, besides the above
 
@@ -109,7 +120,7 @@ class Stays(ABC):
         """`agent_probs`, or the same at another temperature, which is not remembered."""
         if temperature == self.config.agents.temperature:
             return self.agent_probs(n_clusters)
-        return CATALOG[self.config.agents.algorithm].probs(self.agent_q(n_clusters), temperature)
+        return self._agents_at(n_clusters, temperature)
 
     def baseline_q(self, name: str) -> np.ndarray:
         """What a baseline's policy is the softmax of: its own Q, or the run's Q* for the forest's policy."""
@@ -138,6 +149,12 @@ class _Some(Stays):
     @property
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.whole.baselines
+
+    def expert_spreads(self, n_clusters: int) -> np.ndarray:
+        return self.whole.expert_spreads(n_clusters)
+
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        return self.whole.baseline_spread(name)
 
     @remembered(1)
     def trained_q(self, name: str) -> np.ndarray:

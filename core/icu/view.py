@@ -16,6 +16,7 @@ from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.folder import ATTENTION, RunFolder
+from core.icu.spreads import baseline_spread, expert_spreads
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
 from core.policies.hazards import hazard_bands
@@ -144,6 +145,14 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     @remembered(3)
     def agent_probs(self, n_clusters: int) -> np.ndarray:
         return super().agent_probs(n_clusters)
+
+    @remembered(16)
+    def expert_spreads(self, n_clusters: int) -> np.ndarray:
+        return expert_spreads(self, n_clusters)
+
+    @remembered(32)
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        return baseline_spread(self, name)
 
     @cached_property
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]

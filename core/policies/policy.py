@@ -71,7 +71,8 @@ class NamedPolicy:
             )
         q = situation.baseline_q(name)
         rule = CATALOG.get(situation.agent_settings.algorithm if name == NO_ENCODER else name.replace("-", "_"))
-        probs = rule.probs(q, temperature) if rule else action_probs(q, temperature)
+        unit = temperature * situation.baseline_spread(name)
+        probs = rule.probs(q, unit) if rule else action_probs(q, unit)
         if name != NO_ENCODER:
             return probs
         if q.shape[-2] != key.n_clusters:

@@ -43,5 +43,9 @@ class Situation(Protocol):
     def baseline_q(self, name: str) -> np.ndarray:
         """What a baseline's policy is the softmax of, (..., A); of the ablation without encoder (..., K, A)."""
 
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        """The unit of temperature of a baseline's policy: 1, or the spread of its advantages over training states; of
+        the ablation without encoder (K, 1)."""
+
     def mean_distances(self, mode: str) -> np.ndarray:
         """Distance of the mean state to each of the ablation's centroids, (..., K)."""

@@ -74,6 +74,7 @@ def _differences(rows: pd.DataFrame) -> Table:
                 "stays": fmt_count(row["n"]),
                 "grade": row["grade"],
                 "why not more": row["doubts"] or "–",
+                "its own Q": row["learned"],
                 "true difference ± standard error": true,
             }
         )

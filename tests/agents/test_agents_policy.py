@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core.agents import AgentConfig, FQIConfig, action_probs
+from core.agents.policy import advantage_spread
 from core.base.errors import ConfigError
 
 
@@ -55,3 +56,19 @@ def test_settings_load_without_torch_or_scikit_learn():
     code = "import sys, core.agents; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_policy_in_units_of_its_spread_does_not_depend_on_the_unit_of_value():
+    q = np.random.default_rng(0).normal(size=(50, 4)) + 30
+    flat = 1e-4 * q + 5
+    np.testing.assert_allclose(
+        action_probs(flat, advantage_spread(flat)), action_probs(q, advantage_spread(q)), atol=1e-6
+    )
+    assert np.ptp(action_probs(flat)) < 1e-3  # at a fixed temperature it is as good as random
+
+
+def test_the_spread_of_advantages_by_hand():
+    assert advantage_spread(np.array([[1.0, 3.0], [10.0, 10.0]])) == pytest.approx(np.sqrt(0.5))
+    assert advantage_spread(np.array([[1.0, 3.0, -np.inf]])) == pytest.approx(1.0)  # the excluded action has none
+    assert advantage_spread(np.full((3, 2), 7.0)) == 1.0
+    assert advantage_spread(np.empty((0, 2))) == 1.0

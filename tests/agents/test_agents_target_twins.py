@@ -57,6 +57,23 @@ def double(online: list[float], target: list[float], unindicated: bool) -> float
     return target[online.index(max(online))]
 
 
+def implicit(online: list[float], target: list[float], unindicated: bool) -> float:
+    return target[-1]
+
+
+def safe(online: list[float], target: list[float], unindicated: bool) -> float:
+    return sum(p * q for p, q in zip(safe_policy(online), target[:N_ACTIONS], strict=True))
+
+
+def safe_policy(online: list[float]) -> list[float]:
+    weights = [math.exp(logit) for logit in online[N_ACTIONS:]]
+    usual = [weight / sum(weights) for weight in weights]
+    often = [a for a in range(N_ACTIONS) if 300 * usual[a] >= 15]
+    best = [a for a in often if online[a] == max(online[b] for b in often)]
+    free = sum(usual[a] for a in often)
+    return [(free / len(best) if a in best else 0.0) if a in often else usual[a] for a in range(N_ACTIONS)]
+
+
 TWINS = {
     "dqn": highest,
     "double_dqn": double,
@@ -65,6 +82,8 @@ TWINS = {
     "cql": highest,
     "wd3qne": weighted,
     "bcq": constrained,
+    "iql": implicit,
+    "spibb": safe,
 }
 
 
@@ -73,7 +92,7 @@ TWINS = {
 def test_the_bootstrap_value_is_that_of_its_slow_twin(name, shift):
     rule, data = CATALOG[name], batch(1)
     assert rule.bootstrap is not None
-    width = N_ACTIONS * (1 + rule.clones)
+    width = N_ACTIONS * (1 + rule.clones) + rule.values
     online, target = outputs(2, shift, width), outputs(3, shift, width)
     found = rule.bootstrap(lambda _: online, lambda _: target, data)
     for agent in range(N_AGENTS):
@@ -94,7 +113,10 @@ def test_the_weighted_value_stays_between_what_it_mixes(shift):
     assert (found >= target.amin(dim=-1) - 1e-6).all()
 
 
-@pytest.mark.parametrize(("name", "weight", "first"), [("cql", 0.05, 0), ("behavior_cloning", 1.0, 0), ("bcq", 1.0, 4)])
+CLONES = [("cql", 0.05, 0), ("behavior_cloning", 1.0, 0), ("bcq", 1.0, 4), ("spibb", 1.0, 4)]
+
+
+@pytest.mark.parametrize(("name", "weight", "first"), CLONES)
 def test_the_penalty_is_the_mean_log_loss_of_what_was_given(name, weight, first):
     rule, data = CATALOG[name], batch(7)
     assert rule.penalty is not None
@@ -107,3 +129,33 @@ def test_the_penalty_is_the_mean_log_loss_of_what_was_given(name, weight, first)
             given = logits[int(data.actions[agent, i])]
             losses.append(math.log(sum(math.exp(logit) for logit in logits)) - given)
         assert float(found[agent]) == pytest.approx(weight * np.mean(losses), rel=1e-5)
+
+
+def test_the_implicit_loss_is_an_expectile_and_a_weighted_log_loss():
+    rule, data = CATALOG["iql"], batch(9)
+    assert rule.penalty is not None
+    values = outputs(10, 0.0, 2 * N_ACTIONS + 1)
+    found = rule.penalty(values, data.actions)
+    for agent in range(N_AGENTS):
+        losses = []
+        for i in range(SIZE):
+            row, given = values[agent, i].tolist(), int(data.actions[agent, i])
+            ahead, logits = row[given] - row[-1], row[N_ACTIONS:-1]
+            surprise = math.log(sum(math.exp(logit) for logit in logits)) - logits[given]
+            losses.append((0.7 if ahead >= 0 else 0.3) * ahead**2 + min(math.exp(3 * ahead), 100) * surprise)
+        assert float(found[agent]) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_safe_improvement_is_its_slow_twin_and_keeps_rare_doses_as_they_were():
+    rule = CATALOG["spibb"]
+    assert rule.preferences is not None
+    values = outputs(11, 0.0, 2 * N_ACTIONS)
+    values[..., N_ACTIONS:] *= 2.5  # so that some doses are rare
+    probs = rule.probs(rule.preferences(values).numpy(), 0.2)
+    rare = 0
+    for agent in range(N_AGENTS):
+        for i in range(SIZE):
+            expected = safe_policy(values[agent, i].tolist())
+            np.testing.assert_allclose(probs[agent, i], expected, atol=1e-5)
+            rare += sum(0 < p < 0.05 for p in expected)
+    assert rare > 5

@@ -9,8 +9,10 @@ from torch import nn
 
 from core.agents import CATALOG, AgentConfig, action_probs, train_agents
 from core.agents.networks import Shape, new_networks
+from core.agents.returns import return_scale, returns_to_go
 from core.agents.train import _minibatches
 from core.base.rng import torch_stream
+from core.trajectories import Transitions
 
 
 def train(config, transitions, memberships, n_actions=5, **options):
@@ -165,3 +167,40 @@ def test_progress_counts_updates_of_all_agents(random_transitions):
 def test_wrong_memberships_are_refused(random_transitions, members, keys, text):
     with pytest.raises(ValueError, match=text):
         train(AgentConfig(), random_transitions(5), members, keys=keys)
+
+
+def stays_with_a_large_outcome(n, steps, coefficient):
+    """Nothing is paid until the last step, where the well get `coefficient`, and the ill only by action 1, else minus
+    it. By hand, the best return from step t is coefficient gamma^(steps - 1 - t) in every state."""
+    rng = np.random.default_rng(0)
+    step, ill = np.tile(np.arange(steps), (n, 1)), rng.integers(2, size=(n, 1)).repeat(steps, axis=1)
+    actions, last = rng.integers(2, size=(n, steps)), step == steps - 1
+    state, eye = step + steps * ill, np.eye(2 * steps, dtype=np.float32)
+    after = np.where(last, state, state + 1)
+    rewards = np.where(last, np.where((ill == 1) & (actions == 0), -coefficient, coefficient), 0)
+    patient = np.arange(n).repeat(steps)
+    flat = [a.reshape(-1) for a in (state, actions, rewards.astype(np.float32), after, last, step)]
+    return Transitions(eye[flat[0]], flat[1], flat[2], eye[flat[3]], flat[4], patient, flat[5])
+
+
+def test_values_reach_returns_of_a_hundred_where_rewards_are_normalized():
+    steps, coefficient = 6, 100.0
+    transitions = stays_with_a_large_outcome(300, steps, coefficient)
+    best = coefficient * 0.99 ** (steps - 1 - transitions.step)
+    found = {}
+    for normalize in (False, True):
+        config = AgentConfig(epochs=10, batch_size=32, hidden_size=32, normalize_rewards=normalize)
+        stack = train(config, transitions, [np.arange(len(transitions))], n_actions=2)
+        found[normalize] = stack.q_values(transitions.states)[0].max(axis=-1)
+    assert found[True].mean() == pytest.approx(best.mean(), rel=0.15)
+    first = transitions.step == 0
+    assert found[True][first].mean() == pytest.approx(best[first].mean(), rel=0.2)
+    assert found[False].mean() < 0.25 * best.mean()  # Adam's steps are too short for values of this size
+
+
+def test_the_unit_of_rewards_is_the_root_mean_square_of_the_agents_own_returns(random_transitions):
+    transitions = random_transitions(60)
+    returns = returns_to_go(transitions, 0.9)
+    assert return_scale(returns) == pytest.approx(np.sqrt(np.mean([float(g) ** 2 for g in returns])), rel=1e-6)
+    assert return_scale(np.zeros(4)) == 1
+    assert return_scale(np.empty(0)) == 1

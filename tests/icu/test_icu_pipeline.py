@@ -279,7 +279,7 @@ def test_a_closed_run_leaves_nothing_in_memory() -> None:
             self.made += 1
             return np.full(n_clusters, self.made)
 
-        agent_q = evaluated = persons = fqe_stack = behavior = fqi_q = None  # type: ignore[assignment]
+        agent_q = evaluated = persons = fqe_stack = behavior = fqi_q = expert_spreads = baseline_spread = None  # type: ignore[assignment]
 
     first, second = Counted(), Counted()
     for stays in (first, second, first, second):

@@ -33,6 +33,9 @@ class Made:
         assert (n_clusters, mode) == (K, PROSPECTIVE)
         return self.away
 
+    def baseline_spread(self, name: str) -> float:
+        return 1.0
+
     def experts(self, n_clusters: int, temperature: float) -> np.ndarray:
         assert n_clusters == K
         return action_probs(self.q, temperature)

@@ -11,6 +11,7 @@ import pandas as pd
 from core.base.rng import stream
 from core.icu.advice import stays_advised
 from core.icu.ask.hazards import rule_applies
+from core.icu.ask.learned import said_of
 from core.icu.view import RunView
 from core.policies.families import names_at
 from core.policies.hazards import GIVEN, HazardRule, violation_rates
@@ -30,9 +31,9 @@ def question(study: StudySpec) -> str:
 def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     """Judgments of every policy but the clinicians at the run's own K and lambda, after the dials of its advice.
 
-    In the order of tables. Columns of `view.judgments`, and true_difference and true_difference_se (standard error; NaN
-    where either policy was not rolled out). The dials stand as the policies "advice:a". None for a run from before
-    there were judgments.
+    In the order of tables. Columns of `view.judgments`; true_difference and true_difference_se (standard error; NaN
+    where either policy was not rolled out); learned, whether the policy's own Q agrees with its value, in words. The
+    dials stand as the policies "advice:a". None for a run from before there were judgments.
     """
     if view.judgments is None:
         return None
@@ -41,9 +42,9 @@ def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
     order = names_at(view.n_clusters, view.baselines, view.n_clusters)
     table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
-    if view.advice is None:
-        return table
-    return pd.concat([_dials(view), table], ignore_index=True)
+    if view.advice is not None:
+        table = pd.concat([_dials(view), table], ignore_index=True)
+    return table.assign(learned=said_of(view.learned, list(table["policy"])))
 
 
 def _dials(view: RunView) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from core.agents.catalog import CATALOG
 from core.base.files import write_array, write_arrays, write_json
 from core.base.rng import derive_seed
 from core.base.types import Progress
@@ -108,14 +109,14 @@ def _train(
 
 
 def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Progress, None, None]:
-    """Fitted Q iteration by gradient boosting, one model of (s, a) as published."""
+    """Fitted Q iteration by gradient boosting."""
     from core.agents import FittedQIteration, FQIConfig
 
     settings, agents = view.config.baselines, view.config.agents
     config = FQIConfig(
         method="refit",
         estimator="xgboost" if name == BOOSTED else "gradient_boosting",
-        layout="joint",
+        layout=settings.boosting_layout,
         n_trees=settings.boosting_rounds,
         max_depth=settings.boosting_depth,
         iterations=settings.boosting_iterations,
@@ -152,3 +153,16 @@ def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarr
     return lambda states: (
         np.moveaxis(agents.q_values(states), 0, -2) if name == NO_ENCODER else agents.q_values(states)[0]
     )
+
+
+def baseline_action_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What a baseline's own Q says of each action at any scaled states, (..., D) -> (..., A), whatever its policy is
+    made from; None for one that learns no values."""
+    if name in (FOREST, BOOSTED, WITHOUT_XGBOOST):
+        return baseline_values(view, name)
+    if CATALOG[name.replace("-", "_")].bootstrap is None:
+        return None
+    from core.agents import load_agents
+
+    agents = load_agents(view.path / FOLDER / name, view.study.names, view.study.n_actions)
+    return lambda states: agents.action_values(states)[0]

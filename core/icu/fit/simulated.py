@@ -88,10 +88,14 @@ class SimulatedStays:
         return self.view.phenotypes.distances(z, n_clusters)
 
     def experts(self, n_clusters: int, temperature: float) -> np.ndarray:
-        return np.moveaxis(self._agents(n_clusters).probs(self._state, temperature), 0, -2)
+        unit = temperature * self.view.expert_spreads(n_clusters)[:, None]  # (K, 1, 1)
+        return np.moveaxis(self._agents(n_clusters).probs(self._state, unit), 0, -2)
 
     def baseline_q(self, name: str) -> np.ndarray:
         return self._baseline(name)(self._state)
+
+    def baseline_spread(self, name: str) -> float | np.ndarray:
+        return self.view.baseline_spread(name)
 
     def mean_distances(self, mode: str) -> np.ndarray:
         _forward(mode)

@@ -12,6 +12,7 @@ from core.bring import added_policies, added_table
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, policy_style
 from core.icu.ask.against import against_clinicians
+from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
 from pages.components.shell.export import show, table
@@ -61,9 +62,18 @@ def difference_view(run: RunView, mode: str) -> None:
         "difference-table",
         name="against-clinicians",
         caption="In brackets: not supported by the records. PHWIS and PHWDR: published estimators of the value itself, "
-        "with their own intervals and support; the mix is the value that belongs to the difference.",
+        "with their own intervals and support; the mix is the value that belongs to the difference. Its own Q: what an "
+        "agent says its policy is worth at the first step, held against the mix, a phenotype's agent against the "
+        f"returns recorded in its phenotype.{_models(run)}",
         csv=rows,
     )
+
+
+def _models(run: RunView) -> str:
+    """Whether the models that the estimates rest on learned."""
+    names = (CRITIC, NEIGHBORS, STACK)
+    said = [(name, text) for name, text in zip(names, said_of(run.learned, names), strict=True) if text != "–"]
+    return "".join(f" {name[0].upper()}{name[1:]}: {text}." for name, text in said)
 
 
 def _own(run: RunView, mode: str) -> str:
@@ -107,5 +117,6 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
         line["mix"] = bracketed(mix, row.grade) if np.isfinite(row.mix) else "–"
         line |= {ESTIMATORS[name]: published.get((row.policy, name), "–") for name in PUBLISHED}
-        lines.append(line | {"why not more": row.doubts})
+        learned = row.learned if isinstance(row.learned, str) else "–"  # a policy brought in has no Q of its own
+        lines.append(line | {"why not more": row.doubts, "its own Q": learned})
     return pd.DataFrame(lines)

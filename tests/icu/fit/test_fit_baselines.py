@@ -44,9 +44,53 @@ def test_every_baseline_is_a_distribution_and_has_its_rows(view: RunView) -> Non
         assert rows["true_value"].notna().all() == (key.mode != "retrospective")
 
 
-def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values(view: RunView) -> None:
-    probs = view.probs(PolicyKey("rf-fqi"))
-    np.testing.assert_allclose(probs, action_probs(view.fqi_q, view.config.agents.temperature), atol=1e-6)
+def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values_in_units_of_their_spread(view: RunView) -> None:
+    probs, squares = view.probs(PolicyKey("rf-fqi")), []
+    for patient in view.split.train:
+        for step in range(view.trajectories.lengths[patient]):
+            q = view.fqi_q[patient, step].astype(float)
+            squares += [(value - q.mean()) ** 2 for value in q]
+    spread = np.sqrt(np.mean(squares))
+    expected = action_probs(view.fqi_q, view.config.agents.temperature * spread)
+    np.testing.assert_allclose(probs, expected, atol=1e-5)
+
+
+def test_no_rival_is_random_because_its_values_are_flat(view: RunView) -> None:
+    mask, n_actions = view.trajectories.mask, view.study.n_actions
+    for name in (name for name in view.baselines if name != "no-encoder"):
+        probs = view.probs(PolicyKey(name))[mask]
+        assert np.abs(probs - 1 / n_actions).mean() > 0.02, name
+    flat = np.abs(action_probs(view.baseline_q("rf-fqi")[mask]) - 1 / n_actions).mean()
+    sharp = np.abs(view.probs(PolicyKey("rf-fqi"))[mask] - 1 / n_actions).mean()
+    assert sharp > flat
+
+
+def test_spreads_are_of_the_stays_that_trained_each_agent_and_the_published_recipe_has_none(view: RunView) -> None:
+    k, train, mask = view.n_clusters, view.split.train, view.trajectories.mask
+    for index, spread in enumerate(view.expert_spreads(k)[:, 0]):
+        own = [patient for patient in train if view.labels(k)[patient] == index]
+        q = np.concatenate([view.agent_q(k)[patient, mask[patient], index] for patient in own]).astype(float)
+        assert spread == pytest.approx(np.sqrt(np.mean((q - q.mean(axis=1, keepdims=True)) ** 2)), rel=1e-4)
+    published = RunView(view.path)
+    agents = view.config.agents.model_copy(update={"softmax": "fixed"})
+    published.config = view.config.model_copy(update={"agents": agents})
+    assert (published.expert_spreads(k) == 1).all()
+    for name in view.baselines:
+        assert published.baseline_spread(name) == 1
+
+
+def test_rivals_train_as_long_as_the_runs_agents_but_for_the_published_recipe() -> None:
+    for name in ("quick", "standard"):
+        for overrides in ({}, {"agents.epochs": "4", "agents.batch_size": "16"}):
+            config = load_preset(name, overrides)
+            own, rivals = config.agents, config.baselines
+            assert (rivals.epochs, rivals.batch_size) == (own.epochs, own.batch_size)
+            assert (own.normalize_rewards, own.softmax) == (True, "standardized")
+    assert load_preset("quick", {"baselines.epochs": "2"}).baselines.epochs == 2
+    config = load_preset("published")
+    assert (config.baselines.epochs, config.baselines.batch_size) == (1, 32)
+    assert (config.agents.normalize_rewards, config.agents.softmax) == (False, "fixed")
+    assert set(COMPARED) - set(config.baselines.chosen) == {"iql", "spibb"}
 
 
 def test_boosting_has_the_name_of_what_boosts(view: RunView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +157,7 @@ def test_a_temperature_in_the_name_is_that_of_every_expert(view: RunView) -> Non
         )
         np.testing.assert_allclose(same, shown, atol=1e-6)
         assert colder.max(axis=-1).mean() > shown.max(axis=-1).mean()
-    cold = action_probs(view.agent_q(k), 0.05)[:, :, 1]
+    cold = action_probs(view.agent_q(k), 0.05 * view.expert_spreads(k))[:, :, 1]
     np.testing.assert_allclose(view.probs(PolicyKey.at("phenotype-1:t0.05", k, 2.0, ""))[mask], cold[mask], atol=1e-6)
 
 
