@@ -14,7 +14,7 @@ import numpy as np
 
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.histories import Histories
-from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.mix import Judged, MixEstimate
 
 
 def judge_survival(
@@ -26,7 +26,7 @@ def judge_survival(
     then that little is known; only its interval's ends are cut there. ValueError as in `judge`.
     """
     found = judge(surviving(histories, survived), folds, settings)
-    return [replace(one, value=replace(one.value, **_within(one.value.low, one.value.high))) for one in found]
+    return [replace(one, value=_within_0_and_1(one.value)) for one in found]
 
 
 def surviving(histories: Histories, survived: np.ndarray) -> Histories:
@@ -39,6 +39,6 @@ def surviving(histories: Histories, survived: np.ndarray) -> Histories:
     return replace(histories, rewards=rewards, gamma=1.0)
 
 
-def _within(low: float, high: float) -> dict[str, float]:
-    """The ends of an interval, cut at 0 and 1."""
-    return {"low": float(np.clip(low, 0, 1)), "high": float(np.clip(high, 0, 1))}
+def _within_0_and_1(share: MixEstimate) -> MixEstimate:
+    """The estimate with the ends of its interval cut at 0 and 1."""
+    return replace(share, low=float(np.clip(share.low, 0, 1)), high=float(np.clip(share.high, 0, 1)))

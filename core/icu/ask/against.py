@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -74,13 +74,13 @@ def _dials(view: RunView) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def points_text(row: Mapping[str, float], name: str) -> str:
+def points_text(row: Mapping[Any, Any], name: str) -> str:
     """A difference of shares and its interval in points of a hundred: '+1.2 [-3.4, +5.8]'; '–' where unknown."""
     value, low, high = (100 * float(row[f"{name}{part}"]) for part in ("", "_low", "_high"))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" if np.isfinite(value) else "–"
 
 
-def true_points_text(row: Mapping[str, float]) -> str:
+def true_points_text(row: Mapping[Any, Any]) -> str:
     """The true difference in survival with its standard error, in points of a hundred; '–' where unknown."""
     value, error = (100 * float(row[f"true_survival_difference{part}"]) for part in ("", "_se"))
     return f"{value:+.1f} ± {error:.1f}" if np.isfinite(value) else "–"

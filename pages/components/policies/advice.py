@@ -98,7 +98,7 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
 
 def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
     """The same difference in survival, in points of a hundred."""
-    title = "Survival, advice minus clinicians" if advice.share else "Survival, alternative minus clinicians"
+    title = "Survival, minus clinicians"
     if dial.survival_points is None or dial.survival is None:
         metric(title, None, estimator="survival was not judged in this run; train it again")
         return
