@@ -22,6 +22,7 @@ from core.base.text import check_plain
 
 STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
+MOST_STEPS = 10_000  # arrays are as long as the horizon for every stay
 TERMINAL = "terminal_coeff"  # the weight of the outcome, beside those of the reward terms
 FILE = r"^[A-Za-z0-9_-]+\.csv$|^$"
 RESERVED = ("traj", "step", "action", "outcome", "dose", "hours", "subject")
@@ -179,7 +180,7 @@ class StudySpec(Config):
     name: str = Field(description="Short name, in small letters")
     title: str = Field(description="Title on pages and reports")
     population: str = Field(description="Whose stays these are")
-    horizon: int = Field(gt=1, description="Most steps a stay")
+    horizon: int = Field(gt=1, le=MOST_STEPS, description="Most steps a stay")
     step_hours: float = Field(gt=0, description="Hours a step")
     start_hours: float = Field(0.0, description="Start of step 0 in hours from onset")
     terminal_coeff: float = Field(description="Weight of the outcome: earned for survival, lost for death")
@@ -255,7 +256,7 @@ class StudySpec(Config):
         except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             kind = "JSON" if parse is json.loads else "TOML"
             raise StudyError(f"study file {path} is not valid {kind}: {error}.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StudyError(f"study file {path} cannot be read: {error}.") from None
         where = f"study {Path(path).name}"
         try:

@@ -16,6 +16,8 @@ from pages.components.registry.session import (
     VIEWS,
     can_show,
     chosen_registry,
+    current_registry,
+    is_published,
     mark,
     require_registry,
     set_mark,
@@ -38,8 +40,7 @@ def main() -> None:
     """Draw the page; only the chosen view is computed."""
     page(
         "Registry",
-        "After a stem-cell transplantation: which drugs at which stage prevent and treat graft-versus-host disease "
-        "(GVHD)? Q-learning ranks the combinations, and only those that experts would likely choose are shown.",
+        _question(),
         subject=subject,
         population=POPULATION,
     )
@@ -68,6 +69,18 @@ def main() -> None:
     except PhenoPolicyError as error:
         failed(error, "Reading this part of the run")
     write_url()
+
+
+def _question() -> str:
+    """What the registry on show asks."""
+    run = current_registry()
+    asked = (
+        "After a stem-cell transplantation: which drugs at which stage prevent and treat graft-versus-host disease "
+        "(GVHD)?"
+        if run is None or is_published(run.spec)
+        else f"{run.spec.title}: which drugs at which stage?"
+    )
+    return f"{asked} Q-learning ranks the combinations, and only those that experts would likely choose are shown."
 
 
 def _cohort() -> None:

@@ -142,7 +142,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             return {name: manifest[name] for name in names}
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; train the agents, or copy the whole run folder.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError):
         raise ArtifactError(f"{path} is not a manifest of agents; train the agents again.") from None
     raise ArtifactError(f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; train again.")
 

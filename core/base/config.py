@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.base.errors import ConfigError
 
+MOST_THREADS = 1024  # of the networks: more are a slip, and can take a machine down
+
 
 class Config(BaseModel):
     """A frozen group of settings; subclass it in the package that reads them."""
@@ -44,5 +46,5 @@ def parse_value(text: str) -> Any:
     """Numbers, true/false, null and lists as JSON; anything else is the text itself."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -61,3 +62,17 @@ class ArtifactError(PhenoPolicyError):
 
 class RunError(PhenoPolicyError):
     """A run folder cannot be started, resumed or read."""
+
+
+def refused(error: OSError) -> str:
+    """What the system refused, in a sentence: a disk that is full, a folder that nobody may write into."""
+    named = error.filename2 or error.filename
+    where = f"{named}: " if named else ""
+    remedy = {
+        errno.ENOSPC: "make room and start the same command again, which goes on where it stopped",
+        errno.EDQUOT: "make room and start the same command again, which goes on where it stopped",
+        errno.EACCES: "choose a place that you may write to, or have the rights changed",
+        errno.EPERM: "choose a place that you may write to, or have the rights changed",
+        errno.EROFS: "choose a place that can be written to",
+    }.get(error.errno or 0, "mend that and start the same command again")
+    return f"{where}{(error.strerror or str(error)).lower()}; {remedy}."

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
-from core.base.errors import CohortError
-from core.cli.shared import Parser, print_cautions, print_progress
+from core.cli.mapping import propose
+from core.cli.shared import Parser, print_progress
 
 DATABASES = ("mimic-iv", "eicu", "meds", "clif")
 COPY = "cache"
@@ -16,12 +15,6 @@ COPY = "cache"
 
 def add_cohort_verbs(verbs: argparse._SubParsersAction[Parser]) -> None:
     """Look at a cohort file, or extract one."""
-    verb = verbs.add_parser("check", help="list every problem of a cohort file")
-    verb.add_argument("file", type=Path)
-    verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
-    verb.add_argument("--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`")
-    verb.set_defaults(function=check)
-
     verb = verbs.add_parser("map", help="propose a mapping for a file of another form, with the evidence for each line")
     verb.add_argument("file", type=Path)
     verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
@@ -66,43 +59,6 @@ def _values(annotation: object) -> str:
     kinds = (annotation, *get_args(annotation))
     chosen = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
     return "|".join(map(str, chosen)) or "N"
-
-
-def check(options: argparse.Namespace) -> int:
-    from core.cohort import load_cohort, report_text
-    from core.cohort.smallness import cohort_too_small
-    from core.tables.mapping import load_mapping
-
-    try:
-        cohort = load_cohort(options.file, options.study, mapping=load_mapping(options.mapping))
-    except CohortError as error:
-        if error.report is None:
-            raise
-        print(report_text(error.report))
-        kinds = len({(problem.rule, problem.column) for problem in error.report.errors})
-        print(f"check: {options.file} cannot be used: {kinds} kind{'s' * (kinds > 1)} of problem.", file=sys.stderr)
-        return 2
-    print(report_text(cohort.report))
-    print_cautions(cohort_too_small(cohort))
-    return 0
-
-
-def propose(options: argparse.Namespace) -> None:
-    from core.study import load_study
-    from core.tables.mapping import save_mapping
-    from core.tables.propose import propose_mapping
-    from core.tables.read import read_table
-
-    proposed = propose_mapping(read_table(options.file).frame, load_study(options.study))
-    save_mapping(proposed.mapping, options.out)
-    for line in proposed.proposals:
-        print(f"{line.target:<14} <- {line.source}: {line.evidence}")
-    for doubt in proposed.doubts:
-        print(f"doubt: {doubt}")
-    if proposed.lacking:
-        names = ", ".join(proposed.lacking)
-        print(f"not in the file: {names}. Name their columns under [columns], or go without: leave_out = [...]")
-    print(f"{options.out}: look at every line before you use it as --mapping.")
 
 
 def extract(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import argparse
 import signal
 from pathlib import Path
 
+from core.cli.mapping import add_mapping_options, mapping_of
 from core.cli.shared import positive, print_steps, terminate
 from core.runs.folders import private_files
 
@@ -27,6 +28,7 @@ def add_experiment_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentPars
     verb.add_argument("--run", type=Path, required=True, help="folder of the sweep; holds a run a preset and seed")
     verb.add_argument("--grid", type=Path, required=True, help="TOML file, see core/experiments/sweep.py")
     verb.add_argument("--study", help="TOML file of the study")
+    add_mapping_options(verb)
     verb.add_argument("--jobs", type=positive, default=0, help="runs at once (default: one for each core)")
     verb.add_argument("--dask", default="", metavar="ADDRESS", help="Dask scheduler to work on, as tcp://HOST:8786")
     verb.set_defaults(function=sweep)
@@ -48,9 +50,10 @@ def experiment(options: argparse.Namespace) -> None:
 
 def sweep(options: argparse.Namespace) -> None:
     from core.experiments.sweep import TABLE, load_grid, run_sweep
+    from core.tables.mapping import mapping_text
 
     signal.signal(signal.SIGTERM, terminate)
-    grid = load_grid(options.grid)
+    grid, mapping = load_grid(options.grid), mapping_text(mapping_of(options))
     with private_files():
-        print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask))
+        print_steps(run_sweep(options.file, options.run, grid, options.study, options.jobs, options.dask, mapping))
     print(options.run / TABLE)

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.base.errors import CohortError, PhenoPolicyError
+from core.base.errors import CohortError, PhenoPolicyError, refused
 from core.cli.app import add_app_verb
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.leaderboard import add_leaderboard_verb
+from core.cli.mapping import print_hint
 from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.sites import add_site_verbs
@@ -35,12 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.function(options) or 0)
     except CohortError as error:
         print(str(error), file=sys.stderr)
+        print_hint(error.report, options)
         return 2
     except PhenoPolicyError as error:
         print(f"{options.verb}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        print(f"{options.verb}: {refused(error)}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"{options.verb}: the memory of this machine does not hold this; give fewer patients.", file=sys.stderr)
+        return 2
 
 
 def build_parser() -> argparse.ArgumentParser:

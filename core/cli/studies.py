@@ -10,12 +10,14 @@ import argparse
 import importlib
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.base.errors import ConfigError
+from core.base.errors import CohortError, ConfigError
 from core.base.shipped import NAME
+from core.cli.mapping import add_mapping_options, mapping_of, print_hint
 from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
 from core.runs.integrity import open_run
@@ -46,9 +48,10 @@ def add_study_verbs(verbs: Verbs[argparse.ArgumentParser]) -> None:
     for study in studies():
         own = verbs
         if study.verb:
-            group = verbs.add_parser(study.verb, help=f"{study.title}: simulate, train, evaluate, demo")
+            group = verbs.add_parser(study.verb, help=f"{study.title}: simulate, check, train, evaluate, demo")
             own = group.add_subparsers(dest=f"{study.verb}_verb", required=True, metavar="VERB")
         _add_simulate(own, study)
+        _add_check(own, study)
         _add_train(own, study)
         _add_evaluate(own, study)
         verb = own.add_parser("demo", help=f"build the app's default run of {study.title} from simulated patients")
@@ -68,6 +71,22 @@ def _add_simulate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
     verb.set_defaults(function=partial(simulate, study))
 
 
+def _add_check(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
+    verb = verbs.add_parser("check", help=f"list every problem of a {study.data_word} file")
+    verb.add_argument("file", type=Path)
+    _add_definition(verb, study)
+    _add_mapping(verb, study)
+    verb.set_defaults(function=partial(check, study))
+
+
+def _add_definition(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
+    verb.add_argument(
+        *dict.fromkeys((study.definition_option, "--study")),
+        dest="definition",
+        help=f"TOML file of the {study.definition_word} (default: the app's)",
+    )
+
+
 def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
     verb = verbs.add_parser(
         "train", help=f"run the whole study on a {study.data_word} file; the same command resumes a killed run"
@@ -77,11 +96,7 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
     if study.presets:
         verb.add_argument("--preset", choices=study.presets, default=study.preset)
     verb.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE", help=f"as in {study.example}")
-    verb.add_argument(
-        study.definition_option,
-        dest="definition",
-        help=f"TOML file of the {study.definition_word} (default: the app's)",
-    )
+    _add_definition(verb, study)
     _add_mapping(verb, study)
     verb.add_argument("--name", default="", help="name that the app shows")
     verb.set_defaults(function=partial(train, study))
@@ -98,9 +113,11 @@ def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> Non
 
 
 def _add_mapping(verb: argparse.ArgumentParser, study: AnyStudy) -> None:
-    if study.maps:
+    if study.maps and study.single_columns:
+        add_mapping_options(verb)
+    elif study.maps:
         verb.add_argument(
-            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`"
+            "--mapping", type=Path, help="TOML file that brings the file into the study's form; see docs/format.md"
         )
 
 
@@ -118,14 +135,34 @@ def simulate(study: AnyStudy, options: argparse.Namespace) -> None:
     print(f"{options.out}: {study.summary(data)}")
 
 
+def check(study: AnyStudy, options: argparse.Namespace) -> int:
+    from core.tables.text import report_text
+
+    try:
+        data = _loaded(study, options, study.config(study.preset, {}))
+    except CohortError as error:
+        if error.report is None:
+            raise
+        print(report_text(error.report))
+        kinds = len({(problem.rule, problem.column) for problem in error.report.errors})
+        print(f"check: {options.file} cannot be used: {kinds} kind{'s' * (kinds > 1)} of problem.", file=sys.stderr)
+        print_hint(error.report, options)
+        return 2
+    print(report_text(data.report))
+    print_hint(data.report, options)
+    print_cautions(study.cautions(data))
+    return 0
+
+
+def _loaded(study: AnyStudy, options: argparse.Namespace, config: Any) -> Any:
+    """The file of a verb under its definition, through its mapping where one is given."""
+    return study.read(options.file, options.definition, config, _mapping(study, options))
+
+
 def train(study: AnyStudy, options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, terminate)
     config = study.config(getattr(options, "preset", study.preset), overrides(options.set))
-    mapping = getattr(options, "mapping", None)
-    if mapping is None:
-        data = study.load(options.file, options.definition, config)
-    else:
-        data = study.load_mapped(options.file, options.definition, mapping, config)
+    data = _loaded(study, options, config)
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))
@@ -135,15 +172,25 @@ def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:
     from core.base.files import write_json
 
     view = open_run(study, options.run)
-    mapping = getattr(options, "mapping", None)
-    if mapping is None:
-        data = study.load_for(options.cohort, view)
-    else:
+    mapping = _mapping(study, options)
+    if mapping:
         data = study.load_mapped(options.cohort, study.manifest(options.run).study, mapping)
+    else:
+        data = study.load_for(options.cohort, view)
     found = study.evaluate(view, data, vars(options))
     write_json(options.out, found.document.model_dump(mode="json", by_alias=True))
     print("\n".join(found.lines))
     print(f"{options.out}: {found.note}")
+
+
+def _mapping(study: AnyStudy, options: argparse.Namespace) -> str:
+    """What the options say of the file's form, as the text of one document; "" for nothing."""
+    from core.tables.mapping import mapping_document, mapping_text
+
+    if study.maps and study.single_columns:
+        return mapping_text(mapping_of(options))
+    given: Path | None = getattr(options, "mapping", None)
+    return "" if given is None else mapping_document(given)
 
 
 def demo(study: AnyStudy, options: argparse.Namespace) -> None:

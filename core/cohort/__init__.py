@@ -1,7 +1,7 @@
 """Read, check, simulate and split cohorts."""
 
 from core.cohort.cohort import Cohort
-from core.cohort.columns import needed_columns, suggest_columns
+from core.cohort.columns import needed_columns
 from core.cohort.load import load_cohort, make_cohort, reimpute
 from core.cohort.mapped import check_cohort
 from core.cohort.save import save_cohort
@@ -35,5 +35,4 @@ __all__ = [
     "save_cohort",
     "simulate_cohort",
     "split_cohort",
-    "suggest_columns",
 ]

@@ -72,7 +72,7 @@ def examine(
         problems += _stay_problems(stays, cells, persons, study)
         problems += twins.twin_warning(stays, same)
         problems += sense_warnings(stays, cells, filled, study)
-    problems = without_notes(folded(problems))
+    problems = without_notes(folded(problems, rules.MAPPED["comma"]))
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     summary = _summary(frame, found.renamed, cells, stays, study)
     report = CohortReport(tuple(problems), _attrition(len(frame), stays, traj), summary)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from core.study import StudySpec
+from core.tables.propose import known_as
 from core.tables.report import Problem
 from core.tables.values import safe_text
 
@@ -36,24 +36,6 @@ class Resolution:
 def needed_columns(study: StudySpec) -> tuple[str, ...]:
     """Names that a cohort file must have, in the order of `Cohort.frame`."""
     return ("traj", "step", *study.names, "action", "outcome")
-
-
-def suggest_columns(names: Iterable[object], study: StudySpec) -> dict[str, str]:
-    """Guess a mapping {file's name: our name} for needed columns that `resolve_columns` would not find by itself.
-
-    Close spellings only ("total_input" for "Total Input"); a person confirms them before they are used.
-    """
-    labels = [safe_text(name) for name in names]
-    found = resolve_columns(labels, study, None)
-    free = {_loose(label): label for i, label in enumerate(labels) if i not in found.positions.values()}
-    guesses: dict[str, str] = {}
-    for target in needed_columns(study):
-        if target in found.positions:
-            continue
-        close = difflib.get_close_matches(_loose(target), list(free), n=1, cutoff=0.75)
-        if close:
-            guesses[free.pop(close[0])] = target
-    return guesses
 
 
 def resolve_columns(names: Iterable[object], study: StudySpec, columns: Mapping[str, str] | None) -> Resolution:
@@ -128,26 +110,23 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
-def _loose(name: str) -> str:
-    return "".join(char for char in name.casefold() if char.isalnum())
-
-
 def _ambiguous(target: str, found: list[str]) -> Problem:
     if len(set(found)) == 1:
         message = f"the name appears {len(found)} times in the header."
         return Problem("duplicate-column", message, column=target, remedy="Keep one of them.")
     names = ", ".join(f"'{name}'" for name in found)
-    remedy = f"Name the one to use with a column mapping, for example {found[0]} = {target}."
+    remedy = f"Say in the mapping which of them is '{target}'."
     return Problem("ambiguous-column", f"several columns fit: {names}.", column=target, remedy=remedy)
 
 
 def _missing(target: str, labels: list[str], positions: dict[str, int], study: StudySpec) -> Problem:
-    free = {_loose(label): label for i, label in enumerate(labels) if i not in positions.values()}
-    close = difflib.get_close_matches(_loose(target), list(free), n=1, cutoff=0.75)
     also = f" (or {', '.join(study.outcome_labels)})" if target == "outcome" and study.outcome_labels else ""
-    remedy = f"Add it{also}, or map your own name to '{target}'."
-    if close:
-        remedy = f"Is it '{free[close[0]]}'? Then map '{free[close[0]]}' to '{target}'."
+    free = [label for i, label in enumerate(labels) if i not in positions.values()]
+    usual = known_as(target, free)
+    without = ", or say there that the study goes without it" if target in study.names else ""
+    remedy = f"Add it{also}, or name your own column for it in the mapping{without}."
+    if usual:
+        remedy = f"Is it '{usual[0][:60]}', as other tools call it? Then say so in the mapping."
     return Problem("missing-column", "the column is missing.", column=target, remedy=remedy)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.cohort.sequences import OUTCOME_REMEDY
 from core.study import Column, StudySpec
 from core.tables.report import Problem
 from core.tables.rules import listed, number_problems, warned
@@ -14,13 +15,21 @@ from core.tables.values import Cells
 
 NOT_MEASURED = (-1, -2, -9, -99, -999, -9999, 99, 999, 9999, 99999)  # codes that files use for it
 FEWEST_CODES = 3
+ROUNDING = 1e-6  # of a bound: a saved one is float32, and 18 years that were days come back as 17.9999992
+MAPPED = {  # kinds of text that stand for numbers: what a mapping can say of them
+    "coding": "say in the mapping which number each code means",
+    "bound": "say in the mapping which number such a code means",
+    "comma": "say in the mapping that decimals have a comma",
+    "unknown": "say in the mapping that it means not measured",
+    "text": "say in the mapping which number it means, or that it means not measured",
+}
 
 
 def state_problems(column: Column, cells: Cells) -> Iterator[Problem]:
     """A state value must be a number inside the column's plausible range; a missing one is filled in later."""
-    yield from number_problems(column.name, cells, False, column.unit if column.binary else "")
+    yield from number_problems(column.name, cells, False, column.unit if column.binary else "", MAPPED)
     low, high = column.plausible
-    lowest, highest = min(low, float(np.float32(low))), max(high, float(np.float32(high)))  # a saved bound is float32
+    lowest, highest = low - ROUNDING * abs(low), high + ROUNDING * abs(high)
     outside = np.flatnonzero(cells.usable & ((cells.values < lowest) | (cells.values > highest)))
     unit = "" if column.binary or column.unit == "1" else f" {column.unit}"
     coding = f"the coding is {column.unit}" if column.binary else f"check that the unit is {column.unit}"
@@ -50,7 +59,7 @@ def _hints(column: Column, values: np.ndarray, rows: np.ndarray) -> Iterator[tup
     for value in found.tolist():
         other = unit_that_fits(column, value)
         if value in codes:
-            hints[value] = f"if {value:g} stands for 'not measured', the cell must be empty"
+            hints[value] = f"if {value:g} stands for 'not measured', say so in the mapping"
         elif other is not None:
             hints[value] = (
                 f"values like {value:g} fit {other.unit}: this one would be {other.ours(value):.4g} {column.unit}"
@@ -84,9 +93,12 @@ def missing_state_warning(column: Column, cells: Cells) -> Iterator[Problem]:
 
 def action_problems(cells: Cells, study: StudySpec) -> Iterator[Problem]:
     """An action is the whole number of a dose bin."""
-    yield from number_problems("action", cells, required=True)
+    yield from number_problems("action", cells, required=True, mapped=MAPPED)
     last = study.n_actions - 1
-    remedy = f"Use the dose bins 0 to {last} of the study (0 = no {study.actions.drug})."
+    remedy = (
+        f"Use the dose bins 0 to {last} of the study (0 = no {study.actions.drug}), or name a column of raw doses in "
+        "the mapping."
+    )
     whole = cells.usable & (np.mod(np.where(cells.usable, cells.values, 0), 1) == 0)
     broken = np.flatnonzero(cells.usable & ~whole)
     yield from listed(
@@ -123,7 +135,7 @@ def outcome_problems(cells: Cells) -> Iterator[Problem]:
     """An outcome cell is 0, +1 or -1; where they may stand is for `sequences.outcome_places`."""
     yield from number_problems("outcome", cells, required=True)
     other = np.flatnonzero(cells.usable & ~np.isin(cells.values, (-1, 0, 1)))
-    remedy = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
+    remedy = OUTCOME_REMEDY
     yield from listed(
         "outcome-value", "outcome", other, lambda r: f"{cells.values[r]:g} is no outcome.", remedy, cells.at
     )

@@ -14,7 +14,10 @@ from core.tables.rules import listed, warned
 from core.tables.values import Cells
 
 UNLIKE = 1.5  # times the study's step, beyond which hours that far apart are another unit or another step
-OUTCOME_REMEDY = "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others."
+OUTCOME_REMEDY = (
+    "Write +1 (survived) or -1 (died) on each patient's last row and 0 on all others; or say in the mapping which code "
+    "means died, and on which rows it stands."
+)
 
 
 def step_order_problems(stays: SortedRows, study: StudySpec) -> Iterator[Problem]:
@@ -52,7 +55,14 @@ def _not_consecutive(stays: SortedRows) -> Iterator[Problem]:
         "Steps must be consecutive: add the missing rows (empty states are filled in) or end the stay before the gap."
     )
     number = "Number the steps of each patient from 0."
-    yield from listed("duplicate-step", "step", order[same & (jump == 0)], repeated, "Keep one row a step.", value)
+    yield from listed(
+        "duplicate-step",
+        "step",
+        order[same & (jump == 0)],
+        repeated,
+        "Keep one row a step, or say in the mapping how rows of one step are put together.",
+        value,
+    )
     yield from listed("step-gap", "step", order[same & (jump > 1)], jumped, fill, value)
     yield from listed("step-start", "step", order[~same & (step != 0)], late, number, value)
 
@@ -68,7 +78,7 @@ def _too_long(stays: SortedRows, study: StudySpec) -> Iterator[Problem]:
         length, most = stays.lengths[patient], study.horizon
         return f"patient {stays.name(patient)} has {length} steps; the study has at most {most}."
 
-    remedy = "Cut the stay to the window with the outcome on its last row, or raise the horizon in the study file."
+    remedy = "Say in the mapping whether such stays are cut or left out, or raise the horizon in the study file."
     yield from listed("too-many-steps", "step", rows, message, remedy)
 
 
@@ -80,7 +90,7 @@ def outcome_places(stays: SortedRows, outcome: Cells) -> Iterator[Problem]:
     lacking = stays.order[last & (value == 0)]
     remedy = OUTCOME_REMEDY
     if len(lacking) and not (value == -1).any() and (value == 1).any():
-        remedy = "The file seems to be coded 0/1: recode deaths to -1 on the patient's last row. " + OUTCOME_REMEDY
+        remedy = "The file seems to be coded 0/1. " + OUTCOME_REMEDY
 
     def without(row: int) -> str:
         return f"patient {patient_of[row]} has no outcome on the last row."

@@ -110,7 +110,7 @@ def read_manifest(folder: str | Path) -> EncoderManifest:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"there is no encoder in {folder}: {MANIFEST} is missing; train one first.") from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise ArtifactError(f"{MANIFEST} in {folder} is not valid JSON; train the encoder again.") from None
     if not isinstance(values, dict) or values.get("kind") != "phenopolicy-encoder":
         raise ArtifactError(f"{MANIFEST} in {folder} does not describe an encoder of this program.")

@@ -63,7 +63,7 @@ def load_checkpoint(folder: Path, state: TrainingState, identity: Mapping[str, A
     try:
         header = json.loads(metadata["training"])
         version, made_for = header["schema_version"], header["identity"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ArtifactError(f"{path.name} is not a checkpoint of an encoder training; {remedy}") from None
     if version != CHECKPOINT_SCHEMA:
         raise ArtifactError(f"{path.name} has schema_version {version}, expected {CHECKPOINT_SCHEMA}; {remedy}")

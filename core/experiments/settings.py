@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import date, time
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -121,7 +122,13 @@ class ExperimentSettings(Config):
 
 def as_text(overrides: dict[str, Any]) -> dict[str, str]:
     """Overrides as `--set` gives them: {"encoder.epochs": 5} -> {"encoder.epochs": "5"}."""
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in overrides.items()}
+    try:
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in overrides.items()}
+    except TypeError:  # TOML knows dates and times
+        dates = [key for key, value in overrides.items() if isinstance(value, date | time)]
+        raise ConfigError(
+            f"overrides: {', '.join(dates) or 'a setting'} is given a date or a time; no setting is one."
+        ) from None
 
 
 def load_settings(name: str) -> ExperimentSettings:
@@ -139,5 +146,5 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist; give the path of a TOML file.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}); correct it.") from None

@@ -33,14 +33,13 @@ from pydantic import Field, field_validator
 from core.base.config import Config
 from core.base.files import read_table, write_table
 from core.base.types import Progress
-from core.cohort import load_cohort
 from core.experiments.parallel import in_parallel
 from core.experiments.settings import Preset, as_text, read_toml
 from core.experiments.values import KEYS
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.tables import with_truth
 from core.icu.config import Mode, RunConfig, load_preset
-from core.icu.study import run_study
+from core.icu.study import ICU, run_study
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
 from core.runs.lock import hold
@@ -142,12 +141,13 @@ def load_grid(path: Path) -> Grid:
 
 
 def run_sweep(
-    file: Path, folder: Path, grid: Grid, study: str | None = None, jobs: int = 0, dask: str = ""
+    file: Path, folder: Path, grid: Grid, study: str | None = None, jobs: int = 0, dask: str = "", mapping: str = ""
 ) -> Iterator[Progress]:
     """Train what is missing and write sweep.parquet, which grows with every run that ends; started again, it resumes.
 
-    folder: holds a run folder a preset, seed and set of weights; more of them may be added later. `RunError` where a
-    run there is of other data or other settings (another range of K, other lambdas).
+    folder: holds a run folder a preset, seed and set of weights; more of them may be added later. mapping: the TOML
+    text that brings the file into the study's form. `RunError` where a run there is of other data or other settings
+    (another range of K, other lambdas).
     """
     tasks, definition = grid.tasks, load_study(study)
     for task in tasks:  # a wrong override or a term that the study lacks is named before anything is computed
@@ -155,7 +155,7 @@ def run_sweep(
     with hold(folder):
         rows: dict[tuple[str, int, Weights], pd.DataFrame] = {}
         yield Progress("sweep", 0, len(tasks), f"{len(tasks)} runs, {len(tasks) * len(grid.keys)} cells")
-        given = [(file.resolve(), folder.resolve(), grid, task, study) for task in tasks]
+        given = [(file.resolve(), folder.resolve(), grid, task, study, mapping) for task in tasks]
         for done_task, table in in_parallel(sweep_run, given, jobs, dask):
             rows[done_task] = table
             done = [rows[task] for task in tasks if task in rows]
@@ -164,13 +164,12 @@ def run_sweep(
 
 
 def sweep_run(
-    file: Path, folder: Path, grid: Grid, task: tuple[str, int, Weights], study: str | None
+    file: Path, folder: Path, grid: Grid, task: tuple[str, int, Weights], study: str | None, mapping: str
 ) -> tuple[tuple[str, int, Weights], pd.DataFrame]:
     """One run and all its cells; a run that is finished is only read."""
     preset, seed, weights = task
     config = grid.config(preset, seed, weights)
-    label = config.run.outcome_label
-    cohort = load_cohort(file, study, columns=None if label == "outcome" else {label: "outcome"})
+    cohort = ICU.read(file, study, config, mapping)
     run = folder / "-".join((preset, str(seed), *(f"{name.replace(' ', '_')}={value:g}" for name, value in weights)))
     for _ in run_study(cohort, config, run, name=f"Sweep: {_said(task)}"):
         pass

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.draft import Draft, Props, bar, scatter
+from core.figures.registry_looks import LIGHT, Looks
 from core.figures.theme import ACCENT, GRID, INK_ON_FILL, NEUTRAL, apply_theme, axis_label, fmt_count, with_alpha
 
-
-@dataclass(frozen=True)
-class Look:
-    """How a decision, a state or a stage is drawn wherever it appears: readable name, color, marker."""
-
-    name: str
-    color: str
-    symbol: str
-
-
-DECISIONS: Mapping[str, Look] = {
-    "conditioning": Look("Conditioning", "#0072B2", "circle"),
-    "prophylaxis": Look("GVHD prophylaxis", "#009E73", "square"),
-    "acute": Look("Acute GVHD treatment", "#D55E00", "diamond"),
-    "chronic": Look("Chronic GVHD treatment", "#B0609A", "triangle-up"),
-}
-STATES: Mapping[str, Look] = {
-    "well": Look("Alive, no GVHD", "#009E73", "circle"),
-    "acute": Look("Acute GVHD", "#E69F00", "diamond"),
-    "chronic": Look("Chronic GVHD", "#CC79A7", "triangle-up"),
-    "relapse": Look("Relapse", "#0072B2", "star"),
-    "dead": Look("Died", "#5B616B", "x"),
-    "absent": Look("Not seen at this stage", "#E4E7EB", "circle-open"),
-    "lost": Look("Lost to follow-up", "#B8BDC6", "circle-open"),
-}
 YEAR = 365
-
-
-def decision_look(decision: str) -> Look:
-    """Look of a decision; gray under its own name where a spec brings another one."""
-    return DECISIONS.get(decision, Look(decision.replace("-", " ").capitalize(), NEUTRAL, "hexagon"))
 
 
 def short_stage(day: float) -> str:
@@ -50,7 +20,7 @@ def short_stage(day: float) -> str:
     return "day 0" if day == 0 else f"{day:g} d" if day < YEAR else f"{round(day / YEAR, 1):g} y"
 
 
-def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> go.Figure:
+def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float, looks: Looks) -> go.Figure:
     """Which decision is taken at which stage, for how many patients, on one real time axis.
 
     table: decision, day, patients (present), treated, combinations. stages: days of the stages. end: last day
@@ -59,7 +29,7 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
     names = list(dict.fromkeys(table["decision"]))
     fig = Draft()
     for row, name in enumerate(names):
-        part, look = table[table["decision"] == name], decision_look(name)
+        part, look = table[table["decision"] == name], looks.decision(name)
         share = np.sqrt(part["treated"].to_numpy(dtype=float) / max(float(table["treated"].max()), 1.0))
         fig.add_trace(
             scatter(
@@ -83,14 +53,14 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
     fig.add_annotation(
         x=(max(stages) + end) / 2, y=-0.45, text="follow-up only", showarrow=False, font={"color": NEUTRAL, "size": 12}
     )
-    apply_theme(fig, x="time from transplant", height=92 + 58 * len(names), legend=False)
+    apply_theme(fig, x=f"time from {looks.start}", height=92 + 58 * len(names), legend=False)
     ticks = [*stages, end]
     fig.update_xaxes(
         tickvals=ticks, ticktext=[short_stage(day) for day in ticks], range=[-0.035 * end, 1.01 * end], showgrid=False
     )
     fig.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[decision_look(name).name for name in names],
+        ticktext=[looks.decision(name).name for name in names],
         range=[len(names) - 0.3, -0.6],
         showgrid=False,
     )
@@ -98,17 +68,15 @@ def stage_timeline(table: pd.DataFrame, stages: Sequence[float], end: float) -> 
     return fig.figure()
 
 
-def state_bars(table: pd.DataFrame) -> go.Figure:
-    """Where all patients are at each stage: stacked bars. table: stage (name), state (see STATES), patients and
-    their share of all."""
+def state_bars(table: pd.DataFrame, looks: Looks) -> go.Figure:
+    """Where all patients are at each stage: stacked bars. table: stage (name), state, patients, share of all."""
     stages = list(dict.fromkeys(table["stage"]))
     fig = Draft()
-    for state, look in STATES.items():
+    for state, look in looks.states.items():
         part = table[table["state"] == state].set_index("stage").reindex(stages).fillna(0)
         if not part["patients"].any():
             continue
         share = 100 * part["share"].to_numpy(dtype=float)
-        light = look.color in ("#E4E7EB", "#B8BDC6", "#E69F00", "#CC79A7")
         fig.add_trace(
             bar(
                 x=stages,
@@ -119,7 +87,7 @@ def state_bars(table: pd.DataFrame) -> go.Figure:
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"size": 11, "color": INK_ON_FILL if light else "white"},
+                textfont={"size": 11, "color": INK_ON_FILL if look.color in LIGHT else "white"},
                 customdata=part["patients"].to_numpy(),
                 hovertemplate=f"%{{x}}: {look.name} %{{y:.1f}} % (%{{customdata:,}} patients)<extra></extra>",
             )
@@ -168,14 +136,14 @@ def age_histogram(
     return fig.figure()
 
 
-def combination_tail(table: pd.DataFrame) -> go.Figure:
+def combination_tail(table: pd.DataFrame, looks: Looks) -> go.Figure:
     """How often each drug combination was chosen, most used first, on two logarithmic axes.
 
     table: decision, rank (1 = most used), uses.
     """
     fig, ends = Draft(), []
     for name, part in table.groupby("decision", sort=False):
-        look = decision_look(str(name))
+        look = looks.decision(str(name))
         part = part.sort_values("rank")
         texts = [str(text) for text in part["combination"]]
         fig.add_trace(

@@ -8,20 +8,20 @@ import plotly.graph_objects as go
 
 from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
-from core.figures.registry import decision_look
+from core.figures.registry_looks import Looks
 from core.figures.theme import GRID, NEUTRAL, apply_theme, with_alpha
 
 STAGE_COLORS = ("#56B4E9", "#0072B2", "#D55E00", "#7B3FA0", "#009E73")
 STAGE_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 
-def top_n_accuracy(table: pd.DataFrame, published: tuple[float, float] | None = None) -> go.Figure:
+def top_n_accuracy(table: pd.DataFrame, looks: Looks, published: tuple[float, float] | None = None) -> go.Figure:
     """How often the expert's choice is among the N likeliest, by N, one panel a decision.
 
     table: decision, stage (name), n, accuracy, low, high (shares). published: range of the published values (shares).
     """
     names = list(dict.fromkeys(table["decision"]))
-    titles = [decision_look(name).name for name in names]
+    titles = [looks.decision(name).name for name in names]
     fig = Draft(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.07)
     last, several = float(table["n"].max()), table.groupby("decision")["stage"].nunique().max() > 1
     if published is not None:
@@ -30,7 +30,7 @@ def top_n_accuracy(table: pd.DataFrame, published: tuple[float, float] | None = 
         part = table[table["decision"] == name]
         stages, ends = list(dict.fromkeys(part["stage"])), []
         for i, stage in enumerate(stages):
-            color = decision_look(name).color if len(stages) == 1 else STAGE_COLORS[i % len(STAGE_COLORS)]
+            color = looks.decision(name).color if len(stages) == 1 else STAGE_COLORS[i % len(STAGE_COLORS)]
             symbol = STAGE_SYMBOLS[i % len(STAGE_SYMBOLS)]
             rows = part[part["stage"] == stage].sort_values("n")
             _accuracy_line(fig, rows, stage, color, symbol, col)
@@ -122,16 +122,16 @@ def accuracy_by_stage(table: pd.DataFrame) -> go.Figure:
     return fig.figure()
 
 
-def calibration_panels(table: pd.DataFrame) -> go.Figure:
+def calibration_panels(table: pd.DataFrame, looks: Looks) -> go.Figure:
     """How often a combination was chosen where its network gave it this probability, one panel a decision.
 
     table: decision, predicted, observed, low, high (shares), n.
     """
     names = list(dict.fromkeys(table["decision"]))
-    titles = [decision_look(name).name for name in names]
+    titles = [looks.decision(name).name for name in names]
     fig = Draft(rows=1, cols=len(names), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.035)
     for col, name in enumerate(names, start=1):
-        part, look = table[table["decision"] == name], decision_look(name)
+        part, look = table[table["decision"] == name], looks.decision(name)
         predicted, observed, low, high = (
             100 * part[c].to_numpy(dtype=float) for c in ("predicted", "observed", "low", "high")
         )

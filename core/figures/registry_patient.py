@@ -10,25 +10,31 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.draft import Draft, bar, scatter
-from core.figures.registry import STATES, decision_look, short_stage
+from core.figures.registry import short_stage
+from core.figures.registry_looks import Looks
 from core.figures.theme import NEUTRAL, apply_theme
 
 HALO = "#FFFFFF"
 
 
 def patient_course(
-    days: Sequence[float], states: Sequence[str], given: pd.DataFrame, end: float, chosen: float | None = None
+    days: Sequence[float],
+    states: Sequence[str],
+    given: pd.DataFrame,
+    end: float,
+    looks: Looks,
+    chosen: float | None = None,
 ) -> go.Figure:
     """One patient: the state at each stage on top, what was given at it below, on one real time axis.
 
-    days, states: stages on record (days) and a key of STATES each. given: decision, day, drugs (how many),
+    days, states: stages on record (days) and a state each. given: decision, day, drugs (how many),
     combination. end: last day of the follow-up. chosen: the stage on show.
     """
     decisions = list(dict.fromkeys(given["decision"]))
     rows = ["state", *decisions]
     fig = Draft()
     for i, (day, state) in enumerate(zip(days, states, strict=True)):
-        look, until = STATES[state], days[i + 1] if i + 1 < len(days) else None
+        look, until = looks.states[state], days[i + 1] if i + 1 < len(days) else None
         if until is not None:
             line = {"color": look.color, "width": 5}
             fig.add_trace(scatter(x=[day, until], y=[0, 0], mode="lines", line=line, hoverinfo="skip", name=look.name))
@@ -43,7 +49,7 @@ def patient_course(
             )
         )
     for row, decision in enumerate(decisions, start=1):
-        part, look = given[given["decision"] == decision], decision_look(decision)
+        part, look = given[given["decision"] == decision], looks.decision(decision)
         treated = part["drugs"].to_numpy() > 0
         fig.add_trace(
             scatter(
@@ -62,9 +68,9 @@ def patient_course(
         )
     if chosen is not None:
         fig.add_vline(x=chosen, line={"color": "#7B3FA0", "width": 2}, layer="below")
-    apply_theme(fig, x="time from transplant", height=82 + 32 * len(rows), legend=False)
+    apply_theme(fig, x=f"time from {looks.start}", height=82 + 32 * len(rows), legend=False)
     fig.update_xaxes(tickvals=list(days), ticktext=[short_stage(day) for day in days], range=[-0.04 * end, 1.03 * end])
-    names = ["State", *(decision_look(name).name for name in decisions)]
+    names = ["State", *(looks.decision(name).name for name in decisions)]
     fig.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[len(rows) - 0.4, -0.6], showgrid=False)
     fig.update_layout(margin={"l": 8, "r": 12, "t": 8, "b": 44})
     return fig.figure()

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.draft import Draft, Props, scatter
-from core.figures.registry import decision_look
+from core.figures.registry_looks import Looks
 from core.figures.theme import ESTIMATOR_COLORS, NEUTRAL, UNSUPPORTED, Style, apply_theme
 
 BLACK, HALO = "#111111", "#FFFFFF"
@@ -33,7 +33,9 @@ def registry_policy(policy: str) -> Style:
     return POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
 
 
-def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "mean cumulative reward") -> go.Figure:
+def value_forest(
+    table: pd.DataFrame, looks: Looks, *, truth: bool = False, x_title: str = "mean cumulative reward"
+) -> go.Figure:
     """Each policy's value under each estimator with its interval, one panel a decision; true values as black bars.
 
     table: decision, policy, estimator (matched, phwis, phwdr), value, low, high, basis (text on the number behind it),
@@ -48,7 +50,7 @@ def value_forest(table: pd.DataFrame, *, truth: bool = False, x_title: str = "me
         cols=len(decisions),
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        subplot_titles=[decision_look(name).name for name in decisions],
+        subplot_titles=[looks.decision(name).name for name in decisions],
     )
     for col, decision in enumerate(decisions, start=1):
         part = table[table["decision"] == decision]
@@ -152,7 +154,7 @@ def _write_labels(fig: Draft, part: pd.DataFrame, policies: list[str], offsets: 
         fig.add_annotation(text=str(row.label), font={"size": 11, "color": NEUTRAL}, row=1, col=col, **place)
 
 
-def modeled_by_stage(table: pd.DataFrame) -> go.Figure:
+def modeled_by_stage(table: pd.DataFrame, looks: Looks) -> go.Figure:
     """Model-based mean reward of each policy at each stage, one panel a decision.
 
     table: decision, stage (name), policy, value, low, high.
@@ -165,7 +167,7 @@ def modeled_by_stage(table: pd.DataFrame) -> go.Figure:
         shared_yaxes=True,
         column_widths=widths,
         horizontal_spacing=0.04,
-        subplot_titles=[decision_look(name).name for name in decisions],
+        subplot_titles=[looks.decision(name).name for name in decisions],
     )
     offsets = np.linspace(-0.3, 0.3, len(policies)) if len(policies) > 1 else [0.0]
     for col, decision in enumerate(decisions, start=1):

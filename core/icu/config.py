@@ -10,7 +10,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
-from core.base.config import Config, parse_value
+from core.base.config import MOST_THREADS, Config, parse_value
 from core.base.errors import ConfigError
 from core.base.shipped import shipped
 from core.encoder.config import EncoderConfig
@@ -35,7 +35,7 @@ class RunGroup(Config):
     valid_share: float = Field(0.15, gt=0, lt=1, description="Share of patients to choose the best epoch on")
     device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="Where the networks run")
     encoder_folder: str = Field("", description="Folder of a saved encoder to use instead of training one")
-    threads: int = Field(0, ge=0, description="Threads of the networks; 0: one for each core")
+    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Threads of the networks; 0: one for each core")
     plot_flag: bool = Field(False, description="Write the published figures as HTML into the run folder as well")
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     preset = "standard"
     example = "encoder.epochs=5"
     maps = True
+    single_columns = True
     patients = 2000
     demo_name = "Default run (simulated)"
     demo_preset = "quick"
@@ -102,17 +103,17 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         return load_cohort(file, definition, columns=None if label == "outcome" else {label: "outcome"})
 
     def load_mapped(
-        self, file: Path, definition: str | Path | StudySpec | None, mapping: Path, config: RunConfig | None = None
+        self, file: Path, definition: str | Path | StudySpec | None, mapping: str, config: RunConfig | None = None
     ) -> Cohort:
         from core.cohort import load_cohort
-        from core.tables.mapping import load_mapping
+        from core.tables.mapping import read_mapping
 
-        document = load_mapping(mapping)
+        document = read_mapping(mapping)
         label = "outcome" if config is None else config.run.outcome_label
         if label != "outcome":
             if document.outcome is not None or "outcome" in document.columns:
                 raise ConfigError(
-                    f"{mapping} and run.outcome_label={label} both say which column is the outcome; keep one."
+                    f"the mapping and run.outcome_label={label} both say which column is the outcome; keep one."
                 )
             document = document.merged({"outcome": label}, {})
         if isinstance(definition, StudySpec):  # a run's, which lacks already what the run's own mapping left out
@@ -140,6 +141,9 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         kind = "simulated" if data.origin.simulated else "recorded"
         kind += f" ({data.origin.world})" if data.origin.world else ""
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps, mortality {died:.1%}"
+
+    def mapping(self, data: Cohort) -> str:
+        return data.report.mapping
 
     def cautions(self, data: Cohort) -> tuple[str, ...]:
         from core.cohort.smallness import cohort_too_small

@@ -1,6 +1,7 @@
 """The second study: treatment regimes over sets of drugs, learned from a registry of stages."""
 
-from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points, state_rewards
+from core.registry.cohort.courses import state_rewards
+from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.cohort.drugs import NO_DRUG, Combinations, prescription
 from core.registry.cohort.load import check_registry, load_registry, make_registry, save_registry
 from core.registry.cohort.table import RegistryCohort
@@ -13,7 +14,7 @@ from core.registry.simulate import (
     registry_truth,
     simulate_registry,
 )
-from core.registry.spec import Decision, Feature, RegistrySpec, Stage, load_registry_spec
+from core.registry.spec import Decision, Feature, Indicator, RegistrySpec, Stage, load_registry_spec
 
 __all__ = [
     "NO_DRUG",
@@ -22,6 +23,7 @@ __all__ = [
     "DecisionData",
     "DecisionState",
     "Feature",
+    "Indicator",
     "Policy",
     "RegistryCohort",
     "RegistrySpec",

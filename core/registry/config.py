@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.base.config import Config, parse_value
+from core.base.config import MOST_THREADS, Config, parse_value
 from core.base.errors import ConfigError
 
 # settings of earlier versions: from before the trust frontier, and a discount beside the registry's own
@@ -22,7 +22,7 @@ class RegistryRunGroup(Config):
     valid_share: float = Field(
         0.1, gt=0, lt=0.5, description="Share of the other patients that choose epochs and calibrate probabilities"
     )
-    threads: int = Field(0, ge=0, description="Threads of the networks; 0: one for each core")
+    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Threads of the networks; 0: one for each core")
 
 
 class ScreeningConfig(Config):
@@ -45,7 +45,7 @@ class ScreeningConfig(Config):
 
 
 class DQNConfig(Config):
-    """Q-networks of acute and chronic treatment."""
+    """Q-networks of the decisions for which a policy is learned."""
 
     algorithm: Literal["dqn", "double_dqn"] = Field("dqn", description="What the networks bootstrap from")
     look_ahead: Literal["all", "screened"] = Field(

@@ -154,7 +154,7 @@ def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     for decision in evaluation.view.treatments:
         if not evaluation.points(decision).followed.any():
             raise CohortError(
-                f"the registry has no {decision} treatment whose outcome is recorded; nothing to evaluate."
+                f"the registry has no decision '{decision}' whose outcome is recorded; nothing to evaluate."
             )
     accuracy, calibration = evaluation.screening_tables()
     return {

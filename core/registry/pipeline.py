@@ -22,7 +22,7 @@ from core.registry.cohort.drugs import Combinations
 from core.registry.cohort.load import save_registry
 from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RegistryConfig
-from core.registry.view import TREATED, RegistryView
+from core.registry.view import RegistryView
 from core.runs.study import Stage
 from core.tables.split import Split, apportion
 
@@ -47,10 +47,9 @@ def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Learning, float]]
     """Stages after the cohort's own, in flow order, with their usual share of the run's time."""
     stages: dict[str, tuple[Learning, float]] = {}
     names = [decision.name for decision in cohort.spec.decisions]
-    treatments = [name for name in names if name in TREATED]
     for name in names:
         stages[f"screening {name}"] = partial(screen, name), 12
-    for name in treatments:
+    for name in cohort.spec.learned:
         stages[f"dqn {name}"] = partial(train_q_network, name), 8
         stages[f"forest {name}"] = partial(grow_forest, name), 2
         stages[f"reward {name}"] = partial(train_rewards, name), 5
@@ -239,8 +238,9 @@ def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarr
 def _bounds(view: RegistryView, decision: str, stage: np.ndarray) -> np.ndarray:
     """(n, 2) least and most that the decision's stages after each one can pay, discounted to the next stage."""
     later = (np.asarray(view.spec.decision(decision).stages) > stage[:, None]).sum(axis=1)
+    later += np.where(later > 0, view.spec.after_last(decision), 0)
     paid = np.concatenate([[0.0], np.cumsum(view.spec.gamma ** np.arange(later.max(initial=0)))])[later]
-    rewards = tuple(view.spec.rewards.model_dump().values())
+    rewards = view.spec.rewards.values()
     return np.stack([min(0.0, *rewards) * paid, max(0.0, *rewards) * paid], axis=1)
 
 
@@ -259,10 +259,10 @@ def check_learnable(cohort: RegistryCohort) -> None:
             f"the registry has {cohort.n_patients} patients; the study needs at least {FEWEST_PATIENTS} to learn from "
             "and to test on."
         )
-    if not any(decision.name in TREATED for decision in cohort.spec.decisions):
+    if not cohort.spec.learned:
         raise CohortError(
-            f"registry '{cohort.spec.name}' decides neither acute nor chronic treatment, so there is nothing to "
-            "learn a policy for; add one of these decisions to its definition."
+            f"registry '{cohort.spec.name}' has no decision for which a policy is to be learned; say 'learned = true' "
+            "of one in its definition."
         )
     for decision in cohort.spec.decisions:
         data = decision_points(cohort, decision.name)

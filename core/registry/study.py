@@ -32,6 +32,7 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
     data_word = "registry"
     definition_word = "registry"
     definition_option = "--spec"
+    maps = True
     example = "dqn.updates=2000"
     patients = 6021  # as published
     demo_name = "Default registry (simulated)"
@@ -73,6 +74,21 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         from core.registry.cohort.load import load_registry
 
         return load_registry(file, definition)
+
+    def load_mapped(
+        self,
+        file: Path,
+        definition: str | Path | RegistrySpec | None,
+        mapping: str,
+        config: RegistryConfig | None = None,
+    ) -> RegistryCohort:
+        from core.registry.cohort.load import load_registry
+        from core.registry.cohort.mapping import parse_registry_mapping
+
+        return load_registry(file, definition, parse_registry_mapping(mapping))
+
+    def mapping(self, data: RegistryCohort) -> str:
+        return data.report.mapping
 
     def load_for(self, file: Path, view: RegistryView) -> RegistryCohort:
         from core.registry.cohort.load import load_registry

@@ -14,7 +14,7 @@ import pandas as pd
 from core.base.errors import ArtifactError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
-from core.registry.ask.compared import DISEASE, Screen, along
+from core.registry.ask.compared import Screen, along
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.cohort.describe import reward_tolerance
 from core.registry.cohort.drugs import Combinations
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from core.registry.fit.screening import Screening
 
 Model = TypeVar("Model")
-
-TREATED = ("acute", "chronic")  # decisions with a Q-network
 
 
 class RegistryView:
@@ -74,8 +72,8 @@ class RegistryView:
 
     @property
     def treatments(self) -> tuple[str, ...]:
-        """Decisions with a Q-network."""
-        return tuple(name for name in self.decisions if name in TREATED)
+        """Decisions for which a policy is learned, with a Q-network."""
+        return self.spec.learned
 
     # Data
 
@@ -119,7 +117,8 @@ class RegistryView:
     @cached_property
     def points(self) -> dict[str, DecisionData]:
         """Decision points of the run's own cohort."""
-        return {name: decision_points(self.cohort, name, self.encoder) for name in self.decisions}
+        learned = np.concatenate([self.split.train, self.split.valid])
+        return {name: decision_points(self.cohort, name, self.encoder, learned) for name in self.decisions}
 
     # Models
 
@@ -176,14 +175,15 @@ class RegistryView:
         return self._network("reward", decision, self.config.reward_model.hidden_sizes, width, 1)
 
     def _read_models(self, decision: str) -> TreatmentModels:
-        from core.registry.ask.policies import TreatmentModels, usual_shares
+        from core.registry.ask.policies import TreatmentModels, has_indicator, usual_shares
         from core.registry.fit.forest import load_reward_forest
 
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
         data = self.points[decision]
         here = data.of(np.concatenate([self.split.train, self.split.valid]))
-        ill = data.states[here, data.names.index(DISEASE[decision])] > 0
+        treats = self.spec.decision(decision).treats
+        ill = has_indicator(data.states[here], data.names, treats)
         return TreatmentModels(
             catalog=catalog,
             inputs=inputs,
@@ -191,7 +191,7 @@ class RegistryView:
             q_network=self.q_network(decision),
             forest=load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
             shares=usual_shares(catalog, data.drugs[here], ill),
-            disease=DISEASE[decision],
+            treats=treats,
             temperature=reward_tolerance(self.spec) or 1.0,  # all rewards alike: nothing is learned at any T
         )
 

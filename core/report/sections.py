@@ -144,6 +144,9 @@ def the_cohort(view: RunView) -> Section:
     if view.report.notes:
         rules = pd.DataFrame({"where the stays come from, and by which rules": view.report.notes})
         tables.append(Table.of("Provenance of the extract.", rules))
+    if view.report.mapping:
+        lines = pd.DataFrame({"mapping.toml": [line for line in view.report.mapping.splitlines() if line]})
+        tables.append(Table.of("The mapping through which the raw file was read; with it the run is made anew.", lines))
     if warnings:
         frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
         tables.append(Table.of("Problems that were mended.", frame))

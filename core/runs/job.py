@@ -16,6 +16,7 @@ JOB = "job.json"
 CANCELLED = "cancelled.json"
 LOG = "log.txt"
 LONGEST_TEXT = 4096
+LONGEST_MAPPING = 60_000
 
 
 class JobRecord(Config):
@@ -25,6 +26,7 @@ class JobRecord(Config):
     kind: str = Field(pattern=r"^[a-z]{1,16}$")  # of the study
     file: str = Field(min_length=1, max_length=LONGEST_TEXT)
     definition: str = Field("", max_length=LONGEST_TEXT)  # TOML file; empty: the study's own
+    mapping: str = Field("", max_length=LONGEST_MAPPING)  # TOML; empty: the file is in the study's form
     preset: str = Field("", max_length=40)
     overrides: dict[str, str] = Field(default_factory=dict, max_length=500)
     name: str = Field("", max_length=200)

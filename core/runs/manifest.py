@@ -72,6 +72,7 @@ class Manifest(Config, Generic[Definition]):
     origin: OriginRecord
     config: dict[str, Any]
     study: Definition
+    mapping: str = ""  # the document through which the raw file was read, as TOML; empty: it was in the study's form
     versions: dict[str, str]
     stages: dict[str, StageRecord] = Field(default_factory=dict)
 

@@ -107,6 +107,7 @@ def _new_manifest(
         ),
         config=config.model_dump(mode="json"),
         study=study.definition(data, config),
+        mapping=study.mapping(data),
         versions=versions(),
     )
 

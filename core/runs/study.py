@@ -95,6 +95,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     preset: ClassVar[str] = ""  # of `train`, where none is named
     example: ClassVar[str]  # of a setting: "encoder.epochs=5"
     maps: ClassVar[bool] = False  # its files may be read through a mapping
+    single_columns: ClassVar[bool] = False  # and told single columns and units without one
     patients: ClassVar[int]  # that `simulate` and `demo` draw
     demo_name: ClassVar[str]
     demo_preset: ClassVar[str] = ""
@@ -129,12 +130,19 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     def load(self, file: Path, definition: str | Path | None, config: SettingsT) -> DataT:
         """Read and check a file under the definition in a TOML file (None: the study's own)."""
 
-    def load_mapped(self, file: Path, definition: Any, mapping: Path, config: SettingsT | None = None) -> DataT:
-        """Read and check a file through a mapping, a TOML file that brings it into the study's form (where `maps`).
+    def load_mapped(self, file: Path, definition: Any, mapping: str, config: SettingsT | None = None) -> DataT:
+        """Read and check a file through a mapping, the text of the TOML that brings it into the study's form (where
+        `maps`).
 
         definition: a TOML file, None for the study's own, or the definition of a run. config: settings to train with.
         """
         raise ConfigError(f"{self.title} reads no mapping; write the file in its own form.")
+
+    def read(self, file: Path, definition: str | Path | None, config: SettingsT, mapping: str = "") -> DataT:
+        """Read and check a file to train on, through a mapping where there is one."""
+        if not mapping:
+            return self.load(file, definition, config)
+        return self.load_mapped(file, definition, mapping, config)
 
     @abstractmethod
     def load_for(self, file: Path, view: ViewT) -> DataT:
@@ -152,6 +160,10 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
         """The data in a few words."""
         kind = "simulated" if data.origin.simulated else "recorded"
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} rows"
+
+    def mapping(self, data: DataT) -> str:
+        """The document through which the data were read, as TOML; "" where their file was in the study's form."""
+        return ""
 
     def cautions(self, data: DataT) -> tuple[str, ...]:
         """What the data are too small for, in sentences; they are learned from all the same."""

@@ -50,6 +50,11 @@ class Proposed:
     doubts: tuple[str, ...]
     lacking: tuple[str, ...]
 
+    @property
+    def evidence(self) -> dict[str, str]:
+        """{study's column or role: why}, for the comments of the document."""
+        return {proposal.target: proposal.evidence for proposal in self.proposals}
+
 
 @dataclass
 class _Found:
@@ -87,6 +92,7 @@ def propose_mapping(frame: pd.DataFrame, study: StudySpec) -> Proposed:
     found = _Found()
     if _decimal_commas(table):
         found.sections["decimal"] = ","  # type: ignore[assignment]
+        found.proposals.append(Proposal("decimal", "every column", "numbers are written with a decimal comma"))
         table = _with_points(table)
     _keys(table, found)
     for column in study.columns:
@@ -104,6 +110,15 @@ def known_names() -> dict[str, dict[str, tuple[str, ...]]]:
     """The table of the field's names, by section."""
     stored = tomllib.loads(NAMES.read_text(encoding="utf-8"))
     return {section: {key: tuple(names) for key, names in found.items()} for section, found in stored.items()}
+
+
+def known_as(target: str, names: Iterable[str]) -> list[str]:
+    """Those of a file's names by which the field knows a column or a role of the study, the best first."""
+    known = known_names()
+    usual = [target, *known["columns"].get(target, ()), *known["keys"].get(target, ())]
+    usual += [*known["roles"].get("dose" if target == "action" else target, ())]
+    rank = {loose(name): place for place, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if loose(name) in rank), key=lambda name: rank[loose(name)])
 
 
 def loose(name: str) -> str:

@@ -5,24 +5,38 @@ Serves any study: it knows columns by their names alone.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from core.tables.mapping import EVERY, Factor, TableMapping
+from core.tables.mapping import EVERY, Factor
 from core.tables.report import Problem
 from core.tables.values import MISSING_TEXT, read_cells, safe_text
 
 WHOLE_AS_FLOAT = re.compile(r"[+-]?\d+\.0")
+LISTED = 20  # columns of the file that one message quotes
 GERMAN = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?")  # 1.234,5 or 1234,5
 
 
-def renamed(
-    frame: pd.DataFrame, mapping: TableMapping, others: Sequence[str] = ()
-) -> tuple[pd.DataFrame, list[Problem]]:
+class CellRules(Protocol):
+    """What any study's mapping says of single cells; codes: text of the file -> what the study writes."""
+
+    @property
+    def columns(self) -> Mapping[str, str]: ...
+    @property
+    def codes(self) -> Mapping[str, Mapping[str, object]]: ...
+    @property
+    def missing(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def units(self) -> Mapping[str, str | Factor]: ...
+    @property
+    def decimal(self) -> str: ...
+
+
+def renamed(frame: pd.DataFrame, mapping: CellRules, others: Sequence[str] = ()) -> tuple[pd.DataFrame, list[Problem]]:
     """The table under the study's names, and what is wrong with the mapping's.
 
     A column of the file that bears a mapped name by itself gives way to the mapped one, with a warning. others: further
@@ -45,7 +59,7 @@ def renamed(
     return table, problems
 
 
-def recoded(frame: pd.DataFrame, mapping: TableMapping, numeric: Sequence[str]) -> tuple[pd.DataFrame, list[Problem]]:
+def recoded(frame: pd.DataFrame, mapping: CellRules, numeric: Sequence[str]) -> tuple[pd.DataFrame, list[Problem]]:
     """Cells as the study writes them. numeric: the columns that hold numbers, which "*" and the decimal comma mean.
 
     Codes win over "missing", and both compare the stripped text as written, or the number that it is.
@@ -61,7 +75,7 @@ def recoded(frame: pd.DataFrame, mapping: TableMapping, numeric: Sequence[str]) 
     return table, problems
 
 
-def _column(series: pd.Series, name: str, mapping: TableMapping, problems: list[Problem]) -> pd.Series:
+def _column(series: pd.Series, name: str, mapping: CellRules, problems: list[Problem]) -> pd.Series:
     """One column through decimals, codes, missing values and factor."""
     if mapping.decimal == "," and not pd.api.types.is_numeric_dtype(series.dtype):
         series = with_points(series)
@@ -111,11 +125,11 @@ def _plain(text: str) -> str:
 
 
 def _absent(name: str, labels: list[str]) -> Problem:
-    close = difflib.get_close_matches(name, labels, n=1, cutoff=0.6)
-    remedy = f"Is it '{close[0]}'? Correct the mapping." if close else "Correct the mapping."
-    return Problem(
-        "column-mapping", f"the mapping names '{name}', which the file does not have.", None, name, None, remedy
-    )
+    shown = ", ".join(label[:40] for label in labels[:LISTED])
+    more = f" and {len(labels) - LISTED:,} more" if len(labels) > LISTED else ""
+    message = f"the mapping names '{name[:80]}', which the file does not have."
+    remedy = f"Correct the mapping; the file has {shown}{more}."
+    return Problem("column-mapping", message, None, name, None, remedy)
 
 
 def _doubled(name: str) -> Problem:

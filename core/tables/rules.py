@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -35,11 +36,22 @@ def warned(
         yield Problem(rule, message, int(rows.min()) + 1, column, value, remedy, "warning", len(rows))
 
 
-def number_problems(name: str, cells: Cells, required: bool, coding: str = "") -> Iterator[Problem]:
-    """Cells that are text, infinite, or (where `required`) missing; `coding` says what 0 and 1 stand for."""
+def number_problems(
+    name: str, cells: Cells, required: bool, coding: str = "", mapped: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Problem]:
+    """Cells that are text, infinite, or (where `required`) missing; `coding` says what 0 and 1 stand for.
+
+    mapped: {kind of cause: what a mapping can say of such cells}, where the table may be read through one.
+    """
     for cause, rows in _by_cause(cells, coding):
+        remedy = _or_mapped(cause, mapped)
         yield from listed(
-            "not-a-number", name, rows, lambda r: f"'{cells.at(r)}' is not a number.", cause.remedy, cells.at
+            "not-a-number",
+            name,
+            rows,
+            lambda r: f"'{cells.at(r)}' is not a number.",
+            _or_mapped(cause, mapped),
+            cells.at,
         )
     infinite = np.flatnonzero(np.isinf(cells.values))
     yield from listed(
@@ -49,6 +61,11 @@ def number_problems(name: str, cells: Cells, required: bool, coding: str = "") -
         missing = np.flatnonzero(cells.missing)
         remedy = "Every row needs a value here; it is never filled in."
         yield from listed("missing-value", name, missing, lambda r: "the value is missing.", remedy, cells.at)
+
+
+def _or_mapped(cause: Cause, mapped: Mapping[str, str]) -> str:
+    """The remedy in the file, and the one in the mapping where there is one."""
+    return f"{cause.remedy[:-1]}; or {mapped[cause.kind]}." if cause.kind in mapped else cause.remedy
 
 
 def _by_cause(cells: Cells, coding: str) -> Iterator[tuple[Cause, np.ndarray]]:
@@ -63,8 +80,11 @@ def _by_cause(cells: Cells, coding: str) -> Iterator[tuple[Cause, np.ndarray]]:
         yield first, rows[np.isin(code, np.flatnonzero(kinds == kind))]
 
 
-def folded(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems with decimal commas in several columns as one, since one setting of a spreadsheet made them all."""
+def folded(problems: Iterable[Problem], mapped: str = "") -> list[Problem]:
+    """The problems with decimal commas in several columns as one, since one setting of a spreadsheet made them all.
+
+    mapped: what a mapping can say of them, where the table may be read through one.
+    """
     found = list(problems)
     commas = [problem for problem in found if problem.rule == "not-a-number" and problem.remedy.startswith(POINT)]
     columns = {problem.column: problem for problem in reversed(commas)}
@@ -75,7 +95,8 @@ def folded(problems: Iterable[Problem]) -> list[Problem]:
         f"decimals are written with a comma in {len(columns)} columns (first: column '{first.column}', "
         f"'{first.value}')."
     )
-    remedy = f"{POINT}, or separate the columns by semicolons: then commas are read as decimal signs."
+    remedy = f"{POINT}, or separate the columns by semicolons: then commas are read as decimal signs"
+    remedy += f"; or {mapped}." if mapped else "."
     count = sum(problem.count for problem in columns.values())
     one = Problem("decimal-comma", message, first.row, None, first.value, remedy, "error", count)
     kept = [problem for problem in found if problem not in commas or problem is commas[0]]

@@ -151,8 +151,7 @@ def _unit(one: _Values, wide: tuple[float, float] | None) -> Iterator[Problem]:
             f"the median of {len(one.known):,} values, {median:.4g} {column.unit}, is unusual; read as {other.unit} it "
             f"would be {other.ours(median):.4g}."
         )
-        say = f"say so when loading (units: {column.name} = {other.unit})"
-        remedy = f"If the file holds {other.unit}, {say}, or convert the column."
+        remedy = f"If the file holds {other.unit}, name that unit in the mapping, or convert the column."
         yield _warning("unit", column.name, message, remedy, len(one.known), median)
         return
     usual = usual_range(column) or column.plausible
@@ -191,7 +190,7 @@ def _zeros(one: _Values) -> Iterator[Problem]:
             f"{zeros:,} of {len(known):,} values are exactly 0, and no other is near it (the least is "
             f"{positive.min():.3g} {one.column.unit}): they look like 'not measured'."
         )
-        remedy = "Leave the cells empty where nothing was measured."
+        remedy = "Say in the mapping that 0 means not measured, or leave those cells empty."
         yield _warning("zeros", one.column.name, message, remedy, zeros, 0.0)
 
 

@@ -50,7 +50,7 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     """
     own = without(study, mapping.leave_out)
     units = {name: unit for name, unit in mapping.units.items() if not isinstance(unit, Factor)}
-    table, problems = renamed(frame.reset_index(drop=True), mapping, _read_by_rules(mapping))
+    table, problems = renamed(frame.reset_index(drop=True), mapping, mapping.read_by_rules)
     rows = np.arange(len(frame))
     if _refused(problems):
         return Mapped(table, own, rows, units, tuple(problems))
@@ -67,8 +67,9 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
     stepped = within_horizon(_stepped(table, mapping, own), mapping, own)
     problems += [*more, *stepped.problems]
     table = stepped.frame
-    if ends is not None:
-        table = _with_outcome(table, ends)
+    if ends is not None and mapping.outcome is not None:
+        read = [name for name in (mapping.outcome.column,) if name not in ("outcome", *own.names)]
+        table = _with_outcome(table.drop(columns=read), ends)
     if mapping.action is not None:
         table, more = _binned(table, mapping.action, own)
         problems += more
@@ -100,16 +101,7 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
 
 def file_columns(mapping: TableMapping) -> list[str]:
     """Columns of the file that the mapping names."""
-    return [*mapping.columns.values(), *_read_by_rules(mapping)]
-
-
-def _read_by_rules(mapping: TableMapping) -> list[str]:
-    """Columns of the file that the rules name."""
-    names = [] if mapping.outcome is None else [mapping.outcome.column]
-    names += [] if mapping.action is None else [mapping.action.dose]
-    if mapping.time is not None:
-        names += [mapping.time.column, *([] if mapping.time.origin == "first row" else [mapping.time.origin])]
-    return names
+    return [*mapping.columns.values(), *mapping.read_by_rules]
 
 
 def _refused(problems: Sequence[Problem]) -> bool:

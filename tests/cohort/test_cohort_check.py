@@ -66,7 +66,7 @@ CELLS = [
         3,
         "action-outside-bins",
         "3 is no dose bin.",
-        "Use the dose bins 0 to 2 of the study (0 = no insulin).",
+        "Use the dose bins 0 to 2 of the study (0 = no insulin), or name a column of raw doses in the mapping.",
     ),
     (8, "action", -1, "action-outside-bins", "-1 is no dose bin.", "0 to 2"),
     (8, "action", 0.5, "action-not-integer", "0.5 is not a whole number.", "0 to 2"),
@@ -79,7 +79,7 @@ CELLS = [
     (3, "outcome", 2, "outcome-value", "2 is no outcome.", "+1 (survived) or -1 (died)"),
     (2, "outcome", 1, "outcome-early", "+1 stands before the patient's last row.", "0 on all others"),
     (3, "outcome", 0, "outcome-missing", "patient 1 has no outcome on the last row.", "+1 (survived) or -1 (died)"),
-    (2, "step", 0, "duplicate-step", "patient 1 has step 0 twice (also row 1).", "Keep one row a step."),
+    (2, "step", 0, "duplicate-step", "patient 1 has step 0 twice (also row 1).", "Keep one row a step, or say in the"),
 ]
 
 
@@ -119,9 +119,15 @@ def test_missing_columns_are_all_named(table: pd.DataFrame, study: StudySpec) ->
     assert "(or survival_30d)" in report.errors[2].remedy
 
 
-def test_a_missing_column_suggests_a_close_name(table: pd.DataFrame, study: StudySpec) -> None:
+def test_a_missing_column_is_looked_for_by_the_names_that_others_use_never_by_spelling(
+    table: pd.DataFrame, study: StudySpec
+) -> None:
+    problem = check_cohort(table.rename(columns={"Lactate": "arterial_lactate"}), study).errors[0]
+    assert problem.remedy == "Is it 'arterial_lactate', as other tools call it? Then say so in the mapping."
     problem = check_cohort(table.rename(columns={"Lactate": "lactates"}), study).errors[0]
-    assert problem.remedy == "Is it 'lactates'? Then map 'lactates' to 'Lactate'."
+    assert problem.remedy == (
+        "Add it, or name your own column for it in the mapping, or say there that the study goes without it."
+    )
 
 
 def test_step_gap_and_start(table: pd.DataFrame, study: StudySpec) -> None:
@@ -202,7 +208,8 @@ def test_one_outcome_class_is_a_warning(table: pd.DataFrame, study: StudySpec) -
 def test_zero_one_coding_is_recognized(table: pd.DataFrame, study: StudySpec) -> None:
     report = check_cohort(table.assign(outcome=table["outcome"].clip(lower=0)), study)
     assert [p.row for p in report.errors] == [5, 11]
-    assert "coded 0/1: recode deaths to -1" in report.errors[0].remedy
+    assert "coded 0/1" in report.errors[0].remedy
+    assert "say in the mapping which code means died" in report.errors[0].remedy
 
 
 def test_dose_that_contradicts_the_action_is_a_warning(table: pd.DataFrame, study: StudySpec) -> None:
@@ -233,7 +240,7 @@ def test_two_columns_that_fit_are_ambiguous(table: pd.DataFrame, study: StudySpe
     renamed = table.rename(columns={"Lactate": "LACTATE"}).assign(lactate=1.0)
     problem = one(check_cohort(renamed, study), "ambiguous-column")
     assert problem.message == "several columns fit: 'LACTATE', 'lactate'."
-    assert "LACTATE = Lactate" in problem.remedy
+    assert problem.remedy == "Say in the mapping which of them is 'Lactate'."
     twice = pd.concat([table, table[["score"]]], axis=1)
     assert one(check_cohort(twice, study), "duplicate-column").message == "the name appears 2 times in the header."
 

@@ -235,6 +235,30 @@ def test_pressors_beyond_the_score_count_by_option_and_the_notes_say_so(tmp_path
     assert any("as in the public reference concepts" in note for note in reference.notes)
 
 
+@pytest.mark.parametrize(("begin", "end", "points"), [(21.2, 21.8, 1), (21.2, 22.0, 4), (22.0, 22.9, 1)])
+def test_the_reference_counts_a_rate_that_runs_at_an_hours_end(
+    tmp_path: Path, begin: float, end: float, points: int
+) -> None:
+    """A pressure of 60 is one point; ours is the highest rate whenever it ran."""
+    tables, saline = hospital(), given(1, 22, 26, 225158, 1000, 250)
+    folder = write({**tables, "icu/inputevents": [saline, given(1, begin, end, 221906, 1, 0.2)]}, tmp_path / "with")
+    none = stay(extracted({**tables, "icu/inputevents": [saline]}, tmp_path / "none"))
+    for sofa, more in (("standard", 3), ("reference", points - 1)):
+        scored = stay(extract_mimic_iv(folder, ExtractOptions.build({"as_of": "end", "sofa": sofa})))
+        assert scored["SOFA"].loc[0] - none["SOFA"].loc[0] == more
+
+
+def test_of_two_results_of_one_minute_the_worse_is_scored(tmp_path: Path) -> None:
+    """Bilirubin 1.0 and 2.5 are two points, their mean of 1.75 would be one; a laboratory value is their mean."""
+    tables = hospital()
+    labs = tables["hosp/labevents"]
+    without = stay(extracted(tables, tmp_path / "without"))
+    tables["hosp/labevents"] = [*labs, *(measured(1, 21, item, v) for item in (50885, 50813) for v in (1.0, 2.5))]
+    scored = stay(extracted(tables, tmp_path / "with"))
+    assert scored["SOFA"].loc[0] - without["SOFA"].loc[0] == 2
+    assert scored["Lactate"].loc[0] == 1.75
+
+
 # ---------------------------------------------------------------- persons and times
 
 

@@ -95,7 +95,7 @@ def poisoned_patients(frame: pd.DataFrame, patients: np.ndarray) -> pd.DataFrame
     dead = last & (rng.random(len(frame)) < 0.5)
     relapsed = pd.Series(rng.random(len(frame)) < 0.2).groupby(owner).cummax().to_numpy()
     ill = rng.random((2, len(frame))) < 0.5
-    for name, value in zip(spec.indicators, (~dead, *(ill & ~dead), relapsed), strict=True):
+    for name, value in zip(spec.indicator_names, (~dead, *(ill & ~dead), relapsed), strict=True):
         frame[name] = np.where(here, value, frame[name])
     for decision in spec.decisions:
         posed = np.isin(cohort.stage_index, decision.stages) & ~dead & ~relapsed
@@ -115,7 +115,7 @@ def exchanged_patients(frame: pd.DataFrame, patients: np.ndarray) -> pd.DataFram
     for stage in range(len(spec.stages)):
         final = stage == len(spec.stages) - 1
         rows = np.flatnonzero(here & (cohort.stage_index == stage) & (final | ~cohort.ended))
-        columns = list(spec.indicators) if final else drugs
+        columns = list(spec.indicator_names) if final else drugs
         frame.loc[rows, columns] = frame.loc[rng.permutation(rows), columns].to_numpy()
     return frame
 

@@ -11,8 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from core.cohort import load_cohort, simulate_cohort
 from core.cohort.knowledge import AS_OF
+from core.tables.mapping import read_mapping
 from pages.components.shell.export import to_csv
 from tests.cohort.define.tables import norepinephrine_table
+from tests.cohort.test_cohort_real_forms import FORMS, european
 
 
 def press(page: AppTest, label: str) -> AppTest:
@@ -83,21 +85,80 @@ def test_another_owner_does_not_see_the_cohort(simulated: AppTest, open_page) ->
     assert not other.metric
 
 
-def test_upload_maps_columns_checks_and_accepts(open_page, app_data: Path) -> None:
-    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
-    frame = cohort.frame.rename(columns={"Total Input": "total_input", "traj": "stay"})
-    page = go(open_page("cohort"), "Upload")
-    page.file_uploader[0].set_value(("mine.csv", to_csv(frame), "text/csv"))
+def box(page: AppTest, label: str):
+    return next(box for box in page.selectbox if box.label == label)
+
+
+def upload(page: AppTest, name: str, content: bytes) -> AppTest:
+    go(page, "Upload").file_uploader(key="upload-file").set_value((name, content, "text/csv"))
     page.run()
-    assert not page.exception
-    assert page.selectbox(key="upload-map-Total Input").value == "total_input"
+    assert not page.exception, page.exception[0].message
+    return page
+
+
+def test_upload_proposes_with_evidence_and_takes_what_is_corrected(open_page, app_data: Path) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    frame = cohort.frame.rename(columns={"Total Input": "input_4hourly", "traj": "stay", "HR": "beats"})
+    page = upload(open_page("cohort"), "mine.csv", to_csv(frame))
+    assert box(page, "Stay (key)").value == "stay"
+    assert box(page, "Total Input").value == "input_4hourly"
+    assert box(page, "HR").value == "(not in the file)"  # no name that the field knows, and spelling is no evidence
     accept = next(button for button in page.button if button.label == "Accept this cohort")
     assert accept.disabled
-    page.selectbox(key="upload-map-traj").set_value("stay")
-    page.run()
+    box(page, "HR").set_value("beats")
+    press(page, "Check with this mapping")
     press(page, "Accept this cohort")
-    assert [path.stem for path in app_data.glob("uploads/*/*.parquet")] == [cohort.data_hash]
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    assert path.stem == cohort.data_hash
+    assert 'HR = "beats"' in load_cohort(path).report.mapping
     assert page.metric[0].value == "30"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_files_as_people_have_them_come_in_without_code(open_page, app_data: Path, tmp_path: Path, form) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 40, 5)
+    file = form(cohort, tmp_path)
+    page = upload(open_page("cohort"), file.name, file.read_bytes())
+    if form is european:
+        box(page, "RDW").set_value("(study goes without it)")
+        press(page, "Check with this mapping")
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    definition = path.with_suffix(".toml")
+    stored = load_cohort(path, definition if definition.exists() else None)
+    again = load_cohort(file, mapping=read_mapping(stored.report.mapping))
+    assert stored.data_hash == again.data_hash
+    assert stored.frame["action"].tolist() == cohort.frame["action"].tolist()
+    assert stored.outcomes.tolist() == cohort.outcomes.tolist()
+
+
+def test_a_column_is_never_taken_twice_in_silence(open_page) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    frame = cohort.frame.rename(columns={"PaO2": "po2", "SpO2": "other"})
+    page = upload(open_page("cohort"), "mine.csv", to_csv(frame))
+    box(page, "SpO2").set_value("po2")
+    press(page, "Check with this mapping")
+    assert "file column 'po2' is used twice" in texts(page)
+    assert not [button for button in page.button if button.label == "Accept this cohort"]
+
+
+def test_the_study_goes_without_a_column_and_a_document_says_so(open_page, app_data: Path) -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 30, 5)
+    died = (cohort.frame.groupby("traj")["outcome"].transform("last") == -1).astype(int)
+    frame = cohort.frame.drop(columns=["RDW", "outcome"]).assign(mortality_90d=died)
+    page = go(open_page("cohort"), "Upload")
+    document = 'leave_out = ["RDW"]\n[outcome]\ncolumn = "mortality_90d"\ndied = [1]\n'
+    page.file_uploader(key="upload-file").set_value(("mine.csv", to_csv(frame), "text/csv"))
+    page.run()
+    page.file_uploader(key="upload-mapping-file").set_value(("m.toml", document.encode(), "application/toml"))
+    page.run()
+    assert not page.exception, page.exception[0].message
+    assert box(page, "RDW").value == "(study goes without it)"
+    press(page, "Accept this cohort")
+    (path,) = app_data.glob("uploads/*/*.parquet")
+    stored = load_cohort(path, path.with_suffix(".toml"))
+    assert "RDW" not in stored.study.names
+    assert stored.outcomes.tolist() == cohort.outcomes.tolist()
 
 
 def test_upload_lists_problems_by_row_and_column(open_page) -> None:
@@ -123,9 +184,8 @@ def test_a_column_in_another_unit_is_pointed_out_and_converted(open_page, app_da
     page.file_uploader[0].set_value(("mine.csv", to_csv(frame), "text/csv"))
     page.run()
     assert not page.exception
-    assert "look at Temperature" in texts(page)
-    page.selectbox(key="upload-unit-Temperature").select_index(1)
-    page.run()
+    assert box(page, "Unit of Temperature").value == "°F"
+    assert "read as deg F the median is" in texts(page)
     press(page, "Accept this cohort")
     stored = load_cohort(next(app_data.glob("uploads/*/*.parquet")))
     np.testing.assert_allclose(stored.frame["Temperature"], cohort.frame["Temperature"], rtol=1e-4)

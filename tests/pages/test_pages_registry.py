@@ -156,7 +156,7 @@ def test_changed_settings_go_to_the_run(open_page, registry_run: str, started) -
 
 ALL_VIEWS = [
     ("Expert predictions", "registry-accuracy-view", view)
-    for view in ("Initial treatment", "Acute GVHD", "Chronic GVHD", "Calibration", "Table")
+    for view in ("At transplant", "Acute GVHD treatment", "Chronic GVHD treatment", "Calibration", "Table")
 ] + [
     ("Values", "registry-values-view", view)
     for view in ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")

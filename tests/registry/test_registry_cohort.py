@@ -110,7 +110,6 @@ def test_text_columns_become_drug_columns() -> None:
         ({1: {"stage": 50}}, "unknown-stage", "stage"),
         ({1: {"stage": "soon"}}, "not-a-number", "stage"),
         ({1: {"patient": None}}, "missing-value", "patient"),
-        ({8: {"chronic_gvhd": 1}}, "dead-with-gvhd", "chronic_gvhd"),
         ({3: {"relapse": 1}}, "relapse-undone", "relapse"),
         ({3: {"alive": 0, "acute_gvhd": 0, "chronic_gvhd": 0}}, "alive-after-death", "alive"),
         ({4: {"relapse": 0.5}}, "not-binary", "relapse"),
@@ -184,6 +183,17 @@ def test_mended_faults_are_counted_warnings() -> None:
     assert set(cohort.frame["hla_match"]) == {"matched"}
     assert report.attrition[-1].rows == 1
     assert report.attrition[-1].rows_left == len(cohort.frame) == 9
+
+
+def test_a_flag_kept_after_death_is_said_and_read_as_over() -> None:
+    rows = course()
+    rows[8] |= {"chronic_gvhd": 1, "relapse": 1}
+    report = check_registry(table(*rows))
+    assert report.ok, report_text(report)
+    (said,) = [problem for problem in report.warnings if problem.rule == "flag-after-death"]
+    assert (said.column, said.row, said.count) == ("chronic_gvhd", 9, 1)
+    last = make_registry(table(*rows)).frame.iloc[-1]
+    assert (last["alive"], last["chronic_gvhd"], last["relapse"]) == (0, 0, 1)  # a relapse before death stays
 
 
 def test_patients_without_stages_are_kept_and_counted() -> None:
@@ -332,7 +342,7 @@ def test_links_join_neighbouring_stages_of_one_patient(simulated: RegistryCohort
 
 def test_rewards_of_every_state() -> None:
     states = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0], [1, 0, 0, 1], [0, 0, 0, 0]])
-    assert state_rewards(states, SPEC.rewards).tolist() == [1.0, 0.8, 0.7, 0.7, 0.0, 0.0]
+    assert state_rewards(states, SPEC).tolist() == [1.0, 0.8, 0.7, 0.7, 0.0, 0.0]
 
 
 def test_states_are_standardized_over_the_patients_they_were_fitted_on(simulated: RegistryCohort) -> None:

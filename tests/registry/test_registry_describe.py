@@ -39,7 +39,7 @@ def small() -> RegistryCohort:
         for day, indicators in course.items():
             row = dict.fromkeys(spec.drug_columns, 0) | {"patient": patient, "stage": day, "age": 10.0 * (i + 1)}
             row |= {f.name: f.categories[0] for f in spec.features if f.kind == "category"}
-            row |= dict(zip(spec.indicators, indicators, strict=True))
+            row |= dict(zip(spec.indicator_names, indicators, strict=True))
             if day == 0:
                 row |= {"conditioning:busulfan": 1, "conditioning:cyclophosphamide": 1, "prophylaxis:tacrolimus": 1}
             if indicators[1]:
@@ -52,9 +52,9 @@ def test_every_patient_is_somewhere_at_every_stage(small: RegistryCohort) -> Non
     table = state_table(small).pivot(index="day", columns="state", values="patients")
     assert (table.sum(axis=1) == 4).all()
     assert table.loc[100].to_dict() == {
-        "absent": 1, "acute": 1, "chronic": 0, "dead": 1, "lost": 0, "relapse": 1, "well": 0
+        "absent": 1, "acute_gvhd": 1, "chronic_gvhd": 0, "dead": 1, "lost": 0, "relapse": 1, "well": 0
     }  # fmt: skip
-    assert table.loc[365, ["chronic", "dead", "relapse", "lost"]].tolist() == [1, 1, 1, 1]
+    assert table.loc[365, ["chronic_gvhd", "dead", "relapse", "lost"]].tolist() == [1, 1, 1, 1]
     assert table.loc[1460, ["well", "lost"]].tolist() == [1, 1]
 
 
@@ -85,7 +85,7 @@ def test_a_patient_in_words_and_numbers(small: RegistryCohort) -> None:
     assert not table.loc["skips", "acute_gvhd"]
     both = int(np.flatnonzero(small.patients == "both")[0])
     course, given = patient_course(small, both), patient_given(small, both)
-    assert course["state"].tolist() == ["well", "acute", "chronic", "chronic", "well", "well"]
+    assert course["state"].tolist() == ["well", "acute_gvhd", "chronic_gvhd", "chronic_gvhd", "well", "well"]
     assert np.isnan(course["reward"][0])
     assert course["reward"][1:3].tolist() == [0.8, 0.7]
     words = given.set_index(["decision", "day"])["combination"]

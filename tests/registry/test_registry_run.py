@@ -209,7 +209,7 @@ def test_networks_learn_under_the_discount_that_values_are_judged_under(
     monkeypatch.setattr("core.registry.fit.dqn.train_dqn", note)
     for discount in (0.5, 0.9):
         view = RegistryView(with_manifest(run_dir, tmp_path / str(discount), {}, gamma=discount))
-        most = max(view.spec.rewards.model_dump().values())
+        most = max(view.spec.rewards.values())
         left = len(view.spec.decision("chronic").stages) - 1
         with pytest.raises(Seen) as seen:
             next(train_q_network("chronic", view))

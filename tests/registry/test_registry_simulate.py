@@ -205,7 +205,7 @@ def test_expected_reward_is_the_mean_of_what_happens() -> None:
     chance = course.Chances(*(np.full(200_000, p) for p in (0.2, 0.1, 0.4, 0.3)))
     after = course.step(chance, rng.random((4, 200_000)))
     went_on = after[:, 0] & ~after[:, 3]
-    mean = (state_rewards(after, SPEC.rewards) + 2.0 * went_on).mean()
+    mean = (state_rewards(after, SPEC) + 2.0 * went_on).mean()
     assert expected(chance, SPEC.rewards, later=2.0)[0] == pytest.approx(mean, abs=0.01)
     assert not after[~after[:, 0], 1:].any()
 

@@ -28,8 +28,12 @@ def test_shipped_registry_has_the_published_shape() -> None:
         "acute": (18, (1, 2)),
         "chronic": (24, (1, 2, 3, 4)),
     }
-    rewards = spec.rewards
-    assert (rewards.alive, rewards.acute_gvhd, rewards.chronic_gvhd, rewards.dead) == (1.0, 0.8, 0.7, 0.0)
+    assert spec.rewards == {"alive": 1.0, "acute_gvhd": 0.8, "chronic_gvhd": 0.7, "relapse": 0.0, "dead": 0.0}
+    assert (spec.learned, spec.passing, spec.ending) == (
+        ("acute", "chronic"),
+        ("acute_gvhd", "chronic_gvhd"),
+        ("relapse",),
+    )
     assert spec.gamma == 0.99
     assert spec.horizon == 5
 
@@ -52,6 +56,15 @@ def test_another_registry_comes_from_another_file(tmp_path: Path) -> None:
     assert load_registry_spec(tmp_path / "mine.toml").name == "mine"
 
 
+def test_version_1_is_read_as_naming_what_it_took_for_granted(values: dict[str, Any]) -> None:
+    first = {key: value for key, value in values.items() if key != "indicators"} | {"schema_version": 1}
+    first["decisions"] = [
+        {key: value for key, value in decision.items() if key not in ("learned", "treats")}
+        for decision in first["decisions"]
+    ]
+    assert RegistrySpec.from_values(first, "old") == load_registry_spec()
+
+
 def _set(values: dict[str, Any], path: tuple[str | int, ...], value: Any) -> None:
     at: Any = values
     for part in path[:-1]:
@@ -70,7 +83,13 @@ def _set(values: dict[str, Any], path: tuple[str | int, ...], value: Any) -> Non
         (("features", 1, "categories"), ["female"], "two different"),
         (("decisions", 2, "stages"), [1, 3], "consecutive"),
         (("decisions", 2, "stages"), [5], "last stage is the outcome"),
-        (("decisions", 2, "name"), "surgery", "decisions are"),
+        (("decisions", 2, "name"), "../surgery", "pattern"),
+        (("decisions", 2, "name"), "encoder", "reserved"),
+        (("decisions", 2, "treats"), "fever", "indicators are acute_gvhd"),
+        (("indicators", 0, "name"), "outcome", "reserved"),
+        (("indicators", 0, "name"), "age", "reserved"),
+        (("rewards", "fever"), 0.5, "fever"),
+        (("schema_version",), 1, "schema_version"),
         (("decisions", 1, "drugs"), ["MMF", "MMF"], "twice"),
         (("decisions", 1, "drugs"), ["A+B"], "separator"),
         (("gamma",), 1.5, "gamma"),

@@ -8,9 +8,9 @@ import pytest
 
 from core.fusion import between
 from core.registry.ask.compared import DIALS, MIXTURE
-from core.registry.ask.ope import Courses, Judging, LinearCritic, Plan, Points, Recorded, make_courses
+from core.registry.ask.ope import Judging, LinearCritic, Plan, Points, Recorded
 from core.registry.ask.true_values import mean_reward
-from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.courses import Courses, make_courses, state_rewards, weighted_returns
 from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RewardModelConfig
 from core.registry.fit.evaluate import (
@@ -41,6 +41,34 @@ def test_matched_means_by_hand():
     assert table.loc["dqn", "high"] <= 1.0
 
 
+def test_those_who_are_followed_stand_for_those_who_are_lost():
+    """Four courses of two steps: one lost at once, one at the second step; the shares kept are 3/4 and 1/2 of two."""
+    going = np.array([[1, 0], [1, 1], [1, 1], [1, 0]], dtype=bool)
+    followed = np.array([[0, 0], [1, 1], [1, 0], [1, 0]], dtype=bool)  # the last one dies
+    rewards = np.array([[0, 0], [1, 0.7], [1, 0], [0, 0]])
+    courses = Courses(0, np.arange(4), going, followed, rewards)
+    assert courses.kept_share().tolist() == [0.75, 0.5]
+    found = weighted_returns(courses, courses.kept_share(), 0.9)
+    assert found == pytest.approx([0, 1 / 0.75 + 0.9 * 0.7 / (0.75 * 0.5), 1 / 0.75, 0])
+
+
+def test_returns_of_the_lost_are_right_on_average():
+    """Rewards by state, loss by chance alone: the mean is that of the same patients with nobody lost."""
+    rng = np.random.default_rng(0)
+    n, steps, keeps, gamma = 40_000, 3, np.array([0.9, 0.7, 0.6]), 0.95
+    alive = np.cumprod(rng.random((n, steps)) < 0.8, axis=1).astype(bool)
+    whole = (alive * gamma ** np.arange(steps)).sum(axis=1).mean()
+    going = np.concatenate([np.ones((n, 1), dtype=bool), alive[:, :-1]], axis=1)
+    kept = np.cumprod(rng.random((n, steps)) < keeps, axis=1).astype(bool)
+    going[:, 1:] &= kept[:, :-1]
+    followed = going & kept
+    courses = Courses(0, np.arange(n), going, followed, np.where(followed, alive, 0.0))
+    returns = weighted_returns(courses, courses.kept_share(), gamma)
+    assert returns.mean() == pytest.approx(whole, abs=4 * returns.std() / np.sqrt(n))
+    recorded = (courses.rewards * gamma ** np.arange(steps)).sum(axis=1)
+    assert recorded.mean() < whole - 0.2  # what is recorded alone says too little
+
+
 def test_a_true_mean_reward_comes_with_its_standard_error():
     """Three patients with 2, 1 and 0 acute decisions; by hand R = sum y / sum m and the error of that ratio."""
     spec = load_registry_spec()
@@ -55,8 +83,8 @@ def test_a_true_mean_reward_comes_with_its_standard_error():
         Rollout(pd.DataFrame(index=range(3)), indicators, reached, {}, {}, np.zeros(3)), spec, "acute", "all"
     )
 
-    rewards = state_rewards(indicators[0, [first + 1, second + 1]], spec.rewards)
-    y = np.array([rewards.sum(), *state_rewards(indicators[1, [first + 1]], spec.rewards), 0.0])
+    rewards = state_rewards(indicators[0, [first + 1, second + 1]], spec)
+    y = np.array([rewards.sum(), *state_rewards(indicators[1, [first + 1]], spec), 0.0])
     m = np.array([2, 1, 0])
     assert len({*rewards, y[1]}) > 1  # a mean of unlike rewards, else there is no error to get wrong
     assert found.value == pytest.approx(y.sum() / 3)

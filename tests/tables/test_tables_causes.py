@@ -61,9 +61,11 @@ def test_cells_of_one_column_fold_by_what_mends_them(table: pd.DataFrame, study:
     assert lines == [
         "the cohort has 3 kinds of problem:",
         "- row 1, column 'Lactate': '<0.5' is not a number. Write one number for such values, for example 0.5 for "
-        "'<0.5'. (also rows 3, 5)",
-        "- row 2, column 'Lactate': '63,5' is not a number. Write decimals with a point: 63.5 for '63,5'.",
-        "- row 6, column 'Lactate': 'not done' is not a number. Leave unknown values empty.",
+        "'<0.5'; or say in the mapping which number such a code means. (also rows 3, 5)",
+        "- row 2, column 'Lactate': '63,5' is not a number. Write decimals with a point: 63.5 for '63,5'; or say in "
+        "the mapping that decimals have a comma.",
+        "- row 6, column 'Lactate': 'not done' is not a number. Leave unknown values empty; or say in the mapping that "
+        "it means not measured.",
     ]
 
 
@@ -103,7 +105,7 @@ def test_impossible_values_say_what_explains_them(table: pd.DataFrame) -> None:
     frame.loc[[4, 7], "Glucose"] = [4.5, 3000]
     frame.loc[[2], "Temperature"] = 98.6
     remedies = {(p.column, p.row): p.remedy for p in check_cohort(frame).errors}
-    assert "if -1 stands for 'not measured', the cell must be empty" in remedies["Glucose", 4]
+    assert "if -1 stands for 'not measured', say so in the mapping" in remedies["Glucose", 4]
     assert "values like 4.5 fit mmol/L: this one would be 81.07 mg/dL" in remedies["Glucose", 5]
     assert "check that the unit is mg/dL" in remedies["Glucose", 8]
     assert "fit deg F: this one would be 37 deg C" in remedies["Temperature", 3]

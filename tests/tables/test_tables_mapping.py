@@ -57,7 +57,7 @@ def test_the_document_survives_toml(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[colums]\ntraj = 'x'", "unknown key 'colums'"),
-        ("[columns]\ntraj = 'x'\nstep = 'x'", "given to two"),
+        ("[columns]\ntraj = 'x'\nstep = 'x'", "is used twice"),
         ("[columns]\noutcome = 'x'\n[outcome]\ncolumn = 'y'\ndied = [1]", "both make 'outcome'"),
         ("[outcome]\ncolumn = 'y'\ndied = [1]\nsurvived = [1]", "both died and survived"),
         ("[units]\nage = { factor = 0 }", "units"),
@@ -98,9 +98,12 @@ def test_names_codes_factors_and_missing_values(table: pd.DataFrame, study: Stud
     assert any("1 values that the mapping calls not measured" in problem.message for problem in mapped.problems)
 
 
-def test_a_column_that_is_not_there_is_named_with_what_is_close(table: pd.DataFrame, study: StudySpec) -> None:
+def test_a_column_that_is_not_there_is_named_beside_those_that_are(table: pd.DataFrame, study: StudySpec) -> None:
     mapped = apply_mapping(table, study, parse_mapping({"columns": {"step": "lactat"}}))
-    said = "the mapping names 'lactat', which the file does not have. Is it 'Lactate'? Correct the mapping."
+    said = (
+        "the mapping names 'lactat', which the file does not have. Correct the mapping; the file has traj, step, age, "
+        "female, Lactate, vent, score, action, outcome."
+    )
     assert refused(mapped) == [f"column 'lactat': {said}"]
 
 

@@ -168,18 +168,24 @@ def _count(work: Work) -> None:
     )
 
 
-def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) -> None:
+def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int, pressors_alone: bool = False) -> None:
     """Table `given_steps`: what each selected stay got in each step k.
 
     An entry over [s, e) gives step k the part overlap(k) / (e - s) of its amount, and its rate times overlap(k) / step.
-    What is given at once counts in the step in which it starts. first: start of step 0 in hours from `origin`.
+    What is given at once counts in the step in which it starts. first: start of step 0 in hours from `origin`. A peak
+    is the highest rate within the step; for the reference's score, of those that run at the end of one of its hours.
     """
     kinds = ", ".join(f"sum(share * units) FILTER (WHERE kind = '{kind}') AS \"dose {kind}\"" for kind in HEPARIN_KINDS)
     factor = "CASE agent " + " ".join(f"WHEN '{agent}' THEN {f}" for agent, f in EQUIVALENT.items()) + " END"
+    begin = f"(origin + {first} + k * {step})"
+    at_an_hours_end = f"floor(least(e, {begin} + {step}) - {begin}) > floor(greatest(s, {begin}) - {begin})"
+    seen = at_an_hours_end if work.options.sofa == "reference" else "true"
     peaks = ", ".join(
-        f"max(speed) FILTER (WHERE agent = '{agent}') AS \"peak {agent}\"" for agent in (*EQUIVALENT, "dobutamine")
+        f"max(speed) FILTER (WHERE agent = '{agent}' AND {seen}) AS \"peak {agent}\""
+        for agent in (*EQUIVALENT, "dobutamine")
     )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
+    table = "(SELECT * FROM standard WHERE speed IS NOT NULL)" if pressors_alone else "standard"
     work.db.execute(f"""
         CREATE OR REPLACE TABLE given_steps AS
         SELECT stay_id, CAST(k AS INTEGER) AS k, {kinds}, sum(share * ml) AS "Total Input",
@@ -187,7 +193,7 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) 
                count(*) FILTER (WHERE how = 'unresolved' AND kind IN ({on})) AS "unresolved heparin",
                count(*) FILTER (WHERE speed IS NULL AND rate > 0
                    AND agent IN ({", ".join(f"'{a}'" for a in EQUIVALENT)})) AS "unresolved pressor"
-        FROM ({pieces("standard", first, step, lowest, n_steps)}) GROUP BY stay_id, k
+        FROM ({pieces(table, first, step, lowest, n_steps)}) GROUP BY stay_id, k
     """)
 
 

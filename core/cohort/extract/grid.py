@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.extract.drugs import pieces, share_out
+from core.cohort.extract.relation import texts
 from core.cohort.extract.work import Work
 
 FIO2_HOURS = 4.0  # an oxygen fraction speaks for blood gases up to this much later
@@ -60,6 +61,7 @@ class Values:
 
 
 AGGREGATES = {"mean": "mean", "last": "last", "min": "low", "max": "high", "first": "last", "median": "mean"}
+SCORED = ("MBP", "Platelets", "Bilirubin", "Creatinine", "fluid removed")  # beside gases, coma scale, urine, pressors
 EXTRA = (
     ("lowest MBP", "MBP", "low"),
     ("lowest Platelets", "Platelets", "low"),
@@ -67,25 +69,30 @@ EXTRA = (
 )
 
 
-def read_values(work: Work, steps: Steps, stays: pd.Index) -> Values:
-    """What was measured and given in the steps, for the stays of table `selected` in the order of `stays`."""
+def read_values(work: Work, steps: Steps, stays: pd.Index, scored_alone: bool = False) -> Values:
+    """What was measured and given in the steps, for the stays of table `selected` in the order of `stays`.
+
+    scored_alone: only what the SOFA score needs; doses and fluids are then empty.
+    """
     at: dict[str, np.ndarray] = {}
     latest: dict[str, np.ndarray] = {}
+    concepts = {n: c for n, c in work.concepts.concepts.items() if not scored_alone or n in SCORED}
     table = work.db.execute(f"""
         SELECT stay_id, concept, k, mean, last, low, high, latest FROM (
             SELECT stay_id, concept, {steps.index("h")} AS k, rank, avg(value) AS mean, arg_max(value, h) AS last,
                    min(value) AS low, max(value) AS high, max(h) - any_value(origin) AS latest
-            FROM reading JOIN selected USING (stay_id) WHERE plausible AND {steps.holds("h")} GROUP BY ALL)
+            FROM reading JOIN selected USING (stay_id)
+            WHERE plausible AND {steps.holds("h")} AND concept IN ({texts(list(concepts))}) GROUP BY ALL)
         QUALIFY rank = min(rank) OVER (PARTITION BY stay_id, concept, k)
     """).df()
     named = dict(tuple(table.groupby("concept")))
-    for name, concept in work.concepts.concepts.items():
+    for name, concept in concepts.items():
         part = named.get(name, table[:0])
         at[name] = _fill(part, AGGREGATES[concept.aggregate], steps, stays)
         latest[name] = _fill(part, "latest", steps, stays)
     for name, concept_name, column in EXTRA:
         at[name] = _fill(named.get(concept_name, table[:0]), column, steps, stays)
-    share_out(work, steps.first, steps.step, steps.lowest, steps.n)
+    share_out(work, steps.first, steps.step, steps.lowest, steps.n, pressors_alone=scored_alone)
     for query in (
         "SELECT * FROM given_steps",
         _drained(steps),

@@ -83,7 +83,7 @@ class ExtractOptions(Config):
         "not, as in the public reference concepts; sofa-2: the score of 2025",
     )
     memory_gb: float = Field(
-        default=4.0, gt=0, description="memory the database engine may use before it spills to disk"
+        default=1.5, gt=0, description="memory the database engine may use before it spills to disk"
     )
     threads: int = Field(default=2, ge=1, description="threads the database engine may use")
 

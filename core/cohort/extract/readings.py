@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
 from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
+from core.cohort.extract.work import Work, hours, ident, moment, number
 from core.study import StudySpec
 
 ANY = 1e9
@@ -19,15 +19,16 @@ def prepare(work: Work) -> None:
     """Tables `selector` (what each code means) and an empty `reading`."""
     work.db.execute("""CREATE TABLE selector (stream VARCHAR, code VARCHAR, concept VARCHAR, factor DOUBLE, shift
     DOUBLE,
-                       fraction BOOLEAN, rank INTEGER, low DOUBLE, high DOUBLE, above DOUBLE, static BOOLEAN)""")
+                       fraction BOOLEAN, rank INTEGER, low DOUBLE, high DOUBLE, above DOUBLE, static BOOLEAN,
+                       worst VARCHAR)""")
     for name, concept in work.concepts.concepts.items():
         low, high = plausible(name, concept, work.study)
         above = -math.inf if concept.above is None else concept.above
         for source in concept.sources:
-            for code in source.codes:
+            for code in spelled(source.codes):
                 row = [source.stream, code, name, source.factor, source.offset, source.fraction, source.rank]
-                row += [low, high, above, concept.static]
-                work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                row += [low, high, above, concept.static, concept.aggregate]
+                work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     work.db.execute("""
         CREATE TABLE reading AS
         SELECT stay_id, subject_id, NULL::VARCHAR AS concept, NULL::DOUBLE AS h, NULL::DOUBLE AS value, 0 AS rank,
@@ -51,6 +52,7 @@ def streams_of(work: Work, concept: str) -> tuple[str, ...]:
 def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: bool = False) -> None:
     """Add the values of these streams to `reading`, for the stays of table `who` within their from_h and to_h.
 
+    Of several values of one minute the mean counts, the worst one of a concept that is summed up by its worst.
     platelets_of_all: platelets of every stay of the source are read as well, for its counts.
     """
     for name in names:
@@ -62,8 +64,9 @@ def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: b
         _check_times(work, stream)
         work.db.execute("""
             INSERT INTO reading
-            SELECT stay_id, subject_id, concept, h, avg(value), rank,
-                   value BETWEEN low AND high AND value > above, bool_or(tube)
+            SELECT stay_id, subject_id, concept, h,
+                   CASE any_value(worst) WHEN 'max' THEN max(value) WHEN 'min' THEN min(value) ELSE avg(value) END,
+                   rank, value BETWEEN low AND high AND value > above, bool_or(tube)
             FROM (SELECT * REPLACE (CASE WHEN fraction AND value > 0 AND value <= 1 THEN 100 * value
                                          ELSE value * factor + shift END AS value) FROM staged)
             WHERE h IS NOT NULL OR static GROUP BY ALL
@@ -95,7 +98,7 @@ def _stage(work: Work, name: str, stream: Stream, who: str, platelets_of_all: bo
         CREATE TABLE staged AS
         SELECT who.stay_id, coalesce(who.subject_id, {someone}) AS subject_id, concept,
                {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank,
-               low, high, above, static
+               low, high, above, static, worst
         FROM (SELECT *, {keyed} AS id FROM ({_rows(work, name, stream, parsed, person)})) AS raw
         JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
         LEFT JOIN {"stay" if platelets_of_all else who} AS who ON who.{stream.key} = raw.id
@@ -121,10 +124,10 @@ def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> st
     tube = f"lower({stream.text}) LIKE '{TUBE}%'" if stream.text else "false"
     value = f"coalesce({number(stream.value)}, CASE WHEN {tube} THEN 1 END)"
     filled = f"({stream.value} IS NOT NULL OR coalesce({tube}, false))"
-    return f"""SELECT {key}, {person} AS person, {code_of(stream.code)} AS code, {parsed} AS t, {stream.time}
+    return f"""SELECT {key}, {person} AS person, {stream.code} AS code, {parsed} AS t, {stream.time}
         AS written,
                       {value} AS value, coalesce({tube}, false) AS tube
-               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(spelled(codes))}) AND {filled}"""
+               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}) AND {filled}"""
 
 
 def _check_times(work: Work, stream: Stream) -> None:

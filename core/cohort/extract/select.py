@@ -73,7 +73,7 @@ def _score(work: Work, suspicions: pd.DataFrame, n_hours: int) -> None:
                        WHERE stay_id IN (SELECT stay_id FROM scored) ORDER BY stay_id""")
     work.db.unregister("scored")
     steps = Steps(first=0.0, step=1.0, lowest=-24, n=max(n_hours, 1))
-    values = read_values(work, steps, pd.Index(stays))
+    values = read_values(work, steps, pd.Index(stays), scored_alone=True)
     body = work.db.execute(
         "SELECT stay_id, weight FROM body WHERE stay_id IN (SELECT stay_id FROM selected) ORDER BY stay_id"
     ).df()

@@ -43,19 +43,22 @@ class OrganValues:
 
 def sofa_scores(values: OrganValues, step_hours: float) -> np.ndarray:
     """SOFA of every step, (stays, steps) float32; earlier steps than the array holds count as not measured."""
+    return _total(tuple(organ_points(values).values()), step_hours)
+
+
+def organ_points(values: OrganValues) -> dict[str, np.ndarray]:
+    """Points of each organ by each step's own values, (stays, steps) each; the score takes the highest of a day."""
     respiration = np.maximum(
         _below(values.ratio_breathing, (400, 300)), _below(values.ratio_ventilated, (400, 300, 200, 100))
     )
-    kidney = np.maximum(_at_least(values.creatinine, (1.2, 2, 3.5, 5)), _low_urine(values.urine))
-    organs = (
-        respiration,
-        _below(values.platelets, (150, 100, 50, 20)),
-        _at_least(values.bilirubin, (1.2, 2, 6, 12)),
-        _circulation(values),
-        _below(values.coma, (15, 13, 10, 6)),
-        kidney,
-    )
-    return _total(organs, step_hours)
+    return {
+        "respiration": respiration,
+        "coagulation": _below(values.platelets, (150, 100, 50, 20)),
+        "liver": _at_least(values.bilirubin, (1.2, 2, 6, 12)),
+        "circulation": _circulation(values),
+        "nervous system": _below(values.coma, (15, 13, 10, 6)),
+        "kidney": np.maximum(_at_least(values.creatinine, (1.2, 2, 3.5, 5)), _low_urine(values.urine)),
+    }
 
 
 def sofa2_scores(values: OrganValues, step_hours: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.cohort.extract.concepts import Concepts
@@ -28,6 +29,6 @@ def wanted(concepts: Concepts, table: str) -> Wanted:
     return Wanted(columns, next(iter(streams.values())), spelled(codes))
 
 
-def spelled(codes: set[str] | list[str]) -> tuple[str, ...]:
+def spelled(codes: Iterable[str]) -> tuple[str, ...]:
     """Each code as it may stand in a table: 220045, or 220045.0 where a program took it for a number."""
     return tuple(sorted(spelling for code in codes for spelling in (code, f"{code}.0")))

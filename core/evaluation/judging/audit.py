@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.features import FeatureSettings
@@ -81,6 +80,8 @@ def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
 
     Each stay's prognosis comes from the stays of the other folds; its mean over all stays is kept.
     """
+    from sklearn.linear_model import Ridge
+
     evaluated, last = histories.evaluated, histories.last
     start = histories.propensity_columns()[histories.time == 0][:, :-2]  # no dose came before
     spread = start.std(axis=0)

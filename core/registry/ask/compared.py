@@ -12,7 +12,6 @@ OBSERVED = "observed"
 GREEDY = ("dqn", "dqn-screened", "random-forest", "most-frequent")
 POLICIES = (*GREEDY, OBSERVED)
 RECOMMENDED = "dqn-screened"  # the policy behind the list of options of a patient
-DISEASE = {"acute": "acute_gvhd", "chronic": "chronic_gvhd"}  # decisions with Q-networks, and what they treat
 TITLES = {
     "dqn": "DQN",
     "dqn-screened": "DQN, screened",

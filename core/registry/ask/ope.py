@@ -1,10 +1,10 @@
 """Off-policy estimates over the course of treatment, by the estimators of the ICU study.
 
-A course begins at the first stage at which acute or chronic GVHD is treated, for those who reach it alive and without
-relapse, and has one reward a stage. Where both are decided at the same stage, the experts choose them independently
-given the state, so that their ratios multiply.
+A course begins at the first stage at which a learned decision is made, for those who reach it with nothing that ends
+the decisions, and has one reward a stage. Where several are made at the same stage, the experts choose them
+independently given the state, so that their ratios multiply.
 
-Every course is valued over the same number of stages: after death or relapse nothing is decided (ratio 1) and nothing
+Every course is valued over the same number of stages: after death or a relapse nothing is decided (ratio 1) and nothing
 earned. Grouping courses by their length, as stays in the ICU are, would hide what a policy does to survival.
 
 Loss to follow-up is one more choice that no policy makes: a course that is lost at stage t gets propensity 0 there, and
@@ -26,60 +26,11 @@ from core.evaluation import Critic, direct_many, propensities, support_light, we
 from core.evaluation import Recorded as Weighable
 from core.evaluation.support import Words
 from core.policies.doses import total_variation
-from core.registry.cohort.decisions import state_rewards
-from core.registry.cohort.table import RegistryCohort
+from core.registry.cohort.courses import Courses
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 WORDS = Words("course", "courses", "combinations", "experts")
 RIDGE = 10.0  # penalty of the critic's coefficients
-
-
-@dataclass(frozen=True, eq=False)
-class Courses:
-    """Recorded courses of N patients over T stages, from stage `first` to the last but one.
-
-    patients (N,) positions in the cohort; going (N, T) a decision is posed and all before were followed; followed
-    (N, T) going, and the next stage is recorded; rewards (N, T), 0 where nothing is earned or known.
-    """
-
-    first: int
-    patients: np.ndarray
-    going: np.ndarray
-    followed: np.ndarray
-    rewards: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.patients)
-
-    @property
-    def lost(self) -> np.ndarray:
-        """(N, T) lost to follow-up after this stage."""
-        return np.asarray(self.going & ~self.followed)
-
-    def kept_share(self) -> np.ndarray:
-        """(T,) share of the going courses that are followed to the next stage; 1 where none is."""
-        going, followed = self.going.sum(axis=0), self.followed.sum(axis=0)
-        return np.where(followed > 0, followed / np.maximum(going, 1), 1.0)
-
-
-def make_courses(cohort: RegistryCohort, patients: np.ndarray, first: int) -> Courses:
-    """Courses of these patients from stage `first` (index) on; those not recorded there, dead or relapsed have none."""
-    spec = cohort.spec
-    rows = cohort.row_of[patients][:, first:]
-    present = rows >= 0
-    safe = np.maximum(rows, 0)
-    open_ = present & ~cohort.ended[safe]
-    shape = (len(patients), spec.horizon - first)
-    going, followed = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    unbroken = np.ones(len(patients), dtype=bool)
-    for t in range(shape[1]):
-        going[:, t] = unbroken & open_[:, t]
-        followed[:, t] = going[:, t] & present[:, t + 1]
-        unbroken = followed[:, t]
-    arrived = state_rewards(cohort.indicators[safe[:, 1:].reshape(-1)], spec.rewards).reshape(shape)
-    begun = going[:, 0]
-    rewards = np.where(followed, arrived, 0.0)
-    return Courses(first, np.asarray(patients)[begun], going[begun], followed[begun], rewards[begun])
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +98,7 @@ def grid_propensities(courses: Courses, treatments: Mapping[str, Points], plan: 
 class LinearCritic:
     """Fitted Q evaluation of one policy, stage by stage from the last, linear in the drugs.
 
-        Q_t(s, a) = w_t . [1, s, drugs(a), drugs(a) x (acute GVHD, chronic GVHD)]
+        Q_t(s, a) = w_t . [1, s, drugs(a), drugs(a) x (what the decisions treat: acute GVHD, chronic GVHD)]
         V_t(s) = sum_a pi(a|s) Q_t(s, a) = Q_t at the drugs that the policy expects to give
 
     Linearity makes the expectation over hundreds of combinations one matrix product. It is a control variate: PHWDR

@@ -57,7 +57,7 @@ def point(view: RegistryView, patient: int, stage: int, decision: str) -> int:
     if not len(found):
         raise RunError(
             f"{view.spec.decision(decision).title.lower()} is not decided for patient number {patient} at stage "
-            f"{stage}: choose a stage at which the patient was recorded alive and without relapse."
+            f"{stage}: choose a stage at which the patient was recorded alive and the decisions had not ended."
         )
     return int(found[0])
 

@@ -3,8 +3,8 @@
 dqn            the combination of highest Q
 dqn-screened   the same among the combinations that the screening network finds likely
 random-forest  the combination of highest reward predicted by the forest
-most-frequent  one size fits all: what was given most often to training patients with the disease that the decision
-               treats, and to those without (which is no drug)
+most-frequent  one size fits all: what was given most often to training patients with what the decision treats, and to
+               those without (which is no drug); to all of them where it treats nothing in particular
 observed       what the experts do: the screening network's calibrated probabilities
 
 All but the observed treatment are certain of one combination in hundreds, and such a policy agrees with hardly any
@@ -43,8 +43,8 @@ from core.registry.simulate import DecisionState, draw_combinations
 class TreatmentModels:
     """Everything learned about one treatment decision.
 
-    shares (2, A): of each combination among training decisions without and with the disease that it treats;
-    temperature: T of the softened policies.
+    shares (2, A): of each combination among training decisions without and with the indicator that it treats (treats;
+    "" where it treats none: all are without); temperature: T of the softened policies.
     """
 
     catalog: Combinations
@@ -53,7 +53,7 @@ class TreatmentModels:
     q_network: nn.Sequential
     forest: RewardForest
     shares: np.ndarray
-    disease: str
+    treats: str
     temperature: float
 
     def q(self, states: np.ndarray, stage: np.ndarray) -> np.ndarray:
@@ -73,8 +73,12 @@ class TreatmentModels:
         if policy == "random-forest":
             return self.forest.predict(self.inputs.transform(states, stage), self.catalog.matrix)
         if policy == "most-frequent":
-            return np.asarray(self.shares[(states[:, self.inputs.columns.index(self.disease)] > 0).astype(int)])
+            return np.asarray(self.shares[self.has_treated(states).astype(int)])
         raise ValueError(f"policy '{policy}' recommends nothing; choose one of {', '.join(GREEDY)}.")
+
+    def has_treated(self, states: np.ndarray) -> np.ndarray:
+        """(n,) bool: the states (n, D) have what the decision treats."""
+        return has_indicator(states, self.inputs.columns, self.treats)
 
     def choices(self, policy: str, states: np.ndarray, stage: np.ndarray, screen: Screen) -> np.ndarray:
         """(n,) combination that a policy other than `observed` recommends."""
@@ -92,6 +96,11 @@ class TreatmentModels:
         """(n, A) float32 the softened form of a policy other than `observed`; see the module."""
         scores = self.scores(policy, states, stage, screen)
         return scores if policy == "most-frequent" else softmax(scores, self.temperature)
+
+
+def has_indicator(states: np.ndarray, names: tuple[str, ...], indicator: str) -> np.ndarray:
+    """(n,) bool: the indicator holds in states (n, D) with these columns; nowhere where it is ""."""
+    return states[:, names.index(indicator)] > 0 if indicator else np.zeros(len(states), dtype=bool)
 
 
 def usual_shares(catalog: Combinations, drugs: np.ndarray, ill: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from core.base.errors import CohortError
 from core.base.rng import derive_seed
-from core.registry.ask.compared import DISEASE, GREEDY, OBSERVED, POLICIES
-from core.registry.ask.ope import Courses, Judging, Plan, Points, Recorded, make_courses
+from core.registry.ask.compared import GREEDY, OBSERVED, POLICIES
+from core.registry.ask.ope import Judging, Plan, Points, Recorded
+from core.registry.cohort.courses import Courses, make_courses
 from core.registry.cohort.decisions import DecisionData, decision_points
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
@@ -117,7 +118,7 @@ class Evaluation:
         return Judging(
             kept_share=followed.courses.kept_share(),
             gamma=view.spec.gamma,
-            indicator_columns=tuple(names.index(DISEASE[name]) for name in view.treatments),
+            indicator_columns=tuple(names.index(name) for name in self._treated),
             n_bootstrap=settings.ope_bootstrap,
             ess_floor=settings.ess_floor,
             probability_floor=settings.probability_floor,
@@ -147,9 +148,16 @@ class Evaluation:
         return data, data.of(self.patients)
 
     def _groups(self, decision: str, data: DecisionData, here: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        ill = data.states[here][:, data.names.index(DISEASE[decision])] > 0
-        yield ALL, np.ones(len(ill), dtype=bool)
-        yield ILL, ill
+        yield ALL, np.ones(int(here.sum()), dtype=bool)
+        treats = self.view.spec.decision(decision).treats
+        if treats:
+            yield ILL, data.states[here][:, data.names.index(treats)] > 0
+
+    @property
+    def _treated(self) -> tuple[str, ...]:
+        """Indicators that the learned decisions treat, each once."""
+        treats = (self.view.spec.decision(name).treats for name in self.view.treatments)
+        return tuple(dict.fromkeys(filter(None, treats)))
 
     def _named(self, table: pd.DataFrame, decision: str) -> pd.DataFrame:
         """Stage indices as the registry's names and days; -1 is all stages together."""
@@ -168,8 +176,8 @@ class Evaluation:
         courses = make_courses(self.cohort, self.patients, first)
         if not len(courses):
             raise CohortError(
-                f"none of the {len(self.patients)} patients to evaluate on is recorded alive and without relapse at "
-                f"stage {view.spec.stages[first].name}; more patients are needed."
+                f"none of the {len(self.patients)} patients to evaluate on is recorded at stage "
+                f"{view.spec.stages[first].name} with anything left to decide; more patients are needed."
             )
         position = np.full(self.cohort.n_patients, -1)
         position[courses.patients] = np.arange(len(courses))

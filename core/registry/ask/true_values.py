@@ -10,9 +10,9 @@ import pandas as pd
 
 from core.base.rng import derive_seed
 from core.base.types import Progress
-from core.registry.ask.compared import DISEASE, GREEDY, OBSERVED, POLICIES
+from core.registry.ask.compared import GREEDY, OBSERVED, POLICIES
 from core.registry.ask.policies import SimulatedPolicy
-from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.courses import state_rewards
 from core.registry.fit.evaluate import ALL, ILL
 from core.registry.simulate import Policy, registry_truth
 from core.registry.simulate.rollout import Rollout, roll_out
@@ -50,7 +50,7 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
     for decision in view.treatments:
         for name in (*GREEDY, OBSERVED):
             rolled = roll_out(view.spec, n, seed, "value", _policies(view, name, (decision,)), truth.world)
-            for group in (ALL, ILL):
+            for group in (ALL, ILL) if view.spec.decision(decision).treats else (ALL,):
                 mean = mean_reward(rolled, view.spec, decision, group)
                 step_rows.append((decision, group, name, mean.value, mean.standard_error))
             steps, done = pd.DataFrame(step_rows, columns=STEP), done + 1
@@ -81,13 +81,13 @@ def mean_reward(rolled: Rollout, spec: RegistrySpec, decision: str, group: str) 
 
     y_i, m_i: sum of rewards and number of decisions of patient i. group: all decisions, or those of patients ill.
     """
-    disease = spec.indicators.index(DISEASE[decision])
+    treats = spec.decision(decision).treats
     y, m = np.zeros(len(rolled.reached)), np.zeros(len(rolled.reached))
     for stage in spec.decision(decision).stages:
         now = rolled.indicators[:, stage]
         posed = rolled.reached[:, stage] & now[:, 0] & ~now[:, 3]
-        posed &= now[:, disease] if group == ILL else True
-        y += np.where(posed, state_rewards(rolled.indicators[:, stage + 1], spec.rewards), 0.0)
+        posed &= now[:, spec.indicator_names.index(treats)] if group == ILL else True
+        y += np.where(posed, state_rewards(rolled.indicators[:, stage + 1], spec), 0.0)
         m += posed
     total = max(m.sum(), 1.0)
     value = float(y.sum() / total)

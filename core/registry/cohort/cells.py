@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from core.registry.cohort.drugs import NO_DRUG
+from core.registry.cohort.drug_names import DrugReader, Words
 from core.registry.spec import Decision, Feature
+from core.tables.recode import plain_codes
 from core.tables.values import MISSING_TEXT, Cells, read_cells, safe_text
 
 YES_NO = ("no", "yes")
@@ -18,11 +19,12 @@ YES_NO = ("no", "yes")
 @dataclass(frozen=True, eq=False)
 class Drugs:
     """Drugs of one decision: given (rows, n_drugs) uint8; missing: (rows,) cells without a value; unknown: {row: first
-    name that is no drug of the decision}."""
+    name that is no drug of the decision}; usual: {text: (drugs, rows)} read by a usual name or separator."""
 
     given: np.ndarray
     missing: np.ndarray
     unknown: Mapping[int, str]
+    usual: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def texts_of(series: pd.Series) -> list[str]:
@@ -49,17 +51,22 @@ def read_categories(series: pd.Series, feature: Feature) -> Cells:
     return Cells(series, values, missing, np.isnan(values) & ~missing)
 
 
-def read_drug_text(series: pd.Series, decision: Decision, separator: str) -> Drugs:
-    """Drugs of one text column, "tacrolimus + MMF"; an empty cell is no drug, letter case does not matter."""
-    position = {drug.casefold(): j for j, drug in enumerate(decision.drugs)}
-    given = np.zeros((len(series), len(decision.drugs)), dtype=np.uint8)
+def read_drug_text(series: pd.Series, decision: Decision, separator: str, words: Words) -> Drugs:
+    """Drugs of one text column, "tacrolimus + MMF"; an empty cell is no drug, letter case does not matter.
+
+    What a text may be beside the registry's own names: see `core.registry.cohort.drug_names`.
+    """
+    reader, position = DrugReader(decision, separator, words), {drug: j for j, drug in enumerate(decision.drugs)}
+    code, texts = pd.factorize(plain_codes(series))
+    of_text = np.zeros((len(texts), len(decision.drugs)), dtype=np.uint8)
     unknown: dict[int, str] = {}
-    for row, text in enumerate(texts_of(series)):
-        if text.casefold() == NO_DRUG:
-            continue
-        for name in filter(None, (part.strip() for part in text.split(separator))):
-            if name.casefold() in position:
-                given[row, position[name.casefold()]] = 1
-            else:
-                unknown.setdefault(row, name[:60])
-    return Drugs(given, np.zeros(len(series), dtype=bool), unknown)
+    usual: dict[str, tuple[str, int]] = {}
+    for i, text in enumerate(map(str, texts)):
+        found = reader.read(text)
+        of_text[i, [position[drug] for drug in found.drugs]] = 1
+        rows = np.flatnonzero(code == i)
+        if found.unknown:
+            unknown |= dict.fromkeys(rows.tolist(), found.unknown[0][:60])
+        elif found.usual:
+            usual[text[:60]] = f" {separator} ".join(found.drugs), len(rows)
+    return Drugs(of_text[code], np.zeros(len(series), dtype=bool), unknown, usual)

@@ -12,7 +12,8 @@ import pandas as pd
 from core.registry.cohort import rules
 from core.registry.cohort.cells import Drugs, read_categories, read_drug_text
 from core.registry.cohort.columns import Found, find_columns
-from core.registry.spec import INDICATORS, Decision, RegistrySpec
+from core.registry.cohort.drug_names import Words
+from core.registry.spec import ALIVE, Decision, RegistrySpec
 from core.tables.keys import Keys, read_keys
 from core.tables.report import CohortReport, Exclusion, Problem, attrition_chart
 from core.tables.rows import SortedRows, key_problems, rows_of_keys, sort_rows, static_changes
@@ -38,8 +39,8 @@ class _Read:
     stage: np.ndarray
 
 
-def examine(frame: Any, spec: RegistrySpec) -> Checked:
-    """`check_registry` that also returns the mended table."""
+def examine(frame: Any, spec: RegistrySpec, words: Mapping[str, Words] | None = None) -> Checked:
+    """`check_registry` that also returns the mended table; words: what a mapping says of drugs, by decision."""
     if not isinstance(frame, pd.DataFrame):
         message = f"a table is expected, not {type(frame).__name__}."
         problem = Problem("not-a-table", message, remedy="Give a DataFrame.")
@@ -56,7 +57,7 @@ def examine(frame: Any, spec: RegistrySpec) -> Checked:
     problems += of_keys
     drugs: dict[str, Drugs] = {}
     for decision in spec.decisions:
-        given, drug_problems = _drugs(frame, found, decision, spec)
+        given, drug_problems = _drugs(frame, found, decision, spec, (words or {}).get(decision.name, Words()))
         problems += drug_problems
         if given is not None:
             drugs[decision.name] = given
@@ -81,7 +82,7 @@ def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, C
     """Every numeric and category column that the file has."""
     categories = {feature.name: feature for feature in spec.features if feature.kind == "category"}
     cells = {}
-    for name in ("stage", *spec.feature_names, *INDICATORS):
+    for name in ("stage", *spec.feature_names, *spec.indicator_names):
         if name in found.positions:
             series = frame.iloc[:, found.positions[name]]
             cells[name] = read_categories(series, categories[name]) if name in categories else read_cells(series)
@@ -89,11 +90,12 @@ def _cells(frame: pd.DataFrame, found: Found, spec: RegistrySpec) -> dict[str, C
 
 
 def _drugs(
-    frame: pd.DataFrame, found: Found, decision: Decision, spec: RegistrySpec
+    frame: pd.DataFrame, found: Found, decision: Decision, spec: RegistrySpec, words: Words
 ) -> tuple[Drugs | None, list[Problem]]:
     """Drugs of one decision from its text column or its columns of 0 and 1; None where neither is complete."""
     if decision.name in found.in_text:
-        return read_drug_text(frame.iloc[:, found.positions[decision.name]], decision, spec.separator), []
+        series = frame.iloc[:, found.positions[decision.name]]
+        return read_drug_text(series, decision, spec.separator, words), []
     problems: list[Problem] = []
     columns = [column for column in decision.columns if column in found.positions]
     given = np.zeros((len(frame), len(decision.columns)), dtype=np.uint8)
@@ -140,10 +142,10 @@ def _cell_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
     for feature in spec.features:
         if feature.name in cells:
             problems += rules.feature_problems(feature, cells[feature.name])
-    for name in INDICATORS:
+    for name in spec.indicator_names:
         if name in cells:
             problems += rules.indicator_problems(name, cells[name])
-    problems += rules.contradictions(cells)
+    problems += rules.kept_after_death(cells, spec)
     stage = stage_index(cells["stage"], spec) if "stage" in cells else None
     for decision in spec.decisions:
         if decision.name in read.drugs:
@@ -159,9 +161,9 @@ def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
     patients, cells = read.patients, read.cells
     assert patients is not None
     problems = list(rules.order_problems(patients, read.stage, spec))
-    if "alive" in cells and "relapse" in cells:
-        problems += rules.history_problems(patients, cells)
-        ended = (cells["alive"].values == 0) | (cells["relapse"].values == 1)
+    if ALIVE in cells and all(name in cells for name in spec.ending):
+        problems += rules.history_problems(patients, cells, spec)
+        ended = np.any([cells[ALIVE].values == 0, *(cells[name].values == 1 for name in spec.ending)], axis=0)
         problems += rules.follow_up_warnings(patients, read.stage, ended[patients.order], spec)
     for feature in spec.features:
         if feature.name in cells:
@@ -174,9 +176,9 @@ def _patient_problems(read: _Read, spec: RegistrySpec) -> list[Problem]:
 
 def _after_death(read: _Read) -> np.ndarray:
     """(n,) sorted rows that follow a row of the dead."""
-    if read.patients is None or "alive" not in read.cells:
+    if read.patients is None or ALIVE not in read.cells:
         return np.zeros(0 if read.patients is None else len(read.patients.order), dtype=bool)
-    return rules.before(read.cells["alive"].values[read.patients.order] == 0, read.patients)
+    return rules.before(read.cells[ALIVE].values[read.patients.order] == 0, read.patients)
 
 
 def _attrition(rows: int, keys: Keys | None, after: np.ndarray | None) -> tuple[Exclusion, ...]:
@@ -195,8 +197,8 @@ def _summary(frame: pd.DataFrame, read: _Read, after: np.ndarray, spec: Registry
     if patients is not None and len(patients.keys):
         facts["patients"] = len(patients.keys)
         facts["steps_median"], facts["steps_max"] = float(np.median(patients.lengths)), int(patients.lengths.max())
-        if "alive" in read.cells:
-            dead = (read.cells["alive"].values == 0)[patients.order] & ~after
+        if ALIVE in read.cells:
+            dead = (read.cells[ALIVE].values == 0)[patients.order] & ~after
             facts["mortality_percent"] = 100 * float(dead.sum()) / len(patients.keys)
     return facts
 
@@ -215,7 +217,10 @@ def _table(read: _Read, patients: SortedRows, keep: np.ndarray, spec: RegistrySp
             columns[feature.name] = pd.array(np.array([*feature.categories, None], dtype=object)[codes], dtype="str")
         else:
             columns[feature.name] = value
-    columns |= {name: read.cells[name].values[order].astype(np.int64) for name in INDICATORS}
+    alive = read.cells[ALIVE].values[order] == 1
+    for name in spec.indicator_names:
+        value = read.cells[name].values[order].astype(np.int64)
+        columns[name] = np.where(alive, value, 0) if name in spec.passing else value  # kept flags of the dead
     for decision in spec.decisions:
         given = read.drugs[decision.name].given[order]
         columns |= {name: given[:, j] for j, name in enumerate(decision.columns)}

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from core.registry.spec import INDICATORS, KEYS, Decision, RegistrySpec
+from core.registry.spec import KEYS, Decision, RegistrySpec
 from core.tables.report import Problem
 from core.tables.values import safe_text
 
@@ -30,7 +30,7 @@ def find_columns(names: Iterable[object], spec: RegistrySpec) -> Found:
     positions: dict[str, int] = {}
     claimed: set[int] = set()
     texts = tuple(decision.name for decision in spec.decisions)
-    for target in (*KEYS, *spec.feature_names, *INDICATORS, *texts, *spec.drug_columns):
+    for target in (*KEYS, *spec.feature_names, *spec.indicator_names, *texts, *spec.drug_columns):
         hits = _hits(labels, target)
         claimed.update(hits)
         if len(hits) == 1:
@@ -41,7 +41,7 @@ def find_columns(names: Iterable[object], spec: RegistrySpec) -> Found:
                 Problem("duplicate-column", f"{len(hits)} columns have this name.", None, target, None, remedy)
             )
     blamed = {problem.column for problem in problems}
-    for target in (*KEYS, *spec.feature_names, *INDICATORS):
+    for target in (*KEYS, *spec.feature_names, *spec.indicator_names):
         if target not in positions and target not in blamed:
             problems.append(_missing(target, labels, positions))
     in_text = frozenset(name for name in texts if name in positions)
@@ -104,7 +104,10 @@ def _unknown_drug(label: str, spec: RegistrySpec) -> Problem:
 def unknown_drug_remedy(drug: str, decision: Decision) -> str:
     """What may be meant by a drug that the decision does not know."""
     close = difflib.get_close_matches(drug, decision.drugs, n=1, cutoff=0.7)
-    return f"Is it '{close[0]}'?" if close else "Correct it, or add the drug to the registry's definition."
+    meant = f"Is it '{close[0]}'? " if close else ""
+    return (
+        f"{meant}Correct it, say what it means in a mapping ([drugs.{decision.name}.names]), or add it to the registry."
+    )
 
 
 def _ignored(labels: list[str]) -> Problem:

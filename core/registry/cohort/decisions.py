@@ -1,9 +1,12 @@
 """From a registry to decision points: what was known, what was given, what came of it.
 
-A decision is posed at each of its stages to every patient who is recorded there alive and without relapse; giving no
+A decision is posed at each of its stages to every patient who is recorded there with decisions not ended; giving no
 drug is an answer like any other. The reward is earned on arriving at the next stage. Where the next stage is not
 recorded (the patient was lost to follow-up, or that visit is missing) the point has no reward and `followed` is False:
 it tells what experts do, but is no transition. Gaps are never bridged to a later stage.
+
+Where a decision counts to the end of follow-up, its last stage earns all rewards from there on; others stand for those
+who are lost on the way (`weighted_returns`), so that every such point has a reward.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
+from core.registry.cohort.courses import make_courses, state_rewards, weighted_returns
 from core.registry.cohort.table import RegistryCohort
-from core.registry.spec import RegistrySpec, Rewards
+from core.registry.spec import TO_THE_END, RegistrySpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class StateEncoder:
         for feature in self.spec.features:
             shown = feature.categories[1:] if len(feature.categories) == 2 else feature.categories
             names += [feature.name] if feature.kind == "number" else [f"{feature.name}={value}" for value in shown]
-        return (*names, *self.spec.indicators)
+        return (*names, *self.spec.indicator_names)
 
     def transform(self, frame: pd.DataFrame) -> np.ndarray:
         """(n, D) float32 states of a table with the baseline features and indicators as columns."""
@@ -65,7 +69,7 @@ class StateEncoder:
             cells = frame[feature.name].to_numpy(dtype=object)
             shown = feature.categories[1:] if len(feature.categories) == 2 else feature.categories
             columns += [(cells == value).astype(np.float64) for value in shown]
-        columns += [frame[name].to_numpy(np.float64) for name in self.spec.indicators]
+        columns += [frame[name].to_numpy(np.float64) for name in self.spec.indicator_names]
         return np.stack(columns, axis=1).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +95,7 @@ class DecisionData:
     row: (n,) row of the cohort; patient: (n,) position 0..N-1; stage: (n,) index into `spec.stages`; states: (n, D)
     float32 with `names`; drugs: (n, n_drugs) uint8; rewards: (n,), NaN where not followed; next: (n,) index of the same
     patient's point at the next stage, -1 where there is none; terminal: (n,) followed, and nothing more is decided:
-    death, relapse, or the decision's last stage; followed: (n,) the next stage is recorded.
+    death, an indicator that ends, or the decision's last stage; followed: (n,) the reward is known.
     """
 
     decision: str
@@ -111,7 +115,7 @@ class DecisionData:
 
     @property
     def n_censored(self) -> int:
-        """Points whose next stage is not recorded."""
+        """Points whose reward is not known."""
         return int((~self.followed).sum())
 
     def of(self, patients: np.ndarray) -> np.ndarray:
@@ -119,17 +123,17 @@ class DecisionData:
         return np.isin(self.patient, patients)
 
 
-def state_rewards(indicators: np.ndarray, rewards: Rewards) -> np.ndarray:
-    """(n,) reward of arriving in states (n, 4) alive, acute GVHD, chronic GVHD, relapse; the lowest that applies."""
-    alive, acute, chronic, relapse = (indicators[:, j].astype(bool) for j in range(4))
-    value = np.full(len(indicators), rewards.alive)
-    for applies, reward in ((acute, rewards.acute_gvhd), (chronic, rewards.chronic_gvhd), (relapse, rewards.relapse)):
-        value = np.where(applies, np.minimum(value, reward), value)
-    return np.where(alive, value, rewards.dead)
+def decision_points(
+    cohort: RegistryCohort,
+    decision: str,
+    encoder: StateEncoder | None = None,
+    learned: np.ndarray | None = None,
+) -> DecisionData:
+    """Points of one decision. `encoder` should be fitted on training patients (None: on all patients).
 
-
-def decision_points(cohort: RegistryCohort, decision: str, encoder: StateEncoder | None = None) -> DecisionData:
-    """Points of one decision; `encoder` should be fitted on training patients (None: on all patients)."""
+    learned: positions of the patients whose shares under observation stand for those who are lost, where a decision
+    counts to the end (None: all patients).
+    """
     spec = cohort.spec
     chosen = spec.decision(decision)
     encoder = encoder or StateEncoder.fit(cohort)
@@ -138,10 +142,14 @@ def decision_points(cohort: RegistryCohort, decision: str, encoder: StateEncoder
     after = cohort.row_of[patient, stage + 1]
     followed = after >= 0
     arrived = np.where(followed, after, 0)
-    rewards = np.where(followed, state_rewards(cohort.indicators[arrived], spec.rewards), np.nan)
+    rewards = np.where(followed, state_rewards(cohort.indicators[arrived], spec), np.nan)
     point_of = np.full(len(cohort.frame), -1, dtype=np.int64)
     point_of[row] = np.arange(len(row))
     following = np.where(followed, point_of[arrived], -1)
+    if chosen.counts == TO_THE_END:
+        last = stage == chosen.stages[-1]
+        rewards[last] = _to_the_end(cohort, patient[last], chosen.stages[-1], learned)
+        followed = followed | last
     return DecisionData(
         decision=decision,
         names=encoder.names,
@@ -155,3 +163,9 @@ def decision_points(cohort: RegistryCohort, decision: str, encoder: StateEncoder
         terminal=followed & (following < 0),
         followed=followed,
     )
+
+
+def _to_the_end(cohort: RegistryCohort, patients: np.ndarray, stage: int, learned: np.ndarray | None) -> np.ndarray:
+    """(n,) weighted returns from a stage (index) on, of patients (positions) to whom its decision is posed."""
+    followed = make_courses(cohort, np.arange(cohort.n_patients) if learned is None else learned, stage)
+    return weighted_returns(make_courses(cohort, patients, stage), followed.kept_share(), cohort.spec.gamma)

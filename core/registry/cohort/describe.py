@@ -5,26 +5,39 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.courses import state_rewards
 from core.registry.cohort.drugs import Combinations, prescription
 from core.registry.cohort.table import RegistryCohort
-from core.registry.spec import RegistrySpec
+from core.registry.spec import DEAD, RegistrySpec
 
-STATES = ("well", "acute", "chronic", "relapse", "dead", "absent", "lost")
 MISSING = "not recorded"
 
 
+def grave_order(spec: RegistrySpec) -> tuple[str, ...]:
+    """Indicators from the mildest to the gravest: by falling reward; of equal ones the later in the definition."""
+    names = spec.indicator_names[1:]
+    return tuple(sorted(names, key=lambda name: -spec.rewards[name]))
+
+
+def state_names(spec: RegistrySpec) -> tuple[str, ...]:
+    """All states of a patient at a stage: well, the indicators from the mildest on, dead, absent, lost."""
+    return ("well", *grave_order(spec), DEAD, "absent", "lost")
+
+
 def row_states(cohort: RegistryCohort) -> np.ndarray:
-    """(rows,) state of each row, the gravest that applies: dead, relapse, chronic, acute, well."""
-    alive, acute, chronic, relapse = cohort.indicators.T
-    return np.select([~alive, relapse, chronic, acute], ["dead", "relapse", "chronic", "acute"], "well")
+    """(rows,) state of each row, the gravest that applies: dead, an indicator, well."""
+    spec = cohort.spec
+    gravest = grave_order(spec)[::-1]
+    columns = [cohort.indicators[:, spec.indicator_names.index(name)] for name in gravest]
+    return np.select([~cohort.indicators[:, 0], *columns], [DEAD, *gravest], "well")
 
 
 def state_table(cohort: RegistryCohort) -> pd.DataFrame:
     """Where every patient is at each stage: stage (name), day, state, patients, share of all; each patient counts
     once a stage.
 
-    Death and relapse are kept from then on. absent: not recorded at this stage but at a later one; lost: neither.
+    Death and what ends the decisions are kept from then on. absent: not recorded at this stage but at a later one;
+    lost: neither.
     """
     states, rows = row_states(cohort), []
     ended = np.full(cohort.n_patients, "", dtype=object)
@@ -33,18 +46,18 @@ def state_table(cohort: RegistryCohort) -> pd.DataFrame:
         row = cohort.row_of[:, index]
         missing = np.where(last > index, "absent", "lost")
         here = np.where(row >= 0, states[np.maximum(row, 0)], missing).astype(object)
-        here = np.where((ended != "") & (here != "dead"), ended, here)
-        for state in STATES:
+        here = np.where((ended != "") & (here != DEAD), ended, here)
+        for state in state_names(cohort.spec):
             count = int((here == state).sum())
             rows.append((stage.name, stage.day, state, count, count / max(cohort.n_patients, 1)))
-        ended = np.where(np.isin(here, ("dead", "relapse")), here, ended)
+        ended = np.where(np.isin(here, (DEAD, *cohort.spec.ending)), here, ended)
     return pd.DataFrame(rows, columns=["stage", "day", "state", "patients", "share"])
 
 
 def decision_table(cohort: RegistryCohort) -> pd.DataFrame:
     """What was decided when: decision, title, stage (name), day, patients (asked), treated, combinations (different).
 
-    Asked: recorded at the stage, alive, without relapse. Treated: given at least one drug.
+    Asked: recorded at the stage, with the decisions not ended. Treated: given at least one drug.
     """
     rows = []
     for decision in cohort.spec.decisions:
@@ -102,19 +115,21 @@ def histogram(cohort: RegistryCohort, feature: str, width: float) -> tuple[np.nd
 
 
 def patient_table(cohort: RegistryCohort) -> pd.DataFrame:
-    """One row a patient: patient, stages (on record), last_stage (name), outcome, acute_gvhd, chronic_gvhd, reward,
+    """One row a patient: patient, stages (on record), last_stage (name), outcome, the indicators that may pass, reward,
     then the baseline features.
 
-    outcome: the gravest state of the last record, "lost" where that is not the last stage and the patient was alive
-    without relapse; acute_gvhd, chronic_gvhd: ever on record; reward: sum of the recorded rewards.
+    outcome: the gravest state of the last record, "lost" where that is not the last stage and the decisions had not
+    ended; indicators: ever on record; reward: sum of the recorded rewards.
     """
     states, last = row_states(cohort), cohort.starts + cohort.lengths - 1
     outcome = states[last].astype(object)
     unfinished = (cohort.stage_index[last] < cohort.spec.horizon) & ~cohort.ended[last]
     earned = np.where(
-        cohort.stage_index > 0, state_rewards(cohort.indicators, cohort.spec.rewards), 0.0
+        cohort.stage_index > 0, state_rewards(cohort.indicators, cohort.spec), 0.0
     )  # nothing is earned by the transplant itself
-    sums = np.add.reduceat(np.column_stack([cohort.indicators[:, 1:3], earned]), cohort.starts, axis=0)
+    passing = cohort.spec.passing
+    seen = cohort.indicators[:, [cohort.spec.indicator_names.index(name) for name in passing]]
+    sums = np.add.reduceat(np.column_stack([seen, earned]), cohort.starts, axis=0)
     names = [stage.name for stage in cohort.spec.stages]
     facts = pd.DataFrame(
         {
@@ -122,9 +137,8 @@ def patient_table(cohort: RegistryCohort) -> pd.DataFrame:
             "stages": cohort.lengths,
             "last_stage": [names[i] for i in cohort.stage_index[last]],
             "outcome": np.where(unfinished, "lost", outcome),
-            "acute_gvhd": sums[:, 0] > 0,
-            "chronic_gvhd": sums[:, 1] > 0,
-            "reward": sums[:, 2],
+            **{name: sums[:, j] > 0 for j, name in enumerate(passing)},
+            "reward": sums[:, -1],
         }
     )
     return pd.concat([facts, cohort.baseline], axis=1)
@@ -134,7 +148,7 @@ def patient_course(cohort: RegistryCohort, patient: int) -> pd.DataFrame:
     """Stages on record of the patient at this position: stage (index), name, day, state, reward (NaN at stage 0)."""
     rows = cohort.rows(patient)
     index = cohort.stage_index[rows]
-    earned = state_rewards(cohort.indicators[rows], cohort.spec.rewards)
+    earned = state_rewards(cohort.indicators[rows], cohort.spec)
     return pd.DataFrame(
         {
             "stage": index,
@@ -162,11 +176,11 @@ def patient_given(cohort: RegistryCohort, patient: int) -> pd.DataFrame:
 
 def reward_tolerance(spec: RegistrySpec) -> float:
     """Half of the smallest difference between two rewards: what lies closer does not tell two outcomes apart."""
-    values = np.unique(list(spec.rewards.model_dump().values()))
+    values = np.unique(list(spec.rewards.values()))
     return float(np.diff(values).min() / 2) if len(values) > 1 else 0.0
 
 
 def highest_return(spec: RegistrySpec, decision: str, stage: int) -> float:
-    """Most that can be earned from a decision's stage (index) on: the best reward at each of its stages, discounted."""
-    left = sum(index >= stage for index in spec.decision(decision).stages)
-    return float(sum(spec.gamma**i for i in range(left)) * max(spec.rewards.model_dump().values()))
+    """Most that a decision can earn from its stage (index) on: the best reward at each that counts, discounted."""
+    left = sum(index >= stage for index in spec.decision(decision).stages) + spec.after_last(decision)
+    return float(sum(spec.gamma**i for i in range(left)) * max(spec.rewards.values()))

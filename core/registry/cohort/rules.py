@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy as np
 from core.registry.cohort.cells import Drugs
 from core.registry.cohort.columns import unknown_drug_remedy
 from core.registry.cohort.drugs import prescription
-from core.registry.spec import Decision, Feature, RegistrySpec
+from core.registry.spec import ALIVE, Decision, Feature, RegistrySpec
 from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning
 from core.tables.rules import listed, number_problems, warned
 from core.tables.values import Cells
+
+WORDS = 8  # texts quoted in one message
 
 
 def stage_problems(cells: Cells, spec: RegistrySpec) -> Iterator[Problem]:
@@ -37,9 +40,9 @@ def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
     if feature.kind == "category":
         shown = ", ".join(feature.categories)
         other = np.flatnonzero(cells.unreadable)
-        remedy = f"The categories are {shown}."
-        yield from listed(
-            "unknown-category", name, other, lambda r: f"'{cells.at(r)}' is no category.", remedy, cells.at
+        remedy = f"The categories are {shown}: write them, or say what each code means in a mapping, [codes.{name}]."
+        yield from _counted(
+            "unknown-category", name, {row: str(cells.at(row)) for row in other.tolist()}, "no category", remedy
         )
     else:
         assert feature.plausible is not None
@@ -59,6 +62,21 @@ def feature_problems(feature: Feature, cells: Cells) -> Iterator[Problem]:
     )
 
 
+def _counted(rule: str, column: str, texts: Mapping[int, str], what: str, remedy: str) -> Iterator[Problem]:
+    """One error for all cells {row: text} of a column that cannot be read: each text with how often it is there."""
+    if not texts:
+        return
+    first = min(texts)
+    if len(texts) == 1:
+        yield Problem(rule, f"'{texts[first]}' is {what}.", first + 1, column, texts[first], remedy)
+        return
+    often = Counter(texts[row] for row in sorted(texts)).most_common()
+    shown = ", ".join(f"'{text}' ({n:,})" for text, n in often[:WORDS])
+    more = f" and {len(often) - WORDS} more" if len(often) > WORDS else ""
+    message = f"{len(texts):,} cells are {what}: {shown}{more}."
+    yield Problem(rule, message, first + 1, column, texts[first], remedy, "error", len(texts))
+
+
 def indicator_problems(name: str, cells: Cells) -> Iterator[Problem]:
     """An indicator is 0 or 1 in every row."""
     yield from number_problems(name, cells, required=True)
@@ -67,15 +85,16 @@ def indicator_problems(name: str, cells: Cells) -> Iterator[Problem]:
     yield from listed("not-binary", name, other, lambda r: f"{cells.values[r]:g} is neither 0 nor 1.", remedy, cells.at)
 
 
-def contradictions(indicators: Mapping[str, Cells]) -> Iterator[Problem]:
-    """The dead have no GVHD."""
-    if "alive" not in indicators:
+def kept_after_death(indicators: Mapping[str, Cells], spec: RegistrySpec) -> Iterator[Problem]:
+    """What passes is over with death; a flag that a table carries on into the row of the dead is read as 0."""
+    if ALIVE not in indicators:
         return
-    dead = indicators["alive"].values == 0
-    for name in sorted({"acute_gvhd", "chronic_gvhd"}.intersection(indicators)):
-        rows = np.flatnonzero(dead & (indicators[name].values == 1))
-        remedy = "Write 0 for GVHD at the stage at which the patient was dead, or correct 'alive'."
-        yield from listed("dead-with-gvhd", name, rows, lambda r: "the patient is dead and has GVHD.", remedy)
+    dead = indicators[ALIVE].values == 0
+    for name in spec.passing:
+        if name in indicators:
+            rows = np.flatnonzero(dead & (indicators[name].values == 1))
+            message = f"rows that keep the flag at the stage of death: {len(rows):,}; read as 0, since it is over then."
+            yield from warned("flag-after-death", name, rows, message, "Correct 'alive' if the patient lived.")
 
 
 def drug_cell_problems(column: str, cells: Cells) -> Iterator[Problem]:
@@ -88,11 +107,16 @@ def drug_cell_problems(column: str, cells: Cells) -> Iterator[Problem]:
 def drug_problems(decision: Decision, drugs: Drugs) -> Iterator[Problem]:
     """Names that are no drug of the decision; cells without a value."""
     column = decision.name
-    for row in sorted(drugs.unknown)[:20]:
-        name = drugs.unknown[row]
-        remedy = unknown_drug_remedy(name, decision)
-        message = f"'{name}' is not a drug of this decision."
-        yield Problem("unknown-drug", message, row + 1, column, name, remedy, "error", len(drugs.unknown))
+    if drugs.unknown:
+        remedy = unknown_drug_remedy(drugs.unknown[min(drugs.unknown)], decision)
+        yield from _counted("unknown-drug", column, drugs.unknown, "no drug of this decision", remedy)
+    if drugs.usual:
+        shown = [f"'{text}' as {given} ({n:,})" for text, (given, n) in drugs.usual.items()]
+        more = f" and {len(shown) - WORDS} more" if len(shown) > WORDS else ""
+        message = f"texts read by usual names or separators of drugs: {', '.join(shown[:WORDS])}{more}."
+        count = sum(n for _, n in drugs.usual.values())
+        remedy = "Say in a mapping what they mean if that is wrong."
+        yield Problem("usual-drug-name", message, None, column, None, remedy, "warning", count)
     rows = np.flatnonzero(drugs.missing)
     yield from warned("missing-drug", column, rows, f"rows with empty cells: {len(rows):,}; taken as not given.")
 
@@ -106,8 +130,8 @@ def place_problems(
     def words(row: int) -> str:
         return prescription(drugs.given[row], decision.drugs)[:60]
 
-    if "alive" in indicators:
-        after = np.flatnonzero(any_drug & (indicators["alive"].values == 0))
+    if ALIVE in indicators:
+        after = np.flatnonzero(any_drug & (indicators[ALIVE].values == 0))
         remedy = "Leave the drugs of the dead empty, or correct 'alive'."
         yield from listed(
             "drug-after-death", column, after, lambda r: f"{words(r)} is given to a dead patient.", remedy, words
@@ -120,10 +144,11 @@ def place_problems(
         return f"{words(row)} is given on day {spec.stages[int(stage[row])].day}; this decision is made on day {days}."
 
     yield from listed("drug-outside-stage", column, other, misplaced, remedy, words)
-    if "relapse" in indicators and "alive" in indicators:
-        rows = np.flatnonzero(any_drug & (indicators["relapse"].values == 1) & (indicators["alive"].values == 1))
-        message = f"rows with drugs after relapse: {len(rows):,}; kept, but relapse ends the decisions."
-        yield from warned("drug-after-relapse", column, rows, message)
+    for name in spec.ending:
+        if name in indicators and ALIVE in indicators:
+            rows = np.flatnonzero(any_drug & (indicators[name].values == 1) & (indicators[ALIVE].values == 1))
+            message = f"rows with drugs after {name}: {len(rows):,}; kept, but {name} ends the decisions."
+            yield from warned(f"drug-after-{name}", column, rows, message)
 
 
 def order_problems(patients: SortedRows, stage: np.ndarray, spec: RegistrySpec) -> Iterator[Problem]:
@@ -140,12 +165,10 @@ def order_problems(patients: SortedRows, stage: np.ndarray, spec: RegistrySpec) 
     yield from order_warning(patients, "stage", "stage")
 
 
-def history_problems(patients: SortedRows, indicators: Mapping[str, Cells]) -> Iterator[Problem]:
-    """Nobody lives after death, and no relapse is undone."""
-    alive = indicators["alive"].values[patients.order]
-    relapse = indicators["relapse"].values[patients.order]
+def history_problems(patients: SortedRows, indicators: Mapping[str, Cells], spec: RegistrySpec) -> Iterator[Problem]:
+    """Nobody lives after death, and nothing that ends the decisions is undone."""
+    alive = indicators[ALIVE].values[patients.order]
     died_before = before(alive == 0, patients)
-    relapsed_before = before(relapse == 1, patients)
 
     def who(row: int) -> str:
         return f"patient {patients.key(patients.sorted_row(row))}"
@@ -153,9 +176,11 @@ def history_problems(patients: SortedRows, indicators: Mapping[str, Cells]) -> I
     again = patients.order[died_before & (alive == 1)]
     remedy = "Correct 'alive' in this row or the one before."
     yield from listed("alive-after-death", "alive", again, lambda r: f"{who(r)} is alive after death.", remedy)
-    undone = patients.order[relapsed_before & (relapse == 0) & (alive == 1)]
-    remedy = "Relapse stays 1 from the stage at which it is first seen; correct this row or the one before."
-    yield from listed("relapse-undone", "relapse", undone, lambda r: f"{who(r)} had relapsed before.", remedy)
+    for name in spec.ending:
+        value = indicators[name].values[patients.order]
+        undone = patients.order[before(value == 1, patients) & (value == 0) & (alive == 1)]
+        remedy = f"'{name}' stays 1 from the stage at which it is first seen; correct this row or the one before."
+        yield from listed(f"{name}-undone", name, undone, lambda r: f"{who(r)} had it before.", remedy)
 
 
 def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
@@ -167,16 +192,17 @@ def before(event: np.ndarray, patients: SortedRows) -> np.ndarray:
 def follow_up_warnings(
     patients: SortedRows, stage: np.ndarray, ended: np.ndarray, spec: RegistrySpec
 ) -> Iterator[Problem]:
-    """Patients without a transplant row, with gaps, and lost before the last stage; ended: (n,) dead or relapsed."""
+    """Patients without a first row, with gaps, and lost before the last stage; ended: (n,) no more is decided."""
     if not len(stage):
         return
     first, last = patients.starts, patients.starts + patients.lengths - 1
     without = stage[first] > 0
     gaps = (stage[last] - stage[first] + 1) > patients.lengths
     lost = ~ended[last] & (stage[last] < spec.horizon)
+    without_ending = f" and without {' or '.join(spec.ending)}" if spec.ending else ""
     for rule, found, text in (
         ("no-first-stage", without, f"patients without a row of day {spec.days[0]}"),
         ("stage-gap", gaps, "patients with a stage missing between others; the step over the gap is not used"),
-        ("lost-to-follow-up", lost, f"patients lost before day {spec.days[-1]}, alive and without relapse"),
+        ("lost-to-follow-up", lost, f"patients lost before day {spec.days[-1]}, alive{without_ending}"),
     ):
         yield from warned(rule, "stage", patients.order[first[found]], f"{text}: {int(found.sum()):,}.")

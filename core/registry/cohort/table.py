@@ -60,8 +60,8 @@ class RegistryCohort:
 
     @cached_property
     def indicators(self) -> np.ndarray:
-        """(rows, 4) bool: alive, acute GVHD, chronic GVHD, relapse."""
-        return self.frame[list(self.spec.indicators)].to_numpy(bool)
+        """(rows, 1 + indicators) bool: alive, then the indicators of the registry."""
+        return self.frame[list(self.spec.indicator_names)].to_numpy(bool)
 
     def drugs(self, decision: str) -> np.ndarray:
         """(rows, n_drugs) uint8 drugs given at each row for one decision."""
@@ -76,8 +76,9 @@ class RegistryCohort:
 
     @cached_property
     def ended(self) -> np.ndarray:
-        """(rows,) bool: dead or relapsed, after which nothing is decided."""
-        return np.asarray(~self.indicators[:, 0] | self.indicators[:, 3])
+        """(rows,) bool: dead, or with an indicator that ends, as a relapse; nothing is decided any more."""
+        ends = [self.spec.indicator_names.index(name) for name in self.spec.ending]
+        return np.asarray(~self.indicators[:, 0] | self.indicators[:, ends].any(axis=1))
 
     @cached_property
     def baseline(self) -> pd.DataFrame:

@@ -57,7 +57,9 @@ def to_frame(course: Rollout, recorded: np.ndarray, spec: RegistrySpec) -> pd.Da
     keys = pd.array((patient + 1).astype(str), dtype="str")
     columns: dict[str, object] = {"patient": keys, "stage": np.asarray(spec.days)[stage]}
     columns |= {name: course.features[name].array[patient] for name in spec.feature_names}
-    columns |= {name: course.indicators[patient, stage, j].astype(np.int64) for j, name in enumerate(spec.indicators)}
+    columns |= {
+        name: course.indicators[patient, stage, j].astype(np.int64) for j, name in enumerate(spec.indicator_names)
+    }
     for decision in spec.decisions:
         given = course.drugs[decision.name][patient, stage]
         columns |= {name: given[:, j] for j, name in enumerate(decision.columns)}

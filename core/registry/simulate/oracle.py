@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from core.registry.cohort.drugs import Combinations
 from core.registry.simulate import course
 from core.registry.simulate.patients import traits
 from core.registry.simulate.rollout import DecisionState, Policy
-from core.registry.spec import RegistrySpec, Rewards
+from core.registry.spec import RegistrySpec
 
 LATER = 0.7  # what a later stage is worth, a stage, to a patient alive without relapse
 
@@ -33,14 +35,16 @@ def oracle_policy(spec: RegistrySpec, catalog: Combinations) -> Policy:
     return policy
 
 
-def expected(chance: course.Chances, rewards: Rewards, later: float = 0.0) -> np.ndarray:
+def expected(chance: course.Chances, rewards: Mapping[str, float], later: float = 0.0) -> np.ndarray:
     """(n,) expected reward of the next stage, and `later` more for those who go on alive without relapse."""
-    chronic = min(rewards.alive, rewards.chronic_gvhd)
-    both = min(chronic, rewards.acute_gvhd)
-    free_of_chronic = chance.acute * min(rewards.alive, rewards.acute_gvhd) + (1 - chance.acute) * rewards.alive
+    chronic = min(rewards["alive"], rewards["chronic_gvhd"])
+    both = min(chronic, rewards["acute_gvhd"])
+    free_of_chronic = (
+        chance.acute * min(rewards["alive"], rewards["acute_gvhd"]) + (1 - chance.acute) * rewards["alive"]
+    )
     with_chronic = chance.acute * both + (1 - chance.acute) * chronic
     going_on = later + chance.chronic * with_chronic + (1 - chance.chronic) * free_of_chronic
-    relapsed = min(rewards.relapse, rewards.alive)
-    return chance.death * rewards.dead + (1 - chance.death) * (
+    relapsed = min(rewards["relapse"], rewards["alive"])
+    return chance.death * rewards["dead"] + (1 - chance.death) * (
         chance.relapse * relapsed + (1 - chance.relapse) * going_on
     )

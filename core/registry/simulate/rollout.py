@@ -138,7 +138,7 @@ def _state(
     frailty: np.ndarray,
 ) -> DecisionState:
     frame = features.iloc[who].reset_index(drop=True)
-    for j, name in enumerate(spec.indicators):
+    for j, name in enumerate(spec.indicator_names):
         frame[name] = now[who, j].astype(np.int64)
     return DecisionState(decision, stage, frame, uniform, frailty[who])
 

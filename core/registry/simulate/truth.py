@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ConfigError
-from core.registry.cohort.decisions import state_rewards
+from core.registry.cohort.courses import state_rewards
 from core.registry.cohort.drugs import Combinations
 from core.registry.simulate.patients import traits
 from core.registry.simulate.regimens import expert_probs, regimens
@@ -87,7 +87,7 @@ class RegistryTruth:
 
         frailty: (n,) what only they see in a confounded world; None: over frail and robust patients in equal parts, as
         they are at transplant."""
-        indicators = frame[list(self.spec.indicators)].to_numpy(bool)
+        indicators = frame[list(self.spec.indicator_names)].to_numpy(bool)
         kinds = [frailty] if frailty is not None else [np.full(len(frame), kind) for kind in (-1.0, 1.0)]
         seen = [self.world.confounding * kind for kind in kinds] if self.world.confounding else [None]
         probs = np.mean([expert_probs(decision, traits(frame), indicators, stage, one) for one in seen], axis=0)
@@ -101,6 +101,6 @@ def discounted_returns(course: Rollout, spec: RegistrySpec, stages: tuple[int, .
     """(n,) G = sum_i gamma^i r(state at stages[i] + 1); nothing is earned after death or relapse."""
     total = np.zeros(len(course.reached))
     for i, stage in enumerate(stages):
-        reward = state_rewards(course.indicators[:, stage + 1], spec.rewards)
+        reward = state_rewards(course.indicators[:, stage + 1], spec)
         total += gamma**i * np.where(course.reached[:, stage + 1], reward, 0.0)
     return total

@@ -7,18 +7,19 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+import tomli_w
 
 from core.cohort import Cohort, CohortReport, check_cohort, make_cohort, needed_columns
-from core.cohort.mapped import own_mapping
 from core.figures.theme import fmt_unit
 from core.study import StudySpec, load_study
+from core.tables.mapping import mapping_text, read_mapping
 from core.tables.read import RawTable
-from core.tables.values import safe_text
 from pages.components.cohort.define import draw as draw_proposal
 from pages.components.shell.export import csv_button
 from pages.components.study.desk import ICU_DESK
-from pages.components.study.mapping import UNIT_COLUMN, choose_units, map_columns
-from pages.components.study.upload import Reading, checked
+from pages.components.study.mapping import UNIT_COLUMN, read_mapped
+from pages.components.study.sources import keep_definition
+from pages.components.study.upload import Reading
 from pages.components.study.upload import draw as draw_upload
 
 
@@ -29,8 +30,8 @@ class CohortFile:
     rows = "One row per patient and step"
     other = "Another study: other columns, another drug"
     other_label = "Study (TOML); without one, the study of this app"
-    remedy = "; or map the columns above"
-    check_step = 4
+    remedy = ", or in the mapping above"
+    check_step = 3
 
     def read_definition(self, definition: Path | None) -> StudySpec:
         return load_study(definition)
@@ -41,29 +42,29 @@ class CohortFile:
     def layout(self, spec: StudySpec) -> None:
         _layout(spec)
 
-    def read_as(self, raw: RawTable, spec: StudySpec, digest: str, definition: Path | None) -> Reading:
-        """Map the columns, then choose their units; a study that says itself how its files are read needs neither."""
-        if own_mapping(spec, [safe_text(name) for name in raw.frame.columns], raw.earlier) is not None:
-            st.markdown("**2. and 3. Columns and units** · as the study's own mapping says")
-            return Reading()
-        mapping = map_columns(raw, spec)
-        columns = tuple(mapping.items())
-        report = checked(self.title, digest, Reading(columns), definition, raw, self)
-        return Reading(columns, tuple(choose_units(raw, spec, mapping, report).items()))
+    def read_as(self, raw: RawTable, spec: StudySpec, digest: str) -> Reading | None:
+        """One form, filled in from what the file seems to need."""
+        mapping = read_mapped(raw, spec, digest)
+        return None if mapping is None else Reading(mapping_text(mapping))
 
     def check(self, frame: pd.DataFrame, definition: Path | None, reading: Reading) -> CohortReport:
-        return check_cohort(frame, definition, columns=dict(reading.columns), units=dict(reading.units))
+        return check_cohort(frame, definition, mapping=read_mapping(reading.mapping))
 
     def make(self, raw: RawTable, spec: StudySpec, reading: Reading) -> Cohort:
         return make_cohort(
             raw.frame,
             spec,
-            columns=dict(reading.columns),
-            units=dict(reading.units),
+            mapping=read_mapping(reading.mapping),
             origin=raw.origin,
             file_warnings=raw.warnings,
             earlier=raw.earlier,
         )
+
+    def definition_of(self, data: Cohort, definition: Path | None) -> Path | None:
+        """A study of its own where the mapping left columns out."""
+        if data.study == load_study(definition):
+            return definition
+        return keep_definition(tomli_w.dumps(data.study.model_dump(mode="json", exclude_none=True)).encode())
 
     def usable(self, report: CohortReport) -> str:
         facts = report.summary

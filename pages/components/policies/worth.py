@@ -98,7 +98,7 @@ def value_panel(run: RunView) -> None:
         if note:
             st.caption(f":material/science: {note}")
     if run.report.notes:
-        with st.expander("Where the stays come from, and by which rules", icon=":material/database:"):
+        with st.expander("Provenance of the stays", icon=":material/database:"):
             where_from(run.report, "value-provenance")
 
 

@@ -7,111 +7,122 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import decision_look
 from core.figures.registry_accuracy import accuracy_by_stage, calibration_panels, top_n_accuracy
+from core.figures.registry_looks import Looks
 from core.figures.theme import fmt_percent
+from pages.components.registry.session import is_published, looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 
 if TYPE_CHECKING:
+    from core.registry.spec import RegistrySpec
     from core.registry.view import RegistryView
 
-VIEWS = ("Initial treatment", "Acute GVHD", "Chronic GVHD", "Calibration", "Table")
-INITIAL = ("conditioning", "prophylaxis")
-PUBLISHED_N = (7, 10)
+CALIBRATION, TABLE = "Calibration", "Table"
+BY_STAGE_N = (7, 10)  # N of the figure by stage, as published
 PUBLISHED = (0.75, 0.90)  # "about 75-90 %", all decisions and N
+MOST_BY_N = 2  # stages of a decision, above which there is a figure by stage as well
 BAND = "Band: 95 % bootstrap interval over test patients."
 
 
 def draw(run: RegistryView) -> None:
     """The chosen figure; all are of test patients, whom the networks have not seen."""
+    parts = decision_views(run.spec)
+    views = [*parts, CALIBRATION, TABLE]
     view = st.segmented_control(
         "Show",
-        VIEWS,
-        default=VIEWS[0],
+        views,
+        default=views[0],
         required=True,
         key="registry-accuracy-view",
         label_visibility="collapsed",
         persist_state="session",
     )
-    if view == "Calibration":
-        _calibration(run)
+    looks = looks_of(run.spec)
+    if view == CALIBRATION:
+        _calibration(run, looks)
         return
-    rows = run.accuracy
+    rows, published = run.accuracy, PUBLISHED if is_published(run.spec) else None
     if rows.empty:
         empty("Nothing measured", "This run holds no accuracy of the screening networks.")
-    elif view == VIEWS[0]:
-        _by_n(rows[rows["decision"].isin(INITIAL)], "initial", "Conditioning and GVHD prophylaxis, at the transplant")
-    elif view == VIEWS[1]:
-        _by_n(rows[rows["decision"] == "acute"], "acute", "Acute GVHD treatment, by stage")
-    elif view == VIEWS[2]:
-        _chronic(rows[rows["decision"] == "chronic"])
+        return
+    if view not in parts:
+        _table(rows, looks)
+        return
+    rows = rows[rows["decision"].isin(parts[view])]
+    if len(parts[view]) == 1 and rows["stage"].nunique() > MOST_BY_N:
+        _by_stage(rows, str(view), looks, published)
     else:
-        _table(rows)
+        _by_n(rows, str(view), looks, published)
 
 
-def _said(rows: pd.DataFrame) -> str:
+def decision_views(spec: RegistrySpec) -> dict[str, tuple[str, ...]]:
+    """{label: decisions}: those that are made once, and at the same stage, stand together; each other has a view."""
+    views: dict[str, tuple[str, ...]] = {}
+    for decision in spec.decisions:
+        once = [other for other in spec.decisions if other.stages == decision.stages and len(decision.stages) == 1]
+        label = f"At {spec.stages[decision.stages[0]].name}" if len(once) > 1 else decision.title
+        views[label] = (*views.get(label, ()), decision.name)
+    return views
+
+
+def _said(rows: pd.DataFrame, looks: Looks) -> str:
     """One sentence on each line: the accuracy at the largest N."""
     largest = rows[rows["n"] == rows["n"].max()]
     return "; ".join(
-        f"{decision_look(r.decision).name} at {r.stage}: top {r.n} {fmt_percent(r.accuracy)} "
+        f"{looks.decision(r.decision).name} at {r.stage}: top {r.n} {fmt_percent(r.accuracy)} "
         f"[{fmt_percent(r.low)}, {fmt_percent(r.high)}]"
         for r in rows_of(largest)
     )
 
 
-def _basis(rows: pd.DataFrame) -> str:
+def _basis(rows: pd.DataFrame, looks: Looks) -> str:
     """How many test decisions stand behind each line."""
     once = rows.drop_duplicates(["decision", "stage"])
     several = once["decision"].nunique() > 1
     return "Test decisions: " + ", ".join(
-        f"{decision_look(r.decision).name if several else r.stage} {r.decisions:,}" for r in rows_of(once)
+        f"{looks.decision(r.decision).name if several else r.stage} {r.decisions:,}" for r in rows_of(once)
     )
 
 
-def _by_n(rows: pd.DataFrame, key: str, title: str) -> None:
-    if rows.empty:
-        empty("No such decision", "This registry does not have this decision.")
-        return
+def _by_n(rows: pd.DataFrame, title: str, looks: Looks, published: tuple[float, float] | None) -> None:
     st.markdown(f"**{title}: is the expert's choice among the N likeliest combinations?**")
     show(
-        top_n_accuracy(rows, PUBLISHED),
-        f"registry-top-n-{key}",
-        f"Top-N accuracy by N. {_said(rows)}",
-        caption=f"{BAND} {_basis(rows)}. A choice never seen in training counts as a miss.",
+        top_n_accuracy(rows, looks, published),
+        f"registry-top-n-{'-'.join(dict.fromkeys(rows['decision']))}",
+        f"Top-N accuracy by N. {_said(rows, looks)}",
+        caption=f"{BAND} {_basis(rows, looks)}. A choice never seen in training counts as a miss.",
         data=rows,
     )
 
 
-def _chronic(rows: pd.DataFrame) -> None:
-    if rows.empty:
-        empty("No such decision", "This registry does not have this decision.")
-        return
+def _by_stage(rows: pd.DataFrame, title: str, looks: Looks, published: tuple[float, float] | None) -> None:
     left, right = st.columns(2, gap="medium")
-    known = [n for n in PUBLISHED_N if n in set(rows["n"])]
+    known = [n for n in BY_STAGE_N if n in set(rows["n"])] or [int(rows["n"].max())]
+    tops = " and ".join(f"top {n}" for n in known)
     with left:
-        st.markdown("**Chronic GVHD treatment at the four stages, top 7 and top 10**")
+        st.markdown(f"**{title} at its stages, {tops}**")
         part = rows[rows["n"].isin(known)]
         show(
             accuracy_by_stage(part),
             "registry-top-n-stage",
-            f"Top-7 and top-10 accuracy of chronic GVHD treatment by stage. {_said(part)}",
-            caption=f"Bars: 95 % bootstrap intervals over test patients. {_basis(part)}.",
+            f"{tops.capitalize()} accuracy of {title} by stage. {_said(part, looks)}",
+            caption=f"Bars: 95 % bootstrap intervals over test patients. {_basis(part, looks)}.",
             data=part,
         )
     with right:
         st.markdown("**The same by N**")
         show(
-            top_n_accuracy(rows, PUBLISHED),
-            "registry-top-n-chronic",
-            f"Top-N accuracy of chronic GVHD treatment by N. {_said(rows)}",
+            top_n_accuracy(rows, looks, published),
+            "registry-top-n-by-n",
+            f"Top-N accuracy of {title} by N. {_said(rows, looks)}",
             caption=BAND,
             data=rows,
         )
 
 
-def _calibration(run: RegistryView) -> None:
+def _calibration(run: RegistryView, looks: Looks) -> None:
     rows = run.calibration
     rows = rows[rows["stage"] == "all"]
     if rows.empty:
@@ -119,9 +130,9 @@ def _calibration(run: RegistryView) -> None:
         return
     st.markdown("**When a network says 30 %, is it chosen in 30 of 100?**")
     once = rows.drop_duplicates("decision")
-    errors = "; ".join(f"{decision_look(r.decision).name} {100 * r.error:.1f}" for r in rows_of(once))
+    errors = "; ".join(f"{looks.decision(r.decision).name} {100 * r.error:.1f}" for r in rows_of(once))
     show(
-        calibration_panels(rows),
+        calibration_panels(rows, looks),
         "registry-calibration",
         f"Calibration of the screening networks, predicted against chosen. Mean error in points: {errors}",
         caption=f"Test patients; pairs with a predicted probability of at least 1 %; 95 % intervals. Mean distance "
@@ -130,11 +141,11 @@ def _calibration(run: RegistryView) -> None:
     )
 
 
-def _table(rows: pd.DataFrame) -> None:
+def _table(rows: pd.DataFrame, looks: Looks) -> None:
     st.markdown("**Top-N accuracy, every decision and stage**")
     wide = rows.assign(
         text=[f"{100 * r.accuracy:.1f} [{100 * r.low:.1f}, {100 * r.high:.1f}]" for r in rows_of(rows)],
-        decision=[decision_look(name).name for name in rows["decision"]],
+        decision=[looks.decision(name).name for name in rows["decision"]],
     )
     wide = wide[wide["n"].isin((1, 3, 5, 7, 10, 20))]
     order = list(dict.fromkeys(zip(wide["decision"], wide["stage"], strict=True)))

@@ -9,15 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.figures.registry import STATES, decision_look
 from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.policies.doses import equal_options
 from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
 from core.registry.ask.patient import prescribed, recommend
 from core.registry.cohort.describe import highest_return, patient_course, reward_tolerance
+from core.registry.spec import DEAD
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
-from pages.components.registry.session import in_text, mark, number_mark, set_mark
+from pages.components.registry.session import in_text, looks_of, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import failed
@@ -62,16 +62,15 @@ def options_panel(run: RegistryView, patient: int) -> None:
 def _decisions(run: RegistryView, course: pd.DataFrame, stage: int) -> list[str]:
     """Decisions that were posed to this patient at this stage."""
     state = course.loc[course["stage"] == stage, "state"].iloc[0]
-    if state in ("dead", "relapse"):
+    if state in (DEAD, *run.spec.ending):
         return []
     return [decision.name for decision in run.spec.decisions if stage in decision.stages]
 
 
 def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple[int, str]:
-    """Stage and decision: those in the URL, else the first with a treatment of a present disease."""
-    first = next(
-        (s for s in stages if course.loc[course["stage"] == s, "state"].iloc[0] in ("acute", "chronic")), stages[-1]
-    )
+    """Stage and decision: those in the URL, else the first with a treatment of what the patient has."""
+    treated = {decision.treats: decision.name for decision in run.spec.decisions if decision.treats}
+    first = next((s for s in stages if course.loc[course["stage"] == s, "state"].iloc[0] in treated), stages[-1])
     stage = number_mark("stage", first, 0, len(run.spec.stages) - 1)
     stage = stage if stage in stages else first
     left, right = st.columns([1, 1], vertical_alignment="bottom")
@@ -86,7 +85,7 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
     )
     posed = _decisions(run, course, stage)
     state = str(course.loc[course["stage"] == stage, "state"].iloc[0])
-    usual = state if state in posed else posed[0]
+    usual = treated[state] if treated.get(state) in posed else posed[0]
     decision = mark("decision") if mark("decision") in posed else usual
     st.session_state["registry-decision"] = decision
     right.segmented_control(
@@ -94,7 +93,7 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
         posed,
         required=True,
         key="registry-decision",
-        format_func=lambda name: decision_look(name).name,
+        format_func=lambda name: looks_of(run.spec).decision(name).name,
         on_change=lambda: set_mark("decision", st.session_state["registry-decision"]),
     )
     return stage, decision
@@ -131,7 +130,7 @@ def _screen(run: RegistryView) -> tuple[int, float]:
 def _state_line(
     run: RegistryView, course: pd.DataFrame, stage: int, words: str, given: int, options: pd.DataFrame
 ) -> None:
-    state = STATES[str(course.loc[course["stage"] == stage, "state"].iloc[0])].name
+    state = looks_of(run.spec).states[str(course.loc[course["stage"] == stage, "state"].iloc[0])].name
     place = ""
     if given >= 0:
         row = options[options["action"] == given].iloc[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import STATES, decision_look
+from core.figures.registry_looks import Looks
 from core.figures.registry_patient import patient_course as course_figure
 from core.figures.theme import fmt
 from core.registry.cohort.describe import patient_course, patient_given, patient_table
 from pages.components.registry.options import options_panel
-from pages.components.registry.session import in_text, mark, number_mark, set_mark
+from pages.components.registry.session import in_text, looks_of, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 MOST_ROWS = 2000
-FEATURES = ("age", "hla_match", "donor_relation")  # shown in the list where the registry has them
+AGE, MATCHING = "age", "hla_match"
+FEATURES = (AGE, MATCHING, "donor_relation")  # shown in the list where the registry has them
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def draw(run: RegistryView) -> None:
     everyone = _patients((str(run.path), run.manifest.created), run)
     listed = _find(run, everyone)
     if not mark("patient") and len(listed):
-        set_mark("patient", _first(everyone, listed))
+        set_mark("patient", _first(everyone, listed, run.spec.passing))
     if not mark("patient"):
         empty("No patient matches", "Widen the filters above to see patients.")
         return
@@ -62,10 +64,11 @@ def draw(run: RegistryView) -> None:
     options_panel(run, patient)
 
 
-def _first(everyone: pd.DataFrame, listed: np.ndarray) -> int:
-    """The patient shown before any is chosen: new to the policies, with both diseases and a long record if possible."""
+def _first(everyone: pd.DataFrame, listed: np.ndarray, indicators: Sequence[str]) -> int:
+    """The patient shown before any is chosen: new to the policies, with all that may pass and a long record if
+    possible."""
     part = everyone.iloc[listed]
-    order = np.lexsort((-part["stages"], ~part["chronic_gvhd"], ~part["acute_gvhd"], part["split"] != "test"))
+    order = np.lexsort((-part["stages"], *(~part[name] for name in reversed(indicators)), part["split"] != "test"))
     return int(listed[order[0]])
 
 
@@ -82,9 +85,10 @@ def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
         listed = matching(everyone, filters)
         key = f"registry-patients-{hash(filters)}"
         features = [name for name in FEATURES if name in everyone]
-        shown = ["patient", *features, "outcome", "last_stage", "acute_gvhd", "chronic_gvhd", "reward", "split"]
+        shown = ["patient", *features, "outcome", "last_stage", *run.spec.passing, "reward", "split"]
         rows = everyone.iloc[listed]
-        rows = rows.assign(outcome=[STATES[state].name for state in rows["outcome"]])
+        states = looks_of(run.spec).states
+        rows = rows.assign(outcome=[states[state].name for state in rows["outcome"]])
         table(
             rows[shown].head(MOST_ROWS),
             key,
@@ -98,10 +102,8 @@ def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
             csv=rows,
             column_config={
                 "last_stage": "last stage",
-                "acute_gvhd": st.column_config.CheckboxColumn("acute GVHD"),
-                "chronic_gvhd": st.column_config.CheckboxColumn("chronic GVHD"),
-                "hla_match": "HLA matching",
-                "donor_relation": "donor",
+                **{name: st.column_config.CheckboxColumn(in_text(states[name].name)) for name in run.spec.passing},
+                **{name: run.spec.feature(name).label or name for name in features if name != AGE},
                 "reward": st.column_config.NumberColumn("reward", format="%.1f", help="Sum of recorded rewards"),
             },
         )
@@ -116,19 +118,20 @@ def _take_cell(key: str, listed: np.ndarray) -> None:
 
 def _filters(run: RegistryView, everyone: pd.DataFrame) -> Filters:
     columns = st.columns([2, 2, 2, 2])
-    present = [state for state in STATES if state in set(everyone["outcome"])]
+    states = looks_of(run.spec).states
+    present = [state for state in states if state in set(everyone["outcome"])]
     outcomes = columns[0].multiselect(
         "Last recorded",
         present,
-        format_func=lambda state: STATES[state].name,
+        format_func=lambda state: states[state].name,
         key="registry-filter-outcome",
         placeholder="all",
         persist_state="session",
     )
     had = columns[1].multiselect(
         "Ever had",
-        ["acute_gvhd", "chronic_gvhd"],
-        format_func=lambda name: {"acute_gvhd": "acute GVHD", "chronic_gvhd": "chronic GVHD"}[name],
+        list(run.spec.passing),
+        format_func=lambda name: in_text(states[name].name),
         key="registry-filter-had",
         placeholder="any",
         persist_state="session",
@@ -142,8 +145,8 @@ def _filters(run: RegistryView, everyone: pd.DataFrame) -> Filters:
         persist_state="session",
     )
     category: tuple[str, tuple[str, ...]] = ("", ())
-    if "hla_match" in everyone:
-        feature = run.spec.feature("hla_match")
+    if MATCHING in everyone and run.spec.feature(MATCHING).categories:
+        feature = run.spec.feature(MATCHING)
         values = columns[3].multiselect(
             feature.label or feature.name,
             list(feature.categories),
@@ -194,14 +197,13 @@ def _title(run: RegistryView, row: pd.Series) -> None:
             facts.append(f"{in_text(label)} {value}")
     seen = "new to the policies" if row["split"] == "test" else "the policies learned from this patient"
     st.header(f"Patient {row['patient']}", anchor=False)
-    st.caption(
-        f"{', '.join(facts)} · **{in_text(STATES[str(row['outcome'])].name)}**, last recorded at {row['last_stage']} · "
-        f"{row['split']} ({seen})"
-    )
+    outcome = in_text(looks_of(run.spec).states[str(row["outcome"])].name)
+    st.caption(f"{', '.join(facts)} · **{outcome}**, last recorded at {row['last_stage']} · {row['split']} ({seen})")
 
 
 def _course(run: RegistryView, patient: int) -> None:
     """What was given at each stage, and how it went."""
+    looks = looks_of(run.spec)
     course, given = patient_course(run.cohort, patient), patient_given(run.cohort, patient)
     chosen = number_mark("stage", -1, 0, len(run.spec.stages) - 1)
     days = [stage.day for stage in run.spec.stages]
@@ -211,16 +213,17 @@ def _course(run: RegistryView, patient: int) -> None:
             list(course["state"]),
             given,
             float(days[-1]),
+            looks,
             chosen=days[chosen] if chosen >= 0 else None,
         ),
         "registry-course",
-        "Course through the stages: " + "; ".join(f"{r.name}: {STATES[r.state].name}" for r in rows_of(course)),
+        "Course through the stages: " + "; ".join(f"{r.name}: {looks.states[r.state].name}" for r in rows_of(course)),
         caption="Top: state at each recorded stage; below: filled where drugs were given, hollow where none were."
         + (" Purple: the stage chosen below." if chosen >= 0 else ""),
         data=given,
     )
     table(
-        _story(course, given),
+        _story(course, given, looks),
         "registry-story",
         name=f"registry-patient-{patient}",
         caption="What was given at each stage, and how it went. Reward: earned on arriving at the next stage.",
@@ -232,18 +235,18 @@ def _course(run: RegistryView, patient: int) -> None:
     )
 
 
-def _story(course: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+def _story(course: pd.DataFrame, given: pd.DataFrame, looks: Looks) -> pd.DataFrame:
     """One line a stage and decision: stage, state, decision, given, then (state at the next stage), reward."""
     lines, rows = [], list(rows_of(course))
     for i, here in enumerate(rows):
         after = rows[i + 1] if i + 1 < len(rows) else None
         then, reward = "not recorded", "–"
         if after is not None and after.stage == here.stage + 1:
-            then, reward = STATES[after.state].name, fmt(after.reward, 1)
+            then, reward = looks.states[after.state].name, fmt(after.reward, 1)
         decided = given[given["stage"] == here.stage]
-        base = {"stage": here.name, "state": STATES[here.state].name}
+        base = {"stage": here.name, "state": looks.states[here.state].name}
         for row in rows_of(decided):
-            name = decision_look(row.decision).name.removesuffix(" treatment")
+            name = looks.decision(row.decision).name.removesuffix(" treatment")
             lines.append(base | {"decision": name, "given": row.combination, "then": then, "reward": reward})
         if decided.empty:
             lines.append(base | {"decision": "", "given": "", "then": "", "reward": ""})

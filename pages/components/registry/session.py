@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from pydantic import ValidationError
 
 from core.base.errors import PhenoPolicyError
-from core.registry.spec import load_registry_spec
+from core.figures.registry_looks import Looks, make_looks
+from core.registry.cohort.describe import grave_order
+from core.registry.spec import RegistrySpec, load_registry_spec
 from core.registry.study import REGISTRY
 from core.runs.manifest import MANIFEST
 from pages.components.shell.frame import Subject, empty, may_see, said_to_open, visible_runs
@@ -50,6 +53,18 @@ def overrides() -> dict[str, Any]:
 def in_text(label: str) -> str:
     """A label inside a sentence: 'Donor relationship' begins small, 'HLA matching' does not."""
     return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+
+def looks_of(spec: RegistrySpec) -> Looks:
+    """How the decisions and states of a registry are drawn and called."""
+    titles = {indicator.name: indicator.title for indicator in spec.indicators}
+    decisions = [(decision.name, decision.title) for decision in spec.decisions]
+    return make_looks(decisions, [(name, titles[name]) for name in grave_order(spec)], spec.stages[0].name)
+
+
+def is_published(spec: RegistrySpec) -> bool:
+    """True for the registry that the published numbers belong to."""
+    return spec == load_registry_spec()
 
 
 # Runs
@@ -111,7 +126,10 @@ def show_run(name: str) -> None:
 
 def _of_run(run: RunInfo) -> tuple[bool, None]:
     """A run under another definition has its registry among its owner's own, with the TOML file to train on."""
-    return run.study == load_registry_spec().model_dump(mode="json"), None
+    try:
+        return is_published(REGISTRY.read_definition(run.study)), None
+    except ValidationError:
+        return False, None
 
 
 DESK = Desk(

@@ -8,12 +8,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.base.errors import PhenoPolicyError
 from core.registry import RegistryCohort, RegistrySpec, check_registry, load_registry_spec, make_registry
+from core.registry.cohort.mapping import parse_registry_mapping, registry_mapping_text
 from core.registry.study import REGISTRY
 from core.tables.read import RawTable
 from core.tables.report import CohortReport
 from pages.components.registry.session import DESK
 from pages.components.shell.export import csv_button
+from pages.components.shell.frame import failed
 from pages.components.study.sources import show_accepted, simulated
 from pages.components.study.train import launch
 from pages.components.study.upload import Reading
@@ -55,11 +58,11 @@ class RegistryFile:
     """A file of a registry; see `pages.components.study.upload.FileKind`."""
 
     title = "Registry file"
-    rows = "One row per patient and stage"
+    rows = "One row per patient and stage (through a mapping also one row per patient, with events and times to them)"
     other = "Another registry: other stages, features or drugs"
     other_label = "Registry definition (TOML); without one, the transplant registry"
-    remedy = ""
-    check_step = 2
+    remedy = "; or say above in a mapping what they mean"
+    check_step = 3
 
     def propose(self, file: Any) -> None:
         """A registry's definition is written by hand."""
@@ -70,15 +73,36 @@ class RegistryFile:
     def layout(self, spec: RegistrySpec) -> None:
         _layout(spec)
 
-    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str, definition: Path | None) -> Reading:
-        """Its columns are found by name alone."""
-        return Reading()
+    def read_as(self, raw: RawTable, spec: RegistrySpec, digest: str) -> Reading | None:
+        """A mapping, where the file is of another form."""
+        st.markdown("**2. Mapping** · for other names, codes or drugs, and for one row per patient; none where it fits")
+        file = st.file_uploader(
+            "Mapping (TOML); its form is in docs/format.md", type=["toml"], max_upload_size=1, key="registry-mapping"
+        )
+        if file is None:
+            return Reading()
+        try:
+            mapping = parse_registry_mapping(file.getvalue().decode("utf-8", "replace"), "the mapping")
+            return Reading(mapping=registry_mapping_text(mapping))
+        except PhenoPolicyError as error:
+            failed(error, "Reading the mapping")
+            return None
 
     def check(self, frame: pd.DataFrame, definition: Path | None, reading: Reading) -> CohortReport:
-        return check_registry(frame, definition)
+        return check_registry(frame, definition, parse_registry_mapping(reading.mapping))
 
     def make(self, raw: RawTable, spec: RegistrySpec, reading: Reading) -> RegistryCohort:
-        return make_registry(raw.frame, spec, origin=raw.origin, file_warnings=raw.warnings, earlier=raw.earlier)
+        return make_registry(
+            raw.frame,
+            spec,
+            mapping=parse_registry_mapping(reading.mapping),
+            origin=raw.origin,
+            file_warnings=raw.warnings,
+            earlier=raw.earlier,
+        )
+
+    def definition_of(self, data: RegistryCohort, definition: Path | None) -> Path | None:
+        return definition
 
     def usable(self, report: CohortReport) -> str:
         return f"Usable: {report.summary.get('patients', 0):,} patients."
@@ -92,7 +116,7 @@ def _layout(spec: RegistrySpec) -> None:
         low, high = feature.plausible or (0, 0)
         values = ", ".join(feature.categories) if feature.categories else f"{low:g} to {high:g} {feature.unit}"
         rows.append((feature.name, f"{feature.label or feature.name}: {values}"))
-    rows += [(name, "0 or 1 at this stage") for name in spec.indicators]
+    rows += [(name, "0 or 1 at this stage") for name in spec.indicator_names]
     for decision in spec.decisions:
         rows += [(name, f"{decision.title}: 0 or 1, given at this stage") for name in decision.columns]
         rows.append((decision.name, f"instead of the {len(decision.drugs)} above: drugs joined by '{spec.separator}'"))

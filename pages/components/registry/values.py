@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import decision_look
 from core.figures.registry_values import ESTIMATORS, modeled_by_stage, registry_policy, value_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval
 from core.registry.ask.compared import GREEDY, MIXTURE, along
+from core.registry.spec import TO_THE_END
 from pages.components.registry.frontier import course_rule, frontier_panel
+from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 VIEWS = ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
-GROUPS = {"all": "everyone asked", "ill": "patients with the disease"}
+GROUPS = {"all": "everyone asked", "ill": "patients with what it treats"}
 
 
 def draw(run: RegistryView) -> None:
@@ -49,7 +50,7 @@ def draw(run: RegistryView) -> None:
 
 def _matched(run: RegistryView) -> None:
     st.warning(run.warning, icon=":material/warning:")
-    rows = run.confounding
+    rows, looks = run.confounding, looks_of(run.spec)
     groups = [name for name in GROUPS if name in set(rows["group"])]
     group = st.segmented_control(
         "Decisions of",
@@ -58,7 +59,8 @@ def _matched(run: RegistryView) -> None:
         required=True,
         format_func=lambda name: GROUPS[name],
         key="registry-group-matched",
-        help="Most patients have no GVHD at a stage and rightly get no drug for it; they drown the others.",
+        help="Most patients do not have at a stage what a decision treats, and rightly get no drug for it; they drown "
+        "the others.",
     )
     rows = rows[rows["group"] == group]
     if rows.empty or not rows["n_matched"].any():
@@ -73,21 +75,22 @@ def _matched(run: RegistryView) -> None:
     )
     st.markdown("**Mean reward of the test decisions whose recorded treatment is the one that a policy recommends**")
     show(
-        value_forest(drawn, truth=known, x_title="mean reward of the decision"),
+        value_forest(drawn, looks, truth=known, x_title="mean reward of the decision"),
         "registry-matched",
         "Matched mean reward of each policy: "
         + "; ".join(
-            f"{decision_look(r.decision).name} {registry_policy(r.policy).name} {fmt(r.value)} "
+            f"{looks.decision(r.decision).name} {registry_policy(r.policy).name} {fmt(r.value)} "
             f"{fmt_interval(r.low, r.high)}, {r.n_matched} matched"
             for r in rows_of(rows)
         ),
-        caption="95 % bootstrap intervals over patients; n: decisions that match; hollow: fewer than 30."
+        caption="95 % bootstrap intervals over patients; n: decisions that match; hollow: fewer than 30. "
+        + earned_text(run)
         + (" Black bar: the true mean reward of the decision if all followed the policy in it." if known else ""),
         data=rows,
     )
     lines = pd.DataFrame(
         {
-            "decision": [decision_look(name).name for name in rows["decision"]],
+            "decision": [looks.decision(name).name for name in rows["decision"]],
             "policy": [registry_policy(name).name for name in rows["policy"]],
             "matched mean": [fmt(v, 3) for v in rows["value"]],
             "95 % interval": [fmt_interval(a, b, 3) for a, b in zip(rows["low"], rows["high"], strict=True)],
@@ -107,6 +110,7 @@ def _matched(run: RegistryView) -> None:
 
 
 def _modeled(run: RegistryView) -> None:
+    looks = looks_of(run.spec)
     rows = run.modeled
     rows = rows[rows["stage"] != "all"]
     if rows.empty:
@@ -114,11 +118,11 @@ def _modeled(run: RegistryView) -> None:
         return
     st.markdown("**Reward that a separate network predicts for what each policy would choose**")
     show(
-        modeled_by_stage(rows),
+        modeled_by_stage(rows, looks),
         "registry-modeled",
         "Model-based reward of each policy by stage: "
         + "; ".join(
-            f"{decision_look(r.decision).name} {r.stage} {registry_policy(r.policy).name} {fmt(r.value)}"
+            f"{looks.decision(r.decision).name} {r.stage} {registry_policy(r.policy).name} {fmt(r.value)}"
             for r in rows_of(rows)
         ),
         caption="Test patients. The intervals resample patients and take the network as it is: they hold none of the "
@@ -128,7 +132,7 @@ def _modeled(run: RegistryView) -> None:
     lines = rows.assign(
         text=[f"{fmt(r.value, 3)} {fmt_interval(r.low, r.high, 3)}" for r in rows_of(rows)],
         policy=[registry_policy(name).name for name in rows["policy"]],
-        decision=[decision_look(name).name for name in rows["decision"]],
+        decision=[looks.decision(name).name for name in rows["decision"]],
     )
     order = list(dict.fromkeys(lines["policy"]))
     wide = lines.pivot(index=["decision", "day", "stage"], columns="policy", values="text")[order].reset_index()
@@ -138,6 +142,19 @@ def _modeled(run: RegistryView) -> None:
         name="modeled-rewards",
         caption="Mean predicted reward with its 95 % interval.",
         csv=run.modeled,
+    )
+
+
+def earned_text(run: RegistryView) -> str:
+    """Which rewards belong to a decision."""
+    to_the_end = [name for name in run.treatments if run.spec.decision(name).counts == TO_THE_END]
+    if not to_the_end:
+        return "Reward: that of the next stage."
+    looks = looks_of(run.spec)
+    names = ", ".join(looks.decision(name).name for name in to_the_end)
+    return (
+        f"Reward of {names}: the discounted sum to the end of follow-up, those who are followed standing for those "
+        "who were lost."
     )
 
 
@@ -165,7 +182,7 @@ def _with_error(values: pd.Series, errors: pd.Series) -> list[str]:
 
 
 def _whole(run: RegistryView) -> None:
-    st.markdown("**Expected sum of rewards from the first treatment stage on, were a policy to decide on treatment**")
+    st.markdown("**Expected sum of rewards from the first decision on that a policy would make**")
     st.caption(
         "A policy that is certain of one combination in hundreds agrees with few recorded courses to the end. How far "
         "the records can follow it on the way from the experts is under Trust frontier."
@@ -176,7 +193,9 @@ def _whole(run: RegistryView) -> None:
         return
     known = bool(rows["true_value"].notna().any())
     show(
-        value_forest(rows, truth=known, x_title="expected sum of rewards from the first treatment stage on"),
+        value_forest(
+            rows, looks_of(run.spec), truth=known, x_title="expected sum of rewards from the first decision on"
+        ),
         "registry-whole",
         "Off-policy estimates of each policy: "
         + "; ".join(
@@ -219,8 +238,8 @@ def _table(run: RegistryView) -> None:
         pd.DataFrame(lines),
         "registry-policies",
         name="registry-policies",
-        caption="Matched means are per decision (reward of the next stage, 0 to 1); PHWIS, PHWDR and the true value "
-        "are sums from the first treatment stage on. In brackets: not supported by the records. As far as supported: "
+        caption=f"Matched means are per decision. {earned_text(run)} PHWIS, PHWDR and the true value "
+        "are sums from the first decision on. In brackets: not supported by the records. As far as supported: "
         "PHWDR of the furthest mixture with the experts that the records support (Trust frontier). ±: standard error. "
         + course_rule(run),
         csv=rows.drop(columns=["basis", "label", "decision"]),

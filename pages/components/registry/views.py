@@ -6,19 +6,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.figures.registry import (
-    STATES,
-    age_histogram,
-    combination_tail,
-    decision_look,
-    stage_timeline,
-    state_bars,
-)
+from core.figures.registry import age_histogram, combination_tail, stage_timeline, state_bars
+from core.figures.registry_looks import Looks
 from core.figures.theme import fmt_count, fmt_percent
 from core.registry import RegistryCohort
 from core.registry.cohort.describe import combination_table, decision_table, feature_counts, histogram, state_table
 from pages.components.cohort.views import problems_table
-from pages.components.registry.session import in_text
+from pages.components.registry.session import in_text, looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import SMALL_COHORT
@@ -50,11 +44,11 @@ def draw(cohort: RegistryCohort) -> None:
     if view == VIEWS[0]:
         _stages(cohort, decisions)
     elif view == VIEWS[1]:
-        _follow_up(states)
+        _follow_up(states, looks_of(cohort.spec))
     elif view == VIEWS[2]:
         _features(cohort)
     elif view == VIEWS[3]:
-        _combinations(combinations)
+        _combinations(combinations, looks_of(cohort.spec))
     else:
         _notes(cohort)
 
@@ -92,18 +86,19 @@ def _facts(cohort: RegistryCohort, states: pd.DataFrame, combinations: pd.DataFr
 def _stages(cohort: RegistryCohort, decisions: pd.DataFrame) -> None:
     st.markdown("**Stages and decisions**")
     days = [stage.day for stage in cohort.spec.stages]
-    figure = stage_timeline(decisions, days[:-1], days[-1])
+    looks = looks_of(cohort.spec)
+    figure = stage_timeline(decisions, days[:-1], days[-1], looks)
     show(
         figure,
         "registry-timeline",
         "Timeline of stages and decisions: "
         + "; ".join(f"{row.decision} at {row.stage}: {row.treated:,} treated" for row in rows_of(decisions)),
         caption="Written and shown by size: patients who were given at least one drug. A decision is posed to everyone "
-        "recorded at the stage, alive and without relapse; giving nothing is an answer too.",
+        f"recorded at the stage, alive{_not_ended(cohort)}; giving nothing is an answer too.",
         data=decisions,
     )
     shown = decisions.assign(
-        decision=[decision_look(name).name for name in decisions["decision"]],
+        decision=[looks.decision(name).name for name in decisions["decision"]],
         share=(decisions["treated"] / decisions["patients"].clip(lower=1)).round(3),
     )
     table(
@@ -115,19 +110,26 @@ def _stages(cohort: RegistryCohort, decisions: pd.DataFrame) -> None:
     )
 
 
-def _follow_up(states: pd.DataFrame) -> None:
+def _not_ended(cohort: RegistryCohort) -> str:
+    """' and without relapse', by what ends the decisions of this registry."""
+    titles = [in_text(indicator.title) for indicator in cohort.spec.indicators if indicator.ends]
+    return f" and without {' or '.join(titles)}" if titles else ""
+
+
+def _follow_up(states: pd.DataFrame, looks: Looks) -> None:
     st.markdown("**Where the patients are**")
     show(
-        state_bars(states),
+        state_bars(states, looks),
         "registry-states",
         "Stacked bars: state of all patients at each stage.",
-        caption="Each patient counts once a stage, by the gravest state; death and relapse are kept from then on.",
+        caption="Each patient counts once a stage, by the gravest state; death and what ends the decisions are kept "
+        "from then on.",
         data=states,
     )
     st.markdown("**Attrition and loss to follow-up**")
     wide = states.pivot(index="state", columns="stage", values="patients")[list(dict.fromkeys(states["stage"]))]
-    wide = wide.reindex([state for state in STATES if wide.loc[state].any()])
-    wide.insert(0, "state", [STATES[state].name for state in wide.index])
+    wide = wide.reindex([state for state in looks.states if wide.loc[state].any()])
+    wide.insert(0, "state", [looks.states[state].name for state in wide.index])
     table(
         wide,
         "registry-attrition",
@@ -205,14 +207,14 @@ def _histogram(cohort: RegistryCohort, name: str) -> None:
     )
 
 
-def _combinations(combinations: pd.DataFrame) -> None:
+def _combinations(combinations: pd.DataFrame, looks: Looks) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.markdown("**How often each combination was chosen**")
         once = combinations.groupby("decision", sort=False)["uses"].agg(lambda uses: (uses == 1).mean())
-        few = ", ".join(f"{decision_look(str(d)).name} {fmt_percent(share, 0)}" for d, share in once.items())
+        few = ", ".join(f"{looks.decision(str(d)).name} {fmt_percent(share, 0)}" for d, share in once.items())
         show(
-            combination_tail(combinations),
+            combination_tail(combinations, looks),
             "registry-tail",
             "Number of times each combination was chosen, by rank, for each decision.",
             caption=f"Chosen once only: {few} of the combinations. So rare ones teach little, and screening "
@@ -223,7 +225,7 @@ def _combinations(combinations: pd.DataFrame) -> None:
         name = st.selectbox(
             "Combinations of",
             list(dict.fromkeys(combinations["decision"])),
-            format_func=lambda name: decision_look(name).name,
+            format_func=lambda name: looks.decision(name).name,
             key="registry-combinations",
         )
         part = combinations[combinations["decision"] == name]
@@ -242,6 +244,11 @@ def _combinations(combinations: pd.DataFrame) -> None:
 
 
 def _notes(cohort: RegistryCohort) -> None:
+    for line in cohort.report.notes:
+        st.markdown(line)
+    if cohort.report.mapping:
+        with st.expander("The mapping that the file was read through"):
+            st.code(cohort.report.mapping, language="toml")
     notes = [problem for problem in cohort.report.warnings if problem.rule != "ignored-column"]
     st.markdown("**What was mended on the way in**")
     if notes:

@@ -79,7 +79,9 @@ def _take(path: str, key: str, preset: Any, changes: dict[str, Any]) -> None:
     """Copy a widget's value into the changes (a callback)."""
     value = st.session_state[key]
     if isinstance(value, str) and not isinstance(preset, str):
-        with contextlib.suppress(json.JSONDecodeError):  # the settings class will say what is wrong with the text
+        with contextlib.suppress(
+            json.JSONDecodeError, RecursionError
+        ):  # the settings class will say what is wrong with the text
             value = json.loads(value)
     same = list(value) == list(preset) if isinstance(value, list) else value == preset
     if same:

@@ -50,6 +50,13 @@ def just_accepted(desk: Desk) -> bool:
     return bool(st.session_state.pop(f"{desk.upload_key}-{ACCEPTED}", False))
 
 
+def keep_definition(content: bytes) -> Path:
+    """Where a definition was written among the visitor's uploads, by its hash."""
+    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
+    write_atomic(path, lambda target: target.write(content))
+    return path
+
+
 def choose_definition(
     desk: Desk,
     title: str,
@@ -67,9 +74,7 @@ def choose_definition(
         proposed = propose() if file is None else None
     if file is None:
         return read(proposed), proposed
-    content = file.getvalue()
-    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
-    write_atomic(path, lambda target: target.write(content))
+    path = keep_definition(file.getvalue())
     try:
         return read(path), path
     except PhenoPolicyError as error:

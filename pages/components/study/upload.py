@@ -27,10 +27,9 @@ MAX_MEGABYTES = 200
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is to be read: (file's name, our name) of columns, (our name, the file's unit); empty: as it is."""
+    """How a file is to be read: through a mapping, the text of its TOML; empty: as it is."""
 
-    columns: tuple[tuple[str, str], ...] = ()
-    units: tuple[tuple[str, str], ...] = ()
+    mapping: str = ""
 
 
 class FileKind(Protocol):
@@ -50,11 +49,14 @@ class FileKind(Protocol):
     def layout(self, spec: Any) -> None:
         """Draw what a file must hold."""
 
-    def read_as(self, raw: RawTable, spec: Any, digest: str, definition: Path | None) -> Reading:
-        """Draw the steps between preview and check."""
+    def read_as(self, raw: RawTable, spec: Any, digest: str) -> Reading | None:
+        """Draw the steps between preview and check; None, with the reason on the page, where they cannot be read."""
 
     def check(self, frame: pd.DataFrame, definition: Path | None, reading: Reading) -> CohortReport: ...
     def make(self, raw: RawTable, spec: Any, reading: Reading) -> Data: ...
+    def definition_of(self, data: Any, definition: Path | None) -> Path | None:
+        """The definition that the data are stored with."""
+
     def usable(self, report: CohortReport) -> str:
         """The sentence that greets a file without errors."""
 
@@ -77,7 +79,9 @@ def draw(desk: Desk, kind: FileKind) -> None:
         _unreadable(error, f"{key}-unreadable")
         return
     _preview(raw)
-    reading = kind.read_as(raw, spec, digest, definition)
+    reading = kind.read_as(raw, spec, digest)
+    if reading is None:
+        return
     report = checked(kind.title, digest, reading, definition, raw, kind)
     st.markdown(f"**{kind.check_step}. Check**")
     _problems(report, kind, key)
@@ -87,7 +91,7 @@ def draw(desk: Desk, kind: FileKind) -> None:
         except PhenoPolicyError as error:
             failed(error, f"Accepting the {desk.study.data_word}")
             return
-        accept(desk, data, f"upload {file.name}", definition)
+        accept(desk, data, f"upload {file.name}", kind.definition_of(data, definition))
 
 
 @st.cache_resource(scope="session", max_entries=1, show_spinner="Reading the file ...")
@@ -139,9 +143,10 @@ def _problems(report: CohortReport, kind: FileKind, key: str) -> None:
         st.success(kind.usable(report), icon=":material/check_circle:")
     else:
         kinds = {(problem.rule, problem.column): problem.count for problem in report.errors}
+        places, one = sum(kinds.values()), len(kinds) == 1
         st.error(
-            f"{len(kinds)} kinds of problem in {sum(kinds.values()):,} places keep this file from being used. "
-            f"Mend them in the file and upload it again{kind.remedy}.",
+            f"{'One kind' if one else f'{len(kinds)} kinds'} of problem in {places:,} place{'s' * (places > 1)} "
+            f"keep{'s' * one} this file from being used. Mend them in the file and upload it again{kind.remedy}.",
             icon=":material/error:",
         )
         problems_table(report.errors, f"{key}-errors")
