@@ -42,7 +42,7 @@ class Nodes:
         return len(self.feature)
 
 
-NOTHING = Nodes(*(np.array([value]) for value in (-1, 0.0, 0, 0, 0.0)), max_depth=0)  # a tree that adds nothing
+NOTHING = Nodes(np.array([-1]), np.array([0.0]), np.array([0]), np.array([0]), np.array([0.0]), 0)  # adds nothing
 
 
 class Boosted(Protocol):
