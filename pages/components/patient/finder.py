@@ -11,7 +11,7 @@ from core.figures.theme import phenotype_name
 from pages.components.patient.blind import blind_toggle, is_blind
 from pages.components.shell.export import table
 from pages.components.shell.frame import go_to
-from pages.components.shell.patients import MOST_ROWS, Filters, longest_unseen, matching, patient_table
+from pages.components.shell.patients import MOST_ROWS, WALKED, Filters, longest_unseen, matching, patient_table
 from pages.components.shell.session import get_session
 from pages.components.shell.stepper import step_through
 
@@ -67,7 +67,7 @@ def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray, blind: boo
 def _blind_filters() -> Filters:
     """The one filter that tells nothing of how a stay goes on."""
     chosen = get_session().selection is not None
-    only = st.checkbox("Only the selection", key="filter-selection", disabled=not chosen, persist_state="session")
+    only = st.checkbox("Only the selection", key=WALKED, disabled=not chosen, persist_state="session")
     return Filters(selection=only and chosen)
 
 
@@ -75,7 +75,7 @@ def _kept_filters() -> Filters:
     """The filters as they were left, while the list is closed."""
     kept, chosen = st.session_state, get_session().selection is not None
     phenotypes, outcomes, splits = (tuple(kept.get(f"filter-{name}", ())) for name in ("phenotype", "outcome", "split"))
-    only = bool(kept.get("filter-selection", False)) and chosen
+    only = bool(kept.get(WALKED, False)) and chosen
     return Filters(phenotypes, outcomes, splits, kept.get("filter-steps"), only)
 
 
@@ -126,7 +126,7 @@ def _filters(run: RunView, k: int) -> Filters:
     only = (
         st.checkbox(
             "Only the selection",
-            key="filter-selection",
+            key=WALKED,
             disabled=not chosen,
             persist_state="session",
         )
