@@ -42,7 +42,8 @@ class Nodes:
         return len(self.feature)
 
 
-NOTHING = Nodes(*(np.array([value]) for value in (-1, 0.0, 0, 0, 0.0)), max_depth=0)  # a tree that adds nothing
+_LEAF = np.array([0])
+NOTHING = Nodes(_LEAF - 1, np.array([0.0]), _LEAF, _LEAF, np.array([0.0]), 0)  # a tree that adds nothing
 
 
 class Boosted(Protocol):
