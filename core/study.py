@@ -52,7 +52,8 @@ class Column(Config):
     binary: bool = Field(False, description="Holds 0 and 1 alone")
     plausible: tuple[float, float] = Field(description="What a record may hold; values outside are refused")
     reference: tuple[float, float] | None = Field(None, description="Healthy range, for display")
-    target: tuple[float, float] | None = Field(None, description="Therapeutic range, shown apart from the healthy one")
+    target: tuple[float, float] | None = Field(None, description="Range to steer to, shown apart from the healthy one")
+    decimals: int | None = Field(None, ge=0, le=6, description="Decimals on pages; none: four digits")
     usual: tuple[float, float] | None = Field(
         None, description="Holds the mean of nearly every stay, to tell a column in another unit by"
     )
@@ -65,6 +66,18 @@ class Column(Config):
         """The word of a value where the unit spells out its codes ('0 = male, 1 = female'); empty where it does not."""
         codes = dict(part.strip().split(" = ", 1) for part in self.unit.split(",") if " = " in part)
         return codes.get(f"{value:.0f}", "")
+
+    def text(self, value: float) -> str:
+        """A value with the column's decimals."""
+        return f"{value:.4g}" if self.decimals is None else f"{value:,.{self.decimals}f}"
+
+    def flag(self, value: float) -> str:
+        """'L' below and 'H' above the healthy range, as it reads with the column's decimals; empty within or without
+        one."""
+        if self.reference is None:
+            return ""
+        read = value if self.decimals is None else round(value, self.decimals)
+        return "L" if read < self.reference[0] else "H" if read > self.reference[1] else ""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -80,6 +93,9 @@ class Actions(Config):
 
     drug: str = Field(description="Name of the drug")
     unit: str = Field(description="Unit of its doses")
+    amount: str = Field(
+        "", description="Short name of the amount in a dose, to tell it per kg and hour; empty: not told"
+    )
     upper: tuple[float, ...] = Field(description="Upper dose of each bin, rising; the first is 0, no drug")
     representative: tuple[float, ...] = Field(description="Dose that stands for each bin in dose arithmetic")
 
@@ -102,7 +118,8 @@ class Actions(Config):
         """Readable dose range of one bin."""
         if action == 0:
             return f"no {self.drug}"
-        return f"{_short(self.upper[action - 1])}–{_short(self.upper[action])}"
+        low, high = _short(self.upper[action - 1]), _short(self.upper[action])
+        return f"> 0–{high}" if action == 1 else f"{low}–{high}"  # no drug is a bin of its own
 
 
 def _short(dose: float) -> str:
@@ -170,6 +187,9 @@ class StudySpec(Config):
     outcome_labels: tuple[str, ...] = Field(("outcome",), description="Other names of the outcome column")
     survived_label: str = Field("survived", description="Word for the good outcome")
     died_label: str = Field("died", description="Word for the bad outcome")
+    outcome_horizon: str = Field("", description="By when the outcome is told, in words")
+    onset: str = Field("", description="What hour 0 is, in words")
+    weight: str = Field("", description="Column of body weight in kg; doses are then told per kg and hour too")
     severity: str = Field(description="Column that reads as overall severity")
     highlights: tuple[str, ...] = Field(description="Columns that figures show first")
     columns: tuple[Column, ...] = Field(description="The state columns, static ones first")
@@ -203,6 +223,7 @@ class StudySpec(Config):
         asked = [("severity", self.severity)] + [("highlights", h) for h in self.highlights]
         asked += [(f"reward '{term.name}'", term.column) for term in self.rewards]
         asked += [] if self.indication is None else [("indication", self.indication.column)]
+        asked += [("weight", self.weight)] if self.weight else []
         for where, name in asked:
             if name not in names:
                 raise ValueError(f"{where} names column '{name}', which the study does not have")
@@ -210,6 +231,17 @@ class StudySpec(Config):
             if self.column(term.column).kind != "temporal":
                 raise ValueError(f"reward '{term.name}' needs a temporal column, '{term.column}' is static")
         return self
+
+    def per_kg_hour(self, dose: float, weight: float) -> str:
+        """A dose of one step per kg of body weight and hour: '17 U/kg/h'; empty where the study does not tell it so."""
+        if not self.weight or not self.actions.amount or not weight > 0:
+            return ""
+        return f"{dose / (weight * self.step_hours):.2g} {self.actions.amount}/kg/h"
+
+    def rewarded(self, name: str) -> bool:
+        """True where the target of a column is what a range term of the reward pays for."""
+        target = self.column(name).target
+        return any(t.kind == "range" and t.column == name and (t.low, t.high) == target for t in self.rewards)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:

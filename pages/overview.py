@@ -17,6 +17,8 @@ from core.icu.ask.frontier import reach_of
 from core.icu.ask.gain import Gain, gain
 from core.icu.ask.tables import policy_table
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
+from pages.components.patient.blind import MARK as BLIND
+from pages.components.patient.blind import ON
 from pages.components.policies.advice import headline
 from pages.components.shell.controls import MODE_HELP
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, stored_support
@@ -47,18 +49,21 @@ DOORS = (
         ":material/stethoscope:",
         "Follow a stay step by step: what was given, what each policy would weigh, how similar patients fared.",
         (("pages/patient.py", "Open a patient"), ("pages/phenotypes.py", "Start from the map")),
+        True,
     ),
     (
         "Researcher: tune",
         ":material/tune:",
         "Move K and λ and see policies, values and their support follow at once; train on your own cohort.",
         (("pages/policies.py", "Compare policies"), ("pages/encoder.py", "Set up a run")),
+        False,
     ),
     (
         "Teacher: learn",
         ":material/school:",
         "Simulated patients have a known truth: see what an encoder keeps of a stay, and which estimator comes close.",
         (("pages/learn.py", "Five ideas to play with"), ("pages/values.py", "Hold estimates against the truth")),
+        True,
     ),
 )
 
@@ -88,12 +93,13 @@ def main() -> None:
     _runs()
 
 
-def _door(title: str, icon: str, text: str, links: tuple[tuple[str, str], ...]) -> None:
+def _door(title: str, icon: str, text: str, links: tuple[tuple[str, str], ...], blind: bool) -> None:
+    """blind: patients opened from here on are shown without hindsight."""
     with st.container(border=True, height="stretch"):
         st.markdown(f"## {icon} {title}")
         st.caption(text)
         for target, label in links:
-            go_to(target, label)
+            go_to(target, label, {BLIND: ON} if blind else {})
 
 
 def _first_run() -> None:

@@ -7,6 +7,8 @@ import streamlit as st
 from core.base.text import markdown
 from core.figures.theme import phenotype_name
 from core.icu.view import RunView
+from core.study import StudySpec
+from pages.components.patient.blind import is_blind, is_hidden
 from pages.components.patient.course import course_panel
 from pages.components.patient.decision import decision_of, decision_panel
 from pages.components.patient.finder import find_patient
@@ -28,7 +30,8 @@ def main() -> None:
         "similar patients stand behind it.",
     )
     run = require_run()
-    selection_bar(run)
+    if not is_blind():  # it tells how many of a selection died
+        selection_bar(run)
     session = get_session()
     find_patient(run)
     if session.patient is None:
@@ -38,7 +41,7 @@ def main() -> None:
     patient_panel(run, session.patient)
 
 
-def _title(run: RunView, patient: int) -> None:
+def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
     session, cohort, study = get_session(), run.cohort, run.study
     first = cohort.states[cohort.starts[patient]]
     static = []
@@ -54,12 +57,23 @@ def _title(run: RunView, patient: int) -> None:
         "valid": "used to choose the encoder",
         "test": "new to the policies",
     }
+    who = f"**Patient {markdown(cohort.patients[patient])}** · {', '.join(static)} · "
+    if hidden:
+        st.markdown(
+            f"{who}step {step + 1} of {study.step_hours:g} h each · outcome, later steps and whole-stay phenotype are "
+            f"hidden until you keep a verdict · {split} ({seen[split]})"
+        )
+        return
     st.markdown(
-        f"**Patient {markdown(cohort.patients[patient])}** · {', '.join(static)} · "
+        f"{who}"
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
-        f"**{outcome_words(run)[patient]}** · "
+        f"**{outcome_words(run)[patient]}**{_horizon(study)} · "
         f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"
     )
+
+
+def _horizon(study: StudySpec) -> str:
+    return f" ({study.outcome_horizon})" if study.outcome_horizon else ""
 
 
 def _recorded(run: RunView, patient: int) -> str:
@@ -71,37 +85,39 @@ def _recorded(run: RunView, patient: int) -> str:
 @panel
 def patient_panel(run: RunView, patient: int) -> None:
     """Timeline on the left, the decision at one step on the right; both follow one step slider."""
-    session = get_session()
-    _title(run, patient)
+    session, hidden = get_session(), is_hidden(run, patient)
     length = int(run.cohort.lengths[patient])
     step = min(session.step if session.step is not None else min(4, length - 1), length - 1)
+    _title(run, patient, step, hidden)
     first, second, third = st.columns([3, 2, 3])
     with first:
-        step = _step_slider(run, patient, length, step)
+        step = _step_slider(run, patient, length, step, hidden)
     with second:
         k = k_slider(run, key="patient-k")
     with third:
         lambda_ = lambda_slider(run, key="patient-lambda")
     left, right = st.columns([1.08, 1], gap="medium")
     with left:
-        course_panel(run, patient, step)
+        course_panel(run, patient, step, hidden)
     with right:
         decision = decision_of(run, patient, step, k, lambda_)
-        decision_panel(run, decision)
-        verdict_panel(run, decision)
+        decision_panel(run, decision, hidden)
+        verdict_panel(run, decision, hidden)
 
 
-def _step_slider(run: RunView, patient: int, length: int, step: int) -> int:
+def _step_slider(run: RunView, patient: int, length: int, step: int, hidden: bool) -> int:
+    """The step on show; where the rest is hidden, the way leads one step further at a time."""
     session, hours = get_session(), run.hours[patient]
     if length < 2:
         return 0
+    reached = min(step + 2, length) if hidden else length
     key = f"patient-step-{patient}"
     let_show(key, step)
     st.select_slider(
         "Step (hours from onset)",
-        list(range(length)),
+        list(range(reached)),
         key=key,
-        format_func=lambda t: f"{t + 1} of {length} ({hours[t]:+g} h)",
+        format_func=lambda t: f"{t + 1}{'' if hidden else f' of {length}'} ({hours[t]:+g} h)",
         on_change=lambda: setattr(session, "step", int(st.session_state[key])),
     )
     return step

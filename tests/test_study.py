@@ -135,9 +135,9 @@ def test_doses_fall_into_bins_that_include_their_upper_end() -> None:
 
 def test_dose_labels_are_readable_at_any_scale(tmp_path: Path) -> None:
     heparin = load_study().actions
-    assert [heparin.label(a) for a in (0, 1, 4)] == ["no heparin", "0–3,600", "7,464–42,645"]
+    assert [heparin.label(a) for a in (0, 1, 4)] == ["no heparin", "> 0–3,600", "7,464–42,645"]
     small = StudySpec.from_toml(write(tmp_path, GOOD)).actions
-    assert [small.label(a) for a in range(3)] == ["no norepinephrine", "0–0.03", "0.03–1.5"]
+    assert [small.label(a) for a in range(3)] == ["no norepinephrine", "> 0–0.03", "0.03–1.5"]
 
 
 STATIC_AND_NEXT = GOOD[GOOD.index('kind = "static"') : GOOD.index("plausible = [10, 250]")]
@@ -189,3 +189,30 @@ def test_another_study_keeps_its_own_order_and_clock(tmp_path: Path) -> None:
     assert study.index("lactate") == 2
     assert study.column("map").unit == "mmHg"
     np.testing.assert_array_equal(study.hours(np.arange(3)), [-2, -1, 0])
+
+
+def test_values_read_as_clinicians_write_them_with_h_and_l() -> None:
+    study = load_study("thrombocytopenia")
+    lactate, platelets = study.column("Lactate"), study.column("Platelets")
+    assert (lactate.text(4.534), lactate.flag(4.534)) == ("4.5", "H")
+    assert (lactate.text(2.04), lactate.flag(2.04)) == ("2.0", "")  # reads as the end of the range, so it is in it
+    assert (platelets.text(259.99), platelets.flag(259.99)) == ("260", "")
+    assert platelets.flag(149.4) == "L"
+    assert study.column("Age").flag(150) == ""
+    assert platelets.model_copy(update={"decimals": None}).text(259.99) == "260"
+    assert lactate.model_copy(update={"decimals": None}).text(4.5344) == "4.534"
+
+
+def test_a_dose_is_told_per_kg_and_hour_where_the_study_says_how() -> None:
+    study = load_study("thrombocytopenia")
+    assert study.per_kg_hour(4800.0, 80.0) == "15 U/kg/h"  # 4,800 in 4 h are 1,200 in one
+    assert study.per_kg_hour(4800.0, float("nan")) == ""
+    assert study.model_copy(update={"weight": ""}).per_kg_hour(4800.0, 80.0) == ""
+    with pytest.raises(ValueError, match="weight names column 'Mass'"):
+        StudySpec.model_validate(study.model_dump() | {"weight": "Mass"})
+
+
+def test_a_target_is_the_rewards_only_where_the_reward_pays_for_it() -> None:
+    study = load_study("thrombocytopenia")
+    assert [c.name for c in study.columns if c.target and study.rewarded(c.name)] == ["Platelets", "PTT"]
+    assert not study.rewarded("Glucose")

@@ -42,8 +42,7 @@ class Nodes:
         return len(self.feature)
 
 
-_LEAF = np.array([0])
-NOTHING = Nodes(_LEAF - 1, np.array([0.0]), _LEAF, _LEAF, np.array([0.0]), 0)  # a tree that adds nothing
+NOTHING = Nodes(np.array([-1]), np.array([0.0]), np.array([0]), np.array([0]), np.array([0.0]), 0)  # adds nothing
 
 
 class Boosted(Protocol):

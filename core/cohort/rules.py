@@ -8,13 +8,12 @@ import numpy as np
 
 from core.cohort.sequences import OUTCOME_REMEDY
 from core.study import Column, StudySpec
+from core.tables.causes import FEWEST_CODES, NOT_MEASURED
 from core.tables.report import Problem
 from core.tables.rules import listed, number_problems, warned
 from core.tables.sense import unit_that_fits
 from core.tables.values import Cells
 
-NOT_MEASURED = (-1, -2, -9, -99, -999, -9999, 99, 999, 9999, 99999)  # codes that files use for it
-FEWEST_CODES = 3
 ROUNDING = 1e-6  # of a bound: a saved one is float32, and 18 years that were days come back as 17.9999992
 MAPPED = {  # kinds of text that stand for numbers: what a mapping can say of them
     "coding": "say in the mapping which number each code means",

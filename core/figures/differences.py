@@ -11,15 +11,17 @@ from core.figures.draft import Draft, Props, scatter
 from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, policy_style
 
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
+IN_REWARD = "value minus the clinicians' (reward of a stay)"
+IN_SURVIVAL = "survival minus the clinicians' (points of a hundred)"
 
 
 def difference_forest(
-    table: pd.DataFrame, names: Mapping[str, str] | None = None, *, height_each: int = 34
+    table: pd.DataFrame, names: Mapping[str, str] | None = None, *, height_each: int = 34, x: str = IN_REWARD
 ) -> go.Figure:
     """Each policy's difference to the clinicians with its interval, around 0; hollow: weak, gray: not supported.
 
     table: policy, difference, difference_low, difference_high, ess, n, grade, true_difference (NaN: not known); one
-    row a policy, from top to bottom. names: how rows are called that are no policies.
+    row a policy, from top to bottom. names: how rows are called that are no policies; x: title of the axis.
     """
     places = {policy: place for place, policy in enumerate(table["policy"])}
     fig = Draft()
@@ -38,7 +40,7 @@ def difference_forest(
             )
         )
     fig.add_vline(x=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-    apply_theme(fig, x="value minus the clinicians' (reward of a stay)", height=height_each * len(places) + 104)
+    apply_theme(fig, x=x, height=height_each * len(places) + 104)
     fig.update_yaxes(
         tickvals=list(places.values()),
         ticktext=[(names or {}).get(str(policy)) or policy_style(str(policy)).name for policy in places],
@@ -48,6 +50,17 @@ def difference_forest(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin={"l": 8, "r": 16, "t": 36, "b": 44}
     )
     return fig.figure()
+
+
+def survival_forest(table: pd.DataFrame) -> go.Figure:
+    """`difference_forest` of survival in points of a hundred, from the shares that the table holds as
+    survival_difference and true_survival_difference; policies whose survival was not judged are left out."""
+    known = table.dropna(subset=["survival_difference"])
+    points = {
+        f"{name}difference{part}": 100 * known[f"{name}survival_difference{part}"]
+        for name, part in (("", ""), ("", "_low"), ("", "_high"), ("true_", ""))
+    }
+    return difference_forest(known.assign(**points), x=IN_SURVIVAL)
 
 
 def _graded(part: pd.DataFrame, places: dict[str, int], grade: str) -> Props:

@@ -11,6 +11,11 @@ from core.figures.draft import Draft
 LEADER = 20  # pixels between the end of a line and its label
 
 
+def in_lines(dose: str) -> str:
+    """A dose bin's label broken over lines for an axis: '3,600–', '5,402'."""
+    return dose.replace("> ", ">").replace("–", "–<br>").replace(" ", "<br>").replace(">0", "> 0")
+
+
 def spread_out(values: Sequence[float] | np.ndarray, gap: float) -> np.ndarray:
     """Positions near `values`, in the same order, no two closer than `gap`.
 

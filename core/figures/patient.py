@@ -27,7 +27,7 @@ from core.figures.theme import (
     with_alpha,
 )
 
-TARGET = "#B87A00"  # therapeutic target
+TARGET = "#B87A00"  # range to steer to: the reward's, or a usual goal of care
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +52,16 @@ def timeline(
     unit: str,
     step: int | None = None,
     amounts: np.ndarray | None = None,
+    per_kg: Sequence[str] = (),
     step_hours: float = 4.0,
     window: tuple[float, float] | None = None,
     height_each: int = 112,
 ) -> go.Figure:
     """The stay as small multiples on one axis of hours: doses as bars below, one panel a measurement above.
 
-    hours (t,) start of each step; actions (t,) dose bins; amounts (t,) as recorded, in `unit`, told at the bars.
-    Recorded values are filled, imputed ones hollow; the healthy range is a green band, a therapeutic target lies
+    hours (t,) start of each step; actions (t,) dose bins, fewer where the last are not told; amounts (t,) as recorded,
+    in `unit`, told at the bars, and so are `per_kg` (t,), texts of the same amounts by body weight.
+    Recorded values are filled, imputed ones hollow; the healthy range is a green band, a target lies
     between dashed lines with a bar at the right. `step` is marked in every panel.
     window: hours that the axis spans (None: the stay), the same wherever it can be so that stays can be compared.
     """
@@ -68,7 +70,7 @@ def timeline(
     fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows))
     for row, measurement in enumerate(measurements, start=1):
         _add_measurement(fig, hours, measurement, row)
-    _add_doses(fig, hours, actions, _told(actions, action_labels, amounts), action_labels, rows, step_hours)
+    _add_doses(fig, hours, actions, _told(actions, action_labels, amounts, per_kg), action_labels, rows, step_hours)
     shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
     fig.shapes += shapes + _moments(hours, step, step_hours, rows)
     apply_theme(fig, height=rows * height_each + 70, legend=False)
@@ -147,13 +149,18 @@ def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[fl
     return low - pad, high + pad
 
 
-def _told(actions: np.ndarray, labels: Sequence[str], amounts: np.ndarray | None) -> list[str]:
+def _told(
+    actions: np.ndarray, labels: Sequence[str], amounts: np.ndarray | None, per_kg: Sequence[str] = ()
+) -> list[str]:
     """The dose bin of each step, and the amount where it was recorded."""
     names = [labels[action] for action in actions]
     if amounts is None:
         return names
-    known = zip(names, amounts, strict=True)
-    return [f"{name} (recorded: {amount:,.6g})" if np.isfinite(amount) else name for name, amount in known]
+    known = zip(names, amounts[: len(names)], per_kg[: len(names)] or [""] * len(names), strict=True)
+    return [
+        f"{name} (recorded: {amount:,.6g}{f', {weighed}' if weighed else ''})" if np.isfinite(amount) else name
+        for name, amount, weighed in known
+    ]
 
 
 def _add_doses(
@@ -168,7 +175,7 @@ def _add_doses(
     colors = action_colors(len(labels))
     fig.add_trace(
         bar(
-            x=hours,
+            x=hours[: len(actions)],
             y=np.where(actions > 0, actions, 0.06),
             width=0.8 * step_hours,
             marker={"color": [colors[a] for a in actions]},
@@ -228,9 +235,10 @@ def weight_course(
 
 
 def probability_table(
-    policies: Sequence[str], probs: np.ndarray, action_labels: Sequence[str], given: int
+    policies: Sequence[str], probs: np.ndarray, action_labels: Sequence[str], given: int | None
 ) -> go.Figure:
-    """Probability of each dose under each policy at one step: probs (policies, A); the dose given is framed."""
+    """Probability of each dose under each policy at one step: probs (policies, A); the dose given, if told, is
+    framed."""
     rows, actions = probs.shape
     fig = Draft()
     fig.add_trace(
@@ -252,12 +260,8 @@ def probability_table(
             p = 100 * probs[r, a]
             color = "white" if p > 55 else INK_ON_FILL
             fig.add_annotation(x=a, y=r, text=f"{p:.0f} %", showarrow=False, font={"color": color, "size": 13})
-    fig.add_shape(
-        type="rect", x0=given - 0.5, x1=given + 0.5, y0=-0.5, y1=rows - 0.5, line={"color": "#D55E00", "width": 2.5}
-    )
-    fig.add_annotation(
-        x=given, y=-0.5, yanchor="bottom", text="given", showarrow=False, font={"color": "#D55E00", "size": 12}
-    )
+    if given is not None:
+        _frame_given(fig, given, rows)
     apply_theme(fig, height=34 * rows + 92, legend=False)
     fig.update_xaxes(
         tickvals=list(range(actions)), ticktext=list(action_labels), showgrid=False, range=[-0.5, actions - 0.5]
@@ -265,6 +269,16 @@ def probability_table(
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=list(policies), showgrid=False, range=[rows - 0.5, -0.5])
     fig.update_layout(margin={"l": 8, "r": 8, "t": 26, "b": 40})
     return fig.figure()
+
+
+def _frame_given(fig: Draft, given: int, rows: int) -> None:
+    """A frame around the column of the dose that was given."""
+    fig.add_shape(
+        type="rect", x0=given - 0.5, x1=given + 0.5, y0=-0.5, y1=rows - 0.5, line={"color": "#D55E00", "width": 2.5}
+    )
+    fig.add_annotation(
+        x=given, y=-0.5, yanchor="bottom", text="given", showarrow=False, font={"color": "#D55E00", "size": 12}
+    )
 
 
 def q_by_action(estimates: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:

@@ -12,13 +12,18 @@ from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
+SURVIVAL_COLUMNS = tuple(
+    f"{what}{part}" for what in ("survival", "survival_difference") for part in ("", "_low", "_high", "_se")
+)
 
 
 class DialRecord(Config):
     """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward.
 
-    true_gain: that difference by roll-out over true_n simulated patients, with its standard error; None where the
-    patients are real, roll-outs are off, or the run is from before they were done.
+    survival: the share that survives under it, and survival_difference to the clinicians', by the same judges; None in
+    a run from before survival was judged. true_gain, true_survival_gain: differences by roll-out over true_n simulated
+    patients, with their standard errors; None where the patients are real, roll-outs are off, or the run is from before
+    they were done.
     """
 
     share: float
@@ -29,9 +34,27 @@ class DialRecord(Config):
     ess: float
     grade: str
     doubts: str
+    survival: float | None = None
+    survival_low: float | None = None
+    survival_high: float | None = None
+    survival_se: float | None = None
+    survival_difference: float | None = None
+    survival_difference_low: float | None = None
+    survival_difference_high: float | None = None
+    survival_difference_se: float | None = None
     true_gain: float | None = None
     true_se: float | None = None
     true_n: int | None = None
+    true_survival_gain: float | None = None
+    true_survival_se: float | None = None
+
+    @property
+    def survival_points(self) -> tuple[float, float, float] | None:
+        """Difference in survival to the clinicians with its interval, in points of a hundred; None where unknown."""
+        found = self.survival_difference, self.survival_difference_low, self.survival_difference_high
+        if found[0] is None or found[1] is None or found[2] is None:
+            return None
+        return 100 * found[0], 100 * found[1], 100 * found[2]
 
 
 class Control(Config):

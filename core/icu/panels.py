@@ -217,10 +217,11 @@ def _survival(view: RunView) -> PanelFigure:
     read = ", ".join(f"{name} {fmt_percent(rate)} at {fmt(value)}" for name, (value, rate) in marks.items())
     return PanelFigure(
         "survival",
-        "Survival against expected return",
+        "Published figure: survival read off a curve of expected returns",
         survival_by_value(pd.DataFrame(asdict(view.survival_curve)), marks),
         f"Monotone curve of survival against expected return with 95 % band and the clinicians' points; {read}.",
-        "Curve and points from training patients as treated; policies are placed at their PHWDR, which may be "
+        "No estimate of survival under a policy, which is given against the clinicians. Curve and points from training "
+        "patients as treated; policies are placed at their PHWDR, which may be "
         "unsupported: see the table of values.",
     )
 

@@ -24,7 +24,7 @@ from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.judge import StepAdvice, advice_record, advise, judge_policies, judgment_rows
+from core.icu.ask.judge import StepAdvice, advice_record, advise, bench, judgment_rows
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
@@ -69,8 +69,8 @@ def evaluate_run(
     patients = view.split.test if own else np.arange(cohort.n_patients)
     keys = judged_keys(view, n_clusters, lambda_, [mode])
     table = compare_policies(stays, patients, keys, view.survival_curve)
-    judged = judge_policies(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
-    judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    judges = bench(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
+    judgments = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
     advice = view.advice if own and view.advice else _advice(view, advise(stays, view.study, view.n_clusters), cohort)
     if own:
         table = with_truth(view, table)
@@ -218,8 +218,8 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
-    judged = judge_policies(view, study, k, keys, view.split.test, _learners(view))
-    judgments = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    judges = bench(view, study, k, keys, view.split.test, _learners(view))
+    judgments = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
     write_table(view.path / "judgments.parquet", judgments)
     yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
     learned = learned_table(view, judgments, advised)

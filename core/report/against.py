@@ -10,7 +10,7 @@ from core.figures.hazards import GIVEN
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit
 from core.figures.theme import policy_style as style
 from core.icu.advice import DialRecord
-from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, question
+from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, points_text, question, true_points_text
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
@@ -43,6 +43,7 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{bracketed(f'{shown.value:+.2f}', shown.grade)} {fmt_interval(shown.low, shown.high)}, by "
             f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip()
             + _truth(shown),
+            *_survival(shown),
             *(view.advice.audit.sentences() if view.advice.audit else []),
             "Differences are by the mix: the mean of two estimates with short memories, minus what the clinicians "
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
@@ -60,6 +61,20 @@ def _truth(dial: DialRecord) -> str:
     return f" In truth it is {dial.true_gain:+.2f} ± {dial.true_se:.2f}, by {dial.true_n:,} simulated patients."
 
 
+def _survival(dial: DialRecord) -> list[str]:
+    """The dial's survival in a sentence; none for a run from before survival was judged."""
+    if dial.survival_points is None:
+        return []
+    points, low, high = dial.survival_points
+    said = (
+        "In survival, by the same judges asked about the outcome alone: "
+        f"{bracketed(f'{points:+.1f}', dial.grade)} points [{low:+.1f}, {high:+.1f}] against the clinicians."
+    )
+    if dial.true_survival_gain is None or dial.true_survival_se is None:
+        return [said]
+    return [f"{said} In truth {100 * dial.true_survival_gain:+.1f} ± {100 * dial.true_survival_se:.1f}."]
+
+
 def _differences(rows: pd.DataFrame) -> Table:
     lines = []
     for row in rows.to_dict("records"):
@@ -70,18 +85,20 @@ def _differences(rows: pd.DataFrame) -> Table:
                 "policy": style(row["policy"]).name,
                 "difference": bracketed(f"{row['difference']:+.2f}", row["grade"]),
                 "95 % interval": fmt_interval(row["difference_low"], row["difference_high"]),
+                "survival, points": bracketed(points_text(row, "survival_difference"), row["grade"]),
                 "ESS": fmt(row["ess"], 1),
                 "stays": fmt_count(row["n"]),
                 "grade": row["grade"],
                 "why not more": row["doubts"] or "–",
                 "its own Q": row["learned"],
                 "true difference ± standard error": true,
+                "true survival, points": true_points_text(row),
             }
         )
     return Table.of(
-        "Difference of each policy to the clinicians, with 95 % interval, the stays it rests on, its grade and, on "
-        "simulated patients, the true difference. In brackets: not supported. Advice, a: the advised step with "
-        "probability a, else as clinicians do.",
+        "Difference of each policy to the clinicians in reward and in survival points, with 95 % intervals, the stays "
+        "it rests on, its grade and, on simulated patients, the true differences. In brackets: not supported. Advice, "
+        "a: the advised step with probability a, else as clinicians do.",
         pd.DataFrame(lines),
     )
 

@@ -82,10 +82,11 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
         lines.append(
             {
                 "policy": style(row["policy"]).name,
-                "survival, weighted": bracketed(survival, grade),
-                "expected survival at PHWDR": bracketed(expected, grade),
+                "survival, weighted (PHWIS)": bracketed(survival, grade),
+                "published figure: survival read off at PHWDR": bracketed(expected, grade),
                 "ESS": fmt(row["ess"], 1),
                 "true survival": f"{true} ± {fmt_percent(row['true_survival_se'])}" if true != "–" else true,
+                "the published figure's error, points": error_text(row["expected_survival"], row["true_survival"]),
                 "agrees with clinicians": fmt_percent(row["concordance_rate"]),
                 "entropy": fmt(row["entropy"]) + ("*" if row["entropy"] >= NEAR_UNIFORM else ""),
                 "rarely given advice": fmt_percent(row["unsupported_share"]),
@@ -93,12 +94,18 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
         )
     rare = fmt_percent(view.config.evaluation.probability_floor, 0)
     return Table.of(
-        "Survival under each policy, and what the policy looks like. Survival, weighted: the weights of PHWIS on who "
-        "survived. Expected survival: read off the survival curve at PHWDR, with the curve's 95 % band there. Agrees: "
+        "Survival under each policy, and what the policy looks like. Survival by the mix stands under Against the "
+        "clinicians. Survival, weighted: the weights of PHWIS on who survived. Published figure: read off the survival "
+        "curve at PHWDR, with the curve's 95 % band there; it is no estimate of survival. Agrees: "
         "steps whose likeliest dose was given. Entropy: 1 is a uniform choice; * is near-uniform, without preference. "
         f"Rarely given: steps whose likeliest dose clinicians give with probability below {rare}.",
         pd.DataFrame(lines),
     )
+
+
+def error_text(said: float, true: float) -> str:
+    """What a figure of survival misses the truth by, in points of a hundred; '–' where the truth is not known."""
+    return f"{100 * (said - true):+.1f}" if np.isfinite(said) and np.isfinite(true) else "–"
 
 
 def _percents(low: float, high: float) -> str:

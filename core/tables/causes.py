@@ -17,6 +17,8 @@ COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T].*)?|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?")
 WITH_UNIT = re.compile(rf"({NUMBER})\s*([^\W0-9].*|%|/.*)")
+NOT_MEASURED = (-1, -2, -9, -99, -999, -9999, 99, 999, 9999, 99999)  # codes that files use for it
+FEWEST_CODES = 3  # times that one repeats
 POINT = "Write decimals with a point"
 HEX = re.compile(r"0[xX][0-9a-fA-F]+")
 
@@ -64,11 +66,17 @@ def _as_written(name: str, like: str) -> str:
     return shown.upper() if like.isupper() else shown
 
 
-def _beyond(text: str, _coding: str) -> Cause | None:
+def number_for(text: str) -> str | None:
+    """One number for values beyond a bound: 90 for "> 89", ">= 90" and "90+", 0.5 for "<0.5"; None for other text."""
     if not (match := BEYOND.fullmatch(text)):
         return None
     sign, bound = (match[1], match[2]) if match[1] else (">=", match[3])
-    proposed = str(int(bound) + 1) if sign == ">" and "." not in bound else bound
+    return str(int(bound) + 1) if sign == ">" and "." not in bound else bound
+
+
+def _beyond(text: str, _coding: str) -> Cause | None:
+    if (proposed := number_for(text)) is None:
+        return None
     return Cause("bound", f"Write one number for such values, for example {proposed} for '{text}'.")
 
 

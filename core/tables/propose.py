@@ -17,6 +17,7 @@ import pandas as pd
 
 from core.base.shipped import shipped
 from core.study import Column, StudySpec
+from core.tables.causes import FEWEST_CODES, NOT_MEASURED, number_for
 from core.tables.mapping import TableMapping, parse_mapping
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import find_keys, is_time
@@ -25,7 +26,6 @@ from core.tables.values import read_cells, safe_text
 NAMES = shipped("reference", "column_names.toml")
 FITS = 0.98  # share of a column's values that must be plausible
 UNUSUAL = 2.0  # a median beyond twice the healthy range's end, or below half its start
-OVER = re.compile(r">=?\s*(\d+)")  # "> 89"
 MOST_CODES = 6  # texts of a coded column
 MOST_ROWS = 200_000  # rows whose values are looked at
 AGE_UNITS = {"days": 1 / 365.2425, "months": 1 / 12}
@@ -181,18 +181,33 @@ def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
     candidates = _named(table, [column.name, *known_names()["columns"].get(column.name, ())], found.used)
     exact = [name for name in candidates if name == column.name]
     for source in [*exact, *(name for name in candidates if name not in exact)]:
-        fit = _fit(table[source], column)
+        gone = _not_measured(table[source], column)
+        series = table[source]
+        known = series.astype(object).mask(plain_codes(series).isin(gone), None) if gone else series
+        fit = _fit(known, column)
         if fit is None:
             found.doubts.append(_doubt(table[source], source, column))
             if source != column.name:
                 continue
             fit = _Fit("the study's own name; its values do not fit")
-        found.add(column.name, source, fit.evidence)
+        not_measured = f"{', '.join(gone)} are impossible and repeat, as if not measured; " if gone else ""
+        found.add(column.name, source, f"{not_measured}{fit.evidence}")
+        if gone:
+            found.sections.setdefault("missing", {})[column.name] = gone
         if fit.unit is not None:
             found.sections.setdefault("units", {})[column.name] = fit.unit
         if fit.codes:
             found.sections.setdefault("codes", {})[column.name] = fit.codes
         return
+
+
+def _not_measured(series: pd.Series, column: Column) -> list[str]:
+    """Codes such as -1 and 9999 that the column cannot hold, and that repeat exactly."""
+    cells = read_cells(series)
+    codes, counts = np.unique(cells.values[cells.usable], return_counts=True)
+    impossible = (codes < column.plausible[0]) | (codes > column.plausible[1])
+    found = codes[np.isin(codes, NOT_MEASURED) & impossible & (counts >= FEWEST_CODES)]
+    return [f"{code:.0f}" for code in found] if len(found) < len(codes) else []
 
 
 def _fit(series: pd.Series, column: Column) -> _Fit | None:
@@ -247,7 +262,7 @@ def _unusual(values: np.ndarray, column: Column) -> bool:
 
 
 def _codes(series: pd.Series, column: Column) -> dict[str, float]:
-    """Numbers for the texts of a coded column: sexes and yes/no by the study's own coding, "> 89" as the next year."""
+    """Numbers for the texts of a coded column: sexes and yes/no by the study's own coding, "> 89" as 90."""
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         return {}
     distinct = pd.Series(series.dropna().unique())
@@ -260,7 +275,7 @@ def _codes(series: pd.Series, column: Column) -> dict[str, float]:
         meanings |= _meanings(column, words)
         coded = {text: meanings[text.casefold()] for text in texts if text.casefold() in meanings}
         return coded if len(coded) == len(texts) else {}
-    over = {text: float(int(match[1]) + 1) for text in texts if (match := OVER.fullmatch(text))}
+    over = {text: float(number) for text in texts if (number := number_for(text)) is not None}
     return over if len(over) == len(texts) else {}
 
 

@@ -18,6 +18,7 @@ from core.tables.times import read_times
 from core.tables.values import read_cells
 
 IN_HOURS = {"days": 24.0, "hours": 1.0, "minutes": 1 / 60}
+TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # in a second
 MOST_STEPS = 100_000  # a stay this long is a wrong unit of time, not a stay
 
 
@@ -56,7 +57,8 @@ def _hours(series: pd.Series, rule: TimeRule, name: str) -> tuple[pd.Series, lis
     """Times in hours from a common zero; each that cannot be read is a problem."""
     if rule.kind == "datetime":
         times = read_times(series)
-        hours = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(hours=1)
+        ticks = times.astype("int64") / TICKS[times.dt.unit]  # no step by nanoseconds, which end in the year 2262
+        hours = (ticks / 3600).where(times.notna(), np.nan)
     else:
         hours = pd.Series(read_cells(series).values * IN_HOURS[rule.kind], dtype=np.float64)
     hours = hours.reset_index(drop=True)

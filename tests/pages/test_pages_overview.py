@@ -28,7 +28,7 @@ def test_first_visit_says_what_to_do(open_page) -> None:
 def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     page = open_page("overview")
     assert page.query_params["run"] == app_run
-    supported, whole = page.metric[5:]
+    supported, whole = page.metric[6:]
     assert supported.label == "PHWDR: trust frontier, minus clinicians"
     assert supported.value == "–"  # 24 test patients are fewer than the floor
     assert any("no departure from the clinicians keeps" in str(part.value) for part in page.caption)
@@ -46,7 +46,7 @@ def test_the_gain_at_the_trust_frontier_stands_beside_that_of_the_whole_policy(
     page = open_page("overview")
     run = RunView(tiny_run)
     found = gain(run, run.split.test, run.own_policy, reach=0.5)
-    assert page.metric[5].value == f"{found.difference.value:+.2f}"
+    assert page.metric[6].value == f"{found.difference.value:+.2f}"
     true = run.frontier_truth.query("dial == 'mixture'").set_index("setting")["true_value"]
     said = " ".join(str(part.value) for part in page.markdown)
     assert f"True (simulator): **{true[0.5] - true[0.0]:+.2f}**" in said
@@ -63,7 +63,9 @@ def test_the_first_cards_are_the_question_the_advice_and_its_hazards(open_page, 
     assert run.advice is not None
     shown, text = run.advice.shown, said(page)
     assert run.advice.text in text
-    first, *hazards = page.metric[:3]
+    first, survival, *hazards = page.metric[:4]
+    assert shown.survival_points is not None
+    assert survival.value.strip("()") == f"{shown.survival_points[0]:+.1f} points"
     assert first.value.strip("()") == f"{shown.value:+.2f}"
     assert f"Grade: **{shown.grade}**" in text
     assert f"ESS {shown.ess:.1f} of" in text
@@ -85,7 +87,8 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     monkeypatch.setattr(RunView, "advice", property(lambda _: advice))
     page = open_page("overview")
     assert page.metric[0].label == f"{title}, minus clinicians"
-    assert page.metric[1].label == f"Hazardous doses, {'advice' if share else 'alternative'}"
+    assert page.metric[1].label == "Survival, minus clinicians"
+    assert page.metric[2].label == f"Hazardous doses, {'advice' if share else 'alternative'}"
     assert ("What came nearest" in said(page)) == (not share)
 
 
@@ -102,6 +105,17 @@ def test_no_door_leads_to_a_page_that_is_not_there(app_data: Path) -> None:
     assert not any(str(part.value).startswith("→") for part in app.caption)
     links = app.get("page_link")
     assert len(links) >= 6
+
+
+def test_the_clinicians_and_the_teachers_doors_lead_in_blind(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, bool] = {}
+    monkeypatch.setattr(
+        "streamlit.page_link", lambda page, *, query_params, **_: asked.update({page: "patient-blind" in query_params})
+    )
+    open_page("overview")
+    blind = {"pages/patient.py", "pages/phenotypes.py", "pages/learn.py", "pages/values.py"}
+    assert {page for page, hidden in asked.items() if hidden} == blind
+    assert {"pages/policies.py", "pages/encoder.py"} <= set(asked)
 
 
 def test_runs_of_others_stay_hidden_even_by_their_link(open_page, app_data: Path, tiny_run: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.cohort import Cohort
 from core.icu.ask import decision as asked
 from core.icu.ask import options
 from core.icu.ask.options import refusal
@@ -19,6 +21,7 @@ from core.icu.ask.what_if import recorded_values, what_if
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from pages.components.patient import decision
+from pages.components.patient.decision import known_weight
 from pages.components.patient.similar import CAME_FROM
 from pages.components.shell.patients import Filters, patient_table
 from pages.components.shell.session import KEY, Selection
@@ -77,7 +80,11 @@ def test_the_same_stay_is_there_as_a_table(page: AppTest, run: RunView, longest:
     page = view(page, "Table", "patient-form")
     shown = page.dataframe[-1].value
     assert shown["hours"].tolist() == run.study.hours(np.arange(run.cohort.lengths[longest])).tolist()
-    assert "Platelets (×10⁹/L)" in shown
+    platelets = run.study.column("Platelets")
+    recorded = run.cohort.states[run.cohort.rows(longest)][:, run.study.index("Platelets")]
+    wanted = [f"{platelets.text(value)} {platelets.flag(value)}".strip() for value in recorded]
+    assert [text.strip("()") for text in shown["Platelets (×10⁹/L)"]] == wanted
+    assert any(text.endswith(" L") for text in wanted)
 
 
 @pytest.mark.parametrize("name", ["Options", "Probabilities", "Similar states", "Phenotype"])
@@ -294,3 +301,86 @@ def test_a_course_that_too_few_similar_patients_share_is_not_drawn(
     view(page, "How they went on", "similar-part")
     assert "Too few similar patients to follow" in texts(page)
     assert len(figures(page)) == 1  # the timeline alone
+
+
+def test_words_at_the_bedside_come_from_the_study(page: AppTest, run: RunView, longest: int) -> None:
+    said = texts(page)
+    assert "the reward's range (Platelets, PTT)" in said
+    assert "herapeutic" not in said
+    assert f"Dotted: hour 0, {run.study.onset}" in said
+    assert f"({run.study.outcome_horizon})" in said
+    kg = known_weight(run, longest, 5)
+    assert np.isnan(kg) or f"3,600–5,402 ({3600 / kg / 4:.2g}–{5402.16 / kg / 4:.2g} U/kg/h)" in said
+    run.__dict__["cohort"] = replace(run.cohort, imputed=np.ones(run.cohort.states.shape, dtype=bool))
+    assert np.isnan(known_weight(run, longest, 5))  # a weight that was filled in says nothing of a dose per kg
+
+
+BLIND = {"patient-blind": "on"}
+VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
+
+
+def everything(page: AppTest) -> str:
+    """All that the page says or draws, and every label and value of what it offers."""
+    widgets = (*page.select_slider, *page.slider, *page.toggle, *page.button, *page.expander, *page.selectbox)
+    offered = [(part.label, getattr(part, "options", None), getattr(part, "value", None)) for part in widgets]
+    tables = [frame.value.to_csv() for frame in page.dataframe]
+    return json.dumps([texts(page), figures(page), [str(one) for one in offered], tables])
+
+
+def other_future(run: RunView, patient: int, step: int) -> Cohort:
+    """The cohort with another dose at the step, other rows after it, a shorter stay and the other outcome for one."""
+    rows, frame = run.cohort.rows(patient), run.cohort.frame.copy()
+    later = frame.index[rows][step + 1 :]
+    frame.loc[later, list(run.study.names[run.study.n_static :])] *= 1.5
+    frame.loc[frame.index[rows][step:], "action"] = (frame.loc[frame.index[rows][step:], "action"] + 1) % 5
+    frame.loc[frame.index[rows], "outcome"] *= -1
+    return replace(run.cohort, frame=frame)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_blind_a_page_is_the_same_whatever_came_after_and_however_it_ended(
+    open_page, app_run: str, run: RunView, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    patient = int(run.split.test[np.argmax(run.cohort.lengths[run.split.test])])
+    asked = {"run": app_run, "patient": str(patient), "step": "3"}
+    seen = everything(view(open_page("patient", asked | BLIND), name))
+    whole = everything(view(open_page("patient", asked), name))
+    other = other_future(run, patient, 3)
+    monkeypatch.setattr(RunView, "cohort", property(lambda _: other))
+    monkeypatch.setattr(RunView, "labels", lambda self, k: np.full(other.n_patients, k - 1))
+    assert everything(view(open_page("patient", asked | BLIND), name)) == seen
+    assert everything(view(open_page("patient", asked), name)) != whole  # which is what there was to hide
+    assert "by the whole stay" not in seen.lower()
+    assert f" of {run.cohort.lengths[patient]} (" not in seen
+
+
+def test_blind_the_course_ends_at_the_step_and_the_list_tells_no_hindsight(
+    open_page, app_run: str, run: RunView, longest: int
+) -> None:
+    page = open_page("patient", {"run": app_run, "patient": str(longest), "step": "5"} | BLIND)
+    course = {trace["name"]: trace for trace in figures(page)[0]["data"]}
+    assert len(course["Platelets"]["marker"]["color"]) == 6
+    assert len(course["dose"]["customdata"]) == 5  # the dose of the step itself is what is asked
+    assert page.select_slider(key=f"patient-step-{longest}").options[-1].startswith("7 (")
+    page.toggle(key="find-patient").set_value(True).run()
+    assert not {"outcome", "phenotype", "steps", "largest dose"} & set(page.dataframe[0].value)
+    assert "filter-outcome" not in {box.key for box in page.multiselect}
+
+
+def test_blind_a_kept_verdict_or_the_toggle_shows_the_rest(open_page, app_run: str, run: RunView, longest: int) -> None:
+    outcome = run.study.survived_label if run.cohort.outcomes[longest] > 0 else run.study.died_label
+    asked = {"run": app_run, "patient": str(longest), "step": "5"} | BLIND
+    page = open_page("patient", asked)
+    assert f"**{outcome}**" not in texts(page)
+    page.toggle(key="patient-blind").set_value(False).run()
+    assert f"**{outcome}**" in texts(page)
+    page = open_page("patient", asked)
+    next(group for group in page.button_group if group.label == "I would").set_value("reject")
+    next(b for b in page.button if b.label == "Keep verdict").click()
+    page.run()
+    assert not page.exception
+    assert f"**{outcome}**" in texts(page)
+    assert f"**{run.study.actions.label(int(run.cohort.actions[run.cohort.rows(longest)][5]))}** was given" in texts(
+        page
+    )
+    assert len(next(t for t in figures(page)[0]["data"] if t["name"] == "dose")["customdata"]) > 5

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.icu.ask.stay_values import values_of_stays
 from core.icu.view import RunView
+from pages.components.shell.patients import WALKED
 from pages.components.shell.session import KEY, Selection
 
 
@@ -213,3 +214,20 @@ def test_the_honesty_table_names_rivals_and_truth(open_page, app_run: str) -> No
     assert shown[["ARI, truth", "ARI, 4 steps", "ARI, 6 steps, truth"]].notna().all().all()
     assert "training patients, which the clusters were fitted on" in texts(page)
     assert len(figures(page)) == 1
+
+
+def test_a_patient_opened_from_the_selection_is_walked_within_it(
+    open_page, app_run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.components.phenotypes.selected.patient_list", lambda *_, leave, **__: leave())
+    chosen = Selection.of("map", [2, 4, 6])
+    page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode()})
+    assert page.session_state[WALKED] is True
+    patient = open_page("patient", {"run": app_run, "patient": "4", "selection": chosen.encode()})
+    patient.session_state[WALKED] = page.session_state[WALKED]
+    patient.run()
+    assert not patient.exception
+    assert "3 in the list" in patient.selectbox(key="pick-patient").label
+    patient.button(key="next-patient").click().run()
+    assert patient.session_state[KEY].patient == 6
+    assert patient.button(key="next-patient").disabled

@@ -116,7 +116,7 @@ def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView
     assert shown["PHWIS"].str.contains(r"\[.*\]").all()
     bad = shown["ESS"] < run.config.evaluation.ess_floor
     assert bad.any()
-    for column in ("PHWDR", "survival", "expected survival"):
+    for column in ("PHWDR", "survival, weighted", "published figure of survival"):
         assert shown.loc[bad, column].str.startswith("(").all()
     assert not shown["FQE"].str.contains(r"[(\[]").any()
     assert ((shown["support"] == "not supported") == bad).all()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.figures.theme import fmt_percent
 from core.icu.ask.critics import critic, fqe_q
 from core.icu.view import RunView
 from core.policies import PolicyKey
@@ -58,13 +59,30 @@ def test_critics_show_convergence_spread_and_every_policy(page: AppTest) -> None
     assert sum(t["type"] == "box" for t in boxes["data"]) == 8
 
 
-def test_survival_places_policies_on_the_curve(page: AppTest) -> None:
-    page = view(page, "Survival")
-    named = [t.get("name") for t in figures(page)[0]["data"]]
-    assert {"monotone fit", "Clinicians", "Fused"} <= set(named)
-    assert "true survival" in page.dataframe[0].value
+def test_survival_is_judged_as_survival_and_the_published_figure_stands_beside_with_its_error(
+    page: AppTest, tiny_run: Path
+) -> None:
+    page, run = view(page, "Survival"), RunView(tiny_run)
+    forest, curve = figures(page)
+    assert forest["layout"]["xaxis"]["title"]["text"] == "survival minus the clinicians' (points of a hundred)"
+    assert {"monotone fit", "Clinicians", "Fused"} <= {t.get("name") for t in curve["data"]}
+    judged, published = (page.dataframe[place].value.set_index("policy") for place in (0, 1))
+    assert run.judgments is not None
+    stored = run.judgments.query("policy == 'zero-drug'").iloc[0]
+    ends = [fmt_percent(stored[f"survival{part}"]) for part in ("", "_low", "_high")]
+    assert judged.loc["No drug", "survival"].strip("()") == f"{ends[0]} [{ends[1]}, {ends[2]}]"
+    true = run.truth.query("policy == 'zero-drug'")["true_survival"].iloc[0]
+    assert judged.loc["No drug", "true survival"] == fmt_percent(true)
+    read = run.evaluations.query("policy == 'zero-drug' and estimator == 'phwdr'")["expected_survival"].iloc[0]
+    assert published.loc["No drug", "error, points"] == f"{100 * (read - true):+.1f}"
+    assert "published figure is off by" in texts(page)
     page.button_group[-1].set_value(["random"]).run()
     assert not page.exception
+
+
+def test_a_run_whose_survival_was_not_judged_says_so(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunView, "judgments", property(lambda _: None))
+    assert "Survival was not judged" in texts(view(page, "Survival"))
 
 
 def test_two_estimators_are_compared_in_words(page: AppTest) -> None:

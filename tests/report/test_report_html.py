@@ -16,7 +16,7 @@ from core.base.errors import RunError
 from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
-from core.icu.ask.against import against_clinicians
+from core.icu.ask.against import against_clinicians, points_text
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
@@ -146,9 +146,13 @@ def test_differences_and_the_advice_stand_before_the_published_values(page: Page
     assert rows is not None
     assert view.advice is not None
     head, *shown = page.tables[places[1]]
-    assert head[:6] == ["policy", "difference", "95 % interval", "ESS", "stays", "grade"]
+    assert head[:6] == ["policy", "difference", "95 % interval", "survival, points", "ESS", "stays"]
     assert [line[1].strip("()") for line in shown] == [f"{value:+.2f}" for value in rows["difference"]]
-    assert [line[5] for line in shown] == rows["grade"].tolist()
+    points = [points_text(row, "survival_difference") for row in rows.to_dict("records")]
+    assert [line[3].strip("()") for line in shown] == points
+    assert any("+" in text or "-" in text for text in points)
+    assert [line[6] for line in shown] == rows["grade"].tolist()
+    assert "In survival, by the same judges asked about the outcome alone" in " ".join(page.text)
     assert view.advice.text in " ".join(page.text)
     assert [line[0] for line in page.tables[places[0]][1:]] == [r.text(view.study) for r in default_rules(view.study)]
 

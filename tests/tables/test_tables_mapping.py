@@ -220,3 +220,14 @@ def test_a_study_goes_without_columns_that_nothing_needs(study: StudySpec) -> No
         without(study, ["score"])
     with pytest.raises(ConfigError, match="does not have"):
         without(study, ["nope"])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns", "text"])
+def test_times_of_any_year_and_precision_are_read(table: pd.DataFrame, study: StudySpec, unit: str) -> None:
+    """De-identified dates lie far ahead; nanoseconds end in 2262, and a damaged date in 9999 is a time like another."""
+    start = pd.Timestamp("2200-02-28 23:00" if unit == "ns" else "9999-02-28 23:00").as_unit("s")
+    at = pd.Series([start + pd.Timedelta(hours=int(6 * step)).as_unit("s") for step in table["step"]])
+    given = table.drop(columns="step").assign(at=at.astype(str) if unit == "text" else at.dt.as_unit(unit))
+    mapped = apply_mapping(given, study, parse_mapping({"time": {"column": "at"}}))
+    assert mapped.ok, [str(problem) for problem in mapped.problems]
+    assert mapped.frame["step"].tolist() == (table["step"] - table.groupby("traj")["step"].transform("min")).tolist()

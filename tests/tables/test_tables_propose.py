@@ -118,9 +118,33 @@ def test_one_column_serves_once(cohort: pd.DataFrame) -> None:
     assert columns == {"traj": "patient_id"}  # not the person as well
 
 
-def test_years_beyond_89_become_the_next(cohort: pd.DataFrame) -> None:
-    age = cohort["Age"].round().astype(int).astype(str).mask(cohort["traj"] == 3, "> 89")
-    assert propose_mapping(cohort.assign(Age=age), STUDY).mapping.codes == {"Age": {"> 89": 90.0}}
+@pytest.mark.parametrize(
+    ("text", "number"), [("> 89", 90.0), (">89", 90.0), (">=90", 90.0), ("90+", 90.0), ("≥ 90", 90.0)]
+)
+def test_ages_beyond_a_bound_become_one_number(cohort: pd.DataFrame, text: str, number: float) -> None:
+    age = cohort["Age"].round().astype(int).astype(str).mask(cohort["traj"] == 3, text)
+    assert propose_mapping(cohort.assign(Age=age), STUDY).mapping.codes == {"Age": {text: number}}
+
+
+def test_values_below_a_limit_of_detection_become_it(cohort: pd.DataFrame) -> None:
+    lactate = cohort["Lactate"].round(1).astype(str).mask(cohort["step"] == 3, "<0.5")
+    assert propose_mapping(cohort.assign(Lactate=lactate), STUDY).mapping.codes == {"Lactate": {"<0.5": 0.5}}
+
+
+@pytest.mark.parametrize(("men", "women"), [("m", "w"), ("Male", "Female"), ("M", "F"), ("H", "F")])
+def test_sexes_are_coded_as_the_study_says(cohort: pd.DataFrame, men: str, women: str) -> None:
+    given = cohort.assign(Gender=cohort["Gender"].map({0: men, 1: women}))
+    assert propose_mapping(given, STUDY).mapping.codes == {"Gender": {men: 0.0, women: 1.0}}
+
+
+@pytest.mark.parametrize("code", [-1, -99, 9999])
+def test_codes_for_not_measured_are_emptied(cohort: pd.DataFrame, code: int) -> None:
+    given = cohort.assign(Glucose=cohort["Glucose"].mask(cohort["step"] == 3, code))
+    proposed = propose_mapping(given, STUDY)
+    assert proposed.mapping.missing == {"Glucose": (str(code),)}
+    assert f"{code} are impossible and repeat" in proposed.evidence["Glucose"]
+    frame = brought_in(given, proposed)
+    assert frame["Glucose"].isna().sum() == (cohort["step"] == 3).sum()
 
 
 def test_keys_are_found_by_structure_in_a_shuffled_file() -> None:

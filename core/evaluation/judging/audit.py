@@ -64,8 +64,7 @@ def with_outcome(histories: Histories, outcome: np.ndarray) -> Histories:
     spread = outcome[evaluated].std()
     scale = histories.returns[evaluated].std() / spread if spread > 0 else 0.0
     rewards = np.zeros(histories.rewards.shape)
-    last = _last(histories)
-    rewards[evaluated, last] = scale * (outcome[evaluated] - outcome[evaluated].mean())
+    rewards[evaluated, histories.last] = scale * (outcome[evaluated] - outcome[evaluated].mean())
     return replace(histories, rewards=rewards)
 
 
@@ -83,7 +82,7 @@ def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
     """
     from sklearn.linear_model import Ridge
 
-    evaluated, last = histories.evaluated, _last(histories)
+    evaluated, last = histories.evaluated, histories.last
     start = histories.propensity_columns()[histories.time == 0][:, :-2]  # no dose came before
     spread = start.std(axis=0)
     start = (start - start.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
@@ -94,9 +93,3 @@ def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
     rewards = histories.rewards.astype(np.float64)
     rewards[evaluated, last] = final - (prognosis - prognosis.mean())
     return replace(histories, rewards=rewards)
-
-
-def _last(histories: Histories) -> np.ndarray:
-    """(n,) column of each evaluated stay's last step."""
-    horizon = histories.mask.shape[1]
-    return np.asarray(horizon - 1 - histories.mask[histories.evaluated, ::-1].argmax(axis=1))

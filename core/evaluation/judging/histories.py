@@ -80,6 +80,12 @@ class Histories:
         return np.asarray(self.stay[self.time == 0])
 
     @cached_property
+    def last(self) -> np.ndarray:
+        """(n,) column of each evaluated stay's last step."""
+        horizon = self.mask.shape[1]
+        return np.asarray(horizon - 1 - self.mask[self.evaluated, ::-1].argmax(axis=1))
+
+    @cached_property
     def person(self) -> np.ndarray:
         """(N,) number of each stay's person."""
         rows = np.arange(len(self.mask))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from core.base.rng import stream
-from core.icu.advice import stays_advised
+from core.icu.advice import SURVIVAL_COLUMNS, stays_advised
 from core.icu.ask.hazards import rule_applies
 from core.icu.ask.learned import said_of
 from core.icu.view import RunView
@@ -19,6 +19,9 @@ from core.policies.key import CLINICIAN, KEY_COLUMNS
 from core.study import StudySpec
 
 ADVICE = "advice"  # the default advice, in the place of a policy
+TRUE_COLUMNS = tuple(
+    f"{what}{part}" for what in ("true_difference", "true_survival", "true_survival_difference") for part in ("", "_se")
+)
 Place = Literal["advised", "deferred", "last", "apart"]
 
 
@@ -31,13 +34,14 @@ def question(study: StudySpec) -> str:
 def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     """Judgments of every policy but the clinicians at the run's own K and lambda, after the dials of its advice.
 
-    In the order of tables. Columns of `view.judgments`; true_difference and true_difference_se (standard error; NaN
-    where either policy was not rolled out); learned, whether the policy's own Q agrees with its value, in words. The
-    dials stand as the policies "advice:a". None for a run from before there were judgments.
+    In the order of tables. Columns of `view.judgments`; true_difference, true_survival, true_survival_difference, each
+    with its standard error as _se (NaN where either policy was not rolled out); learned, whether the policy's own Q
+    agrees with its value, in words. The dials stand as the policies "advice:a". Survival is NaN in a run from before
+    it was judged; None for one from before there were judgments.
     """
     if view.judgments is None:
         return None
-    table = view.judgments
+    table = view.judgments.reindex(columns=list(dict.fromkeys([*view.judgments, *SURVIVAL_COLUMNS])))
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
     table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
     order = names_at(view.n_clusters, view.baselines, view.n_clusters)
@@ -61,25 +65,46 @@ def _dials(view: RunView) -> pd.DataFrame:
             "n": view.advice.n,
             "grade": dial.grade,
             "doubts": dial.doubts,
-            "true_difference": np.nan if dial.true_gain is None else dial.true_gain,
-            "true_difference_se": np.nan if dial.true_se is None else dial.true_se,
+            "true_difference": _known(dial.true_gain),
+            "true_difference_se": _known(dial.true_se),
+            "true_survival_difference": _known(dial.true_survival_gain),
+            "true_survival_difference_se": _known(dial.true_survival_se),
         }
+        | {name: _known(getattr(dial, name)) for name in SURVIVAL_COLUMNS}
         for dial in view.advice.dials
     ]
     return pd.DataFrame(rows)
 
 
+def points_text(row: Mapping[Any, Any], name: str) -> str:
+    """A difference of shares and its interval in points of a hundred: '+1.2 [-3.4, +5.8]'; '–' where unknown."""
+    value, low, high = (100 * float(row[f"{name}{part}"]) for part in ("", "_low", "_high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" if np.isfinite(value) else "–"
+
+
+def true_points_text(row: Mapping[Any, Any]) -> str:
+    """The true difference in survival with its standard error, in points of a hundred; '–' where unknown."""
+    value, error = (100 * float(row[f"true_survival_difference{part}"]) for part in ("", "_se"))
+    return f"{value:+.1f} ± {error:.1f}" if np.isfinite(value) else "–"
+
+
+def _known(number: float | None) -> float:
+    return np.nan if number is None else number
+
+
 def _true_differences(view: RunView) -> pd.DataFrame:
-    """Key columns, true_difference and true_difference_se of policies that were rolled out in the simulator."""
+    """Key columns, and `TRUE_COLUMNS` of policies that were rolled out in the simulator."""
     known = view.truth
     reference = known[known["policy"] == CLINICIAN] if "policy" in known else known
     if reference.empty:
         nothing = pd.DataFrame({name: view.judgments[name][:0] for name in KEY_COLUMNS})  # type: ignore[index]
-        return nothing.assign(true_difference=np.nan, true_difference_se=np.nan)
-    value, error = (float(reference[name].iloc[0]) for name in ("true_value", "true_se"))
-    return known[list(KEY_COLUMNS)].assign(
-        true_difference=known["true_value"] - value, true_difference_se=np.hypot(known["true_se"], error)
-    )
+        return nothing.assign(**dict.fromkeys(TRUE_COLUMNS, np.nan))
+    found = known[[*KEY_COLUMNS, "true_survival", "true_survival_se"]].copy()
+    for name, what in (("true_difference", "true_value"), ("true_survival_difference", "true_survival")):
+        error = "true_se" if what == "true_value" else "true_survival_se"
+        found[name] = known[what] - float(reference[what].iloc[0])
+        found[f"{name}_se"] = np.hypot(known[error], float(reference[error].iloc[0]))
+    return found
 
 
 def advice_hazards(view: RunView, rules: Sequence[HazardRule], share: float) -> pd.DataFrame:

@@ -25,8 +25,9 @@ from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
+from core.evaluation.judging.survival import judge_survival
 from core.evaluation.policies import propensities
-from core.icu.advice import AdviceRecord, DialRecord, at_most, stays_advised
+from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.fit.advised import FoldStep, TrueGain
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
@@ -37,12 +38,16 @@ STEP = "pessimistic-step"
 
 @dataclass(frozen=True, eq=False)
 class StepAdvice:
-    """The pessimistic step of a run's own cohort. judged: at each dial; advice: the gate's choice; own (N, T): the
+    """The pessimistic step of a run's own cohort.
+
+    judged: at each dial, in reward; survival: the same as shares; advice: the gate's choice, by reward; own (N, T): the
     action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
     each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
-    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay."""
+    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay.
+    """
 
     judged: tuple[Judged, ...]
+    survival: tuple[Judged, ...]
     advice: Advice
     own: np.ndarray
     learned: tuple[FoldStep, ...]
@@ -50,6 +55,25 @@ class StepAdvice:
     histories: Histories
     folds: tuple[Fold, ...]
     probs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What every judgment of the same policies on the same patients shares, whatever is earned: histories, folds with
+    policies and clinicians' probabilities, and survived (N,) of the stays."""
+
+    histories: Histories
+    folds: tuple[Fold, ...]
+    survived: np.ndarray
+    settings: JudgeSettings
+
+    def reward(self) -> list[Judged]:
+        """Value and difference to the clinicians of each policy, in the study's reward."""
+        return judge(self.histories, self.folds, self.settings)
+
+    def survival(self) -> list[Judged]:
+        """Survival and difference to the clinicians' of each policy, as shares."""
+        return judge_survival(self.histories, self.survived, self.folds, self.settings)
 
 
 def judge_policies(
@@ -60,7 +84,19 @@ def judge_policies(
     patients: np.ndarray,
     learners: np.ndarray | None,
 ) -> list[Judged]:
-    """Value and difference of each policy on the given patients (positions), in the order of the keys.
+    """Value and difference of each policy, in the order of the keys; arguments as in `bench`."""
+    return bench(stays, study, n_clusters, keys, patients, learners).reward()
+
+
+def bench(
+    stays: Stays,
+    study: StudySpec,
+    n_clusters: int,
+    keys: Sequence[PolicyKey],
+    patients: np.ndarray,
+    learners: np.ndarray | None,
+) -> Bench:
+    """Judges of each policy on the given patients (positions).
 
     n_clusters: the phenotypes whose weights describe a patient. learners: patients to learn probabilities and critics
     from, none of whom is judged; None: five folds of the judged.
@@ -72,8 +108,8 @@ def judge_policies(
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = [Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held]
-    return judge(histories, folds, judge_settings(study))
+    folds = tuple(Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held)
+    return Bench(histories, folds, some.trajectories.outcomes > 0, judge_settings(study))
 
 
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
@@ -92,8 +128,9 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]], probs[held] = taken[held], behavior[held]
-    judged = judge(histories, folds, judge_settings(study))
-    return StepAdvice(tuple(judged), gate(judged), own, tuple(learned), some, histories, tuple(folds), probs)
+    judges = Bench(histories, tuple(folds), stays.trajectories.outcomes[some] > 0, judge_settings(study))
+    judged, survival = tuple(judges.reward()), tuple(judges.survival())
+    return StepAdvice(judged, survival, gate(judged), own, tuple(learned), some, histories, judges.folds, probs)
 
 
 def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
@@ -101,7 +138,7 @@ def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] |
     truth, where it is known."""
     dials = []
     known = [None] * len(DIALS) if gains is None else gains
-    for share, one, gain in zip(DIALS, advised.judged, known, strict=True):
+    for share, one, lives, gain in zip(DIALS, advised.judged, advised.survival, known, strict=True):
         light, found = grade(one, GradeSettings(ess=floor)), one.difference
         dials.append(
             DialRecord(
@@ -116,6 +153,9 @@ def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] |
                 true_gain=gain and gain.value,
                 true_se=gain and gain.se,
                 true_n=gain and gain.n,
+                true_survival_gain=gain and gain.survival,
+                true_survival_se=gain and gain.survival_se,
+                **survival_columns(lives),
             )
         )
     names = [one.name for one in advised.judged]
@@ -134,19 +174,33 @@ def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] |
     )
 
 
-def judgment_rows(keys: Sequence[PolicyKey], judged: Sequence[Judged], floor: float) -> pd.DataFrame:
-    """One row a policy: its key, mix and difference with interval and standard error, ess, spread, n, grade, doubts.
+def judgment_rows(
+    keys: Sequence[PolicyKey], judged: Sequence[Judged], survival: Sequence[Judged], floor: float
+) -> pd.DataFrame:
+    """One row a policy: its key, mix and difference with interval and standard error, the same of survival, ess,
+    spread, n, grade, doubts.
 
-    floor: effective stays below which a difference is weak.
+    judged and survival: of each key, in reward and as shares; floor: effective stays below which a difference is weak.
     """
     rows = []
-    for key, one in zip(keys, judged, strict=True):
+    for key, one, lives in zip(keys, judged, survival, strict=True):
         light, row = grade(one, GradeSettings(ess=floor)), dict(key.row)
         for name, found in (("mix", one.value), ("difference", one.difference)):
             row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_se": found.se}
-        row |= {"ess": one.difference.ess, "spread": one.difference.spread, "n": one.difference.n}
+        row |= survival_columns(lives) | {
+            "ess": one.difference.ess,
+            "spread": one.difference.spread,
+            "n": one.difference.n,
+        }
         rows.append(row | {"grade": light.grade, "doubts": " ".join(light.reasons)})
     return pd.DataFrame(rows)
+
+
+def survival_columns(judged: Judged) -> dict[str, float]:
+    """`SURVIVAL_COLUMNS` of a policy whose survival was judged, shares in 0..1."""
+    found = judged.value, judged.difference
+    numbers = [number for one in found for number in (one.value, one.low, one.high, one.se)]
+    return dict(zip(SURVIVAL_COLUMNS, numbers, strict=True))
 
 
 def judge_settings(study: StudySpec) -> JudgeSettings:

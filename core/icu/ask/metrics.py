@@ -15,9 +15,16 @@ from core.icu.advice import AdviceRecord
 from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
 
-SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
+WEIGHTED_SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
 MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}
 DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
+SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high"}
+SURVIVAL_DIFFERENCE = {
+    "value": "survival_difference",
+    "low": "survival_difference_low",
+    "high": "survival_difference_high",
+    "se": "survival_difference_se",
+}
 CLINICIANS = {
     "own": "Estimates divide by what clinicians did to other patients of this very cohort in similar states.",
     "development": (
@@ -36,12 +43,16 @@ class Difference(Interval):
 class PolicyMetrics(Config):
     """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
 
-    grade: how far that difference may be believed. fqe is null where its own Q was not evaluated; true_value is known
-    of simulated patients alone.
+    grade: how far that difference may be believed. mix_survival and survival_difference: the same of survival, as
+    shares; survival: the weights of PHWIS on who survived; expected_survival: the published figure, read off a curve of
+    survival by value at PHWDR, which is no survival rate. fqe is null where its own Q was not evaluated; true_value and
+    true_survival are known of simulated patients alone.
     """
 
     mix: Interval
     difference: Difference
+    mix_survival: Interval
+    survival_difference: Difference
     grade: str
     grade_reasons: str
 
@@ -58,6 +69,8 @@ class PolicyMetrics(Config):
     action_shares: list[float | None]
     true_value: float | None
     true_se: float | None
+    true_survival: float | None
+    true_survival_se: float | None
 
 
 class CohortMetrics(EvaluatedOn):
@@ -149,10 +162,15 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
     """All estimates of one policy, one row an estimator, and its judgment."""
     first = rows.iloc[0]
     found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
-    mix, difference = ({part: judged[column] for part, column in columns.items()} for columns in (MIX, DIFFERENCE))
+    mix, difference, lives, saved = (
+        {part: judged[column] for part, column in columns.items()}
+        for columns in (MIX, DIFFERENCE, SURVIVAL, SURVIVAL_DIFFERENCE)
+    )
     return PolicyMetrics(
         mix=Interval.of(mix),
         difference=Difference.of(difference),
+        mix_survival=Interval.of(lives),
+        survival_difference=Difference.of(saved),
         grade=str(judged["grade"]),
         grade_reasons=str(judged["doubts"]),
         phwis=found["phwis"],
@@ -162,10 +180,12 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
         support_reasons=str(first["reasons"]),
         concordance_rate=number(first["concordance_rate"]),
         expected_survival=number(first["expected_survival"]),
-        survival=Weighed.of({key: first[column] for key, column in SURVIVAL.items()}),
+        survival=Weighed.of({key: first[column] for key, column in WEIGHTED_SURVIVAL.items()}),
         entropy=number(first["entropy"]),
         unsupported_share=number(first["unsupported_share"]),
         action_shares=[number(share) for share in first["action_shares"]],
         true_value=number(first.get("true_value", math.nan)),
         true_se=number(first.get("true_se", math.nan)),
+        true_survival=number(first.get("true_survival", math.nan)),
+        true_survival_se=number(first.get("true_survival_se", math.nan)),
     )

@@ -36,11 +36,14 @@ class FoldStep:
 
 @dataclass(frozen=True)
 class TrueGain:
-    """Mean gain on the clinicians over n simulated patients who meet both, with its standard error."""
+    """Mean gain on the clinicians over n simulated patients who meet both, in reward and in survival, with standard
+    errors."""
 
     value: float
     se: float
     n: int
+    survival: float
+    survival_se: float
 
 
 def true_gains(
@@ -49,16 +52,18 @@ def true_gains(
     """Of the advice at each share of the way from the clinicians, over n patients in all (at least 2 a fold)."""
     each = max(n // len(learned), 2)
     weights = np.array([one.stays for one in learned]) / sum(one.stays for one in learned)
-    values, errors = np.empty((len(learned), len(shares))), np.empty((len(learned), len(shares)))
+    found = np.empty((len(learned), 4, len(shares)))  # value, survival, and the standard error of each
     for k, one in enumerate(learned):
         own = derive_seed(seed, "advice", k)
         policies = [_Dialed(view, truth, one, share) for share in shares]
         gains = truth.policy_gains(policies, each, own, spans=view.scaler.spans, gamma=view.config.agents.gamma)
-        values[k] = [gain.value for gain in gains]
-        errors[k] = [gain.standard_error for gain in gains]
-    se = np.sqrt((weights[:, None] ** 2 * errors**2).sum(axis=0))
+        found[k, :2] = [gain.value for gain in gains], [gain.survival for gain in gains]
+        found[k, 2:] = [gain.standard_error for gain in gains], [gain.survival_standard_error for gain in gains]
+    value, survival = np.tensordot(weights, found[:, :2], axes=1)
+    se, survival_se = np.sqrt(np.tensordot(weights**2, found[:, 2:] ** 2, axes=1))
     total = each * len(learned)
-    return [TrueGain(float(v), float(e), total) for v, e in zip(weights @ values, se, strict=True)]
+    columns = zip(value, se, survival, survival_se, strict=True)
+    return [TrueGain(float(v), float(e), total, float(s), float(se_)) for v, e, s, se_ in columns]
 
 
 class _Dialed:

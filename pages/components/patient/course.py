@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +11,12 @@ import streamlit as st
 
 from core.figures.patient import Measurement, timeline
 from core.figures.theme import axis_label
-from pages.components.patient.decision import stay_window
+from pages.components.patient.decision import known_weight, stay_window
 from pages.components.shell.export import show, table
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
-    from core.study import StudySpec
+    from core.study import Column, StudySpec
 
 FIRST_SHOWN = 4
 PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
@@ -34,16 +34,40 @@ class Stay:
     imputed: np.ndarray
     actions: np.ndarray
     amounts: pd.DataFrame
+    weight: np.ndarray  # (t,) kg, NaN where it is not known
 
     @property
     def doses(self) -> list[str]:
-        return [self.study.actions.label(int(action)) for action in self.actions]
+        """The dose of each step in words; empty where it is not told."""
+        told = [self.study.actions.label(int(action)) for action in self.actions]
+        return told + [""] * (len(self.hours) - len(told))
 
     def measurement(self, name: str) -> Measurement:
         """One column as the timeline draws it."""
         column, j = self.study.column(name), self.study.index(name)
         values, imputed = self.states[:, j], self.imputed[:, j]
         return Measurement(column.label or name, column.unit, values, imputed, column.reference, column.target)
+
+    @property
+    def per_kg(self) -> list[str]:
+        """Each recorded amount per kg and hour; empty where it or the weight is not known, or nothing was given."""
+        if "dose" not in self.amounts:
+            return [""] * len(self.hours)
+        told = zip(self.amounts["dose"], self.weight, strict=True)
+        return [self.study.per_kg_hour(dose, kg) if dose > 0 else "" for dose, kg in told]
+
+    def until(self, step: int) -> Stay:
+        """The stay as known before the dose of this step is chosen: measurements up to it, doses before it."""
+        known = step + 1
+        return replace(
+            self,
+            hours=self.hours[:known],
+            states=self.states[:known],
+            imputed=self.imputed[:known],
+            weight=self.weight[:known],
+            actions=self.actions[:step],
+            amounts=self.amounts.iloc[:known].where(pd.Series(np.arange(known) < step), np.nan),
+        )
 
     def frame(self, names: list[str]) -> pd.DataFrame:
         """The stay as a table to export: key, step, hours, dose, recorded amounts, and each column with its flag."""
@@ -62,13 +86,22 @@ class Stay:
         columns: dict[str, object] = {"hours": self.hours, self.study.actions.drug: self.doses}
         if "dose" in self.amounts:
             columns[f"dose ({self.study.actions.unit})"] = self.amounts["dose"]
+            if any(self.per_kg):
+                columns[f"dose ({self.study.actions.amount}/kg/h)"] = [text.partition(" ")[0] for text in self.per_kg]
         for name in names:
             j = self.study.index(name)
-            texts = [f"{value:.4g}" for value in self.states[:, j]]
-            columns[axis_label(name, self.study.columns[j].unit)] = [
-                f"({text})" if missing else text for text, missing in zip(texts, self.imputed[:, j], strict=True)
+            column = self.study.columns[j]
+            columns[axis_label(name, column.unit)] = [
+                _cell(column, value, missing)
+                for value, missing in zip(self.states[:, j], self.imputed[:, j], strict=True)
             ]
         return pd.DataFrame(columns)
+
+
+def _cell(column: Column, value: float, imputed: bool) -> str:
+    """A value with its decimals and, where it lies outside the healthy range, H or L; in brackets if imputed."""
+    text = f"{column.text(value)} {column.flag(value)}".strip()
+    return f"({text})" if imputed else text
 
 
 def stay_of(run: RunView, patient: int) -> Stay:
@@ -77,12 +110,15 @@ def stay_of(run: RunView, patient: int) -> Stay:
     states = cohort.states[rows]
     imputed = cohort.imputed[rows] if cohort.imputed is not None else np.zeros(states.shape, dtype=bool)
     hours, given = cohort.hours[rows], cohort.amounts(patient)
-    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows], given)
+    steps = range(int(cohort.lengths[patient]))
+    weight = np.array([known_weight(run, patient, step) for step in steps])
+    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows], given, weight)
 
 
-def course_panel(run: RunView, patient: int, step: int) -> None:
-    """What was measured and given; graph or table, any measurements."""
+def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) -> None:
+    """What was measured and given; graph or table, any measurements. hidden: only what was known at the step."""
     study, stay = run.study, stay_of(run, patient)
+    stay = stay.until(step) if hidden else stay
     temporal = [column.name for column in study.columns if column.kind == "temporal"]
     default = [name for name in study.highlights if name in temporal] or temporal
     what, which = st.columns([1, 2.6])
@@ -107,11 +143,13 @@ def course_panel(run: RunView, patient: int, step: int) -> None:
     if form == "Table":
         name = f"patient-{stay.key}"
         shown = names or temporal
+        read = stay.readable(shown)
         table(
-            stay.readable(shown),
+            read,
             "course-table",
             name=name,
-            caption="Imputed values in brackets.",
+            caption="Imputed values in brackets. H, L: above or below the reference range.",
+            column_config={label: st.column_config.Column(alignment="right") for label in read.columns[2:]},
             csv=stay.frame(shown),
         )
         return
@@ -129,6 +167,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         unit=study.actions.unit,
         step=step,
         amounts=stay.amounts["dose"].to_numpy() if "dose" in stay.amounts else None,
+        per_kg=stay.per_kg,
         step_hours=study.step_hours,
         window=stay_window(study, stay.hours),
         height_each=PANEL_HEIGHT,
@@ -140,7 +179,19 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         f"Course of {', '.join(names)} and {study.actions.drug} over {len(stay.hours)} steps; step {step + 1} is "
         "marked.",
         caption=f"Filled: recorded; hollow: imputed ({imputed:.0%} of the values shown). Green band: reference range; "
-        "orange bar and dashed lines: therapeutic target (where one lies inside the view). Dotted: onset. Purple: the "
-        "chosen step.",
+        f"{_targets(study, names)}Dotted: hour 0{_in_words(study.onset)}. Purple: the chosen step.",
         data=stay.frame(temporal),
     )
+
+
+def _targets(study: StudySpec, names: list[str]) -> str:
+    """What the orange ranges of the shown columns are: what the reward pays for, or a usual goal of care."""
+    of = [name for name in names if study.column(name).target is not None]
+    rewarded = [name for name in of if study.rewarded(name)]
+    kinds = ((rewarded, "the reward's range"), ([name for name in of if name not in rewarded], "a usual goal of care"))
+    said = " and ".join(f"{what} ({', '.join(which)})" for which, what in kinds if which)
+    return f"orange bar and dashed lines: {said}, where inside the view. " if said else ""
+
+
+def _in_words(onset: str) -> str:
+    return f", {onset}" if onset else ""

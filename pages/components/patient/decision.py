@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.figures.labels import in_lines
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
@@ -35,8 +36,11 @@ def decision_of(run: RunView, patient: int, step: int, n_clusters: int, lambda_:
     return decision_at(run, patient, step, DecisionSettings(n_clusters, lambda_, rules, tuple(followed(run))))
 
 
-def decision_panel(run: RunView, decision: Decision) -> None:
-    """Everything about one step of one stay; only what was known by then (prospective)."""
+def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> None:
+    """Everything about one step of one stay; only what was known by then (prospective).
+
+    hidden: nor is told what was given, how the stay went on, or its phenotype by the whole stay.
+    """
     view = st.segmented_control(
         "At this step",
         VIEWS,
@@ -47,9 +51,9 @@ def decision_panel(run: RunView, decision: Decision) -> None:
         persist_state="session",
     )
     notes = [
-        f"Step {decision.step + 1}, from the stay so far (prospective). Given: "
-        f"**{run.study.actions.label(decision.given)}**. Doses in {run.study.actions.unit}. Model output for review "
-        "and teaching, never advice for a patient."
+        f"Step {decision.step + 1}, from the stay so far (prospective). "
+        + ("" if hidden else f"Given: **{run.study.actions.label(decision.given)}**. ")
+        + f"Doses in {run.study.actions.unit}. Model output for review and teaching, never advice for a patient."
     ]
     top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
@@ -59,20 +63,20 @@ def decision_panel(run: RunView, decision: Decision) -> None:
         )
     st.caption(" ".join(notes))
     if view == "Probabilities":
-        _probabilities(run, decision)
+        _probabilities(run, decision, hidden)
     elif view == "Similar states":
-        similar_view(run, decision)
+        similar_view(run, decision, hidden)
     elif view == "Phenotype":
-        _weights(run, decision)
+        _weights(run, decision, hidden)
     elif view == "What if":
-        what_if_view(run, decision)
+        what_if_view(run, decision, hidden)
     else:
-        _options(run, decision)
+        _options(run, decision, hidden)
 
 
 def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
-    return [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels] if breaks else labels
+    return [in_lines(label) for label in labels] if breaks else labels
 
 
 def stay_window(study: StudySpec, hours: np.ndarray) -> tuple[float, float]:
@@ -81,19 +85,19 @@ def stay_window(study: StudySpec, hours: np.ndarray) -> tuple[float, float]:
     return min(first, float(hours[0])), max(last, float(hours[-1]))
 
 
-def _options(run: RunView, decision: Decision) -> None:
+def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
     options, estimates = decision.options, decision.options.estimates
     _hazards(run, decision.hazards)
     hazardous = [met.rule.from_action for met in decision.hazards]
-    advised_here(run, decision.patient, decision.step, min(hazardous, default=None))
+    advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.refused:
         st.warning(
             f"**No options are ranked here.** {options.refused} The estimates below are extrapolation.",
             icon=":material/block:",
         )
     else:
-        _ranked(run, _by_choice(options), decision)
+        _ranked(run, _by_choice(options), decision, hidden)
     if options.tied:
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
@@ -139,13 +143,15 @@ def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
     )
 
 
-def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
+def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: bool) -> None:
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
+    weight = known_weight(run, decision.patient, decision.step)
     lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
-        dose = labels[row.action] + (" · *given*" if row.action == decision.given else "")
+        dose = labels[row.action] + _per_kg(run.study, row.action, weight)
+        dose += " · *given*" if row.action == decision.given and not hidden else ""
         dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
         place, value = (
             (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
@@ -178,6 +184,25 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision) -> None:
     )
 
 
+def known_weight(run: RunView, patient: int, step: int) -> float:
+    """Body weight at a step in kg; NaN where the study has none, or it was filled in."""
+    cohort, row = run.cohort, run.cohort.starts[patient] + step
+    if not run.study.weight:
+        return float("nan")
+    j = run.study.index(run.study.weight)
+    filled = cohort.imputed is not None and bool(cohort.imputed[row, j])
+    return float("nan") if filled else float(cohort.states[row, j])
+
+
+def _per_kg(study: StudySpec, action: int, weight: float) -> str:
+    """The ends of a dose bin per kg and hour, in brackets; empty for no drug and where weight is not known."""
+    low, high = (study.per_kg_hour(study.actions.upper[max(end, 0)], weight) for end in (action - 1, action))
+    if action == 0 or not high:
+        return ""
+    number, _, unit = high.partition(" ")
+    return f" ({'> 0' if action == 1 else low.partition(' ')[0]}–{number} {unit})"
+
+
 def _band(run: RunView, decision: Decision) -> str:
     """The hazards of this state in words."""
     return band_text(run.study, int(run.bands[decision.patient, decision.step])) or "no hazard, as the study has none"
@@ -187,7 +212,7 @@ def _floor(run: RunView) -> str:
     return fmt_percent(run.config.evaluation.probability_floor, 0)
 
 
-def _probabilities(run: RunView, decision: Decision) -> None:
+def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
     weighed, settings = decision.weighed, decision.settings
     experts = [phenotype_name(k) for k in range(settings.n_clusters)]
     names = ["Clinicians", *experts, f"Fused, λ = {fmt_lambda(settings.lambda_)}"]
@@ -200,7 +225,7 @@ def _probabilities(run: RunView, decision: Decision) -> None:
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", names)
     show(
-        probability_table(names, probs, _dose_labels(run, breaks=True), decision.given),
+        probability_table(names, probs, _dose_labels(run, breaks=True), None if hidden else decision.given),
         "step-probabilities",
         "Probability of each dose: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in zip(names, probs, strict=True)),
@@ -213,15 +238,17 @@ def _probabilities(run: RunView, decision: Decision) -> None:
     )
 
 
-def _weights(run: RunView, decision: Decision) -> None:
-    weights, step, study = decision.weights, decision.step, run.study
+def _weights(run: RunView, decision: Decision, hidden: bool) -> None:
+    step, study = decision.step, run.study
+    known = step + 1 if hidden else len(decision.weights)
+    weights = decision.weights[:known]
+    whole = f" By the whole stay, which nobody knows at the bedside: {phenotype_name(decision.phenotype)}."
     now = ", ".join(f"{phenotype_name(k)} {fmt_percent(w)}" for k, w in enumerate(weights[step]))
-    hours = run.cohort.hours[run.cohort.rows(decision.patient)]
+    hours = run.cohort.hours[run.cohort.rows(decision.patient)][:known]
     show(
         weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study, hours)),
         "phenotype-weights",
         f"Weight of each phenotype along the stay; at this step {now}.",
-        caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}. By the whole stay, which nobody "
-        f"knows at the bedside: {phenotype_name(decision.phenotype)}.",
+        caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}.{'' if hidden else whole}",
         data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]).assign(hours=hours),
     )

@@ -8,40 +8,50 @@ import numpy as np
 import streamlit as st
 
 from core.figures.theme import phenotype_name
+from pages.components.patient.blind import blind_toggle, is_blind
 from pages.components.shell.export import table
 from pages.components.shell.frame import go_to
-from pages.components.shell.patients import MOST_ROWS, Filters, longest_unseen, matching, patient_table
+from pages.components.shell.patients import MOST_ROWS, WALKED, Filters, longest_unseen, matching, patient_table
 from pages.components.shell.session import get_session
 from pages.components.shell.stepper import step_through
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
+HINDSIGHT = ("phenotype", "outcome", "steps", "largest dose")  # columns that nobody knows at the bedside
+
 
 def find_patient(run: RunView) -> None:
-    """One row to walk through the patients, and the list below it where it is opened."""
+    """One row to walk through the patients, and the list below it where it is opened.
+
+    Blind, neither list nor filters tell outcomes, phenotypes, lengths of stay or doses.
+    """
     session, k = get_session(), get_session().n_clusters
-    *slots, opener, back = st.columns([1, 2.3, 1, 1.25, 1.15], vertical_alignment="center")
+    blind = is_blind()
+    *slots, opener, hider, back = st.columns([0.9, 1.9, 0.9, 1.2, 1.5, 1.15], vertical_alignment="center")
     shown = opener.toggle("Find a patient", key="find-patient", persist_state="session")
+    with hider:
+        blind_toggle()
     with back:
         go_to("pages/phenotypes.py", "Back to the map", icon=":material/scatter_plot:")
     if shown:
         with st.container(border=True):
-            filters = _filters(run, k)
+            filters = _blind_filters() if blind else _filters(run, k)
             listed = matching(run, k, filters)
-            _list(run, k, filters, listed)
+            _list(run, k, filters, listed, blind)
     else:
-        listed = matching(run, k, _kept_filters())
+        listed = matching(run, k, Filters(selection=_kept_filters().selection) if blind else _kept_filters())
     if len(listed):
         if session.patient is None:
             session.patient, session.step = longest_unseen(run, listed), None
         step_through(slots, listed, session.patient, run.cohort.patients, _open)
 
 
-def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray) -> None:
+def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray, blind: bool) -> None:
     key = f"patients-{hash(filters)}"
+    unknown = list(HINDSIGHT) if blind else []
     table(
-        patient_table(run, k, listed[:MOST_ROWS]),
+        patient_table(run, k, listed[:MOST_ROWS]).drop(columns=unknown),
         key,
         name="patients",
         caption=f"{len(listed):,} of {run.cohort.n_patients:,} patients"
@@ -50,15 +60,22 @@ def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray) -> None:
         height=260,
         on_select=lambda: _take_cell(key, listed),
         selection_mode="single-cell",
-        csv=lambda: patient_table(run, k, listed, every_column=True),
+        csv=lambda: patient_table(run, k, listed, every_column=True).drop(columns=unknown),
     )
+
+
+def _blind_filters() -> Filters:
+    """The one filter that tells nothing of how a stay goes on."""
+    chosen = get_session().selection is not None
+    only = st.checkbox("Only the selection", key=WALKED, disabled=not chosen, persist_state="session")
+    return Filters(selection=only and chosen)
 
 
 def _kept_filters() -> Filters:
     """The filters as they were left, while the list is closed."""
     kept, chosen = st.session_state, get_session().selection is not None
     phenotypes, outcomes, splits = (tuple(kept.get(f"filter-{name}", ())) for name in ("phenotype", "outcome", "split"))
-    only = bool(kept.get("filter-selection", False)) and chosen
+    only = bool(kept.get(WALKED, False)) and chosen
     return Filters(phenotypes, outcomes, splits, kept.get("filter-steps"), only)
 
 
@@ -109,7 +126,7 @@ def _filters(run: RunView, k: int) -> Filters:
     only = (
         st.checkbox(
             "Only the selection",
-            key="filter-selection",
+            key=WALKED,
             disabled=not chosen,
             persist_state="session",
         )

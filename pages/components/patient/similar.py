@@ -29,7 +29,7 @@ CAME_FROM = "similar-came-from"
 COLUMNS = ("Platelets", "SOFA")  # followed in similar patients, where the study has them
 
 
-def similar_view(run: RunView, decision: Decision) -> None:
+def similar_view(run: RunView, decision: Decision, hidden: bool = False) -> None:
     """Similar training states in three parts, with what is wrong with them."""
     why = decision.options.refused
     if not len(decision.neighbors.patients.patients):
@@ -54,7 +54,7 @@ def similar_view(run: RunView, decision: Decision) -> None:
             "neighbors no nearer than this one has."
         )
     if part == PARTS[1]:
-        _went_on(run, decision)
+        _went_on(run, decision, hidden)
     elif part == PARTS[2]:
         _who(run, decision)
     else:
@@ -93,8 +93,8 @@ def followed(run: RunView) -> list[str]:
     return [name for name in COLUMNS if name in study.names] or list(study.highlights[:2])
 
 
-def _went_on(run: RunView, decision: Decision) -> None:
-    """Their later course and outcome, beside how this stay went on."""
+def _went_on(run: RunView, decision: Decision, hidden: bool) -> None:
+    """Their later course and outcome, beside how this stay went on unless that is hidden."""
     study, similar, courses = run.study, decision.neighbors.patients, decision.neighbors.courses
     if max(int(course.others["median"].notna().sum()) for course in courses) < 2:
         empty(
@@ -109,15 +109,17 @@ def _went_on(run: RunView, decision: Decision) -> None:
     for course in courses:
         column = study.column(course.column)
         label = column.label or course.column
-        drawn.append(LaterCourse(label, column.unit, course.others, course.own, course.own_hours, column.reference))
+        told = 1 if hidden else len(course.own)  # the step itself is known
+        own = course.own[:told], course.own_hours[:told]
+        drawn.append(LaterCourse(label, column.unit, course.others, *own, column.reference))
     show(
         later_courses(drawn, step_hours=study.step_hours),
         "similar-courses",
         f"Later course of {n} similar patients. "
         + " ".join(f"{course.column}, median by hours: {_spoken(course.others)}." for course in courses),
-        caption=f"{n} similar patients, {died} of them {study.died_label}; this one {outcome}. Blue: median and middle "
-        "half of those still in the record, who are not all that were there at first. Dotted: this stay, not known at "
-        "this step.",
+        caption=f"{n} similar patients, {died} of them {study.died_label}{'' if hidden else f'; this one {outcome}'}. "
+        "Blue: median and middle half of those still in the record, who are not all that were there at first."
+        + ("" if hidden else " Dotted: this stay, not known at this step."),
         data=pd.concat([course.others.assign(measurement=course.column) for course in courses]),
     )
 

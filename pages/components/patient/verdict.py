@@ -16,24 +16,35 @@ from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.icu.view import RunView
 
 
-def verdict_panel(run: RunView, decision: Decision) -> None:
-    """Follow, modify, delay or reject what the fused policy weighs highest at this step."""
-    session, patient, step = get_session(), decision.patient, decision.step
+def verdict_file(run: RunView) -> Path:
+    """Where this visitor's verdicts on a run are kept."""
     # by name and data: a run that was made anew on other patients starts without verdicts
-    path = uploads_root(session.owner) / "verdicts" / f"{run.path.name}-{run.manifest.data_hash}.parquet"
+    name = f"{run.path.name}-{run.manifest.data_hash}.parquet"
+    return uploads_root(get_session().owner) / "verdicts" / name
+
+
+def verdict_panel(run: RunView, decision: Decision, hidden: bool = False) -> None:
+    """Follow, modify, delay or reject what the fused policy weighs highest at this step.
+
+    hidden: what was given is not told, and keeping a verdict draws the page anew to tell it.
+    """
+    patient, step, path = decision.patient, decision.step, verdict_file(run)
     stored = load_verdicts(path)
     key = str(run.cohort.patients[patient])
     here = stored[(stored["patient"] == key) & (stored["step"] == step + 1)]
     label = run.study.actions.label
     recommended, given = label(int(decision.weighed.fused.argmax())), label(decision.given)
     title = "Your verdict" + (f": {here['verdict'].iloc[0]}" if len(here) else "")
-    with st.expander(title, icon=":material/rate_review:"):
+    done = "Keeping it shows what was given, what followed and the outcome." if hidden else f"**{given}** was given."
+    with st.expander(title, icon=":material/rate_review:", expanded=hidden):
         st.caption(
-            f"The fused policy weighs **{recommended}** highest at this step; **{given}** was given. Your verdict "
-            "stays on this machine, for this browser alone."
+            f"The fused policy weighs **{recommended}** highest at this step. {done} Your verdict stays on this "
+            "machine, for this browser alone."
         )
         with st.form(f"verdict-{patient}-{step}", border=False):
             current = here["verdict"].iloc[0] if len(here) else None
@@ -55,9 +66,12 @@ def verdict_panel(run: RunView, decision: Decision) -> None:
                     n_clusters=decision.settings.n_clusters,
                     lambda_=decision.settings.lambda_,
                 )
-                st.success(f"Kept: {verdict} at step {step + 1} of patient {markdown(key)}.", icon=":material/check:")
             except PhenoPolicyError as error:
                 failed(error, "Keeping the verdict")
+            else:
+                if hidden:
+                    st.rerun()
+                st.success(f"Kept: {verdict} at step {step + 1} of patient {markdown(key)}.", icon=":material/check:")
         if len(stored):
             csv_button(
                 stored,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.figures.labels import in_lines
 from core.figures.patient import probability_table
 from core.figures.theme import axis_label, fmt, fmt_percent, fmt_unit
 from core.icu.ask.decision import Decision
@@ -24,7 +25,7 @@ TICKS = 200  # positions of a slider, at least
 FIRST = ("Platelets", "PTT", "Lactate")  # offered at first, where the study has them
 
 
-def what_if_view(run: RunView, decision: Decision) -> None:
+def what_if_view(run: RunView, decision: Decision, hidden: bool = False) -> None:
     """Sliders for some measurements of this step, and the policies with them; refused outside the records."""
     patient, step = decision.patient, decision.step
     columns = [column for column in run.study.columns[run.study.n_static :] if not column.binary]
@@ -62,7 +63,7 @@ def what_if_view(run: RunView, decision: Decision) -> None:
     if after is None or (why := too_few(int(after.similar.sum())) or too_far(after.support)):
         st.warning(f"**No recommendation here.** {why}", icon=":material/block:")
         return
-    _compare(run, decision, after, changes)
+    _compare(run, decision, after, changes, hidden)
 
 
 def _label(column: Column) -> str:
@@ -93,7 +94,7 @@ def _slider(column: Column, recorded: float, inside: float, known: np.ndarray, k
     return None if value == inside else float(value)
 
 
-def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str, float]) -> None:
+def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str, float], hidden: bool) -> None:
     """The policies as recorded and with the changes."""
     before = decision.weighed
     rows = {
@@ -104,14 +105,14 @@ def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str,
         "Fused as far as supported, what if": after.supported,
     }
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
-    short = [label.replace("–", "–<br>").replace(" ", "<br>") for label in labels]
+    short = [in_lines(label) for label in labels]
     probs = np.stack(list(rows.values()))
     moved = 0.5 * float(np.abs(after.fused - before.fused).sum())
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", list(rows))
     changed = ", ".join(f"{name} {fmt(value)}" for name, value in changes.items()) or "nothing changed yet"
     show(
-        probability_table(list(rows), probs, short, decision.given),
+        probability_table(list(rows), probs, short, None if hidden else decision.given),
         "what-if",
         f"Probability of each dose, as recorded and with {changed}: "
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components.shell.patient_list import patient_list
-from pages.components.shell.patients import MOST_ROWS, patient_table
+from pages.components.shell.patients import MOST_ROWS, patient_table, walk_selection
 from pages.components.shell.selections import compare_selection
 from pages.components.shell.session import get_session
 
@@ -43,4 +43,5 @@ def selected_patients(run: RunView, k: int, hint: str) -> None:
         name=selection.name,
         caption=f"First {MOST_ROWS:,} shown, the CSV holds all." if len(patients) > MOST_ROWS else "",
         csv=lambda: patient_table(run, k, patients, every_column=True),
+        leave=walk_selection,
     )

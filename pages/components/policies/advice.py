@@ -48,10 +48,12 @@ def headline(run: RunView) -> None:
     st.markdown(f"**{advice.text}** {_in_words(run, advice)}")
     rules = tuple(rules_of_session(run.study))
     rates = _hazards(str(run.path), run.manifest.created, rules, advice.shown.share, _run=run)
-    places = st.columns([4, *[3] * len(rules[:MOST_RULES])])
+    places = st.columns([4, 3, *[3] * len(rules[:MOST_RULES])])
     with places[0]:
         _difference(run, advice, advice.shown)
-    for place, number in zip(places[1:], range(len(rules)), strict=False):
+    with places[1]:
+        _survival(advice, advice.shown)
+    for place, number in zip(places[2:], range(len(rules)), strict=False):
         with place:
             _hazard(rates[rates["rule"] == number], advice)
     if not rules:
@@ -91,6 +93,31 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
         f"{-run.study.terminal_coeff:+g} for death.",
         note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
+    )
+
+
+def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
+    """The same difference in survival, in points of a hundred."""
+    title = "Survival, minus clinicians"
+    if dial.survival_points is None or dial.survival is None:
+        metric(title, None, estimator="survival was not judged in this run; train it again")
+        return
+    points, low, high = dial.survival_points
+    true = ""
+    if dial.true_survival_gain is not None and dial.true_survival_se is not None:
+        true = f" In truth **{100 * dial.true_survival_gain:+.1f}** ± {100 * dial.true_survival_se:.1f}."
+    metric(
+        title,
+        points,
+        text=bracketed(f"{points:+.1f} points", dial.grade),
+        low=low,
+        high=high,
+        digits=1,
+        n=advice.n,
+        estimator="mix on the outcome alone",
+        mode=f"a = {dial.share:g}",
+        help="How many more of a hundred patients survive: the same judges, asked about the outcome alone.",
+        note=f"Survival under it: {bracketed(fmt_percent(dial.survival), dial.grade)}.{true}",
     )
 
 
@@ -153,10 +180,11 @@ def hazards_in_words(run: RunView, advice: AdviceRecord) -> str:
     return f"Of steps at hazard: {'; '.join(said)}."
 
 
-def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | None) -> None:
+def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | None, hidden: bool = False) -> None:
     """What the run's default advice does at one step of a stay, by the fold that never saw the patient.
 
     least_hazardous: the smallest dose bin that breaks a hazard rule here, None where no rule applies.
+    hidden: that this is the last step of the stay is not told.
     """
     if run.advice is None:
         st.caption(f":material/balance: {BEFORE}")
@@ -165,9 +193,9 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
     clinicians = "as clinicians do"
     if place == "apart":
         said = "not computed for this stay: it is not among those that advice was learned and judged on."
-    elif place == "last":
+    elif place == "last" and not hidden:
         said = f"{clinicians}. No step follows in the record, so no other dose was asked for."
-    elif place == "deferred":
+    elif place in ("deferred", "last"):
         said = f"{clinicians}. The records show no dose that does better here."
     else:
         dose = f"{run.study.actions.label(action)}"

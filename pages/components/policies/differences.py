@@ -11,7 +11,7 @@ import streamlit as st
 from core.bring import added_policies, added_table
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, policy_style
-from core.icu.ask.against import against_clinicians
+from core.icu.ask.against import against_clinicians, points_text, true_points_text
 from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
@@ -61,10 +61,11 @@ def difference_view(run: RunView, mode: str) -> None:
         _lines(run, rows, mode),
         "difference-table",
         name="against-clinicians",
-        caption="In brackets: not supported by the records. PHWIS and PHWDR: published estimators of the value itself, "
-        "with their own intervals and support; the mix is the value that belongs to the difference. Its own Q: what an "
-        "agent says its policy is worth at the first step, held against the mix, a phenotype's agent against the "
-        f"returns recorded in its phenotype.{_models(run)}",
+        caption="In brackets: not supported by the records. Survival, points: how many more of a hundred patients "
+        "survive than under the clinicians, by the same judges asked about the outcome alone. PHWIS and PHWDR: "
+        "published estimators of the value itself, with their own intervals and support; the mix is the value that "
+        "belongs to the difference. Its own Q: what an agent says its policy is worth at the first step, held against "
+        f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
         csv=rows,
     )
 
@@ -107,6 +108,7 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         line = {
             "policy": policy_style(row.policy).name,
             "difference": bracketed(f"{row.difference:+.2f} {interval}", row.grade),
+            "survival, points": bracketed(points_text(row._asdict(), "survival_difference"), row.grade),
             "ESS": round(row.ess, 1),
             "stays": row.n,
             "grade": row.grade,
@@ -114,6 +116,7 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         if known:
             true = f"{row.true_difference:+.2f} ± {row.true_difference_se:.2f}"
             line["true difference"] = true if np.isfinite(row.true_difference) else "–"
+            line["true survival, points"] = true_points_text(row._asdict())
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
         line["mix"] = bracketed(mix, row.grade) if np.isfinite(row.mix) else "–"
         line |= {ESTIMATORS[name]: published.get((row.policy, name), "–") for name in PUBLISHED}

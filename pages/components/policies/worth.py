@@ -93,8 +93,13 @@ def value_panel(run: RunView) -> None:
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
+    _rests_on(run, chosen)
+
+
+def _rests_on(run: RunView, estimators: list[str]) -> None:
+    """What the values rest on: what states know, how the estimators fared in simulation, where the stays come from."""
     state_knows(run.report, run.cohort.origin)
-    for note in map(evidence_note, chosen):
+    for note in map(evidence_note, estimators):
         if note:
             st.caption(f":material/science: {note}")
     if run.report.notes:
@@ -128,12 +133,12 @@ def _value_table(run: RunView, rows: pd.DataFrame) -> None:
         line |= {
             "ESS": round(float(first["ess"]), 1),
             "concordance": fmt_percent(first["concordance_rate"]),
-            "survival": bracketed(
+            "survival, weighted": bracketed(
                 f"{fmt_percent(first['survival'])} "
                 f"[{fmt_percent(first['survival_low'])}, {fmt_percent(first['survival_high'])}]",
                 grade,
             ),
-            "expected survival": bracketed(fmt_percent(first["expected_survival"]), grade),
+            "published figure of survival": bracketed(fmt_percent(first["expected_survival"]), grade),
         }
         if has_truth(run):
             line["true survival"] = fmt_percent(first["true_survival"])
@@ -144,7 +149,8 @@ def _value_table(run: RunView, rows: pd.DataFrame) -> None:
         name="policies",
         caption=f"{int(rows['n'].max()):,} test patients. In brackets: not supported by the records. Entropy: 1 is a "
         f"uniform choice, {NEAR_UNIFORM:g} or more hardly prefers any dose. FQE: {FQE_REMARK}, and it uses no "
-        "weights. Survival: weighted as PHWIS; expected survival: read off the survival curve at PHWDR.",
+        "weights. Survival, weighted: as PHWIS; published figure: read off the survival curve at PHWDR, no estimate of "
+        "survival. Survival by the mix stands above, against the clinicians.",
         csv=_one_number_a_cell(run, rows),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -267,9 +267,11 @@ def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "
             go_to(page, action)
 
 
-def go_to(page: str, label: str, *, icon: str | None = ":material/arrow_forward:") -> None:
-    """A link to another page that keeps the view."""
-    params = get_session().to_params()
+def go_to(
+    page: str, label: str, more: Mapping[str, str] | None = None, *, icon: str | None = ":material/arrow_forward:"
+) -> None:
+    """A link to another page that keeps the view; `more` parameters are added to it."""
+    params = get_session().to_params() | dict(more or {})
     try:
         st.page_link(page, label=label, icon=icon, query_params=params)
     except st.errors.StreamlitAPIException:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PATIENT_PAGE = "pages/patient.py"
 MOST_ROWS = 2000
+WALKED = "filter-selection"  # True: previous and next on the patient's page walk the selection
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
         unit = fmt_unit(study.column(name).unit)
         columns[f"{name} at start ({unit})"] = cohort.states[first, study.index(name)].round(2)
     return pd.DataFrame(columns)
+
+
+def walk_selection() -> None:
+    """Let previous and next on the patient's page walk the selection alone."""
+    st.session_state[WALKED] = True
 
 
 def open_patient(patient: int, step: int | None = None) -> None:

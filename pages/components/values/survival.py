@@ -1,15 +1,19 @@
-"""How patients survived whose recorded steps were worth as much as a policy is said to be."""
+"""Survival under each policy, judged as survival; beside it the published figure, read off a curve of values."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.figures.differences import survival_forest
 from core.figures.survival import survival_by_value
-from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, policy_style
+from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_lambda, fmt_percent, policy_style
+from core.icu.ask.against import against_clinicians, points_text, true_points_text
+from pages.components.policies.advice import BEFORE, HOW
 from pages.components.shell.estimates import (
     bracketed,
     compared,
@@ -29,8 +33,61 @@ if TYPE_CHECKING:
 
 @panel
 def survival_panel(run: RunView) -> None:
-    """Survival against expected return, with every policy's place on the curve."""
+    """Survival by the mix against the clinicians', then the published figure with its error."""
     k, lambda_, mode = fusion_controls(run, "survival")
+    _judged(run, mode)
+    st.markdown("**Published figure: survival read off a curve of values**")
+    _published(run, k, lambda_, mode)
+
+
+def _judged(run: RunView, mode: str) -> None:
+    """How many more of a hundred patients survive under each policy than under the clinicians."""
+    st.markdown("**Survival against the clinicians, by the mix on the outcome alone**")
+    rows = against_clinicians(run, mode)
+    if rows is None or not rows["survival"].notna().any():
+        empty("Survival was not judged", BEFORE, icon=":material/balance:")
+        return
+    said = {policy_style(r["policy"]).name: points_text(r, "survival_difference") for r in rows.to_dict("records")}
+    true = rows["true_survival_difference"].notna().any()
+    show(
+        survival_forest(rows),
+        "survival-differences",
+        "Survival of each policy minus the clinicians', in points of a hundred: "
+        + "; ".join(f"{name} {text}" for name, text in said.items()),
+        caption=f"At the run's own K = {run.n_clusters} and λ = {fmt_lambda(run.config.fusion.lambda_)}, {mode}. A "
+        "stay earns 1 at its last step if the patient survived, and nothing else. Hollow: weak; hollow and gray: not "
+        "supported. Advice on all stays; other policies on test patients."
+        + (" Upright bar: true difference by simulation." if true else ""),
+        help=HOW,
+        data=rows,
+    )
+    lines = []
+    for row in rows.to_dict("records"):
+        share = f"{fmt_percent(row['survival'])} [{fmt_percent(row['survival_low'])}, "
+        line = {
+            "policy": policy_style(row["policy"]).name,
+            "survival": bracketed(f"{share}{fmt_percent(row['survival_high'])}]", row["grade"]),
+            "minus clinicians, points": bracketed(said[policy_style(row["policy"]).name], row["grade"]),
+            "grade": row["grade"],
+            "ESS": round(row["ess"], 1),
+            "stays": row["n"],
+        }
+        if true:
+            line |= {"true survival": fmt_percent(row["true_survival"]), "true, points": true_points_text(row)}
+        lines.append(line)
+    missed = (rows["survival"] - rows["true_survival"]).abs().mean()
+    table(
+        pd.DataFrame(lines),
+        "survival-judged-table",
+        name="survival-by-the-mix",
+        caption="In brackets: not supported by the records."
+        + (f" Mean distance from the truth {100 * missed:.1f} points." if np.isfinite(missed) else ""),
+        csv=rows,
+    )
+
+
+def _published(run: RunView, k: int, lambda_: float, mode: str) -> None:
+    """Survival against expected return, with every policy's place on the curve."""
     curve = pd.DataFrame(asdict(run.survival_curve))
     if len(curve) < 2:
         empty("Too few patients for a curve", "Survival against return needs more patients than this run has.")
@@ -87,12 +144,16 @@ def _table(run: RunView, listed: pd.DataFrame) -> None:
             "support": r.support,
             "PHWDR": bracketed(f"{fmt(r.value)} {fmt_interval(r.low, r.high)}", r.support),
             "ESS": round(r.ess, 1),
-            "expected survival": bracketed(fmt_percent(r.expected_survival), r.support),
+            "published figure": bracketed(fmt_percent(r.expected_survival), r.support),
         }
         for r in rows_of(listed)
     ]
     shown = pd.DataFrame(lines)
     if has_truth(run):
         shown["true survival"] = [fmt_percent(v) for v in listed["true_survival"]]
+        errors = 100 * (listed["expected_survival"] - listed["true_survival"])
+        shown["error, points"] = [f"{error:+.1f}" if np.isfinite(error) else "–" for error in errors]
     caption = f"In brackets: not supported by the records. {truth_missed(listed)}"
+    if has_truth(run):
+        caption += f" The published figure is off by {errors.abs().mean():.1f} points on average."
     table(shown, "survival-table", name="survival", caption=caption.strip(), csv=listed, help=support_rule(run))

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from core.icu import advice as kept
-from core.icu.advice import AdviceRecord, DialRecord, stays_advised
-from core.icu.ask.against import ADVICE, advice_hazards, advised_at, against_clinicians, question
+from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, stays_advised
+from core.icu.ask.against import (
+    ADVICE,
+    advice_hazards,
+    advised_at,
+    against_clinicians,
+    points_text,
+    question,
+    true_points_text,
+)
 from core.icu.view import RunView
 from core.policies.hazards import GIVEN, HazardRule, default_rules
 from core.study import load_study
@@ -39,6 +47,10 @@ def test_every_policy_stands_once_beside_its_true_difference(view: RunView, mode
     row = rows.set_index("policy").loc["zero-drug"]
     assert row["true_difference"] == pytest.approx(other["true_value"] - reference["true_value"])
     assert row["true_difference_se"] == pytest.approx(np.hypot(other["true_se"], reference["true_se"]))
+    assert row["true_survival_difference"] == pytest.approx(other["true_survival"] - reference["true_survival"])
+    assert row["true_survival"] == other["true_survival"]
+    first = view.advice.dials[0]  # type: ignore[union-attr]
+    assert rows.loc[0, "survival_difference"] == first.survival_difference
     stored = view.judgments.query("policy == 'fused' and mode == @mode").iloc[0]  # type: ignore[union-attr]
     assert rows.set_index("policy").loc["fused", "difference"] == stored["difference"]
 
@@ -47,9 +59,29 @@ def test_without_truth_or_judgments_nothing_is_made_up(view: RunView) -> None:
     view.__dict__["truth"] = view.truth[:0]
     rows = against_clinicians(view, "prospective")
     assert rows is not None
-    assert rows["true_difference"].isna().all()
+    others = rows[~rows["policy"].str.startswith(ADVICE)]  # the dials hold their truth themselves
+    assert others["true_difference"].isna().all()
+    assert others["true_survival_difference"].isna().all()
+    assert view.judgments is not None
+    view.__dict__["judgments"] = view.judgments.drop(columns=list(SURVIVAL_COLUMNS))  # a run from before them
+    older = against_clinicians(view, "prospective")
+    assert older is not None
+    assert older.loc[older["policy"] == "fused", "survival"].isna().all()
+    assert points_text(older.iloc[-1].to_dict(), "survival_difference") == "–"
     view.__dict__["judgments"] = None
     assert against_clinicians(view, "prospective") is None
+
+
+def test_points_are_of_a_hundred_patients() -> None:
+    row = {"a": 0.0123, "a_low": -0.04, "a_high": 0.0646}
+    row |= {"true_survival_difference": -0.02, "true_survival_difference_se": 0.011}
+    assert points_text(row, "a") == "+1.2 [-4.0, +6.5]"
+    assert true_points_text(row) == "-2.0 ± 1.1"
+    lives = dial(0.5, 1.0, 0.5).model_copy(
+        update={f"survival_difference{part}": x for part, x in (("", 0.01), ("_low", -0.02), ("_high", 0.04))}
+    )
+    assert lives.survival_points == pytest.approx((1, -2, 4))
+    assert dial(0.5, 1.0, 0.5).survival_points is None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -10,13 +10,15 @@ import pytest
 
 from core.base.errors import RunError
 from core.cohort import ground_truth
-from core.icu.ask.judge import advice_record, advise, histories_of, judge_policies, judgment_rows
+from core.evaluation.judging.survival import judge_survival
+from core.icu.advice import SURVIVAL_COLUMNS
+from core.icu.ask.judge import advice_record, advise, bench, histories_of, judge_policies, judgment_rows
 from core.icu.fit.advised import true_gains
 from core.icu.pipeline import judged_keys
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, MODES, PolicyKey
 
-NO_TRUTH = {"true_gain": None, "true_se": None, "true_n": None}
+NO_TRUTH = dict.fromkeys(("true_gain", "true_se", "true_n", "true_survival_gain", "true_survival_se"))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +52,17 @@ def test_a_single_person_is_refused_in_a_sentence(view: RunView) -> None:
 def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
     keys = judged_keys(view, view.n_clusters, view.config.fusion.lambda_, MODES)
     learners = np.concatenate([view.split.train, view.split.valid])
-    judged = judge_policies(view, view.study, view.n_clusters, keys, view.split.test, learners)
-    table = judgment_rows(keys, judged, view.config.evaluation.ess_floor)
+    judges = bench(view, view.study, view.n_clusters, keys, view.split.test, learners)
+    table = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
     assert view.judgments is not None
-    np.testing.assert_allclose(view.judgments["difference"], table["difference"], atol=1e-9)
+    for name in ("difference", *SURVIVAL_COLUMNS):
+        np.testing.assert_allclose(view.judgments[name], table[name], atol=1e-9)
+    survived = view.cohort.outcomes[np.concatenate([view.split.test, learners])] > 0
+    alone = judge_survival(judges.histories, survived, judges.folds, judges.settings)
+    np.testing.assert_allclose(table["survival_difference"], [one.difference.value for one in alone], atol=1e-9)
+    recorded = (view.cohort.outcomes[view.split.test] > 0).mean()
+    clinicians = table[table["policy"] == CLINICIAN].iloc[0]
+    assert clinicians["survival"] == pytest.approx(recorded)
     assert view.judgments["grade"].tolist() == table["grade"].tolist()
     assert ((table["difference_high"] - table["difference_low"]) >= 0).all()
 
@@ -90,6 +99,11 @@ def test_the_advice_is_rolled_out_on_simulated_patients(view: RunView) -> None:
     dials = view.advice.dials
     assert all(dial.true_gain is not None and dial.true_se is not None and dial.true_se > 0 for dial in dials)
     assert len({dial.true_gain for dial in dials}) == len(dials)
+    for dial in dials:
+        assert dial.survival is not None
+        assert dial.survival_points is not None
+        assert dial.true_survival_gain is not None
+        assert dial.survival_points[1] <= dial.survival_points[0] <= dial.survival_points[2]
 
 
 def test_advice_that_always_defers_gains_nothing(view: RunView) -> None:
