@@ -8,9 +8,8 @@ policy itself has no temperature. With `agents.softmax = "fixed"`, the published
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,27 +20,23 @@ from core.base.files import read_json
 from core.icu.baselines import FOLDER, WITHOUT_XGBOOST
 from core.policies.key import BOOSTED, FOREST, NO_ENCODER
 
-if TYPE_CHECKING:
-    from core.icu.view import RunView
-
 FIXED = "fixed"  # `agents.softmax` as published
 
 
-def expert_spreads(view: RunView, n_clusters: int) -> np.ndarray:
-    """(K, 1) of the agent of each phenotype, over the stays that trained it."""
-    if view.config.agents.softmax == FIXED:
+def expert_spreads(run: Path, softmax: str, n_clusters: int) -> np.ndarray:
+    """(K, 1) of the agent of each phenotype of a run folder, over the stays that trained it."""
+    if softmax == FIXED:
         return np.ones((n_clusters, 1))
-    return _stored(view.path / "agents", [agent_key(n_clusters, index) for index in range(n_clusters)])
+    return _stored(run / "agents", [agent_key(n_clusters, index) for index in range(n_clusters)])
 
 
-def baseline_spread(view: RunView, name: str) -> float | np.ndarray:
-    """Of a baseline; of each agent (K, 1) of the ablation without encoder."""
-    if view.config.agents.softmax == FIXED:
+def baseline_spread(run: Path, softmax: str, name: str, training_q: Callable[[], np.ndarray]) -> float | np.ndarray:
+    """Of a baseline; of each agent (K, 1) of the ablation without encoder. training_q: Q (n, A) of a forest."""
+    if softmax == FIXED:
         return 1.0
     if name in (FOREST, BOOSTED, WITHOUT_XGBOOST):
-        train = view.split.train
-        return advantage_spread(view.baseline_q(name)[train][view.trajectories.transition_mask[train]])
-    spreads = _stored(view.path / FOLDER / name)
+        return advantage_spread(training_q())
+    spreads = _stored(run / FOLDER / name)
     return spreads if name == NO_ENCODER else float(spreads[0, 0])
 
 
