@@ -28,7 +28,8 @@ class AgentStack:
     """n agents of one shape, in the order of `keys`.
 
     `columns` are the state columns they were trained on, `n_transitions` the size of each one's training set, `td_loss`
-    (n,) the squared temporal-difference error of each, averaged over its last updates.
+    (n,) the squared temporal-difference error of each, averaged over its last updates. `spreads`: of the advantages of
+    each over its training states, a unit for temperatures; empty for agents stored before it was kept.
     """
 
     config: AgentConfig
@@ -37,6 +38,7 @@ class AgentStack:
     columns: tuple[str, ...]
     n_transitions: tuple[int, ...]
     td_loss: np.ndarray
+    spreads: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -54,6 +56,7 @@ class AgentStack:
             keys=tuple(keys),
             n_transitions=tuple(self.n_transitions[row] for row in rows),
             td_loss=self.td_loss[rows],
+            spreads=tuple(self.spreads[row] for row in rows) if self.spreads else (),
         )
 
     def q_values(self, states: np.ndarray) -> np.ndarray:
@@ -105,6 +108,7 @@ class AgentStack:
             "n_actions": self.n_actions,
             "n_transitions": self.n_transitions,
             "td_loss": self.td_loss.tolist(),
+            "spreads": self.spreads,
         }
         write_atomic(folder / WEIGHTS, lambda file: file.write(save(tensors)))
         write_json(folder / MANIFEST, manifest)
@@ -138,7 +142,8 @@ def load_agents(folder: str | Path, columns: Sequence[str] | None = None, n_acti
     )
     networks = _read_networks(folder / WEIGHTS, shape, len(manifest["keys"]))
     keys, counts = tuple(manifest["keys"]), tuple(manifest["n_transitions"])
-    return AgentStack(config, networks, keys, tuple(manifest["columns"]), counts, np.array(manifest["td_loss"]))
+    columns, losses = tuple(manifest["columns"]), np.array(manifest["td_loss"])
+    return AgentStack(config, networks, keys, columns, counts, losses, tuple(manifest["spreads"]))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             raise KeyError("kind")
         if version == SCHEMA_VERSION:
             names = ("config", "keys", "columns", "n_columns", "n_actions", "n_transitions", "td_loss")
-            return {name: manifest[name] for name in names}
+            return {name: manifest[name] for name in names} | {"spreads": manifest.get("spreads", ())}
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; train the agents, or copy the whole run folder.") from None
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig
 from core.agents.networks import Networks, Shape, in_unit, new_networks, silence
+from core.agents.policy import advantage_spread
 from core.agents.returns import return_scale, returns_to_go
 from core.agents.stack import AgentStack
 from core.agents.targets import Batch, Rule
@@ -70,7 +72,8 @@ def train_agents(
     silence(networks, [row for row, i in enumerate(order) if len(members[i]) == 0])
     back = np.argsort(order)
     counts = tuple(len(m) for m in members)
-    return AgentStack(config, networks.rows(back.tolist()), tuple(names), tuple(columns), counts, losses[back])
+    stack = AgentStack(config, networks.rows(back.tolist()), tuple(names), tuple(columns), counts, losses[back])
+    return replace(stack, spreads=_spreads(stack, transitions, members))
 
 
 def _fit(
@@ -112,6 +115,12 @@ def _scales(config: AgentConfig, transitions: Transitions, members: list[np.ndar
         return np.ones(len(members))
     returns = returns_to_go(transitions, config.gamma)
     return np.array([return_scale(returns[own]) for own in members])
+
+
+def _spreads(stack: AgentStack, transitions: Transitions, members: list[np.ndarray]) -> tuple[float, ...]:
+    """Spread of each agent's advantages over the states of its own transitions."""
+    agents = zip(stack.keys, members, strict=True)
+    return tuple(advantage_spread(stack.select([key]).q_values(transitions.states[own])) for key, own in agents)
 
 
 class _Data:

@@ -148,11 +148,15 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
 
     @remembered(16)
     def expert_spreads(self, n_clusters: int) -> np.ndarray:
-        return expert_spreads(self, n_clusters)
+        return expert_spreads(self.path, self.config.agents.softmax, n_clusters)
 
     @remembered(32)
     def baseline_spread(self, name: str) -> float | np.ndarray:
-        return baseline_spread(self, name)
+        def training_q() -> np.ndarray:
+            train = self.split.train
+            return np.asarray(self.baseline_q(name)[train][self.trajectories.transition_mask[train]])
+
+        return baseline_spread(self.path, self.config.agents.softmax, name, training_q)
 
     @cached_property
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]

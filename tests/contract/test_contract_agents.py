@@ -11,6 +11,7 @@ import torch
 
 from core.agents import CATALOG, AgentConfig, load_agents, train_agents
 from core.agents.implicit import EXPECTILE, SHARPNESS
+from core.agents.policy import advantage_spread
 from core.base.errors import ArtifactError
 from core.trajectories import Transitions
 
@@ -188,7 +189,11 @@ def test_saves_and_loads(trained, tmp_path):
         (2000, 20),
     )
     assert {path.name for path in tmp_path.iterdir()} == {"agents.safetensors", "agents.json"}
+    assert again.spreads == stack.spreads
+    own = stack.q_values(transitions.states[:20])[1]
+    assert stack.spreads[1] == pytest.approx(advantage_spread(own), rel=1e-4)
     one = again.select(["1"])
+    assert one.spreads == stack.spreads[1:]
     np.testing.assert_array_equal(one.q_values(np.eye(3)), stack.q_values(np.eye(3))[1:])
 
 

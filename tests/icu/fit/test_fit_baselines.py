@@ -47,7 +47,7 @@ def test_every_baseline_is_a_distribution_and_has_its_rows(view: RunView) -> Non
 def test_forest_policy_is_the_softmax_of_the_runs_own_optimal_values_in_units_of_their_spread(view: RunView) -> None:
     probs, squares = view.probs(PolicyKey("rf-fqi")), []
     for patient in view.split.train:
-        for step in range(view.trajectories.lengths[patient]):
+        for step in np.flatnonzero(view.trajectories.transition_mask[patient]):
             q = view.fqi_q[patient, step].astype(float)
             squares += [(value - q.mean()) ** 2 for value in q]
     spread = np.sqrt(np.mean(squares))
@@ -66,7 +66,7 @@ def test_no_rival_is_random_because_its_values_are_flat(view: RunView) -> None:
 
 
 def test_spreads_are_of_the_stays_that_trained_each_agent_and_the_published_recipe_has_none(view: RunView) -> None:
-    k, train, mask = view.n_clusters, view.split.train, view.trajectories.mask
+    k, train, mask = view.n_clusters, view.split.train, view.trajectories.transition_mask
     for index, spread in enumerate(view.expert_spreads(k)[:, 0]):
         own = [patient for patient in train if view.labels(k)[patient] == index]
         q = np.concatenate([view.agent_q(k)[patient, mask[patient], index] for patient in own]).astype(float)
