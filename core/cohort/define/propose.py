@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from core.base.config import explain
 from core.base.errors import ConfigError, StudyError
+from core.base.text import is_plain
 from core.cohort.define.roles import Roles, Told, find_roles
 from core.cohort.define.states import States, add_states, candidates
 from core.cohort.define.steps import Length, horizon_of, step_length
 from core.cohort.define.terms import dose_bins, first_terms, severity_of
-from core.study import StudySpec, load_study
+from core.study import MOST_STEPS, StudySpec, load_study
 from core.tables.mapping import TableMapping, parse_mapping
 from core.tables.transform import Mapped, apply_mapping
 from core.tables.values import safe_text
@@ -46,7 +47,8 @@ def propose_study(frame: pd.DataFrame, source: str = "a file", told: Told | None
     table = table.loc[:, ~table.columns.duplicated(keep=False)].reset_index(drop=True)
     if not len(table):
         raise ConfigError("the file has no rows to propose a study from.")
-    roles, states = find_roles(table, told), States()
+    table, refused = _plainly_named(table)
+    roles, states = find_roles(table, told), States(left_out=refused)
     names = candidates(table, roles, states)
     if not names:
         raise ConfigError("no column is left that could be a state; give the measurements of each step as columns.")
@@ -57,6 +59,13 @@ def propose_study(frame: pd.DataFrame, source: str = "a file", told: Told | None
     if states.missing:
         roles.sections["missing"] = states.missing
     return _put_together(mapped.frame, roles, states, length, source)
+
+
+def _plainly_named(table: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """The table without columns that no study can name, and those with the reason."""
+    why = "its name holds markup, an address or control signs; rename it in the file to use it"
+    refused = [(str(name), why) for name in table.columns if not is_plain(str(name))]
+    return table.drop(columns=[name for name, _ in refused]), refused
 
 
 def _aggregate(roles: Roles) -> None:
@@ -74,7 +83,7 @@ def _mapped(table: pd.DataFrame, names: list[str], roles: Roles, length: Length)
             "name": "proposed",
             "title": "",
             "population": "",
-            "horizon": 10**6,
+            "horizon": MOST_STEPS,
             "step_hours": length.hours,
             "terminal_coeff": 0.0,
             "severity": names[0],

@@ -105,6 +105,8 @@ def test_names_of_a_file_cannot_end_a_comment(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text(study_text(found), encoding="utf-8")
     assert StudySpec.from_toml(path) == found.study
+    assert [name for name, _ in found.left_out if "drug" in name], "left out, and said so"
+    assert all("actions" not in column.name for column in found.study.columns)
 
 
 def test_from_file_to_values_in_three_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
