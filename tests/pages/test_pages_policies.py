@@ -22,6 +22,7 @@ from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from pages.components.shell.estimates import policy_names
+from tests.manifests import edit_manifest
 from tests.pages.conftest import OpenPage
 
 
@@ -133,10 +134,9 @@ def test_published_values_can_be_laid_over(page: AppTest) -> None:
 
 def test_nothing_published_is_laid_over_a_run_of_another_study(open_page, app_data: Path, tiny_run: Path) -> None:
     shutil.copytree(tiny_run, app_data / "runs" / "other")
-    path = app_data / "runs" / "other" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["study"] |= {"name": "norepinephrine", "published": None}
-    path.write_text(json.dumps(manifest))
+    folder = app_data / "runs" / "other"
+    study = json.loads((folder / "manifest.json").read_text())["study"]
+    edit_manifest(folder, study=study | {"name": "norepinephrine", "published": None})
     page = view(open_page("policies", {"run": "other"}), "Value")
     assert not [toggle for toggle in page.toggle if toggle.key == "value-published"]
     assert "published" not in [t.get("name") for t in figures(page)[1]["data"]]

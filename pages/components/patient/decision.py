@@ -147,10 +147,9 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    weight = known_weight(run, decision.patient, decision.step)
     lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
-        dose = labels[row.action] + _per_kg(run.study, row.action, weight)
+        dose = labels[row.action]
         dose += " · *given*" if row.action == decision.given and not hidden else ""
         dose += f" {HAZARD}" if any(row.action >= least for least in hazardous) else ""
         place, value = (
@@ -161,7 +160,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             f"| {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
-    notes = []
+    notes = _per_kg(run, decision)
     reasons = (
         (NOBODY, f"0 of {n}"),
         (FEW, f"fewer than {FEWEST_OF_DOSE} of {n}"),
@@ -194,13 +193,14 @@ def known_weight(run: RunView, patient: int, step: int) -> float:
     return float("nan") if filled else float(cohort.states[row, j])
 
 
-def _per_kg(study: StudySpec, action: int, weight: float) -> str:
-    """The ends of a dose bin per kg and hour, in brackets; empty for no drug and where weight is not known."""
-    low, high = (study.per_kg_hour(study.actions.upper[max(end, 0)], weight) for end in (action - 1, action))
-    if action == 0 or not high:
-        return ""
-    number, _, unit = high.partition(" ")
-    return f" ({'> 0' if action == 1 else low.partition(' ')[0]}–{number} {unit})"
+def _per_kg(run: RunView, decision: Decision) -> list[str]:
+    """The dose bins per kg and hour in a sentence; none where weight is not known."""
+    weight, study = known_weight(run, decision.patient, decision.step), run.study
+    ends = [study.per_kg_hour(dose, weight).partition(" ") for dose in study.actions.upper]
+    if not ends[0][0]:
+        return []
+    told = [f"{'> 0' if a == 1 else ends[a - 1][0]}–{ends[a][0]}" for a in range(1, len(ends))]
+    return [f"The doses in {ends[0][2]} at {weight:.0f} kg: {', '.join(told)}."]
 
 
 def _band(run: RunView, decision: Decision) -> str:
