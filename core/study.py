@@ -223,7 +223,6 @@ class StudySpec(Config):
         asked = [("severity", self.severity)] + [("highlights", h) for h in self.highlights]
         asked += [(f"reward '{term.name}'", term.column) for term in self.rewards]
         asked += [] if self.indication is None else [("indication", self.indication.column)]
-        asked += [("weight", self.weight)] if self.weight else []
         for where, name in asked:
             if name not in names:
                 raise ValueError(f"{where} names column '{name}', which the study does not have")
@@ -263,7 +262,7 @@ class StudySpec(Config):
             study = cls.from_stored(values) if parse is json.loads else cls.model_validate(values)
         except ValidationError as error:
             raise StudyError(explain(error, where)) from None
-        study._check_hazards(where)
+        study._check_named(where)
         return study
 
     @classmethod
@@ -278,8 +277,10 @@ class StudySpec(Config):
             values = values | {key: shipped[key] for key in ("hazards", "published")}
         return cls.model_validate(values)
 
-    def _check_hazards(self, where: str) -> None:
+    def _check_named(self, where: str) -> None:
         """A rule that could never apply is a slip in a file; a copy of a study may have fewer columns or bins."""
+        if self.weight and self.weight not in self.names:
+            raise StudyError(f"{where}: weight names column '{self.weight}', which the study does not have.")
         for hazard in self.hazards:
             if hazard.column not in self.names:
                 raise StudyError(f"{where}: a hazard names column '{hazard.column}', which the study does not have.")

@@ -7,7 +7,6 @@ import streamlit as st
 from core.base.text import markdown
 from core.figures.theme import phenotype_name
 from core.icu.view import RunView
-from core.study import StudySpec
 from pages.components.patient.blind import is_blind, is_hidden
 from pages.components.patient.course import course_panel
 from pages.components.patient.decision import decision_of, decision_panel
@@ -17,7 +16,7 @@ from pages.components.patient.verdict import verdict_panel
 from pages.components.shell.controls import k_slider, lambda_slider
 from pages.components.shell.frame import empty, page, require_run
 from pages.components.shell.panels import panel
-from pages.components.shell.patients import outcome_words
+from pages.components.shell.patients import horizon_words, outcome_words
 from pages.components.shell.selection_bar import selection_bar
 from pages.components.shell.session import get_session, let_show
 
@@ -67,13 +66,9 @@ def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
     st.markdown(
         f"{who}"
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
-        f"**{outcome_words(run)[patient]}**{_horizon(study)} · "
+        f"**{outcome_words(run)[patient]}**{horizon_words(study)} · "
         f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"
     )
-
-
-def _horizon(study: StudySpec) -> str:
-    return f" ({study.outcome_horizon})" if study.outcome_horizon else ""
 
 
 def _recorded(run: RunView, patient: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.base.errors import StudyError
-from core.study import StudySpec, load_study
+from core.study import STUDIES, StudySpec, load_study
 
 GOOD = """
 name = "vaso"
@@ -208,8 +208,13 @@ def test_a_dose_is_told_per_kg_and_hour_where_the_study_says_how() -> None:
     assert study.per_kg_hour(4800.0, 80.0) == "15 U/kg/h"  # 4,800 in 4 h are 1,200 in one
     assert study.per_kg_hour(4800.0, float("nan")) == ""
     assert study.model_copy(update={"weight": ""}).per_kg_hour(4800.0, 80.0) == ""
-    with pytest.raises(ValueError, match="weight names column 'Mass'"):
-        StudySpec.model_validate(study.model_dump() | {"weight": "Mass"})
+
+
+def test_a_file_that_names_an_unknown_weight_is_refused(tmp_path: Path) -> None:
+    text = (STUDIES / "thrombocytopenia.toml").read_text(encoding="utf-8")
+    (tmp_path / "my.toml").write_text(text.replace('weight = "Weight"', 'weight = "Mass"'), encoding="utf-8")
+    with pytest.raises(StudyError, match="weight names column 'Mass', which the study does not have"):
+        load_study(tmp_path / "my.toml")
 
 
 def test_a_target_is_the_rewards_only_where_the_reward_pays_for_it() -> None:

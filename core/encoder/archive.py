@@ -48,7 +48,7 @@ def unpack_encoder(content: bytes, folder: str | Path) -> None:
             if names != sorted(MOST):
                 raise ArtifactError(f"the ZIP file of an encoder holds {_said(sorted(MOST))}, not {_said(names)}.")
             found = {member.filename: _read(archive, member) for member in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise ArtifactError(f"this ZIP file cannot be read ({error}); download the encoder again.") from None
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name in MOST:

@@ -91,6 +91,7 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
     values = study.model_dump()
     values["columns"] = [column for column in values["columns"] if column["name"] not in names]
     values["hazards"] = [hazard for hazard in values["hazards"] if hazard["column"] not in names]
+    values["weight"] = "" if study.weight in names else study.weight
     values["highlights"] = [name for name in study.highlights if name not in names] or [study.severity]
     values["name"] = f"{study.name}-own"
     try:

@@ -125,7 +125,7 @@ def test_action_shares(cohort: Cohort) -> None:
     table = action_shares(cohort, GROUPS)
     assert table[table["group"] == "all"]["n"].tolist() == [5, 3, 3]
     assert table.groupby("group")["share"].sum().tolist() == pytest.approx([1, 1, 1])
-    assert table["dose"][:3].tolist() == ["no insulin", "0–5", "5–20"]
+    assert table["dose"][:3].tolist() == ["no insulin", "> 0–5", "5–20"]
 
 
 def test_facts(table: pd.DataFrame, study: StudySpec) -> None:

@@ -28,8 +28,8 @@ from core.rewards import step_rewards
 from core.study import Column, Hazard, Indication, OtherUnit, Published, RewardTerm, StudySpec, load_study
 from core.tables.sense import usual_range
 from core.trajectories import fit_scaler, make_trajectories, make_transitions
-from pages.components.patient.course import stay_of
-from pages.components.shell.patients import outcome_words
+from pages.components.patient.course import hour_0, stay_of
+from pages.components.shell.patients import horizon_words, outcome_words
 
 STUDY = load_study()
 PLATELETS = STUDY.index("Platelets")
@@ -145,6 +145,9 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
     ),
     "StudySpec.survived_label": (words, STUDY, with_field(survived_label="went home")),
     "StudySpec.died_label": (words, STUDY, with_field(died_label="lost")),
+    "StudySpec.weight": (lambda study: study.per_kg_hour(4800.0, 80.0), STUDY, with_field(weight="")),
+    "StudySpec.onset": (lambda study: hour_0(study.onset), STUDY, with_field(onset="")),
+    "StudySpec.outcome_horizon": (horizon_words, STUDY, with_field(outcome_horizon="by day 28")),
     "StudySpec.rewards": (rewarded, STUDY, with_field(rewards=())),
     "StudySpec.indication": (
         indicated,
@@ -174,6 +177,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
         STUDY,
         with_platelets(label="Thrombocytes"),
     ),
+    "Column.decimals": (lambda study: study.column("Platelets").text(149.44), STUDY, with_platelets(decimals=3)),
     "Column.binary": (binary_notes, STUDY, with_platelets(binary=True)),
     "Column.reference": (lambda study: measured(study).reference, STUDY, with_platelets(reference=(1.0, 2.0))),
     "Column.target": (lambda study: measured(study).target, STUDY, with_platelets(target=(1.0, 2.0))),

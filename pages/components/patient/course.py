@@ -179,7 +179,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         f"Course of {', '.join(names)} and {study.actions.drug} over {len(stay.hours)} steps; step {step + 1} is "
         "marked.",
         caption=f"Filled: recorded; hollow: imputed ({imputed:.0%} of the values shown). Green band: reference range; "
-        f"{_targets(study, names)}Dotted: hour 0{_in_words(study.onset)}. Purple: the chosen step.",
+        f"{_targets(study, names)}Dotted: hour 0{hour_0(study.onset)}. Purple: the chosen step.",
         data=stay.frame(temporal),
     )
 
@@ -193,5 +193,6 @@ def _targets(study: StudySpec, names: list[str]) -> str:
     return f"orange bar and dashed lines: {said}, where inside the view. " if said else ""
 
 
-def _in_words(onset: str) -> str:
+def hour_0(onset: str) -> str:
+    """What hour 0 is, to follow its name."""
     return f", {onset}" if onset else ""

@@ -186,7 +186,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
 def known_weight(run: RunView, patient: int, step: int) -> float:
     """Body weight at a step in kg; NaN where the study has none, or it was filled in."""
     cohort, row = run.cohort, run.cohort.starts[patient] + step
-    if not run.study.weight:
+    if run.study.weight not in run.study.names:
         return float("nan")
     j = run.study.index(run.study.weight)
     filled = cohort.imputed is not None and bool(cohort.imputed[row, j])

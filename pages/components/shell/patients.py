@@ -14,6 +14,7 @@ from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
+    from core.study import StudySpec
 
 PATIENT_PAGE = "pages/patient.py"
 MOST_ROWS = 2000
@@ -29,6 +30,11 @@ class Filters:
     splits: tuple[str, ...] = ()
     steps: tuple[int, int] | None = None
     selection: bool = False
+
+
+def horizon_words(study: StudySpec) -> str:
+    """Until when the outcome was looked for, in brackets, where the study says so."""
+    return f" ({study.outcome_horizon})" if study.outcome_horizon else ""
 
 
 def outcome_words(run: RunView) -> np.ndarray:
