@@ -50,14 +50,16 @@ def test_a_clinician_reviews_a_stay_and_keeps_a_verdict(new_tab: Callable[[], Ta
     tab.choose("Reject")
     tab.main.get_by_role("textbox", name="Why (optional)").fill("bleeding")
     tab.main.get_by_role("button", name="Keep verdict").click()
-    tab.main.get_by_text("Kept: reject").wait_for()
+    tab.main.get_by_text("Your verdict: reject").wait_for()
+    assert "steps of 4 h" in tab.main.inner_text(), "judged, and so no longer blind"
     tab.page.reload()
     tab.rest()
     tab.main.get_by_text("Your verdict: reject").wait_for()
 
     stranger = new_tab()
     stranger.open("patient?" + tab.page.url.partition("?")[2])
-    assert patient(stranger) == patient(tab)
+    assert patient(stranger).split(" · ")[0] == patient(tab).split(" · ")[0]
+    assert "hidden until you keep a verdict" in patient(stranger), "the link is as blind as its sender was"
     assert stranger.main.get_by_text("Your verdict", exact=True).is_visible(), "a verdict is its writer's own"
 
 
