@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.judging.audit import control_gain, null_advice, redrawn, residualized, with_outcome
-from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge, judge_groups
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.lstd import LstdSettings
 from tests.evaluation.worlds import HORIZON, record
@@ -94,3 +94,16 @@ def test_a_prognosis_comes_from_other_folds_and_keeps_the_mean() -> None:
     own = next(one for one in held if one[0])
     assert np.ptp(moved[own & (stays != 0)]) == pytest.approx(0, abs=1e-9), "only the mean, which is everybody's, moved"
     assert np.ptp(moved[~own]) > 0.01
+
+
+def test_a_group_of_all_stays_is_judged_as_all_and_parts_put_together_are_the_whole() -> None:
+    world, held = record(400, seed=9), folds_of(400)
+    folds = [Fold(one, [world.policy()], world.propensities) for one in held]
+    everyone, first = np.ones(400, dtype=bool), world.states[:, 0] == 0
+    (whole,) = judge(world.histories, folds, SETTINGS)
+    (again,), (one,), (rest,) = judge_groups(world.histories, folds, [everyone, first, ~first], SETTINGS)
+    assert again == whole
+    assert one.difference.n + rest.difference.n == 400
+    mean = (one.difference.n * one.value.parts[0].value + rest.difference.n * rest.value.parts[0].value) / 400
+    assert mean == pytest.approx(whole.value.parts[0].value, abs=0.3), "the critic alone is a mean over first steps"
+    assert one.difference.se > whole.difference.se

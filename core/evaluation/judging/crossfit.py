@@ -89,6 +89,13 @@ def judge(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings |
     Stays that no fold holds out teach critics and are not judged: the patients that a policy was learned from, say.
     ValueError where a stay is held out twice or none is, and where folds part a person or differ in their policies.
     """
+    return judge_groups(histories, folds, [np.ones(len(histories.mask), dtype=bool)], settings)[0]
+
+
+def judge_groups(
+    histories: Histories, folds: Sequence[Fold], groups: Sequence[np.ndarray], settings: JudgeSettings | None = None
+) -> list[list[Judged]]:
+    """`judge` from the held-out stays of each group alone, (N,) bool; critics are fitted once for all of them."""
     settings = settings or JudgeSettings()
     _check(histories, folds)
     usual = always_deferring(histories)
@@ -96,7 +103,21 @@ def judge(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings |
     names, size = [policy.name for policy in folds[0].policies], len(histories.stay)
     pooled = _Pooled(*(np.empty((len(names), size)) for _ in range(4)))
     held = [_judge_fold(histories, fold, settings, pooled) for fold in folds]
-    histories, folds, held, pooled = _judged_alone(histories, folds, held, pooled)
+    told = np.any([fold.held for fold in folds], axis=0)
+    return [
+        _judgments(names, *_judged_alone(histories, folds, held, pooled, told & group), settings) for group in groups
+    ]
+
+
+def _judgments(
+    names: Sequence[str],
+    histories: Histories,
+    folds: Sequence[Fold],
+    held: Sequence[_HeldOut],
+    pooled: _Pooled,
+    settings: JudgeSettings,
+) -> list[Judged]:
+    """Every policy but the last, which are the clinicians, from all stays of these histories."""
     found = [
         _remembering(histories, held, [fold.policies[p] for fold in folds], p, pooled, settings.mix)
         for p in range(len(names))
@@ -122,19 +143,24 @@ def _check(histories: Histories, folds: Sequence[Fold]) -> None:
 
 
 def _judged_alone(
-    histories: Histories, folds: Sequence[Fold], held: Sequence[_HeldOut], pooled: _Pooled
+    histories: Histories, folds: Sequence[Fold], held: Sequence[_HeldOut], pooled: _Pooled, chosen: np.ndarray
 ) -> tuple[Histories, list[Fold], list[_HeldOut], _Pooled]:
-    """All of it without the stays that only taught."""
-    chosen = np.any([fold.held for fold in folds], axis=0)
+    """All of it of the chosen stays alone, (N,) bool; the others only taught."""
     kept = chosen[histories.stay]
     place = np.cumsum(kept) - 1
-    held = [replace(one, steps=place[one.steps]) for one in held]
+    held = [_kept(one, kept[one.steps], place) for one in held]
     alone = [
         Fold(fold.held[chosen], [policy.only(chosen) for policy in fold.policies], fold.behavior[chosen])
         for fold in folds
     ]
     arrays = (pooled.v, pooled.delta, pooled.traced, pooled.log_ratios)
     return histories.only(chosen), alone, held, _Pooled(*(array[:, kept] for array in arrays))
+
+
+def _kept(one: _HeldOut, kept: np.ndarray, place: np.ndarray) -> _HeldOut:
+    """A fold's steps that are kept (bool), at their new places."""
+    situations = Situations(one.situations.base[kept], one.situations.modifiers[kept])
+    return replace(one, steps=place[one.steps[kept]], phi=one.phi[kept], situations=situations)
 
 
 def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, pooled: _Pooled) -> _HeldOut:

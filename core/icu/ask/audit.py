@@ -11,7 +11,7 @@ import pandas as pd
 from core.base.rng import stream
 from core.base.statistics import Z95
 from core.evaluation.judging.audit import control_gain, null_advice, residualized
-from core.evaluation.judging.crossfit import judge
+from core.evaluation.judging.crossfit import judge, judge_groups
 from core.evaluation.judging.gate import DIALS, corrected_z
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.icu.advice import AuditRecord, Control
@@ -52,36 +52,26 @@ def subgroups(advised: StepAdvice, stays: Stays, study: StudySpec, labels: np.nd
     """The dial's difference in groups of the advised stays, one row each: what is the group by, group, n, difference,
     low, high (corrected for how many groups are looked at), se, ess, grade.
 
-    labels (N,) phenotype of each stay. A person whose stays fall into several groups is in none of them: judged in one,
-    they would teach its critics from the other. Groups of fewer than `FEWEST_STAYS` have n alone. Everyone teaches the
-    critics; only the group is judged, each stay by the fold that never saw it.
+    labels (N,) phenotype of each stay. Groups of fewer than `FEWEST_STAYS` have n alone. Everyone outside a fold
+    teaches its critics; only the group is judged, each stay by the fold that never saw its person.
     """
-    groups = [
-        (by, name, _whole_persons(chosen, advised.histories.person))
-        for by, name, chosen in _groups(stays.trajectories.states[advised.rows], study, labels[advised.rows])
-    ]
-    judged = [group for group in groups if group[2].sum() >= FEWEST_STAYS]
-    z, settings, place = corrected_z(Z95, len(judged)), judge_settings(study), DIALS.index(share)
+    groups = list(_groups(stays.trajectories.states[advised.rows], study, labels[advised.rows]))
+    judged = [chosen for _, _, chosen in groups if chosen.sum() >= FEWEST_STAYS]
+    z, place = corrected_z(Z95, len(judged)), DIALS.index(share)
+    folds = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
+    found = iter(judge_groups(advised.histories, folds, judged, judge_settings(study)))
     floor, rows = stays.config.evaluation.ess_floor, []
     for by, name, chosen in groups:
         row: dict[str, object] = {"by": by, "group": name, "n": int(chosen.sum())}
         if chosen.sum() >= FEWEST_STAYS:
-            folds = [replace(f, held=f.held & chosen, policies=[f.policies[place]]) for f in advised.folds]
-            one = judge(advised.histories, [fold for fold in folds if fold.held.any()], settings)[0]
-            found = one.difference
-            low, high = found.value - z * found.se, found.value + z * found.se
-            row |= {"difference": found.value, "low": low, "high": high, "se": found.se, "ess": found.ess}
+            (one,) = next(found)
+            gain = one.difference
+            low, high = gain.value - z * gain.se, gain.value + z * gain.se
+            row |= {"difference": gain.value, "low": low, "high": high, "se": gain.se, "ess": gain.ess}
             row["grade"] = grade(one, GradeSettings(ess=floor)).grade
         rows.append(row)
     columns = ["by", "group", "n", "difference", "low", "high", "se", "ess", "grade"]
     return pd.DataFrame(rows).reindex(columns=columns)
-
-
-def _whole_persons(chosen: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """(n,) bool, the chosen stays of persons (n,) of whom every stay is chosen."""
-    parted = np.zeros(person.max() + 1, dtype=bool)
-    parted[person[~chosen]] = True
-    return np.asarray(chosen & ~parted[person])
 
 
 def _groups(states: np.ndarray, study: StudySpec, labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
