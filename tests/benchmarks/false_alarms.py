@@ -1,7 +1,7 @@
 """How often a sound cohort is warned of: `python -m tests.benchmarks.false_alarms [--cohorts 200] [--patients 300]`.
 
-Simulated cohorts of both kinds, and some whose records start late, are checked as an upload is; every warning is one too
-many.
+Simulated cohorts of both kinds, and some whose records start late, are checked as an upload is; every warning is one
+too many.
 """
 
 from __future__ import annotations
