@@ -235,7 +235,8 @@ class StudySpec(Config):
         """A dose of one step per kg of body weight and hour: '17 U/kg/h'; empty where the study does not tell it so."""
         if not self.weight or not self.actions.amount or not weight > 0:
             return ""
-        return f"{dose / (weight * self.step_hours):.2g} {self.actions.amount}/kg/h"
+        rate = dose / (weight * self.step_hours)
+        return f"{rate:,.0f} {self.actions.amount}/kg/h" if rate >= 10 else f"{rate:.2g} {self.actions.amount}/kg/h"
 
     def rewarded(self, name: str) -> bool:
         """True where the target of a column is what a range term of the reward pays for."""

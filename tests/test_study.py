@@ -206,6 +206,8 @@ def test_values_read_as_clinicians_write_them_with_h_and_l() -> None:
 def test_a_dose_is_told_per_kg_and_hour_where_the_study_says_how() -> None:
     study = load_study("thrombocytopenia")
     assert study.per_kg_hour(4800.0, 80.0) == "15 U/kg/h"  # 4,800 in 4 h are 1,200 in one
+    assert study.per_kg_hour(42_645.0, 80.0) == "133 U/kg/h"
+    assert study.per_kg_hour(400.0, 80.0) == "1.2 U/kg/h"
     assert study.per_kg_hour(4800.0, float("nan")) == ""
     assert study.model_copy(update={"weight": ""}).per_kg_hour(4800.0, 80.0) == ""
 
