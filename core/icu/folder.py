@@ -52,13 +52,18 @@ class RunFolder:
         """`ArtifactError` where its stays do not stand as the stored arrays do, as far as their lengths tell."""
         cohort, path = load_cohort(self.path / "cohort.parquet", self.study), self.path / ATTENTION
         if path.is_file():
-            attention, real = read_array(path), np.arange(self.study.horizon) < cohort.lengths[:, None]
-            if attention.shape != real.shape or attention[~real].any():
+            real = np.arange(self.study.horizon) < cohort.lengths[:, None]
+            if self.attention.shape != real.shape or self.attention[~real].any():
                 raise ArtifactError(
                     f"{self.path / 'cohort.parquet'} holds other stays, or in another order, than the arrays; "
                     "restore the file that the run stored, or train again."
                 )
         return replace(cohort, report=self.report)
+
+    @cached_property
+    def attention(self) -> np.ndarray:
+        """(N, T) attention of the encoder; rows sum to 1 over real steps."""
+        return read_array(self.path / ATTENTION)
 
     @cached_property
     def report(self) -> CohortReport:

@@ -15,7 +15,7 @@ from core.base.errors import ArtifactError
 from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
-from core.icu.folder import ATTENTION, RunFolder
+from core.icu.folder import RunFolder
 from core.icu.spreads import baseline_spread, expert_spreads
 from core.icu.stays import Stays, decision_distances
 from core.policies.families import evaluated_keys
@@ -84,11 +84,6 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
     def z_prefix(self) -> np.ndarray:
         """(N, T, H) representation of the steps so far."""
         return read_array(self.path / "z_prefix.npy")
-
-    @cached_property
-    def attention(self) -> np.ndarray:
-        """(N, T) attention of the encoder; rows sum to 1 over real steps."""
-        return read_array(self.path / ATTENTION)
 
     # Phenotypes
 
