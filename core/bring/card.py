@@ -24,6 +24,7 @@ from core.bring.judgment import JudgeConfig, Judgment
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort
 from core.evaluation.judging.mix import MixEstimate
+from core.icu.hidden_causes import ColumnOdds, HiddenCauses
 from core.runs.manifest import now, versions
 
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody
@@ -50,8 +51,17 @@ class Hazard(Config):
     patients: int | None
 
 
+class Gamma(Config):
+    """What unrecorded causes could do to the difference (None: nobody follows the policy), how far leaving out each
+    recorded column moves the odds of a dose, and both in words."""
+
+    hidden: HiddenCauses | None
+    columns: list[ColumnOdds]
+    text: list[str]
+
+
 class Card(Config):
-    """What a policy's value rests on."""
+    """What a policy's value rests on. gamma: None in a card from before it was asked."""
 
     schema_version: Literal[1] = 1
     policy: str
@@ -81,12 +91,14 @@ class Card(Config):
     limits: list[str]
     versions: dict[str, str]
     made: str
+    gamma: Gamma | None = None
     seal: str = ""
 
     @property
     def right_seal(self) -> str:
         """64 hex digits over everything else in the card."""
-        content = json.dumps(self.model_dump(mode="json", exclude={"seal"}), sort_keys=True, separators=(",", ":"))
+        left_out = {"seal"} if self.gamma else {"seal", "gamma"}  # as cards were sealed before there was one
+        content = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
@@ -134,6 +146,7 @@ def make_card(
         limits=_limits(found, cohort),
         versions=versions(),
         made=now(),
+        gamma=Gamma(hidden=found.hidden, columns=list(found.left_out), text=found.hidden_in_words),
     )
     return card.model_copy(update={"seal": card.right_seal})
 

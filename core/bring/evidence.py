@@ -84,6 +84,8 @@ def _row(name: str, card: Card) -> dict[str, Any]:
     truths = (("true_value", card.true_value), ("true_difference", card.true_difference))
     for column, true in truths:
         row |= {column: np.nan if true is None else true.value, f"{column}_se": np.nan if true is None else true.se}
+    if card.gamma is not None and card.gamma.hidden is not None:
+        row |= card.gamma.hidden.row
     row |= {"ess": card.difference.ess, "n": card.stays, "grade": card.grade, "doubts": " ".join(card.reasons)}
     return row
 

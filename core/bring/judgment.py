@@ -19,6 +19,7 @@ from core.agents.config import FQIConfig
 from core.agents.fqi import FittedQEvaluation
 from core.base.config import Config
 from core.base.rng import derive_seed, stream
+from core.base.statistics import Z95
 from core.base.types import OPEResult
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
@@ -38,9 +39,11 @@ from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.stacked import Propensities
 from core.evaluation.support import Light
 from core.icu.advice import at_most
-from core.icu.ask.judge import behavior_probs, given, held_out, judge_settings
+from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
+from core.icu.hidden_causes import NOBODY, ColumnOdds, HiddenCauses, hidden_causes, strengths
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 
@@ -59,12 +62,15 @@ class JudgeConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class Judgment:
-    """A policy's evidence. judged: value and difference by the mix; light: its grade; phwis, phwdr; hazards: see
+    """A policy's evidence. judged: value and difference by the mix; light: its grade; hidden: what unrecorded causes
+    could do to it (None: nobody follows it), beside left_out, what recorded columns do; phwis, phwdr; hazards: see
     `violation_rates`, a row a rule for the policy and one for the recorded course; truth, gain: where it is known."""
 
     name: str
     judged: Judged
     light: Light
+    hidden: HiddenCauses | None
+    left_out: tuple[ColumnOdds, ...]
     phwis: OPEResult
     phwdr: OPEResult
     concordance: float
@@ -81,10 +87,15 @@ class Judgment:
         return (
             f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the clinicians, "
             f"{self.light.grade}\n  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}"
-            f"{known}" + "".join(f"\n  {reason}" for reason in self.light.reasons)
+            f"{known}" + "".join(f"\n  {line}" for line in (*self.light.reasons, *self.hidden_in_words))
         )
 
     __repr__ = __str__
+
+    @property
+    def hidden_in_words(self) -> list[str]:
+        """What unrecorded causes could do to it."""
+        return [NOBODY] if self.hidden is None else self.hidden.sentences(self.left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +116,20 @@ class Bench:
         return np.asarray(np.any(self.held, axis=0))
 
     @cached_property
-    def behavior(self) -> list[np.ndarray]:
-        """(n, T, A) clinicians' probabilities of each fold, learned from the stays outside it."""
+    def clinicians(self) -> list[Propensities]:
+        """The clinicians' model of each fold, learned from the stays outside it."""
         seed = derive_seed(self.config.seed, "judgment")
-        return [behavior_probs(self.histories, ~one, seed) for one in self.held]
+        return [fitted_clinicians(self.histories, ~one, seed) for one in self.held]
+
+    @cached_property
+    def behavior(self) -> list[np.ndarray]:
+        """(n, T, A) clinicians' probabilities by each fold's model."""
+        return [probs_of(self.histories, one) for one in self.clinicians]
+
+    @cached_property
+    def left_out(self) -> tuple[ColumnOdds, ...]:
+        """How far each recorded column moves the odds of a dose, strongest first."""
+        return strengths(self.cohort.study, self.histories, self.clinicians, self.held)
 
 
 def make_bench(cohort: Cohort, config: JudgeConfig) -> Bench:
@@ -130,7 +151,7 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
         Fold(one, [Deferring(policy.name, probs)], given(bench.histories, each))
         for one, each in zip(bench.held, bench.behavior, strict=True)
     ]
-    judged = judge_folds(bench.histories, folds, judge_settings(study))[0]
+    judged = judge_folds(bench.histories, folds, replace(judge_settings(study), hidden=True))[0]
     clinicians = np.select([one[:, None, None] for one in bench.held], bench.behavior)
     phwis, phwdr = _weighted(bench, probs, clinicians)
     shown, mask = bench.judged, data.transition_mask[bench.judged]
@@ -139,6 +160,8 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
         name=policy.name,
         judged=judged,
         light=grade(judged, GradeSettings(ess=config.ess_floor)),
+        hidden=hidden_causes(judged, Z95, bench.left_out),
+        left_out=bench.left_out,
         phwis=phwis,
         phwdr=phwdr,
         concordance=concordance_rate(probs[shown], data.actions[shown], mask),

@@ -73,6 +73,8 @@ def _kept(view: RunView, card: Card) -> Any:
 def _differences(card: Card, again: Card) -> list[str]:
     """Which numbers differ, in words."""
     left_out = set() if again.true_value is not None else {"true_value", "true_difference"}
+    if card.gamma is None:  # a card from before unrecorded causes were asked about
+        left_out.add("gamma")
     before, after = (_flat({k: v for k, v in one.numbers.items() if k not in left_out}) for one in (card, again))
     return [
         f"{name} is {before.get(name)} in the card and {after.get(name)} now"

@@ -10,6 +10,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
+from core.icu.hidden_causes import NOBODY, UNKNOWN, ColumnOdds, HiddenCauses
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 SURVIVAL_COLUMNS = tuple(
@@ -21,9 +22,10 @@ class DialRecord(Config):
     """The pessimistic step with probability `share`, else the clinicians: its difference to them, in reward.
 
     survival: the share that survives under it, and survival_difference to the clinicians', by the same judges; None in
-    a run from before survival was judged. true_gain, true_survival_gain: differences by roll-out over true_n simulated
-    patients, with their standard errors; None where the patients are real, roll-outs are off, or the run is from before
-    they were done.
+    a run from before survival was judged. hidden: what unrecorded causes could do to the difference; None in a run from
+    before that was asked, and where nobody follows it. true_gain, true_survival_gain: differences by roll-out over
+    true_n simulated patients, with their standard errors; None where the patients are real, roll-outs are off, or the
+    run is from before they were done.
     """
 
     share: float
@@ -42,6 +44,7 @@ class DialRecord(Config):
     survival_difference_low: float | None = None
     survival_difference_high: float | None = None
     survival_difference_se: float | None = None
+    hidden: HiddenCauses | None = None
     true_gain: float | None = None
     true_se: float | None = None
     true_n: int | None = None
@@ -119,7 +122,8 @@ class AdviceRecord(Config):
     """recommended: "clinicians", or the policy's name with its dial; share: that dial, 0 for the clinicians.
 
     claims: the gain may be called one, at claim_z standard errors, which is more than it takes to advise (advise_z).
-    audit: tests of that claim on the run's own records; None in a run from before there were any.
+    audit: tests of that claim on the run's own records; left_out: how far recorded columns move the odds of a dose,
+    strongest first; both None in a run from before they were asked.
     """
 
     schema_version: Literal[1] = 1
@@ -132,6 +136,7 @@ class AdviceRecord(Config):
     text: str
     dials: tuple[DialRecord, ...]
     audit: AuditRecord | None = None
+    left_out: tuple[ColumnOdds, ...] | None = None
 
     @property
     def shown(self) -> DialRecord:
@@ -143,6 +148,13 @@ class AdviceRecord(Config):
             return next(dial for dial in self.dials if dial.share == self.share)
         followed = [dial for dial in self.dials if dial.ess > 0] or list(self.dials)
         return max(followed, key=lambda dial: dial.value - self.advise_z * dial.se)
+
+    @property
+    def hidden_in_words(self) -> list[str]:
+        """What unrecorded causes could do to the dial shown."""
+        if self.left_out is None:
+            return [UNKNOWN]
+        return [NOBODY] if self.shown.hidden is None else self.shown.hidden.sentences(self.left_out)
 
 
 def at_most(patients: np.ndarray, seed: int) -> np.ndarray:

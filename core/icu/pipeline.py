@@ -24,7 +24,7 @@ from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.judge import StepAdvice, advice_record, advise, bench, judgment_rows
+from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
@@ -70,8 +70,8 @@ def evaluate_run(
     keys = judged_keys(view, n_clusters, lambda_, [mode])
     table = compare_policies(stays, patients, keys, view.survival_curve)
     judges = bench(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
-    judgments = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
     advice = view.advice if own and view.advice else _advice(view, advise(stays, view.study, view.n_clusters), cohort)
+    judgments = _judgments(view, judges, keys, advice)
     if own:
         table = with_truth(view, table)
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
@@ -219,7 +219,7 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
     judges = bench(view, study, k, keys, view.split.test, _learners(view))
-    judgments = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
+    judgments = _judgments(view, judges, keys, record)
     write_table(view.path / "judgments.parquet", judgments)
     yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
     learned = learned_table(view, judgments, advised)
@@ -236,9 +236,15 @@ def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
         truth = replace(truth, study=view.study)  # the run's reward weights
         drawn = derive_seed(seed, "truth")
         gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
-    record = advice_record(advised, evaluation.ess_floor, gains)
+    record = advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
     audited = audit(advised, view.study, record.shown.share, evaluation.audit_repeats, seed)
     return record.model_copy(update={"audit": audited})
+
+
+def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: AdviceRecord) -> pd.DataFrame:
+    """`judgment_rows` of policies, beside the recorded columns' strengths that the advice was told with."""
+    floor, columns = view.config.evaluation.ess_floor, advice.left_out or ()
+    return judgment_rows(keys, judges.reward(), judges.survival(), floor, columns)
 
 
 def _learners(view: RunView) -> np.ndarray:

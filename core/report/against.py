@@ -10,7 +10,15 @@ from core.figures.hazards import GIVEN
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit
 from core.figures.theme import policy_style as style
 from core.icu.advice import DialRecord
-from core.icu.ask.against import ADVICE, advice_hazards, against_clinicians, points_text, question, true_points_text
+from core.icu.ask.against import (
+    ADVICE,
+    advice_hazards,
+    against_clinicians,
+    hidden_text,
+    points_text,
+    question,
+    true_points_text,
+)
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
@@ -44,6 +52,7 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip()
             + _truth(shown),
             *_survival(shown),
+            " ".join(view.advice.hidden_in_words),
             *(view.advice.audit.sentences() if view.advice.audit else []),
             "Differences are by the mix: the mean of two estimates with short memories, minus what the clinicians "
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
@@ -89,6 +98,7 @@ def _differences(rows: pd.DataFrame) -> Table:
                 "ESS": fmt(row["ess"], 1),
                 "stays": fmt_count(row["n"]),
                 "grade": row["grade"],
+                "claim, by Γ of a hidden cause": hidden_text(row),
                 "why not more": row["doubts"] or "–",
                 "its own Q": row["learned"],
                 "true difference ± standard error": true,

@@ -23,6 +23,7 @@ from core.base.rng import stream
 from core.base.threads import side_by_side
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings, Situations
+from core.evaluation.judging.hidden import Hidden, Tilted, bounds
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.lstd import LinearCritic, Lstd, LstdSettings, traced
 from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
@@ -44,11 +45,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """Of features, critic and mix."""
+    """Of features, critic and mix; hidden: whether to bound what hidden causes could do, at the cost of some time."""
 
     features: FeatureSettings = field(default_factory=FeatureSettings)
     lstd: LstdSettings = field(default_factory=LstdSettings)
     mix: MixSettings = field(default_factory=MixSettings)
+    hidden: bool = False
 
 
 def assign_folds(persons: np.ndarray, n_folds: int = N_FOLDS, seed: int = 0) -> np.ndarray:
@@ -124,10 +126,31 @@ def _judgments(
         for p in range(len(names))
     ]
     returns, person = histories.returns[histories.evaluated], histories.person[histories.evaluated]
-    return [
+    judged = [
         mix(name, one, found[-1], returns, person, settings.mix)
         for name, one in zip(names[:-1], found[:-1], strict=True)
     ]
+    if not settings.hidden:
+        return judged
+    return [
+        replace(one, hidden=_hidden(histories, folds, p, pooled, settings.mix)) if one.difference.ess > 0 else one
+        for p, one in enumerate(judged)
+    ]
+
+
+def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, settings: MixSettings) -> Hidden:
+    """What hidden causes could do to the difference of policy p, by its fading memories."""
+    fixed, moved = np.zeros((2, len(histories.stay)))
+    for fold in folds:
+        steps = fold.held[histories.stay]
+        parts = fold.policies[p].tilted(histories, histories.flat(fold.behavior).astype(np.float64))
+        fixed[steps], moved[steps] = (part[steps] for part in parts)
+    logs, delta, alive = pooled.log_ratios[p], pooled.delta[p], _grid(histories, np.ones(len(histories.stay)))
+    tilted = Tilted(1 - alive + _grid(histories, fixed), _grid(histories, moved), _grid(histories, logs))
+    rest = traced(histories, delta, histories.gamma * np.minimum(np.exp(logs), 1))
+    memories = [memory for memory in settings.memories if memory > 0] or [1]
+    lasting, passing = (bounds(tilted, _grid(histories, errors), memories, histories.gamma) for errors in (rest, delta))
+    return Hidden(lasting, passing)
 
 
 def _check(histories: Histories, folds: Sequence[Fold]) -> None:

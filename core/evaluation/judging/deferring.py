@@ -53,10 +53,20 @@ class Deferring:
         """(m,) log of d + (1 - d) own / b at the actions taken, -inf where never taken. behavior (m,) b, above 0."""
         if not (behavior > 0).all():
             raise ValueError("behavior propensities must be above 0 at every action taken")
-        d = self.share(histories)
-        own = np.take_along_axis(histories.flat(self.own), histories.flat(histories.actions)[:, None], axis=1)[:, 0]
+        d, own = self.share(histories), self._own_taken(histories)
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(d + (1 - d) * (own / behavior)))
+
+    def tilted(self, histories: Histories, behavior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) fixed and moved part of each ratio, fixed + l moved where hidden causes multiply the odds of the action
+        taken by 1 / l: d + (1 - d) own and (1 - d) own (1/b - 1). behavior (m,) b."""
+        d, own = self.share(histories), self._own_taken(histories)
+        return d + (1 - d) * own, (1 - d) * own * (1 / behavior - 1)
+
+    def _own_taken(self, histories: Histories) -> np.ndarray:
+        """(m,) own probability of the action taken."""
+        taken = histories.flat(histories.actions)[:, None]
+        return np.asarray(np.take_along_axis(histories.flat(self.own), taken, axis=1)[:, 0])
 
 
 def always_deferring(histories: Histories) -> Deferring:

@@ -24,6 +24,7 @@ import numpy as np
 
 from core.base.statistics import Z95
 from core.base.types import Estimate
+from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
 AVERAGED, WITNESSES = (0, 0.7), (0, 1, 4)
@@ -87,12 +88,15 @@ class MixEstimate(Estimate):
 
 @dataclass(frozen=True)
 class Judged:
-    """One policy: its value and its difference to the clinicians, both by the mix. unit: SD of the stays' returns."""
+    """One policy: its value and its difference to the clinicians, both by the mix. unit: SD of the stays' returns;
+    hidden: what causes that are not recorded could do to the difference, None where it was not asked or nobody follows.
+    """
 
     name: str
     value: MixEstimate
     difference: MixEstimate
     unit: float = float("nan")
+    hidden: Hidden | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: value {self.value}; against the clinicians {self.difference}"

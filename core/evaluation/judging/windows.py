@@ -52,6 +52,16 @@ def remembered(log_ratios: np.ndarray, memory: float) -> np.ndarray:
     return total
 
 
+def carried(log_ratios: np.ndarray, memory: float) -> np.ndarray:
+    """Log of the part of each step's weight that the steps before it make. As `remembered`, for a memory above 0."""
+    before = np.zeros_like(log_ratios)
+    if memory < 1:
+        before[:, 1:] = memory * remembered(log_ratios, memory)[:, :-1]
+        return before
+    before[:, 1:] = log_ratios[:, :-1]
+    return remembered(before, memory - 1) if memory > 1 else np.zeros_like(log_ratios)
+
+
 def corrected(
     first: np.ndarray, residuals: np.ndarray, log_ratios: np.ndarray, alive: np.ndarray, memory: float, gamma: float
 ) -> Corrected:

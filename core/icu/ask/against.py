@@ -12,6 +12,7 @@ from core.base.rng import stream
 from core.icu.advice import SURVIVAL_COLUMNS, stays_advised
 from core.icu.ask.hazards import rule_applies
 from core.icu.ask.learned import said_of
+from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses
 from core.icu.view import RunView
 from core.policies.families import names_at
 from core.policies.hazards import GIVEN, HazardRule, violation_rates
@@ -41,7 +42,7 @@ def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     """
     if view.judgments is None:
         return None
-    table = view.judgments.reindex(columns=list(dict.fromkeys([*view.judgments, *SURVIVAL_COLUMNS])))
+    table = view.judgments.reindex(columns=list(dict.fromkeys([*view.judgments, *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])))
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
     table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
     order = names_at(view.n_clusters, view.baselines, view.n_clusters)
@@ -71,6 +72,7 @@ def _dials(view: RunView) -> pd.DataFrame:
             "true_survival_difference_se": _known(dial.true_survival_se),
         }
         | {name: _known(getattr(dial, name)) for name in SURVIVAL_COLUMNS}
+        | ({} if dial.hidden is None else dial.hidden.row)
         for dial in view.advice.dials
     ]
     return pd.DataFrame(rows)
@@ -80,6 +82,12 @@ def points_text(row: Mapping[Any, Any], name: str) -> str:
     """A difference of shares and its interval in points of a hundred: '+1.2 [-3.4, +5.8]'; '–' where unknown."""
     value, low, high = (100 * float(row[f"{name}{part}"]) for part in ("", "_low", "_high"))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" if np.isfinite(value) else "–"
+
+
+def hidden_text(row: Mapping[Any, Any]) -> str:
+    """The Gamma at which a claimed gain dies, 'no gain claimed', or '–' where it is not known."""
+    found = HiddenCauses.of_row(row)
+    return "–" if found is None else found.short
 
 
 def true_points_text(row: Mapping[Any, Any]) -> str:

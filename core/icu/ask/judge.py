@@ -16,6 +16,7 @@ import pandas as pd
 
 from core.base.errors import RunError
 from core.base.rng import derive_seed
+from core.base.statistics import Z95
 from core.base.threads import side_by_side
 from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.judging.deferring import Deferring, always_deferring
@@ -30,6 +31,7 @@ from core.evaluation.judging.survival import judge_survival
 from core.evaluation.policies import propensities
 from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.fit.advised import FoldStep, TrueGain
+from core.icu.hidden_causes import HIDDEN_COLUMNS, ColumnOdds, hidden_causes, strengths
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
 from core.study import StudySpec
@@ -69,8 +71,9 @@ class Bench:
     settings: JudgeSettings
 
     def reward(self) -> list[Judged]:
-        """Value and difference to the clinicians of each policy, in the study's reward."""
-        return judge(self.histories, self.folds, self.settings)
+        """Value and difference to the clinicians of each policy, in the study's reward, and what hidden causes could do
+        to it."""
+        return judge(self.histories, self.folds, replace(self.settings, hidden=True))
 
     def survival(self) -> list[Judged]:
         """Survival and difference to the clinicians' of each policy, as shares."""
@@ -121,9 +124,9 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
     probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
-    clinicians = side_by_side(lambda held: _clinicians(histories, ~held, seed), parts)
+    clinicians = side_by_side(lambda held: fitted_clinicians(histories, ~held, seed), parts)
     for held, fitted in zip(parts, clinicians, strict=True):
-        behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
+        behavior, fitted_step = probs_of(histories, fitted), _step(histories, ~held, study)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
         folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
@@ -135,9 +138,11 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     return StepAdvice(judged, survival, gate(judged), own, tuple(learned), some, histories, judges.folds, probs)
 
 
-def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] | None = None) -> AdviceRecord:
-    """What a run folder keeps of it. floor: effective stays below which a difference is weak; gains: of each dial in
-    truth, where it is known."""
+def advice_record(
+    advised: StepAdvice, floor: float, left_out: Sequence[ColumnOdds], gains: Sequence[TrueGain] | None = None
+) -> AdviceRecord:
+    """What a run folder keeps of it. floor: effective stays below which a difference is weak; left_out: the strength
+    of recorded columns; gains: of each dial in truth, where it is known."""
     dials = []
     known = [None] * len(DIALS) if gains is None else gains
     for share, one, lives, gain in zip(DIALS, advised.judged, advised.survival, known, strict=True):
@@ -152,6 +157,7 @@ def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] |
                 ess=found.ess,
                 grade=light.grade,
                 doubts=" ".join(light.reasons),
+                hidden=hidden_causes(one, advised.advice.claim_z, left_out),
                 true_gain=gain and gain.value,
                 true_se=gain and gain.se,
                 true_n=gain and gain.n,
@@ -173,16 +179,22 @@ def advice_record(advised: StepAdvice, floor: float, gains: Sequence[TrueGain] |
         n=advised.judged[0].difference.n,
         text=advised.advice.text(name),
         dials=tuple(dials),
+        left_out=tuple(left_out),
     )
 
 
 def judgment_rows(
-    keys: Sequence[PolicyKey], judged: Sequence[Judged], survival: Sequence[Judged], floor: float
+    keys: Sequence[PolicyKey],
+    judged: Sequence[Judged],
+    survival: Sequence[Judged],
+    floor: float,
+    left_out: Sequence[ColumnOdds],
 ) -> pd.DataFrame:
     """One row a policy: its key, mix and difference with interval and standard error, the same of survival, ess,
-    spread, n, grade, doubts.
+    spread, n, grade, doubts, `HIDDEN_COLUMNS` (NaN where nobody follows).
 
-    judged and survival: of each key, in reward and as shares; floor: effective stays below which a difference is weak.
+    judged and survival: of each key, in reward and as shares; floor: effective stays below which a difference is weak;
+    left_out: the strength of recorded columns.
     """
     rows = []
     for key, one, lives in zip(keys, judged, survival, strict=True):
@@ -194,8 +206,16 @@ def judgment_rows(
             "spread": one.difference.spread,
             "n": one.difference.n,
         }
-        rows.append(row | {"grade": light.grade, "doubts": " ".join(light.reasons)})
+        row |= {"grade": light.grade, "doubts": " ".join(light.reasons)}
+        hidden = hidden_causes(one, Z95, left_out)
+        rows.append(row | (dict.fromkeys(HIDDEN_COLUMNS, np.nan) if hidden is None else hidden.row))
     return pd.DataFrame(rows)
+
+
+def left_out(advised: StepAdvice, study: StudySpec) -> tuple[ColumnOdds, ...]:
+    """How far each recorded column moves the odds of a dose, by the clinicians' probabilities of the advice's folds."""
+    models = [one.clinicians for one in advised.learned]
+    return strengths(study, advised.histories, models, [fold.held for fold in advised.folds])
 
 
 def survival_columns(judged: Judged) -> dict[str, float]:
@@ -255,7 +275,7 @@ def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
     return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
 
 
-def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propensities:
+def fitted_clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propensities:
     """The clinicians' probabilities, by the stack fitted on the learners (N,) bool."""
     columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
     steps = learners[histories.stay]
@@ -266,10 +286,10 @@ def _clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propen
 
 def behavior_probs(histories: Histories, learners: np.ndarray, seed: int) -> np.ndarray:
     """(N, T, A) clinicians' probabilities at evaluated steps, by the stack fitted on the learners (N,) bool."""
-    return _probs(histories, _clinicians(histories, learners, seed))
+    return probs_of(histories, fitted_clinicians(histories, learners, seed))
 
 
-def _probs(histories: Histories, fitted: Propensities) -> np.ndarray:
+def probs_of(histories: Histories, fitted: Propensities) -> np.ndarray:
     """(N, T, A) the clinicians' probabilities at evaluated steps."""
     behavior = np.zeros((*histories.mask.shape, histories.n_actions))
     behavior[histories.mask] = fitted.probs(histories.propensity_columns())

@@ -12,6 +12,7 @@ from core.base.config import Config
 from core.cohort import Cohort
 from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
+from core.icu.hidden_causes import ColumnOdds, HiddenCauses
 from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
 
@@ -43,7 +44,8 @@ class Difference(Interval):
 class PolicyMetrics(Config):
     """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
 
-    grade: how far that difference may be believed. mix_survival and survival_difference: the same of survival, as
+    grade: how far that difference may be believed; gamma: what unrecorded causes could do to it, null where nobody
+    follows. mix_survival and survival_difference: the same of survival, as
     shares; survival: the weights of PHWIS on who survived; expected_survival: the published figure, read off a curve of
     survival by value at PHWDR, which is no survival rate. fqe is null where its own Q was not evaluated; true_value and
     true_survival are known of simulated patients alone.
@@ -55,6 +57,7 @@ class PolicyMetrics(Config):
     survival_difference: Difference
     grade: str
     grade_reasons: str
+    gamma: HiddenCauses | None
 
     phwis: Weighed
     phwdr: Weighed
@@ -100,11 +103,22 @@ class RunMetrics(Config):
     preset: str
 
 
+class GammaMetrics(Config):
+    """Of the advice, or of what came nearest to it: how strong an unrecorded cause must be to kill its claimed gain
+    (null: none is claimed), and how far leaving out each recorded column moves the odds of a dose, strongest first."""
+
+    claim_dies_at: float | None
+    claim_dies_at_passing: float | None
+    columns: list[ColumnOdds]
+
+
 class Metrics(Config):
-    """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds."""
+    """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds;
+    gamma: null for a run from before it was asked."""
 
     recommended: str
     advice: AdviceRecord
+    gamma: GammaMetrics | None
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
@@ -131,6 +145,7 @@ def metrics_document(
     return Metrics(
         recommended=advice.recommended,
         advice=advice,
+        gamma=_gamma(advice),
         cohort=CohortMetrics(
             **on.model_dump(),
             steps=len(cohort.frame),
@@ -142,6 +157,17 @@ def metrics_document(
         ),
         run=run,
         policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
+    )
+
+
+def _gamma(advice: AdviceRecord) -> GammaMetrics | None:
+    if advice.left_out is None:
+        return None
+    found = advice.shown.hidden
+    return GammaMetrics(
+        claim_dies_at=found and found.claim_dies_at,
+        claim_dies_at_passing=found and found.claim_dies_at_passing,
+        columns=list(advice.left_out),
     )
 
 
@@ -173,6 +199,7 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
         survival_difference=Difference.of(saved),
         grade=str(judged["grade"]),
         grade_reasons=str(judged["doubts"]),
+        gamma=HiddenCauses.of_row(judged.to_dict()),
         phwis=found["phwis"],
         phwdr=found["phwdr"],
         fqe=found.get("fqe"),

@@ -10,12 +10,15 @@ import streamlit as st
 
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_percent
+from pages.components.policies.advice import HIDDEN
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
 
 if TYPE_CHECKING:
+    from core.icu.advice import AdviceRecord
     from core.icu.view import RunView
 
+MOST_COLUMNS = 8  # that are shown; all are in the CSV
 FEW = "fewer stays than are judged apart"
 
 
@@ -31,8 +34,29 @@ def audit_view(run: RunView) -> None:
         st.warning(
             f"A gain that is none was claimed in {share} of the copies: do not believe a claim on these records."
         )
+    _hidden(run.advice)
     if run.subgroups is not None:
         _subgroups(run, run.subgroups)
+
+
+def _hidden(advice: AdviceRecord) -> None:
+    """What unrecorded causes could do to the advice, beside the recorded columns that move a dose most."""
+    st.markdown("**What if something that moved the dose is not recorded?**")
+    st.markdown("\n".join(f"- {sentence}" for sentence in advice.hidden_in_words), help=HIDDEN)
+    if advice.left_out:
+        table(
+            pd.DataFrame(
+                {
+                    "recorded column, left out": [one.column for one in advice.left_out],
+                    "multiplies the odds of a dose by up to": [round(one.gamma, 2) for one in advice.left_out],
+                }
+            ).head(MOST_COLUMNS),
+            "left-out-table",
+            name="columns-left-out",
+            caption=f"The strongest of {len(advice.left_out)}: the odds of the dose given with the column and without it, "
+            "beyond what the other columns tell of it; up to: at 95 % of steps.",
+            csv=pd.DataFrame([one.model_dump() for one in advice.left_out]),
+        )
 
 
 def _subgroups(run: RunView, found: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.bring import added_policies, added_table
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, policy_style
-from core.icu.ask.against import against_clinicians, points_text, true_points_text
+from core.icu.ask.against import against_clinicians, hidden_text, points_text, true_points_text
 from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
@@ -64,7 +64,9 @@ def difference_view(run: RunView, mode: str) -> None:
         caption="In brackets: not supported by the records. Survival, points: how many more of a hundred patients "
         "survive than under the clinicians, by the same judges asked about the outcome alone. PHWIS and PHWDR: "
         "published estimators of the value itself, with their own intervals and support; the mix is the value that "
-        "belongs to the difference. Its own Q: what an agent says its policy is worth at the first step, held against "
+        "belongs to the difference. Γ: by how much an unrecorded cause must multiply the odds of a dose throughout a "
+        "stay to kill a claimed gain; passing: where it is another cause at every step. Its own Q: what an agent says "
+        "its policy is worth at the first step, held against "
         f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
         csv=rows,
     )
@@ -112,6 +114,7 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
             "ESS": round(row.ess, 1),
             "stays": row.n,
             "grade": row.grade,
+            "claim, by Γ of a hidden cause": hidden_text(row._asdict()),
         }
         if known:
             true = f"{row.true_difference:+.2f} ± {row.true_difference_se:.2f}"

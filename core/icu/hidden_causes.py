@@ -1,0 +1,135 @@
+"""What causes that are not recorded could do to a judged difference, as folders, cards and documents keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.base.config import Config
+from core.evaluation.judging.hidden import MOST
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.left_out import STRONG, odds_moved
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.stacked import Propensities
+from core.study import StudySpec
+
+EARLIER_DOSES = "earlier doses"
+HIDDEN_COLUMNS = ("gamma_lasting", "gamma_passing", "hidden_low", "hidden_high", "hidden_gamma")
+UNKNOWN = "This run does not hold how strong an unrecorded cause would have to be; train it again to see."
+NOBODY = "No recorded stay follows it, so nothing bounds what an unrecorded cause could do."
+
+
+class ColumnOdds(Config):
+    """gamma: factor by which leaving this column out moves the odds of the dose given, the 95 % quantile over steps."""
+
+    column: str
+    gamma: float
+
+
+class HiddenCauses(Config):
+    """Of one difference to the clinicians, see `core.evaluation.judging.hidden`.
+
+    claim_dies_at: Gamma of a cause that lasts through a stay at which a claimed gain is none any more, and
+    claim_dies_at_passing of one that is drawn afresh at every step; `MOST` where it outlives all that were tried, None
+    where no gain is claimed. low, high: the interval with a lasting cause of strength `gamma`, that of the strongest
+    recorded column; None where no column's strength is known.
+    """
+
+    claim_dies_at: float | None
+    claim_dies_at_passing: float | None
+    gamma: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def row(self) -> dict[str, float]:
+        """`HIDDEN_COLUMNS` of a table; NaN where None."""
+        found = self.claim_dies_at, self.claim_dies_at_passing, self.low, self.high, self.gamma
+        return dict(zip(HIDDEN_COLUMNS, [np.nan if one is None else one for one in found], strict=True))
+
+    @classmethod
+    def of_row(cls, row: Mapping[Any, Any]) -> HiddenCauses | None:
+        """From `HIDDEN_COLUMNS`; None where all are missing."""
+        lasting, passing, low, high, gamma = (
+            None if np.isnan(value := float(row.get(name, np.nan))) else value for name in HIDDEN_COLUMNS
+        )
+        if lasting is None and low is None:
+            return None
+        return cls(claim_dies_at=lasting, claim_dies_at_passing=passing, gamma=gamma, low=low, high=high)
+
+    @property
+    def short(self) -> str:
+        """For a table: 'dies at 1.08 (passing: 1.21)'."""
+        if self.claim_dies_at is None or self.claim_dies_at_passing is None:
+            return "no gain claimed"
+        return f"dies at {_factor(self.claim_dies_at)} (passing: {_factor(self.claim_dies_at_passing)})"
+
+    def sentences(self, columns: Sequence[ColumnOdds]) -> list[str]:
+        """In plain words, beside the recorded columns."""
+        top = max(columns, key=lambda one: one.gamma, default=None)
+        if self.claim_dies_at is None or self.claim_dies_at_passing is None:
+            said = "No gain is claimed, so there is none that an unrecorded cause could kill."
+            if top is None or self.low is None or self.high is None:
+                return [said]
+            return [
+                f"{said} With one as strong as {top.column}, which multiplies the odds of a dose by up to "
+                f"{top.gamma:.2f}, the difference could lie anywhere from {self.low:+.1f} to {self.high:+.1f}."
+            ]
+        said = (
+            "The claim would die if an unrecorded cause multiplied the odds of a dose by "
+            f"{_factor(self.claim_dies_at)} throughout a stay, or by {_factor(self.claim_dies_at_passing)} where it is "
+            "another one at every step."
+        )
+        if top is None:
+            return [said]
+        if top.gamma < self.claim_dies_at:
+            would = "a hidden cause as strong would not kill it"
+        elif top.gamma < self.claim_dies_at_passing:
+            would = "a hidden cause as strong could kill it if it lasts"
+        else:
+            would = "a hidden cause as strong could kill it"
+        strongest = f"Leaving out {top.column}, the strongest recorded column, multiplies them by up to {top.gamma:.2f}"
+        return [said, f"{strongest}: {would}."]
+
+
+def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> HiddenCauses | None:
+    """Of a judged policy whose gain is claimed beyond z standard errors; None where nobody follows it."""
+    if judged.hidden is None:
+        return None
+    found, lasting, passing = judged.difference, judged.hidden.lasting, judged.hidden.passing
+    margin = found.value - z * found.se
+    claimed = bool(margin > 0)
+    gamma = min(max((one.gamma for one in columns), default=0.0), MOST)
+    low, high = lasting.at(gamma) if gamma else (np.nan, np.nan)
+    return HiddenCauses(
+        claim_dies_at=lasting.reaches(margin) if claimed else None,
+        claim_dies_at_passing=passing.reaches(margin) if claimed else None,
+        gamma=gamma or None,
+        low=found.low + low if gamma else None,
+        high=found.high + high if gamma else None,
+    )
+
+
+def strengths(
+    study: StudySpec, histories: Histories, fitted: Sequence[Propensities], held: Sequence[np.ndarray]
+) -> tuple[ColumnOdds, ...]:
+    """Of the study's columns and of earlier doses together, strongest first, each step by the fold that held it out.
+
+    fitted: the clinicians' probabilities of each fold, held: its stays, (N,) bool.
+    """
+    columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
+    width = columns.shape[1]
+    groups = [*([place] for place in range(len(study.names))), [width - 2, width - 1]]
+    moved = []
+    for model, stays in zip(fitted, held, strict=True):
+        steps = stays[histories.stay]
+        moved.append(odds_moved(model, columns[steps], actions[steps], groups))
+    strong = np.quantile(np.concatenate(moved, axis=1), STRONG, axis=1)
+    found = zip([*study.names, EARLIER_DOSES], strong, strict=True)
+    return tuple(ColumnOdds(column=name, gamma=float(one)) for name, one in sorted(found, key=lambda pair: -pair[1]))
+
+
+def _factor(gamma: float) -> str:
+    return f"more than {MOST:g}" if gamma >= MOST else f"{gamma:.2f}"
