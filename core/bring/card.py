@@ -24,7 +24,7 @@ from core.bring.judgment import JudgeConfig, Judgment
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort
 from core.evaluation.judging.mix import MixEstimate
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses
+from core.icu.hidden_causes import ColumnOdds, HiddenCauses, in_words
 from core.runs.manifest import now, versions
 
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody
@@ -52,12 +52,15 @@ class Hazard(Config):
 
 
 class Gamma(Config):
-    """What unrecorded causes could do to the difference (None: nobody follows the policy), how far leaving out each
-    recorded column moves the odds of a dose, and both in words."""
+    """What unrecorded causes could do to the difference (None: nobody follows the policy), and how far leaving out each
+    recorded column moves the odds of a dose."""
 
     hidden: HiddenCauses | None
     columns: list[ColumnOdds]
-    text: list[str]
+
+    @property
+    def in_words(self) -> str:
+        return in_words(self.hidden, self.columns)
 
 
 class Card(Config):
@@ -146,7 +149,7 @@ def make_card(
         limits=_limits(found, cohort),
         versions=versions(),
         made=now(),
-        gamma=Gamma(hidden=found.hidden, columns=list(found.left_out), text=found.hidden_in_words),
+        gamma=Gamma(hidden=found.hidden, columns=list(found.left_out)),
     )
     return card.model_copy(update={"seal": card.right_seal})
 

@@ -43,7 +43,7 @@ from core.evaluation.judging.stacked import Propensities
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
-from core.icu.hidden_causes import NOBODY, ColumnOdds, HiddenCauses, hidden_causes, strengths
+from core.icu.hidden_causes import ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 
@@ -87,15 +87,10 @@ class Judgment:
         return (
             f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the clinicians, "
             f"{self.light.grade}\n  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}"
-            f"{known}" + "".join(f"\n  {line}" for line in (*self.light.reasons, *self.hidden_in_words))
+            f"{known}" + "".join(f"\n  {line}" for line in (*self.light.reasons, in_words(self.hidden, self.left_out)))
         )
 
     __repr__ = __str__
-
-    @property
-    def hidden_in_words(self) -> list[str]:
-        """What unrecorded causes could do to it."""
-        return [NOBODY] if self.hidden is None else self.hidden.sentences(self.left_out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
-from core.icu.hidden_causes import NOBODY, UNKNOWN, ColumnOdds, HiddenCauses
+from core.icu.hidden_causes import UNKNOWN, ColumnOdds, HiddenCauses, in_words
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 SURVIVAL_COLUMNS = tuple(
@@ -150,11 +150,9 @@ class AdviceRecord(Config):
         return max(followed, key=lambda dial: dial.value - self.advise_z * dial.se)
 
     @property
-    def hidden_in_words(self) -> list[str]:
+    def hidden_in_words(self) -> str:
         """What unrecorded causes could do to the dial shown."""
-        if self.left_out is None:
-            return [UNKNOWN]
-        return [NOBODY] if self.shown.hidden is None else self.shown.hidden.sentences(self.left_out)
+        return UNKNOWN if self.left_out is None else in_words(self.shown.hidden, self.left_out)
 
 
 def at_most(patients: np.ndarray, seed: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from core.study import StudySpec
 EARLIER_DOSES = "earlier doses"
 HIDDEN_COLUMNS = ("gamma_lasting", "gamma_passing", "hidden_low", "hidden_high", "hidden_gamma")
 UNKNOWN = "This run does not hold how strong an unrecorded cause would have to be; train it again to see."
+NOTHING = "No gain is claimed, so there is none that an unrecorded cause could kill."
 NOBODY = "No recorded stay follows it, so nothing bounds what an unrecorded cause could do."
 
 
@@ -66,32 +67,34 @@ class HiddenCauses(Config):
             return "no gain claimed"
         return f"dies at {_factor(self.claim_dies_at)} (passing: {_factor(self.claim_dies_at_passing)})"
 
-    def sentences(self, columns: Sequence[ColumnOdds]) -> list[str]:
-        """In plain words, beside the recorded columns."""
-        top = max(columns, key=lambda one: one.gamma, default=None)
-        if self.claim_dies_at is None or self.claim_dies_at_passing is None:
-            said = "No gain is claimed, so there is none that an unrecorded cause could kill."
-            if top is None or self.low is None or self.high is None:
-                return [said]
-            return [
-                f"{said} With one as strong as {top.column}, which multiplies the odds of a dose by up to "
-                f"{top.gamma:.2f}, the difference could lie anywhere from {self.low:+.1f} to {self.high:+.1f}."
-            ]
-        said = (
-            "The claim would die if an unrecorded cause multiplied the odds of a dose by "
-            f"{_factor(self.claim_dies_at)} throughout a stay, or by {_factor(self.claim_dies_at_passing)} where it is "
-            "another one at every step."
+
+def in_words(found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
+    """What unrecorded causes could do, beside the recorded columns; found: None where nobody follows the policy."""
+    if found is None:
+        return NOBODY
+    top = max(columns, key=lambda one: one.gamma, default=None)
+    lasting, passing = found.claim_dies_at, found.claim_dies_at_passing
+    if lasting is None or passing is None:
+        if top is None or found.low is None or found.high is None:
+            return NOTHING
+        return (
+            f"{NOTHING} With one as strong as {top.column}, which multiplies the odds of a dose by up to "
+            f"{top.gamma:.2f}, the difference could lie anywhere from {found.low:+.1f} to {found.high:+.1f}."
         )
-        if top is None:
-            return [said]
-        if top.gamma < self.claim_dies_at:
-            would = "a hidden cause as strong would not kill it"
-        elif top.gamma < self.claim_dies_at_passing:
-            would = "a hidden cause as strong could kill it if it lasts"
-        else:
-            would = "a hidden cause as strong could kill it"
-        strongest = f"Leaving out {top.column}, the strongest recorded column, multiplies them by up to {top.gamma:.2f}"
-        return [said, f"{strongest}: {would}."]
+    said = (
+        f"The claim would die if an unrecorded cause multiplied the odds of a dose by {_factor(lasting)} throughout a "
+        f"stay, or by {_factor(passing)} where it is another one at every step."
+    )
+    if top is None:
+        return said
+    if top.gamma < lasting:
+        would = "a hidden cause as strong would not kill it"
+    elif top.gamma < passing:
+        would = "a hidden cause as strong could kill it if it lasts"
+    else:
+        would = "a hidden cause as strong could kill it"
+    strongest = f"Leaving out {top.column}, the strongest recorded column, multiplies them by up to {top.gamma:.2f}"
+    return f"{said} {strongest}: {would}."
 
 
 def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> HiddenCauses | None:

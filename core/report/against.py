@@ -52,7 +52,7 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip()
             + _truth(shown),
             *_survival(shown),
-            " ".join(view.advice.hidden_in_words),
+            view.advice.hidden_in_words,
             *(view.advice.audit.sentences() if view.advice.audit else []),
             "Differences are by the mix: the mean of two estimates with short memories, minus what the clinicians "
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,10 @@ def test_a_card_says_what_the_judgment_does_and_is_read_again(card: Card, found:
     assert f"{found.judged.difference.value:+.2f}" in text
     assert all(reason in text for reason in found.light.reasons)
     assert "http" not in text  # one page that loads nothing
+    assert card.gamma is not None
+    assert card.gamma.in_words in text
+    assert card.gamma.in_words in str(found)
+    assert [one.gamma for one in card.gamma.columns] == sorted((one.gamma for one in found.left_out), reverse=True)
     with pytest.raises(ConfigError, match=r"a card is written as \.html"):
         write_card(card, tmp_path / "card.pdf")
 
@@ -156,6 +161,21 @@ def test_verify_computes_the_card_anew(card: Card, cohort: Cohort, tmp_path: Pat
     page, _ = write_card(better, tmp_path / "better.html")
     with pytest.raises(ArtifactError, match=r"do not come out again: difference.value is 9.0 in the card"):
         verify_card(page, cohort, never)
+
+
+def test_a_card_from_before_hidden_causes_were_asked_about_opens_and_is_verified(
+    card: Card, cohort: Cohort, tmp_path: Path
+) -> None:
+    page, data = write_card(card, tmp_path / "card.html")
+    content = json.loads(data.read_text())
+    del content["gamma"], content["seal"]
+    content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    data.write_text(json.dumps(content))
+    older = read_card(data)
+    assert older.gamma is None
+    assert verify_card(data, cohort, never).recomputed
+    write_card(older, page)
+    assert "before unrecorded causes were asked about" in page.read_text()
 
 
 def test_judge_and_verify_on_the_command_line(

@@ -20,9 +20,11 @@ m: ratios of the steps before, as the mix's fading memory takes them; e: what a 
               in robust fitted iteration (Kallus and Zhou 2020; Bruns-Smith and Zhou 2023)
 
 Each step's extreme is taken apart, the others' ratios held at l = 1: exact for one step, first order in log Gamma for
-more. That a hidden cause may know all that chance will bring makes the bounds wide; sharper ones balance quantiles of e
-(Dorn and Guo 2022). What is bounded is the estimate: its standard error stays what it was. Not covered: causes that
-change which stays are recorded, or rewards that do not measure what matters.
+more. How strongly a cause moves the rewards is not limited, so an unrecorded prognosis that moves the dose by Gamma is
+covered, however ill it makes; the price is that a cause may know all that chance will bring, and the bounds are wide
+(sharper ones balance quantiles of e, Dorn and Guo 2022). What is bounded is the estimate: its standard error stays what
+it was. Not covered: recorded columns that models fit badly, causes of which stays are recorded, and rewards that do not
+measure what matters.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@ HOW = (
 HIDDEN = (
     "Marginal sensitivity model: at every step the odds of the dose given, by all that clinicians knew, may differ "
     "from those by the record by at most this factor. Where the advice does as clinicians do, nothing moves. The cause "
-    "may know whatever came later, so the bounds are wide: in simulations with hidden causes they held every truth, and "
-    "much weaker ones would have. A recorded column's factor: with and without it, given all others; at 95 % of steps "
-    "it is smaller."
+    "may know whatever came later, so the bounds are wide: in simulations with hidden causes they held every truth, "
+    "and much narrower ones would have. A recorded column's factor: with and without it, given all others; at 95 % of "
+    "steps it is smaller."
 )
 
 
@@ -65,8 +65,7 @@ def headline(run: RunView) -> None:
         with place:
             _hazard(rates[rates["rule"] == number], advice)
     st.caption(
-        ":material/visibility_off: **If something that moved the dose is not recorded.** "
-        + " ".join(advice.hidden_in_words),
+        f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}",
         help=HIDDEN,
     )
     if not rules:

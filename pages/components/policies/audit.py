@@ -42,7 +42,7 @@ def audit_view(run: RunView) -> None:
 def _hidden(advice: AdviceRecord) -> None:
     """What unrecorded causes could do to the advice, beside the recorded columns that move a dose most."""
     st.markdown("**What if something that moved the dose is not recorded?**")
-    st.markdown("\n".join(f"- {sentence}" for sentence in advice.hidden_in_words), help=HIDDEN)
+    st.markdown(advice.hidden_in_words, help=HIDDEN)
     if advice.left_out:
         table(
             pd.DataFrame(
@@ -53,8 +53,8 @@ def _hidden(advice: AdviceRecord) -> None:
             ).head(MOST_COLUMNS),
             "left-out-table",
             name="columns-left-out",
-            caption=f"The strongest of {len(advice.left_out)}: the odds of the dose given with the column and without it, "
-            "beyond what the other columns tell of it; up to: at 95 % of steps.",
+            caption=f"The strongest of {len(advice.left_out)}: the odds of the dose given with the column and without "
+            "it, beyond what the other columns tell of it; up to: at 95 % of steps.",
             csv=pd.DataFrame([one.model_dump() for one in advice.left_out]),
         )
 

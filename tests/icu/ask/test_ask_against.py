@@ -14,10 +14,12 @@ from core.icu.ask.against import (
     advice_hazards,
     advised_at,
     against_clinicians,
+    hidden_text,
     points_text,
     question,
     true_points_text,
 )
+from core.icu.hidden_causes import HIDDEN_COLUMNS, UNKNOWN
 from core.icu.view import RunView
 from core.policies.hazards import GIVEN, HazardRule, default_rules
 from core.study import load_study
@@ -63,11 +65,13 @@ def test_without_truth_or_judgments_nothing_is_made_up(view: RunView) -> None:
     assert others["true_difference"].isna().all()
     assert others["true_survival_difference"].isna().all()
     assert view.judgments is not None
-    view.__dict__["judgments"] = view.judgments.drop(columns=list(SURVIVAL_COLUMNS))  # a run from before them
+    older = view.judgments.drop(columns=[*SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])  # a run from before them
+    view.__dict__["judgments"] = older
     older = against_clinicians(view, "prospective")
     assert older is not None
     assert older.loc[older["policy"] == "fused", "survival"].isna().all()
     assert points_text(older.iloc[-1].to_dict(), "survival_difference") == "–"
+    assert hidden_text(older.iloc[-1].to_dict()) == "–"
     view.__dict__["judgments"] = None
     assert against_clinicians(view, "prospective") is None
 
@@ -140,3 +144,4 @@ def test_the_dial_on_show_is_the_advised_one_or_the_nearest_that_stays_follow() 
     assert record(0.25, dials).shown.share == 0.25
     assert record(0.0, dials).shown.share == 0.5  # -0.1 is above -0.2; nobody follows the third
     assert record(0.0, dials[2:]).shown.share == 1.0
+    assert record(0.25, dials).hidden_in_words == UNKNOWN  # a run from before hidden causes were asked about

@@ -12,8 +12,9 @@ from core.base.errors import RunError
 from core.cohort import ground_truth
 from core.evaluation.judging.survival import judge_survival
 from core.icu.advice import SURVIVAL_COLUMNS
-from core.icu.ask.judge import advice_record, advise, bench, histories_of, judge_policies, judgment_rows
+from core.icu.ask.judge import advice_record, advise, bench, histories_of, judge_policies, judgment_rows, left_out
 from core.icu.fit.advised import true_gains
+from core.icu.hidden_causes import HIDDEN_COLUMNS
 from core.icu.pipeline import judged_keys
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, MODES, PolicyKey
@@ -53,9 +54,17 @@ def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
     keys = judged_keys(view, view.n_clusters, view.config.fusion.lambda_, MODES)
     learners = np.concatenate([view.split.train, view.split.valid])
     judges = bench(view, view.study, view.n_clusters, keys, view.split.test, learners)
-    table = judgment_rows(keys, judges.reward(), judges.survival(), view.config.evaluation.ess_floor)
     assert view.judgments is not None
-    for name in ("difference", *SURVIVAL_COLUMNS):
+    assert view.advice is not None
+    assert view.advice.left_out is not None
+    floor, rewarded = view.config.evaluation.ess_floor, judges.reward()
+    table = judgment_rows(keys, rewarded, judges.survival(), floor, view.advice.left_out)
+    strongest = view.advice.left_out[0].gamma
+    for row, one in zip(table.to_dict("records"), rewarded, strict=True):
+        claimed, hidden = one.difference.low > 0, one.hidden
+        assert hidden is None or row["hidden_low"] == one.difference.low + hidden.lasting.at(strongest)[0]
+        assert np.isnan(row["gamma_lasting"]) == (not claimed or hidden is None)
+    for name in ("difference", *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS):
         np.testing.assert_allclose(view.judgments[name], table[name], atol=1e-9)
     survived = view.cohort.outcomes[np.concatenate([view.split.test, learners])] > 0
     alone = judge_survival(judges.histories, survived, judges.folds, judges.settings)
@@ -69,7 +78,7 @@ def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
 
 def test_the_stored_advice_is_made_anew_and_leaves_clinicians_only_where_they_go_too(view: RunView) -> None:
     found = advise(view, view.study, view.n_clusters)
-    again = advice_record(found, view.config.evaluation.ess_floor)
+    again = advice_record(found, view.config.evaluation.ess_floor, left_out(found, view.study))
     assert view.advice is not None
     unrolled = [dial.model_copy(update=NO_TRUTH) for dial in view.advice.dials]
     assert view.advice.model_copy(update={"dials": tuple(unrolled), "audit": None}) == again
