@@ -16,7 +16,10 @@ from core.evaluation.judging.stacked import Propensities
 from core.study import StudySpec
 
 EARLIER_DOSES = "earlier doses"
-HIDDEN_COLUMNS = ("gamma_lasting", "gamma_passing", "hidden_low", "hidden_high", "hidden_gamma")
+HIDDEN_COLUMNS = (  # of tables, in the order of the fields of `HiddenCauses`
+    *("claim_dies_at", "claim_dies_at_passing", "hidden_gamma", "hidden_low", "hidden_high"),
+    *("hidden_passing_low", "hidden_passing_high"),
+)
 UNKNOWN = "This run does not hold how strong an unrecorded cause would have to be; train it again to see."
 NOTHING = "No gain is claimed, so there is none that an unrecorded cause could kill."
 NOBODY = "No recorded stay follows it, so nothing bounds what an unrecorded cause could do."
@@ -35,7 +38,7 @@ class HiddenCauses(Config):
     claim_dies_at: Gamma of a cause that lasts through a stay at which a claimed gain is none any more, and
     claim_dies_at_passing of one that is drawn afresh at every step; `MOST` where it outlives all that were tried, None
     where no gain is claimed. low, high: the interval with a lasting cause of strength `gamma`, that of the strongest
-    recorded column; None where no column's strength is known.
+    recorded column, passing_low, passing_high: with a passing one; None where no column's strength is known.
     """
 
     claim_dies_at: float | None
@@ -43,22 +46,22 @@ class HiddenCauses(Config):
     gamma: float | None
     low: float | None
     high: float | None
+    passing_low: float | None
+    passing_high: float | None
 
     @property
     def row(self) -> dict[str, float]:
         """`HIDDEN_COLUMNS` of a table; NaN where None."""
-        found = self.claim_dies_at, self.claim_dies_at_passing, self.low, self.high, self.gamma
-        return dict(zip(HIDDEN_COLUMNS, [np.nan if one is None else one for one in found], strict=True))
+        found = self.model_dump().values()
+        return {name: np.nan if one is None else one for name, one in zip(HIDDEN_COLUMNS, found, strict=True)}
 
     @classmethod
     def of_row(cls, row: Mapping[Any, Any]) -> HiddenCauses | None:
         """From `HIDDEN_COLUMNS`; None where all are missing."""
-        lasting, passing, low, high, gamma = (
-            None if np.isnan(value := float(row.get(name, np.nan))) else value for name in HIDDEN_COLUMNS
-        )
-        if lasting is None and low is None:
+        values = [float(row.get(name, np.nan)) for name in HIDDEN_COLUMNS]
+        if np.isnan(values).all():
             return None
-        return cls(claim_dies_at=lasting, claim_dies_at_passing=passing, gamma=gamma, low=low, high=high)
+        return cls(**dict(zip(cls.model_fields, [None if np.isnan(one) else one for one in values], strict=True)))
 
     @property
     def short(self) -> str:
@@ -75,11 +78,13 @@ def in_words(found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
     top = max(columns, key=lambda one: one.gamma, default=None)
     lasting, passing = found.claim_dies_at, found.claim_dies_at_passing
     if lasting is None or passing is None:
-        if top is None or found.low is None or found.high is None:
+        ends = found.low, found.high, found.passing_low, found.passing_high
+        if top is None or None in ends:
             return NOTHING
         return (
             f"{NOTHING} With one as strong as {top.column}, which multiplies the odds of a dose by up to "
-            f"{top.gamma:.2f}, the difference could lie anywhere from {found.low:+.1f} to {found.high:+.1f}."
+            f"{top.gamma:.2f}, the difference could lie from {ends[0]:+.1f} to {ends[1]:+.1f}, or from {ends[2]:+.1f} "
+            f"to {ends[3]:+.1f} where it is another one at every step."
         )
     said = (
         f"The claim would die if an unrecorded cause multiplied the odds of a dose by {_factor(lasting)} throughout a "
@@ -104,14 +109,19 @@ def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> Hi
     found, lasting, passing = judged.difference, judged.hidden.lasting, judged.hidden.passing
     margin = found.value - z * found.se
     claimed = bool(margin > 0)
-    gamma = min(max((one.gamma for one in columns), default=0.0), MOST)
-    low, high = lasting.at(gamma) if gamma else (np.nan, np.nan)
+    top = max((one.gamma for one in columns), default=None)
+    ends: list[float | None] = [None] * 4
+    if top is not None:
+        shifts = (*lasting.at(min(top, MOST)), *passing.at(min(top, MOST)))
+        ends = [end + shift for end, shift in zip((found.low, found.high) * 2, shifts, strict=True)]
     return HiddenCauses(
         claim_dies_at=lasting.reaches(margin) if claimed else None,
         claim_dies_at_passing=passing.reaches(margin) if claimed else None,
-        gamma=gamma or None,
-        low=found.low + low if gamma else None,
-        high=found.high + high if gamma else None,
+        gamma=top,
+        low=ends[0],
+        high=ends[1],
+        passing_low=ends[2],
+        passing_high=ends[3],
     )
 
 

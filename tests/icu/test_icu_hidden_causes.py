@@ -32,6 +32,7 @@ def test_a_claim_dies_where_its_margin_beyond_z_errors_is_gone() -> None:
     assert found.claim_dies_at == pytest.approx(np.exp(0.6 / 4))
     assert found.claim_dies_at_passing == pytest.approx(np.exp(0.6 / 2))
     assert (found.gamma, found.low) == (1.5, pytest.approx(1.04 - 4 * np.log(1.5)))
+    assert found.passing_high == pytest.approx(4.96 + 2 * np.log(1.5))
     assert found.short == "dies at 1.16 (passing: 1.35)"
     assert HiddenCauses.of_row(found.row) == found
     assert causes(judged(2.3), z=2.4).claim_dies_at is None
@@ -64,7 +65,7 @@ def test_without_a_claim_there_is_nothing_to_kill_and_a_range_that_holds_harm() 
     assert found.short == "no gain claimed"
     assert in_words(found, COLUMNS) == (
         f"{nothing} With one as strong as SOFA, which multiplies the odds of a dose by up to 1.50, the difference "
-        "could lie anywhere from -2.6 to +4.6."
+        "could lie from -2.6 to +4.6, or from -1.8 to +3.8 where it is another one at every step."
     )
     assert in_words(causes(judged(1.0), []), []) == nothing
     assert HiddenCauses.of_row(found.row) == found

@@ -63,7 +63,7 @@ def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
     for row, one in zip(table.to_dict("records"), rewarded, strict=True):
         claimed, hidden = one.difference.low > 0, one.hidden
         assert hidden is None or row["hidden_low"] == one.difference.low + hidden.lasting.at(strongest)[0]
-        assert np.isnan(row["gamma_lasting"]) == (not claimed or hidden is None)
+        assert np.isnan(row["claim_dies_at"]) == (not claimed or hidden is None)
     for name in ("difference", *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS):
         np.testing.assert_allclose(view.judgments[name], table[name], atol=1e-9)
     survived = view.cohort.outcomes[np.concatenate([view.split.test, learners])] > 0
