@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.base.config import Config
+from core.runs.document import number
 from core.evaluation.judging.hidden import MOST
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.left_out import STRONG, odds_moved
@@ -38,7 +39,8 @@ class HiddenCauses(Config):
     claim_dies_at: Gamma of a cause that lasts through a stay at which a claimed gain is none any more, and
     claim_dies_at_passing of one that is drawn afresh at every step; `MOST` where it outlives all that were tried, None
     where no gain is claimed. low, high: the interval with a lasting cause of strength `gamma`, that of the strongest
-    recorded column, passing_low, passing_high: with a passing one; None where no column's strength is known.
+    recorded column, passing_low, passing_high: with a passing one; None where no column's strength is known, or the
+    difference has no interval.
     """
 
     claim_dies_at: float | None
@@ -113,7 +115,7 @@ def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> Hi
     ends: list[float | None] = [None] * 4
     if top is not None:
         shifts = (*lasting.at(min(top, MOST)), *passing.at(min(top, MOST)))
-        ends = [end + shift for end, shift in zip((found.low, found.high) * 2, shifts, strict=True)]
+        ends = [number(end + shift) for end, shift in zip((found.low, found.high) * 2, shifts, strict=True)]
     return HiddenCauses(
         claim_dies_at=lasting.reaches(margin) if claimed else None,
         claim_dies_at_passing=passing.reaches(margin) if claimed else None,
