@@ -121,6 +121,13 @@ def test_truth_is_given_only_for_policies_that_can_act_forward(view: RunView) ->
 
 def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> None:
     document = evaluate_run(view, view.cohort)
+    assert view.advice is not None
+    assert view.advice.left_out is not None
+    assert document.gamma is not None
+    assert document.gamma.columns == list(view.advice.left_out)
+    assert document.gamma.claim_dies_at == (view.advice.shown.hidden and view.advice.shown.hidden.claim_dies_at)
+    assert document.policies["clinician"].gamma is not None
+    assert document.policies["clinician"].gamma.low == 0, "what clinicians do is theirs, whatever they knew"
     names = [
         "clinician",
         *(f"phenotype-{i}" for i in range(view.n_clusters)),

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.figures.theme import fmt_percent
 from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
+from core.icu.hidden_causes import UNKNOWN
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
 from core.runs.folders import owner_of
@@ -63,6 +64,7 @@ def test_the_first_cards_are_the_question_the_advice_and_its_hazards(open_page, 
     assert run.advice is not None
     shown, text = run.advice.shown, said(page)
     assert run.advice.text in text
+    assert run.advice.hidden_in_words in text
     first, survival, *hazards = page.metric[:4]
     assert shown.survival_points is not None
     assert survival.value.strip("()") == f"{shown.survival_points[0]:+.1f} points"
@@ -83,11 +85,12 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     stored = RunView(tiny_run).advice
     assert stored is not None
     name = "pessimistic-step at 0.5" if share else "clinicians"
-    advice = stored.model_copy(update={"share": share, "recommended": name})
+    advice = stored.model_copy(update={"share": share, "recommended": name, "left_out": None})
     monkeypatch.setattr(RunView, "advice", property(lambda _: advice))
     page = open_page("overview")
     assert page.metric[0].label == f"{title}, minus clinicians"
     assert page.metric[1].label == "Survival, minus clinicians"
+    assert UNKNOWN in said(page), "a run from before hidden causes were asked about"
     assert page.metric[2].label == f"Hazardous doses, {'advice' if share else 'alternative'}"
     assert ("What came nearest" in said(page)) == (not share)
 

@@ -15,7 +15,7 @@ from core.base.errors import ArtifactError
 from core.bring import add_policy
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
-from core.icu.ask.against import against_clinicians
+from core.icu.ask.against import against_clinicians, hidden_text
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
@@ -152,6 +152,12 @@ def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judge
     assert bare.tolist() == [f"{value:+.2f}" for value in rows["difference"]]
     assert (shown["difference"].str.startswith("(") == (rows["grade"] == "not supported")).all()
     assert shown["true difference"].str.contains("±").sum() == rows["true_difference"].notna().sum() > 0
+    assert shown["claim, by Γ of a hidden cause"].tolist() == [hidden_text(row) for row in rows.to_dict("records")]
+    assert run.advice is not None
+    assert run.advice.hidden_in_words in texts(page)
+    assert run.advice.left_out is not None
+    columns = next(t.value for t in page.dataframe if "recorded column, left out" in t.value)
+    assert columns["recorded column, left out"].tolist() == [one.column for one in run.advice.left_out][:8]
     assert "The sliders move the published estimators below" not in texts(page)
     assert "Of steps at hazard: heparin while Platelets < 50" in texts(page)
     page.select_slider(key="value-lambda").set_value(0.0).run()
