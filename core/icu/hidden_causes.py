@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from core.base.config import Config
-from core.runs.document import number
 from core.evaluation.judging.hidden import MOST
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.left_out import STRONG, odds_moved
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.stacked import Propensities
+from core.runs.document import number
 from core.study import StudySpec
 
 EARLIER_DOSES = "earlier doses"

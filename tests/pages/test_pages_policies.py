@@ -106,10 +106,10 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
 
 def test_every_policy_has_value_interval_and_support(page: AppTest, run: RunView) -> None:
     page = view(page, "Value")
-    groups: pd.DataFrame = page.dataframe[1].value
+    groups: pd.DataFrame = page.dataframe[2].value
     assert groups["stays"].sum() > 0
     assert "Gender: female" in groups["group"].tolist()
-    shown: pd.DataFrame = page.dataframe[2].value
+    shown: pd.DataFrame = page.dataframe[3].value
     assert shown["policy"].tolist()[0] == "Clinicians"
     fusion = run.config.fusion
     held = policy_table(run, run.n_clusters, fusion.lambda_, fusion.mode)["policy"]
