@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.evaluation.judging.features import one_hot
 from core.evaluation.judging.histories import Histories
 
 
@@ -47,16 +46,20 @@ class Deferring:
     def weights(self, histories: Histories) -> np.ndarray:
         """(m, A) d on the action taken plus (1 - d) own; rows sum to 1."""
         d, own = self.share(histories)[:, None], histories.flat(self.own).astype(np.float64)
-        return np.asarray(d * one_hot(histories.flat(histories.actions), histories.n_actions) + (1 - d) * own)
+        return np.asarray(d * histories.taken() + (1 - d) * own)
 
     def log_ratios(self, histories: Histories, behavior: np.ndarray) -> np.ndarray:
         """(m,) log of d + (1 - d) own / b at the actions taken, -inf where never taken. behavior (m,) b, above 0."""
         if not (behavior > 0).all():
             raise ValueError("behavior propensities must be above 0 at every action taken")
         d = self.share(histories)
-        own = np.take_along_axis(histories.flat(self.own), histories.flat(histories.actions)[:, None], axis=1)[:, 0]
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log(d + (1 - d) * (own / behavior)))
+            return np.asarray(np.log(d + (1 - d) * (self.chance(histories) / behavior)))
+
+    def chance(self, histories: Histories) -> np.ndarray:
+        """(m,) probability of the action taken, where the policy decides itself."""
+        actions = histories.flat(histories.actions)[:, None]
+        return np.asarray(np.take_along_axis(histories.flat(self.own), actions, axis=1)[:, 0])
 
 
 def always_deferring(histories: Histories) -> Deferring:

@@ -1,0 +1,70 @@
+"""Policies of a registry run judged against what experts did, by the judges of the ICU study.
+
+What is judged is the course of treatment, as in `core.registry.ask.ope`: the discounted sum of rewards from the first
+stage of a learned decision on, with nobody lost to follow-up. The difference to the experts is that to the very course
+that was recorded, so that where a policy does as they did nothing is estimated. Policies were learned from training and
+validation patients; critics and the experts' probabilities come from these, and other patients judge.
+
+Combinations are sets of drugs: critics see the drugs, ratios the whole combination (`core.evaluation.judging.sets`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.sets import DeferringSets, SetHistories
+from core.registry.ask.ope import Judging, Plan, Recorded, drugs_given, grid_propensities
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Courses that judge, then those that teach the critics: histories of both, held (N,) True for those that judge,
+    behavior (N, T) the experts' probability of what was given."""
+
+    recorded: Recorded
+    learned: Recorded
+    histories: SetHistories
+    held: np.ndarray
+    behavior: np.ndarray
+    settings: JudgeSettings
+
+    @classmethod
+    def of(cls, judging: Judging, recorded: Recorded, learned: Recorded) -> Bench:
+        """recorded: courses that judge, of patients whom neither policies nor probabilities have seen."""
+        both = (recorded, learned)
+        behavior = [_taken(one, judging.experts(one)) for one in both]
+        follow_up = [one.courses.followed / judging.kept_share for one in both]
+        histories = SetHistories.of(
+            np.concatenate([one.states for one in both]),
+            np.concatenate([drugs_given(one, None) for one in both]),
+            np.concatenate([one.courses.rewards for one in both]),
+            np.concatenate([one.courses.going for one in both]),
+            judging.gamma,
+            np.concatenate(follow_up),
+        )
+        held = np.arange(len(histories.mask)) < len(recorded.courses)
+        settings = JudgeSettings(FeatureSettings(judging.indicator_columns, ordered=False))
+        return cls(recorded, learned, histories, held, np.concatenate(behavior), settings)
+
+    def judge(self, plans: Sequence[tuple[Plan, Plan]]) -> list[Judged]:
+        """Value and difference to the experts of policies, each by what it does at recorded and at learned courses."""
+        policies = [self._policy(str(place), pair) for place, pair in enumerate(plans)]
+        return judge(self.histories, [Fold(self.held, policies, self.behavior)], self.settings)
+
+    def _policy(self, name: str, plans: tuple[Plan, Plan]) -> DeferringSets:
+        both = tuple(zip((self.recorded, self.learned), plans, strict=True))
+        drugs = np.concatenate([drugs_given(one, plan) for one, plan in both])
+        nothing = np.zeros((*drugs.shape[:2], 1))  # the reference: no critic reads it
+        taken = np.concatenate([_taken(one, plan) for one, plan in both])
+        return DeferringSets(name, np.concatenate([nothing, drugs], axis=2), taken=taken)
+
+
+def _taken(recorded: Recorded, plan: Plan) -> np.ndarray:
+    """(N, T) probability of all that was given under a policy."""
+    return grid_propensities(recorded.courses, recorded.treatments, plan, np.ones(recorded.courses.going.shape))
