@@ -46,12 +46,12 @@ class Advice:
     def __str__(self) -> str:
         return self.text(self.recommended)
 
-    def text(self, name: str) -> str:
-        """The advice in a sentence, the recommended candidate under this name."""
+    def text(self, name: str, who: str = CLINICIANS) -> str:
+        """The advice in a sentence, the recommended candidate under this name; who: those who treated."""
         if self.chosen is None:
-            return "Follow what clinicians do: the records do not show better."
+            return f"Follow what {who} do: the records do not show better."
         gain = self.chosen.difference
-        what = f"{name}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the clinicians"
+        what = f"{name}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the {who}"
         if self.claims:
             return f"{what}; the records show a gain."
         return f"{what}; advised, but the records do not prove a gain."

@@ -19,8 +19,8 @@ class Histories:
     (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none; memberships
     (N, T, K) phenotype weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay
     its own); gamma the discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its
-    reward and what comes next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError where
-    shapes disagree, or a value at an evaluated step is not finite.
+    reward and what comes next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError
+    where shapes disagree, or a value at an evaluated step is not finite.
     """
 
     BY_STAY: ClassVar[tuple[str, ...]] = (

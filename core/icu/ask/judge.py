@@ -20,7 +20,7 @@ from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assig
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
-from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.grade import GradeSettings, grade, judged_row
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
@@ -184,15 +184,7 @@ def judgment_rows(
     """
     rows = []
     for key, one, lives in zip(keys, judged, survival, strict=True):
-        light, row = grade(one, GradeSettings(ess=floor)), dict(key.row)
-        for name, found in (("mix", one.value), ("difference", one.difference)):
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_se": found.se}
-        row |= survival_columns(lives) | {
-            "ess": one.difference.ess,
-            "spread": one.difference.spread,
-            "n": one.difference.n,
-        }
-        rows.append(row | {"grade": light.grade, "doubts": " ".join(light.reasons)})
+        rows.append(key.row | judged_row(one, GradeSettings(ess=floor)) | survival_columns(lives))
     return pd.DataFrame(rows)
 
 

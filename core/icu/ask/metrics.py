@@ -12,12 +12,10 @@ from core.base.config import Config
 from core.cohort import Cohort
 from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
-from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
+from core.runs.document import DIFFERENCE, MIX, Difference, EvaluatedOn, Interval, Weighed, evaluated_on, number
 from core.runs.manifest import Manifest
 
 WEIGHTED_SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
-MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}
-DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high"}
 SURVIVAL_DIFFERENCE = {
     "value": "survival_difference",
@@ -32,12 +30,6 @@ CLINICIANS = {
         "dose otherwise, PHWIS and PHWDR are biased, and neither their intervals nor the ESS show it."
     ),
 }
-
-
-class Difference(Interval):
-    """A difference to the clinicians with its standard error, which holds the disagreement between memories."""
-
-    se: float | None
 
 
 class PolicyMetrics(Config):
@@ -162,15 +154,11 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
     """All estimates of one policy, one row an estimator, and its judgment."""
     first = rows.iloc[0]
     found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
-    mix, difference, lives, saved = (
-        {part: judged[column] for part, column in columns.items()}
-        for columns in (MIX, DIFFERENCE, SURVIVAL, SURVIVAL_DIFFERENCE)
-    )
     return PolicyMetrics(
-        mix=Interval.of(mix),
-        difference=Difference.of(difference),
-        mix_survival=Interval.of(lives),
-        survival_difference=Difference.of(saved),
+        mix=Interval.of(judged, MIX),
+        difference=Difference.of(judged, DIFFERENCE),
+        mix_survival=Interval.of(judged, SURVIVAL),
+        survival_difference=Difference.of(judged, SURVIVAL_DIFFERENCE),
         grade=str(judged["grade"]),
         grade_reasons=str(judged["doubts"]),
         phwis=found["phwis"],
@@ -180,7 +168,7 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
         support_reasons=str(first["reasons"]),
         concordance_rate=number(first["concordance_rate"]),
         expected_survival=number(first["expected_survival"]),
-        survival=Weighed.of({key: first[column] for key, column in WEIGHTED_SURVIVAL.items()}),
+        survival=Weighed.of(first, WEIGHTED_SURVIVAL),
         entropy=number(first["entropy"]),
         unsupported_share=number(first["unsupported_share"]),
         action_shares=[number(share) for share in first["action_shares"]],

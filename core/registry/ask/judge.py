@@ -10,16 +10,22 @@ Combinations are sets of drugs: critics see the drugs, ratios the whole combinat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
+from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.gate import GateSettings, gate
+from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.sets import DeferringSets, SetHistories
-from core.registry.ask.ope import Judging, Plan, Recorded, drugs_given, grid_propensities
+from core.registry.advice import EXPERTS, RegistryAdvice
+from core.registry.ask.compared import DIALS, MIXTURE, TITLES, dial_text
+from core.registry.ask.ope import WORDS, Judging, Plan, Recorded, drugs_given, grid_propensities
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +58,15 @@ class Bench:
         settings = JudgeSettings(FeatureSettings(judging.indicator_columns, ordered=False))
         return cls(recorded, learned, histories, held, np.concatenate(behavior), settings)
 
-    def judge(self, plans: Sequence[tuple[Plan, Plan]]) -> list[Judged]:
-        """Value and difference to the experts of policies, each by what it does at recorded and at learned courses."""
+    def judge(self, plans: Sequence[tuple[Plan, Plan] | None]) -> list[Judged]:
+        """Value and difference to the experts of policies, each by what it does at recorded and at learned courses;
+        None for the experts themselves, whatever probabilities a network gives them."""
         policies = [self._policy(str(place), pair) for place, pair in enumerate(plans)]
         return judge(self.histories, [Fold(self.held, policies, self.behavior)], self.settings)
 
-    def _policy(self, name: str, plans: tuple[Plan, Plan]) -> DeferringSets:
+    def _policy(self, name: str, plans: tuple[Plan, Plan] | None) -> Deferring:
+        if plans is None:
+            return replace(always_deferring(self.histories), name=name)
         both = tuple(zip((self.recorded, self.learned), plans, strict=True))
         drugs = np.concatenate([drugs_given(one, plan) for one, plan in both])
         nothing = np.zeros((*drugs.shape[:2], 1))  # the reference: no critic reads it
@@ -68,3 +77,39 @@ class Bench:
 def _taken(recorded: Recorded, plan: Plan) -> np.ndarray:
     """(N, T) probability of all that was given under a policy."""
     return grid_propensities(recorded.courses, recorded.treatments, plan, np.ones(recorded.courses.going.shape))
+
+
+def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:
+    """`judged_row` of each; floor: effective courses below which a difference is weak."""
+    return pd.DataFrame([judged_row(one, GradeSettings(ess=floor), WORDS) for one in judged])
+
+
+def advice(policy: str, along: Mapping[str, Sequence[Judged]]) -> RegistryAdvice:
+    """The gate's choice among a policy's dials, at the settings whose truth simulated patients tell, or the experts.
+
+    along: judgments at every setting, by dial. The same two thresholds as in the ICU study (`core.evaluation.judging`).
+    """
+    candidates, places = [], []
+    for name, judged in along.items():
+        dial = DIALS[name]
+        for setting, one in zip(dial.settings, judged, strict=True):
+            if setting in dial.known or (setting == dial.settings[-1] and name == MIXTURE.name):
+                candidates.append(replace(one, name=f"{policy}, {dial_text(dial, setting)}"))
+                places.append((name, setting))
+    settings = GateSettings()
+    found = gate(candidates, settings)
+    bounds = [one.difference.value - settings.advise_z * one.difference.se for one in candidates]
+    followed = [bound if one.difference.ess > 0 else -np.inf for one, bound in zip(candidates, bounds, strict=True)]
+    dial_name, setting = places[int(np.argmax(followed))]
+    title = f"{TITLES[policy]}, {dial_text(DIALS[dial_name], setting)}"
+    return RegistryAdvice(
+        recommended=EXPERTS if found.chosen is None else found.recommended,
+        policy=policy,
+        dial=dial_name,
+        setting=setting,
+        claims=found.claims,
+        advise_z=settings.advise_z,
+        claim_z=found.claim_z,
+        n=candidates[0].difference.n,
+        text=found.text(title, EXPERTS),
+    )
