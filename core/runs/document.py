@@ -43,6 +43,31 @@ class Difference(Interval):
     se: float | None
 
 
+class Against(Config):
+    """A policy against those who treated, by the mix: its value, the same less theirs, and how far to believe that."""
+
+    mix: Interval
+    difference: Difference
+    grade: str
+    grade_reasons: str
+
+    def text(self, who: str) -> str:
+        """Difference with interval and grade."""
+        gain = self.difference
+        value, low, high = (math.nan if n is None else n for n in (gain.value, gain.low, gain.high))
+        return f"{value:+7.3f} [{low:+7.3f}, {high:+7.3f}] against {who}, {self.grade:<13}"
+
+
+def against(row: pd.Series) -> Against:
+    """From a row of judgments (`core.evaluation.judging.grade.judged_row`)."""
+    return Against(
+        mix=Interval.of(row, MIX),
+        difference=Difference.of(row, DIFFERENCE),
+        grade=str(row["grade"]),
+        grade_reasons=str(row["doubts"]),
+    )
+
+
 class EvaluatedOn(Config):
     """Which patients of which data the estimates rest on, with a plain sentence."""
 

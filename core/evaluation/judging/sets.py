@@ -37,9 +37,9 @@ class SetHistories(Histories):
         follow_up: np.ndarray | None = None,
     ) -> SetHistories:
         """From states (N, T, D), parts (N, T, P), rewards, mask and follow_up (N, T); every stay is its own person."""
-        anything = parts.any(axis=2)
+        anything = np.asarray(parts.any(axis=2), dtype=np.int64)
         doses = np.append(0.0, np.ones(parts.shape[2]))
-        return cls(states, anything.astype(np.int64), rewards, mask, doses, None, None, gamma, follow_up, parts=parts)
+        return cls(states, anything, rewards, mask, doses, None, None, gamma, follow_up, parts=parts)
 
     def taken(self) -> np.ndarray:
         """(m, 1 + P) nothing or not, and the parts."""

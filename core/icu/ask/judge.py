@@ -101,15 +101,39 @@ def bench(
     n_clusters: the phenotypes whose weights describe a patient. learners: patients to learn probabilities and critics
     from, none of whom is judged; None: five folds of the judged.
     """
+    jury = make_jury(stays, study, n_clusters, patients, learners)
+    return jury.bench([_as_told(jury.some, key, jury.histories, str(place)) for place, key in enumerate(keys)])
+
+
+@dataclass(frozen=True, eq=False)
+class Jury:
+    """What judges every policy on the same patients: the stays, judged ones first, their histories, held (n,) bool of
+    each fold's judged stays, and behavior (n, T) the clinicians' probability of the action taken, by the others."""
+
+    some: Stays
+    histories: Histories
+    held: tuple[np.ndarray, ...]
+    behavior: tuple[np.ndarray, ...]
+    settings: JudgeSettings
+
+    def bench(self, policies: Sequence[Deferring]) -> Bench:
+        """Judges of these policies, probabilities at all the stays."""
+        folds = tuple(Fold(held, policies, given) for held, given in zip(self.held, self.behavior, strict=True))
+        return Bench(self.histories, folds, self.some.trajectories.outcomes > 0, self.settings)
+
+
+def make_jury(
+    stays: Stays, study: StudySpec, n_clusters: int, patients: np.ndarray, learners: np.ndarray | None
+) -> Jury:
+    """Arguments as in `bench`."""
     seed = derive_seed(stays.config.run.seed, "judgment")
     judged = at_most(patients, seed)
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
-    policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = tuple(Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held)
-    return Bench(histories, folds, some.trajectories.outcomes > 0, judge_settings(study))
+    behavior = tuple(given(histories, behavior_probs(histories, ~one, seed)) for one in held)
+    return Jury(some, histories, tuple(held), behavior, judge_settings(study))
 
 
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:

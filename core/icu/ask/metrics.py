@@ -12,7 +12,7 @@ from core.base.config import Config
 from core.cohort import Cohort
 from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
-from core.runs.document import DIFFERENCE, MIX, Difference, EvaluatedOn, Interval, Weighed, evaluated_on, number
+from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 
 WEIGHTED_SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
@@ -32,7 +32,7 @@ CLINICIANS = {
 }
 
 
-class PolicyMetrics(Config):
+class PolicyMetrics(Against):
     """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
 
     grade: how far that difference may be believed. mix_survival and survival_difference: the same of survival, as
@@ -41,12 +41,8 @@ class PolicyMetrics(Config):
     true_survival are known of simulated patients alone.
     """
 
-    mix: Interval
-    difference: Difference
     mix_survival: Interval
     survival_difference: Difference
-    grade: str
-    grade_reasons: str
 
     phwis: Weighed
     phwdr: Weighed
@@ -155,12 +151,9 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
     first = rows.iloc[0]
     found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
     return PolicyMetrics(
-        mix=Interval.of(judged, MIX),
-        difference=Difference.of(judged, DIFFERENCE),
+        **dict(against(judged)),
         mix_survival=Interval.of(judged, SURVIVAL),
         survival_difference=Difference.of(judged, SURVIVAL_DIFFERENCE),
-        grade=str(judged["grade"]),
-        grade_reasons=str(judged["doubts"]),
         phwis=found["phwis"],
         phwdr=found["phwdr"],
         fqe=found.get("fqe"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def frontier(evaluation: Evaluation) -> Frontier:
     return Frontier(pd.concat(values, ignore_index=True), pd.concat(rows, ignore_index=True), advised)
 
 
-def _named(table: pd.DataFrame, policy: str, dial: str, settings: object) -> pd.DataFrame:
+def _named(table: pd.DataFrame, policy: str, dial: str, settings: Any) -> pd.DataFrame:
     for place, (name, value) in enumerate((("policy", policy), ("dial", dial), ("setting", settings))):
         table.insert(place, name, value)
     return table
