@@ -10,14 +10,18 @@ meets alike.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from core.base.rng import derive_seed
-from core.registry.ask.compared import DIALS, GREEDY, MIXTURE
-from core.registry.ask.frontier import frontier
+from core.evaluation.judging.mix import Judged
+from core.fusion.dials import Dial
+from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, RECOMMENDED
+from core.registry.ask.frontier import plans_along, plans_of
+from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.ask.policies import DialedPolicy, SimulatedPolicy
 from core.registry.ask.tables import Evaluation
 from core.registry.ask.true_values import TRUE_DIFFERENCE, longest_treatment
@@ -29,8 +33,7 @@ from core.registry.view import RegistryView
 from core.runs.run import run
 from core.runs.study import Stage
 
-PATIENTS, ROLLED_OUT = 6021, 5_000
-SETTINGS = {"run.threads": "1", "evaluation.ope_bootstrap": "20"}  # the published estimators are not asked here
+PATIENTS, ROLLED_OUT = 6021, 4_000
 
 
 class Learned(type(REGISTRY)):  # type: ignore[misc]
@@ -46,14 +49,44 @@ class Learned(type(REGISTRY)):  # type: ignore[misc]
 def measure(seed: int, folder: Path) -> pd.DataFrame:
     """Judgments of one registry, one row a policy, dial and setting, with their true differences."""
     cohort, _ = simulate_registry(PATIENTS, seed=seed)
-    for _ in run(Learned(), cohort, registry_config(SETTINGS), folder, str(seed)):
+    for _ in run(Learned(), cohort, registry_config({"run.threads": "1"}), folder, str(seed)):
         pass
     view = RegistryView(folder)
-    found = frontier(Evaluation.own(view))
-    table = found.judgments.merge(_truth(view, seed), on=["policy", "dial", "setting"])
-    advised = (table["dial"] == found.advice.dial) & (table["setting"] == found.advice.setting)
-    advised &= (table["policy"] == found.advice.policy) & found.advice.advised
-    return table.assign(seed=seed, advised=advised, claimed=advised & found.advice.claims)
+    tables = [_judged(view, seed), _truth(view, seed)]
+    return tables[0].merge(tables[1], on=["policy", "dial", "setting"]).assign(seed=seed)
+
+
+def _settings(dial: Dial) -> tuple[float, ...]:
+    """Those among which the gate chooses."""
+    return (*dial.known, *([dial.settings[-1]] if dial is MIXTURE else []))
+
+
+def _judged(view: RegistryView, seed: int) -> pd.DataFrame:
+    evaluation = Evaluation.own(view)
+    both = evaluation.recorded, evaluation.learned
+    bench, floor, rows = Bench.of(evaluation.judging, *both), view.config.evaluation.ess_floor, {}
+    for policy in GREEDY:
+        rows[policy, ""] = bench.judge([plans_of(evaluation, policy)])
+        for dial in DIALS.values():
+            some = replace(dial, settings=_settings(dial))
+            plans = [plans_along(evaluation, courses, policy, some) for courses in both]
+            rows[policy, dial.name] = bench.judge(list(zip(*plans, strict=True)))
+    tables = [
+        judgment_table(found, floor).assign(
+            policy=policy, dial=dial, setting=_settings(DIALS[dial]) if dial else np.nan
+        )
+        for (policy, dial), found in rows.items()
+    ]
+    found = advice(RECOMMENDED, {dial: _padded(rows[RECOMMENDED, dial], DIALS[dial]) for dial in DIALS})
+    table = pd.concat(tables, ignore_index=True)
+    advised = (table["policy"] == found.policy) & (table["dial"] == found.dial) & (table["setting"] == found.setting)
+    return table.assign(advised=advised & found.advised, claimed=advised & found.advised & found.claims)
+
+
+def _padded(judged: list[Judged], dial: Dial) -> list[Judged]:
+    """On all the dial's settings, as the gate takes them; it looks only at those that were judged."""
+    known = dict(zip(_settings(dial), judged, strict=True))
+    return [known.get(setting, judged[0]) for setting in dial.settings]
 
 
 def _truth(view: RegistryView, seed: int) -> pd.DataFrame:
@@ -69,10 +102,10 @@ def _truth(view: RegistryView, seed: int) -> pd.DataFrame:
         acting = {name: SimulatedPolicy(view.models(name), *known) for name in view.treatments}
         rows.append((policy, "", np.nan, *earned(acting).less(experts)))
         for dial in DIALS.values():
-            for setting in (*dial.known, *([1.0] if dial is MIXTURE else [])):
+            for setting in _settings(dial):
                 acting = {name: DialedPolicy(view.models(name), *known, dial, setting) for name in view.treatments}
                 rows.append((policy, dial.name, setting, *earned(acting).less(experts)))
-    return pd.DataFrame(rows, columns=["policy", "dial", "setting", *TRUE_DIFFERENCE]).drop_duplicates()
+    return pd.DataFrame(rows, columns=["policy", "dial", "setting", *TRUE_DIFFERENCE])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +137,7 @@ def main() -> None:
     tables = []
     for seed in options.seeds:
         tables.append(measure(seed, options.folder / str(seed)))
-        pd.concat(tables).to_csv(options.folder / "differences.csv", index=False)
+        tables[-1].to_csv(options.folder / f"{seed}.csv", index=False)
         print(seed, flush=True)
     table = pd.concat(tables, ignore_index=True)
     print(summary(table).round(3).to_string(index=False))

@@ -1,7 +1,7 @@
-"""Differences to the clinicians along an axis of policies: along lambda, and on the way from the clinicians to a policy.
+"""Differences to the clinicians along an axis of policies: along lambda, and from the clinicians to a policy.
 
-Judged as the run's policies are (`core.icu.ask.judge`): on test patients, by probabilities and critics of the others. The
-jury is made once for a run; a policy more costs a critic and its weights.
+Judged as the run's policies are (`core.icu.ask.judge`): on test patients, by probabilities and critics of the others.
+The jury is made once for a run; a policy more costs a critic and its weights.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from core.base.remembered import remembered_by
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.fusion.dials import Dial
+from core.icu.ask.against import true_differences
 from core.icu.ask.frontier import frontier_policy
 from core.icu.ask.judge import Jury, make_jury
 from core.icu.view import RunView
@@ -41,12 +42,35 @@ def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame
     return _table(view, jury, told, dial.settings)
 
 
+def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame | None:
+    """The run's `frontier_truth` along the dial with true_difference to its start and true_difference_se, where this
+    very policy was rolled out; None elsewhere. Both ends of a difference have their own patients."""
+    known = view.frontier_truth
+    if key != view.own_policy or known.empty:
+        return None
+    known = known[known["dial"] == dial.name]
+    first = known[known["setting"] == dial.settings[0]].iloc[0]
+    apart = known["setting"] != dial.settings[0]
+    return known.assign(
+        true_difference=known["true_value"] - first["true_value"],
+        true_difference_se=np.hypot(known["true_se"], first["true_se"]) * apart,
+    )
+
+
 @remembered_by(8)
 def differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
     """The fused policy at every stored lambda: setting (lambda), then the columns of `judged_row`."""
     jury = jury_of(view)
     keys = [PolicyKey.at(FUSED, n_clusters, value, mode) for value in view.lambdas]
     return _table(view, jury, [Deferring("", np.asarray(jury.some.probs(key))) for key in keys], view.lambdas)
+
+
+def true_differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame | None:
+    """setting (lambda), true_difference and its _se where the fused policy was rolled out; None where it never was."""
+    known = true_differences(view)
+    known = known[(known["policy"] == FUSED) & (known["n_clusters"] == n_clusters) & (known["mode"] == mode)]
+    known = known.rename(columns={"lambda_": "setting"}).dropna(subset=["true_difference"])
+    return known[["setting", "true_difference", "true_difference_se"]] if len(known) else None
 
 
 def _table(view: RunView, jury: Jury, policies: Sequence[Deferring], settings: Sequence[float]) -> pd.DataFrame:

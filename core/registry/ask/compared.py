@@ -41,3 +41,10 @@ def along(table: pd.DataFrame, policy: str, dial: str) -> pd.DataFrame:
 def dial_text(dial: dials.Dial, setting: float) -> str:
     """A setting in words: "mixture at 0.25", "floor at 0.05"."""
     return f"{dial.name} at {setting:g}"
+
+
+def gate_places() -> list[tuple[str, float]]:
+    """Dials and settings of the recommended policy among which the gate chooses: those that are rolled out where
+    patients are simulated, and the softened policy itself, at which both dials end."""
+    places = [(dial.name, setting) for dial in DIALS.values() for setting in dial.known]
+    return [*places, (MIXTURE.name, MIXTURE.settings[-1])]

@@ -50,11 +50,11 @@ def frontier(evaluation: Evaluation) -> Frontier:
     """
     judging, recorded, learned = evaluation.judging, evaluation.recorded, evaluation.learned
     bench, values = Bench.of(judging, recorded, learned), []
-    whole = bench.judge([_whole(evaluation, name) for name in POLICIES])
+    whole = bench.judge([plans_of(evaluation, name) for name in POLICIES])
     judged = {(name, ""): [one] for name, one in zip(POLICIES, whole, strict=True)}
     for policy in GREEDY:
         for dial in DIALS.values():
-            plans, taught = (_plans(evaluation, courses, policy, dial) for courses in (recorded, learned))
+            plans, taught = (plans_along(evaluation, courses, policy, dial) for courses in (recorded, learned))
             table = judging.table(recorded, plans, [judging.critic(learned, plan) for plan in taught])
             settings = np.repeat(dial.settings, len(table) // len(dial.settings))
             values.append(_named(table, policy, dial.name, settings))
@@ -74,14 +74,14 @@ def _named(table: pd.DataFrame, policy: str, dial: str, settings: Any) -> pd.Dat
     return table
 
 
-def _whole(evaluation: Evaluation, policy: str) -> tuple[Plan, Plan] | None:
+def plans_of(evaluation: Evaluation, policy: str) -> tuple[Plan, Plan] | None:
     """What a policy does at recorded and learned courses; None for the experts."""
     if policy == OBSERVED:
         return None
     return evaluation.plan(evaluation.recorded, policy), evaluation.plan(evaluation.learned, policy)
 
 
-def _plans(evaluation: Evaluation, recorded: Recorded, policy: str, dial: Dial) -> list[Plan]:
+def plans_along(evaluation: Evaluation, recorded: Recorded, policy: str, dial: Dial) -> list[Plan]:
     """What a policy does at every recorded decision, at each setting of a dial."""
     view, floor = evaluation.view, evaluation.view.config.evaluation.probability_floor
     plans: list[dict[str, Advice]] = [{} for _ in dial.settings]

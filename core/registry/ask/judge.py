@@ -24,7 +24,7 @@ from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.advice import EXPERTS, RegistryAdvice
-from core.registry.ask.compared import DIALS, MIXTURE, TITLES, dial_text
+from core.registry.ask.compared import DIALS, TITLES, dial_text, gate_places
 from core.registry.ask.ope import WORDS, Judging, Plan, Recorded, drugs_given, grid_propensities
 
 
@@ -85,17 +85,15 @@ def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:
 
 
 def advice(policy: str, along: Mapping[str, Sequence[Judged]]) -> RegistryAdvice:
-    """The gate's choice among a policy's dials, at the settings whose truth simulated patients tell, or the experts.
+    """The gate's choice among a policy's dials (`gate_places`), or the experts.
 
     along: judgments at every setting, by dial. The same two thresholds as in the ICU study (`core.evaluation.judging`).
     """
-    candidates, places = [], []
-    for name, judged in along.items():
-        dial = DIALS[name]
-        for setting, one in zip(dial.settings, judged, strict=True):
-            if setting in dial.known or (setting == dial.settings[-1] and name == MIXTURE.name):
-                candidates.append(replace(one, name=f"{policy}, {dial_text(dial, setting)}"))
-                places.append((name, setting))
+    places = gate_places()
+    candidates = [
+        replace(along[name][DIALS[name].settings.index(setting)], name=f"{policy}, {dial_text(DIALS[name], setting)}")
+        for name, setting in places
+    ]
     settings = GateSettings()
     found = gate(candidates, settings)
     bounds = [one.difference.value - settings.advise_z * one.difference.se for one in candidates]
