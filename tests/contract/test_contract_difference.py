@@ -1,4 +1,4 @@
-"""What every study's `evaluate` says of a policy against those who treated: one form, one set of words, one arithmetic."""
+"""What every study's `evaluate` says of a policy against those who treated: one form, one set of words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against the experts: what a registry run shows first. Its policies' differences, those of the dials, and the truth."""
+"""Against the experts: what a registry run shows first: differences of its policies and dials, and the truth."""
 
 from __future__ import annotations
 
