@@ -8,14 +8,14 @@ import pandas as pd
 from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, TITLES, along, dial_text, gate_places
 from core.registry.view import RegistryView
 
-TRUE = ["true_difference", "true_difference_se"]
+TRUE = ["true_value", "true_difference", "true_difference_se"]
 
 
 def against_experts(view: RegistryView) -> pd.DataFrame | None:
     """Judgments of the dials that the gate chose among, then of every policy as it is; None for an earlier run.
 
-    Columns of `view.judgments`, policy by its title and with its dial where it has one, and true_difference with
-    true_difference_se (NaN for real patients).
+    Columns of `view.judgments`, policy by its title and with its dial where it has one, and true_value,
+    true_difference, true_difference_se (NaN for real patients).
     """
     if view.judgments is None:
         return None
