@@ -77,7 +77,7 @@ def _judged(view: RegistryView, seed: int) -> pd.DataFrame:
         )
         for (policy, dial), found in rows.items()
     ]
-    found = advice(RECOMMENDED, {dial: _padded(rows[RECOMMENDED, dial], DIALS[dial]) for dial in DIALS})
+    found = advice(RECOMMENDED, {dial: _padded(rows[RECOMMENDED, dial], DIALS[dial]) for dial in DIALS}, floor)
     table = pd.concat(tables, ignore_index=True)
     advised = (table["policy"] == found.policy) & (table["dial"] == found.dial) & (table["setting"] == found.setting)
     return table.assign(advised=advised & found.advised, claimed=advised & found.advised & found.claims)

@@ -109,21 +109,26 @@ def along(at: dict[tuple[str, float], MixEstimate]) -> dict[str, list[Judged]]:
 def test_the_gate_advises_a_dial_or_to_follow_the_experts() -> None:
     settings = set(gate_places())
     assert settings == {("mixture", a) for a in (0.25, 0.5, 0.75, 1.0)} | {("floor", 0.2), ("floor", 0.05)}
-    found = advice("dqn-screened", along({("floor", 0.2): estimate(0.2, 0.05), ("mixture", 0.5): estimate(0.4, 0.3)}))
+    found = advice(
+        "dqn-screened", along({("floor", 0.2): estimate(0.2, 0.05), ("mixture", 0.5): estimate(0.4, 0.3)}), 30
+    )
     assert (found.recommended, found.dial, found.setting) == ("dqn-screened, floor at 0.2", "floor", 0.2)
     assert found.claims
     assert found.text == (
         "DQN, screened, floor at 0.2: +0.20 (+0.10 to +0.30) against the experts; the records show a gain."
     )
-    nearest = advice("dqn-screened", along({("mixture", 0.5): estimate(0.2, 0.3)}))
+    nearest = advice("dqn-screened", along({("mixture", 0.5): estimate(0.2, 0.3)}), 30)
     assert nearest.recommended == "experts"
     assert (nearest.dial, nearest.setting, nearest.claims) == ("mixture", 0.5, False)
     assert nearest.text == "Follow what experts do: the records do not show better."
 
 
-def test_a_dial_that_no_course_follows_is_no_evidence() -> None:
-    found = advice("dqn-screened", along({("mixture", 1.0): estimate(3.0, 0.1, ess=0.0)}))
+@pytest.mark.parametrize("ess", [0.0, 9.9])
+def test_a_dial_that_hardly_any_course_follows_is_no_evidence(ess: float) -> None:
+    found = advice("dqn-screened", along({("mixture", 1.0): estimate(3.0, 0.1, ess=ess)}), 30)
     assert found.recommended == "experts"
+    assert (found.dial, found.setting) != ("mixture", 1.0)
+    assert advice("dqn-screened", along({("mixture", 1.0): estimate(3.0, 0.1, ess=11.0)}), 30).setting == 1.0
 
 
 def test_the_grade_speaks_of_courses() -> None:

@@ -22,14 +22,17 @@ CLINICIANS = "clinicians"
 
 @dataclass(frozen=True)
 class GateSettings:
-    """advise_z: standard errors below which a candidate is not advised; claim_z: those of one candidate's claim."""
+    """advise_z: standard errors below which a candidate is not advised; claim_z: those of one candidate's claim;
+    fewest: effective stays that a candidate must have more of to be any evidence."""
 
     advise_z: float = 1.0
     claim_z: float = 1.96
+    fewest: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.advise_z <= self.claim_z:
-            raise ValueError(f"advise_z must lie in 0..claim_z, got {self.advise_z} and {self.claim_z}")
+        if not 0 <= self.advise_z <= self.claim_z or self.fewest < 0:
+            given = f"{self.advise_z}, {self.claim_z} and {self.fewest}"
+            raise ValueError(f"advise_z must lie in 0..claim_z and fewest be at least 0, got {given}")
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,11 @@ def corrected_z(z: float, n_candidates: int) -> float:
 
 
 def gate(candidates: Sequence[Judged], settings: GateSettings | None = None) -> Advice:
-    """Choose among candidates, or the clinicians. Candidates that no recorded stay follows (ESS 0) are no evidence."""
+    """Choose among candidates, or the clinicians. Candidates that no recorded stay follows (ESS 0) are no evidence, nor
+    are those that too few follow."""
     settings = settings or GateSettings()
     needed = corrected_z(settings.claim_z, len(candidates))
-    followed = [one for one in candidates if one.difference.ess > 0 and np.isfinite(one.difference.se)]
+    followed = [one for one in candidates if one.difference.ess > settings.fewest and np.isfinite(one.difference.se)]
     bounds = [one.difference.value - settings.advise_z * one.difference.se for one in followed]
     if not bounds or max(bounds) <= 0:
         return Advice(CLINICIANS, None, False, needed, len(candidates))

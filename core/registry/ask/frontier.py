@@ -64,7 +64,7 @@ def frontier(evaluation: Evaluation) -> Frontier:
         _named(judgment_table(found, judging.ess_floor), policy, dial, DIALS[dial].settings if dial else np.nan)
         for (policy, dial), found in judged.items()
     ]
-    advised = advice(RECOMMENDED, {dial: judged[RECOMMENDED, dial] for dial in DIALS})
+    advised = advice(RECOMMENDED, {dial: judged[RECOMMENDED, dial] for dial in DIALS}, judging.ess_floor)
     return Frontier(pd.concat(values, ignore_index=True), pd.concat(rows, ignore_index=True), advised)
 
 

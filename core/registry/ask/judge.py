@@ -84,21 +84,23 @@ def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:
     return pd.DataFrame([judged_row(one, GradeSettings(ess=floor), WORDS) for one in judged])
 
 
-def advice(policy: str, along: Mapping[str, Sequence[Judged]]) -> RegistryAdvice:
+def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> RegistryAdvice:
     """The gate's choice among a policy's dials (`gate_places`), or the experts.
 
-    along: judgments at every setting, by dial. The same two thresholds as in the ICU study (`core.evaluation.judging`).
+    along: judgments at every setting, by dial. The same two thresholds as in the ICU study (`core.evaluation.judging`);
+    with hundreds of combinations many dials rest on a handful of courses, so what is graded "not supported" (fewer than
+    a third of the floor's effective courses) is never advised.
     """
     places = gate_places()
     candidates = [
         replace(along[name][DIALS[name].settings.index(setting)], name=f"{policy}, {dial_text(DIALS[name], setting)}")
         for name, setting in places
     ]
-    settings = GateSettings()
+    settings = GateSettings(fewest=floor / 3)
     found = gate(candidates, settings)
-    bounds = [one.difference.value - settings.advise_z * one.difference.se for one in candidates]
-    followed = [bound if one.difference.ess > 0 else -np.inf for one, bound in zip(candidates, bounds, strict=True)]
-    dial_name, setting = places[int(np.argmax(followed))]
+    differences = [one.difference for one in candidates]
+    ranks = [(one.ess > settings.fewest, one.value - settings.advise_z * one.se) for one in differences]
+    dial_name, setting = places[ranks.index(max(ranks))]
     title = f"{TITLES[policy]}, {dial_text(DIALS[dial_name], setting)}"
     return RegistryAdvice(
         recommended=EXPERTS if found.chosen is None else found.recommended,
