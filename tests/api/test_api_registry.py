@@ -41,7 +41,7 @@ def test_a_policy_gives_probabilities_at_every_decision_and_starts_at_the_expert
     assert whole.index.names == ["patient", "stage"]
 
 
-def test_what_a_run_does_not_have_is_refused_in_a_sentence(run: RegistryRun, tiny_registry: Path, monkeypatch) -> None:
+def test_what_a_run_does_not_have_is_refused_in_a_sentence(run: RegistryRun, tiny_registry: Path) -> None:
     with pytest.raises(ConfigError, match="no policy 'best'; choose one of dqn"):
         run.policy("best")
     with pytest.raises(ConfigError, match="no dial 'slope'; choose one of mixture, floor"):
@@ -50,6 +50,7 @@ def test_what_a_run_does_not_have_is_refused_in_a_sentence(run: RegistryRun, tin
         run.policy("dqn").table("conditioning")
     with pytest.raises(ArtifactError, match="another study"):
         pp.open_run(tiny_registry)
-    monkeypatch.setattr(RegistryView, "judgments", None)
+    old = RegistryView(tiny_registry)
+    old.judgments = None
     with pytest.raises(ConfigError, match="train it again"):
-        run.values()
+        RegistryRun(old).values()

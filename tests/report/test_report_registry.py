@@ -68,8 +68,9 @@ def test_settings_that_depart_from_the_defaults_are_marked(view: RegistryView, s
     assert "gamma" not in changed
 
 
-def test_a_run_from_before_judgments_says_to_train_it_again(view: RegistryView, monkeypatch) -> None:
-    monkeypatch.setattr(RegistryView, "judgments", None)
-    (against,) = (section for section in registry_sections(view) if section.key == "against")
+def test_a_run_from_before_judgments_says_to_train_it_again(tiny_registry: Path) -> None:
+    old = RegistryView(tiny_registry)
+    old.judgments = None
+    (against,) = (section for section in registry_sections(old) if section.key == "against")
     assert "train it again" in against.sentences[0]
     assert not against.tables
