@@ -46,5 +46,5 @@ def dial_text(dial: dials.Dial, setting: float) -> str:
 def gate_places() -> list[tuple[str, float]]:
     """Dials and settings of the recommended policy among which the gate chooses: those that are rolled out where
     patients are simulated, and the softened policy itself, at which both dials end."""
-    places = [(dial.name, setting) for dial in DIALS.values() for setting in dial.known]
-    return [*places, (MIXTURE.name, MIXTURE.settings[-1])]
+    mixtures = [(MIXTURE.name, setting) for setting in (*MIXTURE.known, MIXTURE.settings[-1])]
+    return [*mixtures, *((FLOOR.name, setting) for setting in FLOOR.known)]
