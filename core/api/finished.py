@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
-from core.api.figures import Figures
+from core.api.figures import Figures, icu_figures
+from core.api.values import ranked
 from core.base.errors import ConfigError
 from core.bring import Card, Evidence, add_policy, added_policies, added_table
 from core.evaluation.judging.grade import GradeSettings, grade
@@ -20,9 +21,6 @@ from core.icu.ask.compare import compare_policies
 from core.icu.ask.judge import judge_policies
 from core.icu.view import RunView
 from core.policies.key import KEY_COLUMNS, PolicyKey
-
-GRADES = ["supported", "weak", "not supported"]
-VALUES = ["difference", "low", "high", "grade", "ess", "n", "value", "true_value"]
 
 
 class Run:
@@ -95,10 +93,7 @@ class Run:
         table = table.merge(view.truth[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
         added = added_table(view)
         whole = pd.concat([table, added], ignore_index=True) if len(added) else table
-        whole = whole.rename(columns={"difference_low": "low", "difference_high": "high", "mix": "value"})
-        whole = whole.assign(rank=whole["grade"].map(GRADES.index))
-        whole = whole.sort_values(["rank", "difference"], ascending=[True, False])
-        return whole.set_index(["policy", "mode"])[VALUES]
+        return ranked(whole, ["policy", "mode"])
 
     def policy(
         self, name: str = "fused", k: int | None = None, lambda_: float | None = None, mode: str = "prospective"
@@ -133,7 +128,7 @@ class Run:
     @cached_property
     def figures(self) -> Figures:
         """The published figures of the run, as `run.figures.outcomes`; `dir(run.figures)` lists them."""
-        return Figures(self.view)
+        return Figures(lambda: icu_figures(self.view))
 
     def to_d3rlpy(self, split: str = "train") -> dict[str, np.ndarray]:
         """Arrays for `d3rlpy.dataset.MDPDataset(**run.to_d3rlpy())`; see `core.api.export.d3rlpy_arrays`."""

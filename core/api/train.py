@@ -7,12 +7,13 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import pandas as pd
 from tqdm import TqdmWarning
 
 from core.api.finished import Run
+from core.api.registry import RegistryRun
 from core.base.errors import RunError
 from core.base.types import Progress
 from core.bring import Evidence, JudgeConfig, Verdict, judge_policy, verify_card
@@ -20,6 +21,8 @@ from core.cohort import Cohort, load_cohort
 from core.cohort.load import make_cohort
 from core.icu.config import RunConfig, load_preset
 from core.icu.study import ICU, run_study
+from core.registry.study import REGISTRY
+from core.registry.view import RegistryView
 from core.runs.folders import private_files
 from core.study import StudySpec
 
@@ -71,12 +74,21 @@ def run_steps(
     return run_study(data, config, _folder(data, config, folder), name)
 
 
-def open_run(folder: str | Path) -> Run:
-    """A finished run, of this library or of the app; `RunError` where it is not finished."""
-    view = ICU.open(Path(folder))
+@overload
+def open_run(folder: str | Path, kind: Literal["icu"] = "icu") -> Run: ...
+@overload
+def open_run(folder: str | Path, kind: Literal["registry"]) -> RegistryRun: ...
+def open_run(folder: str | Path, kind: str = "icu") -> Run | RegistryRun:
+    """A finished run, of this library or of the app; kind "registry" for one of the registry study.
+
+    `RunError` where it is not finished, `ArtifactError` where it is of another kind.
+    """
+    study = REGISTRY if kind == "registry" else ICU
+    study.manifest(Path(folder))
+    view = study.open(Path(folder))
     if not view.complete:
         raise RunError(f"the run in {folder} is not finished; call run(...) with the same data to resume it.")
-    return Run(view)
+    return RegistryRun(view) if isinstance(view, RegistryView) else Run(view)
 
 
 def judge(

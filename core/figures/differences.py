@@ -1,14 +1,16 @@
-"""Picture of differences to the clinicians: how much better or worse each policy is held to be, and how surely."""
+"""Pictures of differences to those who treated: how much better or worse policies are held to be, and how surely."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.base.statistics import Z95
 from core.figures.draft import Draft, Props, scatter
-from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, policy_style
+from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, policy_style, with_alpha
 
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
 IN_REWARD = "value minus the clinicians' (reward of a stay)"
@@ -78,3 +80,89 @@ def _graded(part: pd.DataFrame, places: dict[str, int], grade: str) -> Props:
         hovertemplate="%{x:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]<br>"
         f"ESS %{{customdata[2]:.1f}} of %{{customdata[3]:,.0f}} stays, {grade}<extra></extra>",
     )
+
+
+def difference_axis(
+    table: pd.DataFrame,
+    place: Mapping[float, float],
+    ticks: Mapping[float, str],
+    current: float,
+    *,
+    axis: str,
+    who: str = "clinicians",
+    truth: pd.DataFrame | None = None,
+) -> go.Figure:
+    """The difference to those who treated along an axis of policies with its interval, around 0.
+
+    table: setting, difference, difference_low, difference_high, ess, n, grade, in the order of the axis; place: where
+    each setting sits on it; ticks: text of some settings; truth: setting, true_difference, true_difference_se.
+    """
+    x = [place[setting] for setting in table["setting"]]
+    low, high = table["difference_low"], table["difference_high"]
+    fig = Draft()
+    fig.add_trace(
+        scatter(
+            x=[*x, *x[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=with_alpha(ACCENT, 0.15),
+            line={"width": 0},
+            hoverinfo="skip",
+            name="95 %",
+        )
+    )
+    fig.add_trace(
+        scatter(
+            x=x,
+            y=table["difference"],
+            mode="lines+markers",
+            name="difference by the mix",
+            line={"color": ACCENT},
+            marker={
+                "symbol": [f"circle{GRADES[grade][1]}" for grade in table["grade"]],
+                "size": 8,
+                "color": [GRADES[grade][0] for grade in table["grade"]],
+            },
+            customdata=np.stack([low, high, table["ess"], table["n"]], axis=1),
+            text=table["grade"],
+            hovertemplate="%{y:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]<br>"
+            "ESS %{customdata[2]:.1f} of %{customdata[3]:,.0f}, %{text}<extra></extra>",
+        )
+    )
+    if truth is not None and len(truth):
+        fig.add_trace(_true_points(truth, place))
+    fig.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    fig.add_vline(x=place[current], line={"color": INK, "width": 1.5})
+    apply_theme(fig, x=axis, y=f"minus {who}", height=300, legend=False)
+    margin = 0.02 * max(x[-1], 1e-6)
+    fig.update_xaxes(
+        tickvals=[place[v] for v in ticks], ticktext=list(ticks.values()), range=[x[0] - margin, x[-1] + margin]
+    )
+    fig.update_yaxes(range=_in_sight(table, truth))
+    fig.update_layout(margin={"l": 56, "r": 118, "t": 12, "b": 48})  # as wide as the values below it
+    return fig.figure()
+
+
+def _true_points(truth: pd.DataFrame, place: Mapping[float, float]) -> Props:
+    """True differences with 1.96 standard errors, as black bars."""
+    return scatter(
+        x=[place[setting] for setting in truth["setting"]],
+        y=truth["true_difference"],
+        mode="markers",
+        error_y={"array": Z95 * truth["true_difference_se"], "thickness": 1.5, "width": 5, "color": INK},
+        marker={"symbol": "line-ew", "size": 16, "line": {"width": 3, "color": INK}},
+        name="true difference (simulated)",
+        hovertemplate="true difference %{y:+.2f}<extra></extra>",
+    )
+
+
+def _in_sight(table: pd.DataFrame, truth: pd.DataFrame | None) -> list[float]:
+    """Range of the differences, and of the intervals of those that are supported: others may be endlessly wide."""
+    told = table[table["grade"] == "supported"]
+    parts = [table["difference"], told["difference_low"], told["difference_high"]]
+    if truth is not None:
+        parts.append(truth["true_difference"])
+    numbers = np.concatenate([np.zeros(1), *(np.asarray(part, dtype=float) for part in parts)])
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    pad = 0.25 * max(high - low, 1e-6)
+    return [low - pad, high + pad]

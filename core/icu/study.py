@@ -174,11 +174,10 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
 def _estimate(policy: PolicyMetrics) -> str:
     """Difference of one policy to the clinicians with interval and grade, then its PHWDR."""
-    gain, found = policy.difference, policy.phwdr
-    given = (gain.value, gain.low, gain.high, found.value, found.low, found.high, found.ess)
-    d, d_low, d_high, value, low, high, ess = (math.nan if n is None else n for n in given)
-    against = f"{d:+7.3f} [{d_low:+7.3f}, {d_high:+7.3f}] against clinicians, {policy.grade:<13}"
-    return f"{against}   PHWDR {value:7.3f} [{low:7.3f}, {high:7.3f}]   ESS {ess:8.1f}   {policy.support}"
+    found = policy.phwdr
+    value, low, high, ess = (math.nan if n is None else n for n in (found.value, found.low, found.high, found.ess))
+    against, interval = policy.text("clinicians"), f"[{low:7.3f}, {high:7.3f}]"
+    return f"{against}   PHWDR {value:7.3f} {interval}   ESS {ess:8.1f}   {policy.support}"
 
 
 ICU = IcuStudy()

@@ -10,16 +10,17 @@ import pandas as pd
 from core.base.config import Config
 from core.base.errors import CohortError, RunError
 from core.fusion.dials import furthest_supported
+from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, POLICIES, TITLES, along
-from core.registry.ask.frontier import frontier_table
+from core.registry.ask.frontier import Frontier, frontier
 from core.registry.ask.tables import Evaluation
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, BASELINE
 from core.registry.view import RegistryView
-from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
+from core.runs.document import Against, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 
 Kind = TypeVar("Kind", bound=Interval)
-TABLES = ("accuracy", "calibration", "matched", "modeled", "ope", "frontier")
+TABLES = ("accuracy", "calibration", "matched", "modeled", "ope")
 SHOWN_N = (1, 3, 5, 7, 10, 15, 20)
 
 
@@ -29,13 +30,18 @@ class Matched(Interval):
     n_matched: float | None
 
 
-class Graded(Config):
-    """Off-policy estimates with the grade of their support."""
+class Graded(Against):
+    """A policy against the experts, and the published off-policy estimates with the grade of their support; the truth
+    where patients are simulated."""
 
     phwis: Weighed
     phwdr: Weighed
     support: str
     support_reasons: str
+    true_value: float | None
+    true_se: float | None
+    true_difference: float | None
+    true_difference_se: float | None
 
 
 class Reach(Graded):
@@ -43,8 +49,6 @@ class Reach(Graded):
 
     setting: float
     distance: float | None
-    true_value: float | None
-    true_se: float | None
 
 
 class PolicyMetrics(Graded):
@@ -53,8 +57,6 @@ class PolicyMetrics(Graded):
     title: str
     matched: dict[str, Matched]
     modeled: dict[str, Interval]
-    true_value: float | None
-    true_se: float | None
     event_free: float | None
     frontier: dict[str, Reach | None]
 
@@ -102,8 +104,10 @@ class Baseline(Config):
 
 
 class RegistryMetrics(Config):
-    """The whole document."""
+    """The whole document. recommended: a policy with its dial, or "experts"; advice says on what grounds."""
 
+    recommended: str
+    advice: RegistryAdvice
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
@@ -124,13 +128,17 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMet
     if own:
         tables = {name: getattr(view, name) for name in TABLES}
         patients = view.split.test
+        judged = _stored(view) or frontier(Evaluation.own(view))
     else:
         patients = np.arange(cohort.n_patients)
-        tables = _elsewhere(Evaluation(view, cohort, patients))
+        elsewhere = Evaluation(view, cohort, patients)
+        tables, judged = _elsewhere(elsewhere), frontier(elsewhere)
     truth, along_truth = (table if own else table.iloc[:0] for table in (view.truth, view.frontier_truth))
     settings = view.config.evaluation
     on = evaluated_on(cohort, len(patients), own, "registry")
     return RegistryMetrics(
+        recommended=judged.advice.recommended,
+        advice=judged.advice,
         cohort=CohortMetrics(**on.model_dump(), rows=len(cohort.frame)),
         run=RunMetrics(
             name=view.manifest.name,
@@ -141,7 +149,7 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMet
             screen_threshold=settings.screen_threshold,
             ess_floor=settings.ess_floor,
         ),
-        policies={name: _policy(name, tables, truth, along_truth, settings.ess_floor) for name in POLICIES},
+        policies={name: _policy(name, tables, judged, truth, along_truth, settings.ess_floor) for name in POLICIES},
         baseline=Baseline(modeled=_by_decision(tables["modeled"], BASELINE, Interval)),
         top_n=_top_n(tables["accuracy"]),
         calibration=_calibration(tables["calibration"]),
@@ -163,50 +171,63 @@ def _elsewhere(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         "matched": evaluation.matched(),
         "modeled": evaluation.modeled(),
         "ope": evaluation.off_policy(),
-        "frontier": frontier_table(evaluation),
     }
 
 
+def _stored(view: RegistryView) -> Frontier | None:
+    """The run's own frontier; None for a run from before there were judgments."""
+    if view.judgments is None or view.advice is None:
+        return None
+    return Frontier(view.frontier, view.judgments, view.advice)
+
+
 def _policy(
-    name: str, tables: dict[str, pd.DataFrame], truth: pd.DataFrame, along_truth: pd.DataFrame, floor: float
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    judged: Frontier,
+    truth: pd.DataFrame,
+    along_truth: pd.DataFrame,
+    floor: float,
 ) -> PolicyMetrics:
     true = truth[truth["policy"] == name]
     matched = tables["matched"][tables["matched"]["group"] == ALL]
     return PolicyMetrics(
-        **_graded(tables["ope"][tables["ope"]["policy"] == name]).model_dump(),
+        **dict(_graded(tables["ope"][tables["ope"]["policy"] == name], along(judged.judgments, name, ""), true)),
         title=TITLES[name],
         matched=_by_decision(matched, name, Matched),
         modeled=_by_decision(tables["modeled"], name, Interval),
-        true_value=_first(true, "true_value"),
-        true_se=_first(true, "true_se"),
         event_free=_first(true, "event_free"),
-        frontier=_frontier(name, tables["frontier"], along_truth, floor),
+        frontier=_frontier(name, judged, along_truth, floor),
     )
 
 
-def _graded(rows: pd.DataFrame) -> Graded:
-    """Estimates of one policy, one row an estimator, with its grade."""
+def _graded(rows: pd.DataFrame, judged: pd.DataFrame, true: pd.DataFrame) -> Graded:
+    """One policy: its estimates, one row an estimator; its judgment and its truth, a row or none."""
     found = {str(row["estimator"]): Weighed.of(row) for _, row in rows.iterrows()}
-    grade, reasons = str(rows["support"].iloc[0]), str(rows["reasons"].iloc[0])
-    return Graded(phwis=found["phwis"], phwdr=found["phwdr"], support=grade, support_reasons=reasons)
+    return Graded(
+        **dict(against(judged.iloc[0])),
+        phwis=found["phwis"],
+        phwdr=found["phwdr"],
+        support=str(rows["support"].iloc[0]),
+        support_reasons=str(rows["reasons"].iloc[0]),
+        true_value=_first(true, "true_value"),
+        true_se=_first(true, "true_se"),
+        true_difference=_first(true, "true_difference"),
+        true_difference_se=_first(true, "true_difference_se"),
+    )
 
 
-def _frontier(name: str, table: pd.DataFrame, truth: pd.DataFrame, floor: float) -> dict[str, Reach | None]:
+def _frontier(name: str, judged: Frontier, truth: pd.DataFrame, floor: float) -> dict[str, Reach | None]:
     """The furthest supported point of each dial; nothing for the experts, from whom the dials start."""
     found: dict[str, Reach | None] = {}
     for dial in DIALS if name in GREEDY else ():
-        rows, known = along(table, name, dial), along(truth, name, dial)
+        tables = judged.values, judged.judgments, truth
+        rows, judgments, known = (along(table, name, dial) for table in tables)
         setting = furthest_supported(rows, floor)
         found[dial] = None
         if setting is not None:
-            here, true = rows[rows["setting"] == setting], known[known["setting"] == setting]
-            found[dial] = Reach(
-                **_graded(here).model_dump(),
-                setting=setting,
-                distance=_first(here, "distance"),
-                true_value=_first(true, "true_value"),
-                true_se=_first(true, "true_se"),
-            )
+            here = [part[part["setting"] == setting] for part in (rows, judgments, known)]
+            found[dial] = Reach(**dict(_graded(*here)), setting=setting, distance=_first(here[0], "distance"))
     return found
 
 
@@ -243,5 +264,5 @@ def _calibration(table: pd.DataFrame) -> dict[str, Calibration]:
 
 
 def _first(rows: pd.DataFrame, column: str) -> float | None:
-    """The number of the first row, None where there is no row or no number."""
-    return number(rows[column].iloc[0]) if len(rows) else None
+    """The number of the first row, None where there is no row, no number or, in an earlier run, no such column."""
+    return number(rows[column].iloc[0]) if len(rows) and column in rows else None

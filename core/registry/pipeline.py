@@ -215,11 +215,15 @@ def store_truth(view: RegistryView) -> Iterator[Progress]:
 
 
 def store_frontier(view: RegistryView) -> Iterator[Progress]:
-    """frontier.parquet on test patients, frontier_truth.parquet on simulated ones: from the experts to each policy."""
-    from core.registry.ask.frontier import frontier_table, frontier_truth
+    """frontier.parquet, judgments.parquet and advice.json on test patients, frontier_truth.parquet on simulated ones:
+    from the experts to each policy."""
+    from core.registry.ask.frontier import frontier, frontier_truth
     from core.registry.ask.tables import Evaluation
 
-    write_table(view.path / "frontier.parquet", frontier_table(Evaluation.own(view)))
+    found = frontier(Evaluation.own(view))
+    write_table(view.path / "frontier.parquet", found.values)
+    write_table(view.path / "judgments.parquet", found.judgments)
+    write_json(view.path / "advice.json", found.advice.model_dump(mode="json"))
     table = pd.DataFrame()
     for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
         yield progress

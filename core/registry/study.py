@@ -132,19 +132,22 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         lines = [f"{name:<20} {_estimate(policy)}" for name, policy in policies]
         lines.append("As far as the records support it, from the experts (a = 0) to the softened policy (a = 1):")
         lines += [f"{name:<20} {_reach(policy.frontier['mixture'])}" for name, policy in policies if policy.frontier]
+        lines.append(document.advice.text)
         return Evaluation(document, tuple(lines), document.cohort.note)
 
 
 def _estimate(policy: PolicyMetrics | Reach) -> str:
-    """PHWDR with interval, ESS and grade, and the true value where it is known."""
+    """Difference to the experts with interval and grade; PHWDR with its own; and the truth where it is known."""
     found = policy.phwdr
-    text = "no recorded course follows it"
+    text = "no recorded course follows it to its end"
     if found.value is not None:
         low, high, ess = (math.nan if n is None else n for n in (found.low, found.high, found.ess))
         text = f"PHWDR {found.value:6.3f} [{low:6.3f}, {high:6.3f}]   ESS {ess:7.1f}   {policy.support}"
     if policy.true_value is not None:
         text += f"   true {policy.true_value:6.3f} (SE {policy.true_se:.3f})"
-    return text
+    if policy.true_difference is not None:
+        text += f", {policy.true_difference:+.3f} (SE {policy.true_difference_se:.3f}) against experts"
+    return f"{policy.text('experts')}   {text}"
 
 
 def _reach(point: Reach | None) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from core.base.errors import ArtifactError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
+from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import Screen, along
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
 from core.registry.cohort.describe import reward_tolerance
@@ -250,8 +251,22 @@ class RegistryView:
 
     @cached_property
     def frontier_truth(self) -> pd.DataFrame:
-        """True values along it, on simulated patients: policy, dial, setting, true_value, true_se, n."""
+        """True values along it, on simulated patients: policy, dial, setting, true_value, true_se, n, true_difference
+        (to the experts) and its true_difference_se."""
         return read_table(self.path / "frontier_truth.parquet")
+
+    @cached_property
+    def judgments(self) -> pd.DataFrame | None:
+        """Differences to the experts by the mix, at the same places and of the policies as they are (dial ""): see
+        `core.registry.ask.frontier.Frontier`; None for a run from before them."""
+        path = self.path / "judgments.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
+    def advice(self) -> RegistryAdvice | None:
+        """What the run advises by default; None for a run from before there was advice."""
+        path = self.path / "advice.json"
+        return RegistryAdvice.build(read_json(path), where=str(path)) if path.is_file() else None
 
     def reach(self, policy: str, dial: str) -> float | None:
         """The furthest setting of a dial at which the records still support a policy; None if they never do."""
@@ -259,8 +274,9 @@ class RegistryView:
 
     @cached_property
     def truth(self) -> pd.DataFrame:
-        """True values of the same course, on simulated patients: policy, true_value, true_se, event_free,
-        event_free_se, n (who reach its first stage); empty for real patients."""
+        """True values of the same course, on simulated patients: policy, true_value, true_se,
+        true_difference (to the experts), true_difference_se, event_free, event_free_se, n (who reach its first stage);
+        empty for real patients."""
         return read_table(self.path / "truth.parquet")
 
     @cached_property

@@ -16,15 +16,17 @@ from core.base.files import read_table, write_atomic
 from core.experiments.published import published
 from core.experiments.repeats import TABLE
 from core.icu.panels import ESTIMATORS, PanelFigure
-from core.icu.study import ICU
 from core.icu.view import RunView
+from core.registry.view import RegistryView
 from core.report.against import against_the_clinicians
 from core.report.limits import the_limits
 from core.report.parts import Section
 from core.report.policies import the_policies
+from core.report.registry import registry_sections
 from core.report.sections import parameters, the_cohort, the_phenotypes, the_run
 from core.runs.integrity import open_run
-from core.runs.manifest import now
+from core.runs.manifest import now, read_manifest
+from core.runs.study import study_of
 from core.study import StudySpec
 
 TEMPLATE = "report.html.j2"
@@ -37,25 +39,17 @@ def write_report(run_folder: str | Path, out: str | Path, experiment: str | Path
 
     experiment: folder of repeats for the box plots (default: the one that the run is a cell of, if any).
     """
-    page = render_report(open_run(ICU, Path(run_folder)), experiment)
+    folder = Path(run_folder)
+    page = render_report(open_run(study_of(read_manifest(folder).kind), folder), experiment)
     write_atomic(Path(out), lambda file: file.write(page.encode("utf-8")))
     return Path(out)
 
 
-def render_report(view: RunView, experiment: str | Path | None = None) -> str:
+def render_report(view: RunView | RegistryView, experiment: str | Path | None = None) -> str:
     """The report as HTML text."""
     if not view.complete:
         raise RunError(f"run '{view.manifest.name}' is not finished; resume it, then write its report.")
-    repeats, published = _repeats(view, experiment)
-    sections = [
-        the_run(view),
-        the_cohort(view),
-        the_phenotypes(view),
-        against_the_clinicians(view),
-        the_policies(view, repeats, published),
-        the_limits(view),
-        parameters(view),
-    ]
+    sections = registry_sections(view) if isinstance(view, RegistryView) else _sections(view, experiment)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -64,11 +58,25 @@ def render_report(view: RunView, experiment: str | Path | None = None) -> str:
         simulated=view.manifest.simulated,
         written=now(),
         facts=view.manifest,
-        study=view.study.title,
+        study=view.manifest.study.title,
         sections=sections,
         figures=[(plot.name, figure_json(plot)) for plot in _figures(sections)],
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _sections(view: RunView, experiment: str | Path | None) -> list[Section]:
+    """Of a run of the ICU study."""
+    repeats, published = _repeats(view, experiment)
+    return [
+        the_run(view),
+        the_cohort(view),
+        the_phenotypes(view),
+        against_the_clinicians(view),
+        the_policies(view, repeats, published),
+        the_limits(view),
+        parameters(view),
+    ]
 
 
 def _figures(sections: Sequence[Section]) -> list[PanelFigure]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.base.config import Config
 from core.cohort import Cohort
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit, phenotype_name
 from core.icu.ask.groups import outcome_table
@@ -16,7 +18,9 @@ from core.icu.config import RunConfig, load_preset
 from core.icu.panels import PanelFigure, phenotype_panel
 from core.icu.view import RunView
 from core.report.parts import Section, Table
+from core.runs.manifest import Manifest
 from core.study import StudySpec
+from core.tables.report import CohortReport
 
 MOST_POINTS = 4000  # of the map in a report
 EXAMPLE = re.compile(r" \(first: patient .*\)")  # in what was mended: a patient's key, which is not passed on
@@ -44,7 +48,22 @@ INDICES = {
 
 def the_run(view: RunView) -> Section:
     """What was computed, from which data, with which settings and versions, and how long it took."""
-    manifest, fusion = view.manifest, view.config.fusion
+    fusion, study = view.config.fusion, view.study
+    return run_section(
+        view.manifest,
+        {
+            "study": study.title,
+            "population": fmt_unit(study.population),
+            "preset": view.config.preset,
+            "seed": str(view.config.run.seed),
+            "phenotypes K": str(view.n_clusters),
+            "λ and mode": f"{fusion.lambda_:g}, {fusion.mode}",
+        },
+    )
+
+
+def run_section(manifest: Manifest, own: Mapping[str, str]) -> Section:
+    """A run of any study: facts, its `own` among them, stages with their durations, versions."""
     origin = manifest.origin
     source = f"simulated, {origin.like}-like, seed {origin.seed}" if manifest.simulated else "recorded patients"
     facts = {
@@ -52,14 +71,9 @@ def the_run(view: RunView) -> Section:
         "started": manifest.created,
         "data": source,
         "data hash": manifest.data_hash,
-        "study": view.study.title,
-        "population": fmt_unit(view.study.population),
         "patients": fmt_count(manifest.n_patients),
-        "patient-steps": fmt_count(manifest.n_rows),
-        "preset": view.config.preset,
-        "seed": str(view.config.run.seed),
-        "phenotypes K": str(view.n_clusters),
-        "λ and mode": f"{fusion.lambda_:g}, {fusion.mode}",
+        "rows": fmt_count(manifest.n_rows),
+        **own,
     }
     stages = [(name, fmt_duration(record.seconds), record.finished) for name, record in manifest.stages.items()]
     total = sum(record.seconds for record in manifest.stages.values())
@@ -83,21 +97,24 @@ def parameters(view: RunView) -> Section:
     tables = []
     for group in type(config).model_fields:
         values, before = (_group(settings, group, view.study) for settings in (config, preset))
-        if isinstance(values, str):
-            continue
-        rows = [
-            (name, _setting(name, value), _changed(getattr(before, name), name, value), field.description or "")
-            for name, field in type(values).model_fields.items()
-            for value in (getattr(values, name),)
-        ]
-        frame = pd.DataFrame(rows, columns=["parameter", "value", "preset", "meaning"])
-        tables.append(Table.of(f"Group {group}.", frame))
+        if not isinstance(values, str):
+            tables.append(settings_table(group, values, before))
     return Section(
         "parameters",
         "Parameters",
         [f"Preset {config.preset}. The column “preset” is filled where the run departs from it."],
         tables=tables,
     )
+
+
+def settings_table(group: str, values: Config, before: Config) -> Table:
+    """Every setting of a group with its meaning, and what it would have been before it was changed."""
+    rows = [
+        (name, _setting(name, value), _changed(getattr(before, name), name, value), field.description or "")
+        for name, field in type(values).model_fields.items()
+        for value in (getattr(values, name),)
+    ]
+    return Table.of(f"Group {group}.", pd.DataFrame(rows, columns=["parameter", "value", "preset", "meaning"]))
 
 
 def _setting(name: str, value: Any) -> str:
@@ -121,21 +138,13 @@ def _changed(before: Any, name: str, value: Any) -> str:
 def the_cohort(view: RunView) -> Section:
     """Attrition, what was mended, outcomes, and the parts of the split."""
     cohort, study = view.cohort, view.study
-    attrition = pd.DataFrame(
-        [
-            (step.reason, fmt_count(step.patients), fmt_count(step.patients_left), fmt_count(step.rows_left))
-            for step in view.report.attrition
-        ],
-        columns=["step", "stays removed", "stays left", "rows left"],
-    )
     parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
     rows = [
         (name, fmt_count(len(who)), fmt_percent(float((cohort.outcomes[who] < 0).mean()) if len(who) else np.nan))
         for name, who in parts.items()
     ]
-    warnings = [(w.column or "", EXAMPLE.sub("", str(w)), fmt_count(w.count)) for w in view.report.warnings]
     tables = [
-        Table.of("Attrition: what removed stays before the run.", attrition),
+        attrition_table(view.report, "stays"),
         Table.of(
             "Parts of the cohort, split by person and stratified by outcome.",
             pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
@@ -147,9 +156,7 @@ def the_cohort(view: RunView) -> Section:
     if view.report.mapping:
         lines = pd.DataFrame({"mapping.toml": [line for line in view.report.mapping.splitlines() if line]})
         tables.append(Table.of("The mapping through which the raw file was read; with it the run is made anew.", lines))
-    if warnings:
-        frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
-        tables.append(Table.of("Problems that were mended.", frame))
+    tables += mended_table(view.report)
     died = int((cohort.outcomes < 0).sum())
     return Section(
         "cohort",
@@ -160,6 +167,25 @@ def the_cohort(view: RunView) -> Section:
         ],
         tables=tables,
     )
+
+
+def attrition_table(report: CohortReport, who: str) -> Table:
+    """What removed stays or patients before the run."""
+    steps = [
+        (step.reason, fmt_count(step.patients), fmt_count(step.patients_left), fmt_count(step.rows_left))
+        for step in report.attrition
+    ]
+    columns = ["step", f"{who} removed", f"{who} left", "rows left"]
+    return Table.of(f"Attrition: what removed {who} before the run.", pd.DataFrame(steps, columns=columns))
+
+
+def mended_table(report: CohortReport) -> list[Table]:
+    """What was found and mended, without any patient's key; no table where nothing was."""
+    warnings = [(w.column or "", EXAMPLE.sub("", str(w)), fmt_count(w.count)) for w in report.warnings]
+    if not warnings:
+        return []
+    frame = pd.DataFrame(warnings, columns=["column", "what was found and mended", "rows"])
+    return [Table.of("Problems that were mended.", frame)]
 
 
 def _starts(cohort: Cohort) -> str:

@@ -13,6 +13,8 @@ from core.runs.study import Data
 
 SMALL = 100  # fewer patients than this are called few
 INTERVAL = ("value", "low", "high")
+MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}  # columns of a table of judgments
+DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
 
 
 class Interval(Config):
@@ -23,15 +25,47 @@ class Interval(Config):
     high: float | None
 
     @classmethod
-    def of(cls, row: Mapping[str, float] | pd.Series) -> Self:
-        """From a row that holds these numbers under these names, NaN where unknown."""
-        return cls(**{name: number(row[name]) for name in cls.model_fields})
+    def of(cls, row: Mapping[str, float] | pd.Series, columns: Mapping[str, str] | None = None) -> Self:
+        """From a row that holds these numbers, NaN where unknown; columns: where each stands (None: under its name)."""
+        names = columns or {name: name for name in cls.model_fields}
+        return cls(**{name: number(row[names[name]]) for name in cls.model_fields})
 
 
 class Weighed(Interval):
     """An estimate from weighted stays, with the effective sample size that it rests on."""
 
     ess: float | None
+
+
+class Difference(Interval):
+    """A difference to those who treated with its standard error, which holds the disagreement between memories."""
+
+    se: float | None
+
+
+class Against(Config):
+    """A policy against those who treated, by the mix: its value, the same less theirs, and how far to believe that."""
+
+    mix: Interval
+    difference: Difference
+    grade: str
+    grade_reasons: str
+
+    def text(self, who: str) -> str:
+        """Difference with interval and grade."""
+        gain = self.difference
+        value, low, high = (math.nan if n is None else n for n in (gain.value, gain.low, gain.high))
+        return f"{value:+7.3f} [{low:+7.3f}, {high:+7.3f}] against {who}, {self.grade:<13}"
+
+
+def against(row: pd.Series) -> Against:
+    """From a row of judgments (`core.evaluation.judging.grade.judged_row`)."""
+    return Against(
+        mix=Interval.of(row, MIX),
+        difference=Difference.of(row, DIFFERENCE),
+        grade=str(row["grade"]),
+        grade_reasons=str(row["doubts"]),
+    )
 
 
 class EvaluatedOn(Config):

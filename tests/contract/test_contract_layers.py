@@ -41,7 +41,7 @@ MAY: dict[str, set[str]] = {
     "bring": {*ENGINE, "icu"},
     "environments": {*ENGINE},
     "sites": {*ENGINE, "icu", "figures"},
-    "api": {*ENGINE, "icu", "figures", "bring"},
+    "api": {*ENGINE, *STUDIES, "figures", "bring"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},

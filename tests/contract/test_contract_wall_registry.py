@@ -53,6 +53,8 @@ JUDGED = (
     "modeled.parquet",
     "ope.parquet",
     "frontier.parquet",
+    "judgments.parquet",
+    "advice.json",
 )
 # The patients themselves and what is said of all together; truths are empty for recorded patients.
 DESCRIBED = ("cohort.parquet", "report.json", "truth.parquet", "step_truth.parquet", "frontier_truth.parquet")

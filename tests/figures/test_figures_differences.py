@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.figures.differences import difference_forest
+from core.figures.differences import difference_axis, difference_forest
 from core.figures.theme import UNSUPPORTED
 
 TABLE = pd.DataFrame(
@@ -40,3 +40,30 @@ def test_the_truth_is_marked_where_it_is_known_alone() -> None:
     assert list(zip(truth.x, truth.y, strict=True)) == [(-0.8, 1), (-1.5, 2)]
     unknown = difference_forest(TABLE.assign(true_difference=np.nan))
     assert not any("true" in trace.name for trace in unknown.data)
+
+
+ALONG = TABLE.assign(setting=[0.0, 0.5, np.inf])
+PLACE = {0.0: 0.0, 0.5: 0.5, np.inf: 1.0}
+
+
+def test_a_course_of_differences_stands_at_its_places_with_grades_and_truth() -> None:
+    truth = pd.DataFrame({"setting": [np.inf], "true_difference": [-0.8], "true_difference_se": [0.1]})
+    fig = difference_axis(ALONG, PLACE, {0.0: "0", np.inf: "∞"}, 0.5, axis="λ", who="experts", truth=truth)
+    band, line, known = fig.data
+    assert list(line.x) == [0, 0.5, 1]
+    assert list(line.y) == list(TABLE["difference"])
+    assert list(line.marker.symbol) == ["circle", "circle-open", "circle-open"]
+    assert line.marker.color[2] == UNSUPPORTED
+    assert list(band.y) == [0.7, 0.5, 1.0, -9.0, -2.5, 0.1]
+    assert (known.x[0], known.y[0]) == (1, -0.8)
+    np.testing.assert_allclose(known.error_y.array, [0.196], rtol=1e-3)
+    zero, mark = fig.layout.shapes
+    assert zero.y0 == zero.y1 == 0
+    assert mark.x0 == mark.x1 == 0.5
+    assert fig.layout.yaxis.title.text == "minus experts"
+
+
+def test_an_endless_interval_of_what_is_not_supported_does_not_set_the_scale() -> None:
+    low, high = difference_axis(ALONG, PLACE, {0.0: "0"}, 0.0, axis="λ").layout.yaxis.range
+    assert -9 < low < -3
+    assert 0.7 < high < 3

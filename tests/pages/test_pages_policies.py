@@ -16,6 +16,7 @@ from core.bring import add_policy
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians, hidden_text
+from core.icu.ask.differences import differences_along
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
@@ -97,7 +98,10 @@ def test_the_whole_lambda_axis_is_drawn_at_any_lambda(page: AppTest, run: RunVie
     page = view(page, "Fusion λ")
     page.select_slider(key="fusion-lambda").set_value(lambda_).run()
     assert not page.exception
-    axis = figures(page)[0]
+    difference, axis = figures(page)[:2]
+    along = next(t for t in difference["data"] if t.get("name") == "difference by the mix")
+    assert len(decode(along["x"])) == len(run.lambdas)
+    assert page.metric[0].label == "Policy, minus clinicians"
     value = next(t for t in axis["data"] if t.get("name") == "phwis")
     assert len(decode(value["x"])) == len(run.lambdas)
     assert "The ends are the pure policies" in texts(page)
@@ -294,9 +298,14 @@ def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest
         assert slider.value == 0.0
     else:
         assert slider.value == furthest
+    assert page.metric[0].label == "Policy, minus clinicians"
     slider.set_value(1.0)
     page.run()
     assert not page.exception
+    key = PolicyKey.at("fused", session.n_clusters, session.lambda_, session.mode)
+    last = differences_along(run, key, MIXTURE).iloc[-1]
+    assert f"{last['difference']:+.2f}" in page.metric[0].value
+    assert last["doubts"] in texts(page)
     ess = table.loc[table["setting"] == 1.0, "ess"].iloc[0]
     assert f"ESS {ess:.1f}" in texts(page)
 

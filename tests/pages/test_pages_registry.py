@@ -159,7 +159,14 @@ ALL_VIEWS = [
     for view in ("At transplant", "Acute GVHD treatment", "Chronic GVHD treatment", "Calibration", "Table")
 ] + [
     ("Values", "registry-values-view", view)
-    for view in ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
+    for view in (
+        "Against the experts",
+        "Matched rewards",
+        "Model-based rewards",
+        "Whole course",
+        "Trust frontier",
+        "Table",
+    )
 ]
 
 
@@ -172,8 +179,34 @@ def test_every_view_of_a_run_draws(open_page, registry_run: str, view: str, key:
     assert not page.error
 
 
-def test_matched_means_are_shown_with_the_warning_numbers_and_truth(open_page, registry_run: str) -> None:
+def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str, tiny_registry: Path) -> None:
+    run = RegistryView(tiny_registry)
     page = open_page("registry", {"registry-view": "Values"})
+    assert run.advice.text in texts(page)
+    shown = along(run.judgments, run.advice.policy, run.advice.dial)
+    shown = shown[shown["setting"] == run.advice.setting].iloc[0]
+    (card,) = page.metric
+    assert card.label == "Policy, minus experts"
+    assert f"{shown['difference']:+.2f}" in card.value
+    assert f"Grade: **{shown['grade']}**" in texts(page)
+    assert "In truth" in texts(page)
+    table = page.dataframe[0].value
+    assert len(table) == 10  # six dials and four policies
+    assert table["true difference"].str.contains("±").all()
+    assert {"difference", "ESS", "grade", "mix", "why not more"} <= set(table.columns)
+
+
+def test_a_run_from_before_judgments_says_so(open_page, registry_run: str, monkeypatch) -> None:
+    monkeypatch.setattr(RegistryView, "judgments", None)
+    page = open_page("registry", {"registry-view": "Values"})
+    assert "train it again" in texts(page)
+    page = choose(page, "registry-values-view", "Trust frontier")
+    assert "train it again" in texts(page)
+    assert not page.error
+
+
+def test_matched_means_are_shown_with_the_warning_numbers_and_truth(open_page, registry_run: str) -> None:
+    page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Matched rewards")
     assert "confounded" in texts(page)
     assert "Example from the simulator" in texts(page)
     figure = json.loads(page.get("plotly_chart")[0].proto.spec)
@@ -268,7 +301,10 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     rows = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     assert departure(page).value == 0.25
     assert "The records can judge this policy as far as **a = 0.25**" in texts(page)
-    assert "True value (simulated)" in [metric.label for metric in page.metric]  # 0.25 is rolled out
+    labels = [metric.label for metric in page.metric]
+    assert labels[0] == "Policy, minus experts"
+    assert "True value (simulated)" in labels  # 0.25 is rolled out
+    assert "In truth" in texts(page)
     departure(page).set_value(1.0)
     page = rerun(page)
     end = rows[rows["setting"] == 1.0].set_index("estimator")
@@ -278,7 +314,7 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     next(s for s in page.selectbox if s.key == "registry-frontier-policy").set_value("most-frequent")
     page = choose(rerun(page), "registry-frontier-dial", "floor")
     assert departure(page).value == 0.5
-    assert len(page.get("plotly_chart")) == 1
+    assert len(page.get("plotly_chart")) == 2  # the difference, then the published values
 
 
 def departure(page: AppTest):

@@ -8,7 +8,7 @@ import pytest
 
 from core.fusion import between
 from core.registry.ask.compared import DIALS, MIXTURE
-from core.registry.ask.ope import Judging, LinearCritic, Plan, Points, Recorded
+from core.registry.ask.ope import LinearCritic, Recorded
 from core.registry.ask.true_values import mean_reward
 from core.registry.cohort.courses import Courses, make_courses, state_rewards, weighted_returns
 from core.registry.cohort.table import RegistryCohort
@@ -24,6 +24,7 @@ from core.registry.fit.evaluate import (
 from core.registry.simulate import simulate_registry
 from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import load_registry_spec
+from tests.registry.course_world import ALWAYS, GAMMA, SOMETIMES, TRUE, judging, plan, recorded, true_value
 
 
 def test_matched_means_by_hand():
@@ -151,65 +152,11 @@ def test_the_warning_names_the_worst_example():
     assert confounding_text(table.assign(n_matched=9)) == CONFOUNDED  # too few to be an example
 
 
-# Courses of two stages with one treatment: experts give action 1 with probability 0.3 + 0.4 s to patients of state s.
-# Stage reward 0.5 + 0.5 a (1 - s): the drug helps patients of state 0 alone, who seldom get it. s is drawn anew.
-GAMMA = 0.9
-
-
-def expert(s: np.ndarray) -> np.ndarray:
-    return np.stack([0.7 - 0.4 * s, 0.3 + 0.4 * s], axis=-1)
-
-
-def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
-    """n courses; before the second stage, patients of state 1 are lost with chance `lost`."""
-    rng = np.random.default_rng(seed)
-    s = rng.integers(2, size=(n, 2))
-    a = (rng.random((n, 2)) < expert(s)[..., 1]).astype(int)
-    kept = rng.random((n, 2)) >= lost
-    going = np.stack([np.ones(n, bool), kept[:, 0]], axis=1)
-    followed = going & kept
-    rewards = np.where(followed, 0.5 + 0.5 * a * (1 - s), 0.0)
-    course, step = np.nonzero(going)
-    states = s[..., None].astype(np.float32)
-    here = s[course, step]
-    points = Points(
-        course, step, here[:, None].astype(np.float32), a[course, step], a[course, step][:, None],
-        np.array([[0], [1]], dtype=np.uint8), expert(here),
-    )  # fmt: skip
-    return Recorded(Courses(1, np.arange(n), going, followed, rewards), {"chronic": points}, states)
-
-
-ALWAYS = "always"  # give the drug
-SOMETIMES = "sometimes"  # half the time, else as the experts do
-
-
-def plan(some: Recorded, policy: str) -> Plan:
-    points = some.treatments["chronic"]
-    probs = points.behavior
-    if policy != "observed":
-        always = points.learned(np.tile([0.0, 1.0], (len(points.course), 1)))
-        probs = always if policy == ALWAYS else 0.5 * always + 0.5 * probs
-    return {"chronic": points.advice(probs, 0.35)}
-
-
-def judging(train: Recorded) -> Judging:
-    kept = train.courses.kept_share()
-    return Judging(kept, GAMMA, (0,), n_bootstrap=100, ess_floor=30.0, probability_floor=0.35, seed=0)
-
-
 def estimates(test: Recorded, train: Recorded, policies=("observed", ALWAYS, SOMETIMES)) -> pd.DataFrame:
     judge = judging(train)
     critics = [judge.critic(train, plan(train, policy)) for policy in policies]
     table = judge.table(test, [plan(test, policy) for policy in policies], critics)
     return table.assign(policy=np.repeat(policies, 2)).set_index(["policy", "estimator"])
-
-
-def true_value(probs: np.ndarray) -> float:
-    """probs: chance of the drug in states 0 and 1."""
-    return (1 + GAMMA) * (0.5 + 0.5 * 0.5 * probs[0])
-
-
-TRUE = {"observed": true_value([0.3, 0.7]), ALWAYS: true_value([1, 1]), SOMETIMES: true_value([0.65, 0.85])}
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.3])

@@ -27,13 +27,22 @@ def slow_weight(ratios, t: int, memory: float) -> float:
     return float(np.prod(known[max(0, t + 1 - int(memory)) :]))
 
 
-def slow_value(stays, gamma: float, memory: float) -> float:
-    """Value from stays of (v of the first step, [(ratio, delta), ...])."""
+def slow_followed(followed, t: int) -> float:
+    """Product of the follow-up ratios up to step t, of those that the stay has."""
+    return float(np.prod(followed[: t + 1]))
+
+
+def slow_value(stays, gamma: float, memory: float, followed=None) -> float:
+    """Value from stays of (v of the first step, [(ratio, delta), ...]); followed: of each stay, [ratio, ...]."""
+    followed = followed or [[1.0] * len(steps) for _, steps in stays]
     value = sum(first for first, _ in stays) / len(stays)
     if memory == 0:
         return value
     for t in range(max(len(steps) for _, steps in stays)):
-        weights = [slow_weight([ratio for ratio, _ in steps], t, memory) for _, steps in stays]
+        weights = [
+            slow_weight([ratio for ratio, _ in steps], t, memory) * slow_followed(kept, t)
+            for (_, steps), kept in zip(stays, followed, strict=True)
+        ]
         total = sum(weights)
         for weight, (_, steps) in zip(weights, stays, strict=True):
             if t < len(steps) and total > 0:

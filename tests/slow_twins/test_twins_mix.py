@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,22 @@ def grids(histories: Histories, policy: Deferring, behavior: np.ndarray, seed: i
 def test_every_memory_equals_the_loops(seed: int, memory: float) -> None:
     fast_inputs, stays = grids(*draw(seed), seed)
     assert corrected(*fast_inputs, memory, GAMMA).value == pytest.approx(twins.slow_value(stays, GAMMA, memory))
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_stays_that_are_followed_stand_for_the_lost_under_every_memory(memory: float) -> None:
+    """A third of the stays are lost after their last step, so that they have no say from there on."""
+    histories, policy, behavior = draw(6)
+    last = np.append(~histories.goes_on[:-1], True)
+    ratios = np.where(last & (histories.stay % 3 == 0), 0.0, 1.25)
+    follow_up = np.ones(histories.mask.shape)
+    follow_up[histories.mask] = ratios
+    lost = replace(histories, follow_up=follow_up)
+    (first, delta, logs, alive), stays = grids(lost, policy, behavior, 6)
+    followed = [list(ratios[histories.stay == i]) for i in histories.evaluated]
+    found = corrected(first, delta, logs, alive, memory, GAMMA, lost.log_followed[lost.evaluated])
+    assert found.value == pytest.approx(twins.slow_value(stays, GAMMA, memory, followed))
+    assert found.influence.mean() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("memory", MEMORIES)

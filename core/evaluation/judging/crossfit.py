@@ -192,14 +192,14 @@ def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, poole
     steps = np.flatnonzero(fold.held[histories.stay])
     features = FeatureMap.fit(histories, ~fold.held[histories.stay], settings.features)
     lstd = Lstd.prepare(histories, features, ~fold.held, settings.lstd)
-    rewards, behavior = histories.flat(histories.rewards), histories.flat(fold.behavior).astype(np.float64)
+    behavior = histories.flat(fold.behavior).astype(np.float64)
     critics = []
     for p, policy in enumerate(fold.policies):
         expected = lstd.expected(policy.weights(histories))
         logs = policy.log_ratios(histories, behavior)
         critic = lstd.fit(expected, np.exp(logs))
         v = lstd.v(critic, expected)
-        delta = rewards + histories.gamma * histories.after(v) - lstd.q_taken(critic)
+        delta = lstd.residual(critic, v)
         pooled.v[p, steps], pooled.delta[p, steps] = v[steps], delta[steps]
         pooled.traced[p, steps] = traced(histories, delta, lstd.decay(np.exp(logs)))[steps]
         pooled.log_ratios[p, steps] = logs[steps]
@@ -220,7 +220,10 @@ def _remembering(
     residuals, log_ratios = _grid(histories, pooled.delta[p]), _grid(histories, pooled.log_ratios[p])
     alive = _grid(histories, np.ones(len(histories.stay))) > 0
     first = pooled.v[p][histories.time == 0]
-    found = [corrected(first, residuals, log_ratios, alive, k, histories.gamma) for k in settings.all_memories]
+    followed = histories.log_followed[histories.evaluated]
+    found = [
+        corrected(first, residuals, log_ratios, alive, k, histories.gamma, followed) for k in settings.all_memories
+    ]
     through = _through_critic(histories, held, policies, p, pooled.traced[p], found, alive)
     return [
         Remembering(k, one.value + float(more.mean()), one.influence + more - more.mean(), one.ess)

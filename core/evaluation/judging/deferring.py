@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.evaluation.judging.features import one_hot
 from core.evaluation.judging.histories import Histories
 
 
@@ -47,26 +46,26 @@ class Deferring:
     def weights(self, histories: Histories) -> np.ndarray:
         """(m, A) d on the action taken plus (1 - d) own; rows sum to 1."""
         d, own = self.share(histories)[:, None], histories.flat(self.own).astype(np.float64)
-        return np.asarray(d * one_hot(histories.flat(histories.actions), histories.n_actions) + (1 - d) * own)
+        return np.asarray(d * histories.taken() + (1 - d) * own)
 
     def log_ratios(self, histories: Histories, behavior: np.ndarray) -> np.ndarray:
         """(m,) log of d + (1 - d) own / b at the actions taken, -inf where never taken. behavior (m,) b, above 0."""
         if not (behavior > 0).all():
             raise ValueError("behavior propensities must be above 0 at every action taken")
-        d, own = self.share(histories), self._own_taken(histories)
+        d = self.share(histories)
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log(d + (1 - d) * (own / behavior)))
+            return np.asarray(np.log(d + (1 - d) * (self.chance(histories) / behavior)))
+
+    def chance(self, histories: Histories) -> np.ndarray:
+        """(m,) probability of the action taken, where the policy decides itself."""
+        actions = histories.flat(histories.actions)[:, None]
+        return np.asarray(np.take_along_axis(histories.flat(self.own), actions, axis=1)[:, 0])
 
     def tilted(self, histories: Histories, behavior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m,) fixed and moved part of each ratio, fixed + l moved where hidden causes multiply the odds of the action
         taken by 1 / l: d + (1 - d) own and (1 - d) own (1/b - 1). behavior (m,) b."""
-        d, own = self.share(histories), self._own_taken(histories)
+        d, own = self.share(histories), self.chance(histories)
         return d + (1 - d) * own, (1 - d) * own * (1 / behavior - 1)
-
-    def _own_taken(self, histories: Histories) -> np.ndarray:
-        """(m,) own probability of the action taken."""
-        taken = histories.flat(histories.actions)[:, None]
-        return np.asarray(np.take_along_axis(histories.flat(self.own), taken, axis=1)[:, 0])
 
 
 def always_deferring(histories: Histories) -> Deferring:

@@ -22,14 +22,17 @@ CLINICIANS = "clinicians"
 
 @dataclass(frozen=True)
 class GateSettings:
-    """advise_z: standard errors below which a candidate is not advised; claim_z: those of one candidate's claim."""
+    """advise_z: standard errors below which a candidate is not advised; claim_z: those of one candidate's claim;
+    fewest: effective stays that a candidate must have more of to be any evidence."""
 
     advise_z: float = 1.0
     claim_z: float = 1.96
+    fewest: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.advise_z <= self.claim_z:
-            raise ValueError(f"advise_z must lie in 0..claim_z, got {self.advise_z} and {self.claim_z}")
+        if not 0 <= self.advise_z <= self.claim_z or self.fewest < 0:
+            given = f"{self.advise_z}, {self.claim_z} and {self.fewest}"
+            raise ValueError(f"advise_z must lie in 0..claim_z and fewest be at least 0, got {given}")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class Advice:
     def __str__(self) -> str:
         return self.text(self.recommended)
 
-    def text(self, name: str) -> str:
-        """The advice in a sentence, the recommended candidate under this name."""
+    def text(self, name: str, who: str = CLINICIANS) -> str:
+        """The advice in a sentence, the recommended candidate under this name; who: those who treated."""
         if self.chosen is None:
-            return "Follow what clinicians do: the records do not show better."
+            return f"Follow what {who} do: the records do not show better."
         gain = self.chosen.difference
-        what = f"{name}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the clinicians"
+        what = f"{name}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) against the {who}"
         if self.claims:
             return f"{what}; the records show a gain."
         return f"{what}; advised, but the records do not prove a gain."
@@ -63,10 +66,11 @@ def corrected_z(z: float, n_candidates: int) -> float:
 
 
 def gate(candidates: Sequence[Judged], settings: GateSettings | None = None) -> Advice:
-    """Choose among candidates, or the clinicians. Candidates that no recorded stay follows (ESS 0) are no evidence."""
+    """Choose among candidates, or the clinicians. Candidates that no recorded stay follows (ESS 0) are no evidence, nor
+    are those that too few follow."""
     settings = settings or GateSettings()
     needed = corrected_z(settings.claim_z, len(candidates))
-    followed = [one for one in candidates if one.difference.ess > 0 and np.isfinite(one.difference.se)]
+    followed = [one for one in candidates if one.difference.ess > settings.fewest and np.isfinite(one.difference.se)]
     bounds = [one.difference.value - settings.advise_z * one.difference.se for one in followed]
     if not bounds or max(bounds) <= 0:
         return Advice(CLINICIANS, None, False, needed, len(candidates))

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.evaluation.judging.mix import Judged
-from core.evaluation.support import Light, Support
+from core.evaluation.support import ICU_WORDS, Light, Support, Words
+
+SMALL_UNIT = 5.0  # SD of returns below which an interval is told with two digits
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,22 @@ class GradeSettings:
     width: float = 0.25
 
 
-def grade(judged: Judged, settings: GradeSettings | None = None) -> Light:
-    """The grade of a policy's difference to the clinicians."""
+def grade(judged: Judged, settings: GradeSettings | None = None, words: Words = ICU_WORDS) -> Light:
+    """The grade of a policy's difference to the clinicians; words: what reasons call the records."""
     asked, found = settings or GradeSettings(), judged.difference
     if found.ess == 0:
-        return Light("not supported", ("No recorded stay follows it.",))
-    reasons = []
+        return Light("not supported", (f"No recorded {words.record} follows it.",))
+    reasons, digits = [], 1 if not judged.unit < SMALL_UNIT else 2
     if found.ess < asked.ess:
-        reasons.append(f"Its steps rest on {found.ess:.0f} stays' worth of records; {asked.ess:g} are asked for.")
+        reasons.append(
+            f"Its steps rest on {found.ess:.0f} {words.records}' worth of records; {asked.ess:g} are asked for."
+        )
     if found.n < asked.patients:
-        reasons.append(f"{found.n:,} stays are few.")
+        reasons.append(f"{found.n:,} {words.records} are few.")
     if found.high - found.value > asked.width * judged.unit:
-        reasons.append(f"Its interval, [{found.low:.1f}, {found.high:.1f}], is too wide to tell harm from benefit.")
+        reasons.append(
+            f"Its interval, [{found.low:.{digits}f}, {found.high:.{digits}f}], is too wide to tell harm from benefit."
+        )
     chance = max(found.se**2 - found.spread**2, 0.0) ** 0.5
     if found.spread > asked.disagreement * max(chance, 1e-12):
         reasons.append("Shorter and longer memories disagree by more than chance explains, as where causes are hidden.")
@@ -47,3 +53,13 @@ def grade(judged: Judged, settings: GradeSettings | None = None) -> Light:
     if reasons:
         level = "not supported" if found.ess < asked.ess / 3 else "weak"
     return Light(level, tuple(reasons))
+
+
+def judged_row(judged: Judged, settings: GradeSettings | None = None, words: Words = ICU_WORDS) -> dict[str, object]:
+    """A policy's judgment as a row of a table: mix and difference, each with _low, _high and _se; ess, spread, n of the
+    difference; grade, and doubts in sentences."""
+    light, row = grade(judged, settings, words), dict[str, object]()
+    for name, found in (("mix", judged.value), ("difference", judged.difference)):
+        row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_se": found.se}
+    row |= {"ess": judged.difference.ess, "spread": judged.difference.spread, "n": judged.difference.n}
+    return row | {"grade": light.grade, "doubts": " ".join(light.reasons)}

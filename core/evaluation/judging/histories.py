@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,8 +18,14 @@ class Histories:
     states (N, T, D) in any scale; actions (N, T) int; rewards (N, T); mask (N, T) True at the steps that have a reward
     (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none; memberships
     (N, T, K) phenotype weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay
-    its own); gamma the discount. ValueError where shapes disagree, or a value at an evaluated step is not finite.
+    its own); gamma the discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its
+    reward and what comes next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError
+    where shapes disagree, or a value at an evaluated step is not finite.
     """
+
+    BY_STAY: ClassVar[tuple[str, ...]] = (
+        *("states", "actions", "rewards", "mask", "memberships", "persons", "follow_up"),
+    )
 
     states: np.ndarray
     actions: np.ndarray
@@ -28,10 +35,11 @@ class Histories:
     memberships: np.ndarray | None = None
     persons: np.ndarray | None = None
     gamma: float = 0.99
+    follow_up: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.mask)
-        for name in ("actions", "rewards", "states", "memberships"):
+        for name in ("actions", "rewards", "states", "memberships", "follow_up"):
             array = getattr(self, name)
             if array is not None and np.shape(array)[:2] != shape:
                 raise ValueError(f"{name} has shape {np.shape(array)}, expected (N, T, ...) with (N, T) = {shape}")
@@ -49,15 +57,8 @@ class Histories:
 
     def only(self, chosen: np.ndarray) -> Histories:
         """The chosen stays alone, (N,) bool."""
-        return replace(
-            self,
-            states=self.states[chosen],
-            actions=self.actions[chosen],
-            rewards=self.rewards[chosen],
-            mask=self.mask[chosen],
-            memberships=None if self.memberships is None else self.memberships[chosen],
-            persons=None if self.persons is None else np.asarray(self.persons)[chosen],
-        )
+        given = {name: getattr(self, name) for name in self.BY_STAY}
+        return replace(self, **{name: np.asarray(one)[chosen] for name, one in given.items() if one is not None})
 
     @cached_property
     def stay(self) -> np.ndarray:
@@ -122,8 +123,29 @@ class Histories:
 
     @cached_property
     def returns(self) -> np.ndarray:
-        """(N,) discounted return of each stay; 0 for a stay without steps."""
-        return self.total(self.gamma**self.time * self.flat(self.rewards))
+        """(N,) discounted return of each stay; 0 for a stay without steps. Stays that are followed stand for those that
+        were lost: each reward times the product of `follow_up` so far."""
+        earned = self.gamma**self.time * self.flat(self.rewards)
+        return self.total(earned * np.exp(self.log_followed[self.stay, self.time]) * self.known)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """(m,) bool: the step's reward and what comes next were recorded."""
+        return np.ones(len(self.stay), dtype=bool) if self.follow_up is None else self.flat(self.follow_up) > 0
+
+    @cached_property
+    def log_followed(self) -> np.ndarray:
+        """(N, T) log of the product of `follow_up` over each stay's steps so far, left-aligned: -inf from a loss on,
+        unchanged after the last step."""
+        steps = np.zeros(self.mask.shape)
+        if self.follow_up is not None:
+            with np.errstate(divide="ignore"):
+                steps[self.stay, self.time] = np.log(self.flat(self.follow_up))
+        return np.cumsum(steps, axis=1)
+
+    def taken(self) -> np.ndarray:
+        """(m, A) what was done at each step as an action's weights: one-hot."""
+        return np.asarray(np.eye(self.n_actions)[self.flat(self.actions)])
 
     def propensity_columns(self) -> np.ndarray:
         """(m, D + K + 2): state, phenotype weights, previous dose and accumulated dose before the step.

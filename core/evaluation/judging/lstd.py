@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.judging.features import FeatureMap, Situations, one_hot
+from core.evaluation.judging.features import FeatureMap, Situations
 from core.evaluation.judging.histories import Histories
 
 
@@ -74,14 +74,15 @@ class Lstd:
     ) -> Lstd:
         """chosen: (N,) stays to fit on, bool; the critic can then be asked about all."""
         situations = features.situations(histories)
-        taken = features.action_part(situations, one_hot(histories.flat(histories.actions), histories.n_actions))
+        taken = features.action_part(situations, histories.taken())
         phi, width = np.concatenate([situations.base, taken], axis=1), situations.base.shape[1]
         rows = _by_time(histories, np.asarray(chosen, dtype=bool))
         rewards, layers = histories.flat(histories.rewards).astype(np.float64), []
         for here, further in zip(rows, [*rows[1:], np.empty(0, dtype=np.int64)], strict=True):
             change = phi[here]
             change[: len(further), :width] -= histories.gamma * situations.base[further]
-            layers.append(_Layer(here, phi[here], change, rewards[here], further))
+            known = histories.known[here]  # a step after which a stay was lost says nothing
+            layers.append(_Layer(here, phi[here], change * known[:, None], rewards[here] * known, further))
         return cls(histories, features, situations, phi, chosen, tuple(layers), settings or LstdSettings())
 
     @property
@@ -120,6 +121,11 @@ class Lstd:
         """(m,) mean of Q under the policy."""
         width = self.base_width
         return np.asarray(self.situations.base @ critic.weights[:width] + expected @ critic.weights[width:])
+
+    def residual(self, critic: LinearCritic, v: np.ndarray) -> np.ndarray:
+        """(m,) delta = r + gamma v(s') - q of the actions taken; 0 after which a stay was lost."""
+        told = self.histories.flat(self.histories.rewards) + self.histories.gamma * self.histories.after(v)
+        return np.asarray((told - self.q_taken(critic)) * self.histories.known)
 
 
 def traced(histories: Histories, delta: np.ndarray, decay: np.ndarray) -> np.ndarray:

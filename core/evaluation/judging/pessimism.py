@@ -88,11 +88,11 @@ def pessimistic_step(
     """
     scales = FeatureMap.fit(histories, chosen[histories.stay], features)
     critics = Lstd.prepare(histories, scales, chosen, lstd)
-    expected = critics.expected(one_hot(histories.flat(histories.actions), histories.n_actions))
+    expected = critics.expected(histories.taken())
     same = np.ones(len(expected))
     critic = critics.fit(expected, same)
-    delta = histories.flat(histories.rewards) + histories.gamma * histories.after(critics.v(critic, expected))
-    error = traced(histories, delta - critics.q_taken(critic), critics.decay(same)) * chosen[histories.stay]
+    delta = critics.residual(critic, critics.v(critic, expected))
+    error = traced(histories, delta, critics.decay(same)) * chosen[histories.stay]
     gradient = np.zeros((histories.person.max() + 1, critics.phi.shape[1]))
     np.add.at(gradient, histories.person[histories.stay], critics.phi * error[:, None])
     sandwich = np.linalg.solve(critic.matrix, np.linalg.solve(critic.matrix, gradient.T @ gradient).T)

@@ -63,18 +63,25 @@ def carried(log_ratios: np.ndarray, memory: float) -> np.ndarray:
 
 
 def corrected(
-    first: np.ndarray, residuals: np.ndarray, log_ratios: np.ndarray, alive: np.ndarray, memory: float, gamma: float
+    first: np.ndarray,
+    residuals: np.ndarray,
+    log_ratios: np.ndarray,
+    alive: np.ndarray,
+    memory: float,
+    gamma: float,
+    followed: np.ndarray | None = None,
 ) -> Corrected:
     """One policy's value under one memory.
 
     first (n,) v of each stay's first step; residuals (n, T) delta, 0 after the last step; log_ratios (n, T) log pi/b
-    of the actions taken, 0 after the last step; alive (n, T) evaluated steps, left-aligned.
+    of the actions taken, 0 after the last step; alive (n, T) evaluated steps, left-aligned; followed (n, T) log weights
+    that no memory forgets, by which stays that are still followed stand for those that were lost (-inf from a loss on).
     """
     check_memory(memory)
     n = len(first)
     if memory == 0:
         return Corrected(float(first.mean()), first - first.mean(), np.zeros_like(residuals), float(n))
-    logs = remembered(log_ratios, memory)
+    logs = remembered(log_ratios, memory) + (0.0 if followed is None else followed)
     top = logs.max(axis=0)
     weights = np.exp(logs - np.where(np.isneginf(top), 0.0, top))
     mass = weights.sum(axis=0)

@@ -44,7 +44,7 @@ def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
         return None
     table = view.judgments.reindex(columns=list(dict.fromkeys([*view.judgments, *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])))
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
-    table = table.merge(_true_differences(view), on=list(KEY_COLUMNS), how="left")
+    table = table.merge(true_differences(view), on=list(KEY_COLUMNS), how="left")
     order = names_at(view.n_clusters, view.baselines, view.n_clusters)
     table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     if view.advice is not None:
@@ -100,7 +100,7 @@ def _known(number: float | None) -> float:
     return np.nan if number is None else number
 
 
-def _true_differences(view: RunView) -> pd.DataFrame:
+def true_differences(view: RunView) -> pd.DataFrame:
     """Key columns, and `TRUE_COLUMNS` of policies that were rolled out in the simulator."""
     known = view.truth
     reference = known[known["policy"] == CLINICIAN] if "policy" in known else known

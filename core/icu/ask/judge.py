@@ -22,7 +22,7 @@ from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assig
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
-from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.grade import GradeSettings, grade, judged_row
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
@@ -105,16 +105,39 @@ def bench(
     n_clusters: the phenotypes whose weights describe a patient. learners: patients to learn probabilities and critics
     from, none of whom is judged; None: five folds of the judged.
     """
+    jury = make_jury(stays, study, n_clusters, patients, learners)
+    return jury.bench([_as_told(jury.some, key, jury.histories, str(place)) for place, key in enumerate(keys)])
+
+
+@dataclass(frozen=True, eq=False)
+class Jury:
+    """What judges every policy on the same patients: the stays, judged ones first, their histories, held (n,) bool of
+    each fold's judged stays, and behavior (n, T) the clinicians' probability of the action taken, by the others."""
+
+    some: Stays
+    histories: Histories
+    held: tuple[np.ndarray, ...]
+    behavior: tuple[np.ndarray, ...]
+    settings: JudgeSettings
+
+    def bench(self, policies: Sequence[Deferring]) -> Bench:
+        """Judges of these policies, probabilities at all the stays."""
+        folds = tuple(Fold(held, policies, given) for held, given in zip(self.held, self.behavior, strict=True))
+        return Bench(self.histories, folds, self.some.trajectories.outcomes > 0, self.settings)
+
+
+def make_jury(
+    stays: Stays, study: StudySpec, n_clusters: int, patients: np.ndarray, learners: np.ndarray | None
+) -> Jury:
+    """Arguments as in `bench`."""
     seed = derive_seed(stays.config.run.seed, "judgment")
     judged = at_most(patients, seed)
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
-    policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    usual = side_by_side(lambda one: given(histories, behavior_probs(histories, ~one, seed)), held)
-    folds = tuple(Fold(one, policies, behavior) for one, behavior in zip(held, usual, strict=True))
-    return Bench(histories, folds, some.trajectories.outcomes > 0, judge_settings(study))
+    behavior = side_by_side(lambda one: given(histories, behavior_probs(histories, ~one, seed)), held)
+    return Jury(some, histories, tuple(held), tuple(behavior), judge_settings(study))
 
 
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
@@ -198,15 +221,7 @@ def judgment_rows(
     """
     rows = []
     for key, one, lives in zip(keys, judged, survival, strict=True):
-        light, row = grade(one, GradeSettings(ess=floor)), dict(key.row)
-        for name, found in (("mix", one.value), ("difference", one.difference)):
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_se": found.se}
-        row |= survival_columns(lives) | {
-            "ess": one.difference.ess,
-            "spread": one.difference.spread,
-            "n": one.difference.n,
-        }
-        row |= {"grade": light.grade, "doubts": " ".join(light.reasons)}
+        row = key.row | judged_row(one, GradeSettings(ess=floor)) | survival_columns(lives)
         hidden = hidden_causes(one, Z95, left_out)
         rows.append(row | (dict.fromkeys(HIDDEN_COLUMNS, np.nan) if hidden is None else hidden.row))
     return pd.DataFrame(rows)

@@ -13,12 +13,10 @@ from core.cohort import Cohort
 from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
 from core.icu.hidden_causes import ColumnOdds, HiddenCauses
-from core.runs.document import EvaluatedOn, Interval, Weighed, evaluated_on, number
+from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 
 WEIGHTED_SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high", "ess": "ess"}
-MIX = {"value": "mix", "low": "mix_low", "high": "mix_high"}
-DIFFERENCE = {"value": "difference", "low": "difference_low", "high": "difference_high", "se": "difference_se"}
 SURVIVAL = {"value": "survival", "low": "survival_low", "high": "survival_high"}
 SURVIVAL_DIFFERENCE = {
     "value": "survival_difference",
@@ -35,13 +33,7 @@ CLINICIANS = {
 }
 
 
-class Difference(Interval):
-    """A difference to the clinicians with its standard error, which holds the disagreement between memories."""
-
-    se: float | None
-
-
-class PolicyMetrics(Config):
+class PolicyMetrics(Against):
     """One policy. mix: its value by the mix of short memories; difference: the same less the clinicians'.
 
     grade: how far that difference may be believed; gamma: what unrecorded causes could do to it, null where nobody
@@ -51,12 +43,8 @@ class PolicyMetrics(Config):
     true_survival are known of simulated patients alone.
     """
 
-    mix: Interval
-    difference: Difference
     mix_survival: Interval
     survival_difference: Difference
-    grade: str
-    grade_reasons: str
     gamma: HiddenCauses | None
 
     phwis: Weighed
@@ -188,17 +176,10 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
     """All estimates of one policy, one row an estimator, and its judgment."""
     first = rows.iloc[0]
     found = {row["estimator"]: Weighed.of(row) for _, row in rows.iterrows()}
-    mix, difference, lives, saved = (
-        {part: judged[column] for part, column in columns.items()}
-        for columns in (MIX, DIFFERENCE, SURVIVAL, SURVIVAL_DIFFERENCE)
-    )
     return PolicyMetrics(
-        mix=Interval.of(mix),
-        difference=Difference.of(difference),
-        mix_survival=Interval.of(lives),
-        survival_difference=Difference.of(saved),
-        grade=str(judged["grade"]),
-        grade_reasons=str(judged["doubts"]),
+        **dict(against(judged)),
+        mix_survival=Interval.of(judged, SURVIVAL),
+        survival_difference=Difference.of(judged, SURVIVAL_DIFFERENCE),
         gamma=HiddenCauses.of_row(judged.to_dict()),
         phwis=found["phwis"],
         phwdr=found["phwdr"],
@@ -207,7 +188,7 @@ def _policy(rows: pd.DataFrame, judged: pd.Series) -> PolicyMetrics:
         support_reasons=str(first["reasons"]),
         concordance_rate=number(first["concordance_rate"]),
         expected_survival=number(first["expected_survival"]),
-        survival=Weighed.of({key: first[column] for key, column in WEIGHTED_SURVIVAL.items()}),
+        survival=Weighed.of(first, WEIGHTED_SURVIVAL),
         entropy=number(first["entropy"]),
         unsupported_share=number(first["unsupported_share"]),
         action_shares=[number(share) for share in first["action_shares"]],

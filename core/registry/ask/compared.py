@@ -36,3 +36,15 @@ class Screen:
 def along(table: pd.DataFrame, policy: str, dial: str) -> pd.DataFrame:
     """The rows of one policy and dial, of a frontier's table or of its truth."""
     return table[(table["policy"] == policy) & (table["dial"] == dial)].reset_index(drop=True)
+
+
+def dial_text(dial: dials.Dial, setting: float) -> str:
+    """A setting in words: "mixture at 0.25", "floor at 0.05"."""
+    return f"{dial.name} at {setting:g}"
+
+
+def gate_places() -> list[tuple[str, float]]:
+    """Dials and settings of the recommended policy among which the gate chooses: those that are rolled out where
+    patients are simulated, and the softened policy itself, at which both dials end."""
+    mixtures = [(MIXTURE.name, setting) for setting in (*MIXTURE.known, MIXTURE.settings[-1])]
+    return [*mixtures, *((FLOOR.name, setting) for setting in FLOOR.known)]

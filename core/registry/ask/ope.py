@@ -112,7 +112,7 @@ class LinearCritic:
     def fit(self, recorded: Recorded, plan: Plan) -> None:
         """Fit on recorded courses, of a policy by what it does at their decisions."""
         courses, states = recorded.courses, recorded.states
-        given, expected = _drugs(recorded, None), _drugs(recorded, plan)
+        given, expected = drugs_given(recorded, None), drugs_given(recorded, plan)
         following = np.zeros(len(courses))
         for t in reversed(range(courses.going.shape[1])):
             used = courses.followed[:, t]
@@ -125,7 +125,7 @@ class LinearCritic:
     def values(self, recorded: Recorded, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
         """Q of what was recorded and V under a policy, both (N, T), 0 where nothing is decided."""
         courses, states, out = recorded.courses, recorded.states, []
-        for drugs in (_drugs(recorded, None), _drugs(recorded, plan)):
+        for drugs in (drugs_given(recorded, None), drugs_given(recorded, plan)):
             columns = [self._features(states[:, t], drugs[:, t]) @ w for t, w in sorted(self._weights.items())]
             out.append(np.where(courses.going, np.stack(columns, axis=1), 0.0))
         return out[0], out[1]
@@ -135,7 +135,7 @@ class LinearCritic:
         return np.concatenate([np.ones((len(states), 1)), states, drugs, *crossed], axis=1)
 
 
-def _drugs(recorded: Recorded, plan: Plan | None) -> np.ndarray:
+def drugs_given(recorded: Recorded, plan: Plan | None) -> np.ndarray:
     """(N, T, drugs of all treatments) recorded (None), or expected under a policy."""
     parts = []
     for name, points in recorded.treatments.items():
@@ -180,6 +180,11 @@ class Judging:
         critic.fit(train, plan)
         return critic
 
+    def experts(self, recorded: Recorded) -> Plan:
+        """What the experts do at every decision, by their calibrated probabilities."""
+        points = recorded.treatments.items()
+        return {name: some.advice(some.behavior, self.probability_floor) for name, some in points}
+
     def table(self, test: Recorded, plans: Sequence[Plan], critics: Sequence[LinearCritic]) -> pd.DataFrame:
         """PHWIS and PHWDR of policies on courses, two rows a policy in their order: estimator, value, low, high, ess,
         zero_weight, max_weight, support, reasons, n, distance (mean total variation from the experts).
@@ -188,7 +193,7 @@ class Judging:
         also that over all of them together.
         """
         courses, treatments = test.courses, test.treatments
-        observed = {name: points.advice(points.behavior, self.probability_floor) for name, points in treatments.items()}
+        observed = self.experts(test)
         lost = np.where(courses.lost, 0.0, 1.0)  # a policy loses no one
         behavior = grid_propensities(courses, treatments, observed, np.broadcast_to(self.kept_share, lost.shape))
         pi = np.stack([grid_propensities(courses, treatments, plan, lost) for plan in plans])

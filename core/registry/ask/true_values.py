@@ -19,7 +19,8 @@ from core.registry.simulate.rollout import Rollout, roll_out
 from core.registry.spec import RegistrySpec
 from core.registry.view import RegistryView
 
-COURSE = ["policy", "true_value", "true_se", "event_free", "event_free_se", "n"]
+TRUE_DIFFERENCE = ["true_difference", "true_difference_se"]  # to the experts, over the same patients
+COURSE = ["policy", "true_value", "true_se", *TRUE_DIFFERENCE, "event_free", "event_free_se", "n"]
 STEP = ["decision", "group", "policy", "true_value", "true_se"]
 
 
@@ -41,10 +42,13 @@ def roll_out_truth(view: RegistryView) -> Iterator[tuple[Progress, pd.DataFrame,
         return
     seed, longest, rows, step_rows = truth_seed(view), longest_treatment(view), [], []
     done, total = 0, len(POLICIES) + (len(GREEDY) + 1) * len(view.treatments)
+    experts = truth.returns({}, n, seed, decision=longest)
     for name in POLICIES:
-        found = truth.policy_value(_policies(view, name, view.treatments), n, seed, decision=longest)
+        acting = _policies(view, name, view.treatments)
+        earned = truth.returns(acting, n, seed, decision=longest) if acting else experts
+        found = earned.value()
         free = found.event_free, found.event_free_standard_error
-        rows.append((name, found.value, found.standard_error, *free, found.n))
+        rows.append((name, found.value, found.standard_error, *earned.less(experts), *free, found.n))
         course, done = pd.DataFrame(rows, columns=COURSE), done + 1
         yield Progress("truth", done, total, f"{name} rolled out on {n:,} patients"), course, steps
     for decision in view.treatments:

@@ -34,6 +34,26 @@ class RegistryValue:
 
 
 @dataclass(frozen=True, eq=False)
+class Returns:
+    """Of n simulated patients each: discounted sum of rewards, and whether alive without relapse at the last stage."""
+
+    rewards: np.ndarray
+    event_free: np.ndarray
+
+    def value(self) -> RegistryValue:
+        """Their means with standard errors."""
+        return RegistryValue(*_mean(self.rewards), *_mean(self.event_free.astype(np.float64)), len(self.rewards))
+
+    def less(self, others: Returns) -> tuple[float, float]:
+        """Mean difference in rewards to the same patients under another policy, and its standard error."""
+        return _mean(self.rewards - others.rewards)
+
+
+def _mean(numbers: np.ndarray) -> tuple[float, float]:
+    return float(numbers.mean()), float(numbers.std(ddof=1) / np.sqrt(len(numbers)))
+
+
+@dataclass(frozen=True, eq=False)
 class RegistryTruth:
     """Truth of a simulated registry. propensities: {decision: (points,)} of what experts gave, by all that they see, in
     the order of `decision_points`; world: which one."""
@@ -50,11 +70,23 @@ class RegistryTruth:
         decision: str | None = None,
         gamma: float | None = None,
     ) -> RegistryValue:
-        """Value over n fresh patients when `policies` {decision: policy} replace the experts in these decisions.
+        """Value over n fresh patients when `policies` {decision: policy} replace the experts; see `returns`."""
+        return self.returns(policies, n, seed, decision, gamma).value()
+
+    def returns(
+        self,
+        policies: Mapping[str, Policy] | None = None,
+        n: int = 20_000,
+        seed: int = 0,
+        decision: str | None = None,
+        gamma: float | None = None,
+    ) -> Returns:
+        """What n fresh patients earn when `policies` {decision: policy} replace the experts in these decisions.
 
         decision: None counts the whole course of every patient; a name counts the rewards that follow that decision's
         stages, over the patients to whom it is posed at its first stage (what estimates from `decision_points` are
-        about). Nobody is lost to follow-up here. Equal seeds meet equal patients.
+        about). Nobody is lost to follow-up here. Equal seeds meet equal patients: those who reach the decision are the
+        same under all policies that only act from there on.
         """
         if n < 2 or seed < 0:
             raise ConfigError(f"n = {n}, seed = {seed} are not usable; n is at least 2 and seed at least 0.")
@@ -67,17 +99,9 @@ class RegistryTruth:
         if posed.sum() < 2:
             raise ConfigError(f"n = {n} patients are too few: fewer than 2 reach the decision; raise n.")
         discount = self.spec.gamma if gamma is None else gamma
-        returns = discounted_returns(course, self.spec, stages, discount)[posed]
         last = course.indicators[posed, -1]
-        free = (course.reached[posed, -1] & last[:, 0] & ~last[:, 3]).astype(np.float64)
-        root = np.sqrt(len(returns))
-        return RegistryValue(
-            value=float(returns.mean()),
-            standard_error=float(returns.std(ddof=1) / root),
-            event_free=float(free.mean()),
-            event_free_standard_error=float(free.std(ddof=1) / root),
-            n=len(returns),
-        )
+        free = course.reached[posed, -1] & last[:, 0] & ~last[:, 3]
+        return Returns(discounted_returns(course, self.spec, stages, discount)[posed], free)
 
     def expert_probs(
         self, decision: str, frame: pd.DataFrame, stage: int, catalog: Combinations, frailty: np.ndarray | None = None

@@ -1,4 +1,5 @@
-"""The fused policy along the whole lambda axis: value, support, disagreement, doses, and the check of both ends."""
+"""The fused policy along the whole lambda axis: first its difference to the clinicians, then values by the published
+estimators, support, disagreement, doses, and the check of both ends."""
 
 from __future__ import annotations
 
@@ -12,8 +13,10 @@ from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
 from core.icu.ask.along_lambda import LambdaCourse, along_lambda
+from core.icu.ask.differences import differences_along_lambda, true_differences_along_lambda
 from core.icu.ask.tables import lambda_curve, policy_table
 from core.policies.key import CLINICIAN
+from pages.components.policies.advice import HOW
 from pages.components.shell.estimates import (
     ESTIMATORS,
     ONE_EXPERT,
@@ -25,6 +28,7 @@ from pages.components.shell.estimates import (
 from pages.components.shell.export import metric, show
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
+from pages.components.study.differences import difference_card, difference_chart
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -44,8 +48,10 @@ def lambda_panel(run: RunView) -> None:
     along = along_lambda(run, k, mode)
     course = along.table
     fused = fused.merge(course, on="lambda_", how="left")
-    _lambda_numbers(fused, course, lambda_, along.typical_distance)
     ticks = _ticks(position)
+    _against(run, k, mode, lambda_, along, position)
+    st.markdown("**Published estimators**")
+    _lambda_numbers(fused, lambda_)
     stored = policy_table(run, k, lambda_, mode)
     clinician = stored.loc[(stored["policy"] == CLINICIAN) & (stored["estimator"] == "phwis"), "value"]
     truth = None
@@ -123,31 +129,63 @@ def _missed_along(fused: pd.DataFrame) -> str:
     return f"The 95 % interval does not hold the true value: {'; '.join(parts)}."
 
 
-def _lambda_numbers(fused: pd.DataFrame, course: pd.DataFrame, lambda_: float, unit: float) -> None:
+def _against(
+    run: RunView, k: int, mode: str, lambda_: float, along: LambdaCourse, position: dict[float, float]
+) -> None:
+    """The difference to the clinicians at this lambda, the largest weight there, and the difference along the axis."""
+    with st.spinner("Judging against the clinicians ..."):
+        judged = differences_along_lambda(run, k, mode)
+    truth = true_differences_along_lambda(run, k, mode)
+    true = None if truth is None else truth[truth["setting"] == lambda_]
+    left, right = st.columns([3, 1])
+    with left:
+        now = judged[judged["setting"] == lambda_].iloc[0]
+        here = None if true is None or true.empty else true.iloc[0]
+        difference_card(now, "clinicians", f"{HOW} Here on test patients.", here, f"λ = {fmt_lambda(lambda_)}")
+    with right:
+        _largest_weight(along, lambda_)
+    difference_chart(
+        judged,
+        position,
+        _ticks(position),
+        lambda_,
+        key="lambda-difference",
+        policy="the fused policy",
+        who="clinicians",
+        axis="λ (stored values, evenly spaced)",
+        truth=truth,
+    )
+
+
+def _lambda_numbers(fused: pd.DataFrame, lambda_: float) -> None:
     now = fused[fused["lambda_"] == lambda_]
-    weight = float(course.loc[course["lambda_"] == lambda_, "largest_weight"].iloc[0])
-    cards = st.columns(3)
-    for card, name in zip(cards[:2], ("phwis", "phwdr"), strict=True):
+    cards = st.columns(2)
+    for card, name in zip(cards, ("phwis", "phwdr"), strict=True):
         rows = now[now["estimator"] == name]
         with card:
             if len(rows):
                 _value_card(ESTIMATORS[name], rows.iloc[0])
-    with cards[2]:
-        metric(
-            "Largest fusion weight",
-            weight,
-            text=fmt_percent(weight),
-            estimator="mean over the steps; 100 % is one expert alone",
-        )
+
+
+def _largest_weight(along: LambdaCourse, lambda_: float) -> None:
+    """How far one expert decides at this lambda, and what it means in distances."""
+    weight = float(along.table.loc[along.table["lambda_"] == lambda_, "largest_weight"].iloc[0])
     parts = []
     if np.isfinite(lambda_):
+        unit = along.typical_distance
         parts.append(
             f"λ = {fmt_lambda(lambda_)} is {fmt(lambda_ * unit, 1)} in typical distances (λ × {unit:.3g}, the median "
             "distance to a center)."
         )
     if weight > ONE_EXPERT:
         parts.append("λ this high means one expert decides.")
-    st.caption(" ".join(parts))
+    metric(
+        "Largest fusion weight",
+        weight,
+        text=fmt_percent(weight),
+        estimator="mean over the steps; 100 % is one expert alone",
+        note=" ".join(parts),
+    )
 
 
 def _value_card(name: str, row: pd.Series) -> None:

@@ -12,6 +12,7 @@ from core.figures.registry_values import ESTIMATORS, modeled_by_stage, registry_
 from core.figures.theme import fmt, fmt_count, fmt_interval
 from core.registry.ask.compared import GREEDY, MIXTURE, along
 from core.registry.spec import TO_THE_END
+from pages.components.registry.against import against_view
 from pages.components.registry.frontier import course_rule, frontier_panel
 from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
@@ -21,12 +22,12 @@ from pages.components.shell.frame import empty
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
-VIEWS = ("Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
+VIEWS = ("Against the experts", "Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
 GROUPS = {"all": "everyone asked", "ill": "patients with what it treats"}
 
 
 def draw(run: RegistryView) -> None:
-    """The warning first, then the chosen comparison."""
+    """The chosen comparison; the difference to the experts comes first."""
     view = st.segmented_control(
         "Show",
         VIEWS,
@@ -37,12 +38,14 @@ def draw(run: RegistryView) -> None:
         persist_state="session",
     )
     if view == VIEWS[0]:
-        _matched(run)
+        against_view(run)
     elif view == VIEWS[1]:
-        _modeled(run)
+        _matched(run)
     elif view == VIEWS[2]:
-        _whole(run)
+        _modeled(run)
     elif view == VIEWS[3]:
+        _whole(run)
+    elif view == VIEWS[4]:
         frontier_panel(run)
     else:
         _table(run)

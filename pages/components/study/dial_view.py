@@ -72,16 +72,19 @@ def dial_verdict(
         )
 
 
-def dial_numbers(
-    table: pd.DataFrame, truth: pd.DataFrame | None, dial: Dial, setting: float, start: str, differing: str, over: str
-) -> None:
-    """Both estimates with their grade, the distance, and the true value where known.
+def dial_distance(now: pd.DataFrame, differing: str, over: str) -> None:
+    """How far the policy is from those who treated, as "Doses that differ from the clinicians'"; over: what it is a
+    mean over."""
+    distance = float(now["distance"].iloc[0])
+    metric(differing, distance, text=fmt_percent(distance), estimator=f"mean total variation over the {over}")
 
-    truth: setting, true_value, true_se, n of this very policy; None where it was not rolled out. differing: what the
-    distance counts, as "Doses that differ from the clinicians'"; over: what it is a mean over.
+
+def dial_values(now: pd.DataFrame, truth: pd.DataFrame | None, dial: Dial, setting: float, start: str) -> None:
+    """Both published estimates with their grade, and the true value where known.
+
+    truth: setting, true_value, true_se, n of this very policy; None where it was not rolled out.
     """
-    now = table[table["setting"] == setting]
-    cards = st.columns(4)
+    cards = st.columns(3)
     for card, row in zip(cards[:2], rows_of(now), strict=True):
         with card:
             metric(
@@ -94,10 +97,7 @@ def dial_numbers(
                 n=row.n,
                 estimator=row.support,
             )
-    distance = float(now["distance"].iloc[0])
     with cards[2]:
-        metric(differing, distance, text=fmt_percent(distance), estimator=f"mean total variation over the {over}")
-    with cards[3]:
         if truth is not None:
             _truth(truth, dial, setting, start)
     if reasons := str(now["reasons"].iloc[0]):

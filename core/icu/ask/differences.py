@@ -1,0 +1,80 @@
+"""Differences to the clinicians along an axis of policies: along lambda, and from the clinicians to a policy.
+
+Judged as the run's policies are (`core.icu.ask.judge`): on test patients, by probabilities and critics of the others.
+The jury is made once for a run; a policy more costs a critic and its weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from core.base.remembered import remembered_by
+from core.evaluation.judging.deferring import Deferring, always_deferring
+from core.evaluation.judging.grade import GradeSettings, judged_row
+from core.fusion.dials import Dial
+from core.icu.ask.against import true_differences
+from core.icu.ask.frontier import frontier_policy
+from core.icu.ask.judge import Jury, make_jury
+from core.icu.view import RunView
+from core.policies.key import FUSED, PolicyKey
+
+
+@remembered_by(1)
+def jury_of(view: RunView) -> Jury:
+    """Judges of the run's own policies: its test patients, who learn nothing, and all others, who teach."""
+    learners = np.concatenate([view.split.train, view.split.valid])
+    return make_jury(view, view.study, view.n_clusters, view.split.test, learners)
+
+
+@remembered_by(12)
+def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame:
+    """One row a setting of the dial, in its order: setting, then the columns of `judged_row`.
+
+    The dial starts at the clinicians themselves, whose difference is 0; further on they are as the run estimates them.
+    """
+    jury = jury_of(view)
+    policies = [frontier_policy(jury.some, key, dial, setting) for setting in dial.settings[1:]]
+    told = [always_deferring(jury.histories), *(Deferring("", probs) for probs in policies)]
+    return _table(view, jury, told, dial.settings)
+
+
+def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame | None:
+    """The run's `frontier_truth` along the dial with true_difference to its start and true_difference_se, where this
+    very policy was rolled out; None elsewhere. Both ends of a difference have their own patients."""
+    known = view.frontier_truth
+    if key != view.own_policy or known.empty:
+        return None
+    known = known[known["dial"] == dial.name]
+    first = known[known["setting"] == dial.settings[0]].iloc[0]
+    apart = known["setting"] != dial.settings[0]
+    return known.assign(
+        true_difference=known["true_value"] - first["true_value"],
+        true_difference_se=np.hypot(known["true_se"], first["true_se"]) * apart,
+    )
+
+
+@remembered_by(8)
+def differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
+    """The fused policy at every stored lambda: setting (lambda), then the columns of `judged_row`."""
+    jury = jury_of(view)
+    keys = [PolicyKey.at(FUSED, n_clusters, value, mode) for value in view.lambdas]
+    return _table(view, jury, [Deferring("", np.asarray(jury.some.probs(key))) for key in keys], view.lambdas)
+
+
+def true_differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame | None:
+    """setting (lambda), true_difference and its _se where the fused policy was rolled out; None where it never was."""
+    known = true_differences(view)
+    known = known[(known["policy"] == FUSED) & (known["n_clusters"] == n_clusters) & (known["mode"] == mode)]
+    known = known.rename(columns={"lambda_": "setting"}).dropna(subset=["true_difference"])
+    return known[["setting", "true_difference", "true_difference_se"]] if len(known) else None
+
+
+def _table(view: RunView, jury: Jury, policies: Sequence[Deferring], settings: Sequence[float]) -> pd.DataFrame:
+    named = [replace(policy, name=str(place)) for place, policy in enumerate(policies)]
+    floor = GradeSettings(ess=view.config.evaluation.ess_floor)
+    rows = [judged_row(one, floor) for one in jury.bench(named).reward()]
+    return pd.DataFrame(rows).assign(setting=list(settings))

@@ -1,0 +1,143 @@
+"""The trust frontier as both studies show it, from those who treated to a policy: the difference, then the values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.base.statistics import Z95
+from core.figures.dials import frontier_axis
+from core.fusion.dials import Dial
+from pages.components.shell.export import show
+from pages.components.shell.frame import empty
+from pages.components.study.dial_view import (
+    dial_distance,
+    dial_slider,
+    dial_ticks,
+    dial_values,
+    dial_verdict,
+    setting_text,
+)
+from pages.components.study.differences import difference_card, difference_chart
+
+BEFORE = "This run was made before policies were judged along the way; train it again to see their differences."
+
+
+@dataclass(frozen=True)
+class FrontierWords:
+    """A study's words. start: where the dials begin, as "clinicians"; key: of its widgets and figures; dials: their
+    names; help: what they are; differing: what the distance counts; over: what it is a mean over; value: what published
+    estimators estimate; how: how the difference is judged."""
+
+    start: str
+    key: str
+    dials: Mapping[str, str]
+    help: str
+    differing: str
+    over: str
+    value: str
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One policy along one dial: values by the published estimators (see `frontier_axis`), judged (setting and the
+    columns of `judged_row`; None in an earlier run), truth (setting, true_value, true_se, true_difference and its _se;
+    None where it is not known), the furthest supported setting and the floor of its ESS."""
+
+    dial: Dial
+    policy: str
+    values: pd.DataFrame
+    judged: pd.DataFrame | None
+    truth: pd.DataFrame | None
+    furthest: float | None
+    floor: float
+
+
+def choose_way(
+    words: FrontierWords, policies: Sequence[str], default: str, named: Callable[[str], str], suffix: str = ""
+) -> tuple[str, str]:
+    """Boxes for the policy and the dial, by their names."""
+    first, second = st.columns([2, 3], vertical_alignment="bottom")
+    policy = first.selectbox(
+        "Policy",
+        policies,
+        index=list(policies).index(default),
+        format_func=named,
+        key=f"{words.key}-policy{suffix}",
+    )
+    dial = second.segmented_control(
+        "Dial",
+        list(words.dials),
+        default="mixture",
+        format_func=words.dials.__getitem__,
+        key=f"{words.key}-dial",
+        required=True,
+        help=words.help,
+    )
+    return policy, dial or "mixture"
+
+
+def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help: str | None = None) -> float:
+    """Slider, verdict, the difference as number and picture, then the published values; returns the setting on show."""
+    dial, start = way.dial, words.start
+    setting = dial_slider(dial, way.furthest, start, slider_key)
+    dial_verdict(way.values, dial, setting, way.furthest, way.floor, start)
+    now = way.values[way.values["setting"] == setting]
+    left, right = st.columns([3, 1])
+    with left:
+        _difference(words, way, setting)
+    with right:
+        dial_distance(now, words.differing, words.over)
+    ticks = dial_ticks(dial, start)
+    if way.judged is not None:
+        difference_chart(
+            way.judged,
+            {value: float(i) for i, value in enumerate(dial.settings)},
+            ticks,
+            setting,
+            key=f"{words.key}-difference",
+            policy=way.policy,
+            who=start,
+            axis=dial.title,
+            truth=way.truth,
+        )
+    st.markdown("**Published estimators**")
+    dial_values(now, way.truth, dial, setting, start)
+    known = way.truth is not None and len(way.truth) > 0
+    show(
+        frontier_axis(
+            way.values,
+            ticks,
+            setting,
+            way.furthest,
+            ess_floor=way.floor,
+            axis=dial.title,
+            truth=way.truth,
+            value=words.value,
+        ),
+        words.key,
+        f"Value and effective sample size of {way.policy} from the {start} to itself; "
+        f"{setting_text(dial, setting, start)} is marked.",
+        caption=f"{int(now['n'].iloc[0]):,} test patients, {caption} Shaded: the records still support it; to the "
+        "right of it, values rest on hardly any patient. Hollow: weak, gray: not supported."
+        + (f" Upright bars: true values of simulated patients, ± {Z95:.2f} standard errors." if known else ""),
+        data=way.values,
+        help=help,
+    )
+    return setting
+
+
+def _difference(words: FrontierWords, way: Way, setting: float) -> None:
+    """The card of the difference at this setting."""
+    if way.judged is None:
+        empty("Not judged", BEFORE, icon=":material/balance:")
+        return
+    true = None
+    if way.truth is not None and (way.truth["setting"] == setting).any():
+        true = way.truth[way.truth["setting"] == setting].iloc[0]
+    judged = way.judged[way.judged["setting"] == setting].iloc[0]
+    difference_card(judged, words.start, words.how, true, setting_text(way.dial, setting, words.start))

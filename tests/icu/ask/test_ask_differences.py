@@ -1,0 +1,67 @@
+"""Differences along lambda and along dials are those that the run stores where both say something, and begin at 0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.fusion.dials import DIALS, FLOOR, MIXTURE
+from core.icu.ask.differences import (
+    differences_along,
+    differences_along_lambda,
+    true_differences_along,
+    true_differences_along_lambda,
+)
+from core.icu.view import RunView
+from core.policies.key import CLINICIAN, FUSED, PolicyKey
+
+NUMBERS = ["mix", "difference", "difference_low", "difference_high", "ess", "n"]
+
+
+@pytest.fixture(scope="module")
+def view(tiny_run: Path) -> RunView:
+    return RunView(tiny_run)
+
+
+def stored(view: RunView, key: PolicyKey) -> np.ndarray:
+    """The run's own judgment of a policy."""
+    assert view.judgments is not None
+    (row,) = (row for row in view.judgments.to_dict("records") if PolicyKey.of_row(row) == key)
+    return np.array([row[name] for name in NUMBERS])
+
+
+@pytest.mark.parametrize("dial", DIALS.values(), ids=list(DIALS))
+def test_a_dial_leads_from_the_clinicians_to_the_judged_policy(view: RunView, dial) -> None:
+    table = differences_along(view, view.own_policy, dial)
+    assert table["setting"].tolist() == list(dial.settings)
+    assert (table["difference"][0], table["difference_se"][0]) == (0, 0)
+    np.testing.assert_allclose(table.iloc[-1][NUMBERS].to_numpy(float), stored(view, view.own_policy), rtol=1e-4)
+
+
+def test_lambda_passes_through_the_judged_policy(view: RunView) -> None:
+    own = view.own_policy
+    table = differences_along_lambda(view, view.n_clusters, own.mode)
+    assert table["setting"].tolist() == list(view.lambdas)
+    here = table[table["setting"] == own.lambda_].iloc[0]
+    np.testing.assert_allclose(here[NUMBERS].to_numpy(float), stored(view, own), rtol=1e-6)
+
+
+def test_true_differences_are_to_the_clinicians_and_of_the_run_s_own_policy_alone(view: RunView) -> None:
+    true = view.truth.set_index("policy")["true_value"]
+    known = true_differences_along(view, view.own_policy, MIXTURE).set_index("setting")
+    assert tuple(known.loc[0.0, ["true_difference", "true_difference_se"]]) == (0, 0)
+    expected = known.loc[1.0, "true_value"] - true[CLINICIAN]
+    assert known.loc[1.0, "true_difference"] == pytest.approx(expected)
+    assert (known.loc[1.0, "true_difference_se"]) > 0
+    assert true_differences_along(view, PolicyKey("zero-drug"), FLOOR) is None
+
+
+def test_true_differences_along_lambda_are_those_of_the_roll_outs(view: RunView) -> None:
+    table = true_differences_along_lambda(view, view.n_clusters, "prospective")
+    rows = view.truth[(view.truth["policy"] == FUSED) & (view.truth["n_clusters"] == view.n_clusters)]
+    assert set(table["setting"]) == set(rows["lambda_"])
+    clinicians = view.truth.loc[view.truth["policy"] == CLINICIAN, "true_value"].iloc[0]
+    expected = rows.set_index("lambda_")["true_value"] - clinicians
+    np.testing.assert_allclose(table.set_index("setting")["true_difference"], expected[table["setting"]])
