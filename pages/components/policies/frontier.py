@@ -10,13 +10,13 @@ import streamlit as st
 
 from core.evaluation import action_shares
 from core.figures.dials import frontier_axis
-from core.figures.theme import policy_style
 from core.fusion.dials import DIALS, Dial, furthest_supported
 from core.icu.ask.frontier import frontier_of, frontier_policy
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.policies.dose_bars import dose_bars
 from pages.components.shell.estimates import fusion_controls, policy_names, support_rule
 from pages.components.shell.export import show
+from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.study.dial_view import dial_numbers, dial_slider, dial_ticks, dial_verdict, setting_text
 
@@ -37,7 +37,7 @@ def frontier_panel(run: RunView) -> None:
         "Policy",
         policies,
         index=policies.index(FUSED),
-        format_func=lambda name: policy_style(name).name,
+        format_func=lambda name: policy_name(run, name),
         key=f"frontier-policy-{k}",
     )
     name = second.segmented_control(
@@ -72,7 +72,7 @@ def frontier_panel(run: RunView) -> None:
             truth=truth,
         ),
         "frontier",
-        f"Value and effective sample size of {policy_style(policy).name} from the clinicians' policy to itself; "
+        f"Value and effective sample size of {policy_name(run, policy)} from the clinicians' policy to itself; "
         f"{setting_text(dial, setting, START)} is marked.",
         caption=f"{int(table['n'].iloc[0]):,} test patients, K = {k}, {mode}. Shaded: the records still support it; "
         f"to the right of it, values rest on hardly any patient. Hollow: weak, gray: not supported."
@@ -97,7 +97,7 @@ def _doses(run: RunView, policy: str, key: PolicyKey, dial: Dial, setting: float
     mask = some.trajectories.mask
     ends = (dial.settings[0], setting, dial.settings[-1])
     shares = np.stack([action_shares(frontier_policy(some, key, dial, at), mask, top=False) for at in ends])
-    names = ["Clinicians", f"At {setting_text(dial, setting, START)}", policy_style(policy).name]
+    names = ["Clinicians", f"At {setting_text(dial, setting, START)}", policy_name(run, policy)]
     st.markdown("**Doses** (mean probability)")
     dose_bars(
         run.study,
