@@ -71,13 +71,13 @@ def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
     drawn = np.flatnonzero(np.isfinite(points).all(axis=1))
     rng = stream(view.config.run.seed, "figures", "map")
     shown = drawn[stratified_sample(labels[drawn], most_points, rng)]
-    names = phenotype_names(view, k)
+    names, texts = phenotype_names(view, k), phenotype_texts(view, k)
     sizes = "; ".join(f"{name.text}, {name.n:,} patients, {fmt_percent(name.mortality)} died" for name in names)
     stated = f"{len(shown):,} of {len(labels):,} patients drawn, stratified by phenotype."
     return PanelFigure(
         "phenotype-map",
         "Map of the patients (UMAP) by phenotype",
-        phenotype_map(points[shown], labels[shown], shown, view.cohort.patients[shown], k, method="UMAP"),
+        phenotype_map(points[shown], labels[shown], shown, view.cohort.patients[shown], k, method="UMAP", names=texts),
         f"UMAP map of the patients in {k} phenotypes: {sizes}.",
         f"{stated} Distances, gaps and sizes of clouds are not measurements.",
     )

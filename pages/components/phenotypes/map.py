@@ -9,9 +9,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.base.rng import stream
-from core.figures.phenotype_map import phenotype_map
+from core.figures.coloring import Coloring
+from core.figures.phenotype_map import colored_map, phenotype_map
 from core.figures.phenotype_quality import cluster_indices
 from core.icu.ask.groups import stratified_sample
+from core.icu.ask.hover import hover_texts
+from core.icu.ask.names import phenotype_texts
+from pages.components.phenotypes.color_choice import PHENOTYPE, choose_coloring
+from pages.components.phenotypes.map_words import alternative, reading
 from pages.components.phenotypes.selected import selected_patients
 from pages.components.shell.controls import k_slider
 from pages.components.shell.export import show
@@ -51,8 +56,9 @@ def map_panel(run: RunView) -> None:
             )
             or "umap"
         )
+        coloring = choose_coloring(run, k)
     with left:
-        draw_map(run, k, method)
+        draw_map(run, k, method, coloring)
     with right:
         show(
             _indices_figure(str(run.path), run.manifest.created, k, run),
@@ -89,39 +95,43 @@ def stated_sample(run: RunView, shown: np.ndarray) -> str:
     return "All patients" if len(shown) == n else f"{len(shown):,} of {n:,} patients, stratified by phenotype"
 
 
-def draw_map(run: RunView, k: int, method: str, name: str = "phenotype-map", *, short: bool = False) -> None:
+def draw_map(
+    run: RunView, k: int, method: str, coloring: Coloring, name: str = "phenotype-map", *, short: bool = False
+) -> None:
     """The map as a chart that shows and makes the selection; `short` leaves how it was fitted out of its caption."""
-    selection = get_session().selection
-    points, labels, shown = run.projection(method), run.labels(k), shown_on_map(run, method)
+    points, shown = run.projection(method), shown_on_map(run, method)
     if not len(shown):
         empty("No map in this run", "The projection was not stored; the phenotypes themselves are unaffected.")
         return
     chart = f"{name}-{method}"
     key = chart_key(chart)
     stated = stated_sample(run, shown)
-    figure = phenotype_map(
-        points[shown],
-        labels[shown],
-        shown,
-        run.cohort.patients[shown],
-        k,
-        method=METHODS[method],
-        selected=None if selection is None else selection.patients,
-    )
     show(
-        figure,
+        map_figure(run, k, method, coloring, shown),
         key,
-        f"{METHODS[method]} map of {stated[0].lower()}{stated[1:]} in {k} phenotypes of "
-        + ", ".join(f"{size:,}" for size in np.bincount(labels, minlength=k))
-        + " patients; each phenotype has its own color, marker and number.",
+        alternative(run, k, METHODS[method], coloring, stated),
         caption=f"{stated}. "
-        + ("" if short else f"{_fitted(run, method)} ")
+        + ("" if short else f"{reading(coloring)}{_fitted(run, method)} ")
         + "**Distances, gaps and sizes of clouds on this map are not measurements; clustering is done in the latent "
         "space, not on the map.**",
         on_select=lambda: take_from_chart(chart, key, "lasso on the map"),
         selection_mode=("points", "box", "lasso"),
         data=lambda: patient_table(run, k, shown).assign(x=points[shown, 0], y=points[shown, 1]),
     )
+
+
+def map_figure(run: RunView, k: int, method: str, coloring: Coloring, shown: np.ndarray) -> go.Figure:
+    """The map as a figure, colored as asked; phenotypes carry their markers and numbers."""
+    selection = get_session().selection
+    points, keys = run.projection(method)[shown], run.cohort.patients[shown]
+    selected, told = None if selection is None else selection.patients, hover_texts(run, shown)
+    if coloring.title == PHENOTYPE:
+        labels, names = run.labels(k)[shown], phenotype_texts(run, k)
+        return phenotype_map(
+            points, labels, shown, keys, k, method=METHODS[method], selected=selected, names=names, told=told
+        )
+    colors = coloring.among(shown)
+    return colored_map(points, colors, shown, keys, method=METHODS[method], selected=selected, told=told)
 
 
 def _fitted(run: RunView, method: str) -> str:
