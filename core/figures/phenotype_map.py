@@ -141,6 +141,14 @@ def gate_plot(
     return fig.figure()
 
 
+def without_webgl(fig: go.Figure) -> go.Figure:
+    """The same figure drawn as vectors: slower, but by any browser."""
+    drawn = fig.to_dict()
+    for trace in drawn["data"]:
+        trace["type"] = "scatter" if trace["type"] == "scattergl" else trace["type"]
+    return go.Figure(drawn)
+
+
 def _hover(keys: np.ndarray, told: Sequence[str]) -> list[str]:
     """Key of each patient, and what else is told of it."""
     named = [f"patient {markup(key)}" for key in keys]

@@ -35,9 +35,9 @@ def _spread(coloring: Coloring) -> str:
     return f", {low} to {high} {coloring.unit}, median {middle}".replace(" ,", ",")
 
 
-def reading(coloring: Coloring) -> str:
-    """How to read the colors, in a sentence or two that end in a blank."""
-    parts = [part for part in (coloring.hollow_means, coloring.ring_means) if part]
+def reading(coloring: Coloring, *, legend: bool = False) -> str:
+    """How to read the colors, in a sentence or two that end in a blank; legend: one says already what marks mean."""
+    parts = [part for part in (coloring.hollow_means, coloring.ring_means) if part and not legend]
     marks = f"{'; '.join(parts)}. " if parts else ""
     clipped = "" if coloring.kind == "groups" else f"Shades run from {_ends(coloring)}. "
     return f"{marks[:1].upper()}{marks[1:]}{clipped}{coloring.note}{' ' if coloring.note else ''}"
