@@ -1,9 +1,11 @@
-// The look of a map: colors, legend and selection, without points. It leaves them for the map to take, or to find.
+// The look of a map (colors and legend) and its selection, two messages without points. What comes is left for the map
+// to take, or to find when it comes later; what has not changed is not drawn again.
 export default function looks({ data }) {
   const maps = (window.phenopolicyMaps ??= new Map());
   const entry = maps.get(data.id) ?? {};
   maps.set(data.id, entry);
-  if (JSON.stringify(entry.look) === JSON.stringify(data)) return;
-  entry.look = data;
-  entry.map?.show(data);
+  const part = "selection" in data ? "selection" : "look";
+  if (JSON.stringify(entry[part]) === JSON.stringify(data)) return;
+  entry[part] = data;
+  entry.map?.follow(entry);
 }

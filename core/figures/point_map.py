@@ -1,4 +1,4 @@
-"""The map of patients as messages to the browser: points once, then looks (colors, legend, selection) without points.
+"""The map of patients as messages to the browser: points once, then looks (colors, legend) without points.
 
 A message of points is its head's length (uint32), the head as JSON, and parts that the head lists. Numbers travel as
 uint16 between their least and largest, rows as a bit each; what is long is deflated. Of a point there are 5 bytes, 2
@@ -70,17 +70,16 @@ def look_message(
     names: Sequence[str],
     *,
     details: Sequence[str] = (),
-    selection: str = "",
     alt: str = "",
 ) -> dict[str, Any]:
     """How the points of map `name` are drawn, as JSON.
 
     coloring, labels (n,) phenotypes: of these points in their order; names, details: of the phenotypes, and what stands
-    beside each group in the legend; selection: text of the selected rows (see `core.icu.selection`).
+    beside each group in the legend; alt: the map in words.
     """
     paint = painted(coloring)
     look: dict[str, Any] = {"id": name, "title": coloring.title, "colors": paint.colors, "hazard": HAZARD, "alt": alt}
-    look |= {"names": list(names), "selection": selection, "size": _size(len(labels)), "range": None, "groups": []}
+    look |= {"names": list(names), "size": _size(len(labels)), "range": None, "groups": []}
     if coloring.kind == "groups":
         look["values"] = _text(paint.codes.tobytes())
         counts = np.bincount(paint.codes, minlength=len(coloring.names))

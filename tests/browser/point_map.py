@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from visitor import PATIENCE, Tab
 
 ENTRY = "window.phenopolicyMaps?.get('point-map-umap')"
-DRAWN = f"() => {{ const at = {ENTRY}; return at?.map?.painted !== undefined && at.map.painted === at.look; }}"
+DRAWN = f"""() => {{
+    const at = {ENTRY}, map = at?.map;
+    return map?.painted !== undefined && map.painted === at.look && map.marked === at.selection;
+}}"""
 POINTS = f"""() => {{
     const {{map}} = {ENTRY}, color = row => map.look.colors[map.codes[row]];
     return Object.fromEntries(Array.from(map.x, (x, row) => [row, [x, map.y[row], color(row)]]));

@@ -1,5 +1,5 @@
 // The map of patients: points are sent once and stay in the browser, which colors them, finds those in a lasso, and
-// sends back their rows. Looks (colors, legend, selection) come in a message of their own; see looks.js.
+// sends back their rows. Colors and legend, and the selection, come in messages of their own; see looks.js.
 
 import createScatterplot from "regl-scatterplot";
 import { Tip, button, element, legend } from "./legend.js";
@@ -97,10 +97,15 @@ class PointMap {
     return bar;
   }
 
-  show(look) {
-    this.look = look;
-    this.queue = this.queue.then(() => this.look === look && this.paint(look)).catch((error) => console.error(error));
-    return this.queue;
+  // Draw what is new of a look and a selection, one after another; what has been followed by a newer one is left out.
+  follow({ look, selection }) {
+    const next = (part, value, act) => {
+      if (!value || this[part] === value) return;
+      this[part] = value;
+      this.queue = this.queue.then(() => this[part] === value && act(value)).catch((error) => console.error(error));
+    };
+    next("look", look, (now) => this.paint(now));
+    next("selection", selection, (now) => this.painted && this.mark(now));
   }
 
   async paint(look) {
@@ -119,19 +124,20 @@ class PointMap {
     });
     const points = { x: at(this.x), y: at(this.y), valueA: code, valueB: size };
     await this.plot.draw(points, { zDataType: "categorical", wDataType: "categorical" });
-    await this.mark(look.selection);
+    if (this.selection) await this.mark(this.selection);
     this.stage.setAttribute("aria-label", look.alt);
     this.legend.replaceChildren(legend(look, (group) => this.sendRows(this.rowsOf(group))));
     this.nameGroups(look);
-    this.painted = look; // what stands on the screen, for tests
+    this.painted = look;
   }
 
   // Selection
 
-  async mark(text) {
-    this.shown = text ? await decodeRows(text) : [];
-    if (!this.shown.length) return this.plot.deselect({ preventEvent: true });
-    this.plot.select(this.shown.flatMap(this.marks.drawn), { preventEvent: true });
+  async mark(selection) {
+    this.shown = selection.selection ? await decodeRows(selection.selection) : [];
+    if (!this.shown.length) this.plot.deselect({ preventEvent: true });
+    else this.plot.select(this.shown.flatMap(this.marks.drawn), { preventEvent: true });
+    this.marked = selection;
   }
 
   selected(points) {
@@ -147,7 +153,12 @@ class PointMap {
   }
 
   inView() {
-    this.selected(Array.from(this.plot.get("pointsInView")));
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const rows = Array.from(this.x.keys()).filter((row) => {
+      const [x, y] = this.plot.getScreenPosition(this.marks.first + row);
+      return x >= 0 && y >= 0 && x <= width && y <= height;
+    });
+    this.sendRows(rows);
   }
 
   // What the pointer says
@@ -269,11 +280,11 @@ export default function pointMap(component) {
   else {
     entry.map?.destroy();
     entry.map = new PointMap(component, message);
-    if (entry.look) entry.map.show(entry.look);
+    entry.map.follow(entry);
   }
   return () => {
     if (entry.map?.parent !== component.parentElement) return;
     entry.map.destroy();
-    entry.map = entry.look = undefined;
+    entry.map = entry.look = entry.selection = undefined;
   };
 }

@@ -1,7 +1,8 @@
 """The map of patients in the browser, by WebGL: all points at once, colored and lassoed there; rows come back.
 
-Two components stand for one map. One holds the points and the program and never changes, so that Streamlit sends it
-once and names it by its hash from then on; the other carries the look of the moment. They meet in the browser.
+Three messages make one map, which meet in the browser: points and program, the look, and the selection. Streamlit sends
+a long message once and names it by its hash while it stays the same, so a new color costs a byte or two a point, and a
+lasso no more than its rows.
 """
 
 from __future__ import annotations
@@ -52,7 +53,6 @@ def point_map(run: RunView, k: int, method: str, coloring: Coloring, shown: np.n
         run.labels(k)[shown],
         texts,
         details=details if coloring.names == texts else (),
-        selection=_selected_rows(shown),
         alt=alt,
     )
     message = _message(str(run.path), run.manifest.created, method, run, shown, name)
@@ -64,6 +64,7 @@ def point_map(run: RunView, k: int, method: str, coloring: Coloring, shown: np.n
             on_missing_change=lambda: st.session_state.update({MISSING: True}),
         )
         _look(key=f"{name}-look", data=look)
+        _look(key=f"{name}-selection", data={"id": name, "selection": _selected_rows(shown)})
 
 
 def take_rows(text: str | None, shown: np.ndarray) -> None:
