@@ -38,7 +38,7 @@ export function legend(look, selectGroup) {
   }
   for (const { kind, text } of look.marks) {
     const entry = element("span", "pp-map-mark");
-    entry.append(swatch(kind === "ring" ? look.hazard : look.colors[0], kind), element("span", "", text));
+    entry.append(swatch(kind === "ring" ? look.hazard : look.colors[look.colors.length >> 1], kind), element("span", "", text));
     made.append(entry);
   }
   return made;
