@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.base.text import markdown
-from core.figures.theme import phenotype_name
+from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from pages.components.patient.blind import is_blind, is_hidden
 from pages.components.patient.course import course_panel
@@ -67,7 +67,8 @@ def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
         f"{who}"
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}**{horizon_words(study)} · "
-        f"{phenotype_name(label)} of {session.n_clusters} by the whole stay · {split} ({seen[split]})"
+        f"{phenotype_texts(run, session.n_clusters)[label]} (of {session.n_clusters}) by the whole stay · "
+        f"{split} ({seen[split]})"
     )
 
 

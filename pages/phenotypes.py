@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.figures.phenotype_quality import cluster_indices
 from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
-from core.figures.theme import phenotype_name
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table
+from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from core.trajectories import padded
 from pages.components.phenotypes.gate import gate_panel
@@ -74,6 +74,7 @@ def published_panel(run: RunView) -> None:
         )
     left, right = st.columns([1, 2], gap="medium")
     labels = run.labels(k)
+    names = phenotype_texts(run, k)
     outcomes = outcome_table(labels, run.cohort.outcomes, k)
     with left:
         st.markdown("**Silhouette by K**")
@@ -92,10 +93,11 @@ def published_panel(run: RunView) -> None:
                 survived=study.survived_label.capitalize(),
                 died=study.died_label.capitalize(),
                 height=70 * k + 90,
+                names=names,
             ),
             "outcomes",
             "Bars of survival and mortality by phenotype: "
-            + ", ".join(f"{phenotype_name(i)} {m:.1%} died" for i, m in enumerate(outcomes["mortality"])),
+            + "; ".join(f"{name} {m:.1%} died" for name, m in zip(names, outcomes["mortality"], strict=True)),
             caption=f"All {run.cohort.n_patients:,} patients, 95 % Wilson intervals.",
             data=outcomes,
         )
@@ -130,7 +132,7 @@ def _courses(run: RunView, k: int, features: Sequence[str]) -> None:
         )
     st.markdown("**Courses by phenotype**")
     show(
-        course_panels(hours, series),
+        course_panels(hours, series, names=phenotype_texts(run, k)),
         "courses",
         f"Mean of {', '.join(features)} by hours from onset, one line a phenotype, with 95 % bands.",
         caption="Mean with 95 % interval of the mean over the patients in the record then; the number at the end of "
@@ -150,17 +152,18 @@ def _severity(run: RunView, k: int) -> None:
     if len(edges) > 60:
         edges = np.linspace(values.min(), values.max(), 41)
     shares, counts = histogram_shares(values, labels, k, edges)
+    names = phenotype_texts(run, k)
     bands = band_shares(values, labels, k, low, high)
     st.markdown(f"**{column.label or column.name} of every step, by phenotype**")
     data = pd.DataFrame(counts, columns=[f"{(a + b) / 2:g}" for a, b in pairwise(edges)])
     data.insert(0, "phenotype", np.arange(k))
     show(
         severity_histograms(
-            edges, shares, bands, name=column.label or column.name, unit=column.unit, low=low, high=high
+            edges, shares, bands, name=column.label or column.name, unit=column.unit, low=low, high=high, names=names
         ),
         "severity",
         f"Histograms of {column.name} by phenotype; shares below {low:g}, from {low:g} to {high:g} and above {high:g}: "
-        + "; ".join(f"{phenotype_name(i)} " + ", ".join(f"{v:.0%}" for v in band) for i, band in enumerate(bands)),
+        + "; ".join(f"{name} " + ", ".join(f"{v:.0%}" for v in band) for name, band in zip(names, bands, strict=True)),
         caption=f"{len(values):,} patient-steps; the percentages are the share of a phenotype's steps in each band.",
         data=data,
     )

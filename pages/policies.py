@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.evaluation import action_shares, given_shares, policy_entropy
 from core.figures.policies import bin_names, dose_difference_map
-from core.figures.theme import fmt_lambda, phenotype_name, policy_style
+from core.figures.theme import fmt_lambda, two_lines
+from core.icu.ask.names import phenotype_names, phenotype_texts
 from core.icu.view import RunView
 from core.policies.doses import DoseMap, dose_map
 from core.policies.families import expert_keys
@@ -24,6 +25,7 @@ from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
 from pages.components.shell.export import show
 from pages.components.shell.frame import page, require_run
+from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
@@ -96,7 +98,7 @@ def dose_panel(run: RunView) -> None:
     shares = np.stack(
         [given_shares(actions, run.study.n_actions), *(action_shares(p, mask, top=top) for p in probs.values())]
     )
-    readable = ["Given by clinicians", *(phenotype_name(i) for i in range(k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
+    readable = ["Given by clinicians", *map(two_lines, phenotype_texts(run, k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
     dose_bars(
         run.study,
         readable,
@@ -106,14 +108,14 @@ def dose_panel(run: RunView) -> None:
         f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; hover or "
         "export.",
     )
-    _near_uniform(probs, mask)
+    _near_uniform(run, probs, mask)
     _difference(run, Given(patients, mask, actions, who), probs, k, top)
 
 
-def _near_uniform(probs: dict[str, np.ndarray], mask: np.ndarray) -> None:
+def _near_uniform(run: RunView, probs: dict[str, np.ndarray], mask: np.ndarray) -> None:
     """Say which policies hardly prefer any dose."""
     entropies = {name: policy_entropy(p, mask) for name, p in probs.items()}
-    flat = [f"{policy_style(n).name} ({e:.2f})" for n, e in entropies.items() if e >= NEAR_UNIFORM]
+    flat = [f"{policy_name(run, n)} ({e:.2f})" for n, e in entropies.items() if e >= NEAR_UNIFORM]
     if flat:
         st.warning(
             f"Near-uniform: {', '.join(flat)} of the entropy of a uniform choice. Such a policy hardly prefers any "
@@ -131,7 +133,7 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
         "Policy",
         list(probs),
         index=len(probs) - 1,
-        format_func=lambda name: policy_style(name).name,
+        format_func=lambda name: policy_name(run, name),
         key=f"difference-policy-{k}",
     )
     severity = run.study.column(run.study.severity)
@@ -151,7 +153,7 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
     p = np.eye(p.shape[1])[p.argmax(axis=1)] if top else p
     if rows == by_phenotype:
         cells = np.repeat(run.labels(k)[given.patients], given.mask.sum(axis=1))
-        names, title = [str(label) for label in range(k)], "phenotype"
+        names, title = [name.short for name in phenotype_names(run, k)], "phenotype"
     else:
         cells, names = _severity_bins(run, given.patients, given.mask)
         title = f"{by_severity} ({severity.unit})"
@@ -179,7 +181,7 @@ def _draw_difference(
     show(
         figure,
         "dose-difference",
-        f"Heat map of recommended minus given share, {policy_style(policy).name}, by {title} and dose; "
+        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and dose; "
         f"{int((cell.count < minimum).sum())} cells hatched as insufficient data.",
         caption=f"Recommended minus given share, percentage points, {who}: orange is more often than clinicians, blue "
         f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that dose (n is written).",

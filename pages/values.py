@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import state_values
-from core.figures.theme import fmt, phenotype_color, phenotype_name, policy_style
+from core.figures.theme import fmt, phenotype_color, two_lines
 from core.figures.values import (
     convergence,
     estimates_by_group,
@@ -17,6 +17,7 @@ from core.figures.values import (
 )
 from core.icu.ask.critics import critic
 from core.icu.ask.groups import histogram_shares, mean_courses
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.returns import mean_interval, quantiles, spread_over_actions, tie_share
 from core.icu.view import RunView
 from core.phenotypes import patient_means
@@ -38,6 +39,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import metric, show
 from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 from pages.components.values.agreement import estimator_panel
@@ -80,7 +82,7 @@ def level_panel(run: RunView) -> None:
         policy_names(k, run),
         index=policy_names(k).index(FUSED),
         key=f"levels-policy-{k}",
-        format_func=lambda p: policy_style(p).name,
+        format_func=lambda p: policy_name(run, p),
     )
     mask = run.trajectories.mask[patients]
     if too_few(patients, FEWEST):
@@ -88,7 +90,7 @@ def level_panel(run: RunView) -> None:
     key = PolicyKey.at(policy, k, lambda_, mode)
     probs = run.probs(key)[patients]
     star, own = run.fqi_q[patients], critic(run, key)[patients]
-    names = {"FQI (Q*, best policy)": star, f"FQE ({policy_style(policy).name.lower()})": own}
+    names = {"FQI (Q*, best policy)": star, f"FQE ({policy_name(run, policy)})": own}
     values = dict(zip(names, (star.max(axis=-1), state_values(probs, own)), strict=True))
     _headline(run, policy, k, lambda_, mode)
     by_dose, by_phenotype = st.columns(2, gap="medium")
@@ -109,7 +111,7 @@ def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> N
     for card, row in zip(cards, rows_of(rows), strict=False):
         with card:
             metric(
-                f"{policy_style(policy).name}: {ESTIMATORS.get(row.estimator, row.estimator)}",
+                f"{policy_name(run, policy)}: {ESTIMATORS.get(row.estimator, row.estimator)}",
                 row.value,
                 text=bracketed(fmt(row.value), row.support),
                 low=row.low if np.isfinite(row.low) else None,
@@ -125,7 +127,7 @@ def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> N
                 rows["true_value"].iloc[0],
                 estimator=f"simulated, ± {fmt(rows['true_se'].iloc[0])} (standard error)",
             )
-    if missed := truth_missed(rows):
+    if missed := truth_missed(run, rows):
         st.caption(missed)
 
 
@@ -158,10 +160,12 @@ def _by_phenotype(
 ) -> None:
     labels = run.labels(k)[patients]
     tables = {name: mean_interval(patient_means(v, mask), labels, k, FEWEST) for name, v in values.items()}
-    names = [phenotype_name(i) for i in range(k)]
+    names = list(phenotype_texts(run, k))
     st.markdown("**By phenotype: mean value of the states**")
     show(
-        estimates_by_group(names, tables, x="mean V (return)", colors=[phenotype_color(i) for i in range(k)]),
+        estimates_by_group(
+            [*map(two_lines, names)], tables, x="mean V (return)", colors=[phenotype_color(i) for i in range(k)]
+        ),
         "v-by-phenotype",
         "Mean state value by phenotype: "
         + "; ".join(f"{n}: " + ", ".join(fmt(v) for v in t["mean"]) for n, t in tables.items()),
@@ -268,10 +272,10 @@ def _distribution(run: RunView) -> None:
     truth = true_values(run, k, lambda_, mode)
     data = pd.DataFrame(boxes, index=["5 %", "25 %", "50 %", "75 %", "95 %"]).T.reset_index(names="policy")
     show(
-        value_boxes(boxes, truth),
+        value_boxes(boxes, truth, phenotype_texts(run, k)),
         "v-distribution",
         "Boxes of the value of the first state under each policy: medians "
-        + ", ".join(f"{policy_style(n).name} {q[2]:.2f}" for n, q in boxes.items()),
+        + ", ".join(f"{policy_name(run, n)} {q[2]:.2f}" for n, q in boxes.items()),
         caption=f"FQE of each policy, {len(patients):,} test patients, {mode}."
         + (" Upright bar: true mean value." if truth else "")
         + f" FQE: {FQE_REMARK}. {fqe_tells_little(compared(run, k, lambda_, mode))}",

@@ -23,7 +23,7 @@ def difference_forest(
     """Each policy's difference to the clinicians with its interval, around 0; hollow: weak, gray: not supported.
 
     table: policy, difference, difference_low, difference_high, ess, n, grade, true_difference (NaN: not known); one
-    row a policy, from top to bottom. names: how rows are called that are no policies; x: title of the axis.
+    row a policy, from top to bottom. names: how rows are called otherwise than by `policy_style`; x: title of the axis.
     """
     places = {policy: place for place, policy in enumerate(table["policy"])}
     fig = Draft()
@@ -54,15 +54,16 @@ def difference_forest(
     return fig.figure()
 
 
-def survival_forest(table: pd.DataFrame) -> go.Figure:
+def survival_forest(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> go.Figure:
     """`difference_forest` of survival in points of a hundred, from the shares that the table holds as
-    survival_difference and true_survival_difference; policies whose survival was not judged are left out."""
+    survival_difference and true_survival_difference; policies whose survival was not judged are left out.
+    names: as there."""
     known = table.dropna(subset=["survival_difference"])
     points = {
         f"{name}difference{part}": 100 * known[f"{name}survival_difference{part}"]
         for name, part in (("", ""), ("", "_low"), ("", "_high"), ("true_", ""))
     }
-    return difference_forest(known.assign(**points), x=IN_SURVIVAL)
+    return difference_forest(known.assign(**points), names, x=IN_SURVIVAL)
 
 
 def _graded(part: pd.DataFrame, places: dict[str, int], grade: str) -> Props:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,17 @@ from core.figures.draft import Draft, scatter
 from core.figures.theme import NEUTRAL, apply_theme, policy_style, with_alpha
 
 
-def mortality_by_dose(tables: Mapping[str, pd.DataFrame], *, unit: str, died: str = "died") -> go.Figure:
+def mortality_by_dose(
+    tables: Mapping[str, pd.DataFrame], *, unit: str, died: str = "died", names: Sequence[str] = ()
+) -> go.Figure:
     """Mortality of patients by the mean dose that a policy would have given beyond what they got, 95 % bands.
 
-    tables: policy -> excess, mortality, low, high (0..1), n, one row a bin in order of excess.
+    tables: policy -> excess, mortality, low, high (0..1), n, one row a bin in order of excess. names: of the
+    phenotypes.
     """
     fig = Draft()
     for policy, table in tables.items():
-        style, x = policy_style(policy), table["excess"].to_numpy(dtype=float)
+        style, x = policy_style(policy, names), table["excess"].to_numpy(dtype=float)
         low, high = (100 * table[c].to_numpy(dtype=float) for c in ("low", "high"))
         fig.add_trace(
             scatter(

@@ -203,8 +203,9 @@ def weight_course(
     *,
     step_hours: float = 4.0,
     window: tuple[float, float] | None = None,
+    names: Sequence[str] = (),
 ) -> go.Figure:
-    """Phenotype weights along the stay, stacked to 100 %: weights (t, K); `step` is marked."""
+    """Phenotype weights along the stay, stacked to 100 %: weights (t, K); `step` is marked; names: of phenotypes."""
     fig = Draft()
     for k in range(weights.shape[1]):
         fig.add_trace(
@@ -216,13 +217,13 @@ def weight_course(
                     "color": phenotype_color(k),
                     "opacity": [1.0 if t == step else 0.45 for t in range(len(hours))],
                 },
-                name=phenotype_name(k),
+                name=phenotype_name(k, names),
                 text=[f"{k}" if t == step and w >= 0.12 else "" for t, w in enumerate(weights[:, k])],
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
                 textfont={"color": "white", "size": 13},
-                hovertemplate=f"{phenotype_name(k)}: %{{y:.1f}} % at %{{x:g}} h<extra></extra>",
+                hovertemplate=f"{phenotype_name(k, names)}: %{{y:.1f}} % at %{{x:g}} h<extra></extra>",
             )
         )
     apply_theme(fig, x="hours from onset", y="weight (%)", height=230, legend=False)

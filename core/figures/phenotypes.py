@@ -20,6 +20,7 @@ from core.figures.theme import (
     phenotype_color,
     phenotype_name,
     phenotype_symbol,
+    two_lines,
     with_alpha,
 )
 
@@ -39,15 +40,24 @@ class CourseSeries:
 
 
 def outcome_bars(
-    table: pd.DataFrame, *, survived: str = "Survived", died: str = "Died", height: int = 300
+    table: pd.DataFrame,
+    *,
+    survived: str = "Survived",
+    died: str = "Died",
+    height: int = 300,
+    names: Sequence[str] = (),
 ) -> go.Figure:
     """Survival and mortality of each phenotype with 95 % intervals, percent and n written at the bars.
 
-    table: group, n, survival, survival_low, survival_high, mortality, mortality_low, mortality_high.
+    table: group, n, survival, survival_low, survival_high, mortality, mortality_low, mortality_high;
+    names: of the phenotypes, by number.
     """
     fig = Draft(rows=1, cols=2, shared_yaxes=True, subplot_titles=(survived, died), horizontal_spacing=0.08)
     fig.update_annotations(font_size=13)
-    names = [f"{phenotype_name(int(k))}<br>n = {n:,}" for k, n in zip(table["group"], table["n"], strict=True)]
+    bars = [
+        f"{two_lines(phenotype_name(int(k), names))}<br>n = {n:,}"
+        for k, n in zip(table["group"], table["n"], strict=True)
+    ]
     colors = [phenotype_color(int(k)) for k in table["group"]]
     for col, what in enumerate(("survival", "mortality"), start=1):
         value = 100 * table[what].to_numpy()
@@ -55,7 +65,7 @@ def outcome_bars(
         fig.add_trace(
             bar(
                 x=value,
-                y=names,
+                y=bars,
                 orientation="h",
                 name=what,
                 marker={"color": colors, "opacity": 1.0 if what == "mortality" else 0.55},
@@ -66,7 +76,7 @@ def outcome_bars(
             row=1,
             col=col,
         )
-        for name, v, top in zip(names, value, high, strict=True):
+        for name, v, top in zip(bars, value, high, strict=True):
             if np.isfinite(v):
                 fig.add_annotation(
                     x=top, y=name, text=f" {v:.1f} %", xanchor="left", showarrow=False, font_size=12, row=1, col=col
@@ -79,9 +89,15 @@ def outcome_bars(
 
 
 def course_panels(
-    hours: np.ndarray, features: Sequence[CourseSeries], *, columns: int = 3, height_each: int = 290
+    hours: np.ndarray,
+    features: Sequence[CourseSeries],
+    *,
+    columns: int = 3,
+    height_each: int = 290,
+    names: Sequence[str] = (),
 ) -> go.Figure:
-    """Mean of each feature by hour and phenotype with 95 % bands; the phenotype's number stands at the line's end."""
+    """Mean of each feature by hour and phenotype with 95 % bands; the phenotype's number stands at the line's end, its
+    name (names, by number) at the pointer."""
     columns = max(1, min(columns, len(features)))
     rows = -(-len(features) // columns)
     titles = [axis_label(f.name, f.unit) for f in features]
@@ -89,7 +105,7 @@ def course_panels(
     for i, feature in enumerate(features):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for k in range(len(feature.mean)):
-            _add_course(fig, hours, feature, k, place)
+            _add_course(fig, hours, feature, k, phenotype_name(k, names), place)
         _number_courses(fig, hours, feature, place)
     apply_theme(fig, height=rows * height_each + 30, legend=False)
     fig.update_annotations(font_size=13)
@@ -99,7 +115,7 @@ def course_panels(
     return fig.figure()
 
 
-def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, place: dict[str, int]) -> None:
+def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, name: str, place: dict[str, int]) -> None:
     real = np.flatnonzero(np.isfinite(feature.mean[k]))
     if not len(real):
         return
@@ -112,7 +128,7 @@ def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, pl
             fillcolor=with_alpha(color, 0.18),
             line={"width": 0},
             hoverinfo="skip",
-            name=f"{phenotype_name(k)} 95 %",
+            name=f"{name} 95 %",
         ),
         **place,
     )
@@ -123,8 +139,8 @@ def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, pl
             mode="lines+markers",
             line={"color": color, "width": 2},
             marker={"symbol": phenotype_symbol(k), "size": 6, "color": color},
-            name=phenotype_name(k),
-            hovertemplate=f"{phenotype_name(k)}: %{{y:.3g}} {feature.unit} at %{{x:g}} h<extra></extra>",
+            name=name,
+            hovertemplate=f"{name}: %{{y:.3g}} {feature.unit} at %{{x:g}} h<extra></extra>",
         ),
         **place,
     )
@@ -159,11 +175,12 @@ def severity_histograms(
     high: float,
     height_each: int = 110,
     phenotypes: Sequence[int] | None = None,
+    names: Sequence[str] = (),
 ) -> go.Figure:
     """Histogram of severity in each phenotype; the share of steps in each of the three bands stands over its band.
 
     edges (B + 1,); shares (K, B) sum to 1; bands (K, 3) below `low`, low..high, above `high`. phenotypes: numbers of
-    the rows (default: 0..K-1).
+    the rows (default: 0..K-1); names: of the phenotypes, by number.
     """
     n = len(shares)
     numbers = range(n) if phenotypes is None else phenotypes
@@ -177,8 +194,8 @@ def severity_histograms(
             y=100 * shares[row],
             width=width,
             marker={"color": phenotype_color(k), "line": {"width": 0.5, "color": "white"}},
-            name=phenotype_name(k),
-            hovertemplate="%{x:.3g}: %{y:.1f} % of steps<extra></extra>",
+            name=phenotype_name(k, names),
+            hovertemplate="%{x:.3g}: %{y:.1f} % of steps<extra>%{fullData.name}</extra>",
         )
         place = {"row": row + 1, "col": 1}
         fig.add_trace(bars, **place)

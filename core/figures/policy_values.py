@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from core.figures.theme import (
     UNSUPPORTED,
     apply_theme,
     policy_style,
+    two_lines,
 )
 
 ESTIMATOR_SYMBOLS = {"phwis": "circle", "phwdr": "diamond"}
@@ -45,12 +46,17 @@ def support_color(estimator: str, support: str) -> str:
 
 
 def policy_forest(
-    table: pd.DataFrame, *, truth: bool, published: pd.DataFrame | None = None, height_each: int = 44
+    table: pd.DataFrame,
+    *,
+    truth: bool,
+    published: pd.DataFrame | None = None,
+    height_each: int = 44,
+    names: Sequence[str] = (),
 ) -> go.Figure:
     """Every policy's value with its interval under each estimator; hollow where weak, gray where not supported.
 
     table: policy, estimator, value, low, high, ess, n, support ("" without weights), true_value. published: policy,
-    estimator, value (open squares).
+    estimator, value (open squares). names: of the phenotypes.
     """
     policies = list(dict.fromkeys(table["policy"]))
     estimators = list(dict.fromkeys(table["estimator"]))
@@ -89,7 +95,7 @@ def policy_forest(
     apply_theme(fig, x="expected discounted return", height=height_each * len(policies) + 110, legend=True)
     fig.update_yaxes(
         tickvals=list(range(len(policies))),
-        ticktext=[policy_style(p).name for p in policies],
+        ticktext=[two_lines(policy_style(p, names).name) for p in policies],
         range=[len(policies) - 0.5, -0.5],
     )
     fig.update_layout(
@@ -128,19 +134,24 @@ def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offse
     )
 
 
-def support_curves(floors: np.ndarray, shares: Mapping[str, np.ndarray], marked: float) -> go.Figure:
-    """Share of each policy's recommendations that clinicians give with probability below a floor, by floor (0..1)."""
+def support_curves(
+    floors: np.ndarray, shares: Mapping[str, np.ndarray], marked: float, names: Sequence[str] = ()
+) -> go.Figure:
+    """Share of each policy's recommendations that clinicians give with probability below a floor, by floor (0..1).
+
+    names: of the phenotypes, at the pointer; the end of a line has room for the number alone.
+    """
     fig, ends = Draft(), []
     for policy, share in shares.items():
-        style = policy_style(policy)
+        style, name = policy_style(policy), policy_style(policy, names).name
         fig.add_trace(
             scatter(
                 x=100 * floors,
                 y=100 * share,
                 mode="lines",
                 line={"color": style.color, "dash": style.dash, "width": 2},
-                name=style.name,
-                hovertemplate=style.name + ": %{y:.1f} % below %{x:.1f} %<extra></extra>",
+                name=name,
+                hovertemplate=name + ": %{y:.1f} % below %{x:.1f} %<extra></extra>",
             )
         )
         ends.append((style.name, 100 * float(share[-1]), style.color))

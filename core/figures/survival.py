@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.figures.draft import Draft, scatter
-from core.figures.theme import INK, NEUTRAL, apply_theme, policy_style, with_alpha
+from core.figures.theme import INK, NEUTRAL, Style, apply_theme, policy_style, two_lines, with_alpha
 
 
-def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, float]] | None = None) -> go.Figure:
+def survival_by_value(
+    curve: pd.DataFrame, marks: Mapping[str, tuple[float, float]] | None = None, names: Sequence[str] = ()
+) -> go.Figure:
     """Survival against expected return: monotone fit with 95 % band, recorded patients in bins, policies on the curve.
 
-    curve: value, observed, n, fitted, low, high (one row a bin); marks: policy -> (value, survival 0..1).
+    curve: value, observed, n, fitted, low, high (one row a bin); marks: policy -> (value, survival 0..1);
+    names: of the phenotypes.
     """
     fig = Draft()
     x = curve["value"].to_numpy(dtype=float)
@@ -52,15 +55,14 @@ def survival_by_value(curve: pd.DataFrame, marks: Mapping[str, tuple[float, floa
     )
     for i, (policy, (value, rate)) in enumerate((marks or {}).items()):
         # near the top edge a name above would be cut off
-        _mark_policy(fig, policy, value, 100 * rate, above=i % 2 == 1 and rate < 0.94)
+        _mark_policy(fig, policy_style(policy, names), value, 100 * rate, above=i % 2 == 1 and rate < 0.94)
     apply_theme(fig, x="expected return of the stay", y="survived (%)", height=420, legend=False)
     fig.update_yaxes(range=[-2, 108])
     return fig.figure()
 
 
-def _mark_policy(fig: Draft, policy: str, value: float, percent: float, *, above: bool) -> None:
+def _mark_policy(fig: Draft, style: Style, value: float, percent: float, *, above: bool) -> None:
     """A policy's place on the survival curve, named beside it."""
-    style = policy_style(policy)
     fig.add_trace(
         scatter(
             x=[value],
@@ -74,7 +76,7 @@ def _mark_policy(fig: Draft, policy: str, value: float, percent: float, *, above
     fig.add_annotation(
         x=value,
         y=percent,
-        text=f"{style.name} {percent:.0f} %",
+        text=f"{two_lines(style.name)} {percent:.0f} %",
         font={"color": style.color},
         ax=-70 if above else 70,
         ay=-46 if above else 46,

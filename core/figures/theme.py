@@ -111,21 +111,27 @@ def phenotype_symbol(k: int) -> str:
     return SYMBOLS[k % len(SYMBOLS)]
 
 
-def phenotype_name(k: int) -> str:
-    """Readable name of phenotype k; the number is the one that tables and policies carry."""
-    return f"Phenotype {k}"
+def phenotype_name(k: int, names: Sequence[str] = ()) -> str:
+    """Readable name of phenotype k: that of `core.icu.ask.names` where names are given, else its number alone, which is
+    the one that tables and policies carry."""
+    return names[k] if k < len(names) else f"Phenotype {k}"
 
 
-def policy_style(policy: str) -> Style:
-    """Name, color, dash and marker of a policy ("clinician", "phenotype-0", "fused", ...)."""
+def two_lines(name: str) -> str:
+    """A phenotype's name for a narrow place: its words under its number."""
+    return name.replace(": ", "<br>", 1)
+
+
+def policy_style(policy: str, names: Sequence[str] = ()) -> Style:
+    """Name, color, dash and marker of a policy ("clinician", "phenotype-0", "fused", ...); names: of the phenotypes."""
     base, _, variant = policy.partition(":")
     if variant:  # "fused:greedy"
-        style = policy_style(base)
+        style = policy_style(base, names)
         return replace(style, name=f"{style.name}, {variant}", dash="longdash")
     head, _, tail = policy.rpartition("-")
     if head == "phenotype" and tail.isdigit():
         k = int(tail)
-        return Style(phenotype_name(k), phenotype_color(k), "solid", phenotype_symbol(k))
+        return Style(phenotype_name(k, names), phenotype_color(k), "solid", phenotype_symbol(k))
     if policy in _LEARNED:  # too many for colors of their own: told apart by marker
         symbol = SYMBOLS[list(_LEARNED).index(policy) % len(SYMBOLS)]
         return Style(_LEARNED[policy], "#5B7083", "longdash", f"{symbol}-open")

@@ -18,6 +18,7 @@ from core.figures.theme import (
     apply_theme,
     fmt,
     policy_style,
+    two_lines,
     with_alpha,
 )
 
@@ -149,14 +150,17 @@ def convergence(history: pd.DataFrame) -> go.Figure:
     return fig.figure()
 
 
-def value_boxes(quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] | None = None) -> go.Figure:
-    """Distribution of the state value under each policy: policy -> (5) quantiles 5, 25, 50, 75, 95 %."""
+def value_boxes(
+    quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] | None = None, names: Sequence[str] = ()
+) -> go.Figure:
+    """Distribution of the state value under each policy: policy -> (5) quantiles 5, 25, 50, 75, 95 %; names: of the
+    phenotypes."""
     fig = Draft()
     for policy, (low, q1, median, q3, high) in quantiles.items():
-        style = policy_style(policy)
+        style = policy_style(policy, names)
         fig.add_trace(
             box(
-                y=[style.name],
+                y=[two_lines(style.name)],
                 lowerfence=[low],
                 q1=[q1],
                 median=[median],
@@ -168,7 +172,7 @@ def value_boxes(quantiles: Mapping[str, np.ndarray], truth: Mapping[str, float] 
                 fillcolor=with_alpha(style.color, 0.25),
             )
         )
-    known = {policy_style(p).name: v for p, v in (truth or {}).items() if p in quantiles}
+    known = {two_lines(policy_style(p, names).name): v for p, v in (truth or {}).items() if p in quantiles}
     if known:
         fig.add_trace(
             scatter(

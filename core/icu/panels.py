@@ -20,8 +20,9 @@ from core.figures.phenotype_quality import cluster_indices
 from core.figures.phenotypes import CourseSeries, course_panels, outcome_bars, severity_histograms
 from core.figures.policies import action_share_bars
 from core.figures.survival import survival_by_value
-from core.figures.theme import fmt, fmt_percent, message_figure, phenotype_name
+from core.figures.theme import fmt, fmt_percent, message_figure, two_lines
 from core.icu.ask.groups import band_shares, histogram_shares, mean_courses, outcome_table, stratified_sample
+from core.icu.ask.names import phenotype_names, phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
@@ -70,13 +71,14 @@ def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
     drawn = np.flatnonzero(np.isfinite(points).all(axis=1))
     rng = stream(view.config.run.seed, "figures", "map")
     shown = drawn[stratified_sample(labels[drawn], most_points, rng)]
-    sizes = ", ".join(f"{size:,}" for size in np.bincount(labels, minlength=k))
+    names, texts = phenotype_names(view, k), phenotype_texts(view, k)
+    sizes = "; ".join(f"{name.text}, {name.n:,} patients, {fmt_percent(name.mortality)} died" for name in names)
     stated = f"{len(shown):,} of {len(labels):,} patients drawn, stratified by phenotype."
     return PanelFigure(
         "phenotype-map",
         "Map of the patients (UMAP) by phenotype",
-        phenotype_map(points[shown], labels[shown], shown, view.cohort.patients[shown], k, method="UMAP"),
-        f"UMAP map of the patients in {k} phenotypes of {sizes} patients.",
+        phenotype_map(points[shown], labels[shown], shown, view.cohort.patients[shown], k, method="UMAP", names=texts),
+        f"UMAP map of the patients in {k} phenotypes: {sizes}.",
         f"{stated} Distances, gaps and sizes of clouds are not measurements.",
     )
 
@@ -84,7 +86,8 @@ def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
 def _outcomes(view: RunView, k: int) -> PanelFigure:
     study = view.study
     table = outcome_table(view.labels(k), view.cohort.outcomes, k)
-    died = ", ".join(f"{phenotype_name(i)} {fmt_percent(m)}" for i, m in enumerate(table["mortality"]))
+    names = phenotype_texts(view, k)
+    died = "; ".join(f"{name} {fmt_percent(m)}" for name, m in zip(names, table["mortality"], strict=True))
     return PanelFigure(
         "outcomes",
         f"{study.survived_label.capitalize()} and {study.died_label} by phenotype",
@@ -93,6 +96,7 @@ def _outcomes(view: RunView, k: int) -> PanelFigure:
             survived=study.survived_label.capitalize(),
             died=study.died_label.capitalize(),
             height=70 * k + 90,
+            names=names,
         ),
         f"Bars by phenotype; {study.died_label}: {died}.",
         f"All {view.cohort.n_patients:,} patients, 95 % Wilson intervals.",
@@ -108,7 +112,7 @@ def _courses(view: RunView, k: int) -> list[PanelFigure]:
             PanelFigure(
                 f"course-{name}",
                 f"Mean {series.name} by hour and phenotype",
-                course_panels(hours, [series], height_each=320),
+                course_panels(hours, [series], height_each=320, names=phenotype_texts(view, k)),
                 f"Mean {series.name} by hours from onset, one line a phenotype, with 95 % bands.",
                 "Mean with the 95 % interval of the mean over the patients in the record then; points with fewer than "
                 f"{FEWEST} patients are not drawn. The number at the end of a line is the phenotype.",
@@ -137,13 +141,14 @@ def _severity(view: RunView, k: int) -> list[PanelFigure]:
     edges = edges if len(edges) <= 60 else np.linspace(values.min(), values.max(), 41)
     shares, counts = histogram_shares(values, labels, k, edges)
     bands = band_shares(values, labels, k, low, high)
-    draw = {"name": name, "unit": column.unit, "low": low, "high": high, "height_each": 240}
+    names = phenotype_texts(view, k)
+    draw = {"names": names, "name": name, "unit": column.unit, "low": low, "high": high, "height_each": 240}
     return [
         PanelFigure(
             f"severity-{i}",
-            f"{name} of every step, {phenotype_name(i).lower()}",
+            f"{name} of every step, {names[i]}",
             severity_histograms(edges, shares[i : i + 1], bands[i : i + 1], phenotypes=[i], **draw),  # type: ignore[arg-type]
-            f"Histogram of {name} in {phenotype_name(i).lower()}: {bands[i, 0]:.0%} of steps below {low:g}, "
+            f"Histogram of {name} in {names[i]}: {bands[i, 0]:.0%} of steps below {low:g}, "
             f"{bands[i, 1]:.0%} from {low:g} to {high:g}, {bands[i, 2]:.0%} above {high:g}.",
             f"{int(counts[i].sum()):,} patient-steps; the percentages are the shares of steps in each band.",
         )
@@ -253,7 +258,7 @@ def _shares(view: RunView) -> list[PanelFigure]:
     probs = view.probs(PolicyKey.at(FUSED, k, fusion.lambda_, fusion.mode))[test]
     doses = [view.study.actions.label(action) for action in range(view.study.n_actions)]
     groups = [np.ones(len(test), dtype=bool), *(labels == i for i in range(k))]
-    names = ["All patients", *(phenotype_name(i) for i in range(k))]
+    names = ["All patients", *map(two_lines, phenotype_texts(view, k))]
     given = np.stack([given_shares(data.actions[g], len(doses), data.mask[g]) for g in groups])
     advised = np.stack([action_shares(probs[g], data.mask[g]) for g in groups])
     panels = []

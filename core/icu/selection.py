@@ -60,7 +60,7 @@ class Selection:
     @cached_property
     def _text(self) -> str:
         packed = np.packbits(self.marks(int(self.patients[-1]) + 1 if len(self) else 0)).tobytes()
-        return base64.urlsafe_b64encode(zlib.compress(packed, 9)).decode().rstrip("=")
+        return base64.urlsafe_b64encode(zlib.compress(packed)).decode().rstrip("=")
 
     @classmethod
     def decode(cls, name: str, text: str) -> Selection | None:

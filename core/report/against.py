@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from core.figures.differences import difference_forest
 from core.figures.hazards import GIVEN
-from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit
+from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit, two_lines
 from core.figures.theme import policy_style as style
 from core.icu.advice import DialRecord
 from core.icu.ask.against import (
@@ -19,6 +21,7 @@ from core.icu.ask.against import (
     question,
     true_points_text,
 )
+from core.icu.ask.names import phenotype_texts
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
@@ -37,7 +40,8 @@ def against_the_clinicians(view: RunView) -> Section:
         return Section("against", TITLE, [BEFORE])
     shown = view.advice.shown
     what = "advised" if view.advice.share else "nearest to being advised, but not advised"
-    tables = [_differences(rows)]
+    names = phenotype_texts(view, view.n_clusters)
+    tables = [_differences(rows, names)]
     if rules := default_rules(view.study):
         tables.insert(0, _hazards(advice_hazards(view, rules, shown.share), what))
     return Section(
@@ -60,7 +64,7 @@ def against_the_clinicians(view: RunView) -> Section:
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
         ],
         tables=tables,
-        figures=[_forest(rows)],
+        figures=[_forest(rows, names)],
     )
 
 
@@ -84,14 +88,14 @@ def _survival(dial: DialRecord) -> list[str]:
     return [f"{said} In truth {100 * dial.true_survival_gain:+.1f} ± {100 * dial.true_survival_se:.1f}."]
 
 
-def _differences(rows: pd.DataFrame) -> Table:
+def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
     lines = []
     for row in rows.to_dict("records"):
         known = np.isfinite(row["true_difference"])
         true = f"{row['true_difference']:+.2f} ± {row['true_difference_se']:.2f}" if known else "–"
         lines.append(
             {
-                "policy": style(row["policy"]).name,
+                "policy": style(row["policy"], names).name,
                 "difference": bracketed(f"{row['difference']:+.2f}", row["grade"]),
                 "95 % interval": fmt_interval(row["difference_low"], row["difference_high"]),
                 "survival, points": bracketed(points_text(row, "survival_difference"), row["grade"]),
@@ -136,16 +140,16 @@ def _hazards(rates: pd.DataFrame, what: str) -> Table:
     )
 
 
-def _forest(rows: pd.DataFrame) -> PanelFigure:
+def _forest(rows: pd.DataFrame, names: Sequence[str]) -> PanelFigure:
     read = "; ".join(
-        f"{style(row['policy']).name} {row['difference']:+.2f} "
+        f"{style(row['policy'], names).name} {row['difference']:+.2f} "
         f"{fmt_interval(row['difference_low'], row['difference_high'])}, {row['grade']}"
         for row in rows.to_dict("records")
     )
     return PanelFigure(
         "differences",
         "Policies of this run against the clinicians",
-        difference_forest(rows),
+        difference_forest(rows, {p: two_lines(style(p, names).name) for p in rows["policy"]}),
         f"Differences to the clinicians with 95 % intervals: {read}.",
         "Right of the dotted line: better than the clinicians. Hollow: weak; hollow and gray: not supported."
         + (" Black bars: true differences in the simulator." if rows["true_difference"].notna().any() else ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.figures.theme import policy_style as style
+from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from core.report.parts import Section
 from core.report.policies import NEAR_UNIFORM, policy_rows
@@ -28,16 +29,18 @@ def the_limits(view: RunView) -> Section:
 
 def _own_limits(view: RunView) -> list[str]:
     rows, floor = policy_rows(view), view.config.evaluation.ess_floor
+    names = phenotype_texts(view, view.n_clusters)
     found = []
     if view.cohort.n_patients < SMALL:
         found.append(f"The cohort is small ({view.cohort.n_patients} patients): expect wide intervals.")
     bad = rows[rows["support"] == "not supported"]["policy"].drop_duplicates()
     if len(bad):
-        names = ", ".join(style(policy).name for policy in bad)
-        found.append(f"Not supported by the records (ESS under {floor:g}): {names}.")
+        named = ", ".join(style(policy, names).name for policy in bad)
+        found.append(f"Not supported by the records (ESS under {floor:g}): {named}.")
     flat = rows[rows["entropy"] >= NEAR_UNIFORM]["policy"].drop_duplicates()
     if len(flat):
-        found.append(f"Near-uniform, hardly preferring any dose: {', '.join(style(policy).name for policy in flat)}.")
+        named = ", ".join(style(policy, names).name for policy in flat)
+        found.append(f"Near-uniform, hardly preferring any dose: {named}.")
     known = rows.dropna(subset=["true_value", "low", "high"])
     missed = known[(known["true_value"] < known["low"]) | (known["true_value"] > known["high"])]
     if len(known):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from core.figures.policy_values import policy_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent
 from core.figures.theme import policy_style as style
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure, policy_panel
 from core.icu.view import RunView
@@ -25,7 +28,7 @@ def policy_rows(view: RunView) -> pd.DataFrame:
 
 def the_policies(view: RunView, repeats: pd.DataFrame | None = None, published: pd.DataFrame | None = None) -> Section:
     """Every policy's value with interval, ESS, support and truth; what it looks like; the policy panel."""
-    rows = policy_rows(view)
+    rows, names = policy_rows(view), phenotype_texts(view, view.n_clusters)
     fusion, floor = view.config.fusion, view.config.evaluation.ess_floor
     return Section(
         "policies",
@@ -38,19 +41,19 @@ def the_policies(view: RunView, repeats: pd.DataFrame | None = None, published: 
             f"by the records (ESS under {floor:g}); their intervals understate the doubt. FQE is the critic's own "
             "estimate: it weighs no patient, so it has neither interval nor ESS.",
         ],
-        tables=[_values(rows), _looks(view, rows)],
-        figures=[_forest(rows), *policy_panel(view, repeats, published)],
+        tables=[_values(rows, names), _looks(view, rows)],
+        figures=[_forest(rows, names), *policy_panel(view, repeats, published)],
     )
 
 
-def _values(rows: pd.DataFrame) -> Table:
+def _values(rows: pd.DataFrame, names: Sequence[str]) -> Table:
     lines = []
     for row in rows.to_dict("records"):
         known = np.isfinite(row["true_value"])
         covered = row["low"] <= row["true_value"] <= row["high"]
         lines.append(
             {
-                "policy": style(row["policy"]).name,
+                "policy": style(row["policy"], names).name,
                 "estimator": ESTIMATORS.get(row["estimator"], row["estimator"].upper()),
                 "value": bracketed(fmt(row["value"]), row["support"]),
                 "95 % interval": fmt_interval(row["low"], row["high"]),
@@ -71,7 +74,7 @@ def _values(rows: pd.DataFrame) -> Table:
 def _looks(view: RunView, rows: pd.DataFrame) -> Table:
     """Survival under each policy and what the policy looks like, one row a policy."""
     weighted = rows[rows["estimator"] == "phwdr"] if (rows["estimator"] == "phwdr").any() else rows
-    curve = view.survival_curve
+    curve, names = view.survival_curve, phenotype_texts(view, view.n_clusters)
     lines = []
     for row in weighted.drop_duplicates("policy").to_dict("records"):
         low, high = (float(bound) for bound in curve.band(row["value"]))
@@ -81,7 +84,7 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
         true = fmt_percent(row["true_survival"])
         lines.append(
             {
-                "policy": style(row["policy"]).name,
+                "policy": style(row["policy"], names).name,
                 "survival, weighted (PHWIS)": bracketed(survival, grade),
                 "published figure: survival read off at PHWDR": bracketed(expected, grade),
                 "ESS": fmt(row["ess"], 1),
@@ -117,17 +120,18 @@ def bracketed(text: str, support: str) -> str:
     return f"({text})" if support == "not supported" else text
 
 
-def _forest(rows: pd.DataFrame) -> PanelFigure:
+def _forest(rows: pd.DataFrame, names: Sequence[str]) -> PanelFigure:
     truth = bool(rows["true_value"].notna().any())
     weighted = rows[rows["low"].notna()]
     read = "; ".join(
-        f"{style(r['policy']).name} {r['estimator'].upper()} {fmt(r['value'])} {fmt_interval(r['low'], r['high'])}"
+        f"{style(r['policy'], names).name} {r['estimator'].upper()} {fmt(r['value'])} "
+        f"{fmt_interval(r['low'], r['high'])}"
         for r in weighted.to_dict("records")
     )
     return PanelFigure(
         "values",
         "Values of all policies in this run",
-        policy_forest(weighted if len(weighted) else rows, truth=truth),
+        policy_forest(weighted if len(weighted) else rows, truth=truth, names=names),
         f"Values with 95 % intervals: {read}.",
         "Hollow: weak; hollow and gray: not supported by the records."
         + (" Black bars: true values in the simulator." if truth else ""),

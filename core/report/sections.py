@@ -12,8 +12,9 @@ import pandas as pd
 
 from core.base.config import Config
 from core.cohort import Cohort
-from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit, phenotype_name
+from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit
 from core.icu.ask.groups import outcome_table
+from core.icu.ask.names import phenotype_texts
 from core.icu.config import RunConfig, load_preset
 from core.icu.panels import PanelFigure, phenotype_panel
 from core.icu.view import RunView
@@ -199,10 +200,11 @@ def _starts(cohort: Cohort) -> str:
 def the_phenotypes(view: RunView) -> Section:
     """Outcomes by phenotype, indices by K, the honesty table, and the phenotype panel."""
     k, study = view.n_clusters, view.study
+    names = phenotype_texts(view, k)
     outcomes = outcome_table(view.labels(k), view.cohort.outcomes, k)
     rows = [
         (
-            phenotype_name(int(row["group"])),
+            names[int(row["group"])],
             fmt_count(row["n"]),
             fmt_percent(row["survival"]),
             f"[{fmt_percent(row['survival_low'])}, {fmt_percent(row['survival_high'])}]",
@@ -230,7 +232,11 @@ def the_phenotypes(view: RunView) -> Section:
     return Section(
         "phenotypes",
         "Phenotypes",
-        [f"K = {k}: KMeans on the encoder's representation of the stay, fitted on the training patients."],
+        [
+            f"K = {k}: KMeans on the encoder's representation of the stay, fitted on the training patients. A "
+            "phenotype is called by what sets its patients apart from all others most; low and high compare patients "
+            "with each other, not with health."
+        ],
         tables=[
             Table.of(
                 f"Outcomes by phenotype of all patients, 95 % Wilson intervals (K = {k}).",

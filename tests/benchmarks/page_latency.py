@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
 
 from app_server import SIZE, chromium, find_chromium, serve  # noqa: E402
+from point_map import PointMap  # noqa: E402
 from visitor import PATIENCE, Tab, settle  # noqa: E402
 
 if TYPE_CHECKING:
@@ -157,11 +158,12 @@ def _slide(tab: Tab, wire: Wire, label: str, repeats: int) -> Iterator[Answer]:
 
 
 def _lassos(tab: Tab, wire: Wire, repeats: int) -> Iterator[tuple[str, Answer]]:
-    points = sorted(tab.points().values(), key=lambda point: point[0])
-    middle = len(points) // 2  # so that the loop stays inside of the plot
+    shown = PointMap(tab)
+    across = sorted(range(len(shown.points())), key=lambda row: shown.pixels()[row][0])
+    middle = len(across) // 2  # so that the loop stays inside of the plot
     for i in range(repeats):
-        point = points[middle + i]
-        yield "lasso to table", wire.time(tab.page, lambda point=point: tab.lasso(point, LASSO_RADIUS))
+        row = across[middle + i]
+        yield "lasso to table", wire.time(tab.page, lambda row=row: shown.lasso(row, LASSO_RADIUS))
 
 
 def summarize(answers: dict[str, list[Answer]]) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from point_map import PointMap
 from visitor import Tab
 
 from core.icu.view import RunView
@@ -47,7 +48,7 @@ def test_a_gate_is_the_selection_of_every_page(new_tab: Callable[[], Tab], tiny_
     assert tab.points(GATE) == gate, "no point has moved"
 
     tab.choose("Map")
-    assert tab.selected() == chosen
+    assert PointMap(tab).selected() == chosen
     tab.go("Policies")
     assert count(tab) == len(chosen)
     tab.choose("Selected patients")
@@ -75,7 +76,7 @@ def map_table_patient_and_back(tab: Tab, chosen: list[int], run: RunView) -> Non
     tab.main.get_by_role("link", name="Back to the map").click()
     tab.page.get_by_role("heading", level=1, name="Phenotypes", exact=True).wait_for()
     tab.rest()
-    assert tab.selected() == chosen
+    assert PointMap(tab).selected() == chosen
 
 
 def undo_and_link(tab: Tab, friend: Tab, chosen: list[int]) -> None:
@@ -87,15 +88,15 @@ def undo_and_link(tab: Tab, friend: Tab, chosen: list[int]) -> None:
     tab.main.get_by_role("button", name="Redo", exact=True).click()
     tab.main.get_by_text("Selected:").wait_for()
     tab.rest()
-    assert tab.selected() == chosen
+    assert PointMap(tab).selected() == chosen
 
     address = tab.page.url.rsplit("/", 1)[1]
     friend.open(address)
-    assert friend.selected() == chosen
+    assert PointMap(friend).selected() == chosen
     assert count(friend) == len(chosen)
     friend.main.get_by_role("button", name="Clear", exact=True).click()
     friend.main.get_by_text("No patients selected").wait_for()
     friend.rest()
     tab.page.reload()
     tab.rest()
-    assert tab.selected() == chosen, "what another visitor clears is still selected here"
+    assert PointMap(tab).selected() == chosen, "what another visitor clears is still selected here"

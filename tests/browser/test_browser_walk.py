@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from point_map import PointMap
 from visitor import PATIENCE, Tab
 
 from core.cohort import save_cohort, simulate_cohort
@@ -113,13 +114,14 @@ def follow(tab: Tab) -> None:
 def map_page(tab: Tab) -> None:
     """K recolors the map and moves no point; a lasso lists patients, and a row opens one."""
     tab.go("Phenotypes")
-    before = tab.points()
+    shown = PointMap(tab)
+    before = shown.points()
     assert len(before) == PATIENTS
     tab.step("Number of phenotypes K", "ArrowRight")
-    after = tab.points()
+    after = shown.points()
     assert {p: xy[:2] for p, xy in before.items()} == {p: xy[:2] for p, xy in after.items()}
     assert {p: xy[2] for p, xy in before.items()} != {p: xy[2] for p, xy in after.items()}
-    tab.lasso(after["7"])
+    shown.lasso(7)
     table = tab.main.get_by_test_id("stDataFrame").first
     table.wait_for()
     tab.rest()
@@ -182,8 +184,7 @@ def test_visitors_do_not_see_each_others_registries_and_selections(new_tab: Call
     assert not offered(other, "Registry", "600 patients")
 
     one.go("Phenotypes")
-    points = list(one.points().values())
-    one.lasso(sorted(points)[len(points) // 2])  # by its place from left to right: a loop inside of the plot
+    PointMap(one).lasso(7)
     one.main.get_by_text("Selected:").first.wait_for()
     one.rest()
     other.go("Phenotypes")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from pages.components.encoder import views as encoder_views
 from pages.components.patient.course import stay_of
@@ -117,7 +118,7 @@ def test_similar_patients_are_followed_by_the_hours_that_passed(open_page, name,
 def test_courses_by_phenotype_are_means_of_those_recorded_at_the_hour(open_page, name, run: RunView) -> None:
     page = view(open_page("phenotypes", {"run": name}), "Published panel", "phenotypes-view")
     drawn = next(f for f in figures(page) if "hours from onset" in json.dumps(f["layout"]) and len(f["data"]) > 5)
-    line = next(t for t in drawn["data"] if t["name"] == "Phenotype 0" and t.get("fill") != "toself")
+    line = next(t for t in drawn["data"] if t["name"] == phenotype_texts(run, 3)[0] and t.get("fill") != "toself")
     column = run.study.highlights[0]
     values, members = run.cohort.states[:, run.study.index(column)], run.labels(3) == 0
     for hour, mean in zip(decoded(line["x"]), decoded(line["y"]), strict=True):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.stay_values import values_of_stays
 from core.icu.view import RunView
+from pages.components.phenotypes.point_map import MISSING, take_rows
 from pages.components.shell.patients import WALKED
 from pages.components.shell.session import KEY, Selection
 
@@ -53,8 +56,65 @@ def test_without_a_run_the_page_says_what_to_do(open_page) -> None:
     assert "No finished run yet" in texts(open_page("phenotypes"))
 
 
+def components(page: AppTest) -> dict[str, Any]:
+    """The messages that make the map in the browser: its points, its look (values), and the selection."""
+    parts = [part.proto for part in page.get("bidi_component")]
+    named = {part.component_name: part for part in parts if part.bytes}
+    return named | {next(iter({"selection", "values"} & json.loads(p.json).keys())): p for p in parts if not p.bytes}
+
+
+def look(page: AppTest) -> dict[str, Any]:
+    return json.loads(components(page)["values"].json)
+
+
+def test_k_recolors_the_map_in_the_browser_and_its_points_stay(open_page, app_run: str, tiny_run: Path) -> None:
+    page, run = open_page("phenotypes", {"run": app_run}), RunView(tiny_run)
+    before, colored = components(page)["point_map"].bytes, look(page)
+    assert f'"n": {run.cohort.n_patients}'.encode() in before
+    assert colored["names"] == list(phenotype_texts(run, 3))
+    assert colored["groups"][0]["detail"].startswith(f"{(run.labels(3) == 0).sum()} patients, ")
+    page.select_slider(key="map-k").set_value(4).run()
+    assert not page.exception
+    assert components(page)["point_map"].bytes == before
+    assert look(page)["values"] != colored["values"]
+    assert len(look(page)["groups"]) == 4
+
+
+@pytest.mark.parametrize("color", ["Outcome", "Policy", "Length of stay", "column Platelets", "column Gender"])
+def test_the_map_is_colored_by_anything(open_page, app_run: str, color: str) -> None:
+    page = open_page("phenotypes", {"run": app_run})
+    page.selectbox(key="map-color").set_value(color).run()
+    assert not page.exception, page.exception[0].message
+    colored = look(page)
+    assert colored["range"] or len(colored["groups"]) == 2
+    assert bool(colored["ring"]) == bool(colored["hollow"]) == (color == "Policy")
+    assert colored["title"] in colored["alt"], "told in words too"
+    page.session_state[MISSING] = True
+    page.run()
+    assert not page.exception, page.exception[0].message
+    assert "draws no WebGL" in texts(page)
+
+
+def test_rows_from_the_browser_become_the_selection(open_page, app_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = open_page("phenotypes", {"run": app_run})
+    session = page.session_state[KEY]
+    monkeypatch.setattr("pages.components.phenotypes.point_map.get_session", lambda: session)
+    shown = np.array([4, 9, 11, 30])
+    take_rows(Selection.of("rows", [1, 3]).encode(), shown)
+    assert session.selection == Selection.of("lasso on the map", [9, 30])
+    for nonsense in (None, "%%%", "AAAA"):
+        take_rows(nonsense, shown)
+        assert len(session.selection) == 2, "what is no selection changes nothing"
+    take_rows(Selection.of("rows", [2, 4, 999]).encode(), shown)
+    assert session.selection.patients.tolist() == [11], "rows beyond the map are nobody"
+    take_rows("", shown)
+    assert session.selection is None
+
+
 def test_k_recolors_and_no_point_moves(open_page, app_run: str, tiny_run: Path) -> None:
     page = open_page("phenotypes", {"run": app_run})
+    page.session_state[MISSING] = True  # the plain map, for a browser without WebGL
+    page.run()
     before = points(figures(page)[0])
     assert len(before) == RunView(tiny_run).cohort.n_patients
     page.select_slider(key="map-k").set_value(4).run()

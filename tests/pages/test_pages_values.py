@@ -37,7 +37,7 @@ def view(page: AppTest, name: str) -> AppTest:
 def test_values_come_by_dose_phenotype_and_step_with_their_basis(page: AppTest) -> None:
     by_dose, by_phenotype, by_step = figures(page)
     for figure in (by_dose, by_phenotype):
-        assert [t["name"] for t in figure["data"]] == ["FQI (Q*, best policy)", "FQE (fused)"]
+        assert [t["name"] for t in figure["data"]] == ["FQI (Q*, best policy)", "FQE (Fused)"]
     assert len(by_step["data"]) == 4
     said = texts(page)
     assert "95 % CI" in said

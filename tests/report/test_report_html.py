@@ -17,6 +17,7 @@ from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
 from core.icu.ask.against import against_clinicians, points_text
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
@@ -130,7 +131,7 @@ def test_every_policy_has_its_value_interval_ess_support_and_truth(page: Page, v
     stored = policy_table(view, view.n_clusters, fusion.lambda_, fusion.mode)
     assert len(rows) == len(stored)
     for shown, row in zip(rows, stored.to_dict("records"), strict=True):
-        assert shown[0] == policy_style(row["policy"]).name
+        assert shown[0] == policy_style(row["policy"], phenotype_texts(view, view.n_clusters)).name
         assert shown[2].strip("()") == fmt(row["value"])
         assert shown[2].startswith("(") == (row["support"] == "not supported")
         assert shown[3] == fmt_interval(row["low"], row["high"])

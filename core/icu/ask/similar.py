@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.base.statistics import wilson
 from core.cohort.hours import slots_after
+from core.icu.ask.names import phenotypes_of
 from core.icu.view import RunView
 
 FEWEST_ON_COURSE = 5  # patients still in the record, below which a course is not drawn further
@@ -103,7 +104,7 @@ def similar_table(view: RunView, similar: Similar, columns: list[str], n_cluster
         f"{study.actions.drug} then": [study.actions.label(int(a)) for a in cohort.actions[at]],
         "steps after": last - at,
         "outcome": np.where(cohort.outcomes[similar.patients] > 0, study.survived_label, study.died_label),
-        "phenotype": view.labels(n_clusters)[similar.patients],
+        "phenotype": phenotypes_of(view, n_clusters, similar.patients),
     }
     for name in columns:
         j = study.index(name)

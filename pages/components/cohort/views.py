@@ -27,9 +27,9 @@ from core.figures.theme import (
     fmt_percent,
     fmt_unit,
     phenotype_color,
-    phenotype_name,
     phenotype_symbol,
 )
+from core.icu.ask.names import phenotype_texts
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import current_run, empty
 from pages.components.shell.provenance import state_knows, where_from
@@ -97,13 +97,13 @@ def _groups(cohort: Cohort) -> np.ndarray | None:
     k = get_session().n_clusters
     if not st.toggle(f"By phenotype (K = {k})", value=True, key="cohort-by-phenotype"):
         return None
-    return np.array([phenotype_name(int(label)) for label in run.labels(k)])
+    return np.asarray(np.array(phenotype_texts(run, k))[run.labels(k)])
 
 
 def _looks(groups: np.ndarray | None) -> dict[str, tuple[str, str]]:
     looks = {ALL: (NEUTRAL, "circle")}
     for name in [] if groups is None else np.unique(groups):
-        k = int(str(name).rsplit(" ", 1)[1])
+        k = int(str(name).removeprefix("Phenotype ").partition(":")[0])
         looks[str(name)] = (phenotype_color(k), phenotype_symbol(k))
     return looks
 

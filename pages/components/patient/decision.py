@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.figures.labels import in_lines
 from core.figures.patient import probability_table, q_by_action, weight_course
-from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
+from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, two_lines
 from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
 from core.icu.ask.hazards import Met
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.options import AGENTS, FEW, FEWEST_OF_DOSE, NOBODY, RARE, SPREADS
 from core.policies.hazards import band_text
 from core.study import StudySpec
@@ -58,7 +59,7 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
     top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
         notes.append(
-            f"λ this high means one expert decides: {phenotype_name(int(top.argmax()))} has "
+            f"λ this high means one expert decides: {phenotype_texts(run, len(top))[int(top.argmax())]} has "
             f"{fmt_percent(float(top.max()))} of the weight."
         )
     st.caption(" ".join(notes))
@@ -214,7 +215,7 @@ def _floor(run: RunView) -> str:
 
 def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
     weighed, settings = decision.weighed, decision.settings
-    experts = [phenotype_name(k) for k in range(settings.n_clusters)]
+    experts = [*map(two_lines, phenotype_texts(run, settings.n_clusters))]
     names = ["Clinicians", *experts, f"Fused, λ = {fmt_lambda(settings.lambda_)}"]
     rows = [weighed.clinicians, *weighed.experts, weighed.fused]
     if weighed.reach is not None:
@@ -242,13 +243,14 @@ def _weights(run: RunView, decision: Decision, hidden: bool) -> None:
     step, study = decision.step, run.study
     known = step + 1 if hidden else len(decision.weights)
     weights = decision.weights[:known]
-    whole = f" By the whole stay, which nobody knows at the bedside: {phenotype_name(decision.phenotype)}."
-    now = ", ".join(f"{phenotype_name(k)} {fmt_percent(w)}" for k, w in enumerate(weights[step]))
+    names = phenotype_texts(run, weights.shape[1])
+    whole = f" By the whole stay, which nobody knows at the bedside: {names[decision.phenotype]}."
+    now = "; ".join(f"{name} {fmt_percent(w)}" for name, w in zip(names, weights[step], strict=True))
     hours = run.cohort.hours[run.cohort.rows(decision.patient)][:known]
     show(
-        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study, hours)),
+        weight_course(hours, weights, step, step_hours=study.step_hours, window=stay_window(study, hours), names=names),
         "phenotype-weights",
         f"Weight of each phenotype along the stay; at this step {now}.",
         caption=f"At this step: {now}. λ = {fmt_lambda(decision.settings.lambda_)}.{'' if hidden else whole}",
-        data=pd.DataFrame(weights, columns=[phenotype_name(k) for k in range(weights.shape[1])]).assign(hours=hours),
+        data=pd.DataFrame(weights, columns=list(names)).assign(hours=hours),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from core.figures.theme import phenotype_name
+from core.icu.ask.names import phenotype_texts
 from pages.components.patient.blind import blind_toggle, is_blind
 from pages.components.shell.export import table
 from pages.components.shell.frame import go_to
@@ -96,7 +96,7 @@ def _filters(run: RunView, k: int) -> Filters:
     phenotypes = columns[0].multiselect(
         "Phenotype",
         range(k),
-        format_func=phenotype_name,
+        format_func=phenotype_texts(run, k).__getitem__,
         key="filter-phenotype",
         placeholder="all",
         persist_state="session",

@@ -9,6 +9,9 @@ import streamlit as st
 
 from core.figures.phenotype_map import gate_plot
 from core.figures.theme import axis_label
+from core.icu.ask.coloring import by_phenotype
+from core.icu.ask.hover import hover_texts
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.stay_values import STAY_VALUES, StayValue, values_of_stays
 from pages.components.phenotypes.map import draw_map, shown_on_map, stated_sample
 from pages.components.phenotypes.selected import selected_patients
@@ -49,7 +52,7 @@ def gate_panel(run: RunView) -> None:
     with left:
         _draw(run, k, (x, x_what), (y, y_what))
     with right:
-        draw_map(run, k, "umap", "gate-map", short=True)
+        draw_map(run, k, "umap", by_phenotype(run, k), "gate-map", short=True)
     selected_patients(run, k, HINT)
 
 
@@ -97,6 +100,8 @@ def _draw(run: RunView, k: int, across: tuple[str, StayValue], up: tuple[str, St
             x=titles[0],
             y=titles[1],
             selected=None if selection is None else selection.patients,
+            names=phenotype_texts(run, k),
+            told=hover_texts(run, shown),
         ),
         key,
         f"Scatter of {titles[1]} against {titles[0]} of {len(shown):,} patients, by phenotype.",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_percent
+from core.icu.ask.names import phenotype_texts
 from pages.components.policies.advice import HIDDEN
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
@@ -98,7 +99,7 @@ def _subgroups(run: RunView, found: pd.DataFrame) -> None:
 def _named(run: RunView, by: str, group: str) -> str:
     """A group as the page calls it."""
     if by == "phenotype":
-        return f"Phenotype {group}"
+        return phenotype_texts(run, run.n_clusters)[int(group)]
     column = run.study.columns[run.study.index(by)]
     title = column.label or column.name
     if column.binary:

@@ -10,13 +10,14 @@ import streamlit as st
 
 from core.bring import added_policies, added_table
 from core.figures.differences import difference_forest
-from core.figures.theme import fmt_interval, fmt_lambda, policy_style
+from core.figures.theme import fmt_interval, fmt_lambda, two_lines
 from core.icu.ask.against import against_clinicians, hidden_text, points_text, true_points_text
 from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.names import policy_name
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def difference_view(run: RunView, mode: str) -> None:
         rows = pd.concat([rows, added], ignore_index=True)
     known = rows["true_difference"].notna().any()
     show(
-        difference_forest(rows),
+        difference_forest(rows, two_line_names(run, rows)),
         "policy-differences",
         "Difference of each policy to the clinicians with 95 % interval: "
         + "; ".join(
-            f"{policy_style(r.policy).name} {r.difference:+.2f} {fmt_interval(r.difference_low, r.difference_high)}, "
-            f"{r.grade}"
+            f"{policy_name(run, r.policy, run.n_clusters)} {r.difference:+.2f} "
+            f"{fmt_interval(r.difference_low, r.difference_high)}, {r.grade}"
             for r in rows_of(rows)
         ),
         caption=f"{_own(run, mode)} Right of the dotted line: better than the clinicians. Hollow: weak; hollow and "
@@ -70,6 +71,11 @@ def difference_view(run: RunView, mode: str) -> None:
         f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
         csv=rows,
     )
+
+
+def two_line_names(run: RunView, rows: pd.DataFrame) -> dict[str, str]:
+    """What the policies of a forest are called, at the run's own K, in two lines where there are words."""
+    return {str(policy): two_lines(policy_name(run, str(policy), run.n_clusters)) for policy in rows["policy"]}
 
 
 def _models(run: RunView) -> str:
@@ -108,7 +114,7 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
     for row in rows_of(rows):
         interval = fmt_interval(row.difference_low, row.difference_high)
         line = {
-            "policy": policy_style(row.policy).name,
+            "policy": policy_name(run, row.policy, run.n_clusters),
             "difference": bracketed(f"{row.difference:+.2f} {interval}", row.grade),
             "survival, points": bracketed(points_text(row._asdict(), "survival_difference"), row.grade),
             "ESS": round(row.ess, 1),

@@ -10,11 +10,11 @@ import streamlit as st
 
 from core.evaluation import mortality_by_excess, step_excess
 from core.figures.dose_excess import mortality_by_dose
-from core.figures.theme import policy_style
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, policy_names, too_few
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.patients import patient_table
@@ -51,7 +51,7 @@ def excess_panel(run: RunView) -> None:
         selection_mode="multi",
         default=[FUSED],
         key=f"excess-policies-{k}",
-        format_func=lambda name: policy_style(name).name,
+        format_func=lambda name: policy_name(run, name),
     )
     if not chosen:
         empty("No policy chosen", "Choose at least one policy above.")
@@ -69,10 +69,12 @@ def excess_panel(run: RunView) -> None:
     excess = {name: np.nanmean(values, axis=1) for name, values in at_steps.items()}
     curves = {name: mortality_by_excess(values, data.outcomes < 0) for name, values in excess.items()}
     show(
-        mortality_by_dose(curves, unit=run.study.actions.unit, died=run.study.died_label),
+        mortality_by_dose(
+            curves, unit=run.study.actions.unit, died=run.study.died_label, names=phenotype_texts_here(run)
+        ),
         "dose-excess",
         "Mortality against dose excess for "
-        + ", ".join(policy_style(name).name for name in chosen)
+        + ", ".join(policy_name(run, name) for name in chosen)
         + ", with 95 % bands.",
         caption=f"{len(patients):,} {who}, {mode}, 95 % Wilson intervals. Sicker patients get other doses, so a "
         "lowest point "
@@ -84,7 +86,7 @@ def excess_panel(run: RunView) -> None:
 
 def _surprises(run: RunView, policy: str, at_steps: np.ndarray, patients: np.ndarray, n_clusters: int) -> None:
     """The patients with the largest excess, each to be opened beside the real course; at_steps (n, T)."""
-    name = policy_style(policy).name
+    name = policy_name(run, policy)
     st.markdown(f"**Surprises: patients to whom the policy '{name}' would have given far more**")
     excess = np.nanmean(at_steps, axis=1)
     order = np.argsort(-excess, kind="stable")[:SURPRISES]

@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from core.evaluation import action_shares
-from core.figures.theme import policy_style
 from core.fusion.dials import DIALS, Dial, furthest_supported
 from core.icu.ask.differences import differences_along, true_differences_along
 from core.icu.ask.frontier import frontier_of, frontier_policy
@@ -16,6 +15,7 @@ from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.policies.advice import HOW
 from pages.components.policies.dose_bars import dose_bars
 from pages.components.shell.estimates import fusion_controls, policy_names, support_rule
+from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.study.dial_view import setting_text
 from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
@@ -41,14 +41,14 @@ def frontier_panel(run: RunView) -> None:
     """A dial between clinicians and policy, set at the furthest point that the records support."""
     k, lambda_, mode = fusion_controls(run, "frontier")
     policies = [name for name in policy_names(k, run) if name != CLINICIAN]
-    policy, name = choose_way(WORDS, policies, FUSED, lambda name: policy_style(name).name, f"-{k}")
+    policy, name = choose_way(WORDS, policies, FUSED, lambda name: policy_name(run, name), f"-{k}")
     dial, key = DIALS[name], PolicyKey.at(policy, k, lambda_, mode)
     table, floor = frontier_of(run, key, dial), run.config.evaluation.ess_floor
     with st.spinner("Judging against the clinicians ..."):
         judged = differences_along(run, key, dial)
     way = Way(
         dial=dial,
-        policy=policy_style(policy).name,
+        policy=policy_name(run, policy),
         values=table,
         judged=judged,
         truth=true_differences_along(run, key, dial),
@@ -66,7 +66,7 @@ def _doses(run: RunView, policy: str, key: PolicyKey, dial: Dial, setting: float
     mask = some.trajectories.mask
     ends = (dial.settings[0], setting, dial.settings[-1])
     shares = np.stack([action_shares(frontier_policy(some, key, dial, at), mask, top=False) for at in ends])
-    names = ["Clinicians", f"At {setting_text(dial, setting, WORDS.start)}", policy_style(policy).name]
+    names = ["Clinicians", f"At {setting_text(dial, setting, WORDS.start)}", policy_name(run, policy)]
     st.markdown("**Doses** (mean probability)")
     dose_bars(
         run.study,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.base.text import markdown_lines
 from core.figures.hazards import hazard_name, hazard_rates
 from core.figures.theme import fmt_percent
 from core.icu.ask.hazards import hazard_patients, hazard_table
+from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.policies.hazards import FEWEST_PERSONS, GIVEN, OPERATORS, HazardRule, default_rules
 from core.policies.key import CLINICIAN, PolicyKey
@@ -50,9 +52,12 @@ def hazard_panel(run: RunView) -> None:
     if too_few(patients, 1):
         return
     found = hazard_table(run, patients, rules, list(keys.values()))
-    read = "; ".join(f"{hazard_name(r.policy)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0]))
+    names = phenotype_texts(run, k)
+    read = "; ".join(
+        f"{hazard_name(r.policy, names)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0])
+    )
     show(
-        hazard_rates(found),
+        hazard_rates(found, names),
         "hazard-rates",
         f"Dots with 95 % intervals, one panel a rule. {rules[0].text(run.study)}: {read}.",
         caption=f"{len(patients):,} {who}, {mode}. 95 % bootstrap intervals by person (none under {FEWEST_PERSONS} "
@@ -62,7 +67,7 @@ def hazard_panel(run: RunView) -> None:
     )
     for note in _unlike_record(found):
         st.caption(f":material/info: {note}")
-    _numbers(found)
+    _numbers(found, names)
     _patients(run, patients, rules, keys, k)
 
 
@@ -82,11 +87,14 @@ def _patients(
 ) -> None:
     """The patients behind one rate: to select, and to open at the first step in question."""
     st.markdown("**Patients behind a rate**")
+    names = phenotype_texts(run, n_clusters)
     left, right = st.columns(2)
     number = left.selectbox(
         "Rule", range(len(rules)), format_func=lambda i: rules[i].text(run.study), key=f"hazard-rule-{len(rules)}"
     )
-    policy = right.selectbox("Dose of", [GIVEN, *keys], format_func=hazard_name, key="hazard-policy")
+    policy = right.selectbox(
+        "Dose of", [GIVEN, *keys], format_func=lambda p: hazard_name(p, names), key="hazard-policy"
+    )
     behind = hazard_patients(run, patients, rules[number], keys.get(policy))
     if behind.empty:
         empty("Nobody", "At no step of these patients does the rule apply while such a dose is given or likeliest.")
@@ -102,7 +110,7 @@ def _patients(
         rows,
         found[:MOST_ROWS],
         f"hazard-patients-{number}-{policy}-{len(found)}-{int(found[0])}",
-        name=f"{hazard_name(policy)}: {text}",
+        name=f"{hazard_name(policy, names)}: {text}",
         whole=found,
         caption=f"{len(found):,} of {len(patients):,} patients have a step at which the rule applies and such a dose "
         f"{verb}; each opens at the first.",
@@ -202,7 +210,7 @@ def _read(edited: pd.DataFrame, study: StudySpec, doses: list[str]) -> list[Haza
     return rules[:MOST_RULES]
 
 
-def _numbers(found: pd.DataFrame) -> None:
+def _numbers(found: pd.DataFrame, names: Sequence[str]) -> None:
     """One line a rule and policy, with what it rests on."""
     lines = []
     for row in rows_of(found):
@@ -211,7 +219,7 @@ def _numbers(found: pd.DataFrame) -> None:
         lines.append(
             {
                 "rule": row.text,
-                "policy": hazard_name(row.policy),
+                "policy": hazard_name(row.policy, names),
                 "rate": fmt_percent(row.rate),
                 "95 % interval": f"[{fmt_percent(row.low)}, {fmt_percent(row.high)}]" if known else "no interval",
                 "minus as given (points)": "" if row.policy == GIVEN or not np.isfinite(row.excess) else apart,

@@ -12,7 +12,7 @@ from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
 from core.experiments.published import published as published_row
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
-from core.figures.theme import fmt, fmt_interval, fmt_percent, policy_style
+from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.policies.doses import unsupported_shares
 from core.policies.key import PolicyKey
 from pages.components.policies.audit import audit_view
@@ -34,6 +34,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.provenance import state_knows, where_from
 
@@ -75,11 +76,11 @@ def value_panel(run: RunView) -> None:
     else:
         published = published[published["estimator"].isin(chosen)]
         show(
-            policy_forest(drawn, truth=has_truth(run), published=published),
+            policy_forest(drawn, truth=has_truth(run), published=published, names=phenotype_texts_here(run)),
             "policy-values",
             "Value of each policy with 95 % interval: "
             + "; ".join(
-                f"{policy_style(r.policy).name} {ESTIMATORS.get(r.estimator, r.estimator)} {r.value:.2f} "
+                f"{policy_name(run, r.policy)} {ESTIMATORS.get(r.estimator, r.estimator)} {r.value:.2f} "
                 f"{fmt_interval(r.low, r.high)}" + (f", {r.support}" if r.support else "")
                 for r in rows_of(drawn)
             ),
@@ -89,7 +90,7 @@ def value_panel(run: RunView) -> None:
             help=support_rule(run),
             data=drawn,
         )
-    for note in (truth_missed(drawn), truth_elsewhere(run, k, lambda_, mode), fqe_tells_little(rows)):
+    for note in (truth_missed(run, drawn), truth_elsewhere(run, k, lambda_, mode), fqe_tells_little(rows)):
         if note:
             st.markdown(f":material/info: {note}")
     _value_table(run, rows)
@@ -123,7 +124,7 @@ def _value_table(run: RunView, rows: pd.DataFrame) -> None:
     for policy, part in rows.groupby("policy", sort=False):
         first = part.iloc[0]
         grade = str(first["support"])
-        line: dict[str, object] = {"policy": policy_style(str(policy)).name, "support": grade}
+        line: dict[str, object] = {"policy": policy_name(run, str(policy)), "support": grade}
         line |= dict.fromkeys((ESTIMATORS.get(e, str(e)) for e in estimators), "–")
         for row in rows_of(part):
             interval = f" {fmt_interval(row.low, row.high)}" if np.isfinite(row.low) else ""
@@ -159,7 +160,7 @@ def _one_number_a_cell(run: RunView, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows for a file: policies by their names on the page, the shares of the doses in columns of their own."""
     shares = np.array(rows["action_shares"].to_list(), dtype=float).reshape(len(rows), -1)
     columns = [f"share {run.study.actions.label(a)}" for a in range(shares.shape[1])]
-    names = [policy_style(str(policy)).name for policy in rows["policy"]]
+    names = [policy_name(run, str(policy)) for policy in rows["policy"]]
     flat = rows.drop(columns="action_shares").reset_index(drop=True)
     flat.insert(1, "name", names)
     return flat.join(pd.DataFrame(shares, columns=columns))
@@ -195,7 +196,7 @@ def support_panel(run: RunView) -> None:
         )
         shown = top if which == "likeliest dose" else mass
         show(
-            support_curves(floors, shown, settings.probability_floor),
+            support_curves(floors, shown, settings.probability_floor, phenotype_texts_here(run)),
             "support-curves",
             "Share of each policy's recommendations below a clinician probability, by that probability.",
             caption=f"{mask.sum():,} steps of {len(patients):,} test patients; the dashed line is the run's floor.",
@@ -229,7 +230,7 @@ def _support_table(
         probability = probs[row.policy]
         lines.append(
             {
-                "policy": policy_style(row.policy).name,
+                "policy": policy_name(run, row.policy),
                 "support": row.support,
                 "why": row.reasons,
                 "ESS": round(row.ess, 1),

@@ -10,12 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from core.evaluation import Light
-from core.figures.theme import fmt, fmt_interval, fmt_lambda, policy_style
+from core.figures.theme import fmt, fmt_interval, fmt_lambda
 from core.icu.ask.tables import comparison, policy_table
 from core.policies.families import names_at
 from core.policies.key import FUSED, SINGLE_EXPERT, PolicyKey
 from pages.components.shell.controls import k_slider, lambda_slider, mode_control
 from pages.components.shell.frame import empty
+from pages.components.shell.names import policy_name
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -126,13 +127,13 @@ def bracketed(text: str, support: str) -> str:
     return f"({text})" if support == "not supported" else text
 
 
-def truth_missed(rows: pd.DataFrame) -> str:
+def truth_missed(run: RunView, rows: pd.DataFrame) -> str:
     """One line on the intervals that do not hold the true value; empty where no truth is known."""
     known = rows.dropna(subset=["true_value", "low", "high"])
     if known.empty:
         return ""
     missed = [
-        f"{policy_style(r.policy).name} ({ESTIMATORS.get(r.estimator, r.estimator)} {fmt_interval(r.low, r.high)}, "
+        f"{policy_name(run, r.policy)} ({ESTIMATORS.get(r.estimator, r.estimator)} {fmt_interval(r.low, r.high)}, "
         f"true {fmt(r.true_value)} ± {fmt(r.true_se)}, standard error)"
         for r in rows_of(known)
         if not r.low <= r.true_value <= r.high

@@ -119,20 +119,42 @@ def show(
         alt=alt,
         theme="streamlit",
     )
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-        st.caption(caption, help=help)
-        with st.popover("Export", type="tertiary", icon=":material/ios_share:"):
-            _exports(fig, key, alt, data)
+    exports(key, caption, alt, figure=lambda: fig, data=data, help=help, camera=True)
     return event
 
 
-def _exports(fig: go.Figure, key: str, alt: str, data: Rows | None) -> None:
+def exports(
+    key: str,
+    caption: str,
+    alt: str,
+    *,
+    figure: Callable[[], go.Figure],
+    data: Rows | None = None,
+    help: str | None = None,
+    camera: bool = False,
+) -> None:
+    """The line under a picture: its caption, and what can be taken away; the figure is made when it is asked for.
+
+    camera: the picture above is plotly's own, whose tool bar saves it.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        st.caption(caption, help=help)
+        with st.popover("Export", type="tertiary", icon=":material/ios_share:"):
+            if camera:
+                _camera(key)
+            _downloads(key, alt, figure, data)
+
+
+def _camera(key: str) -> None:
     st.segmented_control(
         "Picture: the camera above the figure saves", ["SVG", "PNG"], default="SVG", required=True, key=f"{key}-picture"
     )
+
+
+def _downloads(key: str, alt: str, figure: Callable[[], go.Figure], data: Rows | None) -> None:
     st.download_button(
         "HTML",
-        data=lambda: figure_html(fig, alt),
+        data=lambda: figure_html(figure(), alt),
         file_name=file_name(key, "html"),
         mime="text/html",
         key=f"{key}-html",

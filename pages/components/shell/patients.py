@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.theme import fmt_unit
+from core.icu.ask.names import phenotypes_of
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
     dose = np.maximum.reduceat(cohort.actions, cohort.starts)[patients]
     columns: dict[str, object] = {
         "patient": cohort.patients[patients],
-        "phenotype": run.labels(n_clusters)[patients],
+        "phenotype": phenotypes_of(run, n_clusters, patients),
         "outcome": outcome_words(run)[patients],
         "split": run.split_name[patients],
         "steps": cohort.lengths[patients],

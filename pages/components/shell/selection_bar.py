@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.text import markdown
-from core.figures.theme import fmt_percent, phenotype_name
+from core.figures.theme import fmt_percent
+from core.icu.ask.names import phenotype_texts
 from core.icu.selection import LONGEST_NAME
 from pages.components.shell.patients import Filters, filter_name, matching
 from pages.components.shell.session import BAR, get_session, link_popover
@@ -82,7 +83,8 @@ def _slice(run: RunView) -> None:
     k = session.n_clusters
     st.markdown("**Select patients by**")
     with st.form("slice", border=False):
-        st.multiselect("Phenotype", range(k), format_func=phenotype_name, key=f"{SLICE[0]}-{k}", placeholder="any")
+        named = phenotype_texts(run, k).__getitem__
+        st.multiselect("Phenotype", range(k), format_func=named, key=f"{SLICE[0]}-{k}", placeholder="any")
         st.multiselect("Outcome", [study.survived_label, study.died_label], key=SLICE[1], placeholder="any")
         st.multiselect("Split", ["train", "valid", "test"], key=SLICE[2], placeholder="any")
         shortest, longest = int(run.cohort.lengths.min()), int(run.cohort.lengths.max())

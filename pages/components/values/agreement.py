@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.evaluation import state_values
 from core.figures.policy_values import policy_forest
-from core.figures.theme import fmt, fmt_percent, policy_style
+from core.figures.theme import fmt, fmt_percent
 from core.figures.values import agreement_density
 from core.icu.ask.critics import critic
 from core.policies.key import FUSED, PolicyKey
@@ -29,6 +29,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def estimator_panel(run: RunView) -> None:
     with left:
         st.markdown("**Policy values by every estimator**")
         show(
-            policy_forest(rows, truth=has_truth(run), height_each=58),
+            policy_forest(rows, truth=has_truth(run), height_each=58, names=phenotype_texts_here(run)),
             "estimators",
             "Value of each policy by every estimator with 95 % intervals.",
             caption=f"Test patients. Hollow: weak; hollow and gray: not supported. FQE: {FQE_REMARK}."
@@ -57,14 +58,14 @@ def estimator_panel(run: RunView) -> None:
         )
     with right:
         st.markdown("**Where they disagree**")
-        _disagreements(rows)
+        _disagreements(run, rows)
     st.markdown("**FQI against FQE, state by state**")
     policy = st.selectbox(
         "FQE of",
         policy_names(k, run),
         index=policy_names(k).index(FUSED),
         key=f"density-policy-{k}",
-        format_func=lambda p: policy_style(p).name,
+        format_func=lambda p: policy_name(run, p),
     )
     _density(run, policy, PolicyKey.at(policy, k, lambda_, mode))
 
@@ -78,7 +79,7 @@ def _apart(a: Any, b: Any) -> bool:
     return bool(low > other_high or other_low > high)
 
 
-def _disagreements(rows: pd.DataFrame) -> None:
+def _disagreements(run: RunView, rows: pd.DataFrame) -> None:
     """One sentence for each policy with estimates whose intervals do not meet."""
     found = 0
     for policy, part in rows.groupby("policy", sort=False):
@@ -93,7 +94,7 @@ def _disagreements(rows: pd.DataFrame) -> None:
             grade = str(part["support"].iloc[0])
             weak = f" ({grade})" if grade != "supported" else ""
             st.warning(
-                f"**{policy_style(str(policy)).name}**{weak}: no overlap of {'; '.join(apart)}.",
+                f"**{policy_name(run, str(policy))}**{weak}: no overlap of {'; '.join(apart)}.",
                 icon=":material/compare_arrows:",
             )
     if not found and (rows["support"] == "supported").any():
@@ -101,10 +102,10 @@ def _disagreements(rows: pd.DataFrame) -> None:
     elif not found:
         st.info("All intervals overlap, but no estimate is supported by enough records.", icon=":material/info:")
     for grade in ("not supported", "weak"):
-        named = [policy_style(p).name for p in rows.loc[rows["support"] == grade, "policy"].unique()]
+        named = [policy_name(run, p) for p in rows.loc[rows["support"] == grade, "policy"].unique()]
         if named:
             st.caption(f"{grade.capitalize()}, so agreement proves little: {', '.join(named)}.")
-    for note in (truth_missed(rows), fqe_tells_little(rows)):
+    for note in (truth_missed(run, rows), fqe_tells_little(rows)):
         if note:
             st.caption(f":material/info: {note}")
 
@@ -125,7 +126,7 @@ def _density(run: RunView, policy: str, key: PolicyKey) -> None:
             y_edges,
             counts.astype(int),
             x="V* by FQI (return)",
-            y=f"V of {policy_style(policy).name.lower()} by FQE (return)",
+            y=f"V of {policy_name(run, policy)} by FQE (return)",
         ),
         "fqi-fqe",
         f"Density of states by FQI and FQE value, correlation {correlation:.2f}.",

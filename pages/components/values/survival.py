@@ -11,9 +11,10 @@ import streamlit as st
 
 from core.figures.differences import survival_forest
 from core.figures.survival import survival_by_value
-from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_lambda, fmt_percent, policy_style
+from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_lambda, fmt_percent
 from core.icu.ask.against import against_clinicians, points_text, true_points_text
 from pages.components.policies.advice import BEFORE, HOW
+from pages.components.policies.differences import two_line_names
 from pages.components.shell.estimates import (
     bracketed,
     compared,
@@ -25,6 +26,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 
 if TYPE_CHECKING:
@@ -47,10 +49,13 @@ def _judged(run: RunView, mode: str) -> None:
     if rows is None or not rows["survival"].notna().any():
         empty("Survival was not judged", BEFORE, icon=":material/balance:")
         return
-    said = {policy_style(r["policy"]).name: points_text(r, "survival_difference") for r in rows.to_dict("records")}
+    said = {
+        policy_name(run, r["policy"], run.n_clusters): points_text(r, "survival_difference")
+        for r in rows.to_dict("records")
+    }
     true = rows["true_survival_difference"].notna().any()
     show(
-        survival_forest(rows),
+        survival_forest(rows, two_line_names(run, rows)),
         "survival-differences",
         "Survival of each policy minus the clinicians', in points of a hundred: "
         + "; ".join(f"{name} {text}" for name, text in said.items()),
@@ -64,10 +69,11 @@ def _judged(run: RunView, mode: str) -> None:
     lines = []
     for row in rows.to_dict("records"):
         share = f"{fmt_percent(row['survival'])} [{fmt_percent(row['survival_low'])}, "
+        name = policy_name(run, row["policy"], run.n_clusters)
         line = {
-            "policy": policy_style(row["policy"]).name,
+            "policy": name,
             "survival": bracketed(f"{share}{fmt_percent(row['survival_high'])}]", row["grade"]),
-            "minus clinicians, points": bracketed(said[policy_style(row["policy"]).name], row["grade"]),
+            "minus clinicians, points": bracketed(said[name], row["grade"]),
             "grade": row["grade"],
             "ESS": round(row["ess"], 1),
             "stays": row["n"],
@@ -100,16 +106,16 @@ def _published(run: RunView, k: int, lambda_: float, mode: str) -> None:
         selection_mode="multi",
         key=f"survival-policies-{k}",
         default=[p for p in ("clinician", "fused") if p in rows.index],
-        format_func=lambda p: policy_style(p).name,
+        format_func=lambda p: policy_name(run, p),
     )
     marks = {p: (float(rows.loc[p, "value"]), float(rows.loc[p, "expected_survival"])) for p in chosen}
-    grades = {policy_style(p).name: rows.loc[p, "support"] for p in chosen}
+    grades = {policy_name(run, p): rows.loc[p, "support"] for p in chosen}
     weak = [f"{name} ({grade})" for name, grade in grades.items() if grade != "supported"]
     show(
-        survival_by_value(curve, marks),
+        survival_by_value(curve, marks, phenotype_texts_here(run)),
         "survival-by-value",
         "Survival against the value of what was done: rising curve with band, and policies: "
-        + ", ".join(f"{policy_style(p).name} {v:.2f} gives {s:.0%}" for p, (v, s) in marks.items()),
+        + ", ".join(f"{policy_name(run, p)} {v:.2f} gives {s:.0%}" for p, (v, s) in marks.items()),
         caption=f"Gray: {fmt_count(curve['n'].sum())} recorded steps of training patients in bins of value (by the "
         f"{'FQI' if run.config.evaluation.control_variate == 'fqi' else 'FQE of the clinicians'}). Line: monotone "
         "fit with 95 % band. "
@@ -140,7 +146,7 @@ def _table(run: RunView, listed: pd.DataFrame) -> None:
     """One line a policy: where it stands on the curve, and how far the records support that."""
     lines = [
         {
-            "policy": policy_style(r.policy).name,
+            "policy": policy_name(run, r.policy),
             "support": r.support,
             "PHWDR": bracketed(f"{fmt(r.value)} {fmt_interval(r.low, r.high)}", r.support),
             "ESS": round(r.ess, 1),
@@ -153,7 +159,7 @@ def _table(run: RunView, listed: pd.DataFrame) -> None:
         shown["true survival"] = [fmt_percent(v) for v in listed["true_survival"]]
         errors = 100 * (listed["expected_survival"] - listed["true_survival"])
         shown["error, points"] = [f"{error:+.1f}" if np.isfinite(error) else "–" for error in errors]
-    caption = f"In brackets: not supported by the records. {truth_missed(listed)}"
+    caption = f"In brackets: not supported by the records. {truth_missed(run, listed)}"
     if has_truth(run):
         caption += f" The published figure is off by {errors.abs().mean():.1f} points on average."
     table(shown, "survival-table", name="survival", caption=caption.strip(), csv=listed, help=support_rule(run))
