@@ -11,6 +11,8 @@ import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
 
+from core.access.acts import acting
+from core.access.person import Person, Role
 from core.access.settings import refuse_to_bind, server_settings
 from core.base.errors import PhenoPolicyError
 from core.runs.folders import PRIVATE
@@ -33,6 +35,7 @@ PAGES = {
         ("experiments", "Experiments", "labs"),
     ],
     "Second study": [("registry", "Registry", "medication")],
+    "On this server": [("kept", "Kept data", "inventory_2")],
 }
 
 
@@ -63,6 +66,7 @@ def server() -> dict[str, Any]:
         settings = server_settings()
         refuse_to_bind(st.get_option("server.address"), settings)
         secrets = {"auth": settings.sign_in.provider} if settings.sign_in else None
+        acting(Person("", Role.ADMIN, "retention")).expire()
     except PhenoPolicyError as error:
         sys.exit(f"app: {error}")
     origins = tuple(st.get_option("server.corsAllowedOrigins"))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
-from core.access.trail import MEGABYTE, Trail, What
+from core.access.trail import Trail, What
 from core.base.errors import AccessError
-from core.keep.delete import delete
-from core.keep.holdings import UPLOADS, Holding, run_in, used
+from core.keep.delete import delete, past, stamp
+from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
 from core.runs import jobs
 from core.runs.folders import data_root
 from core.runs.status import JobStatus, share
@@ -136,6 +136,21 @@ class Acting:
         self._require_own(what, "deleting this")
         self.note("delete", run=what.path.name if what.kind == "run" else "", detail=f"{what.kind} {what.path.name}")
         delete(self.root, what)
+
+    def expire(self) -> list[Holding]:
+        """Delete what visitors made and is past its days, by the settings of the server."""
+        keep = self.settings.retention
+        days: dict[Kind, float] = {"run": keep.runs, "verdicts": keep.verdicts, "link": keep.links}
+        days |= dict.fromkeys(("data", "encoder", "study"), keep.uploads)
+        gone = past(self.root, days)
+        for one in gone:
+            self.delete(one)
+        return gone
+
+    @property
+    def deletions(self) -> bytes:
+        """Changes with every deletion, by whichever process."""
+        return stamp(self.root)
 
     def owns(self, what: Holding) -> bool:
         """Theirs, or, for an administrator, anybody's; what has no owner is an administrator's."""

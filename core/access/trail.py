@@ -27,13 +27,14 @@ from core.access.settings import Audit
 from core.base.config import Config
 from core.base.errors import ArtifactError
 from core.base.files import read_json, write_atomic, write_json
+from core.keep.holdings import MEGABYTE
 from core.runs.folders import private_files
 
 FOLDER, HEAD, KEY, LOCK = "audit", "head.json", "key", ".lock"
 NOTHING = "0" * 64  # what the very first line holds in place of a digest
 LONGEST = 200  # characters of one field
 TAIL = 1 << 16  # bytes; several times the longest line
-DAY, MEGABYTE = 24 * 3600, 1_000_000
+DAY = 24 * 3600
 What = Literal[
     "sign-in", "run opened", "patient opened", "export", "upload", "train", "resume", "cancel", "share", "delete",
     "backup", "restore", "refused", "forgotten",

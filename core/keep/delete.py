@@ -43,12 +43,6 @@ def stamp(root: Path) -> bytes:
         return b""
 
 
-def still_hold(root: Path, what: Holding) -> list[Holding]:
-    """Other things that hold rows, keys or values of the same patients."""
-    others = holdings(root) if what.data_hash else []
-    return [one for one in others if one.data_hash == what.data_hash and one.path != what.path]
-
-
 def past(root: Path, days: Mapping[Kind, float], now: float | None = None) -> list[Holding]:
     """What visitors made and is older than its kind is kept; days: by kind, 0 for ever. Runs at work stay."""
     now = time.time() if now is None else now

@@ -18,6 +18,8 @@ from core.runs.manifest import MANIFEST, read_manifest
 from core.runs.study import studies
 
 Kind = Literal["run", "data", "encoder", "study", "verdicts", "link"]
+KINDS: tuple[Kind, ...] = ("run", "data", "encoder", "study", "verdicts", "link")
+MEGABYTE = 1_000_000
 OWNER = re.compile(r"[0-9a-f]{32}")  # see `owner_of`
 UPLOADS, LINKS, VERDICTS = "uploads", "links", "verdicts"
 MORE = ("experiments", "sweeps")  # folders of folders of runs, made on the command line
@@ -59,8 +61,7 @@ class Holding:
 def holdings(root: Path) -> list[Holding]:
     """Everything that is kept in a data folder, runs first, each kind the newest first."""
     found = [*runs(root), *_uploads(root / UPLOADS), *_links(root / LINKS)]
-    order = {kind: i for i, kind in enumerate(("run", "data", "encoder", "study", "verdicts", "link"))}
-    return sorted(found, key=lambda one: (order[one.kind], -one.created))
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), -one.created))
 
 
 def runs(root: Path) -> Iterator[Holding]:
@@ -84,7 +85,7 @@ def run_in(folder: Path) -> Holding:
 
 def with_rows_of(root: Path, data_hash: str) -> list[Holding]:
     """All that holds rows, keys or values of the patients of these data."""
-    return [one for one in holdings(root) if one.data_hash == data_hash]
+    return [one for one in holdings(root) if data_hash and one.data_hash == data_hash]
 
 
 def used(root: Path, owner: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from core.icu.study import ICU
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
-from pages.components.shell.visitor import opened
+from pages.components.shell.visitor import drop_deleted, opened
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -81,6 +81,7 @@ def page(
     """
     _enter_frame()
     session = sync_url()
+    drop_deleted()
     st.session_state.pop(BAR, None)
     st.html(STYLE)
     shown = (subject or _current_subject)()

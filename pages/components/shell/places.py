@@ -11,10 +11,12 @@ from pathlib import Path
 from core.base.files import write_atomic
 from core.icu.study import ICU
 from core.keep.holdings import OWNER, UPLOADS
+from core.registry.study import REGISTRY
 from core.runs.folders import data_root, owner_of
 from core.runs.study import AnyStudy
 from core.study import StudySpec, load_study
 
+STUDIES: tuple[AnyStudy, ...] = (ICU, REGISTRY)  # both have joined, so that what is kept is listed whole
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 STORED = re.compile(r"~[0-9a-f]{32}")  # in a URL: a text too long for it, by its hash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -15,6 +16,7 @@ from pages.components.shell.door import COOKIE, OLD_COOKIE
 from pages.components.shell.places import TOKEN, new_token, rename_old
 
 VISITOR = "phenopolicy-visitor"  # the person, in the session
+_SEEN: dict[Path, bytes] = {}  # the deletions that this process knows of, by data folder
 TOLD = "phenopolicy-told"  # whose coming the audit has been told of in this session
 RUNS_SEEN, ON_SHOW = "phenopolicy-runs-seen", "phenopolicy-patient-on-show"
 
@@ -103,6 +105,15 @@ def opened(run: str, patient: str = "") -> None:
         st.session_state[ON_SHOW] = key
     else:
         seen.add(run)
+
+
+def drop_deleted() -> None:
+    """Take out of the server's memory what anybody has deleted since it was read, on the command line too."""
+    here = me()
+    if _SEEN.setdefault(here.root, here.deletions) != here.deletions:
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        _SEEN[here.root] = here.deletions
 
 
 def who_is_here(person: Person) -> None:
