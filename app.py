@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from core.access.acts import acting
 from core.access.person import Person, Role
 from core.access.settings import refuse_to_bind, server_settings
-from core.base.errors import PhenoPolicyError
+from core.base.errors import PhenoPolicyError, refused
 from core.runs.folders import PRIVATE
 from pages.components.shell.door import Door
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
@@ -67,8 +67,8 @@ def server() -> dict[str, Any]:
         refuse_to_bind(st.get_option("server.address"), settings)
         secrets = {"auth": settings.sign_in.provider} if settings.sign_in else None
         acting(Person("", Role.ADMIN, "retention")).expire()
-    except PhenoPolicyError as error:
-        sys.exit(f"app: {error}")
+    except (PhenoPolicyError, OSError) as error:
+        sys.exit(f"app: {refused(error) if isinstance(error, OSError) else error}")
     origins = tuple(st.get_option("server.corsAllowedOrigins"))
     return {"middleware": [Middleware(Door, settings=settings, origins=origins)], "secrets": secrets}
 

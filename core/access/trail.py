@@ -29,8 +29,9 @@ from core.base.errors import ArtifactError
 from core.base.files import read_json, write_atomic, write_json
 from core.keep.holdings import MEGABYTE
 from core.runs.folders import private_files
+from core.runs.lock import LOCK
 
-FOLDER, HEAD, KEY, LOCK = "audit", "head.json", "key", ".lock"
+FOLDER, HEAD, KEY = "audit", "head.json", "key"
 NOTHING = "0" * 64  # what the very first line holds in place of a digest
 LONGEST = 200  # characters of one field
 TAIL = 1 << 16  # bytes; several times the longest line

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError, RunError
 from core.base.files import PART, write_atomic
-from core.keep.delete import STAMP
 from core.keep.holdings import LINKS, MORE, UPLOADS, runs
 from core.runs.folders import private_files
-from core.runs.lock import hold
+from core.runs.lock import LOCK, hold
 from core.runs.manifest import FilePath, Sha256, now
 from core.runs.study import studies
 
@@ -73,6 +73,8 @@ def backup(root: Path, archive: Path) -> Copied:
     left_out: list[str] = []
     saved: dict[str, Member] = {}
     with ExitStack() as held, private_files():
+        if (root / AUDIT).is_dir():  # no line is added while its files are copied
+            held.enter_context(FileLock(root / AUDIT / LOCK))
         busy = set()
         for run in runs(root):
             try:
@@ -124,7 +126,7 @@ def _files(root: Path, busy: set[Path], left_out: list[str]) -> Iterator[Path]:
 
 def _passing(path: Path) -> bool:
     """Locks, what was being written, and what is being deleted."""
-    return any(part.startswith((".", STAMP)) for part in path.parts) or path.suffix in (".lock", PART)
+    return any(part.startswith(".") for part in path.parts) or path.suffix in (".lock", PART)
 
 
 class _Digesting:

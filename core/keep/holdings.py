@@ -74,7 +74,7 @@ def runs(root: Path) -> Iterator[Holding]:
 
 
 def run_in(folder: Path) -> Holding:
-    """The run in a folder; one whose manifest is damaged is nobody's, so that only an administrator deletes it."""
+    """The run in a folder; one without a sound manifest is whose its job says, or nobody's."""
     try:
         manifest = read_manifest(folder)
     except PhenoPolicyError:
