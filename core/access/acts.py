@@ -19,7 +19,7 @@ from core.keep.delete import delete, past, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
 from core.runs import jobs
 from core.runs.folders import data_root
-from core.runs.status import JobStatus, share
+from core.runs.status import JobStatus, seen_by, share
 from core.runs.study import AnyStudy
 
 LOG = logging.getLogger(__name__)
@@ -98,16 +98,20 @@ class Acting:
     ) -> JobStatus:
         """`core.runs.jobs.start_run` for this person."""
         self.require(Role.RESEARCHER, "training a run", run_dir.name)
-        self._must_read_own(overrides or {}, run_dir.name)
+        if run_dir.exists():
+            self._require_own(run_in(run_dir), "training into this run")
+        self._must_read_own(file, overrides or {}, run_dir.name)
         self.must_fit(runs=1)
         self.note("train", run=run_dir.name)
         return jobs.start_run(
             study, file, run_dir, preset, overrides, self.person.owner, name=name, definition=definition
         )
 
-    def _must_read_own(self, overrides: Mapping[str, str], run: str) -> None:
-        """A setting that names a folder may name one of their uploads; an administrator's may name any."""
+    def _must_read_own(self, file: Path, overrides: Mapping[str, str], run: str) -> None:
+        """A run reads one of their uploads, or the data of a run that they see; an administrator's reads any file."""
         own = (self.root / UPLOADS / self.person.owner).resolve()
+        if not file.resolve().is_relative_to(own) and not seen_by(file.parent, self.person.owner):
+            self.require(Role.ADMIN, "training on a file that is not among one's uploads", run)
         for key, value in overrides.items():
             names_a_folder = key.endswith("_folder") and value not in ("", "null")
             if names_a_folder and not Path(value).resolve().is_relative_to(own):

@@ -121,11 +121,18 @@ def test_a_viewer_is_refused_at_the_engines_door_and_the_audit_says_so(tmp_path:
     assert [found.line.what for found in lines(door.trail) if found.line] == ["refused"] * len(acts)
 
 
-def test_a_setting_names_no_folder_but_ones_own(tmp_path: Path) -> None:
+def test_a_run_reads_nothing_but_ones_own_and_what_one_sees(tmp_path: Path) -> None:
     door = Acting(Person("a" * 32, Role.RESEARCHER), tmp_path, ServerSettings())
+    for other in (tmp_path / "uploads" / ("b" * 32) / "c.parquet", Path("/etc/passwd"), tmp_path / "runs" / "r" / "x"):
+        with pytest.raises(AccessError, match="a file that is not among one's uploads"):
+            door.start(ICU, other, tmp_path / "r")
+    mine = tmp_path / "uploads" / ("a" * 32) / "c.parquet"
+    (tmp_path / "theirs").mkdir()
+    with pytest.raises(AccessError, match="training into this run is for its owner"):
+        door.start(ICU, mine, tmp_path / "theirs")
     for folder in (tmp_path / "uploads" / ("b" * 32) / "encoder-1", tmp_path / "uploads" / ("a" * 32) / ".." / "x"):
         with pytest.raises(AccessError, match=r"run\.encoder_folder outside of one's uploads"):
-            door.start(ICU, tmp_path / "c.parquet", tmp_path / "r", overrides={"run.encoder_folder": str(folder)})
+            door.start(ICU, mine, tmp_path / "r", overrides={"run.encoder_folder": str(folder)})
 
 
 def test_without_an_audit_nothing_is_done_where_people_sign_in(tmp_path: Path) -> None:

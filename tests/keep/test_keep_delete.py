@@ -153,7 +153,9 @@ def test_quotas_are_asked_before_an_upload_and_before_a_run(data: Path) -> None:
     with pytest.raises(AccessError, match="more would pass"):
         acting(data, ann, quota=exact).upload(101, "cohort x")
     with pytest.raises(AccessError, match="you keep 1 runs, and each person may keep 1"):
-        acting(data, ann, quota=Quota(runs=1)).start(ICU, data / "c.parquet", data / "runs" / "next")
+        acting(data, ann, quota=Quota(runs=1)).start(
+            ICU, data / "uploads" / ANN / f"{COHORT}.parquet", data / "runs" / "next"
+        )
     assert not (data / "runs" / "next").exists()
     acting(data, person(BEN), quota=exact).upload(100, "cohort x")
     assert [what for what, _, _ in told(data)] == ["upload", "refused", "refused", "upload"]
