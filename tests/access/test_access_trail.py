@@ -130,7 +130,7 @@ def test_a_line_that_a_kill_cut_short_is_said_and_the_chain_goes_on(tmp_path: Pa
 
 def test_old_files_are_forgotten_and_a_later_line_vouches_for_it(tmp_path: Path) -> None:
     written(tmp_path, 10, megabytes=0.0008)
-    trail = Trail(tmp_path, Audit(megabytes=0.0008, days=1e-6))
+    trail = Trail(tmp_path, Audit(megabytes=0.0008, days=1e-9))
     before = len(trail.files())
     trail.add(ANN, "export")
     assert len(trail.files()) < before
