@@ -60,4 +60,4 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/runs data/registry data/uploads data/links data/experiments data/sweeps
+	rm -rf $(VENV) data/benchmarks data/runs data/registry data/uploads data/links data/experiments data/sweeps data/audit

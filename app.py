@@ -1,7 +1,9 @@
 """The app's frame: one window, its navigation, one script per page. Start it with `streamlit run app.py`."""
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 # Before a page can run: a fresh server that several people open at once would import them in several threads.
 import pandas as pd  # noqa: F401
@@ -9,10 +11,14 @@ import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
 
-from core.base.errors import PhenoPolicyError
+from core.access.acts import acting
+from core.access.person import Person, Role
+from core.access.settings import refuse_to_bind, server_settings
+from core.base.errors import PhenoPolicyError, refused
 from core.runs.folders import PRIVATE
 from pages.components.shell.door import Door
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
+from pages.components.shell.visitor import is_admitted, visitor, who_is_here
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
@@ -29,6 +35,7 @@ PAGES = {
         ("experiments", "Experiments", "labs"),
     ],
     "Second study": [("registry", "Registry", "medication")],
+    "On this server": [("kept", "Kept data", "inventory_2")],
 }
 
 
@@ -44,14 +51,29 @@ def main() -> None:
         ]
         for section, pages in PAGES.items()
     }
-    page = st.navigation(sections, expanded=True)
+    page = st.navigation(sections, expanded=True, position="sidebar" if is_admitted() else "hidden")
+    who_is_here(visitor())
     try:
         page.run()
     except PhenoPolicyError as error:
         failed(error, "Drawing this page")
 
 
+def server() -> dict[str, Any]:
+    """How the application is served: through the door, with its sign-in; unusable settings are said, and it ends."""
+    os.umask(PRIVATE)
+    try:
+        settings = server_settings()
+        refuse_to_bind(st.get_option("server.address"), settings)
+        secrets = {"auth": settings.sign_in.provider} if settings.sign_in else None
+        acting(Person("", Role.ADMIN, "retention")).expire()
+    except (PhenoPolicyError, OSError) as error:
+        sys.exit(f"app: {refused(error) if isinstance(error, OSError) else error}")
+    origins = tuple(st.get_option("server.corsAllowedOrigins"))
+    return {"middleware": [Middleware(Door, settings=settings, origins=origins)], "secrets": secrets}
+
+
 if __name__ == "__main__":  # Streamlit runs the script for each visitor
     main()
 else:  # and loads it once as the server
-    app = st.App(__file__, middleware=[Middleware(Door, origins=tuple(st.get_option("server.corsAllowedOrigins")))])
+    app = st.App(__file__, **server())  # Streamlit looks for this very call

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from pages.components.cohort import sources as cohort_sources
 from pages.components.cohort import upload as cohort_upload
 from pages.components.cohort import views as cohort_views
-from pages.components.shell.frame import failed, go_to, page
+from pages.components.shell.frame import empty, failed, go_to, page
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort, choose, chosen, open_stored, stored
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.sources import just_accepted
 
 LOOK = "Look at a cohort"
 SOURCES = {"Simulate": cohort_sources.simulate, "Upload": cohort_upload.draw, "Extract": cohort_sources.extract}
+NEEDS = {"Simulate": Role.RESEARCHER, "Upload": Role.RESEARCHER, "Extract": Role.ADMIN}
 SHOW = "cohort-source"
 
 
@@ -27,7 +30,10 @@ def main() -> None:
     cohorts = stored(ICU_DESK)
     if just_accepted(ICU_DESK):
         st.session_state[SHOW] = LOOK
-    options = [LOOK, *SOURCES] if cohorts else list(SOURCES)
+    options = [name for name in (LOOK, *SOURCES) if (me().person.may(NEEDS[name]) if name in NEEDS else cohorts)]
+    if not options:
+        empty("No cohort is shared with you", "A researcher can share a run; its cohort is then shown here.")
+        return
     if st.session_state.get(SHOW) not in options:
         st.session_state[SHOW] = options[0]
     part = st.segmented_control("Part", options, required=True, key=SHOW, label_visibility="collapsed")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.access.person import Role
 from core.cohort import simulate_cohort
 from core.figures.theme import fmt, fmt_count, fmt_lambda, fmt_percent
 from core.fusion.dials import MIXTURE
@@ -27,6 +28,7 @@ from pages.components.shell.frame import can_open, current_run, empty, go_to, pa
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import store
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.job import job_panel
@@ -114,6 +116,8 @@ def _first_run() -> None:
         page="pages/cohort.py",
         action="Choose a cohort",
     )
+    if not me().person.may(Role.RESEARCHER):
+        return
     if st.button(f"Simulate {FIRST_PATIENTS} patients and train", type="primary", icon=":material/play_arrow:"):
         cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0)
         stored = store(ICU_DESK, cohort, "MIMIC-IV-like, seed 0")

@@ -19,6 +19,7 @@ from pages.components.shell.panels import panel
 from pages.components.shell.patients import horizon_words, outcome_words
 from pages.components.shell.selection_bar import selection_bar
 from pages.components.shell.session import get_session, let_show
+from pages.components.shell.visitor import opened
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     if session.patient is None:
         empty("No patient matches", "Widen the filters above to see patients.")
         return
+    opened(run.path.name, str(run.cohort.patients[session.patient]))
     way_back(run)
     patient_panel(run, session.patient)
 

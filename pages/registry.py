@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from core.registry.study import REGISTRY
 from pages.components.registry import accuracy as registry_accuracy
@@ -23,8 +24,9 @@ from pages.components.registry.session import (
     set_mark,
     subject,
 )
-from pages.components.shell.frame import failed, page, visible_runs
+from pages.components.shell.frame import empty, failed, page, visible_runs
 from pages.components.shell.session import write_url
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort, choose, open_stored, stored
 from pages.components.study.job import job_panel
 from pages.components.study.runs import open_marked, run_list
@@ -84,10 +86,13 @@ def _question() -> str:
 
 
 def _cohort() -> None:
-    cohorts = stored(DESK)
+    cohorts, may_add = stored(DESK), me().person.may(Role.RESEARCHER)
+    if not cohorts and not may_add:
+        empty("No registry is shared with you", "A researcher can share a run; its registry is then shown here.")
+        return
     if not cohorts and not mark("job"):
         registry_sources.first_start()
-    options = [LOOK, TRAIN, SIMULATE, UPLOAD] if cohorts else [SIMULATE, UPLOAD]
+    options = [LOOK, TRAIN] * bool(cohorts) + [SIMULATE, UPLOAD] * may_add
     if just_accepted(DESK):
         st.session_state[PART] = LOOK
     if st.session_state.get(PART) not in options:

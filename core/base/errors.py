@@ -64,6 +64,10 @@ class RunError(PhenoPolicyError):
     """A run folder cannot be started, resumed or read."""
 
 
+class AccessError(PhenoPolicyError):
+    """Somebody asks for what their role, their quota or their sign-in does not give them."""
+
+
 def refused(error: OSError) -> str:
     """What the system refused, in a sentence: a disk that is full, a folder that nobody may write into."""
     named = error.filename2 or error.filename

@@ -12,10 +12,12 @@ from typing import Any
 
 from core.base.errors import CohortError, PhenoPolicyError, refused
 from core.cli.app import add_app_verb
+from core.cli.audit import add_audit_verbs
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
+from core.cli.keep import add_keep_verbs
 from core.cli.leaderboard import add_leaderboard_verb
 from core.cli.mapping import print_hint
 from core.cli.run import add_run_verbs
@@ -68,5 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_bring_verbs(verbs)
     add_leaderboard_verb(verbs)
     add_site_verbs(verbs)
+    add_audit_verbs(verbs)
+    add_keep_verbs(verbs)
     add_app_verb(verbs)
     return parser

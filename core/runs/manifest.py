@@ -65,6 +65,7 @@ class Manifest(Config, Generic[Definition]):
     kind: str
     name: str
     owner: str = ""  # see `owner_of`; empty: shared with everybody who opens the app
+    shared: bool = False  # True: its owner lets everybody who opens the app see it
     created: str
     data_hash: str
     n_patients: int

@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.base.errors import PhenoPolicyError
 from core.runs.job import CANCELLED, read_record
-from core.runs.lock import is_held
+from core.runs.lock import hold, is_held
 from core.runs.manifest import MANIFEST, Manifest, read_manifest
 from core.runs.progress import history_table, read_progress
 
@@ -49,6 +49,7 @@ class RunInfo:
     simulated: bool
     n_patients: int
     owner: str
+    shared: bool  # on purpose; one without an owner is seen by everybody too
     study: dict[str, Any]  # its definition, as it stands in the manifest
 
 
@@ -96,7 +97,7 @@ def list_runs(root: Path, *owners: str) -> list[RunInfo]:
             manifest = read_manifest(path.parent)
         except PhenoPolicyError:
             continue
-        if manifest.owner in ("", *owners):
+        if manifest.shared or manifest.owner in ("", *owners):
             found.append(_line(path.parent, manifest))
     return sorted(found, key=lambda run: (run.created, run.path.name), reverse=True)
 
@@ -104,10 +105,18 @@ def list_runs(root: Path, *owners: str) -> list[RunInfo]:
 def seen_by(run_dir: Path, *owners: str) -> bool:
     """True where a run is shared or one of these owners', before its manifest is written too; False for no run."""
     try:
-        record = read_manifest(run_dir) if (run_dir / MANIFEST).is_file() else read_record(run_dir)
+        if not (run_dir / MANIFEST).is_file():
+            return read_record(run_dir).owner in ("", *owners)
+        manifest = read_manifest(run_dir)
     except PhenoPolicyError:
         return False
-    return record.owner in ("", *owners)
+    return manifest.shared or manifest.owner in ("", *owners)
+
+
+def share(run_dir: Path, shared: bool) -> None:
+    """Let everybody who opens the app see a run, or its owner alone again; `RunError` while it is at work."""
+    with hold(run_dir):
+        read_manifest(run_dir).model_copy(update={"shared": shared}).write(run_dir)
 
 
 def _line(folder: Path, manifest: Manifest[dict[str, Any]]) -> RunInfo:
@@ -121,5 +130,6 @@ def _line(folder: Path, manifest: Manifest[dict[str, Any]]) -> RunInfo:
         simulated=manifest.simulated,
         n_patients=manifest.n_patients,
         owner=manifest.owner,
+        shared=manifest.shared,
         study=manifest.study,
     )

@@ -38,14 +38,17 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(data: Path, seconds: float = 60) -> Iterator[str]:
-    """Address of the app on `data` (PHENOPOLICY_DATA), served until the block ends; its log is `data/server.log`."""
-    port = _free_port()
+def serve(data: Path, seconds: float = 60, port: int = 0, **variables: str) -> Iterator[str]:
+    """Address of the app on `data` (PHENOPOLICY_DATA), served until the block ends; its log is `data/server.log`.
+
+    port: 0 for any; variables: more of its environment.
+    """
+    port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     options = {"headless": "true", "address": "127.0.0.1", "port": str(port), "fileWatcherType": "none"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += [part for name, value in options.items() for part in (f"--server.{name}", value)]
-    env = {**os.environ, "PHENOPOLICY_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PHENOPOLICY_DATA": str(data), "OMP_NUM_THREADS": "1", **variables}
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
         try:
@@ -60,7 +63,7 @@ def serve(data: Path, seconds: float = 60) -> Iterator[str]:
                 process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that the system hands out: two test processes that ask at once get different ones."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

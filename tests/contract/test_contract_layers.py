@@ -34,6 +34,8 @@ MAY: dict[str, set[str]] = {
     "evaluation": {"base"},
     "policies": {*BELOW, *STAGES},
     "runs": {*BELOW, "tables"},
+    "keep": {*BELOW, "tables", "runs"},
+    "access": {*BELOW, "tables", "runs", "keep"},
     "figures": {*BELOW},
     "icu": {*ENGINE, "figures"},
     "registry": {*ENGINE, "figures"},
@@ -46,7 +48,7 @@ MAY: dict[str, set[str]] = {
     "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.
@@ -155,6 +157,13 @@ def test_a_package_imports_only_what_the_contract_allows(own: str) -> None:
         if other.startswith("core.") and package(other) not in allowed
     ]
     assert not upward, f"core.{own} may import {', '.join(sorted(allowed))}; it imports\n" + "\n".join(upward)
+
+
+def test_pages_act_through_the_engines_door_alone() -> None:
+    past = {"core.runs.jobs", "core.keep.delete", "core.access.trail"}
+    found = [f"{name} imports {other}" for name, others in imports().items() for other in others & past]
+    assert not [line for line in found if line.startswith(("pages", "app"))]
+    assert [line for line in found if line.startswith("core.access.acts")], "the door itself leads on"
 
 
 @pytest.mark.parametrize("layer", sorted(WITHOUT))

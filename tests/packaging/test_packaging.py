@@ -16,7 +16,7 @@ from core.packaging import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = {
-    "app": ("streamlit",),
+    "app": ("streamlit", "Authlib", "httpx"),
     "boosting": ("xgboost-cpu",),
     "cluster": ("dask[distributed]",),
     "worlds": ("gymnasium",),

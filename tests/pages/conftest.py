@@ -17,7 +17,7 @@ OpenPage = Callable[..., AppTest]
 
 def as_visitor(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """Let sessions that begin from now on be those of the browser that holds this key."""
-    monkeypatch.setattr("pages.components.shell.session.own_key", lambda: key)
+    monkeypatch.setattr("pages.components.shell.visitor.own_key", lambda: key)
 
 
 @pytest.fixture

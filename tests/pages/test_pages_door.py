@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.access.settings import ServerSettings, SignIn
 from core.icu.study import ICU
 from core.runs.adopt import adopt, owned_runs
 from core.runs.folders import owner_of
@@ -18,6 +19,7 @@ from pages.components.shell.door import COOKIE, OLD_COOKIE, Door
 from tests.manifests import edit_manifest
 
 KEY = "k" * 24
+SETTINGS = ServerSettings()
 
 
 async def page_server(scope: dict, receive: object, send) -> None:  # type: ignore[no-untyped-def]
@@ -30,7 +32,14 @@ async def page_server(scope: dict, receive: object, send) -> None:  # type: igno
     await send({"type": "http.response.body", "body": b"<html></html>"})
 
 
-def ask(path: str, kind: str = "http", scheme: str = "http", **headers: str) -> tuple[dict, list[tuple[str, str]]]:
+def ask(
+    path: str,
+    kind: str = "http",
+    scheme: str = "http",
+    server: str = "127.0.0.1",
+    settings: ServerSettings = SETTINGS,
+    **headers: str,
+) -> tuple[dict, list[tuple[str, str]]]:
     """The first message of the answer, and its headers."""
     sent: list[dict] = []
 
@@ -44,12 +53,13 @@ def ask(path: str, kind: str = "http", scheme: str = "http", **headers: str) -> 
     scope = {
         "type": kind,
         "scheme": scheme,
+        "server": (server, 8501),
         "method": "GET",
         "path": where,
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in {"host": "app.test", **headers}.items()],
     }
-    asyncio.run(Door(page_server, ("https://trusted.test",))(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(Door(page_server, settings, ("https://trusted.test",))(scope, receive, send))  # type: ignore[arg-type]
     return sent[0], [(name.decode(), value.decode()) for name, value in sent[0].get("headers", [])]
 
 
@@ -109,6 +119,30 @@ def test_only_the_apps_own_pages_open_its_socket(origin: str, opens: bool) -> No
     assert start["type"] == ("websocket.accept" if opens else "websocket.close")
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_without_sign_in_another_machine_is_not_let_in_unless_told(kind: str) -> None:
+    refused = {"http": ("http.response.start", 403), "websocket": ("websocket.close", None)}[kind]
+    for server in ("192.0.2.7", "0.0.0.0", "", "localhost.evil.test"):
+        start, _ = ask("/", kind, server=server)
+        assert (start["type"], start.get("status")) == refused, server
+    for server, settings in (("::1", SETTINGS), ("192.0.2.7", ServerSettings(open_without_sign_in=True))):
+        start, _ = ask("/", kind, server=server, settings=settings)
+        assert (start["type"], start.get("status")) != refused, server
+
+
+def test_behind_tls_every_cookie_is_secure(tmp_path: Path) -> None:
+    sign_in = SignIn(
+        issuer="https://id.test",
+        client_id="app",
+        client_secret_file=tmp_path / "secret",
+        cookie_secret_file=tmp_path / "cookie",
+        address="https://app.test",
+        viewers=("@app.test",),
+    )
+    _, headers = ask("/", server="192.0.2.7", settings=ServerSettings(sign_in=sign_in))
+    assert set_cookies(headers)[COOKIE][COOKIE]["secure"]
+
+
 def test_the_servers_metrics_are_closed() -> None:
     assert ask("/_stcore/metrics")[0]["status"] == 404
     assert ask("/_stcore/health")[0]["status"] == 200
@@ -140,7 +174,7 @@ def test_a_session_of_an_old_link_sees_its_runs_but_uploads_as_itself(
     page = open_page("overview", {"run": "theirs", "owner": "m" * 24})
     assert page.metric
     session = page.session_state["phenopolicy"]
-    assert session.owner == "m" * 24
+    assert session.owner == owner_of("m" * 24)
     assert "owner" not in page.query_params
     page.button(key="old-link-keep").click().run()
     assert not page.exception

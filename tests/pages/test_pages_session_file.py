@@ -30,7 +30,7 @@ st.session_state["saved"] = saved_session(current_run(), get_session()).to_bytes
 @pytest.fixture
 def page(app_run: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     page = AppTest.from_string(UPLOAD, default_timeout=60)
-    monkeypatch.setattr("pages.components.shell.session.own_key", lambda: "a-token-of-this-test-only")
+    monkeypatch.setattr("pages.components.shell.visitor.own_key", lambda: "a-token-of-this-test-only")
     page.run()
     assert not page.exception
     return page

@@ -9,12 +9,10 @@ from typing import Any
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
-from core.base.files import write_atomic
 from core.cohort.define import Told, propose_study, study_text
 from core.tables.read import read_table
 from pages.components.shell.frame import failed
-from pages.components.shell.places import uploads_root
-from pages.components.shell.session import get_session
+from pages.components.study.sources import keep_definition
 
 KEY = "study-proposed"
 HEIGHT = 340
@@ -65,11 +63,10 @@ def _propose(file: Any, told: Told) -> None:
         with st.spinner("Looking at every column ..."):
             file.seek(0)
             content = study_text(propose_study(read_table(file).frame, file.name.split(".")[0], told)).encode("utf-8")
+        path = keep_definition(content)
     except PhenoPolicyError as error:
         failed(error, "Proposing a study")
         return
-    path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
-    write_atomic(path, lambda target: target.write(content))
     st.session_state[KEY] = (_digest(file), str(path))
 
 

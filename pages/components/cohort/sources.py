@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from core.base.types import Progress
 from core.base.worlds import Effect
@@ -17,6 +18,7 @@ from core.cohort.simulate import World
 from pages.components.shell.forms import config_form
 from pages.components.shell.frame import failed
 from pages.components.shell.places import study
+from pages.components.shell.visitor import me
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.sources import accept, show_accepted, simulated
 
@@ -134,6 +136,7 @@ def _extract(database: str, folder: Path, copy: str, options: dict[str, object])
 
     bar = st.progress(0.0, "Opening the tables")
     try:
+        me().require(Role.ADMIN, "reading a folder of the server")  # any folder that the server's user may read
         settings = ExtractOptions.build(options)
         if copy:
             _follow(bar, copy_source(database, folder, Path(copy).expanduser(), settings))

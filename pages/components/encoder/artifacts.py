@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.base.errors import PhenoPolicyError
+from core.base.errors import AccessError, PhenoPolicyError
 from core.base.text import markdown_lines
 from core.encoder.archive import MOST_BYTES, pack_encoder, unpack_encoder
 from core.icu.session_file import FOLDER_SETTING
 from core.study import StudySpec, load_study
-from pages.components.shell.frame import current_run, empty
+from pages.components.shell.export import recorded
+from pages.components.shell.frame import current_run, empty, failed
 from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import chosen
 from pages.components.study.desk import ICU_DESK
 
@@ -45,7 +47,7 @@ def _save(run: RunView) -> None:
     st.caption("Weights as safetensors, everything about them as JSON: data only, nothing in them is ever executed.")
     st.download_button(
         "Download the encoder (.zip)",
-        data=lambda: pack_encoder(run.path / "encoder"),
+        data=recorded(lambda: pack_encoder(run.path / "encoder"), "encoder"),
         file_name=f"{run.path.name}-encoder.zip",
         mime="application/zip",
         icon=":material/folder_zip:",
@@ -81,8 +83,13 @@ def _accept(content: bytes, definition: StudySpec) -> None:
 
     folder = uploads_root(get_session().owner) / f"encoder-{hashlib.sha256(content).hexdigest()[:16]}"
     try:
+        if not folder.is_dir():  # drawn again, it is there already
+            me().upload(len(content), f"encoder {folder.name}")
         unpack_encoder(content, folder)
         encoder = load_encoder(folder, definition)
+    except AccessError as error:
+        failed(error, "Storing the encoder")
+        return
     except PhenoPolicyError as error:
         shutil.rmtree(folder, ignore_errors=True)
         if get_session().overrides.get(FOLDER_SETTING) == str(folder):  # taken under another study

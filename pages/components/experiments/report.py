@@ -6,12 +6,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.base.errors import RunError
 from core.experiments.repeats import TABLE
 from core.experiments.view import list_experiments
 from core.report import render_report
 from pages.components.experiments.folders import experiments_root
-from pages.components.shell.export import file_name
+from pages.components.shell.export import file_name, recorded
 from pages.components.shell.frame import empty, finished_run, require_run, visible_runs
 from pages.components.shell.session import get_session
 
@@ -46,7 +45,8 @@ def draw() -> None:
             "run's preset.",
         )
     folder, experiment = runs[name].path, experiments.get(repeats)
-    if finished_run(folder) is None:
+    run = finished_run(folder)
+    if run is None:
         empty("This run cannot be read", "It was made by another version of this program, or is damaged.")
         return
     st.markdown(
@@ -56,7 +56,7 @@ def draw() -> None:
     )
     st.download_button(
         "Build and download the report",
-        data=lambda: report_text(folder, experiment),
+        data=recorded(lambda: render_report(run, experiment), f"report {folder.name}"),
         file_name=file_name(f"report-{runs[name].name}", "html"),
         mime="text/html",
         key="report-download",
@@ -67,14 +67,6 @@ def draw() -> None:
     st.caption(
         f"Takes a few seconds. The same on the command line: `python -m core report {_shown(folder)} --out FILE`"
     )
-
-
-def report_text(folder: Path, experiment: Path | None) -> str:
-    """The report of a run that this session may see; made when the button is clicked."""
-    run = finished_run(folder)
-    if run is None:
-        raise RunError("this run is not here any more; choose another one.")
-    return render_report(run, experiment)
 
 
 def _shown(folder: Path) -> str:

@@ -20,6 +20,7 @@ from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.shell.stepper import step_through
+from pages.components.shell.visitor import opened
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -56,6 +57,7 @@ def draw(run: RegistryView) -> None:
         empty("No patient matches", "Widen the filters above to see patients.")
         return
     patient = number_mark("patient", 0, 0, len(everyone) - 1)
+    opened(run.path.name, str(everyone["patient"].iloc[patient]))
     if len(listed):
         slots = st.columns([1, 3, 1])
         step_through(slots, listed, patient, everyone["patient"].to_numpy(), _open, prefix="registry-")

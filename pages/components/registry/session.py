@@ -17,6 +17,7 @@ from core.runs.manifest import MANIFEST
 from pages.components.shell.frame import Subject, empty, may_see, said_to_open, visible_runs
 from pages.components.shell.places import run_path
 from pages.components.shell.session import get_session
+from pages.components.shell.visitor import opened
 from pages.components.study.cohorts import StoredCohort, chosen
 from pages.components.study.desk import Desk
 
@@ -104,6 +105,7 @@ def current_registry() -> RegistryView | None:
         run = next((found for found in finished if found is not None), None)
     if run is not None:
         set_mark("run", run.path.name)
+        opened(run.path.name)
     return run
 
 

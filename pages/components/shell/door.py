@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.access.settings import ServerSettings, is_loopback
 from pages.components.shell.places import TOKEN, new_token
 
 COOKIE = "phenopolicy_visitor"
@@ -47,11 +48,17 @@ PAGE_HEADERS = {
 class Door:
     """ASGI middleware in front of Streamlit's own server."""
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, origins: tuple[str, ...] = ()) -> None:
         """origins: other addresses, as "https://host", from which a browser may open the app's socket."""
         self.app, self.origins = app, frozenset(origins)
+        self.local_only = settings.sign_in is None and not settings.open_without_sign_in
+        self.behind_tls = settings.sign_in is not None and settings.sign_in.address.startswith("https")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        here = (scope.get("server") or ("",))[0]
+        if scope["type"] != "lifespan" and self.local_only and not is_loopback(here or ""):
+            await _away(scope, receive, send)
+            return
         if scope["type"] == "websocket" and not self._may_connect(Headers(scope=scope)):
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -64,12 +71,35 @@ class Door:
         elif any(name == "owner" for name, _ in asked):
             await _without_key(scope, asked)(scope, receive, send)
         else:
-            await self.app(scope, receive, _admitting(scope, send))
+            await self.app(scope, receive, _admitting(scope, _secure(send) if self.behind_tls else send))
 
     def _may_connect(self, headers: Headers) -> bool:
         """A browser says which page opens a socket: it must be one of this very server."""
         origin = headers.get("origin", "")
         return not origin or urlsplit(origin).netloc == headers.get("host") or origin in self.origins
+
+
+def _secure(send: Send) -> Send:
+    """Sends every cookie for TLS alone: where a proxy ends TLS, the server itself sees plain HTTP."""
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                (name, value + b"; Secure" if name == b"set-cookie" and b"; secure" not in value.lower() else value)
+                for name, value in message["headers"]
+            ]
+        await send(message)
+
+    return answer
+
+
+async def _away(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a connection from another machine to a server without sign-in."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    say = "This server has no sign-in and serves its own machine alone; see docs/deploy.md."
+    await PlainTextResponse(say, 403)(scope, receive, send)
 
 
 def _without_key(scope: Scope, asked: list[tuple[str, str]]) -> RedirectResponse:

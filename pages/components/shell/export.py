@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,9 +12,12 @@ import streamlit as st
 
 from core.base.text import cell, markup
 from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
+from pages.components.shell.session import get_session
+from pages.components.shell.visitor import me
 
 SelectionMode = Literal["points", "box", "lasso"]
 Rows = pd.DataFrame | Callable[[], pd.DataFrame]
+Given = TypeVar("Given", str, bytes)
 RowMode = Literal["multi-row", "single-row", "single-cell"]
 
 
@@ -37,11 +40,25 @@ def file_name(text: str, ending: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', text).strip('-.')[:60] or 'phenopolicy'}.{ending}"
 
 
+def recorded(make: Callable[[], Given], what: str) -> Callable[[], Given]:
+    """What a download gives, made when it is clicked and entered in the audit then; what: names it there.
+
+    A download is made outside of the page's run, where neither visitor nor session can be asked for.
+    """
+    visitor, run = me(), get_session().run
+
+    def give() -> Given:
+        visitor.note("export", run=run, detail=what)
+        return make()
+
+    return give
+
+
 def csv_button(table: Rows, key: str, *, name: str = "", label: str = "CSV") -> None:
     """Download button; the file, and a table given as a function, is made when it is clicked."""
     st.download_button(
         label,
-        data=lambda: to_csv(table() if callable(table) else table),
+        data=recorded(lambda: to_csv(table() if callable(table) else table), f"{key}-csv"),
         file_name=file_name(name or key, "csv"),
         mime="text/csv",
         key=f"{key}-csv",
@@ -154,7 +171,7 @@ def _camera(key: str) -> None:
 def _downloads(key: str, alt: str, figure: Callable[[], go.Figure], data: Rows | None) -> None:
     st.download_button(
         "HTML",
-        data=lambda: figure_html(figure(), alt),
+        data=recorded(lambda: figure_html(figure(), alt), f"{key}-html"),
         file_name=file_name(key, "html"),
         mime="text/html",
         key=f"{key}-html",

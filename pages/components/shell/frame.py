@@ -16,6 +16,7 @@ from core.icu.study import ICU
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
+from pages.components.shell.visitor import drop_deleted, opened
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -80,6 +81,7 @@ def page(
     """
     _enter_frame()
     session = sync_url()
+    drop_deleted()
     st.session_state.pop(BAR, None)
     st.html(STYLE)
     shown = (subject or _current_subject)()
@@ -180,6 +182,7 @@ def current_run() -> RunView | None:
         return None
     session.open_run(run.path.name)
     session.fit(run)
+    opened(run.path.name)
     return run
 
 
@@ -199,7 +202,10 @@ def _open_finished(folder: Path) -> RunView | None:
 
 def finished_run(folder: Path) -> RunView | None:
     """The run in a folder, where it is finished, can be read, and this session may see it; None otherwise."""
-    return _open_finished(folder) if may_see(folder) else None
+    run = _open_finished(folder) if may_see(folder) else None
+    if run is not None:
+        opened(folder.name)
+    return run
 
 
 def can_open(folder: Path) -> bool:

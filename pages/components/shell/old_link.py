@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from core.runs.adopt import adopt, owned_runs
-from core.runs.folders import data_root, owner_of
+from core.runs.folders import data_root
 from pages.components.shell.session import Session
 
 
 def old_link(session: Session) -> None:
     """Say what an old link has brought, and offer to keep it; nothing where there was none or it leads to nothing."""
     owner = session.old_owner
-    if not owner or owner == owner_of(session.owner):
+    if not owner or owner == session.owner:
         return
     runs, uploads = len(owned_runs(owner)), data_root() / "uploads" / owner
     if not runs and not uploads.is_dir():
@@ -24,6 +24,6 @@ def old_link(session: Session) -> None:
             "that key can be kept in this browser, and are then found by no other. Do so only if they are yours."
         )
         if st.button("Keep them here", key="old-link-keep"):
-            adopt(owner, owner_of(session.owner))
+            adopt(owner, session.owner)
             session.old_owner = ""
             st.rerun()

@@ -10,27 +10,30 @@ from pathlib import Path
 
 from core.base.files import write_atomic
 from core.icu.study import ICU
+from core.keep.holdings import OWNER, UPLOADS
+from core.registry.study import REGISTRY
 from core.runs.folders import data_root, owner_of
 from core.runs.study import AnyStudy
 from core.study import StudySpec, load_study
 
+STUDIES: tuple[AnyStudy, ...] = (ICU, REGISTRY)  # both have joined, so that what is kept is listed whole
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 STORED = re.compile(r"~[0-9a-f]{32}")  # in a URL: a text too long for it, by its hash
 
 
-def uploads_root(key: str) -> Path:
-    """Folder of one visitor's cohorts and encoders, from whose name the key cannot be told.
+def uploads_root(owner: str) -> Path:
+    """Folder of one visitor's cohorts and encoders."""
+    if not OWNER.fullmatch(owner):
+        raise ValueError("an owner has 32 digits and letters from a to f")
+    return data_root() / UPLOADS / owner
 
-    Earlier versions named it by the key; such a folder is renamed when its visitor comes back.
-    """
-    if not TOKEN.fullmatch(key):
-        raise ValueError("an owner token has 16 to 64 letters, digits, '-' and '_'")
-    root = data_root() / "uploads"
-    folder, before = root / owner_of(key), root / key
+
+def rename_old(key: str) -> None:
+    """Earlier versions named the folder of uploads by its visitor's key: give it the name of its owner."""
+    folder, before = uploads_root(owner_of(key)), data_root() / UPLOADS / key
     if before.is_dir() and not folder.exists():
         before.rename(folder)
-    return folder
 
 
 def run_path(name: str, study: AnyStudy = ICU) -> Path | None:

@@ -19,9 +19,8 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.icu.selection import Selection
-from core.runs.folders import owner_of
 from pages.components.shell.places import NAME, fetch_text, put_text
-from pages.components.shell.visitor import old_owner, own_key
+from pages.components.shell.visitor import old_owner, visitor
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -43,7 +42,7 @@ MOST_UNDO = 50
 class Session:
     """What the visitor has chosen. `chosen` names the fields set by hand or by a link; the others follow the run."""
 
-    owner: str  # key of this visitor, see `visitor`
+    owner: str  # of this visitor, see `visitor`
     old_owner: str = ""  # the owner of a link of an earlier version; its runs are seen in this session
     run: str = ""  # folder name of the run that every page shows
     cohort: str = ""  # file name of the cohort that the next run will train on
@@ -135,13 +134,13 @@ class Session:
 
     @property
     def own_mark(self) -> str:
-        """Tells one's own address from somebody else's, of which no set-up is taken; the key cannot be told from it."""
-        return owner_of(self.owner)[:8]
+        """Tells one's own address from somebody else's, of which no set-up is taken."""
+        return self.owner[:8]
 
     @property
     def owners(self) -> tuple[str, ...]:
         """Whose runs this session may see, beside the shared ones."""
-        return tuple(filter(None, (owner_of(self.owner), self.old_owner)))
+        return tuple(filter(None, (self.owner, self.old_owner)))
 
     def to_params(self, *, private: bool = True) -> dict[str, str]:
         """Query parameters that restore this view; `private` adds the set-up of the next run."""
@@ -231,7 +230,7 @@ def get_session() -> Session:
     """This visitor's session; made from the URL at the first call."""
     if KEY not in st.session_state:
         params = st.query_params.to_dict()
-        session = Session(owner=own_key(), old_owner=old_owner())
+        session = Session(owner=visitor().owner, old_owner=old_owner())
         session.read_params(params)
         if params.get("own") == session.own_mark:
             session.read_set_up(params)
@@ -243,6 +242,9 @@ def get_session() -> Session:
 
 def sync_url() -> Session:
     """Adopt what the visitor changed in the URL since the last run, then write the session back into it."""
+    person = visitor()
+    if KEY in st.session_state and get_session().owner != person.owner:
+        st.session_state.clear()  # somebody else has signed in: nothing of the one before stays
     session = get_session()
     now, before = st.query_params.to_dict(), st.session_state[WRITTEN]
     changed = {key: value for key, value in now.items() if before.get(key) != value}

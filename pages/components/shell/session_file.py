@@ -12,7 +12,7 @@ from core.base.text import markdown_lines
 from core.icu.config import kept_values, load_preset
 from core.icu.selection import Selection
 from core.icu.session_file import FOLDER_SETTING, SavedSession, patient_keys, patient_positions, read_session
-from pages.components.shell.export import file_name
+from pages.components.shell.export import file_name, recorded
 from pages.components.shell.frame import current_run, finished_run
 from pages.components.shell.places import run_path
 from pages.components.shell.session import Session, get_session
@@ -27,10 +27,10 @@ MAX_MEGABYTES = 20
 
 def session_panel(run: RunView) -> None:
     """A button that saves, a field that loads, and what came of the latest load."""
-    session = get_session()  # a download is made outside of the page's run, where it could not be asked for
+    session = get_session()
     st.download_button(
         "Save this session (JSON)",
-        data=lambda: saved_session(run, session).to_bytes(),
+        data=recorded(lambda: saved_session(run, session).to_bytes(), "session"),
         file_name=file_name(f"session-{run.path.name}", "json"),
         mime="application/json",
         key="session-save",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +11,14 @@ from typing import Any
 
 import streamlit as st
 
+from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json, write_atomic, write_json
 from core.runs.manifest import now
 from core.runs.study import Data, study_of
 from pages.components.shell.frame import visible_runs
 from pages.components.shell.places import NAME
+from pages.components.shell.visitor import me
 from pages.components.study.desk import Desk
 
 LONGEST_LABEL = 44
@@ -46,9 +50,19 @@ class StoredCohort:
 
 
 def store(desk: Desk, data: Data, label: str, definition: Path | None = None) -> StoredCohort:
-    """Save checked data under their hash (never under a user's file name), label and definition beside them."""
+    """Save checked data under their hash (never under a user's file name), label and definition beside them.
+
+    Raises `AccessError` where the visitor may store nothing, or not as much; nothing stays then.
+    """
     path = desk.data_folder / f"{data.data_hash}.parquet"
-    desk.study.save(data, path)
+    written = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.parquet")
+    me().require(Role.RESEARCHER, "storing data")
+    try:
+        desk.study.save(data, written)
+        me().upload(written.stat().st_size, f"{desk.study.data_word} {data.data_hash}")
+        os.replace(written, path)
+    finally:
+        written.unlink(missing_ok=True)
     if definition is not None:
         write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
     simulated = data.origin.simulated

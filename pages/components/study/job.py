@@ -12,6 +12,7 @@ from core.base.text import markdown_lines, markup
 from core.figures.encoder import loss_curves
 from core.figures.theme import fmt_duration, fmt_percent
 from pages.components.shell.frame import empty, failed, may_see
+from pages.components.shell.visitor import me
 from pages.components.study.desk import Desk
 
 if TYPE_CHECKING:
@@ -109,20 +110,16 @@ def _draw_active(folder: Path, status: JobStatus, key: str) -> None:
         f"· left in this stage: {fmt_duration(status.seconds_left)}",
     )
     if st.button("Cancel", key=f"{key}-cancel", icon=":material/stop_circle:"):
-        from core.runs.jobs import cancel
-
         try:
-            cancel(folder)
+            me().cancel(folder)
         except PhenoPolicyError as error:
             failed(error, "Cancelling")
         st.rerun()
 
 
 def _resume(folder: Path) -> None:
-    from core.runs.jobs import resume
-
     try:
-        resume(folder)
+        me().resume(folder)
     except PhenoPolicyError as error:
         failed(error, "Resuming")
         return

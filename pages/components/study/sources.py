@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from core.base.errors import PhenoPolicyError
+from core.access.person import Role
+from core.base.errors import AccessError, PhenoPolicyError
 from core.base.files import write_atomic
 from core.runs.study import Data
 from pages.components.shell.frame import failed
 from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort, store
 from pages.components.study.desk import Desk
 
@@ -26,16 +28,21 @@ def simulated(desk: Desk, label: str, n_patients: int, seed: int, **options: Any
     """Simulate and store; None, with the reason on the page, where that fails."""
     with st.spinner(f"Simulating {n_patients:,} patients ..."):
         try:
-            data = desk.study.simulate(n_patients, seed, options)
+            me().require(Role.RESEARCHER, "simulating patients")
+            return store(desk, desk.study.simulate(n_patients, seed, options), label)
         except PhenoPolicyError as error:
             failed(error, "Simulating")
             return None
-    return store(desk, data, label)
 
 
 def accept(desk: Desk, data: Data, label: str, definition: Path | None = None) -> None:
-    """Store data with their definition, choose them, and show them after the rerun."""
-    show_accepted(desk, store(desk, data, label, definition))
+    """Store data with their definition, choose them, and show them after the rerun; says so where they may not be."""
+    try:
+        cohort = store(desk, data, label, definition)
+    except AccessError as error:
+        failed(error, "Storing the data")
+        return
+    show_accepted(desk, cohort)
 
 
 def show_accepted(desk: Desk, cohort: StoredCohort) -> None:
@@ -53,7 +60,9 @@ def just_accepted(desk: Desk) -> bool:
 def keep_definition(content: bytes) -> Path:
     """Where a definition was written among the visitor's uploads, by its hash."""
     path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
-    write_atomic(path, lambda target: target.write(content))
+    if not path.is_file():  # drawn again, it is there already
+        me().upload(len(content), f"definition {path.stem}")
+        write_atomic(path, lambda target: target.write(content))
     return path
 
 
@@ -74,8 +83,8 @@ def choose_definition(
         proposed = propose() if file is None else None
     if file is None:
         return read(proposed), proposed
-    path = keep_definition(file.getvalue())
     try:
+        path = keep_definition(file.getvalue())
         return read(path), path
     except PhenoPolicyError as error:
         failed(error, f"Reading the {'study' if word == 'study' else f'{desk.study.definition_word} definition'}")

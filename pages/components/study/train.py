@@ -9,17 +9,20 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from core.access.person import Role
 from core.base.errors import PhenoPolicyError
-from core.runs.folders import owner_of
 from pages.components.shell.forms import config_form, override_texts, shared_settings
-from pages.components.shell.frame import failed
-from pages.components.shell.session import get_session
+from pages.components.shell.frame import empty, failed
+from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort
 from pages.components.study.desk import Desk
 
 
 def draw(desk: Desk, cohort: StoredCohort) -> None:
     """Preset where there are several, parameters, run."""
+    if not me().person.may(Role.RESEARCHER):
+        empty("Training is for researchers", "You may look at what is shared with you.", icon=":material/lock:")
+        return
     if desk.presets:
         _choose_preset(desk)
     _start(desk, cohort, _parameters(desk, cohort))
@@ -101,14 +104,12 @@ def launch(desk: Desk, cohort: StoredCohort, name: str, preset: str, overrides: 
 
     The run is shown under `name`; its folder is named after it in letters, digits and dashes.
     """
-    from core.runs.jobs import start_run
-
-    folder, owner = desk.study.folder / _slug(name), owner_of(get_session().owner)
+    folder = desk.study.folder / _slug(name)
     if folder.exists():
         st.error(f"There is a run '{folder.name}' already; give this one another name.")
         return False
     try:
-        start_run(desk.study, cohort.path, folder, preset, overrides, owner, name=name, definition=cohort.definition)
+        me().start(desk.study, cohort.path, folder, preset, overrides, name=name, definition=cohort.definition)
     except (PhenoPolicyError, OSError) as error:
         failed(error, "Starting the run")
         return False
