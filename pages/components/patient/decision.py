@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.labels import in_lines
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, phenotype_name
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 HAZARD = ":material/warning:"
+MOST_ADDED = 2  # policies from elsewhere that have a column among the options
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
@@ -147,7 +149,12 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
+    added = dict(list(decision.weighed.added.items())[:MOST_ADDED])
+    heads = "".join(f" {markdown(name)} |" for name in added)
+    lines = [
+        f"| Option | Dose | Value | Supported | Clinicians |{heads} Similar |",
+        f"|:-:|:-|:-|-:|-:|{'-:|' * len(added)}-:|",
+    ]
     for row in rows_of(options):
         dose = labels[row.action]
         dose += " · *given*" if row.action == decision.given and not hidden else ""
@@ -156,8 +163,9 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
         )
         lines.append(
-            f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
-            f"| {row.similar}/{n} ({row.in_band}) |"
+            f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} |"
+            + "".join(f" {fmt_percent(probs[row.action], 0)} |" for probs in added.values())
+            + f" {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
     notes = _per_kg(run, decision)
@@ -177,10 +185,19 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
                 *notes,
             ]
         ),
-        help=f"Supported: what the fused policy weighs as "
-        f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
-        f"states, those that got the dose; in brackets those of them with {_band(run, decision)}.",
+        help="Supported: what the fused policy weighs as far as the records can judge it. Clinicians: what they give "
+        f"in such states. {_of_added(decision)}Similar: of the {n} most similar states, those that got the dose; in "
+        f"brackets those of them with {_band(run, decision)}.",
     )
+
+
+def _of_added(decision: Decision) -> str:
+    """What the columns of policies from elsewhere are, and where the others stand; nothing where there are none."""
+    names = list(decision.weighed.added)
+    if not names:
+        return ""
+    rest = " (others: under Probabilities)" if len(names) > MOST_ADDED else ""
+    return f"{', '.join(names[:MOST_ADDED])}: what policies added from elsewhere weigh{rest}. "
 
 
 def known_weight(run: RunView, patient: int, step: int) -> float:
@@ -220,7 +237,8 @@ def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
     if weighed.reach is not None:
         names.append(f"Fused, as far as supported (a = {weighed.reach:g})")
         rows.append(weighed.supported)
-    probs = np.vstack(rows)
+    names += weighed.added
+    probs = np.vstack([*rows, *weighed.added.values()])
     labels = _dose_labels(run)
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", names)
