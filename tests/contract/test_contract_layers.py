@@ -44,7 +44,7 @@ MAY: dict[str, set[str]] = {
     "api": {*ENGINE, "icu", "figures", "bring"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES, "bring"},
-    "report": {*ENGINE, *STUDIES, "figures", "experiments"},
+    "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites"},
     "learn": {*STAGES, *BELOW},
     "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites"},
     "__main__": {"cli"},
