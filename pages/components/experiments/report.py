@@ -1,8 +1,12 @@
-"""The report of a run: built when it is asked for, downloaded as one HTML file."""
+"""The report and the model card of a run: built when they are asked for, downloaded as files."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,10 +14,17 @@ from core.base.errors import RunError
 from core.experiments.repeats import TABLE
 from core.experiments.view import list_experiments
 from core.report import render_report
+from core.report.card import card_html, croissant, model_card
+from core.sites import digest_of
 from pages.components.experiments.folders import experiments_root
+from pages.components.experiments.sites import RESULTS
 from pages.components.shell.export import file_name
 from pages.components.shell.frame import empty, finished_run, require_run, visible_runs
 from pages.components.shell.session import get_session
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
+    from core.report.card import ModelCard
 
 NONE = "none"
 
@@ -67,14 +78,57 @@ def draw() -> None:
     st.caption(
         f"Takes a few seconds. The same on the command line: `python -m core report {_shown(folder)} --out FILE`"
     )
+    _card(folder, runs[name].name)
+
+
+def _card(folder: Path, name: str) -> None:
+    """The model card, as a page, as data, and the description of the cohort."""
+    st.markdown(
+        "**Model card**: what reviewers ask (use, patients, reward and estimand, assumptions, support, results and the "
+        "measured coverage of their intervals, subgroups, external results, limits, versions), each beside its item of "
+        "TRIPOD+AI, DECIDE-AI or HTI-1; what the run does not answer is said to be open. Results of other sites are in "
+        "it once they are loaded under Other sites. Croissant describes the cohort's columns, without a row."
+    )
+    with st.container(horizontal=True):
+        for label, ending, make in (
+            ("Model card", "html", lambda run: card_html(_model_card(run))),
+            ("JSON", "json", lambda run: _json(_model_card(run).model_dump(mode="json"))),
+            ("Croissant", "croissant.json", lambda run: _json(croissant(run))),
+        ):
+            st.download_button(
+                label,
+                data=partial(_made, folder, make),
+                file_name=file_name(f"card-{name}", ending),
+                mime="text/html" if ending == "html" else "application/json",
+                key=f"card-{label.lower().replace(' ', '-')}",
+                icon=":material/download:",
+                type="secondary" if ending == "html" else "tertiary",
+                on_click="ignore",
+            )
+    st.caption(f"On the command line: `python -m core report {_shown(folder)} --card FILE`")
+
+
+def _model_card(run: RunView) -> ModelCard:
+    """The card with what this session has loaded from sites that validated this very run."""
+    here = digest_of(run)
+    return model_card(run, [site for site in st.session_state.get(RESULTS, []) if site.bundle == here])
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=1)
+
+
+def _made(folder: Path, make: Callable[[RunView], str]) -> str:
+    """Something made of a run that this session may see, when its button is clicked."""
+    run = finished_run(folder)
+    if run is None:
+        raise RunError("this run is not here any more; choose another one.")
+    return make(run)
 
 
 def report_text(folder: Path, experiment: Path | None) -> str:
     """The report of a run that this session may see; made when the button is clicked."""
-    run = finished_run(folder)
-    if run is None:
-        raise RunError("this run is not here any more; choose another one.")
-    return render_report(run, experiment)
+    return _made(folder, lambda run: render_report(run, experiment))
 
 
 def _shown(folder: Path) -> str:
