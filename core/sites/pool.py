@@ -30,6 +30,8 @@ from core.base.statistics import Z95
 from core.figures.differences import difference_forest
 from core.sites.validate import SiteResult
 
+GRADES = ("supported", "weak", "not supported")
+
 
 @dataclass(frozen=True)
 class PooledEstimate:
@@ -76,15 +78,19 @@ class Pooled:
         return None if None in counts else sum(count for count in counts if count is not None)
 
     def table(self, policy: str) -> pd.DataFrame:
-        """One row a site and two for the pooled values, as `difference_forest` draws it."""
+        """One row a site and two for the pooled values, as `difference_forest` draws it.
+
+        A pooled value is believed no further than the site whose grade is the worst.
+        """
         rows = []
         for site in self.sites:
             found = next(one for one in site.policies if one.policy == policy)
             rows.append(_row(site.site, found.difference, found.low, found.high, found.ess, site.stays, found.grade))
         pooled = next(one for one in self.policies if one.policy == policy)
+        worst = max((str(row["grade"]) for row in rows), key=GRADES.index)
         ess, n = sum(row["ess"] for row in rows), sum(site.stays for site in self.sites)  # type: ignore[misc]
         for name, one in (("All stays", pooled.all_stays), ("A further site", pooled.random_effects)):
-            rows.append(_row(name, one.value, one.low, one.high, float(ess), n, "supported"))
+            rows.append(_row(name, one.value, one.low, one.high, float(ess), n, worst))
         return pd.DataFrame(rows)
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 HAZARD = ":material/warning:"
-MOST_ADDED = 2  # policies from elsewhere that have a column among the options
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
@@ -149,12 +148,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    added = dict(list(decision.weighed.added.items())[:MOST_ADDED])
-    heads = "".join(f" {markdown(name)} |" for name in added)
-    lines = [
-        f"| Option | Dose | Value | Supported | Clinicians |{heads} Similar |",
-        f"|:-:|:-|:-|-:|-:|{'-:|' * len(added)}-:|",
-    ]
+    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
         dose = labels[row.action]
         dose += " · *given*" if row.action == decision.given and not hidden else ""
@@ -163,12 +157,11 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             (f"**{row.group}**", f"{fmt(row.value)} ± {fmt(row.spread)}") if row.group else ("–", "not ranked")
         )
         lines.append(
-            f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} |"
-            + "".join(f" {fmt_percent(probs[row.action], 0)} |" for probs in added.values())
-            + f" {row.similar}/{n} ({row.in_band}) |"
+            f"| {place} | {dose} | {value} | {fmt_percent(row.supported, 0)} | {fmt_percent(row.clinicians, 0)} "
+            f"| {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
-    notes = _per_kg(run, decision)
+    notes = _of_added(decision, labels) + _per_kg(run, decision)
     reasons = (
         (NOBODY, f"0 of {n}"),
         (FEW, f"fewer than {FEWEST_OF_DOSE} of {n}"),
@@ -186,18 +179,19 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             ]
         ),
         help="Supported: what the fused policy weighs as far as the records can judge it. Clinicians: what they give "
-        f"in such states. {_of_added(decision)}Similar: of the {n} most similar states, those that got the dose; in "
+        f"in such states. Similar: of the {n} most similar states, those that got the dose; in "
         f"brackets those of them with {_band(run, decision)}.",
     )
 
 
-def _of_added(decision: Decision) -> str:
-    """What the columns of policies from elsewhere are, and where the others stand; nothing where there are none."""
-    names = list(decision.weighed.added)
-    if not names:
-        return ""
-    rest = " (others: under Probabilities)" if len(names) > MOST_ADDED else ""
-    return f"{', '.join(names[:MOST_ADDED])}: what policies added from elsewhere weigh{rest}. "
+def _of_added(decision: Decision, labels: list[str]) -> list[str]:
+    """What each policy that was added from elsewhere weighs here, a sentence each."""
+    return [
+        f"**{markdown(name)}**, added from elsewhere, weighs: "
+        + ", ".join(f"{label} {fmt_percent(p, 0)}" for label, p in zip(labels, probs, strict=True))
+        + "."
+        for name, probs in decision.weighed.added.items()
+    ]
 
 
 def known_weight(run: RunView, patient: int, step: int) -> float:
