@@ -11,8 +11,13 @@
 Research and teaching only. The engine never imports streamlit; see docs/methods.md for the flow.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Read when a numerical library loads: threads that wait for each other sleep. By default they spin, and on cores that
+# others use as well a small network then takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from core.api import Run, judge, open_run, run, run_steps, verify

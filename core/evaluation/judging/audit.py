@@ -9,11 +9,12 @@ residual    the last reward less what the first step says of it, by the other fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from core.base.threads import side_by_side
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, Advice, gate
@@ -42,20 +43,22 @@ def null_advice(
     settings: JudgeSettings,
     repeats: int,
     rng: np.random.Generator,
-) -> Iterator[Advice]:
+) -> list[Advice]:
     """What the pessimistic step and the gate advise of each redrawn cohort.
 
     probs (N, T, A): clinicians' probabilities by models that never saw the stay, here the true ones; held: stays of
     each fold, (N,) bool; features: those of the step.
     """
-    for _ in range(repeats):
-        null = redrawn(histories, probs, rng)
+
+    def advised(null: Histories) -> Advice:
         given = np.where(null.mask, propensities(probs, null.actions), 1.0)
         folds = []
         for one in held:
             step = pessimistic_step(null, ~one, features).policy("step", null, probs)
             folds.append(Fold(one, [step.toward(share) for share in DIALS], given))
-        yield gate(judge(null, folds, settings))
+        return gate(judge(null, folds, settings))
+
+    return side_by_side(advised, [redrawn(histories, probs, rng) for _ in range(repeats)])
 
 
 def with_outcome(histories: Histories, outcome: np.ndarray) -> Histories:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.base.rng import stream
+from core.base.threads import side_by_side
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings, Situations
 from core.evaluation.judging.histories import Histories
@@ -102,7 +103,7 @@ def judge_groups(
     folds = [replace(fold, policies=[*fold.policies, usual]) for fold in folds]
     names, size = [policy.name for policy in folds[0].policies], len(histories.stay)
     pooled = _Pooled(*(np.empty((len(names), size)) for _ in range(4)))
-    held = [_judge_fold(histories, fold, settings, pooled) for fold in folds]
+    held = side_by_side(lambda fold: _judge_fold(histories, fold, settings, pooled), folds)
     told = np.any([fold.held for fold in folds], axis=0)
     return [
         _judgments(names, *_judged_alone(histories, folds, held, pooled, told & group), settings) for group in groups

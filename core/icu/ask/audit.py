@@ -26,10 +26,9 @@ def audit(advised: StepAdvice, study: StudySpec, share: float, repeats: int, see
     """Audit the advice at the dial `share`; repeats: null cohorts that are drawn."""
     settings, histories = judge_settings(study), advised.histories
     held, place = [fold.held for fold in advised.folds], DIALS.index(share)
-    nulls = null_advice(
+    found = null_advice(
         histories, advised.probs, held, step_features(study), settings, repeats, stream(seed, "audit", "null")
     )
-    found = list(nulls)
     alone = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
     residual = judge(residualized(histories, held), alone, settings)[0].difference
     controls = []

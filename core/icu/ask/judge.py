@@ -16,6 +16,7 @@ import pandas as pd
 
 from core.base.errors import RunError
 from core.base.rng import derive_seed
+from core.base.threads import side_by_side
 from core.evaluation.judging.crossfit import N_FOLDS, Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
@@ -108,7 +109,8 @@ def bench(
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
     policies = [_as_told(some, key, histories, str(place)) for place, key in enumerate(keys)]
-    folds = tuple(Fold(one, policies, given(histories, behavior_probs(histories, ~one, seed))) for one in held)
+    usual = side_by_side(lambda one: given(histories, behavior_probs(histories, ~one, seed)), held)
+    folds = tuple(Fold(one, policies, behavior) for one, behavior in zip(held, usual, strict=True))
     return Bench(histories, folds, some.trajectories.outcomes > 0, judge_settings(study))
 
 
@@ -118,9 +120,9 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
     folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    probs = np.zeros((*histories.mask.shape, histories.n_actions))
-    for held in held_out(histories, seed):
-        fitted = _clinicians(histories, ~held, seed)
+    probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
+    clinicians = side_by_side(lambda held: _clinicians(histories, ~held, seed), parts)
+    for held, fitted in zip(parts, clinicians, strict=True):
         behavior, fitted_step = _probs(histories, fitted), _step(histories, ~held, study)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)

@@ -14,8 +14,10 @@ from functools import partial
 import numpy as np
 
 from core.base.rng import derive_seed
+from core.base.threads import side_by_side
 from core.cohort import GroundTruth, History
 from core.cohort.simulate.history import Policy
+from core.cohort.simulate.truth import TrueValue
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.pessimism import PessimisticStep
 from core.evaluation.judging.stacked import Propensities
@@ -52,11 +54,14 @@ def true_gains(
     """Of the advice at each share of the way from the clinicians, over n patients in all (at least 2 a fold)."""
     each = max(n // len(learned), 2)
     weights = np.array([one.stays for one in learned]) / sum(one.stays for one in learned)
+    view.encoder()  # loaded once, before several ask for it
+
+    def gained(k: int) -> list[TrueValue]:
+        own, policies = derive_seed(seed, "advice", k), [_Dialed(view, truth, learned[k], share) for share in shares]
+        return truth.policy_gains(policies, each, own, spans=view.scaler.spans, gamma=view.config.agents.gamma)
+
     found = np.empty((len(learned), 4, len(shares)))  # value, survival, and the standard error of each
-    for k, one in enumerate(learned):
-        own = derive_seed(seed, "advice", k)
-        policies = [_Dialed(view, truth, one, share) for share in shares]
-        gains = truth.policy_gains(policies, each, own, spans=view.scaler.spans, gamma=view.config.agents.gamma)
+    for k, gains in enumerate(side_by_side(gained, range(len(learned)))):
         found[k, :2] = [gain.value for gain in gains], [gain.survival for gain in gains]
         found[k, 2:] = [gain.standard_error for gain in gains], [gain.survival_standard_error for gain in gains]
     value, survival = np.tensordot(weights, found[:, :2], axes=1)

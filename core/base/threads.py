@@ -1,0 +1,31 @@
+"""Independent pieces of numerical work side by side on this machine's cores.
+
+Small matrices gain nothing from a second thread inside a product, and cores that others use as well make such threads
+wait for each other. Whole pieces beside each other, with one thread each, use the same cores without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list[Result]:
+    """[work(piece), ..] in the order of the pieces; the first error is raised.
+
+    As many pieces at once as the numerical libraries may use threads here, each with one thread of its own: the result
+    is the same, to the last digit, however many there are. Within a piece it is a plain loop.
+    """
+    allowed = min((int(library["num_threads"]) for library in threadpool_info()), default=1)
+    with threadpool_limits(1):
+        if allowed == 1:
+            return [work(piece) for piece in pieces]
+        # OpenMP keeps its limit by thread, so each worker is told anew
+        with ThreadPoolExecutor(allowed, initializer=threadpool_limits, initargs=(1,)) as pool:
+            return list(pool.map(work, pieces))
