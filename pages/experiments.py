@@ -8,6 +8,7 @@ from pages.components.experiments import compare as experiment_compare
 from pages.components.experiments import lab as experiment_lab
 from pages.components.experiments import report as experiment_report
 from pages.components.experiments import runs as experiment_runs
+from pages.components.experiments import sites as experiment_sites
 from pages.components.experiments import sweeps as experiment_sweeps
 from pages.components.experiments import tables as experiment_tables
 from pages.components.shell.frame import page
@@ -18,6 +19,7 @@ VIEWS = {
     "Published tables": experiment_tables.draw,
     "Estimators": experiment_lab.draw,
     "Sweeps": experiment_sweeps.draw,
+    "Other sites": experiment_sites.draw,
     "Report": experiment_report.draw,
 }
 

@@ -21,6 +21,7 @@ from pages.components.policies.excess import excess_panel
 from pages.components.policies.frontier import frontier_panel
 from pages.components.policies.fusion import lambda_panel
 from pages.components.policies.hazards import hazard_panel
+from pages.components.policies.own import own_panel
 from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
 from pages.components.shell.export import show
@@ -29,7 +30,7 @@ from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
-VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules")
+VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules", "Your own")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,7 @@ def main() -> None:
         VIEWS[4]: support_panel,
         VIEWS[5]: excess_panel,
         VIEWS[6]: hazard_panel,
+        VIEWS[7]: own_panel,
     }
     panels[view or VIEWS[0]](run)
 
@@ -93,12 +95,13 @@ def dose_panel(run: RunView) -> None:
     if too_few(patients):
         return
     actions = run.trajectories.actions[patients][mask]
-    names = [*(key.policy for key in expert_keys(k)), FUSED]
+    names = [*(key.policy for key in expert_keys(k)), FUSED, *run.added]
     probs = {n: run.probs(PolicyKey.at(n, k, lambda_, mode))[patients] for n in names}
     shares = np.stack(
         [given_shares(actions, run.study.n_actions), *(action_shares(p, mask, top=top) for p in probs.values())]
     )
     readable = ["Given by clinicians", *map(two_lines, phenotype_texts(run, k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
+    readable += run.added
     dose_bars(
         run.study,
         readable,
@@ -132,7 +135,7 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
     policy = first.selectbox(
         "Policy",
         list(probs),
-        index=len(probs) - 1,
+        index=list(probs).index(FUSED),
         format_func=lambda name: policy_name(run, name),
         key=f"difference-policy-{k}",
     )

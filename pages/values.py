@@ -266,7 +266,7 @@ def _distribution(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "critics")
     patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
     boxes = {}
-    for name in policy_names(k):
+    for name in (*policy_names(k), *run.added):
         key = PolicyKey.at(name, k, lambda_, mode)
         boxes[name] = quantiles(state_values(run.probs(key)[patients, 0], critic(run, key)[patients, 0]))
     truth = true_values(run, k, lambda_, mode)

@@ -13,12 +13,13 @@ import pandas as pd
 from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
 from core.api.figures import Figures, icu_figures
 from core.api.values import ranked
-from core.base.errors import ConfigError
-from core.bring import Card, Evidence, add_policy, added_policies, added_table
+from core.base.errors import ConfigError, RunError
+from core.bring import Card, Evidence, add_policy, added_cards, open_again, remove_policy
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.judge import judge_policies
+from core.icu.ask.tables import all_judgments, known_truth
 from core.icu.view import RunView
 from core.policies.key import KEY_COLUMNS, PolicyKey
 
@@ -89,10 +90,10 @@ class Run:
         value; true_value where patients are simulated.
         """
         view = self.view
-        table = view.judgments if view.judgments is not None else pd.DataFrame()
-        table = table.merge(view.truth[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
-        added = added_table(view)
-        whole = pd.concat([table, added], ignore_index=True) if len(added) else table
+        table = all_judgments(view)
+        if table is None:
+            raise RunError("this run was made before runs were judged against the clinicians; train it again.")
+        whole = table.merge(known_truth(view)[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
         return ranked(whole, ["policy", "mode"])
 
     def policy(
@@ -111,19 +112,32 @@ class Run:
     @property
     def policies(self) -> list[str]:
         """Names that `policy` takes."""
-        return list(dict.fromkeys(key.policy for key in self.view.evaluated))
+        return [*dict.fromkeys(key.policy for key in self.view.evaluated), *self.view.added]
 
     def add_policy(self, name: str, source: Any) -> Evidence:
         """Judge a policy of your own on the run's test patients, and keep it beside the run's; see `core.bring.bring`.
 
-        source: probabilities (one row a row of `states`), a function of the physical states, a model, or a file.
+        source: probabilities (one row a row of `states`), a function of the physical states, a model, or a file. From
+        then on it is one of the run's policies: in `values()`, `policy(name)`, the figures, the app and the report. One
+        that you added before under that name is replaced.
         """
-        return add_policy(self.view, name, source)
+        evidence = add_policy(self.view, name, source, replace=True)
+        self._look_again()
+        return evidence
+
+    def remove_policy(self, name: str) -> None:
+        """Take a policy that was added out of the run; `ConfigError` where there is none of that name."""
+        remove_policy(self.folder, name)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.view = open_again(self.view)
+        self.__dict__.pop("figures", None)
 
     @property
     def added(self) -> dict[str, Card]:
         """Evidence cards of the policies that were added, by name."""
-        return added_policies(self.view)
+        return added_cards(self.view)
 
     @cached_property
     def figures(self) -> Figures:

@@ -1,9 +1,10 @@
 """Policies that were made elsewhere, judged here: any form, the same evidence, a card that can be recomputed."""
 
+from core.bring.added import add_policy, added_cards, open_again, remove_policy
 from core.bring.card import Card, make_card, read_card, write_card
-from core.bring.evidence import Evidence, add_policy, added_policies, added_table, judge_policy, run_bench
+from core.bring.evidence import Evidence, judge_policy, run_bench
 from core.bring.judgment import JudgeConfig, Judgment, judge_on, make_bench
-from core.bring.policy import BroughtPolicy, bring
+from core.bring.policy import BroughtPolicy, bring, bring_table
 from core.bring.verify import Verdict, verify_card
 
 __all__ = [
@@ -14,14 +15,16 @@ __all__ = [
     "Judgment",
     "Verdict",
     "add_policy",
-    "added_policies",
-    "added_table",
+    "added_cards",
     "bring",
+    "bring_table",
     "judge_on",
     "judge_policy",
     "make_bench",
     "make_card",
+    "open_again",
     "read_card",
+    "remove_policy",
     "run_bench",
     "verify_card",
     "write_card",

@@ -40,6 +40,7 @@ from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.stacked import Propensities
+from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
@@ -62,12 +63,14 @@ class JudgeConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class Judgment:
-    """A policy's evidence. judged: value and difference by the mix; light: its grade; hidden: what unrecorded causes
-    could do to it (None: nobody follows it), beside left_out, what recorded columns do; phwis, phwdr; hazards: see
-    `violation_rates`, a row a rule for the policy and one for the recorded course; truth, gain: where it is known."""
+    """A policy's evidence. judged: value and difference by the mix, survival: the same of who survives, as shares;
+    light: the grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside
+    left_out, what recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and
+    one for the recorded course; truth, gain: where it is known."""
 
     name: str
     judged: Judged
+    survival: Judged
     light: Light
     hidden: HiddenCauses | None
     left_out: tuple[ColumnOdds, ...]
@@ -146,7 +149,8 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
         Fold(one, [Deferring(policy.name, probs)], given(bench.histories, each))
         for one, each in zip(bench.held, bench.behavior, strict=True)
     ]
-    judged = judge_folds(bench.histories, folds, replace(judge_settings(study), hidden=True))[0]
+    settings = judge_settings(study)
+    judged = judge_folds(bench.histories, folds, replace(settings, hidden=True))[0]
     clinicians = np.select([one[:, None, None] for one in bench.held], bench.behavior)
     phwis, phwdr = _weighted(bench, probs, clinicians)
     shown, mask = bench.judged, data.transition_mask[bench.judged]
@@ -154,6 +158,7 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
     return Judgment(
         name=policy.name,
         judged=judged,
+        survival=judge_survival(bench.histories, data.outcomes > 0, folds, settings)[0],
         light=grade(judged, GradeSettings(ess=config.ess_floor)),
         hidden=hidden_causes(judged, Z95, bench.left_out),
         left_out=bench.left_out,

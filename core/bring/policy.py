@@ -23,13 +23,14 @@ from core.tables.keys import read_keys
 from core.tables.read import read_table
 
 TOLERANCE = 1e-3  # by which a row of probabilities may miss 1, as rounded files do
+ROUNDED = 1e-6  # within which it is left as it is, so that what was read out of a run goes in unchanged
 Rule = Callable[[pd.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class BroughtPolicy:
-    """probs (rows, A) float64, in the order of `Cohort.frame`, rows sum to 1; rule: physical states (a table with the
-    study's columns) to (n, A), None where only the recorded steps are known."""
+    """probs (rows, A) float32 or float64, in the order of `Cohort.frame`, rows sum to 1; rule: physical states (a table
+    with the study's columns) to (n, A), None where only the recorded steps are known."""
 
     name: str
     probs: np.ndarray = field(repr=False)
@@ -63,7 +64,7 @@ def bring(source: Any, cohort: Cohort, name: str = "policy") -> BroughtPolicy:
     """
     study = cohort.study
     if isinstance(source, (str, Path)):
-        return BroughtPolicy(name, _checked(_from_file(Path(source), cohort), study, len(cohort.frame)))
+        return bring_table(read_table(Path(source)).frame, cohort, name, Path(source).name)
     if isinstance(source, (np.ndarray, pd.DataFrame, pd.Series, list)):
         return BroughtPolicy(name, _checked(np.asarray(source), study, len(cohort.frame)))
     answer = _answering(source, study)
@@ -73,6 +74,11 @@ def bring(source: Any, cohort: Cohort, name: str = "policy") -> BroughtPolicy:
 
     states = cohort.frame.loc[:, list(study.names)]
     return BroughtPolicy(name, rule(states), rule)
+
+
+def bring_table(frame: pd.DataFrame, cohort: Cohort, name: str = "policy", called: str = "the table") -> BroughtPolicy:
+    """A policy from a table traj, step, p0 .. p(A-1) that was read from a file, `called` so in errors; see `bring`."""
+    return BroughtPolicy(name, _checked(_by_step(frame, cohort, called), cohort.study, len(cohort.frame)))
 
 
 def _answering(source: Any, study: StudySpec) -> Callable[[pd.DataFrame], Any]:
@@ -113,31 +119,32 @@ def _classified(model: Any, states: pd.DataFrame, study: StudySpec) -> np.ndarra
     return probs
 
 
-def _from_file(path: Path, cohort: Cohort) -> np.ndarray:
+def _by_step(frame: pd.DataFrame, cohort: Cohort, called: str) -> np.ndarray:
     """(rows, A) of a table by traj and step."""
-    frame, n_actions = read_table(path).frame, cohort.study.n_actions
+    n_actions = cohort.study.n_actions
     names = [f"p{a}" for a in range(n_actions)]
     missing = [name for name in ("traj", "step", *names) if name not in frame]
     if missing:
-        raise PolicyError(
-            f"{path.name} lacks {', '.join(missing)}; a policy's table has traj, step, p0 to {names[-1]}."
-        )
+        raise PolicyError(f"{called} lacks {', '.join(missing)}; a policy's table has traj, step, p0 to {names[-1]}.")
+    twice = [name for name in ("traj", "step", *names) if list(frame.columns).count(name) > 1]
+    if twice:
+        raise PolicyError(f"{called} has more than one column {', '.join(twice)}; keep one of each.")
     keys, step = read_keys(frame["traj"]), pd.to_numeric(frame["step"], errors="coerce")
     place = pd.MultiIndex.from_arrays([np.where(keys.missing, "", keys.names[keys.code]), step])
     if place.has_duplicates:
-        raise PolicyError(f"{path.name} has {int(place.duplicated().sum()):,} rows whose traj and step came before.")
+        raise PolicyError(f"{called} has {int(place.duplicated().sum()):,} rows whose traj and step came before.")
     wanted = pd.MultiIndex.from_arrays([cohort.frame["traj"].astype(object), cohort.frame["step"].astype(float)])
     found = place.get_indexer(wanted)
     if (found < 0).any():
         raise PolicyError(
-            f"{path.name} has no row for {int((found < 0).sum()):,} of the cohort's {len(found):,} steps (by traj and "
+            f"{called} has no row for {int((found < 0).sum()):,} of the cohort's {len(found):,} steps (by traj and "
             "step); give every step, or the file of the cohort that the policy was made for."
         )
     return np.asarray(frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)[found])
 
 
 def _checked(given: np.ndarray, study: StudySpec, rows: int) -> np.ndarray:
-    """(rows, A) float64 probabilities, from those or from actions (rows,)."""
+    """(rows, A) probabilities, from those or from actions (rows,)."""
     n_actions = study.n_actions
     if given.shape == (rows,):
         return _one_hot(given, n_actions)
@@ -155,7 +162,7 @@ def _checked(given: np.ndarray, study: StudySpec, rows: int) -> np.ndarray:
             f"{int(wrong.sum()):,} of {rows:,} rows are no probabilities (row {first} sums to {total[first]:.4g}); "
             "each must be 0 or more and sum to 1. Turn Q values or logits into those first, by softmax or argmax."
         )
-    return np.asarray(probs / total[:, None])
+    return _narrow(probs / np.where(np.abs(total - 1) <= ROUNDED, 1.0, total)[:, None])
 
 
 def _one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:
@@ -163,4 +170,10 @@ def _one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:
     chosen = actions.astype(np.int64) if actions.dtype.kind in "iub" else np.full(len(actions), -1)
     if len(chosen) and (chosen.min() < 0 or chosen.max() >= n_actions):
         raise PolicyError(f"actions must be whole numbers 0..{n_actions - 1}, one a step of the cohort.")
-    return np.asarray(np.eye(n_actions)[chosen])
+    return _narrow(np.eye(n_actions)[chosen])
+
+
+def _narrow(probs: np.ndarray) -> np.ndarray:
+    """In float32, as a run's own policies are, where that loses nothing."""
+    single = probs.astype(np.float32)
+    return single if np.array_equal(single, probs) else probs

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ArtifactError
-from core.base.files import read_array
 from core.bring.card import Card, make_card, read_card
-from core.bring.evidence import FOLDER, run_bench
+from core.bring.evidence import run_bench
 from core.bring.judgment import judge_on, make_bench
 from core.bring.policy import bring
 from core.cohort import Cohort
@@ -66,8 +65,8 @@ def verify_card(path: str | Path, judged_on: Cohort | RunView | None = None, pol
 
 def _kept(view: RunView, card: Card) -> Any:
     """The probabilities of a policy as the run keeps them; None where it has none of that name."""
-    path = view.path / FOLDER / Path(card.policy).name / "policy.npy"
-    return read_array(path) if path.is_file() else None
+    held = view.added_policies.get(card.policy)
+    return None if held is None else held.probs
 
 
 def _differences(card: Card, again: Card) -> list[str]:

@@ -20,6 +20,7 @@ from core.cli.experiment import add_experiment_verbs
 from core.cli.keep import add_keep_verbs
 from core.cli.leaderboard import add_leaderboard_verb
 from core.cli.mapping import print_hint
+from core.cli.policy import add_policy_verbs
 from core.cli.run import add_run_verbs
 from core.cli.shared import Parser
 from core.cli.sites import add_site_verbs
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_run_verbs(verbs)
     add_experiment_verbs(verbs)
     add_bring_verbs(verbs)
+    add_policy_verbs(verbs)
     add_leaderboard_verb(verbs)
     add_site_verbs(verbs)
     add_audit_verbs(verbs)

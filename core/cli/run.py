@@ -8,16 +8,32 @@ from pathlib import Path
 
 def add_run_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """What is made of a finished run, beside its values."""
-    verb = verbs.add_parser("report", help="one self-contained HTML file about a finished run")
+    verb = verbs.add_parser("report", help="self-contained HTML about a finished run: its report, or its model card")
     verb.add_argument("run", type=Path)
-    verb.add_argument("--out", type=Path, required=True, help=".html")
+    what = verb.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, help="the report, .html")
+    what.add_argument(
+        "--card", type=Path, help="the model card, .html; .json and .croissant.json are written beside it"
+    )
+    verb.add_argument(
+        "--sites", type=Path, nargs="+", default=[], help="what `validate` wrote at other sites, for the model card"
+    )
     verb.set_defaults(function=report)
 
 
 def report(options: argparse.Namespace) -> None:
+    from core.base.errors import ConfigError
     from core.report import write_report
 
-    print(write_report(options.run, options.out))
+    if options.card is None:
+        if options.sites:
+            raise ConfigError("--sites are shown in the model card; write it with --card.")
+        print(write_report(options.run, options.out))
+        return
+    from core.report.card import write_model_card
+    from core.sites import read_site
+
+    print(*write_model_card(options.run, options.card, [read_site(path) for path in options.sites]), sep="\n")
 
 
 def verify_run(folder: Path) -> None:

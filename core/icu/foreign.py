@@ -76,6 +76,10 @@ class ForeignStays(Stays):
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.view.baselines
 
+    @property
+    def added(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.view.added
+
     def expert_spreads(self, n_clusters: int) -> np.ndarray:
         return self.view.expert_spreads(n_clusters)
 

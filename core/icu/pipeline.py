@@ -54,6 +54,8 @@ def evaluate_run(
 ) -> Metrics:
     """Value of every policy of a run on a cohort: on the test patients of its own cohort, on all of a foreign one.
 
+    Policies that were added to the run are tables of its own steps: they are valued on its own cohort alone.
+
     clinicians: on a foreign cohort, whose habits the estimates divide by (see `ForeignStays`).
     """
     n_clusters = n_clusters or view.phenotypes.n_clusters
@@ -68,6 +70,8 @@ def evaluate_run(
     stays = view if own else ForeignStays(view, cohort, clinicians)
     patients = view.split.test if own else np.arange(cohort.n_patients)
     keys = judged_keys(view, n_clusters, lambda_, [mode])
+    if own:
+        keys += [PolicyKey(name) for name in view.added]
     table = compare_policies(stays, patients, keys, view.survival_curve)
     judges = bench(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
     advice = view.advice if own and view.advice else _advice(view, advise(stays, view.study, view.n_clusters), cohort)
@@ -77,7 +81,7 @@ def evaluate_run(
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
     shared = None if own else overlap(view.cohort, cohort)
-    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared)
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared, view.added)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:

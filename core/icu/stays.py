@@ -14,7 +14,7 @@ import numpy as np
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig
-from core.base.errors import ArtifactError
+from core.base.errors import ArtifactError, RunError
 from core.base.remembered import remembered
 from core.fusion import fusion_weights
 from core.icu.config import RunConfig
@@ -32,6 +32,7 @@ class Stays(ABC):
     config: RunConfig
     trajectories: Trajectories
     baselines: tuple[str, ...] = ()  # names of the policies trained on all patients, where the run has some
+    added: tuple[str, ...] = ()  # names of the policies from elsewhere that were added to the run
 
     @abstractmethod
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:
@@ -81,6 +82,14 @@ class Stays(ABC):
     def mean_distances(self, mode: str) -> np.ndarray:
         """Distance of the mean state to each of the ablation's centroids, (N, T, K), as `distances`."""
         raise ArtifactError(f"these stays have no policy '{NO_ENCODER}'.")
+
+    def added_probs(self, name: str) -> np.ndarray:
+        """Action probabilities of an added policy, (N, T, A); `RunError` for stays other than the run's own."""
+        raise unknown_there(name)
+
+    def added_q(self, name: str) -> np.ndarray:
+        """Q of an added policy by fitted Q evaluation, (N, T, A); `RunError` for stays other than the run's own."""
+        raise unknown_there(name)
 
     def only(self, patients: np.ndarray) -> Stays:
         """The stays of these patients alone."""
@@ -150,6 +159,18 @@ class _Some(Stays):
     def baselines(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.whole.baselines
 
+    @property
+    def added(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.whole.added
+
+    @remembered(2)
+    def added_probs(self, name: str) -> np.ndarray:
+        return np.asarray(self.whole.added_probs(name)[self.patients])
+
+    @remembered(1)
+    def added_q(self, name: str) -> np.ndarray:
+        return np.asarray(self.whole.added_q(name)[self.patients])
+
     def expert_spreads(self, n_clusters: int) -> np.ndarray:
         return self.whole.expert_spreads(n_clusters)
 
@@ -183,6 +204,32 @@ class _Some(Stays):
     @cached_property
     def fqe_stack(self) -> np.ndarray:
         return np.asarray(self.whole.fqe_stack[:, self.patients])
+
+
+class Beside(_Some):
+    """Some stays, and on them one more policy than their run holds: probs and q (n, T, A)."""
+
+    def __init__(self, whole: Stays, patients: np.ndarray, name: str, probs: np.ndarray, q: np.ndarray) -> None:
+        super().__init__(whole, patients)
+        self.name, self._probs, self._q = name, probs, q
+
+    @property
+    def added(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.name,)
+
+    def added_probs(self, name: str) -> np.ndarray:
+        return self._probs
+
+    def added_q(self, name: str) -> np.ndarray:
+        return self._q
+
+
+def unknown_there(name: str) -> RunError:
+    """Why a table of probabilities says nothing beyond its own steps."""
+    return RunError(
+        f"policy '{name}' was added as a table of the run's recorded steps; what it would do at any other step nobody "
+        "can ask it. Judge it on another cohort with a table of that cohort (`judge`)."
+    )
 
 
 def decision_distances(distances: np.ndarray, sees_current_action: bool) -> np.ndarray:

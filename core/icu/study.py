@@ -168,7 +168,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         lines = [f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items()]
         lines.append(document.advice.text)
         on = document.cohort
-        notes = (on.note, on.shared_note, on.clinicians_note)
+        notes = (on.note, on.shared_note, on.clinicians_note, document.added_note)
         return Evaluation(document, tuple(lines), " ".join(filter(None, notes)))
 
 

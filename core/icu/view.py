@@ -5,7 +5,9 @@ What one asks of them stands in `core.icu.ask`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ import pandas as pd
 from core.base.errors import ArtifactError
 from core.base.files import read_array, read_arrays, read_json
 from core.base.remembered import remembered
+from core.icu.added import AddedPolicy, added_to
 from core.icu.baselines import MEANS, MeanPhenotypes, stored_baselines, stored_q
 from core.icu.folder import RunFolder
 from core.icu.spreads import baseline_spread, expert_spreads
@@ -32,7 +35,15 @@ REPRESENTATION = "representation.json"
 
 
 class RunView(RunFolder, Stays):  # type: ignore[override]
-    """The run in `path`: what its folder holds, and its stays as a `Situation` of every policy."""
+    """The run in `path`: what its folder holds, and its stays as a `Situation` of every policy.
+
+    owners: whose own added policies are seen, beside those that all see who see the run. A view is of the moment at
+    which it was made: open the run again to see a policy that was added since.
+    """
+
+    def __init__(self, path: str | Path, owners: Sequence[str] = ()) -> None:
+        super().__init__(path)
+        self.owners = tuple(owners)
 
     # Data
 
@@ -159,6 +170,25 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
 
     def trained_q(self, name: str) -> np.ndarray:
         return read_array(stored_q(self.path, name))
+
+    # Policies from elsewhere
+
+    @cached_property
+    def added_policies(self) -> dict[str, AddedPolicy]:
+        """Policies that were added to the run and may be seen, by name; those that do not fit it are left out."""
+        return added_to(self.path, self.owners)[0]
+
+    @property
+    def added(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(self.added_policies)
+
+    @remembered(4)
+    def added_probs(self, name: str) -> np.ndarray:
+        return padded(self.added_policies[name].probs, self.trajectories.mask)
+
+    @remembered(4)
+    def added_q(self, name: str) -> np.ndarray:
+        return self.added_policies[name].q
 
     @cached_property
     def mean_phenotypes(self) -> MeanPhenotypes:

@@ -6,7 +6,38 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from core.policies.key import FUSED, MODES, NO_ENCODER, PROSPECTIVE, SIMPLE, SINGLE_EXPERT, PolicyKey
+from core.agents.catalog import CATALOG
+from core.policies.key import (
+    BOOSTED,
+    FOREST,
+    FUSED,
+    MODES,
+    NO_ENCODER,
+    PROSPECTIVE,
+    SIMPLE,
+    SINGLE_EXPERT,
+    PolicyKey,
+)
+
+# What a policy from elsewhere may not be called, whatever a run holds: names of policies, and words that figures and
+# tables use in the place of one.
+_TAKEN = (*SIMPLE, FUSED, SINGLE_EXPERT, FOREST, BOOSTED, "gb-fqi", NO_ENCODER, *CATALOG)
+_WORDS = ("clinicians", "given", "recorded", "advice", "no-drug", "none", "all")
+
+
+def is_taken(name: str) -> bool:
+    """True for a name that reads as that of a built-in policy, or as a word that stands in the place of one.
+
+    Capitals, '-', '_' and '.' make no difference: "Fused", "single_expert" and "Phenotype-3" are taken too.
+    """
+    plain = plain_name(name)
+    agent = plain.startswith("phenotype") and plain.removeprefix("phenotype").isdigit()
+    return agent or plain in {plain_name(taken) for taken in (*_TAKEN, *_WORDS)}
+
+
+def plain_name(name: str) -> str:
+    """A name by which two that a reader would confuse are equal: small letters and digits alone."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def simple_keys() -> list[PolicyKey]:
@@ -61,12 +92,15 @@ def rolled_out_keys(
     return keys + baseline_keys(baselines, n_clusters, lambda_, (PROSPECTIVE,))
 
 
-def names_at(n_clusters: int, baselines: Sequence[str] = (), own_n_clusters: int = 0) -> list[str]:
-    """Names of the policies that stand beside each other at one K, in the order of tables, baselines last.
+def names_at(
+    n_clusters: int, baselines: Sequence[str] = (), own_n_clusters: int = 0, added: Sequence[str] = ()
+) -> list[str]:
+    """Names of the policies that stand beside each other at one K, in the order of tables: baselines, then added ones,
+    last.
 
     own_n_clusters: the K at which the run holds the ablation without encoder.
     """
     experts = [key.policy for key in expert_keys(n_clusters)]
     clinicians, *others = SIMPLE
     held = [name for name in baselines if name != NO_ENCODER or n_clusters == own_n_clusters]
-    return [clinicians, *experts, FUSED, SINGLE_EXPERT, *others, *held]
+    return [clinicians, *experts, FUSED, SINGLE_EXPERT, *others, *held, *added]

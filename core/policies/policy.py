@@ -55,6 +55,8 @@ class NamedPolicy:
             return zero_drug_policy(situation.shape, situation.n_actions)
         if key.expert is not None:
             return situation.experts(key.n_clusters, temperature)[..., key.expert, :]
+        if key.base in situation.added:
+            return situation.added_probs(key.base)
         if key.base in (FUSED, SINGLE_EXPERT):
             sharpness = np.inf if key.base == SINGLE_EXPERT else key.lambda_
             weights = fusion_weights(situation.distances(key.n_clusters, key.mode), sharpness)

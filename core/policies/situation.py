@@ -24,6 +24,13 @@ class Situation(Protocol):
         """Names of the policies trained on all patients, where the run has some."""
 
     @property
+    def added(self) -> tuple[str, ...]:
+        """Names of the policies from elsewhere that were added to the run, which are tables of its recorded steps."""
+
+    def added_probs(self, name: str) -> np.ndarray:
+        """Action probabilities of an added policy, (..., A); `RunError` where these are not the steps of its table."""
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """(...)"""
 

@@ -62,10 +62,21 @@ def against_the_clinicians(view: RunView) -> Section:
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
             "other policies on test patients "
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
+            *_added(view),
         ],
         tables=tables,
         figures=[_forest(rows, names)],
     )
+
+
+def _added(view: RunView) -> list[str]:
+    """Which policies were not learned in this run, in a sentence."""
+    if not view.added:
+        return []
+    return [
+        f"Added from elsewhere, not learned in this run: {', '.join(view.added)}. That they were not learned from the "
+        "test patients is their makers' word."
+    ]
 
 
 def _truth(dial: DialRecord) -> str:

@@ -19,6 +19,7 @@ from core.runs.manifest import MANIFEST, Manifest, read_manifest
 from core.runs.progress import PROGRESS
 from core.runs.study import DataT, DefinitionT, SettingsT, Study, ViewT
 
+BESIDE = "brought"  # folder of what was added to a finished run: no stage made it, and it has digests of its own
 NO_RESULTS = {MANIFEST, PROGRESS, JOB, CANCELLED, LOG}  # how a run went, in the folder itself
 UNCHECKED = "made before checksums were kept: damage to its files cannot be told. Train it again to keep them."
 
@@ -96,10 +97,13 @@ def _digest(path: Path) -> str:
 
 
 def _results(folder: Path) -> list[str]:
-    """Paths in the folder of all that a run computed; hidden files (locks, half-written ones) are none of it."""
+    """Paths in the folder of all that a run computed; hidden files (locks, half-written ones) are none of it, nor
+    is what was added later."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(
         path.as_posix()
         for path in found
-        if path.as_posix() not in NO_RESULTS and not any(part.startswith(".") for part in path.parts)
+        if path.as_posix() not in NO_RESULTS
+        and path.parts[0] != BESIDE
+        and not any(part.startswith(".") for part in path.parts)
     )

@@ -1,7 +1,20 @@
 """Validation without moving data: a run goes out as a bundle, aggregates come back, and are pooled."""
 
-from core.sites.bundle import opened, write_bundle
-from core.sites.pool import Pooled, pool, write_pool
-from core.sites.validate import SiteResult, read_site, validate
+from core.sites.bundle import digest_of, make_bundle, opened, write_bundle
+from core.sites.pool import Pooled, pool, pool_html, write_pool
+from core.sites.validate import SiteResult, parse_site, read_site, validate
 
-__all__ = ["Pooled", "SiteResult", "opened", "pool", "read_site", "validate", "write_bundle", "write_pool"]
+__all__ = [
+    "Pooled",
+    "SiteResult",
+    "digest_of",
+    "make_bundle",
+    "opened",
+    "parse_site",
+    "pool",
+    "pool_html",
+    "read_site",
+    "validate",
+    "write_bundle",
+    "write_pool",
+]

@@ -41,14 +41,25 @@ LARGEST = 1 << 30  # bytes of all files of a bundle together
 
 def write_bundle(view: RunView, path: Path) -> str:
     """Write the bundle of a finished run; returns its digest. `ArtifactError` where a part is missing."""
+    content, digest = make_bundle(view)
+    write_atomic(path, lambda file: file.write(content))
+    return digest
+
+
+def make_bundle(view: RunView) -> tuple[bytes, str]:
+    """The bundle of a finished run as the content of its file, and its digest; `ArtifactError` as in `write_bundle`."""
     parts = {name: _part(view.path, name) for name in FILES}
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
+    digests = _digests(parts)
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in {CONTENT: _text(digests), **parts}.items():
             archive.writestr(zipfile.ZipInfo(name), content)
-    write_atomic(path, lambda file: file.write(held.getvalue()))
-    return bundle_digest(digests)
+    return held.getvalue(), bundle_digest(digests)
+
+
+def digest_of(view: RunView) -> str:
+    """The digest that the bundle of a finished run has, by which the results of sites name it."""
+    return bundle_digest(_digests({name: _part(view.path, name) for name in FILES}))
 
 
 class BundledRun(RunView):
@@ -76,6 +87,10 @@ def opened(path: Path) -> Iterator[tuple[BundledRun, str]]:
 def bundle_digest(digests: dict[str, str]) -> str:
     """64 hex digits over the digests of all files."""
     return hashlib.sha256(_text(digests)).hexdigest()
+
+
+def _digests(parts: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
 
 
 def _part(folder: Path, name: str) -> bytes:

@@ -1,5 +1,9 @@
 """Sites pooled: each policy's difference to the clinicians over all of them, and how far the sites differ.
 
+Stays, steps, deaths and the doses that a policy would give are sums over stays and steps, and the policy is the same
+everywhere: pooled, they are those of all stays in one place. The difference is not: each site learns its own clinicians
+and critics, and an estimate by the mix is no sum over stays. Pooled, it is another estimate of the same number.
+
     all stays      d = sum_i n_i d_i / sum_i n_i                  SE^2 = sum_i n_i^2 SE_i^2 / (sum_i n_i)^2
     random effects w_i = 1 / (SE_i^2 + tau^2), d = sum w_i d_i / sum w_i, SE^2 = 1 / sum w_i
 
@@ -12,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -25,6 +29,8 @@ from core.base.files import write_atomic, write_json
 from core.base.statistics import Z95
 from core.figures.differences import difference_forest
 from core.sites.validate import SiteResult
+
+GRADES = ("supported", "weak", "not supported")
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,15 @@ class PooledEstimate:
 
 @dataclass(frozen=True)
 class PooledPolicy:
-    """One policy over all sites. tau: SD of the true differences between sites; i2: see the module."""
+    """One policy over all sites. tau: SD of the true differences between sites; i2: see the module; dose_shares: mean
+    probability of each dose over the steps of all sites."""
 
     policy: str
     all_stays: PooledEstimate
     random_effects: PooledEstimate
     tau: float
     i2: float
+    dose_shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,16 +63,34 @@ class Pooled:
     sites: tuple[SiteResult, ...]
     policies: tuple[PooledPolicy, ...]
 
+    @property
+    def stays(self) -> int:
+        return sum(site.stays for site in self.sites)
+
+    @property
+    def steps(self) -> int:
+        return sum(site.steps for site in self.sites)
+
+    @property
+    def deaths(self) -> int | None:
+        """None where a site left its own out."""
+        counts = [site.deaths for site in self.sites]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
     def table(self, policy: str) -> pd.DataFrame:
-        """One row a site and two for the pooled values, as `difference_forest` draws it."""
+        """One row a site and two for the pooled values, as `difference_forest` draws it.
+
+        A pooled value is believed no further than the site whose grade is the worst.
+        """
         rows = []
         for site in self.sites:
             found = next(one for one in site.policies if one.policy == policy)
             rows.append(_row(site.site, found.difference, found.low, found.high, found.ess, site.stays, found.grade))
         pooled = next(one for one in self.policies if one.policy == policy)
+        worst = max((str(row["grade"]) for row in rows), key=GRADES.index)
         ess, n = sum(row["ess"] for row in rows), sum(site.stays for site in self.sites)  # type: ignore[misc]
         for name, one in (("All stays", pooled.all_stays), ("A further site", pooled.random_effects)):
-            rows.append(_row(name, one.value, one.low, one.high, float(ess), n, "supported"))
+            rows.append(_row(name, one.value, one.low, one.high, float(ess), n, worst))
         return pd.DataFrame(rows)
 
 
@@ -86,21 +112,31 @@ def write_pool(pooled: Pooled, path: Path) -> list[Path]:
     """The forest plots as one HTML page that needs no network, and the numbers as JSON beside it."""
     if path.suffix != ".html":
         raise ConfigError(f"{path.name}: the forest plots are written as .html (with .json beside it); name it so.")
-    values = {"policies": [asdict(one) for one in pooled.policies], "sites": [s.model_dump() for s in pooled.sites]}
+    values = {
+        "stays": pooled.stays,
+        "steps": pooled.steps,
+        "deaths": pooled.deaths,
+        "policies": [asdict(one) for one in pooled.policies],
+        "sites": [site.model_dump() for site in pooled.sites],
+    }
+    write_json(path.with_suffix(".json"), json.loads(json.dumps(values)))
+    write_atomic(path, lambda file: file.write(pool_html(pooled).encode()))
+    return [path, path.with_suffix(".json")]
+
+
+def pool_html(pooled: Pooled) -> str:
+    """The forest plots as one page of HTML that needs no network."""
     parts = [
         f"<h2>{escape(one.policy)}</h2><p>Between sites: SD {one.tau:.2f}, I² {one.i2:.0%}.</p>"
         + difference_forest(pooled.table(one.policy).assign(true_difference=np.nan)).to_html(False, full_html=False)
         for one in pooled.policies
     ]
-    page = (
+    return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Pooled validation</title>'
         f"<script>{get_plotlyjs()}</script><body style='font-family: sans-serif; max-width: 60rem; margin: 2rem auto'>"
         f"<h1>Pooled validation over {len(pooled.sites)} sites</h1><p>Difference to the clinicians of each site, with "
         "95 % interval. Research and teaching only.</p>" + "".join(parts) + "</body></html>"
     )
-    write_json(path.with_suffix(".json"), json.loads(json.dumps(values)))
-    write_atomic(path, lambda file: file.write(page.encode()))
-    return [path, path.with_suffix(".json")]
 
 
 def _pool_policy(policy: str, sites: Sequence[SiteResult]) -> PooledPolicy:
@@ -108,7 +144,10 @@ def _pool_policy(policy: str, sites: Sequence[SiteResult]) -> PooledPolicy:
     if any(len(one) != 1 for one in found):
         raise ArtifactError(f"not every site judged the policy '{policy}' once.")
     value, error = np.array([one[0].difference for one in found]), np.array([one[0].se for one in found])
-    return pooled_values(policy, value, error, np.array([site.stays for site in sites]))
+    whole = pooled_values(policy, value, error, np.array([site.stays for site in sites]))
+    steps = np.array([site.steps for site in sites])
+    shares = steps @ np.array([one[0].dose_shares for one in found]) / steps.sum()
+    return replace(whole, dose_shares=tuple(float(share) for share in shares))
 
 
 def pooled_values(policy: str, value: np.ndarray, error: np.ndarray, stays: np.ndarray) -> PooledPolicy:

@@ -18,6 +18,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError, RunError
 from core.cohort import Cohort
+from core.evaluation import action_shares
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.icu.ask.judge import judge_policies
@@ -31,7 +32,8 @@ LARGEST = 2_000_000  # bytes of a site's result that is read
 
 
 class SitePolicy(Config):
-    """One policy at one site: its difference to the clinicians there."""
+    """One policy at one site: its difference to the clinicians there, and its mean probability of each dose over all
+    recorded steps, which asks nothing of what was given."""
 
     policy: str
     difference: float
@@ -41,16 +43,18 @@ class SitePolicy(Config):
     ess: float
     grade: str
     reasons: list[str]
+    dose_shares: list[float]
 
 
 class SiteResult(Config):
     """What leaves a site. deaths, phenotypes: None where a count below 11 is left out."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     site: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
     bundle: str
     study: str
     stays: int = Field(ge=FEWEST_SHOWN)
+    steps: int = Field(ge=FEWEST_SHOWN)
     deaths: int | None
     phenotypes: list[int | None]
     policies: list[SitePolicy]
@@ -73,11 +77,10 @@ def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
                 "bundle": digest,
                 "study": view.study.name,
                 "stays": cohort.n_patients,
+                "steps": len(cohort.frame),
                 "deaths": suppressed([died, cohort.n_patients - died])[0],
                 "phenotypes": suppressed(np.bincount(labels, minlength=k).tolist()),
-                "policies": [
-                    _policy(key, one, view.config.evaluation.ess_floor) for key, one in zip(keys, judged, strict=True)
-                ],
+                "policies": [_policy(stays, key, one) for key, one in zip(keys, judged, strict=True)],
             },
             where="site",
         )
@@ -87,10 +90,17 @@ def read_site(path: Path) -> SiteResult:
     """A site's result; `ArtifactError` where it is none."""
     if not path.is_file() or path.stat().st_size > LARGEST:
         raise ArtifactError(f"{path} is no site's result: it is missing or too large.")
+    return parse_site(path.read_bytes(), path.name)
+
+
+def parse_site(content: bytes, name: str) -> SiteResult:
+    """A site's result from the content of its file, which is called so; `ArtifactError` where it is none."""
     try:
-        return SiteResult.build(json.loads(path.read_text(encoding="utf-8")), where=path.name)
-    except (ValueError, TypeError, ConfigError) as error:
-        raise ArtifactError(f"{path.name} is no site's result: {str(error).splitlines()[0]}") from None
+        if len(content) > LARGEST:
+            raise ValueError("it is too large")
+        return SiteResult.build(json.loads(content.decode("utf-8")), where=name)
+    except (ValueError, TypeError, RecursionError, ConfigError) as error:
+        raise ArtifactError(f"{name} is no site's result: {str(error).splitlines()[0]}") from None
 
 
 def suppressed(counts: Sequence[int]) -> list[int | None]:
@@ -102,8 +112,9 @@ def suppressed(counts: Sequence[int]) -> list[int | None]:
     return [None if hide else count for count, hide in zip(counts, hidden, strict=True)]
 
 
-def _policy(key: PolicyKey, judged: Judged, floor: float) -> SitePolicy:
-    found, light = judged.difference, grade(judged, GradeSettings(ess=floor))
+def _policy(stays: ForeignStays, key: PolicyKey, judged: Judged) -> SitePolicy:
+    light = grade(judged, GradeSettings(ess=stays.config.evaluation.ess_floor))
+    found, shares = judged.difference, action_shares(stays.probs(key), stays.trajectories.mask, top=False)
     return SitePolicy(
         policy=key.policy,
         difference=found.value,
@@ -113,4 +124,5 @@ def _policy(key: PolicyKey, judged: Judged, floor: float) -> SitePolicy:
         ess=found.ess,
         grade=light.grade,
         reasons=list(light.reasons),
+        dose_shares=[float(share) for share in shares],
     )

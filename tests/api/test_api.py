@@ -130,7 +130,7 @@ def test_a_policy_of_ones_own_is_judged_on_test_patients_and_kept(run: Run) -> N
     assert str(pp.verify(folder / "card.html", run, never)).endswith("Every number comes out again.")
     with pytest.raises(ArtifactError, match="was judged on a run; give that run"):
         verify_card(folder / "card.json", run.view.cohort, never)
-    for name, words in {"../up": "cannot name a policy", "fused": "a policy of its own called 'fused'"}.items():
+    for name, words in {"../up": "cannot name a policy", "fused": "'fused' reads as the name of a policy"}.items():
         with pytest.raises(ConfigError, match=words):
             run.add_policy(name, never)
 
@@ -143,6 +143,9 @@ def test_a_policy_of_the_run_brought_back_is_judged_as_the_run_judged_it(run: Ru
     assert evidence.card.difference.value == pytest.approx(row["difference"], rel=1e-5)
     assert evidence.card.difference.se == pytest.approx(row["difference_se"], rel=1e-5)
     assert evidence.card.grade == row["grade"]
+    np.testing.assert_array_equal(run.policy("again").table, own.table)
+    run.remove_policy("again")
+    assert "again" not in run.policies
 
 
 def test_judge_takes_a_table_as_it_is_and_says_what_it_found() -> None:

@@ -46,7 +46,7 @@ MAY: dict[str, set[str]] = {
     "api": {*ENGINE, *STUDIES, "figures", "bring"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES, "bring"},
-    "report": {*ENGINE, *STUDIES, "figures", "experiments"},
+    "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites"},
     "learn": {*STAGES, *BELOW},
     "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access"},
     "__main__": {"cli"},

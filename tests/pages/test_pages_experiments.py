@@ -20,6 +20,7 @@ from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
 from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
 from core.runs.manifest import sealed
+from core.sites import digest_of
 
 SETTINGS = {
     "title": "For a test",
@@ -214,8 +215,40 @@ def test_the_lab_shows_coverage_with_its_interval(open_page, app_run, app_data: 
 def test_the_report_is_offered_for_a_visible_run(open_page, app_run, tiny_run: Path) -> None:
     page = choose(open_page("experiments", {"run": app_run}), "Report")
     assert page.selectbox(key="report-run").value == app_run
-    assert len(page.get("download_button")) == 1
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == ["Build and download the report", "Model card", "JSON", "Croissant"]
     assert "names no patient" in texts(page)
+
+
+def site_file(name: str, bundle: str, difference: float) -> tuple[str, bytes, str]:
+    """A site's result as a visitor uploads it."""
+    policy = {"policy": "fused", "difference": difference, "low": difference - 1, "high": difference + 1, "se": 0.5}
+    policy |= {"ess": 40.0, "grade": "supported", "reasons": [], "dose_shares": [0.6, 0.1, 0.1, 0.1, 0.1]}
+    site = {"site": name, "bundle": bundle, "study": "thrombocytopenia", "stays": 100, "steps": 900, "deaths": 20}
+    content = site | {"phenotypes": [50, 30, 20], "policies": [policy]}
+    return f"{name}.json", json.dumps(content).encode(), "application/json"
+
+
+def test_results_of_other_sites_are_pooled_and_those_of_another_bundle_left_out(
+    open_page, app_run, tiny_run: Path
+) -> None:
+    page = choose(open_page("experiments", {"run": app_run}), "Other sites")
+    here = digest_of(RunView(tiny_run))
+    assert f"Bundle {here[:16]}" in texts(page)
+    files = page.file_uploader(key="sites-files")
+    results = [site_file("North", here, 1.0), site_file("South", here, 2.0), site_file("East", "another", 3.0)]
+    files.set_value([*results, ("x.json", b"{}", "")]).run()
+    assert not page.exception
+    said = texts(page)
+    assert "x.json is no site's result" in said.replace("\\", "")
+    assert "another bundle than this run's: East" in said
+    assert "2 sites, 200 stays, 40 deaths" in said
+    assert page.dataframe[0].value["a further site"].tolist() == ["+1.50 [0.52, 2.48]"]
+    (forest,) = figures(page)
+    assert set(forest["layout"]["yaxis"]["ticktext"]) == {"North", "South", "All stays", "A further site"}
+    assert [one.site for one in page.session_state["site-results"]] == ["North"], (
+        "the model card takes this run's alone"
+    )
 
 
 def test_folders_of_other_things_are_left_out(open_page, app_run, app_data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -22,9 +23,11 @@ from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
+from core.runs.folders import owner_of
+from pages.components.policies.own import policy_file
 from pages.components.shell.estimates import policy_names
 from tests.manifests import edit_manifest
-from tests.pages.conftest import OpenPage
+from tests.pages.conftest import OWNER, OpenPage
 
 
 def figures(page: AppTest) -> list[dict]:
@@ -176,13 +179,55 @@ def test_a_policy_that_was_brought_in_stands_beside_the_run_s_own(
     copy = RunView(app_data / "runs" / "copy")
     card = add_policy(copy, "by-hand", np.zeros(len(copy.cohort.frame), dtype=np.int64)).card
     page = view(open_page("policies", {"run": "copy"}), "Value")
-    last = page.dataframe[0].value.iloc[-1]
+    shown = page.dataframe[0].value
+    last = shown.iloc[-1]
     assert last["policy"] == "by-hand"
     assert last["grade"] == card.grade
     assert f"{card.difference.value:+.2f}" in last["difference"]
-    assert f"{card.phwis.value:.2f}" in last["PHWIS"]
+    assert last["PHWIS"] == shown.set_index("policy").loc["No drug", "PHWIS"], "by the run's own clinicians"
     assert "by-hand" in figures(page)[0]["layout"]["yaxis"]["ticktext"]
     assert "Brought in, not learned here: by-hand." in texts(page)
+
+
+def test_a_policy_is_uploaded_checked_kept_for_its_visitor_and_taken_out(
+    open_page: OpenPage, app_data: Path, tiny_run: Path
+) -> None:
+    shutil.copytree(tiny_run, app_data / "runs" / "copy")
+    run = RunView(app_data / "runs" / "copy")
+    form = policy_file(run)
+    page = view(open_page("policies", {"run": "copy"}), "Your own")
+    assert "None yet" in texts(page)
+    short = form.iloc[1:].to_csv(index=False).encode()
+    page.file_uploader(key="own-policy").set_value(("mine.csv", short, "text/csv")).run()
+    assert "mine.csv has no row for 1 of the cohort's" in page.error[0].value.replace("\\", "")
+    content = io.BytesIO()
+    form.to_parquet(content)
+    page.file_uploader(key="own-policy").set_value(("my fused.parquet", content.getvalue(), "")).run()
+    assert f"probabilities for all {len(form):,} steps" in page.success[0].value
+    (name,) = page.text_input
+    assert name.value == "my-fused"
+    name.set_value("fused").run()
+    page.button(key="own-policy-keep").click().run()
+    assert "reads as the name of a policy of this program" in page.error[0].value
+    page.text_input[0].set_value("mine").run()
+    page.button(key="own-policy-keep").click().run()
+    assert not page.exception
+    listed = page.dataframe[0].value
+    assert listed[["policy", "true value", "seen by"]].values.tolist() == [["mine", "not rolled out", "you alone"]]
+
+    values = view(open_page("policies", {"run": "copy"}), "Value").dataframe[0].value.set_index("policy")
+    same = [column for column in values if not column.startswith("true") and column != "its own Q"]
+    assert values.loc["mine", same].tolist() == values.loc["Fused", same].tolist()
+    hazards = rates(view(open_page("policies", {"run": "copy"}), "Hazard rules")).set_index("policy")
+    assert hazards.loc["mine", "rate"].tolist() == hazards.loc["Fused", "rate"].tolist()
+    frontier = view(open_page("policies", {"run": "copy"}), "Trust frontier")
+    assert "mine" in frontier.selectbox[0].options
+
+    other = view(open_page("policies", {"run": "copy", "owner": "another-token-of-this-test"}), "Your own")
+    assert "None yet" in texts(other)
+    page.button(key="own-policy-remove").click().run()
+    assert "None yet" in texts(page)
+    assert not RunView(run.path, owners=[owner_of(OWNER)]).added
 
 
 def test_a_run_from_before_judgments_keeps_its_published_values(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

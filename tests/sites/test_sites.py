@@ -118,7 +118,8 @@ def test_pooling_by_hand() -> None:
 
 
 def test_sites_pool_to_what_one_analysis_of_all_stays_finds(bundle: Path, tiny_run: Path) -> None:
-    """Three sites of one world: pooled and central are estimates of one number, from the same stays."""
+    """Three sites of one world. What sums over stays and steps pools to the very numbers of all stays in one place;
+    differences, which each site's own judges make, are two estimates of one number from the same stays."""
     whole, _ = simulate_cohort("mimic-iv", 360, seed=31)
     sites = []
     for number in range(3):
@@ -126,8 +127,13 @@ def test_sites_pool_to_what_one_analysis_of_all_stays_finds(bundle: Path, tiny_r
         sites.append(
             validate(bundle, replace(whole, frame=whole.frame[chosen].reset_index(drop=True)), f"Site {number}")
         )
-    central = {one.policy: one for one in validate(bundle, whole, "Central").policies}
-    for one in pool(sites).policies:
+    all_stays, pooled = validate(bundle, whole, "Central"), pool(sites)
+    assert (pooled.stays, pooled.steps, pooled.deaths) == (all_stays.stays, all_stays.steps, all_stays.deaths)
+    phenotypes = np.array([site.phenotypes for site in sites])
+    assert phenotypes.sum(axis=0).tolist() == all_stays.phenotypes
+    central = {one.policy: one for one in all_stays.policies}
+    for one in pooled.policies:
+        np.testing.assert_allclose(one.dose_shares, central[one.policy].dose_shares, rtol=1e-5)  # float32 networks
         found, whole_found = one.random_effects, central[one.policy]
         assert abs(found.value - whole_found.difference) < 2 * np.hypot(found.se, whole_found.se)
     with pytest.raises(ConfigError, match="a site comes twice"):

@@ -12,6 +12,7 @@ from core.base.rng import stream
 from core.icu.advice import SURVIVAL_COLUMNS, stays_advised
 from core.icu.ask.hazards import rule_applies
 from core.icu.ask.learned import said_of
+from core.icu.ask.tables import all_judgments, known_truth
 from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses
 from core.icu.view import RunView
 from core.policies.families import names_at
@@ -40,12 +41,13 @@ def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     agrees with its value, in words. The dials stand as the policies "advice:a". Survival is NaN in a run from before
     it was judged; None for one from before there were judgments.
     """
-    if view.judgments is None:
+    table = all_judgments(view)
+    if table is None:
         return None
-    table = view.judgments.reindex(columns=list(dict.fromkeys([*view.judgments, *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])))
+    table = table.reindex(columns=list(dict.fromkeys([*table, *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])))
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
     table = table.merge(true_differences(view), on=list(KEY_COLUMNS), how="left")
-    order = names_at(view.n_clusters, view.baselines, view.n_clusters)
+    order = names_at(view.n_clusters, view.baselines, view.n_clusters, view.added)
     table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     if view.advice is not None:
         table = pd.concat([_dials(view), table], ignore_index=True)
@@ -102,7 +104,7 @@ def _known(number: float | None) -> float:
 
 def true_differences(view: RunView) -> pd.DataFrame:
     """Key columns, and `TRUE_COLUMNS` of policies that were rolled out in the simulator."""
-    known = view.truth
+    known = known_truth(view)
     reference = known[known["policy"] == CLINICIAN] if "policy" in known else known
     if reference.empty:
         nothing = pd.DataFrame({name: view.judgments[name][:0] for name in KEY_COLUMNS})  # type: ignore[index]

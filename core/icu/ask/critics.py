@@ -12,13 +12,15 @@ from core.policies.key import FUSED, NO_ENCODER, SINGLE_EXPERT, PolicyKey
 
 def has_fqe(stays: Stays, key: PolicyKey) -> bool:
     """True where the Q of this very policy was evaluated."""
-    return key in stays.evaluated
+    return key in stays.evaluated or key.policy in stays.added
 
 
 def fqe_q(stays: Stays, key: PolicyKey) -> np.ndarray:
     """Q of a policy by fitted Q evaluation, (N, T, A); `ArtifactError` for one that was not evaluated."""
     if not has_fqe(stays, key):
         raise ArtifactError(f"the run holds no fitted Q evaluation of '{key.policy}' at K = {key.n_clusters}.")
+    if key.policy in stays.added:
+        return stays.added_q(key.policy)
     return np.asarray(stays.fqe_stack[list(stays.evaluated).index(key)])
 
 

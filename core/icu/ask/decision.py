@@ -6,6 +6,7 @@ the stay and its like went on) is named as such.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,13 +43,15 @@ class DecisionSettings:
 class Weighed:
     """Action probabilities at the step: of clinicians (A,), each phenotype's policy (K, A), the fused policy (A,), and
     of the fused policy as far as the records support it (A,), which is up to `reach` on the trust frontier's mixture
-    (None, and the clinicians' own, where not even these meet the floor)."""
+    (None, and the clinicians' own, where not even these meet the floor); added: (A,) of each policy from elsewhere that
+    was added to the run, by name."""
 
     clinicians: np.ndarray
     experts: np.ndarray
     fused: np.ndarray
     supported: np.ndarray
     reach: float | None
+    added: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,8 @@ def _weighed(run: RunView, patient: int, step: int, key: PolicyKey) -> Weighed:
     clinicians, fused = here.behavior[0, step], here.probs(key)[0, step]
     experts = np.stack([here.probs(expert)[0, step] for expert in expert_keys(key.n_clusters)])
     supported = as_far_as_supported(run, key, clinicians, fused)
-    return Weighed(clinicians, experts, fused, supported, reach_of(run, key))
+    added = {name: here.probs(PolicyKey(name))[0, step] for name in run.added}
+    return Weighed(clinicians, experts, fused, supported, reach_of(run, key), added)
 
 
 def _options(run: RunView, patient: int, step: int, key: PolicyKey) -> Options:

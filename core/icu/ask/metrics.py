@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -102,9 +103,14 @@ class GammaMetrics(Config):
 
 class Metrics(Config):
     """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds;
-    gamma: null for a run from before it was asked."""
+    gamma: null for a run from before it was asked.
+
+    added: names of the policies that were added to the run from elsewhere, and added_note what that means here.
+    """
 
     recommended: str
+    added: list[str]
+    added_note: str
     advice: AdviceRecord
     gamma: GammaMetrics | None
     cohort: CohortMetrics
@@ -122,16 +128,20 @@ def metrics_document(
     run: RunMetrics,
     clinicians: str = "own",
     shared: Overlap | None = None,
+    added: Sequence[str] = (),
 ) -> Metrics:
     """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on. shared: what another cohort has in common with the run's own.
+    added: names of policies from elsewhere.
     """
     on = evaluated_on(cohort, len(patients), own, "cohort")
     judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
     return Metrics(
         recommended=advice.recommended,
+        added=list(added),
+        added_note=added_note(added, own),
         advice=advice,
         gamma=_gamma(advice),
         cohort=CohortMetrics(
@@ -157,6 +167,16 @@ def _gamma(advice: AdviceRecord) -> GammaMetrics | None:
         claim_dies_at_passing=found and found.claim_dies_at_passing,
         columns=list(advice.left_out),
     )
+
+
+def added_note(added: Sequence[str], own: bool) -> str:
+    """What policies from elsewhere are in this document; "" where the run has none."""
+    if not added:
+        return ""
+    names = ", ".join(added)
+    if own:
+        return f"Added from elsewhere, not learned in this run: {names}."
+    return f"Not valued here: {names}, added as tables of the run's own steps, which say nothing of other stays."
 
 
 def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, preset: str) -> RunMetrics:

@@ -12,13 +12,32 @@ from core.policies.key import FUSED, KEY_COLUMNS, SINGLE_EXPERT
 
 def with_truth(view: RunView, table: pd.DataFrame) -> pd.DataFrame:
     """Add true_value, true_se, true_survival, true_survival_se (NaN where unknown) to a table of policies."""
-    return table.merge(view.truth.drop(columns="n"), on=list(KEY_COLUMNS), how="left")
+    return table.merge(known_truth(view).drop(columns="n"), on=list(KEY_COLUMNS), how="left")
+
+
+def known_truth(view: RunView) -> pd.DataFrame:
+    """True values of the run's policies that were rolled out, and of added ones; empty for real patients."""
+    return _with_added(view.truth, [one.truth for one in view.added_policies.values()])
+
+
+def all_judgments(view: RunView) -> pd.DataFrame | None:
+    """Differences to the clinicians of the run's policies and of added ones; None for a run from before them."""
+    if view.judgments is None:
+        return None
+    return _with_added(view.judgments, [one.judgments for one in view.added_policies.values()])
+
+
+def _with_added(table: pd.DataFrame, more: list[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of the run, then those of each added policy; the run's columns."""
+    found = [part for part in (table, *more) if len(part)]
+    return pd.concat(found, ignore_index=True)[list(table.columns)] if len(found) > 1 else table
 
 
 @remembered_by(1)
 def comparison(view: RunView) -> pd.DataFrame:
-    """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), with the truth where known."""
-    return with_truth(view, view.evaluations)
+    """One row a policy, K, mode, lambda and estimator (see `core.icu.ask.compare`), with the truth where known;
+    added policies stand last."""
+    return with_truth(view, _with_added(view.evaluations, [one.evaluations for one in view.added_policies.values()]))
 
 
 def policy_table(view: RunView, n_clusters: int, lambda_: float, mode: str) -> pd.DataFrame:

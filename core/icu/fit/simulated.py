@@ -16,6 +16,7 @@ from core.cohort import History
 from core.evaluation import NeighborPolicy
 from core.icu.fit.baselines import baseline_values
 from core.icu.fit.clinicians import estimated_clinicians
+from core.icu.stays import unknown_there
 from core.icu.view import RunView
 from core.policies import Policy
 from core.policies.key import PROSPECTIVE
@@ -61,6 +62,13 @@ class SimulatedStays:
     @property
     def baselines(self) -> tuple[str, ...]:
         return self.view.baselines
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return self.view.added
+
+    def added_probs(self, name: str) -> np.ndarray:
+        raise unknown_there(name)
 
     @property
     def shape(self) -> tuple[int, ...]:

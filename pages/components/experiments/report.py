@@ -1,18 +1,27 @@
-"""The report of a run: built when it is asked for, downloaded as one HTML file."""
+"""The report and the model card of a run: built when they are asked for, downloaded as files."""
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.experiments.repeats import TABLE
 from core.experiments.view import list_experiments
 from core.report import render_report
+from core.report.card import card_html, croissant, model_card
+from core.sites import digest_of
 from pages.components.experiments.folders import experiments_root
+from pages.components.experiments.sites import RESULTS
 from pages.components.shell.export import file_name, recorded
 from pages.components.shell.frame import empty, finished_run, require_run, visible_runs
 from pages.components.shell.session import get_session
+
+if TYPE_CHECKING:
+    from core.icu.view import RunView
 
 NONE = "none"
 
@@ -67,6 +76,40 @@ def draw() -> None:
     st.caption(
         f"Takes a few seconds. The same on the command line: `python -m core report {_shown(folder)} --out FILE`"
     )
+    _card(run, folder, runs[name].name)
+
+
+def _card(run: RunView, folder: Path, name: str) -> None:
+    """The model card, as a page, as data, and the description of the cohort."""
+    st.markdown(
+        "**Model card**: what reviewers ask (use, patients, reward and estimand, assumptions, support, results and the "
+        "measured coverage of their intervals, subgroups, external results, limits, versions), each beside its item of "
+        "TRIPOD+AI, DECIDE-AI or HTI-1; what the run does not answer is said to be open. Results of other sites are in "
+        "it once they are loaded under Other sites. Croissant describes the cohort's columns, without a row."
+    )
+    here = digest_of(run)  # of what this session has loaded, the sites that validated this very run
+    sites = [site for site in st.session_state.get(RESULTS, []) if site.bundle == here]
+    with st.container(horizontal=True):
+        for label, ending, make in (
+            ("Model card", "html", lambda run: card_html(model_card(run, sites))),
+            ("JSON", "json", lambda run: _json(model_card(run, sites).model_dump(mode="json"))),
+            ("Croissant", "croissant.json", lambda run: _json(croissant(run))),
+        ):
+            st.download_button(
+                label,
+                data=recorded(partial(make, run), f"{label} {folder.name}"),
+                file_name=file_name(f"card-{name}", ending),
+                mime="text/html" if ending == "html" else "application/json",
+                key=f"card-{label.lower().replace(' ', '-')}",
+                icon=":material/download:",
+                type="secondary" if ending == "html" else "tertiary",
+                on_click="ignore",
+            )
+    st.caption(f"On the command line: `python -m core report {_shown(folder)} --card FILE`")
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=1)
 
 
 def _shown(folder: Path) -> str:

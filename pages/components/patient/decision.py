@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.labels import in_lines
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, two_lines
@@ -161,7 +162,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             f"| {row.similar}/{n} ({row.in_band}) |"
         )
     st.markdown("\n".join(lines))
-    notes = _per_kg(run, decision)
+    notes = _of_added(decision, labels) + _per_kg(run, decision)
     reasons = (
         (NOBODY, f"0 of {n}"),
         (FEW, f"fewer than {FEWEST_OF_DOSE} of {n}"),
@@ -178,10 +179,20 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
                 *notes,
             ]
         ),
-        help=f"Supported: what the fused policy weighs as "
-        f"far as the records can judge it. Clinicians: what they give in such states. Similar: of the {n} most similar "
-        f"states, those that got the dose; in brackets those of them with {_band(run, decision)}.",
+        help="Supported: what the fused policy weighs as far as the records can judge it. Clinicians: what they give "
+        f"in such states. Similar: of the {n} most similar states, those that got the dose; in "
+        f"brackets those of them with {_band(run, decision)}.",
     )
+
+
+def _of_added(decision: Decision, labels: list[str]) -> list[str]:
+    """What each policy that was added from elsewhere weighs here, a sentence each."""
+    return [
+        f"**{markdown(name)}**, added from elsewhere, weighs: "
+        + ", ".join(f"{label} {fmt_percent(p, 0)}" for label, p in zip(labels, probs, strict=True))
+        + "."
+        for name, probs in decision.weighed.added.items()
+    ]
 
 
 def known_weight(run: RunView, patient: int, step: int) -> float:
@@ -221,7 +232,8 @@ def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
     if weighed.reach is not None:
         names.append(f"Fused, as far as supported (a = {weighed.reach:g})")
         rows.append(weighed.supported)
-    probs = np.vstack(rows)
+    names += weighed.added
+    probs = np.vstack([*rows, *weighed.added.values()])
     labels = _dose_labels(run)
     data = pd.DataFrame(probs, columns=labels)
     data.insert(0, "policy", names)

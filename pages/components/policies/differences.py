@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.bring import added_policies, added_table
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, two_lines
 from core.icu.ask.against import against_clinicians, hidden_text, points_text, true_points_text
@@ -21,7 +20,6 @@ from pages.components.shell.names import policy_name
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
-    from core.bring.card import Number
     from core.icu.view import RunView
 
 PUBLISHED = ("phwis", "phwdr")
@@ -34,9 +32,6 @@ def difference_view(run: RunView, mode: str) -> None:
     if rows is None:
         empty("Not judged against the clinicians", BEFORE, icon=":material/balance:")
         return
-    added = added_table(run)
-    if len(added):
-        rows = pd.concat([rows, added], ignore_index=True)
     known = rows["true_difference"].notna().any()
     show(
         difference_forest(rows, two_line_names(run, rows)),
@@ -50,7 +45,7 @@ def difference_view(run: RunView, mode: str) -> None:
         caption=f"{_own(run, mode)} Right of the dotted line: better than the clinicians. Hollow: weak; hollow and "
         "gray: not supported. Advice, a: the pessimistic step with probability a, else as clinicians do, judged on all "
         "stays; all others on test patients."
-        + (f" Brought in, not learned here: {', '.join(added['policy'])}." if len(added) else "")
+        + (f" Brought in, not learned here: {', '.join(run.added)}." if run.added else "")
         + (" Upright bar: true difference by simulation." if known else ""),
         help=HOW,
         data=rows,
@@ -93,14 +88,6 @@ def _own(run: RunView, mode: str) -> str:
     return f"{text} The sliders move the published estimators below, not these." if moved else text
 
 
-def _estimate(found: Number) -> str:
-    """A brought policy's estimate with its interval, as text."""
-    if found.value is None:
-        return "–"
-    low, high = (np.nan if end is None else end for end in (found.low, found.high))
-    return f"{found.value:.2f} {fmt_interval(low, high)}"
-
-
 def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
     """One line a policy, as text."""
     values = compared(run, run.n_clusters, run.config.fusion.lambda_, mode)
@@ -108,8 +95,6 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         (row.policy, row.estimator): bracketed(f"{row.value:.2f} {fmt_interval(row.low, row.high)}", row.support)
         for row in rows_of(values[values["estimator"].isin(PUBLISHED)])
     }
-    for name, card in added_policies(run).items():
-        published |= {(name, "phwis"): _estimate(card.phwis), (name, "phwdr"): _estimate(card.phwdr)}
     known, lines = rows["true_difference"].notna().any(), []
     for row in rows_of(rows):
         interval = fmt_interval(row.difference_low, row.difference_high)
@@ -129,6 +114,5 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
         line["mix"] = bracketed(mix, row.grade) if np.isfinite(row.mix) else "–"
         line |= {ESTIMATORS[name]: published.get((row.policy, name), "–") for name in PUBLISHED}
-        learned = row.learned if isinstance(row.learned, str) else "–"  # a policy brought in has no Q of its own
-        lines.append(line | {"why not more": row.doubts, "its own Q": learned})
+        lines.append(line | {"why not more": row.doubts, "its own Q": row.learned})
     return pd.DataFrame(lines)

@@ -38,8 +38,9 @@ NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uni
 
 
 def policy_names(n_clusters: int, run: RunView | None = None) -> list[str]:
-    """Policies that a run compares at one K, in the order of tables; its baselines last, where the run is given."""
-    return names_at(n_clusters) if run is None else names_at(n_clusters, run.baselines, run.n_clusters)
+    """Policies that a run compares at one K, in the order of tables; where the run is given, its baselines, then those
+    that were added to it, last."""
+    return names_at(n_clusters) if run is None else names_at(n_clusters, run.baselines, run.n_clusters, run.added)
 
 
 def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:

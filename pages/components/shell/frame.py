@@ -12,6 +12,7 @@ import streamlit as st
 from core.base.errors import PhenoPolicyError
 from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
+from core.icu.added import added_stamp, owners_in
 from core.icu.study import ICU
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
@@ -149,11 +150,13 @@ def _run_line(shown: Subject) -> None:
 
 
 @st.cache_resource(max_entries=4, ttl="6h", show_spinner="Opening the run ...")
-def _open(path: str, stamp: tuple[int, int]) -> RunView:
-    """One read-only view per version of a run, shared by all who may see it."""
-    from core.runs.integrity import open_run
+def _open(path: str, stamp: tuple[int, int], owners: tuple[str, ...], added: tuple[tuple[str, int], ...]) -> RunView:
+    """One read-only view per version of a run and of what was added to it, shared by all who see the same of it."""
+    from core.icu.view import RunView
+    from core.runs.integrity import verify
 
-    return open_run(ICU, Path(path))
+    verify(Path(path))
+    return RunView(path, owners)
 
 
 def visible_runs(study: AnyStudy = ICU) -> list[RunInfo]:
@@ -193,7 +196,8 @@ def _open_finished(folder: Path) -> RunView | None:
         return None
     stat = manifest.stat()
     try:
-        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size))
+        owners = owners_in(folder, get_session().owners)
+        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size), owners, added_stamp(folder, owners))
         # without its cohort a run can draw nothing, however complete the rest is
         return run if run.complete and run.k_values and run.cohort else None
     except PhenoPolicyError:

@@ -1,0 +1,95 @@
+"""Policies from elsewhere in a run: added with everything that is asked of the run's own, listed, and removed again.
+
+An added policy is stored as numbers (see `core.icu.added`), so pages, reports and `evaluate` treat it as they treat the
+run's own policies, and nothing of it is ever run. Only one that can act in any state has a true value.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.base.errors import ConfigError, RunError
+from core.base.files import write_array, write_table
+from core.bring.card import Card, read_card, write_card
+from core.bring.evidence import Evidence, judge_beside
+from core.bring.judgment import on_grid
+from core.bring.policy import BroughtPolicy, bring
+from core.icu.added import check_name, policy_folder, write_record
+from core.icu.ask.compare import compare_policies
+from core.icu.ask.judge import judgment_rows
+from core.icu.fit.added import evaluated_q
+from core.icu.fit.truth import COLUMNS, true_columns
+from core.icu.stays import Beside
+from core.icu.view import RunView
+from core.policies.key import PolicyKey
+
+
+def add_policy(view: RunView, name: str, source: Any, owner: str = "", replace: bool = False) -> Evidence:
+    """Judge and value a policy on the test patients of a run as the run's own were, and keep it beside them.
+
+    source: as `bring` takes it, for every row of the run's cohort; or what `bring` made of it. owner: whose it is, see
+    `owner_of`; empty: seen by all who see the run. replace: in place of the owner's policy of that name. Open the run
+    again to see it there. `ConfigError` for a name that is not free, `PolicyError` for a policy that does not fit,
+    `RunError` for an unfinished run.
+    """
+    if not view.complete:
+        raise RunError(f"run '{view.manifest.name}' is not finished; resume it, then add policies to it.")
+    check_name(view.path, name, (owner,), owner if replace else None)
+    policy = source if isinstance(source, BroughtPolicy) else bring(source, view.cohort, name)
+    evidence = judge_beside(view, policy)
+    folder = policy_folder(view.path, name, owner)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as made:
+        whole = Path(made) / name
+        whole.mkdir()
+        _write(whole, view, name, owner, evidence)
+        if folder.exists():
+            folder.rename(Path(made) / "before")
+        whole.rename(folder)
+    return evidence
+
+
+def _write(folder: Path, view: RunView, name: str, owner: str, evidence: Evidence) -> None:
+    """All files of an added policy, its record last."""
+    key, found = PolicyKey(name), evidence.judgment
+    probs = on_grid(view.cohort, evidence.policy.probs)
+    q, test = evaluated_q(view, probs), view.split.test
+    beside = Beside(view, test, name, probs[test], q[test])
+    write_array(folder / "policy.npy", evidence.policy.probs)
+    write_array(folder / "q.npy", q)
+    floor = view.config.evaluation.ess_floor
+    write_table(
+        folder / "judgments.parquet", judgment_rows([key], [found.judged], [found.survival], floor, found.left_out)
+    )
+    write_table(
+        folder / "evaluations.parquet", compare_policies(beside, np.arange(len(test)), [key], view.survival_curve)
+    )
+    true = [] if found.truth is None else [{**key.row, **true_columns(found.truth), "n": found.truth.n}]
+    write_table(folder / "truth.parquet", pd.DataFrame(true, columns=list(COLUMNS)))
+    write_card(evidence.card, folder / "card.html")
+    write_record(folder, view.path, name, owner)
+
+
+def remove_policy(run: Path, name: str, owner: str = "") -> None:
+    """Delete an added policy; `ConfigError` where this owner has none of that name."""
+    folder = policy_folder(run, name, owner)
+    if not folder.is_dir():
+        raise ConfigError(f"no policy '{name}' was added to the run in {run.name}; see `policy list`.")
+    shutil.rmtree(folder)
+
+
+def added_cards(view: RunView) -> dict[str, Card]:
+    """Evidence cards of the policies that were added to a run and may be seen, by name."""
+    return {name: read_card(one.folder / "card.json") for name, one in view.added_policies.items()}
+
+
+def open_again(view: RunView, owners: Sequence[str] | None = None) -> RunView:
+    """The same run with the policies that were added since."""
+    return RunView(view.path, view.owners if owners is None else owners)

@@ -1,0 +1,205 @@
+"""Items of a model card on use, patients and data: who it is for, whose stays they are, what was measured."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from core.figures.theme import fmt, fmt_count, fmt_percent, fmt_unit
+from core.icu.ask.against import question
+from core.icu.view import RunView
+from core.report.card.parts import FEW, NOT_SHOWN, CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+
+USE = (
+    "Research and teaching: review of past care by clinicians, study of methods, teaching. Not a medical device.",
+    "Intended users: clinicians who review past care, researchers, teachers and students. Its output is a probability "
+    "for each dose at each step; it replaces no decision.",
+)
+_SMALL = re.compile(r"(?<![\d,.])(?:[1-9]|10) of (\d)")  # a small count in a sentence on where the stays come from
+OUT_OF_SCOPE = (
+    "Care of a patient: nothing in the run was tested on patients.",
+    "Patients, units or years unlike the recorded ones; doses that clinicians hardly ever give; states far from the "
+    "records, where no doses are ranked.",
+    "Claims of effect from a single run: what records cannot show, reasons for a dose that nobody wrote down, biases "
+    "every number.",
+)
+
+
+def intended_use(view: RunView) -> CardItem:
+    return CardItem(
+        key="use",
+        title="Intended use",
+        references=[
+            tripod("3b", "target population, purpose and users"),
+            hti("purpose of the intervention"),
+            decide("intended use"),
+        ],
+        said=[fmt_unit(question(view.study)), *USE],
+    )
+
+
+def out_of_scope(_: RunView) -> CardItem:
+    return CardItem(
+        key="out-of-scope",
+        title="Out of scope",
+        references=[hti("cautioned out-of-scope use"), tripod("27", "usability in current care")],
+        said=list(OUT_OF_SCOPE),
+        unanswered=["How poor or missing input data are to be handled in use, and what expertise users need."],
+    )
+
+
+def population(view: RunView) -> CardItem:
+    """Whose stays, what removed some, and the parts they were split into."""
+    cohort, study, origin = view.cohort, view.study, view.manifest.origin
+    died = cohort.outcomes < 0
+    said = [
+        f"Simulated patients ({origin.like}-like, seed {origin.seed}); no real person is among them."
+        if view.manifest.simulated
+        else "Recorded patients.",
+        f"{fmt_unit(study.population)}. {fmt_count(cohort.n_patients)} stays of "
+        f"{fmt_count(len(np.unique(cohort.persons)))} persons, {fmt_count(len(cohort.frame))} steps of "
+        f"{study.step_hours:g} hours.",
+    ]
+    parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
+    deaths = shown_counts([int(died[who].sum()) for who in parts.values()])
+    rows = [(name, fmt_count(len(who)), dead) for (name, who), dead in zip(parts.items(), deaths, strict=True)]
+    tables = [
+        CardTable.of(
+            "Parts, split by person and stratified by outcome.",
+            pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
+        ),
+        _attrition(view),
+        _characteristics(view),
+    ]
+    known = view.manifest.simulated or bool(view.report.notes)
+    return CardItem(
+        key="population",
+        title="Population and attrition",
+        references=[
+            tripod("5a", "source of data"),
+            tripod("6a, 6b", "setting and eligibility"),
+            tripod("20", "participants"),
+            hti("intervention development details and input features"),
+            decide("patients"),
+        ],
+        said=said + [_SMALL.sub(rf"{FEW} of \1", note) for note in view.report.notes],
+        tables=[table for table in tables if table.rows],
+        unanswered=[] if known else ["In which hospitals and years the stays were recorded, and who was eligible."],
+    )
+
+
+def _attrition(view: RunView) -> CardTable:
+    """What removed stays; how many were left stands beside it only where no number is left out."""
+    steps = view.report.attrition
+    removed = shown_counts([step.patients for step in steps])
+    table = pd.DataFrame({"reason": [step.reason for step in steps], "stays removed": removed})
+    if NOT_SHOWN not in removed:
+        table["stays left"] = [fmt_count(step.patients_left) for step in steps]
+    return CardTable.of("What removed stays before the run.", table)
+
+
+def _characteristics(view: RunView) -> CardTable:
+    """The static columns and severity at the first step: mean and SD, or the share of a binary one."""
+    cohort, rows = view.cohort, []
+    first = cohort.states[cohort.starts]
+    for column in view.study.columns:
+        if column.kind != "static" and column.name != view.study.severity:
+            continue
+        values = first[:, view.study.index(column.name)].astype(float)
+        what = (column.word(1.0) or "yes") if column.binary else column.unit
+        name = f"{column.label or column.name} ({what})"
+        told = fmt_percent(float(values.mean())) if column.binary else f"{fmt(values.mean())} ± {fmt(values.std())}"
+        rows.append((name, told))
+    return CardTable.of("At the first step: mean ± SD, or share.", pd.DataFrame(rows, columns=["what", "all stays"]))
+
+
+def inputs(view: RunView) -> CardItem:
+    """The state columns, with how many values were filled in."""
+    cohort, study = view.cohort, view.study
+    filled = None if cohort.imputed is None else cohort.imputed.mean(axis=0)
+    rows = [
+        (
+            column.label or column.name,
+            column.unit,
+            "once a stay" if column.kind == "static" else "each step",
+            "not told" if filled is None else fmt_percent(float(filled[place])),
+        )
+        for place, column in enumerate(study.columns)
+    ]
+    steps = int(view.cohort.lengths.sum())
+    mended = {w.rule: w for w in view.report.warnings}
+    return CardItem(
+        key="inputs",
+        title="Input features, preparation and missing values",
+        references=[
+            tripod("7", "data preparation"),
+            tripod("9", "predictors"),
+            tripod("11", "missing data"),
+            hti("intervention development details and input features"),
+        ],
+        said=[
+            f"{len(study.columns)} columns at {steps:,} steps. An empty value takes the last recorded one of the "
+            "stay, before the first the median of the training patients; columns are scaled on the training patients "
+            "alone.",
+            f"{len(mended)} kinds of problem were found in the file and mended as the report of the run lists them."
+            if mended
+            else "No problem had to be mended in the file.",
+        ],
+        tables=[
+            CardTable.of(
+                "Columns that decide, and the share of values that were filled in.",
+                pd.DataFrame(rows, columns=["column", "unit", "known", "filled in"]),
+            )
+        ],
+        unanswered=[] if filled is not None else ["Which values were not recorded: the file does not tell."],
+    )
+
+
+def outcome_and_estimand(view: RunView) -> CardItem:
+    """The reward's terms, the discount, and what the values are values of."""
+    study, gamma = view.study, view.config.agents.gamma
+    rows = [(term.name, term.kind.replace("_", " "), term.column, f"{term.coefficient:+g}") for term in study.rewards]
+    rows.append(("outcome", "at the last step", study.died_label, f"±{study.terminal_coeff:g}"))
+    when = f" {study.outcome_horizon}" if study.outcome_horizon else ""
+    return CardItem(
+        key="estimand",
+        title="Outcome, reward and estimand",
+        references=[
+            tripod("8", "outcome"),
+            tripod("15", "model output"),
+            hti("details and output of the intervention"),
+        ],
+        said=[
+            f"Outcome: {study.survived_label} or {study.died_label}{when}. Actions: {study.n_actions} doses of "
+            f"{fmt_unit(study.actions.drug)} in {fmt_unit(study.actions.unit)}, one each {study.step_hours:g} hours, "
+            f"{study.horizon} steps at most.",
+            f"Estimand: the mean discounted reward of a stay (discount {gamma:g} a step) if the policy chose every "
+            "dose, less that under the clinicians, for patients like the test patients; and the same of survival.",
+        ],
+        tables=[
+            CardTable.of("Terms of the reward.", pd.DataFrame(rows, columns=["term", "form", "column", "weight"])),
+        ],
+        unanswered=[] if study.outcome_horizon else ["By when the outcome is told: the study does not say."],
+    )
+
+
+def assumptions(_: RunView) -> CardItem:
+    return CardItem(
+        key="assumptions",
+        title="Assumptions",
+        references=[
+            reinforcement("access to the variables that influenced decisions"),
+            tripod("12", "analytical methods"),
+        ],
+        said=[
+            "No unrecorded reason both for a dose and for the outcome (no unmeasured confounding).",
+            "Every dose that a policy chooses was given to similar patients (positivity); the item on support says how "
+            "far.",
+            "The recorded state, with a short memory, is enough to tell how a stay goes on.",
+            "A recorded dose is the dose that was given, and other doses would have worked as recorded ones did.",
+            "Care and patients stay as they were while the records were made.",
+        ],
+        unanswered=["Whether these hold: records alone cannot show it. See the audits and limits."],
+    )
