@@ -63,4 +63,5 @@ def run_bench(view: RunView) -> Bench:
     rows = np.concatenate([test, at_most(np.concatenate([view.split.train, view.split.valid]), seed)])
     histories = histories_of(view.only(rows), view.study, view.n_clusters)
     held = (np.arange(len(rows)) < len(test),)
-    return Bench(view.cohort, rows, view.trajectories.subset(rows), histories, held, config)
+    moved = view.advice.left_out if view.advice else None
+    return Bench(view.cohort, rows, view.trajectories.subset(rows), histories, held, config, moved)

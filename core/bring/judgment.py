@@ -99,7 +99,8 @@ class Judgment:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Stays on which policies are judged. rows: their positions in the cohort, the judged and those who only teach;
-    held: (n,) bool of each fold's judged stays among the rows."""
+    held: (n,) bool of each fold's judged stays among the rows; moved: how far recorded columns move the odds of a dose,
+    where a run knows it of all its stays."""
 
     cohort: Cohort
     rows: np.ndarray
@@ -107,6 +108,7 @@ class Bench:
     histories: Histories
     held: tuple[np.ndarray, ...]
     config: JudgeConfig
+    moved: tuple[ColumnOdds, ...] | None = None
 
     @property
     def judged(self) -> np.ndarray:
@@ -127,6 +129,8 @@ class Bench:
     @cached_property
     def left_out(self) -> tuple[ColumnOdds, ...]:
         """How far each recorded column moves the odds of a dose, strongest first."""
+        if self.moved is not None:
+            return self.moved
         return strengths(self.cohort.study, self.histories, self.clinicians, self.held)
 
 
