@@ -1,4 +1,4 @@
-"""Differences to the experts in the registry study, held against the truth on registries that served no choice.
+"""Differences to the experts in the registry study, held against the truth on simulated registries.
 
 Simulates registries of the published size, trains what policies need (screening and Q-networks, forests), judges every
 policy along both dials on the test patients as a run does, and rolls all out over fresh patients whom every policy
@@ -110,7 +110,8 @@ def _truth(view: RegistryView, seed: int) -> pd.DataFrame:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """By grade, and over all that some recorded course follows: how good differences and their intervals are."""
-    groups = {"all": table[table["ess"] > 0], **dict(list(table.groupby("grade")))}
+    followed = table[table["ess"] > 0]
+    groups = {"all": followed, **dict(list(followed.groupby("grade")))}
     lines = []
     for name, rows in groups.items():
         true, error = rows["true_difference"], rows["difference"] - rows["true_difference"]

@@ -9,7 +9,7 @@ import pytest
 from core.base.statistics import Z95
 from core.runs.study import study_of
 
-STUDIES = [("icu", "tiny_run", "clinicians", "clinicians"), ("registry", "tiny_registry", "observed", "experts")]
+STUDIES = [("icu", "tiny_run", "clinician", "clinicians"), ("registry", "tiny_registry", "observed", "experts")]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=[name for name, *_ in STUDIES])

@@ -67,6 +67,8 @@ def differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.Da
 
 def true_differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame | None:
     """setting (lambda), true_difference and its _se where the fused policy was rolled out; None where it never was."""
+    if view.truth.empty:
+        return None
     known = true_differences(view)
     known = known[(known["policy"] == FUSED) & (known["n_clusters"] == n_clusters) & (known["mode"] == mode)]
     known = known.rename(columns={"lambda_": "setting"}).dropna(subset=["true_difference"])

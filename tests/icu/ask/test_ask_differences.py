@@ -65,3 +65,10 @@ def test_true_differences_along_lambda_are_those_of_the_roll_outs(view: RunView)
     clinicians = view.truth.loc[view.truth["policy"] == CLINICIAN, "true_value"].iloc[0]
     expected = rows.set_index("lambda_")["true_value"] - clinicians
     np.testing.assert_allclose(table.set_index("setting")["true_difference"], expected[table["setting"]])
+
+
+def test_recorded_patients_of_an_earlier_run_have_no_truth(tiny_run: Path) -> None:
+    old = RunView(tiny_run)
+    old.truth, old.frontier_truth, old.judgments = old.truth.iloc[:0], old.frontier_truth.iloc[:0], None
+    assert true_differences_along_lambda(old, old.n_clusters, "prospective") is None
+    assert true_differences_along(old, old.own_policy, MIXTURE) is None
