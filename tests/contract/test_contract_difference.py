@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.base.statistics import Z95
+from core.cli.studies import load_studies
 from core.runs.study import study_of
 
 STUDIES = [("icu", "tiny_run", "clinician", "clinicians"), ("registry", "tiny_registry", "observed", "experts")]
@@ -16,6 +17,7 @@ STUDIES = [("icu", "tiny_run", "clinician", "clinicians"), ("registry", "tiny_re
 def evaluated(request: pytest.FixtureRequest) -> tuple[dict[str, Any], tuple[str, ...], str, str]:
     """Document and lines of a small run on its own data, the policy of those who treated, and what they are called."""
     kind, folder, treated, who = request.param
+    load_studies()
     study = study_of(kind)
     view = study.open(request.getfixturevalue(folder))
     found = study.evaluate(view, view.cohort, {})
