@@ -15,9 +15,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Read when a numerical library loads: threads that wait for each other sleep. By default they spin, and on cores that
-# others use as well a small network then takes ten times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Read when a numerical library loads: threads that wait for each other spin for some microseconds, then sleep. By default
+# they spin on, and on cores that others use as well a small network then takes ten times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if TYPE_CHECKING:
     from core.api import Run, judge, open_run, run, run_steps, verify

@@ -67,11 +67,11 @@ def test_products_are_equal_to_the_last_digit_whatever_is_allowed() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(*found, strict=True))
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, "passive"), ("active", "active")])
-def test_waiting_threads_sleep_unless_told_otherwise(given: str | None, kept: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(("given", "kept"), [(None, "2000"), ("30", "30")])
+def test_waiting_threads_soon_sleep_unless_told_otherwise(given: str | None, kept: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     if given:
-        environment["OMP_WAIT_POLICY"] = given
-    asked = "import core, os; print(os.environ['OMP_WAIT_POLICY'])"
+        environment["GOMP_SPINCOUNT"] = given
+    asked = "import core, os; print(os.environ['GOMP_SPINCOUNT'])"
     out = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == kept
