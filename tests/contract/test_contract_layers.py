@@ -46,6 +46,7 @@ MAY: dict[str, set[str]] = {
     "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments"},
     "learn": {*STAGES, *BELOW},
+    "teaching": {*ENGINE, "icu"},
     "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites"},
     "__main__": {"cli"},
 }
