@@ -16,7 +16,7 @@ from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
-    "": [("overview", "Overview", "home"), ("learn", "Learn", "school")],
+    "": [("overview", "Overview", "home"), ("learn", "Learn", "school"), ("classroom", "Class", "co_present")],
     "Data and training": [
         ("cohort", "Cohort", "groups"),
         ("encoder", "Encoder", "model_training"),
