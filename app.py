@@ -22,7 +22,7 @@ from pages.components.shell.visitor import is_admitted, visitor, who_is_here
 
 ASSETS = Path(__file__).parent / "assets"
 PAGES = {
-    "": [("overview", "Overview", "home"), ("learn", "Learn", "school")],
+    "": [("overview", "Overview", "home"), ("learn", "Learn", "school"), ("classroom", "Class", "co_present")],
     "Data and training": [
         ("cohort", "Cohort", "groups"),
         ("encoder", "Encoder", "model_training"),

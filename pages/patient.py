@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.base.text import markdown
 from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from pages.components.patient.blind import is_blind, is_hidden
 from pages.components.patient.course import course_panel
 from pages.components.patient.decision import decision_of, decision_panel
+from pages.components.patient.facts import who
 from pages.components.patient.finder import find_patient
 from pages.components.patient.similar import way_back
 from pages.components.patient.verdict import verdict_panel
@@ -44,13 +44,6 @@ def main() -> None:
 
 def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
     session, cohort, study = get_session(), run.cohort, run.study
-    first = cohort.states[cohort.starts[patient]]
-    static = []
-    for j, column in enumerate(study.columns[: study.n_static]):
-        if column.binary:
-            static.append(column.word(first[j]) or f"{column.label or column.name} {first[j]:.0f}")
-        else:
-            static.append(f"{(column.label or column.name).lower()} {first[j]:.0f} {column.unit}")
     label = int(run.labels(session.n_clusters)[patient])
     split = run.split_name[patient]
     seen = {
@@ -58,15 +51,14 @@ def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
         "valid": "used to choose the encoder",
         "test": "new to the policies",
     }
-    who = f"**Patient {markdown(cohort.patients[patient])}** · {', '.join(static)} · "
     if hidden:
         st.markdown(
-            f"{who}step {step + 1} of {study.step_hours:g} h each · outcome, later steps and whole-stay phenotype are "
-            f"hidden until you keep a verdict · {split} ({seen[split]})"
+            f"{who(run, patient)} · step {step + 1} of {study.step_hours:g} h each · outcome, later steps and "
+            f"whole-stay phenotype are hidden until you keep a verdict · {split} ({seen[split]})"
         )
         return
     st.markdown(
-        f"{who}"
+        f"{who(run, patient)} · "
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}**{horizon_words(study)} · "
         f"{phenotype_texts(run, session.n_clusters)[label]} (of {session.n_clusters}) by the whole stay · "

@@ -48,6 +48,7 @@ MAY: dict[str, set[str]] = {
     "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites"},
     "learn": {*STAGES, *BELOW},
+    "teaching": {*ENGINE, "icu"},
     "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access"},
     "__main__": {"cli"},
 }

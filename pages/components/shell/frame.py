@@ -85,7 +85,7 @@ def page(
     drop_deleted()
     st.session_state.pop(BAR, None)
     st.html(STYLE)
-    shown = (subject or _current_subject)()
+    shown = (subject or current_subject)()
     write_url()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
         st.title(title, anchor=False, width="content")
@@ -107,7 +107,8 @@ def _purpose(population: str) -> None:
     )
 
 
-def _current_subject() -> Subject | None:
+def current_subject() -> Subject | None:
+    """The current run of the ICU study, as the head of a page names it."""
     run = current_run()
     if run is None:
         return None
@@ -210,6 +211,13 @@ def finished_run(folder: Path) -> RunView | None:
     if run is not None:
         opened(folder.name)
     return run
+
+
+def run_of_case(folder: Path, data_hash: str) -> RunView | None:
+    """The finished run in a folder, on this very data, whoever asks: for a page that shows one case of it, and nothing
+    else, to those whom its teacher gave a code. None where it is gone or was made anew."""
+    run = _open_finished(folder)
+    return run if run is not None and run.manifest.data_hash == data_hash else None
 
 
 def can_open(folder: Path) -> bool:

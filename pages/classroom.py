@@ -1,0 +1,32 @@
+"""Class: case conferences that several browsers play blind, and reader studies of the advice."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.classroom.reading import reading_view
+from pages.components.shell.frame import page
+
+VIEWS = {"Reader study": reading_view}
+
+
+def main() -> None:
+    """Draw the page."""
+    page(
+        "Class",
+        "Cases for people: play one blind with a class and see what every choice is worth, or measure what advice does "
+        "to those who read it.",
+    )
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        default=next(iter(VIEWS)),
+        key="class-view",
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    VIEWS[view or next(iter(VIEWS))]()
+
+
+main()

@@ -1,0 +1,1 @@
+"""Class: reader studies and case conferences."""
