@@ -15,8 +15,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Read when a numerical library loads: threads that wait for each other spin for some microseconds, then sleep. By default
-# they spin on, and on cores that others use as well a small network then takes ten times as long.
+# Read when a numerical library loads: threads that wait for each other spin for some microseconds, then sleep. By
+# default they spin on, and on cores that others use as well a small network then takes ten times as long.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if TYPE_CHECKING:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.components.classroom.entrance import CODE
 from pages.components.classroom.reading import reading_view
-from pages.components.shell.frame import page
+from pages.components.classroom.room import conference_view
+from pages.components.shell.frame import Subject, current_subject, page
+from pages.components.shell.session import get_session
 
-VIEWS = {"Reader study": reading_view}
+VIEWS = {"Case conference": conference_view, "Reader study": reading_view}
 
 
 def main() -> None:
@@ -16,6 +19,7 @@ def main() -> None:
         "Class",
         "Cases for people: play one blind with a class and see what every choice is worth, or measure what advice does "
         "to those who read it.",
+        subject=_subject,
     )
     view = st.segmented_control(
         "View",
@@ -27,6 +31,11 @@ def main() -> None:
         persist_state="session",
     )
     VIEWS[view or next(iter(VIEWS))]()
+
+
+def _subject() -> Subject | None:
+    """The run on show; none in a conference, whose members may have no right to more than its case."""
+    return None if get_session().marks.get(CODE) else current_subject()
 
 
 main()

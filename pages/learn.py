@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.components.learn.choice import settings
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
-from pages.components.shell.frame import page
+from pages.components.shell.frame import go_to, page
 
 IDEAS = {
     "Attention": attention,
@@ -36,6 +36,7 @@ def main() -> None:
         persist_state="session",
     )
     IDEAS[idea or "Attention"]()
+    go_to("pages/classroom.py", "Play a case with a class, or run a reader study", icon=":material/co_present:")
 
 
 main()

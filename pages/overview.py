@@ -63,8 +63,12 @@ DOORS = (
     (
         "Teacher: learn",
         ":material/school:",
-        "Simulated patients have a known truth: see what an encoder keeps of a stay, and which estimator comes close.",
-        (("pages/learn.py", "Five ideas to play with"), ("pages/values.py", "Hold estimates against the truth")),
+        "Simulated patients have a known truth: see which estimator comes close, or play a case blind with a class.",
+        (
+            ("pages/learn.py", "Five ideas to play with"),
+            ("pages/classroom.py", "Play a case with a class"),
+            ("pages/values.py", "Hold estimates against the truth"),
+        ),
         True,
     ),
 )

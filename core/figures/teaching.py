@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from core.figures.theme import INK, WARNING, apply_theme, fmt_percent, hour_tick
 CLASS = "#0072B2"
 
 
-def reading_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[str, str]) -> go.Figure:
+def reading_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[Any, str]) -> go.Figure:
     """Each measure in a panel, each arm in a row, with its 95 % interval and the count it rests on.
 
     table: measure, arm, count, n, rate, low, high (0..1), see `core.teaching.measures`; titles of its measures and
@@ -114,18 +115,18 @@ def class_doses(doses: ClassDoses, action_labels: Sequence[str], *, step_hours: 
     first, last = float(doses.hours[0]), float(doses.hours[-1])
     fig.update_xaxes(range=[first - 0.6 * step_hours, last + 0.8 * step_hours])
     hour_ticks(fig, (first, last))
-    ticks = {"tickvals": list(range(len(action_labels))), "ticktext": list(action_labels)}
-    fig.update_yaxes(range=[-0.6, len(action_labels) - 0.4], **ticks)
+    places = list(range(len(action_labels)))
+    fig.update_yaxes(range=[-0.6, len(action_labels) - 0.4], tickvals=places, ticktext=list(action_labels))
     fig.update_layout(barmode="overlay", margin={"l": 8, "r": 10, "t": 40, "b": 44})
     return fig.figure()
 
 
-def said_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[str, str]) -> str:
+def said_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[Any, str]) -> str:
     """The same rates in a sentence."""
     told = []
     for measure, title in titles.items():
-        part = table[table["measure"] == measure].set_index("arm")
-        told.append(f"{title}: " + ", ".join(_told(part.loc[arm], name) for arm, name in arms.items()))
+        part = {str(row["arm"]): row for _, row in table[table["measure"] == measure].iterrows()}
+        told.append(f"{title}: " + ", ".join(_told(part[arm], name) for arm, name in arms.items()))
     return "; ".join(told)
 
 

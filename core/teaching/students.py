@@ -20,6 +20,7 @@ import pandas as pd
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.cohort import History, TrueValue, ground_truth
+from core.cohort.simulate.history import Policy
 from core.evaluation import zero_drug_policy
 from core.icu.ask.hazards import rule_applies
 from core.icu.view import RunView
@@ -55,7 +56,7 @@ class NearestAnswer:
         return np.asarray(self.actions[apart.argmin(axis=1)].reshape(states.shape[:-1]))
 
     def __call__(self, history: History) -> np.ndarray:
-        return np.eye(self.study.n_actions)[self.actions_at(history.state.astype(np.float64))]
+        return np.asarray(np.eye(self.study.n_actions)[self.actions_at(history.state.astype(np.float64))])
 
 
 def answers_of(conference: Conference, member: str) -> tuple[np.ndarray, np.ndarray]:
@@ -77,10 +78,11 @@ def student_policy(view: RunView, places: np.ndarray, actions: np.ndarray) -> Ne
 def policy_rows(view: RunView, students: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
     """One row a policy: clinicians, the run's fused policy, no drug, then each student who chose anything.
 
-    students: `answers_of` by the member's id, under which their rows stand. Columns `ROW`: answers behind a student's policy and the share of them that is the
-    dose given; hazard: of the recorded test steps at which a hazard rule of the study applies, the share at which the
-    policy gives a hazardous dose, with its interval by person; in the simulator value, survival, and gain over the
-    clinicians on the same patients and chance (95 %), NaN for recorded patients and where it was not rolled out.
+    students: `answers_of` by the member's id, under which their rows stand. Columns `ROW`: answers behind a student's
+    policy and the share of them that is the dose given; hazard: of the recorded test steps at which a hazard rule of
+    the study applies, the share at which the policy gives a hazardous dose, with its interval by person; in the
+    simulator value, survival, and gain over the clinicians on the same patients and chance (95 %), NaN for recorded
+    patients and where it was not rolled out.
     """
     answered = {name: answers for name, answers in students.items() if len(answers[1])}
     policies = {name: student_policy(view, *answers) for name, answers in answered.items()}
@@ -136,7 +138,7 @@ def _worth(view: RunView, policies: Mapping[str, NearestAnswer]) -> list[tuple[o
     def no_drug(history: History) -> np.ndarray:
         return zero_drug_policy((len(history),), view.study.n_actions)
 
-    acting = {ZERO_DRUG: no_drug, **policies}
+    acting: dict[str, Policy] = {ZERO_DRUG: no_drug, **policies}
     gains = truth.policy_gains(list(acting.values()), n, seed, spans, gamma)
     rows: list[tuple[object, ...]] = [_row(CLINICIAN, truth.policy_value("clinician", n, seed, spans, gamma), None)]
     for (name, policy), gain in zip(acting.items(), gains, strict=True):
@@ -160,7 +162,6 @@ def _stored(view: RunView) -> list[tuple[object, ...]]:
     key = view.own_policy.row
     known = view.truth[(view.truth["policy"] == key["policy"]) & (view.truth["n_clusters"] == key["n_clusters"])]
     known = known[(known["mode"] == key["mode"]) & (known["lambda_"] == key["lambda_"])]
-    return [
-        _row(FUSED, TrueValue(r.true_value, r.true_se, r.true_survival, r.true_survival_se, int(r.n)), None)
-        for r in known.itertuples()
-    ]
+    columns = ["true_value", "true_se", "true_survival", "true_survival_se", "n"]
+    found = known[columns].to_numpy(np.float64).tolist()
+    return [_row(FUSED, TrueValue(v, e, s, se, int(n)), None) for v, e, s, se, n in found]

@@ -30,6 +30,7 @@ VIEWS = {
     "experiments": ("", 0),
     "registry": ("Values", 190),
     "learn": ("Importance weights", 60),
+    "classroom": ("", 0),
 }
 
 

@@ -116,7 +116,7 @@ def test_the_clinicians_and_the_teachers_doors_lead_in_blind(open_page, monkeypa
         "streamlit.page_link", lambda page, *, query_params, **_: asked.update({page: "patient-blind" in query_params})
     )
     open_page("overview")
-    blind = {"pages/patient.py", "pages/phenotypes.py", "pages/learn.py", "pages/values.py"}
+    blind = {"pages/patient.py", "pages/phenotypes.py", "pages/learn.py", "pages/classroom.py", "pages/values.py"}
     assert {page for page, hidden in asked.items() if hidden} == blind
     assert {"pages/policies.py", "pages/encoder.py"} <= set(asked)
 
