@@ -10,7 +10,6 @@ import streamlit as st
 
 from core.base.errors import ConfigError, PhenoPolicyError
 from core.base.text import markdown
-from core.runs.folders import owner_of
 from core.teaching.codes import WrongCodes, read_code
 from core.teaching.conference import LONGEST_NICKNAME, MOST_STEPS, CaseSteps, Conference, Pace, join
 from core.teaching.rooms import change_conference, conferences_of, find_conference, open_conference
@@ -31,7 +30,7 @@ PACES: dict[Pace, str] = {
 
 def visitor_id() -> str:
     """Who this visitor is among the members, from whom the key cannot be told."""
-    return owner_of(get_session().owner)
+    return get_session().owner
 
 
 def conference_here() -> Conference | None:
