@@ -185,7 +185,7 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int, 
         for agent in (*EQUIVALENT, "dobutamine")
     )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
-    table = "(SELECT * FROM standard WHERE speed IS NOT NULL)" if pressors_alone else "standard"
+    table = "(SELECT * FROM running WHERE speed IS NOT NULL)" if pressors_alone else "running"
     work.db.execute(f"""
         CREATE OR REPLACE TABLE given_steps AS
         SELECT stay_id, CAST(k AS INTEGER) AS k, {kinds}, sum(share * ml) AS "Total Input",
