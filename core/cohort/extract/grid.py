@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.extract.drugs import pieces, share_out
-from core.cohort.extract.readings import once_a_minute
+from core.cohort.extract.readings import SCORED, once_a_minute
 from core.cohort.extract.relation import texts
 from core.cohort.extract.work import Work
 
@@ -17,7 +17,6 @@ FIO2_HOURS = 4.0  # an oxygen fraction speaks for blood gases up to this much la
 SETTING_HOURS = 4.0  # so long after a charted ventilator setting the patient counts as ventilated at a blood gas
 COMA_HOURS = 6.0  # a part of the coma scale stands for later readings of the others up to this much
 CHOSEN = "stay_id IN (SELECT stay_id FROM selected)"
-BESIDE = {"running": "standard", "drained": "output", "supported": "ventilation"}  # of some stays, of all
 URINE_COVERED = (22.0, 30.0)  # hours that the urine of a day must cover
 
 
@@ -71,20 +70,23 @@ EXTRA = (
 )
 
 
-def gather(work: Work) -> None:
+def gather(work: Work, scored_alone: bool = False) -> None:
     """Tables `measured`, `running`, `drained` and `supported`: what is known of the stays of table `selected`.
 
-    `read_values` asks them for these stays or for some of them.
+    `read_values` asks them for these stays or for some of them. scored_alone: only what the SOFA score needs.
     """
     row = work.db.execute("SELECT min(subject_id), max(subject_id) FROM selected").fetchone()
     assert row is not None
-    work.db.execute(  # the range of persons lets the engine skip what lies elsewhere
-        "CREATE OR REPLACE TABLE measured AS "
-        + once_a_minute(work, f"(SELECT * FROM recorded WHERE subject_id BETWEEN $1 AND $2 AND {CHOSEN})"),
-        list(row),
-    )
-    for name, table in BESIDE.items():
-        work.db.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {table} WHERE {CHOSEN}")
+    of_score = f"AND concept IN ({texts(SCORED)})" if scored_alone else ""
+    # The range of persons lets the engine skip what lies elsewhere.
+    near = f"(SELECT * FROM recorded WHERE subject_id BETWEEN $1 AND $2 AND {CHOSEN} {of_score})"
+    work.db.execute(f"CREATE OR REPLACE TEMP TABLE measured AS {once_a_minute(work, near)}", list(row))
+    pressors = "AND speed IS NOT NULL" if scored_alone else ""
+    work.db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE running AS
+        SELECT stay_id, agent, kind, s, e, ml, speed, rate, how, units FROM standard WHERE {CHOSEN} {pressors}""")
+    for name, table in (("drained", "output"), ("supported", "ventilation")):
+        work.db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {table} WHERE {CHOSEN}")
 
 
 def read_values(work: Work, steps: Steps, stays: pd.Index, scored_alone: bool = False) -> Values:
@@ -111,7 +113,7 @@ def read_values(work: Work, steps: Steps, stays: pd.Index, scored_alone: bool = 
         latest[name] = _fill(part, "latest", steps, stays)
     for name, concept_name, column in EXTRA:
         at[name] = _fill(named.get(concept_name, table[:0]), column, steps, stays)
-    share_out(work, steps.first, steps.step, steps.lowest, steps.n, pressors_alone=scored_alone)
+    share_out(work, steps.first, steps.step, steps.lowest, steps.n)
     for query in (
         "SELECT * FROM given_steps",
         _drained(steps),

@@ -83,7 +83,7 @@ def find_sepsis3(work: Work) -> None:
     for begin in range(0, len(stays), GATHERED):
         near = stays[begin : begin + GATHERED]  # in the order of persons
         _choose(work, near)
-        gather(work)
+        gather(work, scored_alone=True)
         rows = found[found["stay_id"].isin(near)].sort_values(["until", "stay_id", "h"])
         by_length = rows["stay_id"].unique()
         for first in range(0, len(by_length), AT_ONCE):
