@@ -20,7 +20,7 @@ from core.cohort.extract import ExtractOptions, extract, extraction
 from core.cohort.extract.drugs import IN_THE_SCORE
 from core.cohort.extract.grid import Steps, read_values
 from core.cohort.extract.relation import texts
-from core.cohort.extract.sofa import organ_points, trailing
+from core.cohort.extract.sofa import organ_points, trailing_max
 from core.cohort.extract.steps import derived, organs
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 
@@ -55,7 +55,7 @@ def ours(work: Work, stays: pd.DataFrame, n: int) -> dict[str, np.ndarray]:
     values = read_values(work, Steps(first=0.0, step=1.0, lowest=-DAY, n=n), pd.Index(stays["stay_id"]))
     body = stays.assign(weight=np.nan)
     points = organ_points(organs(derived(values, body, work.options, 1.0), body, work.options))
-    return {organ: trailing(points[organ], DAY, np.max)[:, DAY:] for organ in ORGANS}
+    return {organ: trailing_max(points[organ], DAY)[:, DAY:] for organ in ORGANS}
 
 
 def reference(work: Work, stays: pd.DataFrame, n: int) -> dict[str, np.ndarray]:
@@ -81,7 +81,7 @@ def reference(work: Work, stays: pd.DataFrame, n: int) -> dict[str, np.ndarray]:
             _urine(hourly(_day_of_urine(work), "max")),
         ),
     }
-    return {organ: trailing(points[organ], DAY, np.max)[:, DAY:] for organ in ORGANS}
+    return {organ: trailing_max(points[organ], DAY)[:, DAY:] for organ in ORGANS}
 
 
 def _count(values: np.ndarray, cuts: tuple[float, ...], beyond: np.ufunc) -> np.ndarray:

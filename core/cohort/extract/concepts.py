@@ -21,6 +21,7 @@ from core.base.errors import ConfigError
 from core.base.shipped import shipped
 
 CONCEPTS = shipped("concepts")
+Kind = Literal["ident", "moment", "number"]
 
 
 class Table(Config):
@@ -31,6 +32,7 @@ class Table(Config):
     optional: tuple[str, ...] = ()
     may_lack: bool = False  # the whole table may be missing; it is then empty
     files: tuple[str, ...] = ()  # names the table may have instead of its own
+    parsed: dict[str, Kind] = Field(default_factory=dict)  # columns that a columnar copy holds read as well as written
     made: bool = False  # not read but made from other tables
 
 

@@ -103,8 +103,7 @@ class _Copy:
     def _so_far(self, name: str, found: CopiedTable | None) -> CopiedTable:
         """What is copied of a table; nothing where the source's file or the concepts have changed since."""
         new = new_table(self._relations[name], wanted(self._concepts, name))
-        same = found is not None and (found.stamp, found.columns, found.codes) == (new.stamp, new.columns, new.codes)
-        return found if found is not None and same else new
+        return found if found is not None and found.begun_as == new.begun_as else new
 
     def run(self, threads: int) -> Generator[Progress, None, None]:
         """Copy what is not copied yet, the largest files first."""

@@ -168,7 +168,7 @@ def _count(work: Work) -> None:
     )
 
 
-def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int, pressors_alone: bool = False) -> None:
+def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int) -> None:
     """Table `given_steps`: what each selected stay got in each step k.
 
     An entry over [s, e) gives step k the part overlap(k) / (e - s) of its amount, and its rate times overlap(k) / step.
@@ -185,15 +185,14 @@ def share_out(work: Work, first: float, step: float, lowest: int, n_steps: int, 
         for agent in (*EQUIVALENT, "dobutamine")
     )
     on = ", ".join(f"'{kind}'" for kind in work.options.kinds) or "NULL"
-    table = "(SELECT * FROM standard WHERE speed IS NOT NULL)" if pressors_alone else "standard"
     work.db.execute(f"""
-        CREATE OR REPLACE TABLE given_steps AS
+        CREATE OR REPLACE TEMP TABLE given_steps AS
         SELECT stay_id, CAST(k AS INTEGER) AS k, {kinds}, sum(share * ml) AS "Total Input",
                sum(overlap * speed * {factor}) / {step} AS "Vasopressor", {peaks},
                count(*) FILTER (WHERE how = 'unresolved' AND kind IN ({on})) AS "unresolved heparin",
                count(*) FILTER (WHERE speed IS NULL AND rate > 0
                    AND agent IN ({", ".join(f"'{a}'" for a in EQUIVALENT)})) AS "unresolved pressor"
-        FROM ({pieces(table, first, step, lowest, n_steps)}) GROUP BY stay_id, k
+        FROM ({pieces("running", first, step, lowest, n_steps)}) GROUP BY stay_id, k
     """)
 
 

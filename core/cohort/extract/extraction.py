@@ -17,7 +17,7 @@ from core.base.errors import ExtractError
 from core.cohort.extract import clif, eicu, meds, mimic_iv
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
-from core.cohort.extract.grid import Steps, read_values
+from core.cohort.extract.grid import Steps, Values, gather, read_values
 from core.cohort.extract.infection import suspect
 from core.cohort.extract.manifest import CopyManifest, read_manifest
 from core.cohort.extract.notes import definitions, provenance
@@ -32,6 +32,7 @@ from core.cohort.extract.select import (
     exclusion,
     find_low_platelets,
     find_sepsis3,
+    limit_candidates,
     select_stays,
 )
 from core.cohort.extract.source import connect, not_utf8, open_source, open_tables
@@ -42,6 +43,7 @@ from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
 PARTS = ("stays", "drugs and fluids", "output and ventilation", "selecting stays", "steps")  # beside the streams
+TOGETHER = 10_000  # stays whose readings are gathered at a time
 READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
 
 
@@ -191,21 +193,17 @@ def _population(work: Work, reader: ModuleType) -> str:
 
 def _read_values(work: Work, reader: ModuleType, population: str) -> None:
     """Readings, drugs, output and ventilation of the stays that may enter; platelets of all stays."""
-    window, before = work.window, max(work.options.lookback_hours, (work.window.lead + 1) * work.window.step)
+    before = max(work.options.lookback_hours, (work.window.lead + 1) * work.window.step)
     rule = eligible(work, population)
-    work.db.execute(
-        "CREATE OR REPLACE TABLE stay AS SELECT *, $1 AS from_h, los AS to_h FROM stay".replace("$1", str(-before))
-    )
-    work.db.execute(f"CREATE TABLE candidate AS SELECT * FROM stay WHERE {rule}")
+    work.db.execute(f"""CREATE OR REPLACE TABLE stay AS
+                        SELECT *, {-before} AS from_h, los AS to_h, {rule} AS wanted, true AS whole FROM stay""")
+    work.db.execute("CREATE TABLE candidate AS SELECT * FROM stay WHERE wanted ORDER BY subject_id, stay_id")
     early = streams_of(work, "Platelets")
-    read_streams(work, early, "candidate", platelets_of_all=True)
+    read_streams(work, early, of_all=True)
     find_low_platelets(work)
     count_source(work)
-    if population != "sepsis-3":
-        work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS SELECT candidate.* REPLACE (least(los,
-            low.h + {window.end}) AS to_h)
-                            FROM candidate JOIN low USING (stay_id)""")
-    read_streams(work, (name for name in work.concepts.streams if name not in early), "candidate")
+    limit_candidates(work, population)
+    read_streams(work, (name for name in work.concepts.streams if name not in early))
     count_implausible(work)
     _body(work)
     work.watch.at(PARTS[1])
@@ -235,12 +233,26 @@ def _grid(work: Work) -> Grid:
     stays = work.db.execute(f"""
         SELECT stay_id, subject_id, age, gender, body.weight, body.height, {died(work)} AS died, -origin AS entry,
             leave - origin AS leave
-        FROM selected JOIN body USING (stay_id) ORDER BY stay_id""").df()
+        FROM selected JOIN body USING (stay_id) ORDER BY subject_id, stay_id""").df()
     steps = Steps(window.start, window.step, -window.lead, window.n_steps)
-    values = read_values(work, steps, pd.Index(stays["stay_id"]))
+    work.db.execute("ALTER TABLE selected RENAME TO chosen")
+    parts = [_values(work, steps, stays[at : at + TOGETHER]) for at in range(0, max(len(stays), 1), TOGETHER)]
+    order = np.argsort(stays["stay_id"].to_numpy())
+    stays = stays.iloc[order].reset_index(drop=True)
+    values = Values(*({name: np.concatenate([getattr(part, kind)[name] for part in parts])[order]
+                       for name in getattr(parts[0], kind)} for kind in ("at", "latest")))  # fmt: skip
     middle = window.start + window.step * (np.arange(window.n_steps) + 0.5)
     entry, leave = stays["entry"].to_numpy()[:, None], stays["leave"].to_numpy()[:, None]
     return Grid(stays, values, (middle >= entry) & (middle < leave))
+
+
+def _values(work: Work, steps: Steps, stays: pd.DataFrame) -> Values:
+    """Of some stays of table `chosen`."""
+    work.db.register("near", stays[["stay_id"]])
+    work.db.execute("CREATE OR REPLACE TABLE selected AS SELECT * FROM chosen WHERE stay_id IN (SELECT stay_id FROM near)")
+    work.db.unregister("near")
+    gather(work)
+    return read_values(work, steps, pd.Index(stays["stay_id"]))
 
 
 def _rules(work: Work, grid: Grid) -> list[tuple[str, np.ndarray]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.extract.drugs import pieces, share_out
+from core.cohort.extract.readings import SCORED, once_a_minute
 from core.cohort.extract.relation import texts
 from core.cohort.extract.work import Work
 
@@ -61,7 +62,7 @@ class Values:
 
 
 AGGREGATES = {"mean": "mean", "last": "last", "min": "low", "max": "high", "first": "last", "median": "mean"}
-SCORED = ("MBP", "Platelets", "Bilirubin", "Creatinine", "fluid removed")  # beside gases, coma scale, urine, pressors
+SUMMED = ("MBP", "Platelets", "Bilirubin", "Creatinine", "fluid removed")  # of SCORED, by step
 EXTRA = (
     ("lowest MBP", "MBP", "low"),
     ("lowest Platelets", "Platelets", "low"),
@@ -69,30 +70,50 @@ EXTRA = (
 )
 
 
+def gather(work: Work, scored_alone: bool = False) -> None:
+    """Tables `measured`, `running`, `drained` and `supported`: what is known of the stays of table `selected`.
+
+    `read_values` asks them for these stays or for some of them. scored_alone: only what the SOFA score needs.
+    """
+    row = work.db.execute("SELECT min(subject_id), max(subject_id) FROM selected").fetchone()
+    assert row is not None
+    of_score = f"AND concept IN ({texts(SCORED)})" if scored_alone else ""
+    # The range of persons lets the engine skip what lies elsewhere.
+    near = f"(SELECT * FROM recorded WHERE subject_id BETWEEN $1 AND $2 AND {CHOSEN} {of_score})"
+    work.db.execute(f"CREATE OR REPLACE TEMP TABLE measured AS {once_a_minute(work, near)}", list(row))
+    pressors = "AND speed IS NOT NULL" if scored_alone else ""
+    work.db.execute(f"""
+        CREATE OR REPLACE TEMP TABLE running AS
+        SELECT stay_id, agent, kind, s, e, ml, speed, rate, how, units FROM standard WHERE {CHOSEN} {pressors}""")
+    for name, table in (("drained", "output"), ("supported", "ventilation")):
+        work.db.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {table} WHERE {CHOSEN}")
+
+
 def read_values(work: Work, steps: Steps, stays: pd.Index, scored_alone: bool = False) -> Values:
-    """What was measured and given in the steps, for the stays of table `selected` in the order of `stays`.
+    """What was measured and given in the steps, for the stays of table `selected` in the order of `stays`; after
+    `gather`.
 
     scored_alone: only what the SOFA score needs; doses and fluids are then empty.
     """
     at: dict[str, np.ndarray] = {}
     latest: dict[str, np.ndarray] = {}
-    concepts = {n: c for n, c in work.concepts.concepts.items() if not scored_alone or n in SCORED}
+    concepts = {n: c for n, c in work.concepts.concepts.items() if not scored_alone or n in SUMMED}
     table = work.db.execute(f"""
         SELECT stay_id, concept, k, mean, last, low, high, latest FROM (
             SELECT stay_id, concept, {steps.index("h")} AS k, rank, avg(value) AS mean, arg_max(value, h) AS last,
                    min(value) AS low, max(value) AS high, max(h) - any_value(origin) AS latest
-            FROM reading JOIN selected USING (stay_id)
+            FROM measured JOIN selected USING (stay_id)
             WHERE plausible AND {steps.holds("h")} AND concept IN ({texts(list(concepts))}) GROUP BY ALL)
         QUALIFY rank = min(rank) OVER (PARTITION BY stay_id, concept, k)
     """).df()
-    named = dict(tuple(table.groupby("concept")))
+    named = dict(tuple(table.groupby("concept", observed=True)))
     for name, concept in concepts.items():
         part = named.get(name, table[:0])
         at[name] = _fill(part, AGGREGATES[concept.aggregate], steps, stays)
         latest[name] = _fill(part, "latest", steps, stays)
     for name, concept_name, column in EXTRA:
         at[name] = _fill(named.get(concept_name, table[:0]), column, steps, stays)
-    share_out(work, steps.first, steps.step, steps.lowest, steps.n, pressors_alone=scored_alone)
+    share_out(work, steps.first, steps.step, steps.lowest, steps.n)
     for query in (
         "SELECT * FROM given_steps",
         _drained(steps),
@@ -116,12 +137,12 @@ def _fill(part: pd.DataFrame, column: str, steps: Steps, stays: pd.Index) -> np.
 
 def _drained(steps: Steps) -> str:
     return f"""SELECT stay_id, {steps.index("h")} AS k, greatest(sum(ml), 0) AS "Total Output"
-               FROM output JOIN selected USING (stay_id) WHERE {steps.holds("h")} GROUP BY ALL"""
+               FROM drained JOIN selected USING (stay_id) WHERE {steps.holds("h")} GROUP BY ALL"""
 
 
 def _supported(steps: Steps) -> str:
     """Steps that a ventilation procedure overlaps, or in which a ventilator setting was charted."""
-    parts = pieces("ventilation", steps.first, steps.step, steps.lowest, steps.n)
+    parts = pieces("supported", steps.first, steps.step, steps.lowest, steps.n)
     return f"""SELECT stay_id, CAST(k AS INTEGER) AS k, 1.0 AS "Ventilation" FROM ({parts})
                WHERE overlap > 0 OR kind = 'setting' GROUP BY ALL"""
 
@@ -129,7 +150,7 @@ def _supported(steps: Steps) -> str:
 def _ventilated(work: Work, h: str) -> str:
     """SQL: whether a stay was ventilated at a moment; the reference's score counts no ventilation by mask."""
     kinds = "kind IN ('invasive', 'setting')" if work.options.sofa == "reference" else "true"
-    return f"""EXISTS (SELECT 1 FROM ventilation AS v WHERE v.stay_id = gas.stay_id AND {kinds} AND v.s <= {h}
+    return f"""EXISTS (SELECT 1 FROM supported AS v WHERE v.stay_id = gas.stay_id AND {kinds} AND v.s <= {h}
                        AND v.e + CASE WHEN kind = 'setting' THEN {SETTING_HOURS} ELSE 0 END >= {h})"""
 
 
@@ -137,7 +158,7 @@ def _oxygenation(work: Work, steps: Steps) -> str:
     """Lowest PaO2/FiO2 of a step in mmHg, by whether the patient was ventilated when the gas was drawn."""
 
     def measured(concept: str) -> str:
-        return f"""SELECT stay_id, h, avg(value) AS value FROM reading
+        return f"""SELECT stay_id, h, avg(value) AS value FROM measured
                    WHERE concept = '{concept}' AND plausible AND h IS NOT NULL AND {CHOSEN} GROUP BY ALL"""
 
     return f"""
@@ -165,7 +186,7 @@ def _coma(steps: Steps) -> str:
             SELECT stay_id, h, min(value) FILTER (WHERE concept = 'GCS eye') AS eye,
                    min(value) FILTER (WHERE concept = 'GCS verbal') AS verbal,
                    min(value) FILTER (WHERE concept = 'GCS motor') AS motor, bool_or(tube) AS tube
-            FROM reading WHERE starts_with(concept, 'GCS') AND {CHOSEN} AND plausible AND h IS NOT NULL GROUP BY ALL),
+            FROM measured WHERE concept IN ('GCS eye', 'GCS verbal', 'GCS motor') AND {CHOSEN} AND plausible AND h IS NOT NULL GROUP BY ALL),
         carried AS (
             SELECT stay_id, h, coalesce(last_value(eye IGNORE NULLS) {recent}, 4) AS eye,
                    coalesce(last_value(verbal IGNORE NULLS) {recent}, 5) AS verbal,
@@ -175,7 +196,7 @@ def _coma(steps: Steps) -> str:
         SELECT stay_id, {steps.index("h")} AS k, min(eye + verbal + motor) AS coma
         FROM carried AS gas JOIN selected USING (stay_id)
         WHERE {steps.holds("h")} AND NOT tube AND NOT (verbal = 1 AND EXISTS (
-            SELECT 1 FROM ventilation AS v WHERE v.stay_id = gas.stay_id AND kind IN ('invasive', 'setting')
+            SELECT 1 FROM supported AS v WHERE v.stay_id = gas.stay_id AND kind IN ('invasive', 'setting')
                 AND v.s <= h
             AND v.e + CASE WHEN kind = 'setting' THEN {SETTING_HOURS} ELSE 0 END >= h)) GROUP BY ALL"""
 
@@ -188,8 +209,8 @@ def _urine(steps: Steps) -> str:
     day = "OVER (PARTITION BY stay_id ORDER BY h RANGE BETWEEN 23 PRECEDING AND CURRENT ROW)"
     return f"""
         WITH charted AS (
-            SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM output WHERE urine AND {CHOSEN} GROUP BY ALL),
-        begun AS (SELECT stay_id, min(h) AS since FROM reading WHERE concept = 'HR' AND {CHOSEN} GROUP BY ALL),
+            SELECT stay_id, h, greatest(sum(ml), 0) AS ml FROM drained WHERE urine AND {CHOSEN} GROUP BY ALL),
+        begun AS (SELECT stay_id, min(h) AS since FROM measured WHERE concept = 'HR' AND {CHOSEN} GROUP BY ALL),
         spaced AS (
             SELECT stay_id, h, ml,
                    greatest(h - coalesce(lag(h) OVER (PARTITION BY stay_id ORDER BY h), since, 0), 0) AS gap

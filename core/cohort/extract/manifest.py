@@ -10,7 +10,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ConfigError, ExtractError
 from core.base.files import read_json, write_json
-from core.cohort.extract.concepts import Concepts
+from core.cohort.extract.concepts import Concepts, Kind
 from core.cohort.extract.wanted import Wanted, wanted
 
 NAME = "copy.json"
@@ -20,7 +20,8 @@ class CopiedTable(Config):
     """A table of the copy.
 
     stamp: size and time of change of the source's file, "" where it is none; offset: unpacked bytes of it that the
-    parts hold, consumed: bytes as it lies; rows: how many were read; kept: how many of them have a wanted code.
+    parts hold, consumed: bytes as it lies; rows: how many were read; kept: how many of them have a wanted code; parsed:
+    columns that it holds as read, too.
     """
 
     label: str
@@ -28,6 +29,7 @@ class CopiedTable(Config):
     columns: tuple[str, ...]
     code: str = ""
     codes: tuple[str, ...] = ()
+    parsed: dict[str, Kind] = Field(default_factory=dict)
     latin: bool = False
     offset: int = 0
     consumed: int = 0
@@ -35,6 +37,11 @@ class CopiedTable(Config):
     rows: int = 0
     kept: int = 0
     done: bool = False
+
+    @property
+    def begun_as(self) -> tuple[object, ...]:
+        """What a copy must share with one that is begun now, for it to go on."""
+        return self.stamp, self.columns, self.codes, self.parsed
 
     def holds(self, need: Wanted) -> bool:
         """Whether the rows and columns that an extraction needs are among those copied."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from core.base.errors import ExtractError
+from core.cohort.extract.concepts import Kind
 from core.cohort.extract.relation import texts
+from core.cohort.extract.wanted import spelled
 from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
@@ -140,28 +142,34 @@ def read_entries(work: Work) -> None:
     _circuit(work)
     _emar(work)
     for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
-        codes = texts(work.concepts.heparin.get(kind, ()))
+        codes = texts(spelled(work.concepts.heparin.get(kind, ())))
         work.counts[name] = work.number(
-            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE {code_of('itemid')} IN ({codes})"
+            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE trim(itemid) IN ({codes})"
         )
 
 
 def _stage_input(work: Work) -> None:
     """Table `given`: rows of inputevents of the candidates, in hours from admission to the unit; `copies` of each."""
+    def read(column: str, kind: Kind) -> str:
+        return work.read("inputevents", column, kind)
+
     work.db.execute(f"""
         CREATE TABLE given AS
-        SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, amount, rate,
-               lower(trim(coalesce(amountuom, unitname))) AS amount_unit, lower(trim(rateuom)) AS rate_unit,
-               charted_weight AS weight, lower(coalesce(category, '')) AS category, starttime, endtime, copies
-        FROM (SELECT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("starttime")} AS start,
-                     {moment("endtime")} AS finish, {number("amount")} AS amount, {number("rate")} AS rate, amountuom,
-                     rateuom, {number("patientweight")} AS charted_weight, ordercategorydescription AS category,
-                     starttime, endtime, orderid, storetime, count(*) AS copies
-              FROM raw_inputevents WHERE {KEPT} GROUP BY ALL)
-        JOIN candidate USING (stay_id)
+        SELECT stay_id, code, s, stop, amount, rate, lower(trim(coalesce(amountuom, unitname))) AS amount_unit,
+               lower(trim(rateuom)) AS rate_unit, charted_weight AS weight, lower(coalesce(category, '')) AS category,
+               starttime, endtime, count(*) AS copies
+        FROM (SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, raw.*
+              FROM (SELECT {read("stay_id", "ident")} AS id, {code_of("itemid")} AS code,
+                           {read("starttime", "moment")} AS start, {read("endtime", "moment")} AS finish,
+                           {read("amount", "number")} AS amount, {read("rate", "number")} AS rate, amountuom, rateuom,
+                           {read("patientweight", "number")} AS charted_weight, ordercategorydescription AS category,
+                           starttime, endtime, orderid, storetime
+                    FROM raw_inputevents WHERE {KEPT}) AS raw JOIN candidate ON stay_id = id
+              WHERE s IS NULL OR (s < to_h AND greatest(s, coalesce(stop, s)) >= from_h))
         LEFT JOIN (SELECT {code_of("itemid")} AS code, any_value(unitname) AS unitname FROM raw_d_items GROUP BY ALL)
         USING (code)
-        WHERE s IS NULL OR (s < to_h AND greatest(s, coalesce(stop, s)) >= from_h)
+        GROUP BY stay_id, code, s, stop, amount, rate, amountuom, unitname, rateuom, charted_weight, category, starttime,
+                 endtime, orderid, storetime
     """)
 
 
@@ -223,11 +231,13 @@ def read_output(work: Work) -> None:
         CREATE TABLE output AS
         SELECT stay_id, h, CASE WHEN code IN ({texts(group("irrigant_in"))}) THEN -ml ELSE ml END AS ml,
                code IN ({urine}) AS urine, written
-        FROM (SELECT DISTINCT {ident("stay_id")} AS stay_id, {code_of("itemid")} AS code, {moment("charttime")} AS time,
-                     {number("value")} AS ml, storetime, charttime AS written
-              FROM raw_outputevents)
-        JOIN candidate USING (stay_id), LATERAL (SELECT {hours("time", "intime")} AS h)
-        WHERE ml >= 0 AND code NOT IN ({texts(group("not_output"))}) AND (h IS NULL OR (h >= from_h AND h < to_h))
+        FROM (SELECT DISTINCT stay_id, {hours("time", "intime")} AS h, code, time, ml, storetime, written
+              FROM (SELECT {work.read("outputevents", "stay_id", "ident")} AS id, {code_of("itemid")} AS code,
+                           {work.read("outputevents", "charttime", "moment")} AS time,
+                           {work.read("outputevents", "value", "number")} AS ml, storetime, charttime AS written
+                    FROM raw_outputevents) JOIN candidate ON stay_id = id
+              WHERE ml >= 0 AND code NOT IN ({texts(group("not_output"))})
+                    AND (h IS NULL OR (h >= from_h AND h < to_h)))
     """)
     row = work.db.execute(
         "SELECT count(*) FILTER (WHERE h IS NULL), count(*), any_value(written) FILTER (WHERE h IS NULL) FROM output"

@@ -1,4 +1,8 @@
-"""Timed values of the candidates: one scan a stream, codes to concepts, units converted, plausible or not."""
+"""Timed values of the candidates: one scan a stream, codes to concepts, units converted, plausible or not.
+
+They are kept in the order in which they are read, which in the releases is by person: what asks for a few persons then
+reads a small part of them.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,51 @@ from collections.abc import Iterable
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
 from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, hours, ident, moment, number
+from core.cohort.extract.work import Work, hours, number
 from core.study import StudySpec
 
 ANY = 1e9
+# What the SOFA score of an hour needs.
+SCORED = (
+    "MBP", "Platelets", "Bilirubin", "Creatinine", "fluid removed", "PaO2", "FiO2", "GCS eye", "GCS verbal",
+    "GCS motor", "HR", "urine", "ventilator setting", "Weight",
+)  # fmt: skip
 TUBE = "no response-ett"  # a verbal response that a tube prevents
 
 
 def prepare(work: Work) -> None:
-    """Tables `selector` (what each code means) and an empty `reading`."""
-    work.db.execute("""CREATE TABLE selector (stream VARCHAR, code VARCHAR, concept VARCHAR, factor DOUBLE, shift
-    DOUBLE,
-                       fraction BOOLEAN, rank INTEGER, low DOUBLE, high DOUBLE, above DOUBLE, static BOOLEAN,
-                       worst VARCHAR)""")
-    for name, concept in work.concepts.concepts.items():
+    """Tables `selector` (what each code means) and an empty `recorded`; view `reading`."""
+    concepts = work.concepts.concepts
+    work.db.execute(f"CREATE TYPE concept AS ENUM ({texts(list(concepts))})")
+    work.db.execute("""CREATE TABLE selector (stream VARCHAR, code VARCHAR, concept concept, factor DOUBLE,
+                       shift DOUBLE, fraction BOOLEAN, rank TINYINT, low DOUBLE, high DOUBLE, above DOUBLE)""")
+    for name, concept in concepts.items():
         low, high = plausible(name, concept, work.study)
         above = -math.inf if concept.above is None else concept.above
         for source in concept.sources:
             for code in spelled(source.codes):
                 row = [source.stream, code, name, source.factor, source.offset, source.fraction, source.rank]
-                row += [low, high, above, concept.static, concept.aggregate]
-                work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, low, high, above])
     work.db.execute("""
-        CREATE TABLE reading AS
-        SELECT stay_id, subject_id, NULL::VARCHAR AS concept, NULL::DOUBLE AS h, NULL::DOUBLE AS value, 0 AS rank,
-               false AS plausible, false AS tube FROM stay WHERE false""")
+        CREATE TABLE recorded AS
+        SELECT stay_id, subject_id, NULL::concept AS concept, NULL::DOUBLE AS h, NULL::DOUBLE AS value,
+               0::TINYINT AS rank, false AS plausible, false AS tube FROM stay WHERE false""")
+    work.db.execute(f"CREATE VIEW reading AS {once_a_minute(work, 'recorded')}")
+
+
+def once_a_minute(work: Work, rows: str) -> str:
+    """SQL: of several values of one minute the mean, the worst one of a concept that is summed up by its worst.
+
+    rows: SQL for rows of `recorded`.
+    """
+    summed = {"max": "''", "min": "''"}
+    for how in summed:
+        summed[how] = texts([name for name, c in work.concepts.concepts.items() if c.aggregate == how])
+    return f"""
+        SELECT stay_id, subject_id, concept, h,
+               CASE WHEN concept IN ({summed["max"]}) THEN max(value) WHEN concept IN ({summed["min"]}) THEN min(value)
+                    ELSE avg(value) END AS value, rank, plausible, bool_or(tube) AS tube
+        FROM {rows} GROUP BY stay_id, subject_id, concept, h, rank, plausible"""
 
 
 def plausible(name: str, concept: Concept, study: StudySpec) -> tuple[float, float]:
@@ -49,90 +73,114 @@ def streams_of(work: Work, concept: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source.stream for source in work.concepts.concepts[concept].sources))
 
 
-def read_streams(work: Work, names: Iterable[str], who: str, platelets_of_all: bool = False) -> None:
-    """Add the values of these streams to `reading`, for the stays of table `who` within their from_h and to_h.
+def read_streams(work: Work, names: Iterable[str], of_all: bool = False) -> None:
+    """Add the values of these streams to `recorded`, for the candidates within their from_h and to_h.
 
-    Of several values of one minute the mean counts, the worst one of a concept that is summed up by its worst.
-    platelets_of_all: platelets of every stay of the source are read as well, for its counts.
+    of_all: platelets of every stay of the source are read as well, for its counts.
     """
     for name in names:
         stream = work.concepts.streams[name]
         if stream.table not in work.found:
             continue
-        work.watch.at(f"reading {stream.table}", work.number("SELECT count(*) FROM reading"))
-        _stage(work, name, stream, who, platelets_of_all)
-        _check_times(work, stream)
-        work.db.execute("""
-            INSERT INTO reading
-            SELECT stay_id, subject_id, concept, h,
-                   CASE any_value(worst) WHEN 'max' THEN max(value) WHEN 'min' THEN min(value) ELSE avg(value) END,
-                   rank, value BETWEEN low AND high AND value > above, bool_or(tube)
-            FROM (SELECT * REPLACE (CASE WHEN fraction AND value > 0 AND value <= 1 THEN 100 * value
-                                         ELSE value * factor + shift END AS value) FROM staged)
-            WHERE h IS NOT NULL OR static GROUP BY ALL
-        """)
-        work.db.execute("DROP TABLE staged")
+        before, untimed = _kept(work)
+        work.watch.at(f"reading {stream.table}", before)
+        work.db.execute(f"INSERT INTO recorded {_wanted(work, name, stream, of_all)}")
+        after, timeless = _kept(work)
+        if timeless > untimed:
+            _tell_timeless(work, name, stream, timeless - untimed, after - before)
+            work.db.execute(f"DELETE FROM recorded WHERE h IS NULL AND NOT coalesce({_static(work)}, false)")
+
+
+def _kept(work: Work) -> tuple[int, int]:
+    """How many values of stays are kept so far, and how many of them have no time that can be read."""
+    row = work.db.execute("SELECT count(stay_id), count(stay_id) FILTER (WHERE h IS NULL) FROM recorded").fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _tell_timeless(work: Work, name: str, stream: Stream, timeless: int, total: int) -> None:
+    written = work.db.execute(f"""SELECT any_value({stream.time}) FROM raw_{stream.table}
+                                  WHERE {_time(work, stream)} IS NULL""").fetchall()[0][0]
+    work.unreadable(timeless, total, stream.table, stream.time, written or "")
+
+
+def _static(work: Work) -> str:
+    """SQL: whether a concept stays the same, so that it needs no time."""
+    return f"concept IN ({texts([name for name, concept in work.concepts.concepts.items() if concept.static])})"
 
 
 def count_implausible(work: Work) -> None:
     """How many values each state column lost to its plausible range."""
-    rows = work.db.execute("""SELECT concept, count(*) FROM reading WHERE NOT plausible AND stay_id IN
-                              (SELECT stay_id FROM candidate) GROUP BY concept ORDER BY concept""").fetchall()
+    refused = "(SELECT * FROM recorded WHERE NOT plausible AND stay_id IN (SELECT stay_id FROM candidate))"
+    rows = work.db.execute(f"""SELECT concept::VARCHAR AS name, count(*) FROM ({once_a_minute(work, refused)})
+                               GROUP BY name ORDER BY name""").fetchall()
     work.implausible.update({name: int(count) for name, count in rows if name in work.study.names})
 
 
-def _stage(work: Work, name: str, stream: Stream, who: str, platelets_of_all: bool) -> None:
-    """Table `staged`: the stream's wanted values that are numbers, in hours from admission to the unit."""
-    key = stream.column or stream.key
-    kind = work.db.execute(f"SELECT typeof(any_value({stream.key})) FROM stay").fetchall()[0][0]
-    keyed = ident(key) if kind == "BIGINT" else f"trim({key})"
+def _wanted(work: Work, name: str, stream: Stream, of_all: bool) -> str:
+    """SQL: the stream's wanted values that are numbers, in hours from admission to the unit, as rows of `recorded`.
+
+    Of a candidate that is not `whole` only what the SOFA score needs is wanted; what stays the same, from other stays
+    of the person as well.
+    """
     clock = {"timestamp": hours("t", "who.intime"), "minutes": "t / 60", "seconds": "t / 3600"}[stream.clock]
     if stream.delay:  # no later than discharge, where the hour was charted before it
         clock = f"greatest(least({clock} + {stream.delay}, who.los - 0.01), {clock})"
-    parsed = moment(stream.time) if stream.clock == "timestamp" else number(stream.time)
-    person = "subject_id" if "subject_id" in work.found[stream.table] and stream.key == "stay_id" else "NULL"
-    someone = ident("person") if person != "NULL" else "NULL"
-    everyone = "OR (concept = 'Platelets')" if platelets_of_all else ""
-    statics = f"OR (static AND {someone} IN (SELECT subject_id FROM {who}))" if person != "NULL" else ""
-    work.db.execute(f"""
-        CREATE TABLE staged AS
-        SELECT who.stay_id, coalesce(who.subject_id, {someone}) AS subject_id, concept,
-               {clock} AS h, t IS NULL AS timeless, written, value, tube, factor, shift, fraction, rank,
-               low, high, above, static, worst
-        FROM (SELECT *, {keyed} AS id FROM ({_rows(work, name, stream, parsed, person)})) AS raw
-        JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
-        LEFT JOIN {"stay" if platelets_of_all else who} AS who ON who.{stream.key} = raw.id
-        WHERE value IS NOT NULL AND ((who.stay_id IS NOT NULL AND (h IS NULL OR (h >= who.from_h AND h < who.to_h))
-              AND (who.stay_id IN (SELECT stay_id FROM {who}) {everyone})) {statics})
-    """)
+    person = _person(work, stream)
+    whose = f"wanted AND (whole OR {_static(work)} OR concept IN ({texts(SCORED)}))"
+    everyone = "OR concept = 'Platelets'" if of_all else ""
+    elsewhere = f"OR ({_static(work)} AND person IN (SELECT subject_id FROM candidate))" if person else ""
+    return f"""
+        SELECT stay_id, coalesce(subject_id, person), concept, h, value, rank,
+               value BETWEEN low AND high AND value > above, tube
+        FROM (SELECT who.stay_id, who.subject_id, person, concept, {clock} AS h, rank, low, high, above, tube,
+                     CASE WHEN fraction AND raw.value > 0 AND raw.value <= 1 THEN 100 * raw.value
+                          ELSE raw.value * factor + shift END AS value,
+                     (h IS NULL OR (h >= from_h AND h < to_h)) AND (({whose}) {everyone}) AS inside
+              FROM ({_rows(work, name, stream, person or "NULL")}) AS raw
+              JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
+              {"LEFT JOIN" if person else "JOIN"} {"stay" if of_all else "candidate"} AS who ON who.{stream.key} = id
+              WHERE raw.value IS NOT NULL)
+        WHERE (stay_id IS NOT NULL AND inside) {elsewhere}"""
 
 
-def _rows(work: Work, name: str, stream: Stream, parsed: str, person: str) -> str:
-    """SQL: rows of a stream as key, person, code, t (parsed), written (as it stands), value, tube."""
+def _person(work: Work, stream: Stream) -> str:
+    """SQL: whose value it is, beside the stay that it is recorded for; "" where the table does not say."""
+    if stream.key != "stay_id" or "subject_id" not in work.found[stream.table]:
+        return ""
+    return work.read(stream.table, "subject_id", "ident")
+
+
+def _time(work: Work, stream: Stream) -> str:
+    return work.read(stream.table, stream.time, "moment" if stream.clock == "timestamp" else "number")
+
+
+def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
+    """SQL: rows of a stream as id, person, code, t, value, tube."""
     key = stream.column or stream.key
-    codes = [
-        code for (code,) in work.db.execute("SELECT DISTINCT code FROM selector WHERE stream = ?", [name]).fetchall()
-    ]
+    kind = work.db.execute(f"SELECT typeof(any_value({stream.key})) FROM stay").fetchall()[0][0]
+    keyed = work.read(stream.table, key, "ident") if kind == "BIGINT" else f"trim({key})"
+    first = f"SELECT {keyed} AS id, {person} AS person, {_time(work, stream)} AS t"
+    codes = [code for source in _sources(work, name).values() for code in source]
     if not stream.code:  # one column a concept
-        held = [code for code in codes if code in work.found[stream.table]]
         return " UNION ALL ".join(
-            f"SELECT {key}, NULL AS person, {text(code)} AS code, {parsed} AS t, {stream.time} AS written, "
-            f"{number(f'{chr(34)}{code}{chr(34)}')} AS value, false AS tube "
+            f"{first}, {text(code)} AS code, {number(f'{chr(34)}{code}{chr(34)}')} AS value, false AS tube "
             f'FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
-            for code in held
+            for code in dict.fromkeys(codes)
+            if code in work.found[stream.table]
         )
-    tube = f"lower({stream.text}) LIKE '{TUBE}%'" if stream.text else "false"
-    value = f"coalesce({number(stream.value)}, CASE WHEN {tube} THEN 1 END)"
-    filled = f"({stream.value} IS NOT NULL OR coalesce({tube}, false))"
-    return f"""SELECT {key}, {person} AS person, {stream.code} AS code, {parsed} AS t, {stream.time}
-        AS written,
-                      {value} AS value, coalesce({tube}, false) AS tube
-               FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}) AND {filled}"""
+    verbal = texts(_sources(work, name).get("GCS verbal", []))
+    tube = f"CASE WHEN {stream.code} IN ({verbal}) THEN lower({stream.text}) LIKE '{TUBE}%' ELSE false END"
+    tube = f"coalesce({tube}, false)" if stream.text else "false"
+    value = work.read(stream.table, stream.value, "number")
+    return f"""SELECT *, coalesce(recorded, CASE WHEN tube THEN 1 END) AS value
+               FROM ({first}, {stream.code} AS code, {value} AS recorded, {tube} AS tube
+                     FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}))"""
 
 
-def _check_times(work: Work, stream: Stream) -> None:
-    row = work.db.execute("""SELECT count(*) FILTER (WHERE timeless), count(*), any_value(written)
-        FILTER (WHERE timeless)
-                             FROM staged WHERE stay_id IS NOT NULL""").fetchone()
-    assert row is not None
-    work.unreadable(int(row[0]), int(row[1]), stream.table, stream.time, row[2] or "")
+def _sources(work: Work, stream: str) -> dict[str, list[str]]:
+    """Codes of each concept in a stream, in every spelling."""
+    return {
+        name: [code for source in concept.sources if source.stream == stream for code in spelled(source.codes)]
+        for name, concept in work.concepts.concepts.items()
+    }

@@ -46,15 +46,19 @@ class Relation:
     csv: Csv | None = None
     fetch: Callable[[], None] = _lies_ready
 
-    def select(self, names: Iterable[str], rows: str = "") -> str:
-        """SQL: these columns as text, NULL where the table has none; rows: other SQL that yields rows of the table."""
-        fields = ", ".join(
+    def select(self, names: Iterable[str], rows: str = "", as_is: Iterable[str] = ()) -> str:
+        """SQL: these columns as text, NULL where the table has none; rows: other SQL that yields rows of the table.
+
+        as_is: columns that are not made text, and left out where the table has none.
+        """
+        fields = [
             f'CAST("{self.columns[name]}" AS VARCHAR) AS "{name}"'
             if name in self.columns
             else f'NULL::VARCHAR AS "{name}"'
             for name in names
-        )
-        return f"SELECT {fields} FROM {rows or self.sql}"
+        ]
+        fields += [f'"{name}"' for name in as_is if name in self.columns]
+        return f"SELECT {', '.join(fields)} FROM {rows or self.sql}"
 
 
 class Source(Protocol):

@@ -14,13 +14,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from core.cohort.extract.grid import Steps, read_values
+from core.cohort.extract.grid import Steps, gather, read_values
 from core.cohort.extract.infection import AFTER, BEFORE
 from core.cohort.extract.steps import derived
 from core.cohort.extract.work import Work
 from core.tables.report import Exclusion
 
-AT_ONCE = 2000  # stays scored together
+AT_ONCE = 2000  # stays scored together, of similar length
+GATHERED = 10_000  # stays whose readings are gathered together
 USABLE = "los > 0"
 SEPTIC_SOFA = 2
 
@@ -45,6 +46,26 @@ def find_low_platelets(work: Work) -> None:
     """)
 
 
+def limit_candidates(work: Work, population: str) -> None:
+    """Candidates with low platelets are read to the end of their window, suspected ones to the end of their scoring.
+
+    Only those with low platelets can enter the cohort, and are read `whole`; the others are scored and counted.
+    """
+    end = work.window.end
+    if population != "sepsis-3":
+        work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS
+                            SELECT candidate.* REPLACE (least(los, low.h + {end}) AS to_h)
+                            FROM candidate JOIN low USING (stay_id) ORDER BY subject_id, stay_id""")
+        return
+    latest = {"platelets": "low.h", "infection": "last", "later": "greatest(low.h, last)"}[work.options.onset]
+    reach = f"greatest(last + {AFTER}, CASE WHEN low.h IS NOT NULL THEN {latest} + {end} END)"
+    work.db.execute(f"""CREATE OR REPLACE TABLE candidate AS
+                        SELECT candidate.* REPLACE (least(los, {reach}) AS to_h, low.h IS NOT NULL AS whole)
+                        FROM candidate JOIN (SELECT stay_id, greatest(max(h), 0) AS last FROM suspicion
+                                             GROUP BY stay_id) USING (stay_id)
+                        LEFT JOIN low USING (stay_id) ORDER BY subject_id, stay_id""")
+
+
 def find_sepsis3(work: Work) -> None:
     """Table `septic` (stay_id, h): the first suspicion of infection with a SOFA of 2 or more around it.
 
@@ -54,37 +75,47 @@ def find_sepsis3(work: Work) -> None:
     """
     work = replace(work, options=work.options.model_copy(update={"sofa": "reference"}))
     work.db.execute("CREATE TABLE septic AS SELECT stay_id, NULL::DOUBLE AS h FROM stay WHERE false")
-    found = work.db.execute("""SELECT stay_id, h, los FROM suspicion JOIN stay USING (stay_id)
-                               WHERE stay_id IN (SELECT stay_id FROM candidate) AND stay_id IN (SELECT stay_id
-                                   FROM reading WHERE concept = 'HR')
-                               ORDER BY los, stay_id, h""").df()
-    stays = found.drop_duplicates("stay_id")["stay_id"].to_numpy()
-    for begin in range(0, len(stays), AT_ONCE):
-        part = stays[begin : begin + AT_ONCE]
-        rows = found[found["stay_id"].isin(part)]
-        _score(work, rows, int(np.ceil(min(rows["los"].max(), rows["h"].max() + AFTER + 1))))
+    found = work.db.execute(f"""
+        SELECT stay_id, h, least(los, max(h) OVER (PARTITION BY stay_id) + {AFTER}) AS until
+        FROM suspicion JOIN candidate USING (stay_id)
+        WHERE stay_id IN (SELECT stay_id FROM recorded WHERE concept = 'HR') ORDER BY subject_id, stay_id, h""").df()
+    stays = found["stay_id"].unique()
+    for begin in range(0, len(stays), GATHERED):
+        near = stays[begin : begin + GATHERED]  # in the order of persons
+        _choose(work, near)
+        gather(work, scored_alone=True)
+        rows = found[found["stay_id"].isin(near)].sort_values(["until", "stay_id", "h"])
+        by_length = rows["stay_id"].unique()
+        for first in range(0, len(by_length), AT_ONCE):
+            _score(work, rows[rows["stay_id"].isin(by_length[first : first + AT_ONCE])])
 
 
-def _score(work: Work, suspicions: pd.DataFrame, n_hours: int) -> None:
-    """Add the stays whose hourly SOFA reaches 2 within the hours around a suspicion (`suspicions`: stay_id, h, los)."""
-    stays = suspicions.drop_duplicates("stay_id")["stay_id"].sort_values().to_numpy()
-    work.db.register("scored", pd.DataFrame({"stay_id": stays}))
+def _choose(work: Work, stays: np.ndarray) -> None:
+    """Table `selected`: these stays, from their admission."""
+    work.db.register("near", pd.DataFrame({"stay_id": stays}))
     work.db.execute("""CREATE OR REPLACE TABLE selected AS SELECT stay.*, 0.0 AS origin FROM stay
-                       WHERE stay_id IN (SELECT stay_id FROM scored) ORDER BY stay_id""")
-    work.db.unregister("scored")
-    steps = Steps(first=0.0, step=1.0, lowest=-24, n=max(n_hours, 1))
-    values = read_values(work, steps, pd.Index(stays), scored_alone=True)
+                       WHERE stay_id IN (SELECT stay_id FROM near) ORDER BY stay_id""")
+    work.db.unregister("near")
+
+
+def _score(work: Work, suspicions: pd.DataFrame) -> None:
+    """Add the stays whose hourly SOFA reaches 2 within the hours around a suspicion.
+
+    suspicions: stay_id, h, and `until`, the hour up to which the stay is scored.
+    """
+    stays = suspicions["stay_id"].drop_duplicates().sort_values().to_numpy()
+    _choose(work, stays)
+    n = max(int(np.ceil(suspicions["until"].max())), 1)
+    values = read_values(work, Steps(first=0.0, step=1.0, lowest=-24, n=n), pd.Index(stays), scored_alone=True)
     body = work.db.execute(
         "SELECT stay_id, weight FROM body WHERE stay_id IN (SELECT stay_id FROM selected) ORDER BY stay_id"
     ).df()
-    sofa = derived(values, body, work.options, 1.0)["SOFA"][:, 24:]
-    ends = np.arange(1, sofa.shape[1] + 1)
-    found = []
-    for stay, h, los in suspicions[["stay_id", "h", "los"]].sort_values(["stay_id", "h"]).itertuples(index=False):
-        around = (ends >= h - BEFORE) & (ends <= h + AFTER) & (ends <= np.ceil(los))
-        if (sofa[np.searchsorted(stays, stay)][around] >= SEPTIC_SOFA).any():
-            found.append((stay, h))
-    work.db.register("found", pd.DataFrame(found, columns=["stay_id", "h"]))
+    high = derived(values, body, work.options, 1.0)["SOFA"][:, 24:] >= SEPTIC_SOFA  # [:, k] is of the hour k..k + 1
+    reached = np.pad(high.cumsum(axis=1), ((0, 0), (1, 0)))
+    row, h = np.searchsorted(stays, suspicions["stay_id"]), suspicions["h"].to_numpy()
+    first = np.clip(np.ceil(h - BEFORE) - 1, 0, n).astype(int)
+    last = np.minimum(np.floor(h + AFTER), np.ceil(suspicions["until"])).clip(0, n).astype(int)
+    work.db.register("found", suspicions[reached[row, last] > reached[row, np.minimum(first, last)]])
     work.db.execute("INSERT INTO septic SELECT stay_id, min(h) FROM found GROUP BY stay_id")
     work.db.unregister("found")
 

@@ -14,7 +14,6 @@ mechanical circulatory support, delirium drugs and the hours of low urine are no
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,13 +87,20 @@ def sofa2_scores(values: OrganValues, step_hours: float) -> np.ndarray:
 
 def _total(organs: tuple[np.ndarray, ...], step_hours: float) -> np.ndarray:
     steps = max(round(24 / step_hours), 1)
-    return np.asarray(np.stack([trailing(part, steps, np.max) for part in organs]).sum(axis=0).astype(np.float32))
+    total = np.zeros_like(organs[0], dtype=np.float32)
+    for points in organs:
+        total += trailing_max(points, steps)
+    return total
 
 
-def trailing(values: np.ndarray, steps: int, reduce: Callable[..., np.ndarray]) -> np.ndarray:
-    """`reduce` over each step and the `steps` - 1 before it (zeros before the first), same shape."""
-    padded = np.pad(values, ((0, 0), (steps - 1, 0)))
-    return reduce(np.lib.stride_tricks.sliding_window_view(padded, steps, axis=1), axis=-1)
+def trailing_max(points: np.ndarray, steps: int) -> np.ndarray:
+    """Highest of each step and the `steps` - 1 before it, same shape; twice as many steps each time."""
+    highest, covered = points, 1
+    while covered < steps:
+        shift = min(covered, steps - covered)
+        later = np.maximum(highest[:, shift:], highest[:, :-shift])
+        highest, covered = np.concatenate([highest[:, :shift], later], axis=1), covered + shift
+    return highest
 
 
 def _below(values: np.ndarray, cuts: Cuts) -> np.ndarray:

@@ -17,7 +17,7 @@ from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts, Table
 from core.cohort.extract.manifest import check_copy, read_manifest
 from core.cohort.extract.relation import Csv, Relation, Schemas, Source, text
-from core.cohort.extract.wanted import Wanted, wanted
+from core.cohort.extract.wanted import Wanted, read_column, wanted
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,14 +91,17 @@ def find_tables(source: Source, concepts: Concepts) -> dict[str, Relation]:
 def open_tables(db: duckdb.DuckDBPyConnection, source: Source, concepts: Concepts) -> dict[str, set[str]]:
     """Create a view `raw_<table>` for each table, empty where it is missing; returns the columns of each one found.
 
-    All columns are text: a type guessed from the first rows of a table of 300 million would fail late.
+    All columns are text: a type guessed from the first rows of a table of 300 million would fail late. A columnar copy
+    has some of them as read, too.
     """
     found = find_tables(source, concepts)
     for name, table in concepts.tables.items():
-        columns = wanted(concepts, name).columns
+        need = wanted(concepts, name)
+        columns = need.columns
         if name in found:
             found[name].fetch()
-            db.execute(f"CREATE VIEW raw_{name} AS {found[name].select(columns)}")
+            held = [read_column(*parsed) for parsed in need.parsed.items()]
+            db.execute(f"CREATE VIEW raw_{name} AS {found[name].select(columns, as_is=held)}")
         elif not table.made:
             nothing = ", ".join(f'NULL::VARCHAR AS "{column}"' for column in columns)
             db.execute(f"CREATE VIEW raw_{name} AS SELECT {nothing} WHERE false")

@@ -12,7 +12,8 @@ from core.cohort.extract.blocks import blocks
 from core.cohort.extract.manifest import CopiedTable
 from core.cohort.extract.relation import Csv, Relation, text, texts
 from core.cohort.extract.source import not_utf8
-from core.cohort.extract.wanted import Wanted
+from core.cohort.extract.wanted import Wanted, read_column
+from core.cohort.extract.work import PARSERS
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,8 +24,14 @@ BLOCK_BYTES = 128 << 20  # of unpacked text in a part; bounds what a stop loses,
 def new_table(relation: Relation, need: Wanted) -> CopiedTable:
     """A table of which nothing is copied yet."""
     columns = tuple(name for name in need.columns if name in relation.columns)
+    parsed = {name: kind for name, kind in need.parsed.items() if name in columns}
     return CopiedTable(
-        label=relation.label, stamp=stamp(relation.file), columns=columns, code=need.code, codes=need.codes
+        label=relation.label,
+        stamp=stamp(relation.file),
+        columns=columns,
+        code=need.code,
+        codes=need.codes,
+        parsed=parsed,
     )
 
 
@@ -60,7 +67,7 @@ def copy_table(
     except duckdb.Error as error:
         if so_far.latin or not not_utf8(str(error), [scratch.name]):
             raise
-        latin = new_table(relation, Wanted(so_far.columns, so_far.code, so_far.codes)).model_copy(
+        latin = new_table(relation, Wanted(so_far.columns, so_far.code, so_far.codes, so_far.parsed)).model_copy(
             update={"latin": True}
         )
         yield from copy_table(db, relation, latin, folder, scratch)
@@ -96,6 +103,9 @@ def _write(db: duckdb.DuckDBPyConnection, relation: Relation, rows: str, at: Cop
     select = relation.select(at.columns, rows)
     if at.code:
         select = f'SELECT * FROM ({select}) WHERE "{at.code}" IN ({texts(at.codes)})'
+    if at.parsed:  # once here, so that no extraction does it again
+        read = ", ".join(f'{PARSERS[kind](name)} AS "{read_column(name, kind)}"' for name, kind in at.parsed.items())
+        select = f"SELECT *, {read} FROM ({select})"
     part = folder / f"part-{at.parts:05d}.parquet"
     hidden = part.with_name(f".{part.name}")
     written = db.execute(f"COPY ({select}) TO {text(str(hidden))} (FORMAT parquet)").fetchall()

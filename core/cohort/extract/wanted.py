@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from core.cohort.extract.concepts import Concepts
+from core.cohort.extract.concepts import Concepts, Kind
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Columns by name, and where `code` names one, only the rows whose code is among `codes`."""
+    """Columns by name, and where `code` names one, only the rows whose code is among `codes`.
+
+    parsed: columns that a columnar copy holds as read, too, and what each is read as.
+    """
 
     columns: tuple[str, ...]
     code: str = ""
     codes: tuple[str, ...] = ()
+    parsed: Mapping[str, Kind] = field(default_factory=dict)
+
+
+def read_column(column: str, kind: Kind) -> str:
+    """Name of the column of a copy that holds what `column` was read as."""
+    return f"{column} as {kind}"
 
 
 def wanted(concepts: Concepts, table: str) -> Wanted:
@@ -23,10 +32,10 @@ def wanted(concepts: Concepts, table: str) -> Wanted:
     columns = (*described.required, *described.optional)
     streams = {name: stream.code for name, stream in concepts.streams.items() if stream.table == table}
     if len(set(streams.values())) != 1 or not all(streams.values()):
-        return Wanted(columns)
+        return Wanted(columns, parsed=described.parsed)
     sources = [source for concept in concepts.concepts.values() for source in concept.sources]
     codes = {code for source in sources if source.stream in streams for code in source.codes}
-    return Wanted(columns, next(iter(streams.values())), spelled(codes))
+    return Wanted(columns, next(iter(streams.values())), spelled(codes), described.parsed)
 
 
 def spelled(codes: Iterable[str]) -> tuple[str, ...]:

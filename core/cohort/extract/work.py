@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
-from core.cohort.extract.concepts import Concepts
+from core.cohort.extract.concepts import Concepts, Kind
 from core.cohort.extract.options import ExtractOptions, Window
+from core.cohort.extract.wanted import read_column
 from core.cohort.extract.watch import Watch
 from core.study import StudySpec
 
@@ -23,7 +25,9 @@ class Work:
 
     stay       stay_id, subject_id, hadm_id, intime, los, leave, age, gender, weight, height, coded, died, death, fault
     candidate  the stays whose values are read: stay_id, subject_id, hadm_id, intime, from_h, to_h
-    reading    stay_id, subject_id, concept, h, value, rank, plausible, tube
+    recorded   stay_id, subject_id, concept, h, value, rank, plausible, tube: as they stand in the source, in its order
+    reading    the same with one value a minute (a view: for few concepts or few stays)
+    measured   the readings of some stays, `running`, `drained` and `supported` their drugs, output and ventilation
     entry      drugs and fluids given: stay_id, agent, kind, s, e, amount, amount_unit, rate, rate_unit, weight
     output     stay_id, h, ml, urine          ventilation  stay_id, s, e, kind
     selected   the stays of the cohort, with `origin`, their onset
@@ -39,6 +43,11 @@ class Work:
     losses: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     implausible: dict[str, int] = field(default_factory=dict)
+
+    def read(self, table: str, column: str, kind: Kind) -> str:
+        """SQL: a column of a source's table as `kind`; a columnar copy holds it so, other sources as text."""
+        held = read_column(column, kind)
+        return f'"{held}"' if held in self.found.get(table, ()) else PARSERS[kind](column)
 
     def number(self, sql: str) -> int:
         """The single number that a query yields."""
@@ -81,6 +90,9 @@ def number(column: str) -> str:
 def code_of(column: str) -> str:
     """SQL: a code as text, 220045.0 as 220045."""
     return f"regexp_replace(trim({column}), '\\.0+$', '')"
+
+
+PARSERS: dict[Kind, Callable[[str], str]] = {"ident": ident, "moment": moment, "number": number}
 
 
 def hours(time: str, since: str) -> str:
