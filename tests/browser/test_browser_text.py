@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 TRAP = "![k](http://evil.test/k) <img src=http://evil.test/i> [l](http://evil.test/l) =1+1 \u202eabc $x$ http://evil.test/a"
-SHOWS = ("overview", "cohort", "encoder", "phenotypes", "policies", "values", "patient", "experiments", "classroom")
+SHOWS = (
+    "overview",
+    "cohort",
+    "encoder",
+    "phenotypes",
+    "policies",
+    "values",
+    "patient",
+    "experiments",
+    "classroom",
+    "kept",
+)
 PLANTED = """() => [...document.querySelectorAll('[src*="evil"], [href*="evil"], image[href], iframe')]
     .map(found => found.outerHTML.slice(0, 200))"""
 

@@ -1,16 +1,18 @@
-"""The app as a visitor meets it: one walk from an uploaded file to a patient, and two visitors side by side."""
+"""The app as a visitor meets it: walks from an uploaded file and from a database to a patient, and two visitors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from point_map import PointMap
-from visitor import PATIENCE, Tab
+from visitor import DRAWN, PATIENCE, Tab
 
 from core.cohort import save_cohort, simulate_cohort
+from core.cohort.extract import extract_mimic_iv
+from core.cohort.knowledge import AS_OF
 
 pytestmark = pytest.mark.browser
 
@@ -44,10 +46,10 @@ def upload(tab: Tab, file: Path) -> None:
     tab.rest()
 
 
-def set_up(tab: Tab) -> None:
+def set_up(tab: Tab, settings: Mapping[str, Mapping[str, int]] = SETTINGS) -> None:
     """Preset quick, made quicker still in the parameter forms."""
     tab.choose("Quick")
-    for group, values in SETTINGS.items():
+    for group, values in settings.items():
         tab.choose(group)
         for name, value in values.items():
             field = tab.main.get_by_role("spinbutton", name=name, exact=True)
@@ -96,6 +98,47 @@ def test_a_walk_from_a_file_to_a_patient(new_tab: Callable[[], Tab], cohort_file
     assert "Tiny run" in run_name(stranger), "a run belongs to the visitor who started it"
 
 
+def test_a_walk_from_the_open_demo_to_its_hours_and_provenance(new_tab: Callable[[], Tab], shared_data: Path) -> None:
+    demo = shared_data / "mimic-iv-demo"
+    if not demo.is_dir():
+        pytest.skip(f"mimic-iv-demo is not in {shared_data}")
+    tab = new_tab()
+    tab.open("cohort")
+    tab.choose("Extract")
+    tab.main.get_by_label("Folder that holds hosp/ and icu/, or a DuckDB file").fill(str(demo))
+    tab.page.keyboard.press("Enter")
+    tab.rest()
+    tab.main.get_by_role("button", name="Extract", exact=True).click()
+    tab.main.get_by_text("From the source to the cohort").wait_for()
+    tab.rest()
+    rests_on_the_demo(tab)
+
+    tab.go("Encoder")
+    assert "MIMIC-IV extract" in chosen_cohort(tab)
+    set_up(tab, {"encoder": {"epochs": 2}, "agents": {"epochs": 1}, "phenotypes": {"n_bootstrap": 2}})
+    tab.main.get_by_label("Name of the run").fill("demo")
+    tab.main.get_by_role("button", name="Run", exact=True).click()
+    show_run(tab)
+    tab.go("Value")
+    rests_on_the_demo(tab)
+
+    tab.go("Patient")
+    stay = int(parameter(tab, "patient"))
+    hours = extract_mimic_iv(demo).frame.groupby("traj")["hours"].apply(list)[stay]
+    tab.page.wait_for_function(DRAWN, arg=0)
+    drawn = tab.page.evaluate("Array.from(document.querySelector('.js-plotly-plot')._fullData[0].x)")
+    assert drawn == hours
+
+
+def rests_on_the_demo(tab: Tab) -> None:
+    """The view says what its states know, and the table of provenance where the stays come from."""
+    assert AS_OF["start"] in tab.main.inner_text()
+    rows = tab.main.get_by_test_id("stDataFrame").filter(has_text="Where the stays come from")
+    said = rows.first.text_content() or ""
+    assert "MIMIC-IV" in said
+    assert "mimic-iv-demo" in said
+
+
 def follow(tab: Tab) -> None:
     """Progress is live, goes on over a reload, and ends in a run that can be shown."""
     shown = tab.main.get_by_text("Whole run:")
@@ -104,6 +147,11 @@ def follow(tab: Tab) -> None:
     tab.page.reload()
     shown.wait_for()
     tab.page.wait_for_function("before => !document.body.innerText.includes(before)", arg=before, timeout=PATIENCE)
+    show_run(tab)
+
+
+def show_run(tab: Tab) -> None:
+    """Wait for the run, and look at it."""
     show = tab.main.get_by_role("button", name="Show this run")
     show.wait_for(timeout=2 * PATIENCE)
     show.click()

@@ -16,10 +16,10 @@ from core.packaging import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = {
-    "app": ("streamlit", "Authlib", "httpx"),
-    "boosting": ("xgboost-cpu",),
-    "cluster": ("dask[distributed]",),
-    "worlds": ("gymnasium",),
+    "app": {"streamlit", "Authlib", "httpx"},
+    "boosting": {"xgboost-cpu"},
+    "cluster": {"dask[distributed]"},
+    "worlds": {"gymnasium"},
 }
 
 
@@ -148,7 +148,7 @@ def requirements(name: str) -> set[str]:
 def test_requirements_files_and_extras_hold_the_same_pins() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = {name: set(pins) for name, pins in project["optional-dependencies"].items()}
-    assert {name: tuple(pin.split("==")[0] for pin in extras[name]) for name in EXTRAS} == EXTRAS
+    assert {name: {pin.split("==")[0] for pin in extras[name]} for name in EXTRAS} == EXTRAS
     assert set(project["dependencies"]) | extras["app"] == requirements("requirements.txt")
     whole = (
         (extras["dev"] - {"phenopolicy[app,boosting,cluster,worlds]"})

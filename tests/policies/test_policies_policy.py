@@ -27,6 +27,7 @@ class Made:
     q: np.ndarray
     away: np.ndarray
     baselines: tuple[str, ...] = ("dqn", "behavior-cloning", "rf-fqi", "no-encoder")
+    added: tuple[str, ...] = ()
     n_actions: int = A
 
     def distances(self, n_clusters: int, mode: str) -> np.ndarray:

@@ -249,7 +249,9 @@ def _grid(work: Work) -> Grid:
 def _values(work: Work, steps: Steps, stays: pd.DataFrame) -> Values:
     """Of some stays of table `chosen`."""
     work.db.register("near", stays[["stay_id"]])
-    work.db.execute("CREATE OR REPLACE TABLE selected AS SELECT * FROM chosen WHERE stay_id IN (SELECT stay_id FROM near)")
+    work.db.execute(
+        "CREATE OR REPLACE TABLE selected AS SELECT * FROM chosen WHERE stay_id IN (SELECT stay_id FROM near)"
+    )
     work.db.unregister("near")
     gather(work)
     return read_values(work, steps, pd.Index(stays["stay_id"]))

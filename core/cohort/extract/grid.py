@@ -186,7 +186,9 @@ def _coma(steps: Steps) -> str:
             SELECT stay_id, h, min(value) FILTER (WHERE concept = 'GCS eye') AS eye,
                    min(value) FILTER (WHERE concept = 'GCS verbal') AS verbal,
                    min(value) FILTER (WHERE concept = 'GCS motor') AS motor, bool_or(tube) AS tube
-            FROM measured WHERE concept IN ('GCS eye', 'GCS verbal', 'GCS motor') AND {CHOSEN} AND plausible AND h IS NOT NULL GROUP BY ALL),
+            FROM measured
+            WHERE concept IN ('GCS eye', 'GCS verbal', 'GCS motor') AND {CHOSEN} AND plausible AND h IS NOT NULL
+            GROUP BY ALL),
         carried AS (
             SELECT stay_id, h, coalesce(last_value(eye IGNORE NULLS) {recent}, 4) AS eye,
                    coalesce(last_value(verbal IGNORE NULLS) {recent}, 5) AS verbal,

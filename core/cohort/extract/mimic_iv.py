@@ -150,6 +150,7 @@ def read_entries(work: Work) -> None:
 
 def _stage_input(work: Work) -> None:
     """Table `given`: rows of inputevents of the candidates, in hours from admission to the unit; `copies` of each."""
+
     def read(column: str, kind: Kind) -> str:
         return work.read("inputevents", column, kind)
 
@@ -161,15 +162,16 @@ def _stage_input(work: Work) -> None:
         FROM (SELECT stay_id, code, {hours("start", "intime")} AS s, {hours("finish", "intime")} AS stop, raw.*
               FROM (SELECT {read("stay_id", "ident")} AS id, {code_of("itemid")} AS code,
                            {read("starttime", "moment")} AS start, {read("endtime", "moment")} AS finish,
-                           {read("amount", "number")} AS amount, {read("rate", "number")} AS rate, amountuom, rateuom,
+                           {read("amount", "number")} AS amount, {read("rate", "number")} AS rate,
+                           amountuom, rateuom,
                            {read("patientweight", "number")} AS charted_weight, ordercategorydescription AS category,
                            starttime, endtime, orderid, storetime
                     FROM raw_inputevents WHERE {KEPT}) AS raw JOIN candidate ON stay_id = id
               WHERE s IS NULL OR (s < to_h AND greatest(s, coalesce(stop, s)) >= from_h))
         LEFT JOIN (SELECT {code_of("itemid")} AS code, any_value(unitname) AS unitname FROM raw_d_items GROUP BY ALL)
         USING (code)
-        GROUP BY stay_id, code, s, stop, amount, rate, amountuom, unitname, rateuom, charted_weight, category, starttime,
-                 endtime, orderid, storetime
+        GROUP BY stay_id, code, s, stop, amount, rate, amountuom, unitname, rateuom, charted_weight, category,
+                 starttime, endtime, orderid, storetime
     """)
 
 

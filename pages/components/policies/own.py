@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from core.base.errors import CohortError, PhenoPolicyError
+from core.base.errors import PhenoPolicyError, RunError, refused
 from core.base.text import markdown
 from core.bring import add_policy, bring_table, remove_policy
 from core.figures.theme import fmt_interval
@@ -74,7 +74,7 @@ def _checked(run: RunView, file: Any) -> None:
     """Check the file, ask for a name, and keep the policy."""
     try:
         policy = bring_table(read_table(file).frame, run.cohort, "policy", file.name)
-    except (CohortError, PhenoPolicyError) as error:
+    except PhenoPolicyError as error:
         failed(error, "Reading the policy")
         return
     st.success(
@@ -102,6 +102,9 @@ def _keep(run: RunView, policy: BroughtPolicy, name: str) -> None:
             add_policy(run, name, policy, session.owner)
     except PhenoPolicyError as error:
         failed(error, "Keeping the policy")
+        return
+    except OSError as error:  # a run that the server may only read
+        failed(RunError(refused(error)), "Keeping the policy")
         return
     st.session_state[ADDED] = name
     st.rerun()
