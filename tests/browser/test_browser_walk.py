@@ -10,7 +10,7 @@ import pytest
 from point_map import PointMap
 from visitor import DRAWN, PATIENCE, Tab
 
-from core.cohort import save_cohort, simulate_cohort
+from core.cohort import make_cohort, save_cohort, simulate_cohort
 from core.cohort.extract import extract_mimic_iv
 from core.cohort.knowledge import AS_OF
 
@@ -119,12 +119,15 @@ def test_a_walk_from_the_open_demo_to_its_hours_and_provenance(new_tab: Callable
     tab.main.get_by_label("Name of the run").fill("demo")
     tab.main.get_by_role("button", name="Run", exact=True).click()
     show_run(tab)
-    tab.go("Value")
+    tab.go("Policies")
+    tab.choose("Value")
+    tab.main.get_by_text("Provenance of the stays").click()
+    tab.rest()
     rests_on_the_demo(tab)
 
     tab.go("Patient")
-    stay = int(parameter(tab, "patient"))
-    hours = extract_mimic_iv(demo).frame.groupby("traj")["hours"].apply(list)[stay]
+    cohort, stay = make_cohort(extract_mimic_iv(demo).frame), int(parameter(tab, "patient"))
+    hours = cohort.hours.tolist()[cohort.starts[stay] :][: cohort.lengths[stay]]
     tab.page.wait_for_function(DRAWN, arg=0)
     drawn = tab.page.evaluate("Array.from(document.querySelector('.js-plotly-plot')._fullData[0].x)")
     assert drawn == hours
