@@ -93,16 +93,16 @@ def class_doses(doses: ClassDoses, action_labels: Sequence[str], *, step_hours: 
     fused, clinicians = policy_style("fused"), policy_style("clinician")
     marks = (
         ("given", doses.given, INK, "line-ew-open", 20, 0.0),
-        (clinicians.name + ", most often", doses.usual, clinicians.color, clinicians.symbol, 9, -0.1),
-        (fused.name, doses.advice, fused.color, fused.symbol, 12, -0.2),
+        (clinicians.name + ", most often", doses.usual, clinicians.color, clinicians.symbol, 9, -0.1 * step_hours),
+        (fused.name, doses.advice, fused.color, fused.symbol, 12, -0.2 * step_hours),
         ("you", doses.own, WARNING, "diamond-open", 15, 0.0),
     )
-    for name, chosen, color, symbol, size, shift in marks:
+    for name, chosen, color, symbol, size, beside in marks:
         known = chosen >= 0
         if known.any():
             fig.add_trace(
                 scatter(
-                    x=doses.hours[known] + shift * step_hours,
+                    x=doses.hours[known] + beside,
                     y=chosen[known],
                     mode="markers",
                     name=name,
