@@ -8,7 +8,7 @@ DOORS  := core core.api core.bring core.cohort core.evaluation core.fusion core.
 .PHONY: app demo test lint experiment experiment-full screenshots docs bench bench-scale browser clean
 
 app: demo            ## set up, build the default run, serve the app
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m core app --port $(PORT)
 
 demo: $(VENV)/.app   ## build the default run from a simulated cohort (kept, resumed if it was cut short)
 	$(BIN)/python -m core demo

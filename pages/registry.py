@@ -18,6 +18,7 @@ from pages.components.registry.session import (
     can_show,
     chosen_registry,
     current_registry,
+    default_at_work,
     is_published,
     mark,
     require_registry,
@@ -48,6 +49,8 @@ def main() -> None:
     )
     if mark("job"):
         job_panel(DESK, key="registry-job")
+    else:
+        default_at_work()
     st.session_state["registry-view"] = mark("view") if mark("view") in VIEWS else VIEWS[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(

@@ -1,15 +1,24 @@
-"""The verb that starts the app."""
+"""The verb that starts the app, and builds beside it the default runs that are not there yet."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
 
 from core.base.errors import ConfigError
-from core.base.shipped import app_script
+from core.base.shipped import NAME, app_script
 from core.cli.shared import positive
+from core.runs.status import read_job
+from core.runs.study import AnyStudy, studies
+
+LOW_PRIORITY = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else 10  # visitors go first
 
 
 def add_app_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +34,36 @@ def app(options: argparse.Namespace) -> int:
         raise ConfigError("streamlit, which serves the app, is not installed: pip install 'phenopolicy[app]'.")
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), "--server.port", str(options.port)]
     try:
-        return subprocess.call(command)
+        with default_runs():
+            return subprocess.call(command)
     except KeyboardInterrupt:
         return 0
+
+
+@contextmanager
+def default_runs() -> Iterator[list[AnyStudy]]:
+    """Within it the default run of every study that has none is built, in processes of low priority; gives the studies.
+
+    A run that another server builds already is left to it (its folder is locked). What is not finished when the server
+    stops goes on at the next start.
+    """
+    missing = [study for study in studies() if read_job(study.demo_folder).state != "done"]
+    children = [_building(study) for study in missing]
+    try:
+        yield missing
+    finally:
+        for child in children:
+            child.terminate()
+            child.wait()
+
+
+def _building(study: AnyStudy) -> psutil.Popen:
+    verb = [study.verb, "demo"] if study.verb else ["demo"]
+    child = psutil.Popen(
+        [sys.executable, "-m", NAME, *verb],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    child.nice(LOW_PRIORITY)
+    return child

@@ -17,6 +17,7 @@ import pytest
 
 from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import read_json
+from core.cli.app import default_runs
 from core.cli.main import build_parser, main
 from core.cli.studies import load_studies
 from core.runs.folders import owner_of
@@ -130,6 +131,28 @@ def test_other_settings_data_and_definitions_are_refused(plays: Path, data: Path
     with pytest.raises(RunError, match=r"another definition of study 'casino' \(arms\)"):
         next(run(bandit, known, config, folder))
     assert not is_held(folder)  # refused, it lets the folder go
+
+
+def test_default_runs_are_built_beside_the_server_and_left_alone_once_they_are_there(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bandit = study_of("bandit")
+    monkeypatch.setattr("core.cli.app.studies", lambda: (bandit,))
+    with default_runs() as missing:
+        assert missing == [bandit]
+        wait_until(lambda folder: read_job(folder).state == "done", bandit.demo_folder)
+    with default_runs() as missing:
+        assert missing == []
+
+
+def test_a_default_run_ends_with_the_server(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bandit = study_of("bandit")
+    monkeypatch.setattr("core.cli.app.studies", lambda: (bandit,))
+    before = {child.pid for child in psutil.Process().children()}
+    with default_runs():
+        (child,) = (child for child in psutil.Process().children() if child.pid not in before)
+        assert child.nice() > psutil.Process().nice() or child.nice() == 19
+    assert not child.is_running()
 
 
 def test_the_demo_is_built_once_and_anew_where_it_is_another(data: Path) -> None:

@@ -14,12 +14,14 @@ from core.registry.cohort.describe import grave_order
 from core.registry.spec import RegistrySpec, load_registry_spec
 from core.registry.study import REGISTRY
 from core.runs.manifest import MANIFEST
+from core.runs.status import read_job
 from pages.components.shell.frame import Subject, empty, may_see, said_to_open, visible_runs
 from pages.components.shell.places import run_path
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import opened
 from pages.components.study.cohorts import StoredCohort, chosen
 from pages.components.study.desk import Desk
+from pages.components.study.job import POLL_SECONDS
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -151,6 +153,27 @@ DESK = Desk(
     shown="The other parts of this page show this run now.",
     uploads="registry",
 )
+
+
+def default_at_work() -> None:
+    """Progress of the default run that the server builds at its first start, where no other is there to show."""
+    if current_registry() is None and _is_at_work():
+        _default_progress()
+
+
+def _is_at_work() -> bool:
+    return read_job(REGISTRY.demo_folder).state in ("waiting", "running")
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _default_progress() -> None:
+    job = read_job(REGISTRY.demo_folder)
+    if job.state not in ("waiting", "running"):
+        st.rerun()
+    share = job.overall_fraction or 0.0
+    st.progress(
+        share, f"The default run, on simulated patients, is being made: {share:.0%}. It is shown once it is there."
+    )
 
 
 def require_registry() -> RegistryView:
