@@ -63,7 +63,7 @@ def _send(run: RunView, folder: Path, name: str) -> None:
         on_click="ignore",
     )
     st.markdown("**2. There**, where the other patients are:")
-    st.code("python -m core validate bundle.zip cohort.parquet --site North --out north.json", language="bash")
+    st.code("python -m core validate bundle.zip cohort.parquet --site North --out north.json", language=None)
     st.caption(f"Bundle {digest_of(run)[:16]}. What leaves the site holds aggregates alone, no count of 1 to 10.")
 
 
