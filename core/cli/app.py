@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 
 from core.base.errors import ConfigError
 from core.base.shipped import NAME, app_script
-from core.cli.shared import positive
+from core.cli.shared import positive, terminate
 from core.runs.status import read_job
 from core.runs.study import AnyStudy, studies
 
@@ -33,6 +34,7 @@ def app(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("streamlit") is None:
         raise ConfigError("streamlit, which serves the app, is not installed: pip install 'phenopolicy[app]'.")
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), "--server.port", str(options.port)]
+    signal.signal(signal.SIGTERM, terminate)  # the server and what is built beside it end with this process
     try:
         with default_runs():
             return subprocess.call(command)
@@ -53,7 +55,8 @@ def default_runs() -> Iterator[list[AnyStudy]]:
         yield missing
     finally:
         for child in children:
-            child.terminate()
+            with suppress(psutil.NoSuchProcess):  # it has ended already
+                child.terminate()
             child.wait()
 
 
