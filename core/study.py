@@ -19,6 +19,7 @@ from core.base.config import Config, explain
 from core.base.errors import StudyError
 from core.base.shipped import shipped
 from core.base.text import check_plain
+from core.hazard import Hazard
 
 STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
@@ -157,15 +158,6 @@ class Indication(Config):
     at_least: float = Field(description="Indicated at or above it, in the column's unit")
 
 
-class Hazard(Config):
-    """A rule of hazard to start from: while `column operator threshold` holds, the drug is hazardous."""
-
-    column: str = Field(description="The column that decides")
-    operator: Literal["<", "<=", ">", ">="] = Field(description="How the column is compared")
-    threshold: float = Field(description="With what, in the column's unit")
-    from_action: int = Field(1, ge=1, description="Lowest dose bin that is hazardous then")
-
-
 class Published(Config):
     """Published numbers about this very study, drawn beside its runs: names of files in `data/reference`."""
 
@@ -197,6 +189,9 @@ class StudySpec(Config):
     rewards: tuple[RewardTerm, ...] = Field((), description="Terms of the reward besides the outcome")
     indication: Indication | None = Field(None, description="Without it the drug may be indicated in every state")
     hazards: tuple[Hazard, ...] = Field((), description="Rules of hazard to start from")
+    warnings: tuple[Hazard, ...] = Field(
+        (), description="Hazards that are said and counted, but are no rules: no dose is marked by them"
+    )
     published: Published | None = Field(None, description="Without it nothing published is drawn")
     mapping: dict[str, Any] = Field(
         {}, description="How a file of another form is read where no `--mapping` is given; see there for its keys"
@@ -270,21 +265,25 @@ class StudySpec(Config):
     def from_stored(cls, values: Any) -> Self:
         """The copy that a run holds; pydantic's `ValidationError` says what is wrong.
 
-        Copies of the ICU heparin study that were written before hazards and published numbers stood in the study take
-        them from it.
+        Copies of the ICU heparin study that were written before hazards, published numbers and warnings stood in the
+        study take them from it: nothing in a run was computed from warnings.
         """
-        if isinstance(values, dict) and values.get("name") == DEFAULT_STUDY and "hazards" not in values:
-            shipped = tomllib.loads((STUDIES / f"{DEFAULT_STUDY}.toml").read_text(encoding="utf-8"))
-            values = values | {key: shipped[key] for key in ("hazards", "published")}
+        if isinstance(values, dict) and values.get("name") == DEFAULT_STUDY:
+            lacking = [] if "hazards" in values else ["hazards", "published"]
+            lacking += [] if "warnings" in values else ["warnings"]
+            if lacking:
+                shipped = tomllib.loads((STUDIES / f"{DEFAULT_STUDY}.toml").read_text(encoding="utf-8"))
+                values = values | {key: shipped[key] for key in lacking}
         return cls.model_validate(values)
 
     def _check_named(self, where: str) -> None:
         """A rule that could never apply is a slip in a file; a copy of a study may have fewer columns or bins."""
         if self.weight and self.weight not in self.names:
             raise StudyError(f"{where}: weight names column '{self.weight}', which the study does not have.")
-        for hazard in self.hazards:
-            if hazard.column not in self.names:
-                raise StudyError(f"{where}: a hazard names column '{hazard.column}', which the study does not have.")
+        for hazard in (*self.hazards, *self.warnings):
+            for name in hazard.columns:
+                if name not in self.names:
+                    raise StudyError(f"{where}: a hazard names column '{name}', which the study does not have.")
             if hazard.from_action >= self.n_actions:
                 raise StudyError(f"{where}: a hazard's from_action must be a dose bin, 1 to {self.n_actions - 1}.")
 

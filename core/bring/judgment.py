@@ -45,6 +45,7 @@ from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
 from core.icu.hidden_causes import ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
+from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 
@@ -214,12 +215,12 @@ def _hazards(bench: Bench, probs: np.ndarray) -> pd.DataFrame:
     cohort, data, shown = bench.cohort, bench.trajectories, bench.judged
     tables = []
     for rule in default_rules(cohort.study):
-        values = on_grid(cohort, cohort.frame[rule.column].to_numpy(np.float64))[bench.rows[shown]]
+        courses = courses_of(cohort, rule.columns, bench.rows[shown])
         hazard = {
             GIVEN: (data.actions[shown] >= rule.from_action).astype(float),
             "policy": probs[shown][..., rule.from_action :].sum(axis=-1),
         }
-        applies, persons = data.mask[shown] & rule.applies(values), bench.histories.person[shown]
+        applies, persons = rule.applies(courses), bench.histories.person[shown]
         rng = stream(bench.config.seed, "judgment", "hazards")
         table = violation_rates(hazard, applies, persons, bench.config.n_bootstrap, rng)
         tables.append(table.assign(text=rule.text(cohort.study)))

@@ -1,92 +1,68 @@
-"""Hazard rules: how often a policy gives a dose that should not be given in the patient's state.
+"""Hazards of a study: its rules, its warnings, and how often a policy gives a dose that should not be given.
 
-A rule says when it applies (a column in physical units against a threshold, at the start of the step) and which doses
-count as hazardous then. The rate of a policy is the probability it puts on them at the steps where the rule applies;
-that of the recorded course is the share of these steps at which such a dose was given. No importance weights enter.
+A rule says when it applies (see `core.policies.rules`) and which doses count as hazardous then. The rate of a policy is
+the probability it puts on them at the steps where the rule applies; that of the recorded course is the share of these
+steps at which such a dose was given. No importance weights enter.
+
+Rules mark doses, and states are matched by those that a state alone decides (its band). Warnings are rules too, said
+and counted beside them; no dose is marked and nothing is matched by them.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from core.base.errors import ConfigError
 from core.evaluation.resampling import percentile_interval, resample_counts
+from core.policies.rules import HazardRule, HitRule, Rule, rule_of
 from core.study import StudySpec
 
-Operator = Literal["<", "<=", ">", ">="]
-OPERATORS: tuple[Operator, ...] = get_args(Operator)
-_COMPARE: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 GIVEN = "given"  # the recorded course, in the place of a policy
 FEWEST_PERSONS = 5  # below this no interval is given
 
 
-@dataclass(frozen=True)
-class HazardRule:
-    """While `column operator threshold` holds, doses of bin `from_action` and above are hazardous."""
-
-    column: str
-    operator: Operator
-    threshold: float
-    from_action: int = 1
-
-    def text(self, study: StudySpec) -> str:
-        """'heparin while Platelets < 50'; a bin above the first is named by its lower bound."""
-        drug = study.actions.drug
-        if self.from_action > 1:
-            drug += f" above {study.actions.upper[self.from_action - 1]:,.0f} {study.actions.unit}"
-        label = study.column(self.column).label or self.column
-        return f"{drug} while {label} {self.operator} {self.threshold:g}"
-
-    def check(self, study: StudySpec) -> None:
-        """`ConfigError` where the study lacks the column, the operator is unknown or no dose is left."""
-        if self.column not in study.names:
-            raise ConfigError(f"hazard rule: the study has no column '{self.column}'; choose one of its state columns.")
-        if self.operator not in OPERATORS:
-            raise ConfigError(f"hazard rule: '{self.operator}' is not one of {', '.join(OPERATORS)}.")
-        if not np.isfinite(self.threshold):
-            raise ConfigError(f"hazard rule on '{self.column}': the threshold must be a number, got {self.threshold}.")
-        if not 1 <= self.from_action < study.n_actions:
-            raise ConfigError(
-                f"hazard rule on '{self.column}': the first hazardous dose must be bin 1 to {study.n_actions - 1}, "
-                f"got {self.from_action}."
-            )
-
-    def applies(self, values: np.ndarray) -> np.ndarray:
-        """Where the rule applies; values of the column in physical units, any shape -> bool, same shape."""
-        return _COMPARE[self.operator](np.asarray(values), self.threshold)
-
-
-def default_rules(study: StudySpec) -> list[HazardRule]:
+def default_rules(study: StudySpec) -> list[Rule]:
     """Rules to start from, as the study has them; those of columns or bins that a copy of it lacks are left out."""
-    rules = [HazardRule(h.column, h.operator, h.threshold, h.from_action) for h in study.hazards]
-    return [rule for rule in rules if rule.column in study.names and rule.from_action < study.n_actions]
+    return [rule for rule in map(rule_of, study.hazards) if rule.fits(study)]
+
+
+def default_warnings(study: StudySpec) -> list[Rule]:
+    """The study's warnings, likewise."""
+    return [rule for rule in map(rule_of, study.warnings) if rule.fits(study)]
+
+
+def hit_rule(study: StudySpec) -> HitRule | None:
+    """By what heparin-induced thrombocytopenia is judged in the study; None where it does not ask."""
+    found = (rule for rule in (*default_rules(study), *default_warnings(study)) if isinstance(rule, HitRule))
+    return next(found, None)
+
+
+def band_rules(study: StudySpec) -> list[HazardRule]:
+    """The study's own rules that a state alone decides."""
+    return [rule for rule in default_rules(study) if isinstance(rule, HazardRule)]
 
 
 def hazard_bands(study: StudySpec, states: np.ndarray) -> np.ndarray:
-    """Which of the study's own rules apply at states (..., D) in physical units: (...) int, bit i for rule i."""
+    """Which of `band_rules` apply at states (..., D) in physical units: (...) int, bit i for rule i."""
     bands = np.zeros(states.shape[:-1], dtype=np.int64)
-    for bit, rule in enumerate(default_rules(study)):
-        bands |= rule.applies(states[..., study.index(rule.column)]).astype(np.int64) << bit
+    for bit, rule in enumerate(band_rules(study)):
+        values = {name: states[..., study.index(name)] for name in rule.columns}
+        bands |= rule.met_by(values).astype(np.int64) << bit
     return bands
 
 
 def band_text(study: StudySpec, band: int) -> str:
     """'Platelets < 50, Activated partial thromboplastin time not > 100'; nothing where the study has no rules."""
     said = []
-    for bit, rule in enumerate(default_rules(study)):
-        label, met = study.column(rule.column).label or rule.column, band >> bit & 1
-        said.append(f"{label} {'' if met else 'not '}{rule.operator} {rule.threshold:g}")
+    for bit, rule in enumerate(band_rules(study)):
+        met = band >> bit & 1
+        if len(rule.limits) > 1:
+            said.append(f"{'' if met else 'not '}{rule.condition(study)}")
+        else:
+            label = study.column(rule.column).label or rule.column
+            said.append(f"{label} {'' if met else 'not '}{rule.operator} {rule.threshold:g}")
     return ", ".join(said)
 
 

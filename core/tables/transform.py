@@ -90,7 +90,8 @@ def without(study: StudySpec, names: Sequence[str]) -> StudySpec:
             raise ConfigError(f"column '{column}' cannot be left out: {what} of study '{study.name}' needs it.")
     values = study.model_dump()
     values["columns"] = [column for column in values["columns"] if column["name"] not in names]
-    values["hazards"] = [hazard for hazard in values["hazards"] if hazard["column"] not in names]
+    for key, told in (("hazards", study.hazards), ("warnings", study.warnings)):
+        values[key] = [hazard.model_dump() for hazard in told if not set(hazard.columns) & set(names)]
     values["weight"] = "" if study.weight in names else study.weight
     values["highlights"] = [name for name in study.highlights if name not in names] or [study.severity]
     values["name"] = f"{study.name}-own"

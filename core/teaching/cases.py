@@ -15,6 +15,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ConfigError
 from core.base.rng import stream
+from core.icu.ask.hazards import rules_met
 from core.icu.ask.options import FEWEST_SIMILAR, SUPPORT_FLOOR
 from core.icu.view import RunView
 from core.policies.hazards import default_rules
@@ -97,9 +98,8 @@ def wrong_dose(clinicians: np.ndarray, advice: int, hazardous_from: int | None) 
 
 def hazardous_from(view: RunView, patient: int, step: int) -> int | None:
     """Lowest dose that breaks one of the study's own hazard rules at a step; None where no rule applies."""
-    state = view.cohort.states[view.cohort.starts[patient] + step]
-    met = [r.from_action for r in default_rules(view.study) if r.applies(state[view.study.index(r.column)])]
-    return min(met, default=None)
+    met = rules_met(view, patient, step, default_rules(view.study))
+    return min((found.rule.from_action for found in met), default=None)
 
 
 def _drawn_steps(view: RunView, patients: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

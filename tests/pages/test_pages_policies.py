@@ -401,7 +401,7 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
 
 
 def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:
-    from core.policies.hazards import HazardRule
+    from core.policies.rules import HazardRule
 
     page = view(page, "Hazard rules")
     name = next(iter(page.session_state["hazard-rules"]))

@@ -7,7 +7,8 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.base.rng import stream
-from core.policies.hazards import GIVEN, HazardRule, default_rules, violation_rates
+from core.policies.hazards import GIVEN, default_rules, violation_rates
+from core.policies.rules import HazardRule
 from core.study import load_study
 
 

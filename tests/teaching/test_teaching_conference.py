@@ -14,7 +14,8 @@ from core.cohort import ground_truth
 from core.icu.ask.hazards import hazard_table
 from core.icu.view import RunView
 from core.policies import PolicyKey
-from core.policies.hazards import HazardRule, default_rules
+from core.policies.hazards import default_rules
+from core.policies.rules import HazardRule
 from core.teaching import rooms
 from core.teaching.codes import MOST_WRONG, MOST_WRONG_OF_ALL, SIGNS, WINDOW, WrongCodes, new_code, read_code
 from core.teaching.conference import (

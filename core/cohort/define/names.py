@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from core.base.config import Config
-from core.study import Hazard
+from core.hazard import Hazard
 from core.tables.propose import loose
 
 PATH = Path(__file__).resolve().parents[3] / "data" / "reference" / "drug_names.toml"

@@ -16,8 +16,9 @@ from core.icu.ask.tables import all_judgments, known_truth
 from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses
 from core.icu.view import RunView
 from core.policies.families import names_at
-from core.policies.hazards import GIVEN, HazardRule, violation_rates
+from core.policies.hazards import GIVEN, violation_rates
 from core.policies.key import CLINICIAN, KEY_COLUMNS
+from core.policies.rules import Rule
 from core.study import StudySpec
 
 ADVICE = "advice"  # the default advice, in the place of a policy
@@ -117,7 +118,7 @@ def true_differences(view: RunView) -> pd.DataFrame:
     return found
 
 
-def advice_hazards(view: RunView, rules: Sequence[HazardRule], share: float) -> pd.DataFrame:
+def advice_hazards(view: RunView, rules: Sequence[Rule], share: float) -> pd.DataFrame:
     """`violation_rates` of the recorded course and of the advice at a dial, one pair of rows a rule, on advised stays.
 
     With probability `share` the advice takes the step's own dose where it has one; everywhere else the dose is the one

@@ -16,8 +16,8 @@ from core.icu.ask.names import phenotype_texts
 from core.icu.ask.options import FEWEST_SIMILAR, SUPPORT_FLOOR
 from core.icu.ask.stay_values import StayValue, values_of_stays
 from core.icu.view import RunView
-from core.policies.hazards import HazardRule
 from core.policies.key import PolicyKey
+from core.policies.rules import Rule
 
 Against = Literal["given", "clinicians"]
 AGAINST: tuple[Against, ...] = get_args(Against)
@@ -74,7 +74,7 @@ def by_hours(view: RunView) -> Coloring:
 
 
 def by_disagreement(
-    view: RunView, key: PolicyKey | None, against: Against, rules: Sequence[HazardRule], name: str
+    view: RunView, key: PolicyKey | None, against: Against, rules: Sequence[Rule], name: str
 ) -> Coloring:
     """Share of a stay's steps at which a policy's likeliest dose is another one than given, or than the clinicians'
     likeliest.

@@ -14,13 +14,14 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.hazards import Met, rules_met
+from core.icu.ask.hazards import HitAt, Met, hit_at, rules_met
 from core.icu.ask.options import AGENTS, SPREADS, critic_ties, rank_options, refusal, step_estimates
 from core.icu.ask.similar import Similar, later_course, neighborhood, similar_patients, similar_table
 from core.icu.view import RunView
 from core.policies.families import expert_keys
-from core.policies.hazards import HazardRule
+from core.policies.hazards import default_warnings
 from core.policies.key import FUSED, PROSPECTIVE, PolicyKey
+from core.policies.rules import HitRule, Rule
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class DecisionSettings:
 
     n_clusters: int
     lambda_: float
-    rules: tuple[HazardRule, ...] = ()
+    rules: tuple[Rule, ...] = ()
     followed: tuple[str, ...] = ()
 
     @property
@@ -101,7 +102,8 @@ class Neighbors:
 @dataclass(frozen=True, eq=False)
 class Decision:
     """The answer: which step of whom, the dose given, fusion weights along the stay (t, K), and the phenotype of the
-    whole stay, which nobody knows at the step; with what is weighed, the options, neighbors and hazard rules met."""
+    whole stay, which nobody knows at the step; with what is weighed, the options, neighbors, hazard rules met, the
+    study's warnings that apply without being rules, and what is said of HIT (None where the study does not ask)."""
 
     patient: int
     step: int
@@ -113,6 +115,8 @@ class Decision:
     options: Options
     neighbors: Neighbors
     hazards: tuple[Met, ...]
+    warnings: tuple[Met, ...]
+    hit: HitAt | None
 
 
 def decision_at(run: RunView, patient: int, step: int, settings: DecisionSettings) -> Decision:
@@ -133,7 +137,16 @@ def decision_at(run: RunView, patient: int, step: int, settings: DecisionSetting
         options=_options(run, patient, step, key),
         neighbors=_neighbors(run, patient, step, settings),
         hazards=tuple(rules_met(run, patient, step, settings.rules)),
+        warnings=tuple(rules_met(run, patient, step, _warnings(run, settings))),
+        hit=hit_at(run, patient, step),
     )
+
+
+def _warnings(run: RunView, settings: DecisionSettings) -> list[Rule]:
+    """The study's warnings that are not rules now; HIT has a line of its own."""
+    return [
+        rule for rule in default_warnings(run.study) if rule not in settings.rules and not isinstance(rule, HitRule)
+    ]
 
 
 def _weighed(run: RunView, patient: int, step: int, key: PolicyKey) -> Weighed:

@@ -10,44 +10,45 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.icu.view import RunView
-from core.policies.hazards import GIVEN, HazardRule, violation_rates
+from core.policies.courses import Courses, courses_of
+from core.policies.hazards import GIVEN, default_rules, default_warnings, hit_rule, violation_rates
+from core.policies.hit import OTHER, THROMBOCYTOPENIA, THROMBOSIS, TIMING, TS
 from core.policies.key import PolicyKey
-from core.trajectories import padded
+from core.policies.rules import FallRule, HazardRule, Rule
 
 
 def hazard_table(
     view: RunView,
     patients: np.ndarray,
-    rules: Sequence[HazardRule],
+    rules: Sequence[Rule],
     keys: Sequence[PolicyKey],
 ) -> pd.DataFrame:
     """`violation_rates` of every rule for the recorded course and the policies, on the given patients.
 
-    Adds the columns rule (its number), text, measured (share of the steps at which the column was recorded rather than
-    filled in; NaN where the cohort does not say).
+    Adds the columns rule (its number), text, measured (share of the steps at which the rule's columns were recorded
+    rather than filled in; NaN where the cohort does not say).
     """
     study = view.study
     actions = view.trajectories.actions[patients]
     probs = {key.policy: view.probs(key)[patients] for key in keys}
-    tables = []
+    tables, told = [], view.cohort.imputed is not None
     for number, rule in enumerate(rules):
         rule.check(study)
-        place = study.index(rule.column)
-        applies = rule_applies(view, rule, patients)
+        courses = courses_of(view.cohort, rule.columns, patients)
+        applies = rule.applies(courses)
         hazard = {GIVEN: (actions >= rule.from_action).astype(float)}
         hazard |= {name: p[..., rule.from_action :].sum(axis=-1) for name, p in probs.items()}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
         table = violation_rates(hazard, applies, view.persons[patients], view.config.evaluation.n_bootstrap, rng)
-        tables.append(
-            table.assign(rule=number, text=rule.text(study), measured=_measured(view, place, applies, patients))
-        )
+        measured = _measured(courses, rule, applies) if told and applies.any() else float("nan")
+        tables.append(table.assign(rule=number, text=rule.text(study), measured=measured))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def hazard_patients(
     view: RunView,
     patients: np.ndarray,
-    rule: HazardRule,
+    rule: Rule,
     key: PolicyKey | None,
 ) -> pd.DataFrame:
     """The patients behind a rate: those with a step at which the rule applies and the dose is a hazardous one.
@@ -66,36 +67,93 @@ def hazard_patients(
     )
 
 
-def rule_applies(view: RunView, rule: HazardRule, patients: np.ndarray) -> np.ndarray:
+def rule_applies(view: RunView, rule: Rule, patients: np.ndarray) -> np.ndarray:
     """(n, T) the real steps of these patients at which the rule's condition holds."""
-    mask, column = view.trajectories.mask, view.study.index(rule.column)
-    values = padded(view.cohort.states[:, column].astype(float), mask)
-    return np.asarray(mask[patients] & rule.applies(values[patients]))
+    return rule.applies(courses_of(view.cohort, rule.columns, patients))
 
 
 @dataclass(frozen=True)
 class Met:
-    """A rule that applies at a step, the value of its column there, and whether that was filled in."""
+    """A rule that applies at a step: the column by which it does, its value there, whether that was filled in, and for
+    a fall by how many percent it fell (else NaN)."""
 
-    rule: HazardRule
+    rule: Rule
+    column: str
     value: float
     imputed: bool
+    fall: float = float("nan")
 
 
-def rules_met(view: RunView, patient: int, step: int, rules: Sequence[HazardRule]) -> list[Met]:
+def rules_met(view: RunView, patient: int, step: int, rules: Sequence[Rule]) -> list[Met]:
     """Rules that apply at a step of a stay; those of columns that the study lacks do not."""
-    cohort, names = view.cohort, view.study.names
-    row = cohort.starts[patient] + step
-    met = []
-    for rule in rules:
-        if rule.column in names and rule.applies(cohort.states[row, view.study.index(rule.column)]):
-            place = view.study.index(rule.column)
-            filled = cohort.imputed is not None and bool(cohort.imputed[row, place])
-            met.append(Met(rule, float(cohort.states[row, place]), filled))
-    return met
+    usable = [rule for rule in rules if set(rule.columns) <= set(view.study.names)]
+    courses = courses_of(view.cohort, (name for rule in usable for name in rule.columns), np.array([patient]))
+    return [_met(rule, courses, step) for rule in usable if rule.applies(courses)[0, step]]
 
 
-def _measured(view: RunView, place: int, applies: np.ndarray, patients: np.ndarray) -> float:
-    if view.cohort.imputed is None or not applies.any():
-        return float("nan")
-    return float(1.0 - padded(view.cohort.imputed[:, place], view.trajectories.mask)[patients][applies].mean())
+def _met(rule: Rule, courses: Courses, step: int) -> Met:
+    column, fall = rule.column, float("nan")
+    if isinstance(rule, HazardRule):
+        column = next(limit.column for limit in rule.limits if limit.holds(courses.values[limit.column][0, step]))
+    elif isinstance(rule, FallRule):
+        fall = float(rule.falls(courses)[0, step])
+    return Met(rule, column, float(courses.values[column][0, step]), bool(courses.imputed[column][0, step]), fall)
+
+
+@dataclass(frozen=True)
+class HitAt:
+    """HIT at a step: a word, why, which of the 4Ts are not on record, and what the points on record leave open of 8."""
+
+    word: str
+    because: tuple[str, ...]
+    unrecorded: tuple[str, ...]
+    low: int
+    high: int
+
+    @property
+    def text(self) -> str:
+        """'HIT: unknown, because platelets fell by 43 % ...': never a score without what it lacks."""
+        said = f"HIT: {self.word}, because {'; '.join(self.because)}."
+        if self.unrecorded:
+            said += f" Not on record: {', '.join(self.unrecorded)}."
+        points = f"{self.low} to {self.high}" if self.low < self.high else f"{self.low}"
+        return f"{said} The 4Ts on record leave {points} of 8 points (up to 3: unlikely; 4 or more: possible)."
+
+
+def hit_at(view: RunView, patient: int, step: int) -> HitAt | None:
+    """What the 4Ts on record say at a step of a stay, by what was known there before the dose; None where the study
+    does not ask."""
+    rule = hit_rule(view.study)
+    if rule is None:
+        return None
+    found = rule.points(courses_of(view.cohort, rule.columns, np.array([patient])))
+    low, high = found.low[0, step], found.high[0, step]
+    drug = view.study.actions.drug
+    if not found.given[0, step]:
+        because = [f"no {drug} is on record before this step"]
+    else:
+        because = [
+            f"platelets fell by up to {found.fall[0, step]:.0f} % from their highest on record under {drug}, "
+            f"lowest {found.lowest[0, step]:.0f} ({low[THROMBOCYTOPENIA]} of 2)"
+        ]
+    if rule.other_cause != "unknown":
+        cause = f", {rule.cause}," if rule.cause else ""
+        because.append(f"another cause{cause} is {rule.other_cause} ({low[OTHER]} of 2)")
+    known = [t for t in (TIMING, THROMBOSIS) if low[t] == high[t]]
+    because += [f"{TS[t]} {low[t]} of 2" for t in known if low[t]]
+    unrecorded = tuple(name for name, least, most in zip(TS, low, high, strict=True) if least < most)
+    return HitAt(str(found.words[0, step]), tuple(because), unrecorded, int(low.sum()), int(high.sum()))
+
+
+def warned_steps(view: RunView, patient: int, column: str) -> np.ndarray:
+    """(t,) the steps of a stay at which a rule or warning of the study on a fall of the column applies."""
+    falls = [r for r in (*default_rules(view.study), *default_warnings(view.study)) if isinstance(r, FallRule)]
+    courses = courses_of(view.cohort, [column], np.array([patient]))
+    length = int(view.cohort.lengths[patient])
+    found = [rule.applies(courses)[0, :length] for rule in falls if rule.column == column]
+    return np.logical_or.reduce(found) if found else np.zeros(length, dtype=bool)
+
+
+def _measured(courses: Courses, rule: Rule, applies: np.ndarray) -> float:
+    filled = np.logical_or.reduce([courses.imputed[name] for name in rule.columns])
+    return float(1.0 - filled[applies].mean())

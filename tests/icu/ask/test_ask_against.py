@@ -21,7 +21,8 @@ from core.icu.ask.against import (
 )
 from core.icu.hidden_causes import HIDDEN_COLUMNS, UNKNOWN
 from core.icu.view import RunView
-from core.policies.hazards import GIVEN, HazardRule, default_rules
+from core.policies.hazards import GIVEN, default_rules
+from core.policies.rules import HazardRule
 from core.study import load_study
 
 

@@ -19,7 +19,8 @@ from core.icu.ask.hover import hover_texts
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.options import refusal
 from core.icu.view import RunView
-from core.policies.hazards import HazardRule, default_rules
+from core.policies.hazards import default_rules
+from core.policies.rules import HazardRule
 
 
 @pytest.fixture(scope="module")

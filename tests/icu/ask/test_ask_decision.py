@@ -16,7 +16,7 @@ from core.icu.ask.options import AGENTS, CRITIC, POLICY_CRITIC, rank_options, re
 from core.icu.ask.similar import neighborhood, similar_patients
 from core.icu.view import RunView
 from core.policies import PolicyKey
-from core.policies.hazards import HazardRule
+from core.policies.rules import HazardRule
 
 STEP = 5
 ALWAYS, NEVER = HazardRule("Platelets", ">", -1.0, 2), HazardRule("Platelets", "<", -1.0)

@@ -10,7 +10,8 @@ import pytest
 from core.icu.ask.hazards import hazard_patients, hazard_table, rules_met
 from core.icu.view import RunView
 from core.policies import PolicyKey
-from core.policies.hazards import GIVEN, HazardRule
+from core.policies.hazards import GIVEN
+from core.policies.rules import HazardRule
 
 
 @pytest.fixture(scope="module")
