@@ -17,6 +17,7 @@ from core.figures.theme import (
     LINE,
     NEUTRAL,
     REFERENCE_BAND,
+    WARNING,
     action_colors,
     apply_theme,
     axis_label,
@@ -32,7 +33,8 @@ TARGET = "#B87A00"  # range to steer to: the reward's, or a usual goal of care
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """One column of one stay; values (t,) in `unit`, imputed (t,) True where filled in rather than recorded."""
+    """One column of one stay; values (t,) in `unit`, imputed (t,) True where filled in rather than recorded; warned
+    (t,) True where the study warns of a fall."""
 
     name: str
     unit: str
@@ -40,6 +42,7 @@ class Measurement:
     imputed: np.ndarray
     reference: tuple[float, float] | None = None
     target: tuple[float, float] | None = None
+    warned: np.ndarray | None = None
 
 
 def timeline(
@@ -61,8 +64,8 @@ def timeline(
 
     hours (t,) start of each step; actions (t,) dose bins, fewer where the last are not told; amounts (t,) as recorded,
     in `unit`, told at the bars, and so are `per_kg` (t,), texts of the same amounts by body weight.
-    Recorded values are filled, imputed ones hollow; the healthy range is a green band, a target lies
-    between dashed lines with a bar at the right. `step` is marked in every panel.
+    Recorded values are filled, imputed ones hollow, those that the study warns of as a fall are triangles; the healthy
+    range is a green band, a target lies between dashed lines with a bar at the right. `step` is marked in every panel.
     window: hours that the axis spans (None: the stay), the same wherever it can be so that stays can be compared.
     """
     rows = len(measurements) + 1
@@ -87,6 +90,8 @@ def _add_measurement(fig: Draft, hours: np.ndarray, m: Measurement, row: int) ->
     values = np.asarray(m.values, dtype=float)
     view = _view(values, m.reference)
     imputed = np.asarray(m.imputed, dtype=bool)
+    warned = np.zeros(len(values), dtype=bool) if m.warned is None else m.warned
+    told = np.where(imputed, "imputed", "recorded")
     fig.add_trace(
         scatter(
             x=hours,
@@ -95,11 +100,12 @@ def _add_measurement(fig: Draft, hours: np.ndarray, m: Measurement, row: int) ->
             name=m.name,
             line={"color": LINE, "width": 1.3},
             marker={
-                "size": 7,
-                "color": np.where(imputed, GROUND, LINE).tolist(),
-                "line": {"color": LINE, "width": 1.4},
+                "size": np.where(warned, 10, 7).tolist(),
+                "symbol": np.where(warned, "triangle-down", "circle").tolist(),
+                "color": np.where(imputed, GROUND, np.where(warned, WARNING, LINE)).tolist(),
+                "line": {"color": np.where(warned, WARNING, LINE).tolist(), "width": 1.4},
             },
-            customdata=np.where(imputed, "imputed", "recorded"),
+            customdata=[f"{how}, falling" if fell else how for how, fell in zip(told, warned, strict=True)],
             hovertemplate=f"%{{y:.4g}} {m.unit} (%{{customdata}})",
         ),
         row=row,

@@ -24,11 +24,13 @@ from core.icu.ask.against import (
 from core.icu.ask.names import phenotype_texts
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
-from core.policies.hazards import default_rules
+from core.policies.hazards import default_rules, default_warnings
 from core.report.parts import Section, Table
 from core.report.policies import bracketed
 
 TITLE = "Against the clinicians"
+HAZARDOUS = "Hazardous doses: how often such a dose is given at the recorded steps where the rule applies."
+WARNED = "Warnings, which are no rules: how often such a dose is given at the recorded steps where the warning applies."
 BEFORE = "This run was made before runs were judged against the clinicians; train it again to see what it advises."
 
 
@@ -42,8 +44,10 @@ def against_the_clinicians(view: RunView) -> Section:
     what = "advised" if view.advice.share else "nearest to being advised, but not advised"
     names = phenotype_texts(view, view.n_clusters)
     tables = [_differences(rows, names)]
+    if warnings := default_warnings(view.study):
+        tables.insert(0, _hazards(advice_hazards(view, warnings, shown.share), what, WARNED))
     if rules := default_rules(view.study):
-        tables.insert(0, _hazards(advice_hazards(view, rules, shown.share), what))
+        tables.insert(0, _hazards(advice_hazards(view, rules, shown.share), what, HAZARDOUS))
     return Section(
         "against",
         TITLE,
@@ -128,7 +132,7 @@ def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
     )
 
 
-def _hazards(rates: pd.DataFrame, what: str) -> Table:
+def _hazards(rates: pd.DataFrame, what: str, caption: str) -> Table:
     lines = []
     for _, pair in rates.groupby("rule", sort=False):
         given, advised = (pair[pair["policy"] == name].iloc[0] for name in (GIVEN, ADVICE))
@@ -145,10 +149,7 @@ def _hazards(rates: pd.DataFrame, what: str) -> Table:
                 "patients": fmt_count(given["patients"]),
             }
         )
-    return Table.of(
-        "Hazardous doses: how often such a dose is given at the recorded steps where the rule applies.",
-        pd.DataFrame(lines),
-    )
+    return Table.of(caption, pd.DataFrame(lines))
 
 
 def _forest(rows: pd.DataFrame, names: Sequence[str]) -> PanelFigure:

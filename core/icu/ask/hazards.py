@@ -111,13 +111,11 @@ class HitAt:
     high: int
 
     @property
-    def text(self) -> str:
-        """'HIT: unknown, because platelets fell by 43 % ...': never a score without what it lacks."""
-        said = f"HIT: {self.word}, because {'; '.join(self.because)}."
-        if self.unrecorded:
-            said += f" Not on record: {', '.join(self.unrecorded)}."
+    def why(self) -> str:
+        """'because platelets fell by up to 43.2 % ...; not on record: timing ...': no points without what they lack."""
         points = f"{self.low} to {self.high}" if self.low < self.high else f"{self.low}"
-        return f"{said} The 4Ts on record leave {points} of 8 points (up to 3: unlikely; 4 or more: possible)."
+        lacks = f"; not on record: {', '.join(self.unrecorded)}" if self.unrecorded else ""
+        return f"because {'; '.join(self.because)}{lacks}. That leaves {points} of 8 points."
 
 
 def hit_at(view: RunView, patient: int, step: int) -> HitAt | None:
@@ -133,25 +131,26 @@ def hit_at(view: RunView, patient: int, step: int) -> HitAt | None:
         because = [f"no {drug} is on record before this step"]
     else:
         because = [
-            f"platelets fell by up to {found.fall[0, step]:.0f} % from their highest on record under {drug}, "
+            f"platelets fell by up to {found.fall[0, step]:.1f} % under {drug}, "
             f"lowest {found.lowest[0, step]:.0f} ({low[THROMBOCYTOPENIA]} of 2)"
         ]
     if rule.other_cause != "unknown":
-        cause = f", {rule.cause}," if rule.cause else ""
-        because.append(f"another cause{cause} is {rule.other_cause} ({low[OTHER]} of 2)")
+        because.append(f"{rule.cause or 'there'} is a {rule.other_cause} other cause ({low[OTHER]} of 2)")
     known = [t for t in (TIMING, THROMBOSIS) if low[t] == high[t]]
     because += [f"{TS[t]} {low[t]} of 2" for t in known if low[t]]
     unrecorded = tuple(name for name, least, most in zip(TS, low, high, strict=True) if least < most)
     return HitAt(str(found.words[0, step]), tuple(because), unrecorded, int(low.sum()), int(high.sum()))
 
 
-def warned_steps(view: RunView, patient: int, column: str) -> np.ndarray:
-    """(t,) the steps of a stay at which a rule or warning of the study on a fall of the column applies."""
+def fallen_steps(view: RunView, patient: int) -> dict[str, np.ndarray]:
+    """Column -> (t,) the steps of a stay at which a rule or warning of the study on a fall of it applies."""
     falls = [r for r in (*default_rules(view.study), *default_warnings(view.study)) if isinstance(r, FallRule)]
-    courses = courses_of(view.cohort, [column], np.array([patient]))
-    length = int(view.cohort.lengths[patient])
-    found = [rule.applies(courses)[0, :length] for rule in falls if rule.column == column]
-    return np.logical_or.reduce(found) if found else np.zeros(length, dtype=bool)
+    courses = courses_of(view.cohort, [rule.column for rule in falls], np.array([patient]))
+    found: dict[str, np.ndarray] = {}
+    for rule in falls:
+        here = rule.applies(courses)[0, : view.cohort.lengths[patient]]
+        found[rule.column] = found.get(rule.column, False) | here
+    return found
 
 
 def _measured(courses: Courses, rule: Rule, applies: np.ndarray) -> float:

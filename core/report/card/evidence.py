@@ -14,8 +14,9 @@ from core.icu.ask.against import against_clinicians
 from core.icu.ask.frontier import reach_of
 from core.icu.ask.hazards import hazard_table
 from core.icu.view import RunView
-from core.policies.hazards import GIVEN, default_rules
+from core.policies.hazards import GIVEN, default_rules, default_warnings
 from core.policies.key import PolicyKey
+from core.policies.rules import Rule
 from core.report.card.parts import (
     FEW,
     FEWEST_SHOWN,
@@ -152,10 +153,26 @@ def _coverage(n_patients: int) -> list[str]:
 def safety(view: RunView) -> CardItem:
     """Hazardous doses of the run's own policy and of added ones, beside what was given."""
     references = [decide("safety and errors"), hti("cautioned out-of-scope use")]
-    rules = default_rules(view.study)
-    if not rules:
+    rules, warnings = default_rules(view.study), default_warnings(view.study)
+    if not rules and not warnings:
         missing = "Which doses would be hazardous when: the study names no hazards."
         return CardItem(key="safety", title="Hazardous doses", references=references, unanswered=[missing])
+    told = (("Rules, on test patients.", rules), ("Warnings, which are no rules, on test patients.", warnings))
+    return CardItem(
+        key="safety",
+        title="Hazardous doses",
+        references=references,
+        said=[
+            "How often a dose is given that a hazard rule or a warning of the study names, at the recorded steps where "
+            "it applies."
+        ],
+        tables=[CardTable.of(caption, _hazard_rates(view, which)) for caption, which in told if which],
+        unanswered=["Harm in use: errors, near misses and their causes were not studied; nobody used it."],
+    )
+
+
+def _hazard_rates(view: RunView, rules: list[Rule]) -> pd.DataFrame:
+    """One line a rule and policy; counts and rates of few patients are not told."""
     keys = [view.own_policy, *(PolicyKey(name) for name in view.added)]
     found = hazard_table(view, view.split.test, rules, keys)
     lines = []
@@ -171,16 +188,7 @@ def safety(view: RunView) -> CardItem:
                 "patients": shown_count(int(row["patients"])),
             }
         )
-    return CardItem(
-        key="safety",
-        title="Hazardous doses",
-        references=references,
-        said=[
-            "How often a dose is given that a hazard rule of the study names, at the recorded steps where it applies."
-        ],
-        tables=[CardTable.of("Test patients.", pd.DataFrame(lines))],
-        unanswered=["Harm in use: errors, near misses and their causes were not studied; nobody used it."],
-    )
+    return pd.DataFrame(lines)
 
 
 def groups(view: RunView) -> CardItem:

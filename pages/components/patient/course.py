@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import streamlit as st
 
 from core.figures.patient import Measurement, timeline
 from core.figures.theme import axis_label
+from core.icu.ask.hazards import fallen_steps
 from pages.components.patient.decision import known_weight, stay_window
 from pages.components.shell.export import show, table
 
@@ -25,7 +27,7 @@ PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
 @dataclass(frozen=True, eq=False)
 class Stay:
     """One stay in physical units: hours (t,), states (t, D), imputed (t, D), actions (t,), recorded amounts of the drug
-    (t, kinds), see `Cohort.amounts`."""
+    (t, kinds), see `Cohort.amounts`; fallen: column -> (t,), see `fallen_steps`."""
 
     key: object
     study: StudySpec
@@ -35,6 +37,7 @@ class Stay:
     actions: np.ndarray
     amounts: pd.DataFrame
     weight: np.ndarray  # (t,) kg, NaN where it is not known
+    fallen: Mapping[str, np.ndarray]
 
     @property
     def doses(self) -> list[str]:
@@ -46,7 +49,8 @@ class Stay:
         """One column as the timeline draws it."""
         column, j = self.study.column(name), self.study.index(name)
         values, imputed = self.states[:, j], self.imputed[:, j]
-        return Measurement(column.label or name, column.unit, values, imputed, column.reference, column.target)
+        label, fallen = column.label or name, self.fallen.get(name)
+        return Measurement(label, column.unit, values, imputed, column.reference, column.target, fallen)
 
     @property
     def per_kg(self) -> list[str]:
@@ -65,6 +69,7 @@ class Stay:
             states=self.states[:known],
             imputed=self.imputed[:known],
             weight=self.weight[:known],
+            fallen={name: steps[:known] for name, steps in self.fallen.items()},
             actions=self.actions[:step],
             amounts=self.amounts.iloc[:known].where(pd.Series(np.arange(known) < step), np.nan),
         )
@@ -112,7 +117,10 @@ def stay_of(run: RunView, patient: int) -> Stay:
     hours, given = cohort.hours[rows], cohort.amounts(patient)
     steps = range(int(cohort.lengths[patient]))
     weight = np.array([known_weight(run, patient, step) for step in steps])
-    return Stay(cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows], given, weight)
+    fallen = fallen_steps(run, patient)
+    return Stay(
+        cohort.patients[patient], run.study, hours, states, imputed, cohort.actions[rows], given, weight, fallen
+    )
 
 
 def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) -> None:
@@ -179,7 +187,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         f"Course of {', '.join(names)} and {study.actions.drug} over {len(stay.hours)} steps; step {step + 1} is "
         "marked.",
         caption=f"Filled: recorded; hollow: imputed ({imputed:.0%} of the values shown). Green band: reference range; "
-        f"{_targets(study, names)}Dotted: hour 0{hour_0(study.onset)}. Purple: the chosen step.",
+        f"{_targets(study, names)}{_falling(stay, names)}Dotted: hour 0{hour_0(study.onset)}. Purple: the chosen step.",
         data=stay.frame(temporal),
     )
 
@@ -191,6 +199,12 @@ def _targets(study: StudySpec, names: list[str]) -> str:
     kinds = ((rewarded, "the reward's range"), ([name for name in of if name not in rewarded], "a usual goal of care"))
     said = " and ".join(f"{what} ({', '.join(which)})" for which, what in kinds if which)
     return f"orange bar and dashed lines: {said}, where inside the view. " if said else ""
+
+
+def _falling(stay: Stay, names: list[str]) -> str:
+    """What triangles mean, where there are any."""
+    some = any(stay.fallen[name].any() for name in names if name in stay.fallen)
+    return f"Triangle: falling under {stay.study.actions.drug}, as the study's warnings count it. " if some else ""
 
 
 def hour_0(onset: str) -> str:

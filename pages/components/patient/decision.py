@@ -17,6 +17,7 @@ from core.icu.ask.hazards import Met
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.options import AGENTS, FEW, FEWEST_OF_DOSE, NOBODY, RARE, SPREADS
 from core.policies.hazards import band_text
+from core.policies.hit import POSSIBLE, UNKNOWN, UNLIKELY
 from core.study import StudySpec
 from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 HAZARD = ":material/warning:"
+HIT_SIGNS = {UNLIKELY: ":material/check:", POSSIBLE: HAZARD, UNKNOWN: ":material/question_mark:"}
+HIT_HELP = (
+    "Heparin-induced thrombocytopenia by the 4Ts (Lo et al. 2006), from what was measured and given before this dose. "
+    "A T that is not on record counts as anything from 0 to 2. Unlikely: at most 3 points whatever it is; possible: 4 "
+    "or more whatever it is; else unknown. Falls are counted from the highest value on record; what came before is not "
+    "known."
+)
 VIEWS = ("Options", "Probabilities", "Similar states", "Phenotype", "What if")
 
 
@@ -91,6 +99,7 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
     options, estimates = decision.options, decision.options.estimates
     _hazards(run, decision.hazards)
+    _warnings(run, decision)
     hazardous = [met.rule.from_action for met in decision.hazards]
     advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.refused:
@@ -134,15 +143,31 @@ def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
     """The hazard rules that apply at this step; the policies know nothing of them."""
     if not hazards:
         return
-    said = "; ".join(
-        f"{met.rule.text(run.study)} (here {fmt(met.value)} {fmt_unit(run.study.column(met.rule.column).unit)}"
-        + (", filled in)" if met.imputed else ")")
-        for met in hazards
-    )
+    said = "; ".join(f"{met.rule.text(run.study)} ({_here(run, met)})" for met in hazards)
     st.warning(
         f"**Hazard rule:** {said}. Doses marked {HAZARD} break it; the ranking knows no rules.",
         icon=":material/warning:",
     )
+
+
+def _here(run: RunView, met: Met) -> str:
+    """The value by which a rule applies, and how far it fell where that decides."""
+    column = run.study.column(met.column)
+    fell = f", a fall by {met.fall:.0f} %" if np.isfinite(met.fall) else ""
+    return f"here {column.text(met.value)} {fmt_unit(column.unit)}{fell}{', filled in' if met.imputed else ''}"
+
+
+def _warnings(run: RunView, decision: Decision) -> None:
+    """What the study warns of without making it a rule, and HIT by what is on record."""
+    lines = [
+        f":material/notification_important: **Warning:** {met.rule.condition(run.study)}; {_here(run, met)}."
+        for met in decision.warnings
+    ]
+    hit = decision.hit
+    if hit is not None:
+        lines.append(f"{HIT_SIGNS[hit.word]} **HIT: {hit.word}**, {hit.why}")
+    if lines:
+        st.markdown("\n\n".join(lines), help=HIT_HELP if hit is not None else None)
 
 
 def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: bool) -> None:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
-from core.policies.hazards import GIVEN, HazardRule
+from core.policies.hazards import GIVEN
+from core.policies.rules import Rule
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
@@ -73,7 +74,7 @@ def headline(run: RunView) -> None:
 
 
 @st.cache_data(max_entries=64, ttl="6h", show_spinner="Counting hazards ...")
-def _hazards(path: str, made: str, rules: tuple[HazardRule, ...], share: float, _run: RunView) -> pd.DataFrame:
+def _hazards(path: str, made: str, rules: tuple[Rule, ...], share: float, _run: RunView) -> pd.DataFrame:
     """Rates of hazardous doses under the advice and as given; cached by run, rules and dial."""
     return advice_hazards(_run, rules, share)
 

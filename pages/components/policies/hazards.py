@@ -16,8 +16,9 @@ from core.figures.theme import fmt_percent
 from core.icu.ask.hazards import hazard_patients, hazard_table
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
-from core.policies.hazards import FEWEST_PERSONS, GIVEN, OPERATORS, HazardRule, default_rules
+from core.policies.hazards import FEWEST_PERSONS, GIVEN, default_rules, default_warnings
 from core.policies.key import CLINICIAN, PolicyKey
+from core.policies.rules import OPERATORS, HazardRule, Rule
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table
 from pages.components.shell.frame import empty
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 KEPT = "hazard-rules"  # study -> rules of this session
 EDITOR = "hazard-editor"
+RULES, WARNINGS = "Rules", "Warnings"
 MOST_RULES = 8
 
 
@@ -42,16 +44,17 @@ def hazard_panel(run: RunView) -> None:
         "such doses at the steps where the rule applies; for the recorded course, how often such a dose was given."
     )
     rules = _rules(run.study)
+    counted = _counted(run.study, rules)
     k, lambda_, mode = fusion_controls(run, "hazards")
     patients, who = choose_patients(run, "hazards-patients")
     compared = policy_table(run, k, lambda_, mode)["policy"].unique()
     keys = {str(name): PolicyKey.at(str(name), k, lambda_, mode) for name in compared}
-    if not rules:
-        empty("Nothing to count", "Give at least one complete rule above.")
+    if not counted:
+        empty("Nothing to count", "Give at least one complete rule above, or count the warnings.")
         return
     if too_few(patients, 1):
         return
-    found = hazard_table(run, patients, rules, list(keys.values()))
+    found = hazard_table(run, patients, counted, list(keys.values()))
     names = phenotype_texts(run, k)
     read = "; ".join(
         f"{hazard_name(r.policy, names)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0])
@@ -59,7 +62,7 @@ def hazard_panel(run: RunView) -> None:
     show(
         hazard_rates(found, names),
         "hazard-rates",
-        f"Dots with 95 % intervals, one panel a rule. {rules[0].text(run.study)}: {read}.",
+        f"Dots with 95 % intervals, one panel a rule. {counted[0].text(run.study)}: {read}.",
         caption=f"{len(patients):,} {who}, {mode}. 95 % bootstrap intervals by person (none under {FEWEST_PERSONS} "
         "persons); dotted: as given. Rates rest on recorded states: under another policy patients would come into "
         "other states.",
@@ -68,7 +71,7 @@ def hazard_panel(run: RunView) -> None:
     for note in _unlike_record(found):
         st.caption(f":material/info: {note}")
     _numbers(found, names)
-    _patients(run, patients, rules, keys, k)
+    _patients(run, patients, counted, keys, k)
 
 
 def _unlike_record(found: pd.DataFrame) -> list[str]:
@@ -83,7 +86,7 @@ def _unlike_record(found: pd.DataFrame) -> list[str]:
 
 
 def _patients(
-    run: RunView, patients: np.ndarray, rules: list[HazardRule], keys: dict[str, PolicyKey], n_clusters: int
+    run: RunView, patients: np.ndarray, rules: list[Rule], keys: dict[str, PolicyKey], n_clusters: int
 ) -> None:
     """The patients behind one rate: to select, and to open at the first step in question."""
     st.markdown("**Patients behind a rate**")
@@ -118,14 +121,53 @@ def _patients(
     )
 
 
-def rules_of_session(study: StudySpec) -> list[HazardRule]:
-    """The rules in force: those of the editable table, or the study's defaults where nobody has changed them."""
-    kept: dict[str, list[HazardRule]] = st.session_state.setdefault(KEPT, {})
+def rules_of_session(study: StudySpec) -> list[Rule]:
+    """The rules in force: those of the editable table and the warnings that were made rules, or the study's defaults
+    where nobody has changed them."""
+    kept: dict[str, list[Rule]] = st.session_state.setdefault(KEPT, {})
     return kept.setdefault(study.name, default_rules(study))
 
 
-def _rules(study: StudySpec) -> list[HazardRule]:
-    """The editable table; its rules are kept in the session for each study."""
+def _counted(study: StudySpec, rules: list[Rule]) -> list[Rule]:
+    """The rules in force, or the study's warnings that are none of them: one or the other is drawn."""
+    warnings = [rule for rule in default_warnings(study) if rule not in rules]
+    if not warnings:
+        return rules
+    which = st.segmented_control(
+        "Count",
+        (RULES, WARNINGS),
+        default=RULES,
+        key="hazard-which",
+        required=True,
+        persist_state="session",
+        help="Rules mark doses at the patient and on the map. Warnings are said and counted; they mark no dose.",
+    )
+    return warnings if which == WARNINGS else rules
+
+
+def _editable(rule: Rule) -> bool:
+    """True for a rule that fits a row of the table."""
+    return isinstance(rule, HazardRule) and not rule.others and not rule.name
+
+
+def _promoted(study: StudySpec, before: list[Rule]) -> list[Rule]:
+    """Rules of other kinds that are in force: the study's own, and its warnings that the visitor makes rules."""
+    offered = [rule for rule in (*default_rules(study), *default_warnings(study)) if not _editable(rule)]
+    if not offered:
+        return []
+    chosen = st.multiselect(
+        "Also rules",
+        range(len(offered)),
+        default=[i for i, rule in enumerate(offered) if rule in before],
+        format_func=lambda i: offered[i].condition(study),
+        key=f"hazard-promoted-{study.name}-{st.session_state[f'{EDITOR}-version']}",
+        placeholder="make a warning of the study a rule",
+    )
+    return [offered[i] for i in chosen]
+
+
+def _rules(study: StudySpec) -> list[Rule]:
+    """The editable table and the other kinds; what is in force is kept in the session for each study."""
     in_force = rules_of_session(study)
     version = st.session_state.setdefault(f"{EDITOR}-version", 0)
     key, base = f"{EDITOR}-{study.name}-{version}", f"{EDITOR}-base-{study.name}"
@@ -133,17 +175,18 @@ def _rules(study: StudySpec) -> list[HazardRule]:
         st.session_state[base] = list(in_force)  # the editor's changes are counted from this table
     doses = _doses(study)
     edited = st.data_editor(
-        _as_table(st.session_state[base], doses),
+        _as_table([rule for rule in st.session_state[base] if _editable(rule)], doses),
         key=key,
         num_rows="dynamic",
         hide_index=True,
         column_config=_columns(study, doses),
     )
-    rules = _read(edited, study, doses)
+    written = _read(edited, study, doses)
+    rules: list[Rule] = [*written, *_promoted(study, st.session_state[base])]
     st.session_state[KEPT][study.name] = rules
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption("Click a cell to change it; the last row adds a rule. Kept while this window is open.")
-        csv_button(_as_table(rules, doses), "hazard-rules")
+        csv_button(_as_table(written, doses), "hazard-rules")
         st.button(
             "Back to the default rules",
             key="hazard-reset",
