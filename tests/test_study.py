@@ -89,9 +89,32 @@ def test_hazards_and_published_numbers_are_the_studys_own(tmp_path: Path) -> Non
         StudySpec.from_toml(write(tmp_path, GOOD + '[published]\npolicies = "../secret.csv"\n'))
 
 
+def test_warnings_are_told_like_hazards_and_refused_where_they_cannot_apply(tmp_path: Path) -> None:
+    fall = '[[warnings]]\nkind = "fall"\ncolumn = "map"\npercent = 20\nhours = 12\n'
+    assert StudySpec.from_toml(write(tmp_path, GOOD + fall)).warnings[0].percent == 20
+    with pytest.raises(StudyError, match="needs hours"):
+        StudySpec.from_toml(write(tmp_path, GOOD + fall.replace("hours = 12\n", "")))
+    either = '[[warnings]]\ncolumn = "map"\noperator = "<"\nthreshold = 50\n'
+    either += 'or_when = [{ column = "sofa", operator = ">", threshold = 9 }]\n'
+    with pytest.raises(StudyError, match="a hazard names column 'sofa'"):
+        StudySpec.from_toml(write(tmp_path, GOOD + either))
+    hit = '[[warnings]]\nkind = "hit"\ncolumn = "map"\nexposure = "heparin_before"\n'
+    with pytest.raises(StudyError, match="names column 'heparin_before'"):
+        StudySpec.from_toml(write(tmp_path, GOOD + hit))
+
+
+def test_a_runs_copy_from_before_warnings_takes_those_of_the_study_and_keeps_its_hazards() -> None:
+    study = load_study()
+    before = {name: value for name, value in study.model_dump().items() if name != "warnings"} | {"hazards": ()}
+    assert StudySpec.from_stored(before) == study.model_copy(update={"hazards": ()})
+    assert StudySpec.from_stored(before | {"name": "mine"}).warnings == ()
+
+
 def test_a_runs_copy_from_before_hazards_stood_in_the_study_takes_them_from_it() -> None:
     study = load_study()
-    before = {name: value for name, value in study.model_dump().items() if name not in ("hazards", "published")}
+    before = {
+        name: value for name, value in study.model_dump().items() if name not in ("hazards", "published", "warnings")
+    }
     assert StudySpec.from_stored(before) == study
     assert StudySpec.from_stored(before | {"name": "mine"}).hazards == ()
 

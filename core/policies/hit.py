@@ -48,7 +48,7 @@ class FourTs:
 def fall_under_drug(values: np.ndarray, actions: np.ndarray, hours: np.ndarray, within: float = np.inf) -> np.ndarray:
     """How far values lie below their highest of the last hours, the drug given in between; (n, T) percent, 0 for none.
 
-        fall_t = 100 (1 - x_t / max {x_s : s < t, h_t - h_s <= within, a dose at some step s..t-1})
+        fall_t = 100 (m_t - x_t) / m_t,  m_t = max {x_s : s < t, h_t - h_s <= within, a dose at some step s..t-1}
 
     values (n, T) not negative, actions (n, T) dose bins, 0 for no drug, hours (n, T) rising. The dose of step t itself
     comes after its value, so it does not count.
@@ -62,8 +62,9 @@ def fall_under_drug(values: np.ndarray, actions: np.ndarray, hours: np.ndarray, 
             break
         counts = near & (doses[:, lag:-1] > doses[:, : -lag - 1])
         highest[:, lag:] = np.fmax(highest[:, lag:], np.where(counts, values[:, :-lag], 0.0))
-    ratio = np.divide(values, highest, out=np.ones_like(values), where=highest > 0)
-    return np.asarray(100.0 * np.clip(1.0 - np.nan_to_num(ratio, nan=1.0), 0.0, 1.0))
+    known = (highest > 0) & (values < highest)  # a missing value is not below anything
+    below = 100.0 * (highest - values)  # in this order a fall from 100 to 80 is 20 % exactly
+    return np.asarray(np.divide(below, highest, out=np.zeros_like(values), where=known))
 
 
 def four_ts(

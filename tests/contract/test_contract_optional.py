@@ -22,10 +22,14 @@ from core.cohort.columns import OPTIONAL, resolve_columns
 from core.cohort.describe import attrition_table, cohort_facts, missing_by_column, table_one
 from core.evaluation import knn_behavior_policy
 from core.experiments.published import published
+from core.hazard import Condition, Hazard
+from core.icu.ask.hazards import hit_at
 from core.icu.fit.baselines import not_indicated
-from core.policies.hazards import band_text, default_rules
+from core.policies.courses import courses_of
+from core.policies.hazards import band_text, default_warnings
+from core.policies.rules import rule_of
 from core.rewards import step_rewards
-from core.study import Column, Hazard, Indication, OtherUnit, Published, RewardTerm, StudySpec, load_study
+from core.study import Column, Indication, OtherUnit, Published, RewardTerm, StudySpec, load_study
 from core.tables.sense import usual_range
 from core.trajectories import fit_scaler, make_trajectories, make_transitions
 from pages.components.patient.course import hour_0, stay_of
@@ -107,11 +111,21 @@ def read_by_its_mapping(study: StudySpec) -> bool:
     return True
 
 
+def met(hazard: Hazard) -> list[Any]:
+    """What a rule says, where it applies and, of HIT, what it says of a step."""
+    rule, study = rule_of(hazard), with_field(warnings=(hazard,))
+    view: Any = SimpleNamespace(cohort=replace(cohort(), study=study), study=study)
+    applies = rule.applies(courses_of(cohort(), rule.columns))
+    return [rule.text(study), applies.tolist(), hit_at(view, 0, int(cohort().lengths[0]) - 1)]
+
+
 def given_to(name: str) -> Callable[[Cohort], Any]:
     return lambda read: read.amounts(0).get(name, pd.Series(dtype=float)).tolist()
 
 
 RANGE = RewardTerm(name="in range", kind="range", column="Platelets", coefficient=1.0, low=50.0, high=100.0)
+FALL = Hazard(kind="fall", column="Platelets", percent=10.0, hours=24.0)
+HIT = Hazard(kind="hit", column="Platelets", other_cause="definite")
 OTHER = OtherUnit(unit="per liter", factor=0.001)
 ROWS = cohort().frame["step"].to_numpy()
 IMPUTED = np.broadcast_to(True, cohort().states.shape)
@@ -157,11 +171,28 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
     "StudySpec.hazards": (lambda study: band_text(study, 1), STUDY, with_field(hazards=())),
     "StudySpec.published": (lambda study: "mimic_iv_mean" in table_of(study), STUDY, with_field(published=None)),
     "StudySpec.mapping": (read_by_its_mapping, STUDY, with_field(mapping={"columns": {"Platelets": "plt"}})),
-    "Hazard.from_action": (
-        lambda hazard: default_rules(with_field(hazards=(hazard,)))[0].text(STUDY),
-        STUDY.hazards[0],
-        STUDY.hazards[0].model_copy(update={"from_action": 3}),
+    "StudySpec.warnings": (
+        lambda study: [w.text(study) for w in default_warnings(study)],
+        STUDY,
+        with_field(warnings=()),
     ),
+    **{
+        f"Hazard.{name}": (met, hazard, hazard.model_copy(update={name: value}))
+        for name, hazard, value in (
+            ("kind", STUDY.hazards[0].model_copy(update={"percent": 30.0, "hours": 24.0}), "fall"),
+            ("name", STUDY.hazards[0], "low count"),
+            ("operator", STUDY.hazards[0], ">"),
+            ("threshold", STUDY.hazards[0], 500.0),
+            ("or_when", STUDY.hazards[0], (Condition(column="INR", operator="<", threshold=9.0),)),
+            ("from_action", STUDY.hazards[0], 3),
+            ("percent", FALL, 90.0),
+            ("hours", FALL, 3.0),
+            ("exposure", HIT, "Gender"),
+            ("thrombosis", HIT, "Ventilation"),
+            ("other_cause", HIT, "none"),
+            ("cause", HIT, "dilution"),
+        )
+    },
     "Published.policies": (
         lambda named: published("mimic-iv", "clinician", with_field(published=named)),
         STUDY.published,

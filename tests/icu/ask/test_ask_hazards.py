@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.icu.ask.hazards import hazard_patients, hazard_table, rules_met
+from core.icu.ask.hazards import fallen_steps, hazard_patients, hazard_table, hit_at, rules_met
 from core.icu.view import RunView
 from core.policies import PolicyKey
-from core.policies.hazards import GIVEN
-from core.policies.rules import HazardRule
+from core.policies.hazards import GIVEN, default_warnings
+from core.policies.rules import FallRule, HazardRule, HitRule, Limit
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,72 @@ def test_the_rules_met_at_a_step_are_those_of_its_recorded_values(view: RunView)
     assert [(met.rule, met.value) for met in found] == [(below, value)]
     imputed = view.cohort.imputed
     assert found[0].imputed == (imputed is not None and bool(imputed[view.cohort.starts[patient] + step, place]))
+
+
+def slow_falls(view: RunView, patient: int, percent: float, hours: float) -> list[int]:
+    """Steps of a stay at which platelets fell so far under the drug, from the table of the cohort."""
+    rows = view.cohort.rows(patient)
+    counts = view.cohort.frame["Platelets"].to_numpy(np.float64)[rows]
+    doses, at = view.cohort.actions[rows], view.cohort.hours[rows]
+    return [
+        t
+        for t in range(len(counts))
+        if any(
+            at[t] - at[s] <= hours and doses[s:t].any() and 100 * (counts[s] - counts[t]) / counts[s] >= percent
+            for s in range(t)
+        )
+    ]
+
+
+def test_a_rule_over_time_counts_the_falls_of_the_records(view: RunView) -> None:
+    rule, patients = FallRule("Platelets", 30.0, 24.0, 2), view.split.test
+    table = hazard_table(view, patients, [rule], [PolicyKey("random")]).set_index("policy")
+    steps = [(p, t) for p in patients for t in slow_falls(view, p, 30.0, 24.0)]
+    assert steps, "the cohort has such steps"
+    given = [view.cohort.actions[view.cohort.starts[p] + t] >= 2 for p, t in steps]
+    assert table.loc[GIVEN, "steps"] == len(steps)
+    assert table.loc[GIVEN, "rate"] == pytest.approx(np.mean(given))
+    assert table.loc["random", "rate"] == pytest.approx(3 / 5)
+    behind = hazard_patients(view, patients, rule, None)
+    assert behind["steps"].sum() == sum(given)
+
+
+def test_falls_are_marked_at_the_steps_of_the_mildest_warning(view: RunView) -> None:
+    marked = 0
+    for patient in range(20):
+        found = fallen_steps(view, patient)
+        assert list(found) == ["Platelets"]
+        assert np.flatnonzero(found["Platelets"]).tolist() == slow_falls(view, patient, 30.0, 48.0)
+        marked += int(found["Platelets"].sum())
+    assert marked
+
+
+def test_what_is_met_names_the_limit_that_holds_and_the_fall(view: RunView) -> None:
+    patient = next(p for p in range(view.cohort.n_patients) if slow_falls(view, p, 30.0, 48.0))
+    step = slow_falls(view, patient, 30.0, 48.0)[0]
+    row = view.cohort.starts[patient] + step
+    lactate = float(view.cohort.states[row, view.study.index("Lactate")])
+    either = HazardRule("Platelets", "<", -1.0, others=(Limit("Lactate", "<", lactate + 1),))
+    found = rules_met(view, patient, step, [FallRule("Platelets", 30.0, 48.0), either])
+    assert [(met.column, met.value) for met in found][1] == ("Lactate", lactate)
+    assert found[0].fall >= 30
+    assert np.isnan(found[1].fall)
+
+
+def test_hit_is_said_with_what_is_not_on_record(view: RunView) -> None:
+    """Of every stay that has no drug before its second step, and of one that falls under it."""
+    first = hit_at(view, 0, 0)
+    assert first is not None
+    assert first.word == "unlikely"
+    assert "no heparin is on record before this step" in first.why
+    rule = next(w for w in default_warnings(view.study) if isinstance(w, HitRule))
+    patient = next(p for p in range(view.cohort.n_patients) if slow_falls(view, p, 30.0, np.inf))
+    step = slow_falls(view, patient, 30.0, np.inf)[0]
+    found = hit_at(view, patient, step)
+    assert found is not None
+    assert found.word == "unknown"
+    assert found.unrecorded == ("timing", "thrombosis")
+    assert (found.high - found.low, found.low >= 1) == (4, True)
+    assert "sepsis is a definite other cause (0 of 2); not on record: timing, thrombosis" in found.why
+    assert rules_met(view, patient, step, [rule])
+    assert not rules_met(view, patient, 0, [rule])
