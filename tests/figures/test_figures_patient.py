@@ -37,6 +37,14 @@ def test_imputed_values_are_hollow_and_named() -> None:
     assert [c == GROUND for c in course.marker.color] == [False, True, False, True]
 
 
+def test_values_that_the_study_warns_of_are_triangles_and_named() -> None:
+    warned = np.array([False, False, True, True])
+    course = timeline(HOURS, [lactate(warned=warned)], np.zeros(4, int), LABELS, drug="heparin", unit="units").data[0]
+    assert list(course.marker.symbol) == ["circle", "circle", "triangle-down", "triangle-down"]
+    assert list(course.customdata)[1:] == ["imputed", "recorded, falling", "imputed, falling"]
+    assert course.marker.color[3] == GROUND, "filled in is hollow, falling or not"
+
+
 def test_recorded_amounts_are_told_where_there_are_some() -> None:
     amounts = np.array([0.0, 1250.0, np.nan, 6000.0])
     actions = np.array([0, 1, 0, 2])

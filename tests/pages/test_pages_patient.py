@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core.cohort import Cohort
 from core.icu.ask import decision as asked
 from core.icu.ask import options
+from core.icu.ask.hazards import fallen_steps, hit_at
 from core.icu.ask.options import refusal
 from core.icu.ask.similar import neighborhood, similar_patients
 from core.icu.ask.what_if import recorded_values, what_if
@@ -147,6 +148,19 @@ def test_options_begin_with_the_default_advice_of_a_fold_that_never_saw_the_pati
     page.session_state[KEY].step = 4
     page.run()
     assert "The records show no dose that does better here" in texts(page)
+
+
+def test_hit_and_the_warnings_of_the_study_are_said_at_the_step(open_page, app_run: str, run: RunView) -> None:
+    fallen = next(p for p in range(run.cohort.n_patients) if fallen_steps(run, p)["Platelets"].any())
+    step = int(fallen_steps(run, fallen)["Platelets"].argmax())
+    page = open_page("patient", {"run": app_run, "patient": str(fallen), "step": str(step)})
+    said, hit = texts(page), hit_at(run, fallen, step)
+    assert hit is not None
+    assert f"**HIT: {hit.word}**, {hit.why}" in said
+    assert "**Warning:** falling platelets (Platelets fell by 30 % or more within 48 h under heparin); here" in said
+    assert "Triangle: falling under heparin" in said
+    symbols = next(t for t in figures(page)[0]["data"] if t["name"] == "Platelets")["marker"]["symbol"]
+    assert [s == "triangle-down" for s in symbols] == fallen_steps(run, fallen)["Platelets"].tolist()
 
 
 def test_a_patient_of_a_run_without_advice_is_still_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

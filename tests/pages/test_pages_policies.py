@@ -19,10 +19,12 @@ from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians, hidden_text
 from core.icu.ask.differences import differences_along
 from core.icu.ask.frontier import frontier_of
+from core.icu.ask.hazards import hazard_table
 from core.icu.ask.tables import policy_table
 from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
+from core.policies.hazards import default_warnings
 from core.runs.folders import owner_of
 from pages.components.policies.own import policy_file
 from pages.components.shell.estimates import policy_names
@@ -398,6 +400,25 @@ def test_hazard_rules_start_from_the_study_and_count_the_records(page: AppTest, 
         assert decode(rate["x"])[0] == pytest.approx(100 * (hit["action"] >= 1).mean())
     assert shown["rule"].nunique() == 2
     assert "by person" in texts(page)
+
+
+def test_warnings_have_rates_of_their_own_and_can_be_made_rules(page: AppTest, run: RunView) -> None:
+    page = view(view(page, "Hazard rules"), "Warnings", key="hazard-which")
+    warnings = default_warnings(run.study)
+    assert list(dict.fromkeys(rates(page)["rule"])) == [w.text(run.study) for w in warnings]
+    counted = hazard_table(run, run.split.test, warnings, []).query("policy == 'given'")
+    given = rates(page).query("policy == 'As given'")
+    assert given["steps"].tolist() == counted["steps"].tolist()
+    (others,) = (box for box in page.multiselect if box.key.startswith("hazard-promoted"))
+    others.set_value([0]).run()
+    assert not page.exception
+    assert warnings[0].text(run.study) not in set(rates(page)["rule"]), "it is a rule now"
+    page = view(page, "Rules", key="hazard-which")
+    assert rates(page)["rule"].nunique() == 3
+    page = view(view(page, "Doses"), "Hazard rules")
+    assert warnings[0].text(run.study) in set(rates(page)["rule"]), "kept while the window is open"
+    page.button(key="hazard-reset").click().run()
+    assert rates(page)["rule"].nunique() == 2
 
 
 def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppTest) -> None:

@@ -16,6 +16,7 @@ from core.experiments.judgment_evidence import judgment_evidence
 from core.figures.theme import fmt_interval
 from core.icu.ask.against import against_clinicians
 from core.icu.view import RunView
+from core.policies.hazards import default_rules, default_warnings
 from core.report.card import CardItem, ModelCard, card_html, croissant, model_card, write_model_card
 from core.report.card.parts import NOT_SHOWN, CardTable, shown_counts
 from core.sites import SiteResult
@@ -73,6 +74,13 @@ def test_every_item_names_its_guideline_and_is_answered_or_said_to_be_open(card:
     assert item(card, "ethics").answered == "no"
     assert item(card, "safety").answered == "in part"
     assert item(card, "model").answered == "yes"
+
+
+def test_warnings_stand_beside_the_rules_of_the_study(card: ModelCard, view: RunView) -> None:
+    rules, warnings = (cells(table) for table in item(card, "safety").tables)
+    assert list(dict.fromkeys(rules["hazard"])) == [rule.text(view.study) for rule in default_rules(view.study)]
+    assert list(dict.fromkeys(warnings["hazard"])) == [w.text(view.study) for w in default_warnings(view.study)]
+    assert {"as given", "Fused"} <= set(warnings["doses of"])
 
 
 def test_its_numbers_are_the_run_s(card: ModelCard, view: RunView) -> None:

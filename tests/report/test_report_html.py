@@ -15,13 +15,13 @@ import pytest
 from core.base.errors import RunError
 from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
-from core.figures.theme import fmt, fmt_interval, message_figure, policy_style
-from core.icu.ask.against import against_clinicians, points_text
+from core.figures.theme import fmt, fmt_interval, fmt_percent, message_figure, policy_style
+from core.icu.ask.against import advice_hazards, against_clinicians, points_text
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
-from core.policies.hazards import default_rules
+from core.policies.hazards import default_rules, default_warnings
 from core.report import render_report, write_report
 from core.report.against import against_the_clinicians
 from core.report.page import figure_json
@@ -157,6 +157,13 @@ def test_differences_and_the_advice_stand_before_the_published_values(page: Page
     assert view.advice.text in " ".join(page.text)
     assert view.advice.hidden_in_words in " ".join(page.text)
     assert [line[0] for line in page.tables[places[0]][1:]] == [r.text(view.study) for r in default_rules(view.study)]
+    warned = page.tables[next(i for i, c in enumerate(page.captions) if c.startswith("Warnings, which are no rules"))]
+    rates = advice_hazards(view, default_warnings(view.study), view.advice.shown.share)
+    expected = [
+        (text, *map(fmt_percent, pair.sort_values("policy")["rate"]))
+        for text, pair in rates.groupby("text", sort=False)
+    ]
+    assert [tuple(line[:3]) for line in warned[1:]] == expected, "the advice's rate, then the clinicians'"
 
 
 def test_a_run_from_before_judgments_says_to_train_it_again(tiny_run: Path) -> None:
