@@ -6,6 +6,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.learn.choice import settings
+from pages.components.learn.outcomes import concordance, danger, survival
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
 from pages.components.shell.frame import go_to, page
 
@@ -15,6 +16,9 @@ IDEAS = {
     "Dueling Q": dueling,
     "Fusion λ": fusion,
     "Importance weights": weights,
+    "Concordance": concordance,
+    "Survival": survival,
+    "Hazards": danger,
     "Settings": settings,
 }
 
@@ -23,8 +27,8 @@ def main() -> None:
     """Draw the page."""
     page(
         "Learn",
-        "Five ideas behind the app, each with a toy. Ask before you move a slider, then look. And what the evidence "
-        "says about the settings.",
+        "Eight ideas behind the app, each with a toy, led through by one patient. Ask before you move a slider, then "
+        "look. And what the evidence says about the settings.",
     )
     idea = st.segmented_control(
         "Idea",
@@ -36,7 +40,21 @@ def main() -> None:
         persist_state="session",
     )
     IDEAS[idea or "Attention"]()
+    _onward(idea or "Attention")
     go_to("pages/classroom.py", "Play a case with a class, or run a reader study", icon=":material/co_present:")
+
+
+def _onward(idea: str) -> None:
+    """On to the next idea; none after the last."""
+    names = list(IDEAS)
+    place = names.index(idea) + 1
+    if place < len(names):
+        st.button(
+            f"Next: {names[place]}",
+            key="learn-next",
+            icon=":material/arrow_forward:",
+            on_click=lambda: st.session_state.update({"learn-idea": names[place]}),
+        )
 
 
 main()

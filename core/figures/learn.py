@@ -37,7 +37,7 @@ def attention_figure(value: np.ndarray, weight: np.ndarray, running: np.ndarray,
         fig.add_trace(scatter(x=steps, y=y, mode="lines+markers", name=name, line=line), row=2, col=1)
     end_labels(fig, float(steps[-1]), [(n, float(y[-1]), c) for n, y, c, _ in lines], 0.9, row=2, col=1)
     apply_theme(fig, height=430, legend=False)
-    _left_titles(fig, len(titles))
+    left_titles(fig, len(titles))
     fig.update_xaxes(tickvals=steps)
     fig.update_xaxes(title_text="step", row=2, col=1)
     fig.update_yaxes(range=[0, 104], row=1, col=1)  # fixed, so that a small weight looks small
@@ -45,8 +45,8 @@ def attention_figure(value: np.ndarray, weight: np.ndarray, running: np.ndarray,
     return fig.figure()
 
 
-def cluster_figure(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> go.Figure:
-    """Patients in the plane by cluster, centers as large marks."""
+def cluster_figure(points: np.ndarray, labels: np.ndarray, centers: np.ndarray, star: int) -> go.Figure:
+    """Patients in the plane by cluster, centers as large marks, one patient as a star."""
     fig = Draft()
     for k, center in enumerate(centers):
         own = points[labels == k]
@@ -72,6 +72,9 @@ def cluster_figure(points: np.ndarray, labels: np.ndarray, centers: np.ndarray) 
                 hovertemplate=f"center {k}<extra></extra>",
             )
         )
+    look = {"color": INK, "symbol": "star", "size": 17}
+    one = points[star : star + 1]
+    fig.add_trace(scatter(x=one[:, 0], y=one[:, 1], mode="markers", name="Ms. A", marker=look))
     apply_theme(fig, x="representation, first direction", y="second direction", height=430, legend=True)
     return fig.figure()
 
@@ -98,7 +101,7 @@ def dueling_figure(value: float, q: np.ndarray, policy: np.ndarray, actions: Seq
     even = 100 / len(actions)
     fig.add_hline(y=even, line={"color": NEUTRAL, "dash": "dot"}, row=1, col=2)
     apply_theme(fig, height=340, legend=False)
-    _left_titles(fig, len(titles))
+    left_titles(fig, len(titles))
     fig.update_yaxes(range=[0, 112], row=1, col=2)
     fig.update_layout(margin={"l": 48, "r": 16, "t": 34, "b": 40})
     return fig.figure()
@@ -146,7 +149,7 @@ def fusion_figure(
         )
         fig.add_trace(bars, row=1, col=2)
     apply_theme(fig, height=412, legend=True)
-    _left_titles(fig, len(titles))
+    left_titles(fig, len(titles))
     below = {"orientation": "h", "x": 1, "xanchor": "right", "y": -0.09, "yanchor": "top", "traceorder": "normal"}
     fig.update_layout(barmode="stack", margin={"l": 24, "r": 16, "t": 34, "b": 62}, legend=below)
     fig.update_xaxes(range=[-1.9, 1.9], showticklabels=False, ticks="", row=1, col=1)
@@ -169,7 +172,7 @@ def weights_figure(used: np.ndarray, left: np.ndarray) -> go.Figure:
     steps = np.arange(1, len(left) + 1)
     fig.add_trace(scatter(x=steps, y=100 * left, mode="lines+markers", line={"color": WARNING}), row=1, col=2)
     apply_theme(fig, height=340, legend=False)
-    _left_titles(fig, len(titles))
+    left_titles(fig, len(titles))
     fig.update_xaxes(title_text="stays, heaviest first (dotted: all alike)", row=1, col=1)
     fig.update_xaxes(title_text="steps in a stay", row=1, col=2)
     fig.update_yaxes(range=[0, 104])
@@ -177,7 +180,7 @@ def weights_figure(used: np.ndarray, left: np.ndarray) -> go.Figure:
     return fig.figure()
 
 
-def _left_titles(fig: Draft, n: int) -> None:
+def left_titles(fig: Draft, n: int) -> None:
     """Panel titles at the left edge of their panel."""
     for i, note in enumerate(fig.annotations[:n], start=1):
         axis = fig.layout["xaxis" if i == 1 else f"xaxis{i}"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core.evaluation import support_light
 from core.experiments.estimator_evidence import ESS_FLOOR
 from core.figures.learn import attention_figure, cluster_figure, dueling_figure, fusion_figure, weights_figure
 from core.figures.theme import fmt, fmt_interval, fmt_lambda, fmt_percent
-from core.learn.source import source_of
 from core.learn.toys import (
     CENTERS,
     EXPERTS,
@@ -21,46 +19,22 @@ from core.learn.toys import (
     fusion_toy,
     weights_toy,
 )
+from pages.components.learn.lesson import beside, lesson, show_function
 from pages.components.shell.estimates import NEAR_UNIFORM
 from pages.components.shell.export import metric, show
 
 DOSES = ("no drug", "low dose", "high dose")
+MS_A = 0  # her place among the simulated patients
 LAMBDAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 50.0, np.inf)
-
-
-def _lesson(title: str, text: str, equations: tuple[str, ...], question: str, answer: str) -> None:
-    st.header(title, anchor=False)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.markdown(text)
-    with right:
-        for equation in equations:  # one a line: a long one would be cut off
-            st.latex(equation)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/help: **Ask first.** {question}", width="content")
-        with st.popover("Answer", icon=":material/lightbulb:", type="tertiary"):
-            st.markdown(answer)
-
-
-def _beside() -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Where a picture goes and, beside it, its numbers: a slider moves both, and both are in sight."""
-    picture, numbers = st.columns([3, 1])
-    return picture, numbers
-
-
-def _show_function(*functions: tuple[str, str]) -> None:
-    with st.expander("Show the function", icon=":material/code:"):
-        st.caption("The engine's own source, as this app runs it.")
-        for path, name in functions:
-            st.markdown(f"`{path}`")
-            st.code(source_of(path, name), language="python")
 
 
 @st.fragment
 def attention() -> None:
     """How a stay becomes one vector."""
-    _lesson(
+    lesson(
         "Attention: which steps stand for the stay",
+        "**Ms. A**, who is invented, leads through these lessons: 64 years, septic, few platelets. Eight steps of her "
+        "lactate are drawn below; at the fourth it is 12. Which of them should stand for her?",
         "An encoder reads a stay step by step. It turns each step into numbers h (here one: the value drawn below) and "
         "a score a; the softmax of the scores is how much the step counts, and the stay is represented by the weighted "
         "average. At step t only the steps so far count: that is what *prospective* means in this app.",
@@ -80,14 +54,15 @@ def attention() -> None:
         caption=f"Step {step} holds {fmt_percent(toy.weight[step - 1])} of the weight. Until it happens the attention "
         "average is the plain one: nobody can attend to the future.",
     )
-    _show_function(("core/encoder/layers.py", "masked_softmax"), ("core/encoder/layers.py", "running_average"))
+    show_function(("core/encoder/layers.py", "masked_softmax"), ("core/encoder/layers.py", "running_average"))
 
 
 @st.fragment
 def clusters() -> None:
     """KMeans, and the trap of a representation that is a clock."""
-    _lesson(
+    lesson(
         "Phenotypes: KMeans, and the trap of the clock",
+        "**Ms. A** is one point now, the star below. Whom is she like: those around her, or those who stayed as long?",
         "KMeans puts each patient to the nearest center, moves each center to the middle of its patients, and repeats. "
         "It always finds clusters. Whether they are phenotypes is another question: a representation that carries the "
         "length of stay gives clusters of stay lengths, as tidy as any.",
@@ -105,7 +80,7 @@ def clusters() -> None:
     rounds = second.slider("Iterations", 0, 12, 0, key="learn-rounds")
     clock = third.slider("How much of a clock the representation is", 0.0, 1.0, 0.0, 0.1, key="learn-clock")
     toy = cluster_toy(k, rounds, clock)
-    picture, numbers = _beside()
+    picture, numbers = beside()
     basis = f"n = {len(toy.points)}, simulated"
     with numbers:
         metric("Squared distance to centers", toy.inertia, digits=1, estimator=f"{basis}; no iteration raises it")
@@ -113,22 +88,23 @@ def clusters() -> None:
         metric("η² of the length of stay", toy.clock, estimator=f"{basis}; 0 is right, 1 is a clock")
     with picture:
         show(
-            cluster_figure(toy.points, toy.labels, toy.centers),
+            cluster_figure(toy.points, toy.labels, toy.centers, MS_A),
             "learn-clusters",
             f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta "
             f"squared of stay length {toy.clock:.2f}.",
-            caption="Large marks are the centers. Turn the clock up: KMeans cuts what is now a band into pieces "
+            caption="Large marks are the centers, the star is Ms. A. Turn the clock up: KMeans cuts what is now a band into pieces "
             "of stay length, as readily as it found the groups, while η² rises and agreement falls. The published "
             "encoder was such a clock; the Phenotypes page shows both numbers for every run.",
         )
-    _show_function(("core/phenotypes/stability.py", "nearest"), ("core/base/statistics.py", "eta_squared"))
+    show_function(("core/phenotypes/stability.py", "nearest"), ("core/base/statistics.py", "eta_squared"))
 
 
 @st.fragment
 def dueling() -> None:
     """Dueling Q and what a softmax makes of it."""
-    _lesson(
+    lesson(
         "Dueling Q: how good is the state, how much better is the dose",
+        "The agent of the phenotype looks at **Ms. A**: V is what it expects of her stay, A what each dose adds to it.",
         "The network has two heads: V, what the state is worth, and A, how much better each dose is than the others. "
         "The policy is the softmax of Q. Where Q hardly differs between doses, a softmax at temperature 1 hardly "
         "prefers any: doses are drawn almost evenly, even where one is the likeliest.",
@@ -155,7 +131,7 @@ def dueling() -> None:
         caption=f"Entropy: {fmt_percent(toy.entropy)} of that of an even draw (dotted line), which knows no preference."
         + (" Such a policy is called near-uniform in this app." if toy.entropy >= NEAR_UNIFORM else ""),
     )
-    _show_function(
+    show_function(
         ("core/agents/policy.py", "action_probs"),
         ("core/agents/networks.py", "Networks._combine"),
         ("core/agents/targets.py", "double_target"),
@@ -165,8 +141,9 @@ def dueling() -> None:
 @st.fragment
 def fusion() -> None:
     """Lambda: from the average of the experts to the nearest one."""
-    _lesson(
+    lesson(
         "Fusion λ: whom to ask, and how sharply",
+        "**Ms. A** stands between the phenotypes. Move her, and hear what each of the three agents has to say of her dose.",
         "Each phenotype has its own policy. A patient between phenotypes hears all of them, weighted by distance: λ "
         "says how sharply. λ = 0 averages, a large λ leaves the nearest one alone.",
         (r"w_k = \frac{e^{-\lambda d_k}}{\sum_j e^{-\lambda d_j}}", r"\pi = \sum_k w_k\, \pi_k"),
@@ -190,14 +167,16 @@ def fusion() -> None:
         + ", ".join(f"{fmt(d)}" for d in toy.distances)
         + ". Two phenotypes at equal distance share the weight at any λ.",
     )
-    _show_function(("core/fusion/weights.py", "fusion_weights"), ("core/fusion/weights.py", "fuse"))
+    show_function(("core/fusion/weights.py", "fusion_weights"), ("core/fusion/weights.py", "fuse"))
 
 
 @st.fragment
 def weights() -> None:
     """Importance weights, why they collapse, and how far one may depart from the clinicians."""
-    _lesson(
+    lesson(
         "Importance weights: why evidence runs out",
+        "The fused policy gives **Ms. A** more of the drug than her clinicians did. What is that worth? Only patients who "
+        "happened to be treated so can tell.",
         "To value a policy from what clinicians did, each recorded stay is weighted by how much likelier the policy "
         "would have made it. The ratio multiplies at every step, so after a few steps a handful of stays carries "
         "everything. The effective sample size (ESS) says how many stays the estimate (PHWIS, their weighted "
@@ -219,7 +198,7 @@ def weights() -> None:
     n = columns[4].select_slider("Recorded stays", (100, 500, 2000, 10000), 500, key="learn-n")
     toy = weights_toy(clinicians / 100, wanted / 100, deviation, steps, n)
     estimate = toy.estimate
-    picture, numbers = _beside()
+    picture, numbers = beside()
     with numbers:
         grade = support_light(estimate, ESS_FLOOR).grade
         low, high = estimate.low, estimate.high
@@ -240,7 +219,7 @@ def weights() -> None:
             "factor. The ESS of one sample (the card) looks better than that: the stays that would outweigh all "
             "others are not in it, and resampling cannot show them. A narrow interval is then no comfort.",
         )
-    _show_function(
+    show_function(
         ("core/evaluation/aligned.py", "cumulative_log_ratios"),
         ("core/evaluation/weighting.py", "trajectory_weights"),
         ("core/evaluation/weighting.py", "summarise"),
