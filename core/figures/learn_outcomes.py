@@ -12,6 +12,8 @@ from core.figures.labels import end_labels
 from core.figures.learn import left_titles
 from core.figures.theme import ACCENT, INK, NEUTRAL, WARNING, apply_theme, with_alpha
 
+SPACE = "\u2003"  # between a mark and its number
+
 
 def survival_figure(
     survival: np.ndarray,
@@ -45,7 +47,7 @@ def survival_figure(
         hover = "day %{x}: %{y:.1f} %" + (", %{customdata:,} at risk" if told is not None else "")
         trace = scatter(x=days, y=100 * y, mode="lines", name=name, line=line, customdata=told, hovertemplate=hover)
         fig.add_trace(trace, row=1, col=1)
-    end_labels(fig, float(days[-1]), [(n, 100 * float(y[-1]), c) for n, y, c, _ in lines], 5.0, row=1, col=1)
+    end_labels(fig, float(days[-1]), [(n, 100 * float(y[-1]), c) for n, y, c, _ in lines], 9.0, row=1, col=1)
     dots = {"color": ACCENT, "size": 6}
     fig.add_trace(scatter(x=days, y=100 * hazard, mode="markers", name="seen", marker=dots), row=2, col=1)
     line = {"color": INK, "dash": "dot", "shape": "hvh"}
@@ -54,6 +56,7 @@ def survival_figure(
     left_titles(fig, len(titles))
     fig.update_yaxes(range=[0, 104], row=1, col=1)
     fig.update_yaxes(rangemode="tozero", row=2, col=1)
+    fig.update_xaxes(range=[-0.5, days[-1] + 0.5])
     fig.update_xaxes(title_text="day", row=2, col=1)
     fig.update_layout(margin={"l": 48, "r": 110, "t": 30, "b": 44})
     return fig.figure()
@@ -88,7 +91,7 @@ def danger_figure(danger: np.ndarray, names: Sequence[str], counts: Sequence[tup
         )
     apply_theme(fig, height=340, legend=False)
     left_titles(fig, len(titles))
-    fig.update_xaxes(title_text="step", row=1, col=1)
+    fig.update_xaxes(title_text="step", tickvals=steps[::5], row=1, col=1)
     fig.update_yaxes(range=[0, 104], row=1, col=1)
     top = max(count for _, count in counts)
     fig.update_xaxes(range=[0, 1.15 * max(top, 1.0)], title_text="doses", row=1, col=2)
@@ -114,13 +117,13 @@ def concordance_figure(
                 name=name,
                 marker={"color": color, "symbol": symbol, "size": 13},
                 error_y={"array": 100 * wide, "color": color, "thickness": 1.6, "width": 4},
-                text=[f"{100 * value:.0f} %" if np.isfinite(value) else "" for value in own],
+                text=[f"{SPACE}{100 * value:.0f} %{SPACE}" if np.isfinite(value) else "" for value in own],
                 textposition="middle left" if off < 0 else "middle right",
                 customdata=count,
                 hovertemplate=f"{name}: %{{y:.1f}} % of %{{customdata:,}}<extra></extra>",
             )
         )
-        marks = {"symbol": "line-ew", "size": 22, "line": {"width": 2, "color": INK}}
+        marks = {"symbol": "line-ew", "size": 18, "line": {"width": 2, "color": INK}}
         fig.add_trace(
             scatter(
                 x=places + off,

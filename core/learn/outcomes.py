@@ -16,8 +16,8 @@ STAY_STEPS, BASE = 16, 0.03  # steps of a stay, and the chance of danger at each
 
 @dataclass(frozen=True, eq=False)
 class KaplanMeier:
-    """By day 0..D, (D + 1,): survival, its standard error, how many were at risk on the day, and its hazard, the share of
-    them who died (NaN on day 0 and where nobody is at risk)."""
+    """By day 0..D, (D + 1,): survival, its standard error, how many were at risk on the day, and its hazard, the share
+    of them who died (NaN on day 0 and where nobody is at risk)."""
 
     survival: np.ndarray
     error: np.ndarray

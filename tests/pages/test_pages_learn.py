@@ -8,7 +8,10 @@ from streamlit.testing.v1 import AppTest
 from core.learn.source import source_of
 from pages.components.learn import choice as learn_choice
 
-IDEAS = ("Attention", "Phenotypes", "Dueling Q", "Fusion λ", "Importance weights")
+IDEAS = (
+    *("Attention", "Phenotypes", "Dueling Q", "Fusion λ", "Importance weights"),
+    *("Concordance", "Survival", "Hazards"),
+)
 
 
 def choose(page: AppTest, idea: str) -> AppTest:
@@ -30,6 +33,50 @@ def test_every_idea_has_a_picture_an_equation_a_question_and_source(page: AppTes
     assert len(page.latex) == 2
     assert any("Ask first" in part.value for part in page.markdown)
     assert page.code
+    assert any("Ms. A" in part.value for part in page.markdown), "one patient leads through all ideas"
+    assert "Answer" in [part.label for part in page.expander], "in the flow of the page, where it covers no slider"
+
+
+def test_one_walks_from_idea_to_idea_and_ends_at_the_settings(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn_choice, "load_choice", lambda: None)
+    walked = [page.header[0].value]
+    while any(button.key == "learn-next" for button in page.button):
+        page.button(key="learn-next").click().run()
+        assert not page.exception, page.exception[0].message
+        walked.append(page.header[0].value)
+    assert len(set(walked)) == len(walked) == len(IDEAS) + 1
+    assert walked[-1].startswith("Settings")
+
+
+def shown(page: AppTest, label: str) -> str:
+    return next(card.value for card in page.metric if card.label == label)
+
+
+def test_concordance_praises_the_policy_whose_drug_does_nothing(page: AppTest) -> None:
+    choose(page, "Concordance")
+    assert float(shown(page, "Concordant minus discordant").split(" ")[0]) > 15
+    assert shown(page, "Policy minus clinicians") == "+0.0 points"
+    next(box for box in page.selectbox if box.key == "learn-conc-policy").set_value("the drug for all").run()
+    assert float(shown(page, "Concordant minus discordant").split(" ")[0]) < -15
+    next(s for s in page.slider if s.key == "learn-conc-sick").set_value(0)
+    next(s for s in page.slider if s.key == "learn-conc-well").set_value(0)
+    page.run()
+    assert not page.exception
+    assert shown(page, "Concordant minus discordant") == "–", "nobody got the drug"
+
+
+def test_without_leaving_the_share_not_seen_to_die_is_the_curve(page: AppTest) -> None:
+    choose(page, "Survival")
+    assert shown(page, "Not seen to die") != shown(page, "Kaplan-Meier, day 30")
+    next(s for s in page.slider if s.key == "learn-leave").set_value(0).run()
+    assert shown(page, "Not seen to die") == shown(page, "Kaplan-Meier, day 30")
+
+
+def test_a_rate_in_danger_tells_nothing_of_danger_brought_about(page: AppTest) -> None:
+    choose(page, "Hazards")
+    assert int(shown(page, "In truth")) > int(shown(page, "On recorded steps"))
+    next(s for s in page.slider if s.key == "learn-harm").set_value(0).run()
+    assert shown(page, "In truth") == shown(page, "On recorded steps")
 
 
 def test_a_flat_q_is_called_near_uniform_until_the_temperature_falls(page: AppTest) -> None:

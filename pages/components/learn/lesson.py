@@ -1,4 +1,4 @@
-"""What every lesson has: one patient who leads through all of them, text and equations, a question, the engine's source."""
+"""What every lesson has: the patient who leads through all, text, equations, a question, the engine's source."""
 
 from __future__ import annotations
 

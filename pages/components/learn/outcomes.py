@@ -1,4 +1,4 @@
-"""Lessons about outcomes: concordance that only looks like an effect, survival where patients leave, doses in danger."""
+"""Lessons about outcomes: concordance that looks like an effect, survival where patients leave, doses in danger."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def concordance() -> None:
         "Here the drug can be made to do nothing at all. Compare like with like, and what is left is its effect, as "
         "far as likeness was recorded.",
         (
-            r"P(\text{survive} \mid \text{concordant}) - P(\text{survive} \mid \text{discordant})",
-            r"\ne\quad V(\pi) - V(\pi_b)",
+            r"\begin{aligned} &P(\text{survive} \mid a = \pi(s)) \\ "
+            r"-\ &P(\text{survive} \mid a \ne \pi(s)) \end{aligned}",
+            r"\ne\quad P_{\pi}(\text{survive}) - P_{\text{clinicians}}(\text{survive})",
         ),
         "The drug does nothing, and clinicians give it to the sick. Which policy do the records seem to praise?",
         "The one that gives no drug: who got none was mostly well. Turn the clinicians around, and the same records "
@@ -89,7 +90,7 @@ def survival() -> None:
     """Kaplan-Meier: who left is not known to have survived."""
     lesson(
         "Survival curves: who left has not survived, he was not seen to die",
-        "**Ms. A** in another life: alive when she is moved to another hospital on day 12. Is she a survivor of day 30?",
+        "**Ms. A** in another life: alive when she is moved to another hospital on day 12. Has she survived day 30?",
         "A hazard is the chance to die on a day for those who still live. Survival is the product of all days got "
         "through. Who leaves tells nothing about later days, but is at risk until then: Kaplan and Meier divide each "
         "day's deaths by those at risk on it. That is right if those who leave are like those who stay. The studies "
@@ -151,9 +152,8 @@ def danger() -> None:
         "while all is well can bring more patients into danger, and no recorded step shows it. Clinicians here: "
         "20 % of safe steps, 10 % of those in danger.",
         (
-            r"\text{rate} = \frac{\sum_t \mathbb{1}[\text{danger}_t]\; \pi(\text{dose} \mid s_t)}"
-            r"{\sum_t \mathbb{1}[\text{danger}_t]}",
-            r"d_{t+1} = (1-r)\, d_t + (b + c\,\pi_{\text{safe}})(1 - d_t)",
+            r"\text{rate} = \frac{\sum_{t\,\in\,\text{danger}} \pi(\text{dose} \mid s_t)}{\text{steps in danger}}",
+            r"\begin{aligned} d_{t+1} =\ &(1-r)\, d_t \\ +\ &(b + c\,\pi_{\text{safe}})(1 - d_t) \end{aligned}",
         ),
         "A policy gives the drug in danger as rarely as clinicians do, and in safety three times as often. What does "
         "its rate say?",
@@ -164,7 +164,7 @@ def danger() -> None:
     columns = st.columns(4)
     safe = columns[0].slider("Policy doses the safe (%)", 0, 100, 60, 5, key="learn-safe")
     inside = columns[1].slider("... and those in danger (%)", 0, 100, 10, 5, key="learn-danger")
-    harm = columns[2].slider("A dose adds to the chance of danger (points)", 0, 40, 15, 1, key="learn-harm")
+    harm = columns[2].slider("A dose adds danger (points)", 0, 40, 15, 1, key="learn-harm")
     recovery = columns[3].slider("Danger passes in a step (%)", 5, 100, 20, 5, key="learn-recovery")
     toy = danger_toy((0.2, 0.1), (safe / 100, inside / 100), harm / 100, recovery / 100)
     picture, numbers = beside()
@@ -187,7 +187,7 @@ def danger() -> None:
         )
         show(
             danger_figure(toy.danger, ("Clinicians", "Policy"), counts),
-            "learn-danger",
+            "learn-in-danger",
             "Hazardous doses in 100 stays: " + "; ".join(f"{label} {count:.0f}" for label, count in counts) + ".",
             caption=f"Exact, for stays of {STAY_STEPS} steps that begin safe; b = 3 % of steps bring danger by "
             "themselves, c is what a dose adds, r how often danger passes.",

@@ -62,7 +62,7 @@ def clusters() -> None:
     """KMeans, and the trap of a representation that is a clock."""
     lesson(
         "Phenotypes: KMeans, and the trap of the clock",
-        "**Ms. A** is one point now, the star below. Whom is she like: those around her, or those who stayed as long?",
+        "**Ms. A** is one point now, the star below. Whom is she like: those near her, or those who stayed as long?",
         "KMeans puts each patient to the nearest center, moves each center to the middle of its patients, and repeats. "
         "It always finds clusters. Whether they are phenotypes is another question: a representation that carries the "
         "length of stay gives clusters of stay lengths, as tidy as any.",
@@ -92,9 +92,9 @@ def clusters() -> None:
             "learn-clusters",
             f"180 simulated patients in {k} clusters after {rounds} iterations; agreement {toy.agreement:.2f}, eta "
             f"squared of stay length {toy.clock:.2f}.",
-            caption="Large marks are the centers, the star is Ms. A. Turn the clock up: KMeans cuts what is now a band into pieces "
-            "of stay length, as readily as it found the groups, while η² rises and agreement falls. The published "
-            "encoder was such a clock; the Phenotypes page shows both numbers for every run.",
+            caption="Large marks are the centers, the star is Ms. A. Turn the clock up: KMeans cuts what is now a band "
+            "into pieces of stay length, as readily as it found the groups, while η² rises and agreement falls. The "
+            "published encoder was such a clock; the Phenotypes page shows both numbers for every run.",
         )
     show_function(("core/phenotypes/stability.py", "nearest"), ("core/base/statistics.py", "eta_squared"))
 
@@ -143,7 +143,7 @@ def fusion() -> None:
     """Lambda: from the average of the experts to the nearest one."""
     lesson(
         "Fusion λ: whom to ask, and how sharply",
-        "**Ms. A** stands between the phenotypes. Move her, and hear what each of the three agents has to say of her dose.",
+        "**Ms. A** stands between the phenotypes. Move her, and hear what each of the three agents says of her dose.",
         "Each phenotype has its own policy. A patient between phenotypes hears all of them, weighted by distance: λ "
         "says how sharply. λ = 0 averages, a large λ leaves the nearest one alone.",
         (r"w_k = \frac{e^{-\lambda d_k}}{\sum_j e^{-\lambda d_j}}", r"\pi = \sum_k w_k\, \pi_k"),
@@ -175,8 +175,8 @@ def weights() -> None:
     """Importance weights, why they collapse, and how far one may depart from the clinicians."""
     lesson(
         "Importance weights: why evidence runs out",
-        "The fused policy gives **Ms. A** more of the drug than her clinicians did. What is that worth? Only patients who "
-        "happened to be treated so can tell.",
+        "The fused policy gives **Ms. A** more of the drug than her clinicians did. What is that worth? Only patients "
+        "who happened to be treated so can tell.",
         "To value a policy from what clinicians did, each recorded stay is weighted by how much likelier the policy "
         "would have made it. The ratio multiplies at every step, so after a few steps a handful of stays carries "
         "everything. The effective sample size (ESS) says how many stays the estimate (PHWIS, their weighted "
