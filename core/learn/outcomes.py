@@ -109,7 +109,7 @@ def danger_toy(clinicians: tuple[float, float], policy: tuple[float, float], har
     return DangerToy(danger, rate, 100 * rate[1] * float(danger[0].sum()), 100 * rate * danger.sum(axis=1))
 
 
-POLICIES = {"no drug for anyone": (0, 0), "the drug for all": (1, 1), "the drug for the sick": (0, 1)}
+POLICIES = {"nobody": (0, 0), "everybody": (1, 1), "the sick": (0, 1)}  # whom it gives the drug: well, sick
 GROUPS = ("all", "well", "sick")
 
 

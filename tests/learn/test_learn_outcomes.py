@@ -16,7 +16,7 @@ from core.learn.outcomes import (
     survival_toy,
 )
 
-NOBODY = POLICIES["no drug for anyone"]
+NOBODY = POLICIES["nobody"]
 
 
 def test_kaplan_meier_by_hand() -> None:
@@ -86,7 +86,7 @@ def test_concordance_predicts_survival_although_the_drug_does_nothing() -> None:
 
 
 def test_an_effect_is_found_within_the_kinds_and_in_truth() -> None:
-    toy = concordance_toy(POLICIES["the drug for all"], (0.2, 0.8), (0.6, 0.4), 0.1, 0.3, 200_000)
+    toy = concordance_toy(POLICIES["everybody"], (0.2, 0.8), (0.6, 0.4), 0.1, 0.3, 200_000)
     np.testing.assert_allclose(toy.exact[:, 1:], [[0.7, 0.5], [0.6, 0.4]])
     assert toy.within == pytest.approx(0.1, abs=0.01)
     assert toy.true_gain == pytest.approx(0.1 * (0.7 * 0.8 + 0.3 * 0.2))

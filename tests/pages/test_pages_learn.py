@@ -54,15 +54,15 @@ def shown(page: AppTest, label: str) -> str:
 
 def test_concordance_praises_the_policy_whose_drug_does_nothing(page: AppTest) -> None:
     choose(page, "Concordance")
-    assert float(shown(page, "Concordant minus discordant").split(" ")[0]) > 15
-    assert shown(page, "Policy minus clinicians") == "+0.0 points"
-    next(box for box in page.selectbox if box.key == "learn-conc-policy").set_value("the drug for all").run()
-    assert float(shown(page, "Concordant minus discordant").split(" ")[0]) < -15
+    assert float(shown(page, "Crude, points")) > 15
+    assert shown(page, "In truth, points") == "+0.0"
+    next(box for box in page.selectbox if box.key == "learn-conc-policy").set_value("everybody").run()
+    assert float(shown(page, "Crude, points")) < -15
     next(s for s in page.slider if s.key == "learn-conc-sick").set_value(0)
     next(s for s in page.slider if s.key == "learn-conc-well").set_value(0)
     page.run()
     assert not page.exception
-    assert shown(page, "Concordant minus discordant") == "–", "nobody got the drug"
+    assert shown(page, "Crude, points") == "–", "nobody got the drug"
 
 
 def test_without_leaving_the_share_not_seen_to_die_is_the_curve(page: AppTest) -> None:

@@ -35,21 +35,21 @@ def concordance() -> None:
         "these (*Policies → Value*, Γ).",
     )
     columns = st.columns(5)
-    name = columns[0].selectbox("The policy gives", list(POLICIES), key="learn-conc-policy")
-    well = columns[1].slider("Clinicians give it to the well (%)", 0, 100, 20, 5, key="learn-conc-well")
-    sick = columns[2].slider("... to the sick (%)", 0, 100, 80, 5, key="learn-conc-sick")
-    effect = columns[3].slider("Effect on survival (points)", -20, 20, 0, 1, key="learn-conc-effect")
+    name = columns[0].selectbox("The policy treats", list(POLICIES), key="learn-conc-policy")
+    well = columns[1].slider("Clinicians: the well (%)", 0, 100, 20, 5, key="learn-conc-well")
+    sick = columns[2].slider("... and the sick (%)", 0, 100, 80, 5, key="learn-conc-sick")
+    effect = columns[3].slider("Effect (points)", -20, 20, 0, 1, key="learn-conc-effect")
     n = columns[4].select_slider("Patients", (200, 1000, 5000, 20000), 1000, key="learn-conc-n")
     toy = concordance_toy(POLICIES[name], (well / 100, sick / 100), (0.9, 0.5), effect / 100, 0.5, n)
     picture, numbers = beside()
     with numbers:
-        _points("Concordant minus discordant", toy.crude, toy.crude_half, f"as it stands; n = {n:,}, simulated")
-        _points("Within well and sick", toy.within, toy.within_half, "weighed as in all patients")
+        _points("Crude, points", toy.crude, toy.crude_half, f"concordant minus discordant; n = {n:,}, simulated")
+        _points("Like with like, points", toy.within, toy.within_half, "well and sick weighed as in all")
         metric(
-            "Policy minus clinicians",
+            "In truth, points",
             100 * toy.true_gain,
-            text=f"{100 * toy.true_gain:+.1f} points",
-            estimator="in truth, exact",
+            text=f"{100 * toy.true_gain:+.1f}",
+            estimator="policy minus clinicians, exact",
         )
     with picture:
         shown = "; ".join(
@@ -77,7 +77,7 @@ def _points(title: str, value: float, half: float, basis: str) -> None:
     metric(
         title,
         100 * value,
-        text=f"{100 * value:+.1f} points",
+        text=f"{100 * value:+.1f}",
         low=100 * (value - half),
         high=100 * (value + half),
         digits=1,
