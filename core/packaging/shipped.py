@@ -57,10 +57,14 @@ class Wheel:
     @property
     def license(self) -> str:
         """The SPDX expression that the wheel states, or else the name that it gives; "" where it gives none."""
-        stated = [self.metadata["License-Expression"], self.metadata["License"]]
-        names = [text.strip() for text in stated if text and text.strip() and len(text.strip()) <= _LONGEST_NAME]
+        named = (self.metadata["License"] or "").strip()
         classifiers = [line for line in self.metadata.get_all("Classifier") or () if line.startswith("License ::")]
-        return next(iter([*names, *(line.split(" :: ")[-1] for line in classifiers)]), "")
+        stated = (
+            self.metadata["License-Expression"],
+            named if len(named) <= _LONGEST_NAME else "",
+            *(line.split(" :: ")[-1] for line in classifiers),
+        )
+        return next((text for text in stated if text), "")
 
     def license_texts(self) -> dict[str, str]:
         """Texts that the wheel carries beside its metadata, by their path there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.packaging import APP, DATA
+from core.packaging.wheel import APP, DATA
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "container"
