@@ -1,10 +1,8 @@
 """`make offline`: everything that the app needs, as one file that installs without a network.
 
-    python -m core.packaging.bundle --out dist
-
 The wheels are those that pip finds for this machine's Python. Each is held against requirements.lock, which names the
-files of the public index by their SHA-256; a build of somebody's own, as torch for the CPU alone, is named in the bill of
-materials and on the screen. The same wheels always make the same bytes.
+files of the public index by their SHA-256; a build that is not on it, as torch for the CPU alone, is named on screen
+and in the bill of materials. The same wheels always make the same bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 

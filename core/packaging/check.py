@@ -1,6 +1,6 @@
 """A bundle is installed and tried where there is no network: in a namespace without routes, with loopback alone.
 
-    unshare -rn python -m core.packaging.check BUNDLE.tar
+By hand: `unshare -rn python -m core.packaging.check BUNDLE.tar`.
 """
 
 from __future__ import annotations

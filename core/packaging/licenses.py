@@ -20,7 +20,7 @@ def license_text(wheels: Iterable[Wheel], scripts: Path) -> str:
     texts = [part for wheel in wheels for part in _texts(wheel)]
     script = f"{RULE}\nassets/{scripts.name} (JavaScript that is part of the project's own wheel)\n{RULE}\n\n"
     script += (scripts / "LICENSES.txt").read_text(encoding="utf-8")
-    head = "Licenses of everything in this bundle. First what each wheel says of itself, then the texts that it carries."
+    head = "Licenses of everything in this bundle: first what each wheel says of itself, then the texts that it carries"
     return "\n".join([head, "", *table, "", *texts, script])
 
 

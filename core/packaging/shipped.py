@@ -142,7 +142,7 @@ def foreign(wheels: Iterable[Wheel], allowed: Mapping[str, frozenset[str]]) -> t
     for wheel in others:
         if Version(wheel.version).local is None:
             raise ValueError(
-                f"{wheel.path.name} is none of the files that requirements.lock allows for {wheel.name}; find out where "
-                "pip had it from, or write the lock anew with `make lock`."
+                f"{wheel.path.name} is none of the files that requirements.lock allows for {wheel.name}; find out "
+                "where pip had it from, or write the lock anew with `make lock`."
             )
     return tuple(others)

@@ -10,8 +10,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from core.packaging.wheel import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
