@@ -77,7 +77,7 @@ def assemble(wheels: Path, out: Path, lock: Path = ROOT / LOCK, root: str = PROJ
         "sbom.cdx.json": bill(found, needs, root, others, MAP),
         "LICENSES.txt": license_text(found, MAP),
         "install.sh": Path(__file__).with_name("install.sh").read_text(encoding="utf-8"),
-        "deploy.md": (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8"),
+        "docs/deploy.md": (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8"),
     }
     sums = {text: hashlib.sha256(content.encode()).hexdigest() for text, content in texts.items()}
     sums |= {f"wheels/{wheel.path.name}": wheel.sha256 for wheel in found}

@@ -12,7 +12,7 @@ fail() {
 target=$1
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 python=${PYTHON:-python3}
-[ ! -e "$target" ] || fail "$target is there already; give a new folder (data are kept elsewhere, see deploy.md)"
+[ ! -e "$target" ] || fail "$target is there already; give a new folder (data are kept elsewhere, see docs/deploy.md)"
 
 tag="import sys, sysconfig; print('cp%d%d-%s' % (*sys.version_info[:2], sysconfig.get_platform()))"
 wanted=$(cat "$here/PYTHON")

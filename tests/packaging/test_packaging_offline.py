@@ -117,7 +117,7 @@ def test_the_same_wheels_make_the_same_bytes_and_every_file_is_summed(wheels: Pa
         sums = archive.extractfile(next(name for name in archive.getnames() if name.endswith(SUMS)))
         assert sums is not None
         assert {line.split("  ")[1] for line in sums.read().decode().splitlines()} == files - {SUMS}
-    assert files >= {LOCK, "install.sh", "sbom.cdx.json", "LICENSES.txt", "deploy.md"}
+    assert files >= {LOCK, "install.sh", "sbom.cdx.json", "LICENSES.txt", "docs/deploy.md"}
 
 
 def test_its_bill_names_every_wheel_and_library_with_hash_license_and_needs(bundle: Path, wheels: Path) -> None:
