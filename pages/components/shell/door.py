@@ -41,7 +41,7 @@ def _policy() -> str:
         # their drawing programs as JavaScript; Streamlit loads the script of a component from a blob.
         "script-src": ["'self'", *(f"'sha256-{digest}'" for digest in scripts), "'unsafe-eval'", "blob:"],
         "style-src": ["'self'", "'unsafe-inline'"],  # Streamlit, Plotly and KaTeX write styles as they draw
-        "img-src": ["'self'", "data:", "blob:"],
+        "img-src": ["'self'", "data:", "blob:"],  # Plotly makes a PNG of a figure through a blob
         "font-src": ["'self'", "data:"],
         "connect-src": ["'self'"],
         "worker-src": ["blob:"],  # the map sorts many points beside the page
