@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8501
 DOORS  := core core.api core.bring core.cohort core.evaluation core.fusion core.policies core.study  # documented
 
-.PHONY: app demo test lint experiment experiment-full screenshots docs bench bench-scale browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots docs offline lock bench bench-scale browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m core app --port $(PORT)
@@ -34,6 +34,13 @@ screenshots: $(VENV)/.dev browser demo   ## take the README's screenshots from t
 
 docs: $(VENV)/.dev   ## the library's pages from its docstrings: docs/api/index.html, readable without a network
 	$(BIN)/python -m pdoc --output-directory docs/api $(DOORS)
+
+offline: $(VENV)/.dev   ## one file that installs without a network, with bill of materials and licenses: dist/
+	$(BIN)/python -m core.packaging.bundle --out dist
+
+lock: $(VENV)/.dev   ## requirements.lock anew: exact versions, and the SHA-256 of every file that the public index has of them
+	$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+	  --no-config --custom-compile-command "make lock" --output-file requirements.lock
 
 bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: tests/benchmarks/results (about half an hour)
 	$(BIN)/python -m tests.benchmarks --out tests/benchmarks/results

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
+ALONE = Path(__file__).with_name("alone")  # what is started with it on PYTHONPATH reaches no other machine
 SIZE = {"width": 1280, "height": 800}
 FLAGS = [
     "--no-sandbox",
@@ -41,14 +42,18 @@ def find_chromium() -> str | None:
 def serve(data: Path, seconds: float = 60, port: int = 0, **variables: str) -> Iterator[str]:
     """Address of the app on `data` (PHENOPOLICY_DATA), served until the block ends; its log is `data/server.log`.
 
-    port: 0 for any; variables: more of its environment.
+    port: 0 for any; variables: more of its environment. `AssertionError` where it, or a run that it started, would have
+    looked up or reached another machine.
     """
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     options = {"headless": "true", "address": "127.0.0.1", "port": str(port), "fileWatcherType": "none"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += [part for name, value in options.items() for part in (f"--server.{name}", value)]
+    reached = data / "reached_out"
     env = {**os.environ, "PHENOPOLICY_DATA": str(data), "OMP_NUM_THREADS": "1", **variables}
+    places = [str(ALONE), *filter(None, [env.get("PYTHONPATH")])]
+    env |= {"PYTHONPATH": os.pathsep.join(places), "REACHED_OUT": str(reached)}
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
         try:
@@ -61,6 +66,7 @@ def serve(data: Path, seconds: float = 60, port: int = 0, **variables: str) -> I
             except subprocess.TimeoutExpired:  # an open page can hold the server up
                 process.kill()
                 process.wait()
+    assert not reached.exists(), f"the server reached out:\n{reached.read_text(encoding='utf-8')}"
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocket
+    from playwright.sync_api import ConsoleMessage, Locator, Page, Request, WebSocket
 
 # Streamlit marks what belongs to the run before as stale and keeps skeletons where something is still to come.
 SETTLED = """() => {
@@ -75,10 +75,15 @@ class Tab:
         self.page.on("websocket", self._connect)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._asks)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.location["url"].endswith(EXPECTED):
             self.errors.append(f"{message.text} ({message.location['url']})")
+
+    def _asks(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.address}/", "data:", "blob:")):
+            self.errors.append(f"asked another machine: {request.url}")
 
     def _connect(self, socket: WebSocket) -> None:
         socket.on("framesent", self._asked)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.packaging import APP, DATA
+from core.packaging.wheel import APP, DATA
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "container"
@@ -42,7 +42,7 @@ def test_what_is_copied_is_not_left_out_of_the_build(steps: list[tuple[str, str]
     lines = (FOLDER / "Containerfile.dockerignore").read_text(encoding="utf-8").split()
     assert lines[0] == "*", "nothing goes in that is not named: no data, no environment, no history"
     kept = [line[1:] for line in lines if line.startswith("!")]
-    assert set(copied(steps)) | {"requirements.txt"} == set(kept)
+    assert set(copied(steps)) | {"requirements.lock"} == set(kept)
     assert not any(fnmatch(source, line) for line in lines[1:] for source in copied(steps))
 
 

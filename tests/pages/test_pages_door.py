@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import shutil
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+import streamlit
 
 from core.access.settings import ServerSettings, SignIn
 from core.icu.study import ICU
@@ -100,7 +103,17 @@ def test_a_page_may_load_nothing_from_elsewhere() -> None:
     assert rules["frame-ancestors"] == "'none'"
     for rule, sources in rules.items():
         assert not any("//" in source or source in ("*", "http:", "https:") for source in sources.split()), rule
+    assert rules["connect-src"] == "'self'"
     assert dict(ask("/")[1])["referrer-policy"] == "no-referrer"
+
+
+def test_a_script_in_a_page_runs_only_where_streamlit_wrote_it() -> None:
+    rules = dict(rule.split(" ", 1) for rule in dict(ask("/")[1])["content-security-policy"].split("; "))
+    shell = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    own = [part.split("</script>")[0] for part in shell.split("<script>")[1:]]
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in own}
+    assert own
+    assert set(rules["script-src"].split()) == {"'self'", "'unsafe-eval'", "blob:", *hashes}
 
 
 @pytest.mark.parametrize(

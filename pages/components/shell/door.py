@@ -6,9 +6,14 @@ earlier versions held it (`?owner=`): such a link is answered once, by the same 
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import streamlit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,25 +25,37 @@ COOKIE = "phenopolicy_visitor"
 OLD_COOKIE = "phenopolicy_link"  # the key that a link of an earlier version held, until its page has opened
 YEAR, MOMENT = 365 * 24 * 3600, 60  # seconds
 METRICS = "/_stcore/metrics"  # numbers of the server, of use to nobody here
+_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+
+
+def _policy() -> str:
+    """Content-Security-Policy of every page: this server alone, whatever stands in the data that the page draws.
+
+    docs/deploy.md says what was seen to break without each exception.
+    """
+    shell = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    scripts = [b64encode(sha256(script).digest()).decode() for script in _INLINE.findall(shell)]
+    rules = {
+        "default-src": ["'self'"],
+        # Scripts by their hash are those in Streamlit's own page. regl, which draws the map, and Plotly's WebGL write
+        # their drawing programs as JavaScript; Streamlit loads the script of a component from a blob.
+        "script-src": ["'self'", *(f"'sha256-{digest}'" for digest in scripts), "'unsafe-eval'", "blob:"],
+        "style-src": ["'self'", "'unsafe-inline'"],  # Streamlit, Plotly and KaTeX write styles as they draw
+        "img-src": ["'self'", "data:", "blob:"],  # Plotly makes a PNG of a figure through a blob
+        "font-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "worker-src": ["blob:"],  # the map sorts many points beside the page
+        "frame-src": ["'none'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+    return "; ".join(" ".join([rule, *sources]) for rule, sources in rules.items())
+
+
 PAGE_HEADERS = {
-    # What a page may load and where it may send: this server alone, whatever stands in the data that it draws. Styles
-    # and a few scripts stand in Streamlit's own page; Plotly compiles shaders and its WebGL programs at run time.
-    "content-security-policy": "; ".join(
-        (
-            "default-src 'self'",
-            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            "connect-src 'self' data: blob:",
-            "worker-src 'self' blob:",
-            "media-src 'self' blob:",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
-    ),
+    "content-security-policy": _policy(),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -18,7 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 NAME = "phenopolicy"
 DATA = ("concepts", "presets", "reference", "studies")  # the rest of data/ is made on a machine and stays there
 APP = ("app.py", "pages", "assets", ".streamlit")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "screenshots", "node_modules", Path(__file__).name)
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "screenshots", "node_modules", Path(__file__).parent.name)
 _PYTHON = {".py", ".j2"}
 
 
