@@ -8,6 +8,7 @@ import streamlit as st
 from pages.components.learn.choice import settings
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
 from pages.components.shell.frame import go_to, page
+from pages.components.shell.held import held
 
 IDEAS = {
     "Attention": attention,
@@ -29,11 +30,9 @@ def main() -> None:
     idea = st.segmented_control(
         "Idea",
         list(IDEAS),
-        default="Attention",
-        key="learn-idea",
+        **held("learn-idea", IDEAS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     IDEAS[idea or "Attention"]()
     go_to("pages/classroom.py", "Play a case with a class, or run a reader study", icon=":material/co_present:")

@@ -11,6 +11,7 @@ from core.icu.ask.names import phenotype_texts
 from pages.components.patient.blind import blind_toggle, is_blind
 from pages.components.shell.export import table
 from pages.components.shell.frame import go_to
+from pages.components.shell.held import held_switch
 from pages.components.shell.patients import MOST_ROWS, WALKED, Filters, longest_unseen, matching, patient_table
 from pages.components.shell.session import get_session
 from pages.components.shell.stepper import step_through
@@ -29,7 +30,7 @@ def find_patient(run: RunView) -> None:
     session, k = get_session(), get_session().n_clusters
     blind = is_blind()
     *slots, opener, hider, back = st.columns([0.9, 1.9, 0.9, 1.2, 1.5, 1.15], vertical_alignment="center")
-    shown = opener.toggle("Find a patient", key="find-patient", persist_state="session")
+    shown = opener.toggle("Find a patient", **held_switch("find-patient"))
     with hider:
         blind_toggle()
     with back:

@@ -14,6 +14,7 @@ from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.added import added_stamp, owners_in
 from core.icu.study import ICU
+from pages.components.shell.address import keep_places
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
@@ -36,6 +37,7 @@ STYLE = """<style>
 [data-testid="stHeader"] button {pointer-events: auto;}
 .stMainBlockContainer {padding: .7rem 2.2rem 4rem 2.2rem; max-width: none;}
 .stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .65rem;}
+.st-key-pp-address {position: absolute;}  /* draws nothing, and takes no room */
 .st-key-pp-head {padding-right: 2.4rem;}  /* the menu stands there */
 .stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
 .pp-purpose {font-size: .84rem; line-height: 1.5;}
@@ -87,6 +89,7 @@ def page(
     st.html(STYLE)
     shown = (subject or current_subject)()
     write_url()
+    keep_places()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
         st.title(title, anchor=False, width="content")
         if shown is not None:
