@@ -93,7 +93,9 @@ def _step_by_step(run: RunView, conference: Conference) -> None:
     asked = conference.asked
     step = asked.first
     if asked.n > 1:
-        step = st.select_slider("Step", list(asked.steps), format_func=lambda t: f"{t + 1}", key="class-step")
+        step = st.select_slider(
+            "Step", list(asked.steps), format_func=lambda t: f"{t + 1}", **held("class-step", asked.steps)
+        )
     settings = DecisionSettings(run.n_clusters, run.config.fusion.lambda_)
     decision = decision_at(run, asked.patient, int(step), settings)
     left, right = st.columns(2, gap="medium")

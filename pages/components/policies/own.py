@@ -149,7 +149,7 @@ def _line(one: AddedPolicy, own: bool) -> dict[str, object]:
 def _each(run: RunView, found: dict[str, AddedPolicy], own: str) -> None:
     """One policy's evidence card, and a way out for one's own."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Policy", list(found), **held("own-policy", found), width=260)
+        name = st.selectbox("Policy", list(found), **held("own-choice", found), width=260)
         chosen = found[name]
         st.download_button(
             "Evidence card",
