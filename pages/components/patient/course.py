@@ -123,15 +123,16 @@ def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) ->
     stay = stay.until(step) if hidden else stay
     temporal = [column.name for column in study.columns if column.kind == "temporal"]
     default = [name for name in study.highlights if name in temporal] or temporal
-    what, which = st.columns([1, 2.6])
-    form = what.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    form = row.segmented_control(
         "Show as",
         FORMS,
         required=True,
         **held("patient-form", FORMS),
         label_visibility="collapsed",
+        width="content",
     )
-    names = which.multiselect(
+    names = row.multiselect(
         "Measurements",
         temporal,
         **held_many("patient-columns", temporal, default[:FIRST_SHOWN]),
