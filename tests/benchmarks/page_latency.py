@@ -186,7 +186,8 @@ def _slide(tab: Tab, wire: Wire, label: str, repeats: int) -> Iterator[Answer]:
 
 def _lassos(tab: Tab, wire: Wire, repeats: int) -> Iterator[tuple[str, Answer]]:
     shown = PointMap(tab)
-    across = sorted(range(len(shown.points())), key=lambda row: shown.pixels()[row][0])
+    places = shown.pixels()
+    across = sorted(range(len(places)), key=lambda row: places[row][0])
     middle = len(across) // 2  # so that the loop stays inside of the plot
     for i in range(repeats):
         row = across[middle + i]
