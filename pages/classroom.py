@@ -8,6 +8,7 @@ from pages.components.classroom.entrance import CODE
 from pages.components.classroom.reading import reading_view
 from pages.components.classroom.room import conference_view
 from pages.components.shell.frame import Subject, current_subject, page
+from pages.components.shell.held import held
 from pages.components.shell.session import get_session
 
 VIEWS = {"Case conference": conference_view, "Reader study": reading_view}
@@ -24,11 +25,9 @@ def main() -> None:
     view = st.segmented_control(
         "View",
         list(VIEWS),
-        default=next(iter(VIEWS)),
-        key="class-view",
+        **held("class-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     VIEWS[view or next(iter(VIEWS))]()
 

@@ -10,6 +10,8 @@ from pages.components.cohort import sources as cohort_sources
 from pages.components.cohort import upload as cohort_upload
 from pages.components.cohort import views as cohort_views
 from pages.components.shell.frame import empty, failed, go_to, page
+from pages.components.shell.held import held
+from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort, choose, chosen, open_stored, stored
 from pages.components.study.desk import ICU_DESK
@@ -23,20 +25,18 @@ SHOW = "cohort-source"
 
 def main() -> None:
     """Draw the page; only the chosen part is computed."""
+    if just_accepted(ICU_DESK):
+        get_session().mark(SHOW)  # what was accepted is looked at
     page(
         "Cohort",
         "The stays that everything is learned from: their source, who was left out, what was measured.",
     )
     cohorts = stored(ICU_DESK)
-    if just_accepted(ICU_DESK):
-        st.session_state[SHOW] = LOOK
     options = [name for name in (LOOK, *SOURCES) if (me().person.may(NEEDS[name]) if name in NEEDS else cohorts)]
     if not options:
         empty("No cohort is shared with you", "A researcher can share a run; its cohort is then shown here.")
         return
-    if st.session_state.get(SHOW) not in options:
-        st.session_state[SHOW] = options[0]
-    part = st.segmented_control("Part", options, required=True, key=SHOW, label_visibility="collapsed")
+    part = st.segmented_control("Part", options, required=True, **held(SHOW, options), label_visibility="collapsed")
     if part == LOOK:
         _look(cohorts)
     else:

@@ -8,6 +8,7 @@ from pages.components.encoder import artifacts as encoder_artifacts
 from pages.components.encoder import setup as encoder_setup
 from pages.components.encoder import views as encoder_views
 from pages.components.shell.frame import page, require_run
+from pages.components.shell.held import held
 from pages.components.study.desk import ICU_DESK
 from pages.components.study.job import job_panel
 
@@ -21,7 +22,7 @@ def main() -> None:
         "The encoder turns a stay into one vector. Set up a run, watch it learn, and check what the vector kept.",
     )
     view = st.segmented_control(
-        "View", VIEWS, default=VIEWS[0], required=True, key="encoder-view", label_visibility="collapsed"
+        "View", VIEWS, required=True, **held("encoder-view", VIEWS), label_visibility="collapsed"
     )
     if session.job:
         job_panel(ICU_DESK, curves=view in ("Set up", "Training"))

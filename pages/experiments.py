@@ -12,6 +12,7 @@ from pages.components.experiments import sites as experiment_sites
 from pages.components.experiments import sweeps as experiment_sweeps
 from pages.components.experiments import tables as experiment_tables
 from pages.components.shell.frame import page
+from pages.components.shell.held import held
 
 VIEWS = {
     "Runs": experiment_runs.draw,
@@ -34,11 +35,9 @@ def main() -> None:
     view = st.segmented_control(
         "View",
         list(VIEWS),
-        default="Runs",
-        key="experiments-view",
+        **held("experiments-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     VIEWS[view or "Runs"]()
 

@@ -8,6 +8,7 @@ from core.access.person import Role
 from pages.components.kept import audit as kept_audit
 from pages.components.kept import holdings as kept_holdings
 from pages.components.shell.frame import page
+from pages.components.shell.held import held
 from pages.components.shell.visitor import me
 
 YOURS = "Yours"
@@ -27,7 +28,7 @@ def main() -> None:
     view = YOURS
     if len(views) > 1:
         view = st.segmented_control(
-            "View", list(views), default=YOURS, required=True, key="kept-view", label_visibility="collapsed"
+            "View", list(views), required=True, **held("kept-view", views), label_visibility="collapsed"
         )
     views[view or YOURS]()
 

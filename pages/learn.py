@@ -9,6 +9,7 @@ from pages.components.learn.choice import settings
 from pages.components.learn.outcomes import concordance, danger, survival
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
 from pages.components.shell.frame import go_to, page
+from pages.components.shell.held import held
 
 IDEAS = {
     "Attention": attention,
@@ -33,11 +34,9 @@ def main() -> None:
     idea = st.segmented_control(
         "Idea",
         list(IDEAS),
-        default="Attention",
-        key="learn-idea",
+        **held("learn-idea", IDEAS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     IDEAS[idea or "Attention"]()
     _onward(idea or "Attention")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
-from pages.components.patient.blind import is_blind, is_hidden
+from pages.components.patient.blind import is_hidden
 from pages.components.patient.course import course_panel
 from pages.components.patient.decision import decision_of, decision_panel
 from pages.components.patient.facts import who
@@ -17,7 +17,6 @@ from pages.components.shell.controls import k_slider, lambda_slider
 from pages.components.shell.frame import empty, page, require_run
 from pages.components.shell.panels import panel
 from pages.components.shell.patients import horizon_words, outcome_words
-from pages.components.shell.selection_bar import selection_bar
 from pages.components.shell.session import get_session, let_show
 from pages.components.shell.visitor import opened
 
@@ -28,10 +27,9 @@ def main() -> None:
         "Patient",
         "One stay, step by step: what was measured, what was given, what each policy would weigh, and how many "
         "similar patients stand behind it.",
+        short=True,
     )
     run = require_run()
-    if not is_blind():  # it tells how many of a selection died
-        selection_bar(run)
     session = get_session()
     find_patient(run)
     if session.patient is None:
@@ -51,13 +49,14 @@ def _title(run: RunView, patient: int, step: int, hidden: bool) -> None:
         "valid": "used to choose the encoder",
         "test": "new to the policies",
     }
+    line = st.container(key="patient-line")
     if hidden:
-        st.markdown(
+        line.markdown(
             f"{who(run, patient)} · step {step + 1} of {study.step_hours:g} h each · outcome, later steps and "
             f"whole-stay phenotype are hidden until you keep a verdict · {split} ({seen[split]})"
         )
         return
-    st.markdown(
+    line.markdown(
         f"{who(run, patient)} · "
         f"{cohort.lengths[patient]} steps of {study.step_hours:g} h{_recorded(run, patient)} · "
         f"**{outcome_words(run)[patient]}**{horizon_words(study)} · "

@@ -21,6 +21,7 @@ from pages.components.phenotypes.trust import trust_panel
 from pages.components.shell.controls import k_slider
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.held import held, held_many
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
@@ -43,11 +44,9 @@ def main() -> None:
     view = st.segmented_control(
         "View",
         VIEWS,
-        default=VIEWS[0],
-        key="phenotypes-view",
+        **held("phenotypes-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     panels = dict(zip(VIEWS, (map_panel, gate_panel, published_panel, trust_panel), strict=True))
     panels[view or VIEWS[0]](run)
@@ -66,11 +65,9 @@ def published_panel(run: RunView) -> None:
         features = st.multiselect(
             "Courses of",
             temporal,
-            default=list(dict.fromkeys(default))[:3],
-            key="panel-features",
+            **held_many("panel-features", temporal, list(dict.fromkeys(default))[:3]),
             format_func=lambda name: study.column(name).label or name,
             max_selections=9,
-            persist_state="session",
         )
     left, right = st.columns([1, 2], gap="medium")
     labels = run.labels(k)

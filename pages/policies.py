@@ -26,10 +26,12 @@ from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
 from pages.components.shell.export import show
 from pages.components.shell.frame import page, require_run
+from pages.components.shell.held import held
 from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
+COUNTED_BY = ("likeliest dose", "probabilities")
 VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules", "Your own")
 
 
@@ -53,11 +55,9 @@ def main() -> None:
     view = st.segmented_control(
         "View",
         VIEWS,
-        default=VIEWS[0],
-        key="policies-view",
+        **held("policies-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     panels = {
         VIEWS[0]: dose_panel,
@@ -83,13 +83,12 @@ def dose_panel(run: RunView) -> None:
         top = (
             st.segmented_control(
                 "A policy counts by its",
-                ("likeliest dose", "probabilities"),
-                default="likeliest dose",
-                key="doses-top",
+                COUNTED_BY,
+                **held("doses-top", COUNTED_BY),
                 required=True,
                 help="A policy is a probability for each dose; the published tables count its likeliest dose.",
             )
-            != "probabilities"
+            == COUNTED_BY[0]
         )
     mask = run.trajectories.mask[patients]
     if too_few(patients):
@@ -135,14 +134,13 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
     policy = first.selectbox(
         "Policy",
         list(probs),
-        index=list(probs).index(FUSED),
         format_func=lambda name: policy_name(run, name),
-        key=f"difference-policy-{k}",
+        **held("difference-policy", probs, FUSED, key=f"difference-policy-{k}"),
     )
     severity = run.study.column(run.study.severity)
     by_severity, by_phenotype = severity.label or severity.name, "Phenotype"
     rows = second.segmented_control(
-        "Rows", (by_severity, by_phenotype), required=True, default=by_severity, key="difference-rows"
+        "Rows", (by_severity, by_phenotype), required=True, **held("difference-rows", (by_severity, by_phenotype))
     )
     minimum = third.number_input(
         "Fewest recorded steps in a cell",

@@ -26,6 +26,7 @@ from pages.components.registry.session import (
     subject,
 )
 from pages.components.shell.frame import empty, failed, page, visible_runs
+from pages.components.shell.held import held
 from pages.components.shell.session import write_url
 from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort, choose, open_stored, stored
@@ -97,11 +98,9 @@ def _cohort() -> None:
         registry_sources.first_start()
     options = [LOOK, TRAIN] * bool(cohorts) + [SIMULATE, UPLOAD] * may_add
     if just_accepted(DESK):
-        st.session_state[PART] = LOOK
-    if st.session_state.get(PART) not in options:
-        st.session_state[PART] = options[0]
+        set_mark("part")
     with st.container(horizontal=True, vertical_alignment="center"):
-        part = st.segmented_control("Part", options, required=True, key=PART, label_visibility="collapsed")
+        part = st.segmented_control("Part", options, required=True, **held(PART, options), label_visibility="collapsed")
         chosen = chosen_registry() if part in (LOOK, TRAIN) else None
         if chosen is not None:
             choose(DESK, "registry-chosen", "Registry", cohorts, chosen, label_visibility="collapsed")

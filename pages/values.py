@@ -39,6 +39,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import metric, show
 from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.held import held
 from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
@@ -60,11 +61,9 @@ def main() -> None:
     view = st.segmented_control(
         "View",
         VIEWS,
-        default=VIEWS[0],
-        key="values-view",
+        **held("values-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     panels = {VIEWS[0]: level_panel, VIEWS[1]: critic_panel, VIEWS[2]: survival_panel, VIEWS[3]: estimator_panel}
     panels[view or VIEWS[0]](run)
@@ -80,8 +79,7 @@ def level_panel(run: RunView) -> None:
     policy = right.selectbox(
         "FQE of",
         policy_names(k, run),
-        index=policy_names(k).index(FUSED),
-        key=f"levels-policy-{k}",
+        **held("levels-policy", policy_names(k, run), FUSED, key=f"levels-policy-{k}"),
         format_func=lambda p: policy_name(run, p),
     )
     mask = run.trajectories.mask[patients]

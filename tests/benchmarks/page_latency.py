@@ -18,7 +18,9 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 PAGES = {  # by what the navigation calls them: heading, where it is another
     "Overview": "Patient phenotypes and their policies",
-    **dict.fromkeys(("Cohort", "Phenotypes", "Policies", "Values", "Patient", "Experiments", "Learn"), ""),
+    **dict.fromkeys(("Learn", "Class", "Cohort", "Encoder", "Phenotypes", "Policies", "Values", "Patient"), ""),
+    **dict.fromkeys(("Experiments", "Registry", "Kept data"), ""),
 }
 K, LAMBDA = "Number of phenotypes K", "Sharpness λ"
 LASSO_RADIUS = 90  # pixels
@@ -122,9 +125,33 @@ def served_by(address: str) -> int:
     return 0
 
 
+@contextmanager
+def serving(data: Path) -> Iterator[tuple[str, float]]:
+    """Address of the app, and when it was started."""
+    started = time.monotonic()
+    with serve(data) as address:
+        yield address, started
+
+
+def first_page(tab: Tab, wire: Wire, started: float) -> Answer:
+    """From the start of the server's process to the end of its first script, by this process's clock."""
+    ended: list[float] = []
+    tab.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: _ended(frame, ended)))
+    tab.open("")
+    size = sum(size for _, size, _ in wire.received)
+    return Answer(ended[-1] - started, processor_seconds(wire.server), size, len(ended))
+
+
+def _ended(frame: bytes | str, ended: list[float]) -> None:
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    if isinstance(frame, bytes) and ForwardMsg.FromString(frame).WhichOneof("type") == "script_finished":
+        ended.append(time.monotonic())
+
+
 def measure(tab: Tab, wire: Wire, repeats: int) -> Iterator[tuple[str, Answer]]:
     """Every interaction in turn, by name."""
-    tab.open("phenotypes")
+    tab.go("Phenotypes")
     for answer in _slide(tab, wire, K, repeats):
         yield "K slider, map", answer
     yield from _lassos(tab, wire, repeats)
@@ -159,7 +186,8 @@ def _slide(tab: Tab, wire: Wire, label: str, repeats: int) -> Iterator[Answer]:
 
 def _lassos(tab: Tab, wire: Wire, repeats: int) -> Iterator[tuple[str, Answer]]:
     shown = PointMap(tab)
-    across = sorted(range(len(shown.points())), key=lambda row: shown.pixels()[row][0])
+    places = shown.pixels()
+    across = sorted(range(len(places)), key=lambda row: places[row][0])
     middle = len(across) // 2  # so that the loop stays inside of the plot
     for i in range(repeats):
         row = across[middle + i]
@@ -213,11 +241,12 @@ def main() -> None:
         data = Path(folder)
         (data / "runs").mkdir()
         (data / "runs" / "run").symlink_to(options.run.resolve(), target_is_directory=True)
-        with serve(data) as address, chromium(executable) as browser:
+        with chromium(executable) as browser, serving(data) as (address, started):
             page = browser.new_page(viewport=SIZE)
             page.set_default_timeout(PATIENCE)
             tab, wire = Tab(page, address), Wire(server=served_by(address))
             wire.listen(page)
+            answers["start to the first page"] = [first_page(tab, wire, started)]
             for name, answer in measure(tab, wire, options.repeats):
                 answers.setdefault(name, []).append(answer)
                 said = f"{answer.seconds:.3f} s, processor {answer.cpu:.2f} s, {answer.bytes:,} bytes"

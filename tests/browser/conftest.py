@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,20 @@ def app(
 @pytest.fixture
 def new_tab(browser: Browser, app: str) -> Iterator[Callable[[], Tab]]:
     """Opens tabs of different visitors; at the end none of their consoles may hold an error."""
+    with tabs_of(browser, app) as open_tab:
+        yield open_tab
+
+
+@pytest.fixture(scope="module")
+def new_tab_of_module(browser: Browser, app: str) -> Iterator[Callable[[], Tab]]:
+    """The same for visitors who stay through all tests of a module."""
+    with tabs_of(browser, app) as open_tab:
+        yield open_tab
+
+
+@contextmanager
+def tabs_of(browser: Browser, app: str) -> Iterator[Callable[[], Tab]]:
+    """Opens tabs on an app until the block ends, and asserts that they complained about nothing."""
     tabs: list[Tab] = []
 
     def open_tab() -> Tab:

@@ -185,9 +185,9 @@ def test_a_class_without_rights_to_the_run_plays_its_case_blind_and_sees_what_it
         (figure,) = figures(page)
         votes = {trace["name"] for trace in figure["data"]}
         assert votes == {"class", "given", "Clinicians, most often", "Fused"} | ({"you"} if page is ann else set())
-    ann = choose(ann, "Step by step", "class-revealed")
+    ann = choose(ann, "Step by step", "class-part")
     assert "Class (n = 1)" in figures(ann)[0]["layout"]["yaxis"]["ticktext"]
-    ann = choose(ann, "What it is worth", "class-revealed")
+    ann = choose(ann, "What it is worth", "class-part")
     rows = ann.dataframe[0].value.set_index("Policy")
     assert {"Clinicians", "Fused", "No drug", "<b>Ann</b> (you)", "[Bob](http://x)"} == set(rows.index)
     assert rows.loc["<b>Ann</b> (you)", "Answers"] == "2"

@@ -58,7 +58,7 @@ def test_without_a_run_the_page_says_what_to_do(open_page) -> None:
 
 def components(page: AppTest) -> dict[str, Any]:
     """The messages that make the map in the browser: its points, its look (values), and the selection."""
-    parts = [part.proto for part in page.get("bidi_component")]
+    parts = [part.proto for part in page.get("bidi_component") if "map" in part.proto.component_name]
     named = {part.component_name: part for part in parts if part.bytes}
     return named | {next(iter({"selection", "values"} & json.loads(p.json).keys())): p for p in parts if not p.bytes}
 

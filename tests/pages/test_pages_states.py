@@ -66,7 +66,7 @@ def gutted(app_data: Path, tiny_run: Path) -> Path:
 def at(page: AppTest, name: str, view: str) -> AppTest:
     """The page at one of its views; it may show errors, never an exception."""
     if view:
-        page.session_state[f"{name}-view"] = view
+        page.query_params[f"{name}-view"] = view
         page.run()
     assert not page.exception
     assert page.title

@@ -19,6 +19,7 @@ from pages.components.classroom.read_case import read_case
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import csv_button, show
 from pages.components.shell.frame import empty, failed, require_run
+from pages.components.shell.held import held
 from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
 
@@ -31,6 +32,7 @@ SAMPLINGS: dict[Sampling, str] = {
     "disagreement": "evenly by how far advice and clinicians are apart",
     "selection": "from the selected patients",
 }
+PARTS = ("Read", "Results")
 TITLES = {
     AGREEMENT: "Agreement with advice not planted",
     OVER_RELIANCE: "Over-reliance: planted wrong advice taken",
@@ -115,12 +117,10 @@ def _set_up(run: RunView, folder: Path) -> None:
 def _study(run: RunView, path: Path, study: ReaderStudy) -> None:
     part = st.segmented_control(
         "Part",
-        ["Read", "Results"],
-        default="Read",
-        key="reading-part",
+        PARTS,
+        **held("reading-part", PARTS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     if part == "Results":
         _results(run, study)

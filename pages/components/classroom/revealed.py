@@ -24,12 +24,14 @@ from pages.components.patient.facts import who
 from pages.components.patient.similar import FEWEST_SURVIVAL
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
+from pages.components.shell.held import held
 from pages.components.shell.patients import horizon_words, outcome_words
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
 Answers = tuple[tuple[str, tuple[tuple[int, int, int], ...]], ...]
+PARTS = ("What was chosen", "Step by step", "What it is worth", "The whole stay")
 
 
 def revealed(run: RunView, conference: Conference, me: str) -> None:
@@ -39,9 +41,8 @@ def revealed(run: RunView, conference: Conference, me: str) -> None:
     st.markdown(f"{who(run, asked.patient)} · {run.cohort.lengths[asked.patient]} steps · {end}")
     part = st.segmented_control(
         "Part",
-        ["What was chosen", "Step by step", "What it is worth", "The whole stay"],
-        default="What was chosen",
-        key="class-revealed",
+        PARTS,
+        **held("class-part", PARTS),
         required=True,
         label_visibility="collapsed",
     )
@@ -92,7 +93,9 @@ def _step_by_step(run: RunView, conference: Conference) -> None:
     asked = conference.asked
     step = asked.first
     if asked.n > 1:
-        step = st.select_slider("Step", list(asked.steps), format_func=lambda t: f"{t + 1}", key="class-step")
+        step = st.select_slider(
+            "Step", list(asked.steps), format_func=lambda t: f"{t + 1}", **held("class-step", asked.steps)
+        )
     settings = DecisionSettings(run.n_clusters, run.config.fusion.lambda_)
     decision = decision_at(run, asked.patient, int(step), settings)
     left, right = st.columns(2, gap="medium")

@@ -32,6 +32,7 @@ from core.figures.theme import (
 from core.icu.ask.names import phenotype_texts
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import current_run, empty
+from pages.components.shell.held import held, held_switch
 from pages.components.shell.provenance import state_knows, where_from
 from pages.components.shell.session import get_session
 from pages.components.study.mapping import UNIT_WIDTH
@@ -45,7 +46,7 @@ def draw(cohort: Cohort) -> None:
     _facts(cohort)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
-            "Show", VIEWS, default=VIEWS[0], required=True, key="cohort-view", label_visibility="collapsed"
+            "Show", VIEWS, required=True, **held("cohort-view", VIEWS), label_visibility="collapsed"
         )
         groups = _groups(cohort) if view in ("Table 1", "Outcome", "Doses") else None
     if view == "Patients":
@@ -95,7 +96,7 @@ def _groups(cohort: Cohort) -> np.ndarray | None:
         st.caption("By phenotype once a run on this cohort is done.")
         return None
     k = get_session().n_clusters
-    if not st.toggle(f"By phenotype (K = {k})", value=True, key="cohort-by-phenotype"):
+    if not st.toggle(f"By phenotype (K = {k})", **held_switch("cohort-phenotypes", True)):
         return None
     return np.asarray(np.array(phenotype_texts(run, k))[run.labels(k)])
 

@@ -15,6 +15,7 @@ from core.figures.theme import fmt
 from pages.components.shell.controls import patient_select
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held_many
 from pages.components.shell.panels import panel
 from pages.components.shell.patients import longest_unseen
 
@@ -75,7 +76,7 @@ def reconstruction(run: RunView) -> None:
     with right:
         first = [name for name in study.highlights if name in names]
         first += [name for name in names if name not in first]
-        columns = st.multiselect("Columns", names, default=first[:SHOWN], key="encoder-columns")
+        columns = st.multiselect("Columns", names, **held_many("encoder-columns", names, first[:SHOWN]))
     if patient is None:
         patient = longest_unseen(run, np.arange(run.cohort.n_patients))
         st.caption(f"Nobody is chosen: this is patient {markdown(run.cohort.patients[patient])}, held out if possible.")

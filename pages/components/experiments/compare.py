@@ -21,6 +21,7 @@ from core.report.comparison import (
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import empty, finished_run, visible_runs
+from pages.components.shell.held import held
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -40,15 +41,16 @@ def draw() -> None:
         return
     names = list(runs)
     shown = get_session().run
-    first_place = names.index(shown) if shown in names else 0
     left, right = st.columns(2)
     with left:
         first = st.selectbox(
-            "First run", names, index=first_place, format_func=lambda n: runs[n].name, key="compare-first"
+            "First run", names, format_func=lambda n: runs[n].name, **held("compare-first", names, shown)
         )
     others = [name for name in names if name != first]
     with right:
-        second = st.selectbox("Second run", others, format_func=lambda n: runs[n].name, key="compare-second")
+        second = st.selectbox(
+            "Second run", others, format_func=lambda n: runs[n].name, **held("compare-second", others)
+        )
     pair = finished_run(runs[first].path), finished_run(runs[second].path)
     if pair[0] is None or pair[1] is None:
         empty("One of these runs cannot be read", "It was made by another version of this program, or is damaged.")
@@ -63,9 +65,8 @@ def _compare(first: RunView, second: RunView, names: tuple[str, str]) -> None:
         st.segmented_control(
             "Estimator",
             ("phwis", "phwdr"),
-            default="phwdr",
             format_func=ESTIMATORS.__getitem__,
-            key="compare-estimator",
+            **held("compare-estimator", ("phwis", "phwdr"), "phwdr"),
             required=True,
         )
         or "phwdr"

@@ -16,6 +16,7 @@ from core.figures.experiments import coverage_by_band
 from pages.components.experiments.folders import LAB, labs
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty, failed
+from pages.components.shell.held import held
 
 TABLES = {
     "by_ess": "Error and coverage by effective sample size",
@@ -73,7 +74,7 @@ def draw() -> None:
     if not found:
         _quoted()
         return
-    name = st.selectbox("Estimator lab", list(found), key="lab-name")
+    name = st.selectbox("Estimator lab", list(found), **held("lab-name", found))
     try:
         _lab(found[name], name)
     except PhenoPolicyError as error:
@@ -87,7 +88,7 @@ def _judged() -> None:
         return
     st.markdown("**The mix: differences to the clinicians, on cohorts that served no choice**")
     name = st.segmented_control(
-        "Table", list(JUDGED), default="estimators", format_func=JUDGED.__getitem__, key="judged-table", required=True
+        "Table", list(JUDGED), format_func=JUDGED.__getitem__, **held("lab-judged", JUDGED, "estimators"), required=True
     )
     rows = evidence.table(str(name or "estimators"))
     sizes = ", ".join(f"{count} of {int(size):,}" for size, count in evidence.cohorts.items())
@@ -118,7 +119,7 @@ def _quoted() -> None:
     names = {"simulated": "Simulated cohorts", "icu-sepsis": "ICU-Sepsis"}
     studies = list(evidence["studies"])
     chosen = st.segmented_control(
-        "Study", studies, default=studies[0], format_func=names.__getitem__, key="lab-quoted", required=True
+        "Study", studies, format_func=names.__getitem__, **held("lab-quoted", studies), required=True
     )
     study = str(chosen or studies[0])
     measured = evidence["studies"][study]
@@ -149,7 +150,7 @@ def _lab(folder: Path, name: str) -> None:
         return
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
-        key = st.selectbox("Table", present, format_func=TABLES.__getitem__, key="lab-table")
+        key = st.selectbox("Table", present, format_func=TABLES.__getitem__, **held("lab-table", present))
     rows = pd.DataFrame(summary[key])
     for column, place, label in (("study", middle, "Study"), ("propensities", right, "Propensities")):
         if column in rows and not (key == "propensities" and column == "propensities"):

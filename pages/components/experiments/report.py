@@ -18,6 +18,7 @@ from pages.components.experiments.folders import experiments_root
 from pages.components.experiments.sites import RESULTS
 from pages.components.shell.export import file_name, recorded
 from pages.components.shell.frame import empty, finished_run, require_run, visible_runs
+from pages.components.shell.held import held
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -40,16 +41,15 @@ def draw() -> None:
         name = st.selectbox(
             "Run",
             names,
-            index=names.index(shown) if shown in names else 0,
             format_func=lambda n: runs[n].name,
-            key="report-run",
+            **held("report-run", names, shown),
         )
     with right:
         repeats = st.selectbox(
             "Box plots over the repeats of",
             [NONE, *experiments],
             format_func=lambda n: "no experiment" if n == NONE else n,
-            key="report-experiment",
+            **held("report-experiment", [NONE, *experiments]),
             help="A single run has no repeats; the box plots of the policy panel are drawn from an experiment with the "
             "run's preset.",
         )

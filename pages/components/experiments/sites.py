@@ -18,6 +18,7 @@ from core.sites import digest_of, make_bundle, parse_site, pool, pool_html
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import file_name, recorded, show, table
 from pages.components.shell.frame import empty, failed, finished_run, require_run, visible_runs
+from pages.components.shell.held import held
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -36,9 +37,8 @@ def draw() -> None:
     name = st.selectbox(
         "Run",
         list(runs),
-        index=list(runs).index(shown) if shown in runs else 0,
         format_func=lambda n: runs[n].name,
-        key="sites-run",
+        **held("sites-run", runs, shown),
     )
     run = finished_run(runs[name].path)
     if run is None:
@@ -136,9 +136,8 @@ def _pooled(pooled: Pooled) -> None:
     policy = st.selectbox(
         "Policy",
         names,
-        index=names.index(FUSED) if FUSED in names else 0,
         format_func=lambda name: policy_style(name).name,
-        key="sites-policy",
+        **held("sites-policy", names, FUSED),
     )
     one = next(found for found in pooled.policies if found.policy == policy)
     rows = pooled.table(policy)

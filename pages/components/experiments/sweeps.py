@@ -16,6 +16,7 @@ from pages.components.experiments.folders import SWEEP, sweeps
 from pages.components.shell.estimates import bracketed
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty, failed
+from pages.components.shell.held import held
 
 METRICS = {
     "phwis": "PHWIS",
@@ -43,7 +44,7 @@ def draw() -> None:
             icon=":material/grid_on:",
         )
         return
-    name = st.selectbox("Sweep", list(found), key="sweep-name")
+    name = st.selectbox("Sweep", list(found), **held("sweep-name", found))
     try:
         _sweep(read_table(found[name] / SWEEP), name)
     except PhenoPolicyError as error:
@@ -54,11 +55,15 @@ def _sweep(rows: pd.DataFrame, name: str) -> None:
     known = [key for key in METRICS if key in rows and rows[key].notna().any()]
     first, second, third = st.columns([2, 2, 2], vertical_alignment="bottom")
     with first:
-        metric = st.selectbox("Metric", known, format_func=METRICS.__getitem__, key="sweep-metric")
+        metric = st.selectbox("Metric", known, format_func=METRICS.__getitem__, **held("sweep-metric", known))
     with second:
-        preset = st.selectbox("Preset", list(dict.fromkeys(rows["preset"])), key="sweep-preset")
+        preset = st.selectbox(
+            "Preset", list(dict.fromkeys(rows["preset"])), **held("sweep-preset", dict.fromkeys(rows["preset"]))
+        )
     with third:
-        mode = st.selectbox("Mode", list(dict.fromkeys(rows["mode"])), key="sweep-mode")
+        mode = st.selectbox(
+            "Mode", list(dict.fromkeys(rows["mode"])), **held("sweep-mode", dict.fromkeys(rows["mode"]))
+        )
     part = _of_weights(rows[(rows["preset"] == preset) & (rows["mode"] == mode)])
     if part.empty:
         empty("Nothing here", "This preset was not swept in this mode.")

@@ -18,6 +18,7 @@ from core.report.page import published_means
 from pages.components.experiments.folders import experiments_root
 from pages.components.shell.export import file_name, show, table
 from pages.components.shell.frame import empty, failed
+from pages.components.shell.held import held
 
 if TYPE_CHECKING:
     from core.experiments.document import Column
@@ -50,7 +51,7 @@ def draw() -> None:
             icon=":material/labs:",
         )
         return
-    name = st.selectbox("Experiment", list(found), key="experiment-name")
+    name = st.selectbox("Experiment", list(found), **held("experiment-name", found))
     view = found[name]
     try:
         _experiment(view)
@@ -77,15 +78,25 @@ def _experiment(view: ExperimentView) -> None:
         headings["choice"] = "Settings by true value"
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
     with left:
-        key = st.selectbox("Table", list(headings), format_func=headings.__getitem__, key="experiment-table")
+        key = st.selectbox(
+            "Table", list(headings), format_func=headings.__getitem__, **held("experiment-table", headings)
+        )
     if key == "choice":
         _choice(view.document, view.name)
         return
     rows = pd.DataFrame(tables[key])
     with middle:
-        cohort = st.selectbox("Cohort", list(dict.fromkeys(rows["cohort"])), key=f"experiment-cohort-{key}")
+        cohort = st.selectbox(
+            "Cohort",
+            list(dict.fromkeys(rows["cohort"])),
+            **held("experiment-cohort", dict.fromkeys(rows["cohort"]), key=f"experiment-cohort-{key}"),
+        )
     with right:
-        preset = st.selectbox("Preset", list(dict.fromkeys(rows["preset"])), key=f"experiment-preset-{key}")
+        preset = st.selectbox(
+            "Preset",
+            list(dict.fromkeys(rows["preset"])),
+            **held("experiment-preset", dict.fromkeys(rows["preset"]), key=f"experiment-preset-{key}"),
+        )
     part = [row for row in tables[key] if row["cohort"] == cohort and row["preset"] == preset]
     if not part:
         empty("Nothing here", "This preset has no rows of this table on this cohort.")
@@ -170,9 +181,8 @@ def _boxes(view: ExperimentView, cohort: str, preset: str) -> None:
         st.segmented_control(
             "Box plots of",
             list(ESTIMATORS),
-            default="phwis",
             format_func=ESTIMATORS.__getitem__,
-            key="experiment-estimator",
+            **held("experiment-estimator", ESTIMATORS, "phwis"),
             required=True,
         )
         or "phwis"

@@ -15,11 +15,13 @@ from core.figures.theme import axis_label
 from core.icu.ask.hazards import fallen_steps
 from pages.components.patient.decision import known_weight, stay_window
 from pages.components.shell.export import show, table
+from pages.components.shell.held import held, held_many
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
     from core.study import Column, StudySpec
 
+FORMS = ("Graph", "Table")
 FIRST_SHOWN = 4
 PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
 
@@ -129,24 +131,21 @@ def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) ->
     stay = stay.until(step) if hidden else stay
     temporal = [column.name for column in study.columns if column.kind == "temporal"]
     default = [name for name in study.highlights if name in temporal] or temporal
-    what, which = st.columns([1, 2.6])
-    form = what.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    form = row.segmented_control(
         "Show as",
-        ("Graph", "Table"),
-        default="Graph",
+        FORMS,
         required=True,
-        key="patient-form",
+        **held("patient-form", FORMS),
         label_visibility="collapsed",
-        persist_state="session",
+        width="content",
     )
-    names = which.multiselect(
+    names = row.multiselect(
         "Measurements",
         temporal,
-        default=default[:FIRST_SHOWN],
-        key="patient-columns",
+        **held_many("patient-columns", temporal, default[:FIRST_SHOWN]),
         placeholder="choose measurements",
         label_visibility="collapsed",
-        persist_state="session",
     )
     if form == "Table":
         name = f"patient-{stay.key}"

@@ -25,6 +25,7 @@ from pages.components.policies.advice import advised_here
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
 from pages.components.shell.export import show
+from pages.components.shell.held import held
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -54,11 +55,9 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
     view = st.segmented_control(
         "At this step",
         VIEWS,
-        default=VIEWS[0],
-        key="decision-view",
+        **held("decision-view", VIEWS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     notes = [
         f"Step {decision.step + 1}, from the stay so far (prospective). "
@@ -129,12 +128,10 @@ def _by_choice(options: Options) -> pd.DataFrame:
     by = st.segmented_control(
         "Rank by",
         list(SPREADS),
-        default=AGENTS,
         format_func=lambda name: f"Rank by {name.split(' (')[0]}",
-        key="decision-rank",
+        **held("decision-rank", SPREADS, AGENTS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     return options.ranked(by or AGENTS)
 

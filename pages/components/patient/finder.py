@@ -11,28 +11,32 @@ from core.icu.ask.names import phenotype_texts
 from pages.components.patient.blind import blind_toggle, is_blind
 from pages.components.shell.export import table
 from pages.components.shell.frame import go_to
+from pages.components.shell.held import held_switch
 from pages.components.shell.patients import MOST_ROWS, WALKED, Filters, longest_unseen, matching, patient_table
+from pages.components.shell.selection_bar import selection_bar
 from pages.components.shell.session import get_session
 from pages.components.shell.stepper import step_through
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
+STEPPER = (44, 215, 44)  # pixels: previous, the patient, next
 HINDSIGHT = ("phenotype", "outcome", "steps", "largest dose")  # columns that nobody knows at the bedside
 
 
 def find_patient(run: RunView) -> None:
-    """One row to walk through the patients, and the list below it where it is opened.
+    """One row to walk through the patients and to select some, and the list below it where it is opened.
 
     Blind, neither list nor filters tell outcomes, phenotypes, lengths of stay or doses.
     """
     session, k = get_session(), get_session().n_clusters
     blind = is_blind()
-    *slots, opener, hider, back = st.columns([0.9, 1.9, 0.9, 1.2, 1.5, 1.15], vertical_alignment="center")
-    shown = opener.toggle("Find a patient", key="find-patient", persist_state="session")
-    with hider:
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="patient-bar"):
+        slots = [st.container(width=width) for width in STEPPER]
+        shown = st.toggle("Find a patient", **held_switch("find-patient"), width="content")
         blind_toggle()
-    with back:
+        if not blind:  # it tells how many of a selection died
+            selection_bar(run, short=True)
         go_to("pages/phenotypes.py", "Back to the map", icon=":material/scatter_plot:")
     if shown:
         with st.container(border=True):

@@ -17,6 +17,7 @@ from core.policies.hazards import band_text
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.session import get_session
 
@@ -38,11 +39,9 @@ def similar_view(run: RunView, decision: Decision, hidden: bool = False) -> None
     part = st.segmented_control(
         "Part",
         PARTS,
-        default=PARTS[0],
-        key="similar-part",
+        **held("similar-part", PARTS),
         required=True,
         label_visibility="collapsed",
-        persist_state="session",
     )
     if why:
         st.warning(why, icon=":material/block:")

@@ -15,6 +15,7 @@ from core.icu.ask.decision import Decision
 from core.icu.ask.options import too_far, too_few
 from core.icu.ask.what_if import WhatIf, recorded_values, unrecorded, what_if
 from pages.components.shell.export import show
+from pages.components.shell.held import held_many
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -33,11 +34,9 @@ def what_if_view(run: RunView, decision: Decision, hidden: bool = False) -> None
     chosen = st.multiselect(
         "Measurements to change",
         names,
-        default=[name for name in FIRST if name in names] or names[:2],
         format_func=lambda name: _label(run.study.column(name)),
         max_selections=MOST_CHANGED,
-        key="what-if-columns",
-        persist_state="session",
+        **held_many("what-if-columns", names, [name for name in FIRST if name in names] or names[:2]),
     )
     state = run.cohort.states[run.cohort.starts[patient] + step]
     changes, unmoved = {}, {}

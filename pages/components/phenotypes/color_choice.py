@@ -21,6 +21,7 @@ from core.icu.ask.stay_values import StayValue
 from core.policies.families import expert_keys
 from core.policies.key import FUSED, PolicyKey
 from pages.components.policies.hazards import rules_of_session
+from pages.components.shell.held import held
 from pages.components.shell.names import policy_name
 from pages.components.shell.session import get_session
 
@@ -49,8 +50,7 @@ def choose_coloring(run: RunView, k: int) -> Coloring:
         "Color by",
         keys,
         format_func=lambda key: WORDS.get(key, key) if key in fixed else columns[key.removeprefix("column ")],
-        key="map-color",
-        persist_state="session",
+        **held("map-color", keys),
         help="Points stay where they are; only their colors change.",
     )
     if chosen == DISAGREEMENT:
@@ -71,8 +71,7 @@ def _column(run: RunView, name: str) -> Coloring:
         "Value of the stay",
         list(VALUES),
         format_func=VALUES.__getitem__,
-        key="map-color-value",
-        persist_state="session",
+        **held("map-color-value", VALUES),
     )
     return by_column(run, name, what or "first")
 
@@ -85,15 +84,15 @@ def _disagreement(run: RunView, k: int) -> Coloring:
     def said(name: str) -> str:
         return "Advice of the run" if name == ADVICE else policy_name(run, name, k)
 
-    policy = st.selectbox("Policy", names, format_func=said, key=f"map-policy-{k}", persist_state="session") or FUSED
+    policy = (
+        st.selectbox("Policy", names, format_func=said, **held("map-policy", names, key=f"map-policy-{k}")) or FUSED
+    )
     against: Against | None = st.segmented_control(
         "Held against",
         AGAINST,
         format_func=lambda one: "doses given" if one == "given" else "clinicians' likeliest",
-        default=AGAINST[0],
         required=True,
-        key="map-against",
-        persist_state="session",
+        **held("map-against", AGAINST),
     )
     key = None if policy == ADVICE else PolicyKey.at(policy, k, session.lambda_, session.mode)
     return by_disagreement(run, key, against or AGAINST[0], rules_of_session(run.study), said(policy))

@@ -18,6 +18,7 @@ from pages.components.phenotypes.selected import selected_patients
 from pages.components.shell.controls import k_slider
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.patients import patient_table
 from pages.components.shell.selections import chart_key, take_from_chart
@@ -64,17 +65,14 @@ def _feature(
     name = left.selectbox(
         label,
         names,
-        index=names.index(default),
         format_func=lambda n: run.study.column(n).label or n,
-        key=f"gate-{axis}",
-        persist_state="session",
+        **held(f"gate-{axis}", names, default),
     )
     what = right.selectbox(
         "Value",
         STAY_VALUES,
         format_func=WORDS.__getitem__,
-        key=f"gate-{axis}-value",
-        persist_state="session",
+        **held(f"gate-{axis}-value", STAY_VALUES),
     )
     return name, what
 

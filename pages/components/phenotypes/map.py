@@ -23,6 +23,7 @@ from pages.components.phenotypes.selected import selected_patients
 from pages.components.shell.controls import k_slider
 from pages.components.shell.export import exports, show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.patients import patient_table
 from pages.components.shell.selections import chart_key, take_from_chart
@@ -61,11 +62,9 @@ def map_panel(run: RunView) -> None:
                 "Projection",
                 list(METHODS),
                 format_func=METHODS.__getitem__,
-                default="umap",
-                key="map-method",
+                **held("map-method", METHODS),
                 required=True,
                 label_visibility="collapsed",
-                persist_state="session",
             )
             or "umap"
         )

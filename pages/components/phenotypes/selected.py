@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.shell.held import held
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.patients import MOST_ROWS, patient_table, walk_selection
 from pages.components.shell.selections import compare_selection
@@ -26,10 +27,8 @@ def selected_patients(run: RunView, k: int, hint: str) -> None:
     what = st.segmented_control(
         "Show",
         VIEWS,
-        default=VIEWS[0],
-        key="selection-show",
+        **held("selection-show", VIEWS),
         label_visibility="collapsed",
-        persist_state="session",
         required=True,
     )
     if what == VIEWS[1]:

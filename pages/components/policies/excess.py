@@ -14,6 +14,7 @@ from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, policy_names, too_few
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held, held_many
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.patient_list import patient_list
@@ -22,6 +23,7 @@ from pages.components.shell.patients import patient_table
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
+DOSES_OF = ("of its likeliest bin", MEAN_DOSE := "mean over its probabilities")
 FEWEST = 20  # patients, below which no curve is drawn
 SURPRISES = 25
 
@@ -38,19 +40,17 @@ def excess_panel(run: RunView) -> None:
         expected = (
             st.segmented_control(
                 "Dose of a policy",
-                ("of its likeliest bin", "mean over its probabilities"),
-                default="mean over its probabilities",
-                key="excess-dose",
+                DOSES_OF,
+                **held("excess-dose", DOSES_OF, MEAN_DOSE),
                 required=True,
             )
-            != "of its likeliest bin"
+            == MEAN_DOSE
         )
     chosen = st.pills(
         "Policies",
         names,
         selection_mode="multi",
-        default=[FUSED],
-        key=f"excess-policies-{k}",
+        **held_many("excess-policies", names, [FUSED], key=f"excess-policies-{k}"),
         format_func=lambda name: policy_name(run, name),
     )
     if not chosen:

@@ -22,6 +22,7 @@ from core.policies.rules import OPERATORS, HazardRule, Rule
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.patients import MOST_ROWS, patient_table
@@ -93,10 +94,13 @@ def _patients(
     names = phenotype_texts(run, n_clusters)
     left, right = st.columns(2)
     number = left.selectbox(
-        "Rule", range(len(rules)), format_func=lambda i: rules[i].text(run.study), key=f"hazard-rule-{len(rules)}"
+        "Rule",
+        range(len(rules)),
+        format_func=lambda i: rules[i].text(run.study),
+        **held("hazard-rule", range(len(rules)), key=f"hazard-rule-{len(rules)}"),
     )
     policy = right.selectbox(
-        "Dose of", [GIVEN, *keys], format_func=lambda p: hazard_name(p, names), key="hazard-policy"
+        "Dose of", [GIVEN, *keys], format_func=lambda p: hazard_name(p, names), **held("hazard-policy", [GIVEN, *keys])
     )
     behind = hazard_patients(run, patients, rules[number], keys.get(policy))
     if behind.empty:

@@ -20,6 +20,7 @@ from pages.components.policies.advice import BEFORE
 from pages.components.shell.estimates import bracketed
 from pages.components.shell.export import csv_button, file_name, recorded, table
 from pages.components.shell.frame import empty, failed
+from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
@@ -148,7 +149,7 @@ def _line(one: AddedPolicy, own: bool) -> dict[str, object]:
 def _each(run: RunView, found: dict[str, AddedPolicy], own: str) -> None:
     """One policy's evidence card, and a way out for one's own."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Policy", list(found), key="own-policy-which", width=260)
+        name = st.selectbox("Policy", list(found), **held("own-choice", found), width=260)
         chosen = found[name]
         st.download_button(
             "Evidence card",

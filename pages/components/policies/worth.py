@@ -34,6 +34,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held, held_many, held_switch
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.provenance import state_knows, where_from
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
     from core.study import StudySpec
 
+COUNTS = ("likeliest dose", "all probability")
 PUBLISHED_COHORT = "mimic-iv"
 
 
@@ -61,15 +63,18 @@ def value_panel(run: RunView) -> None:
         "Estimators",
         list(dict.fromkeys(rows["estimator"])),
         selection_mode="multi",
-        key="value-estimators",
-        default=[e for e in ("phwis", "phwdr") if e in set(rows["estimator"])],
+        **held_many(
+            "value-estimators",
+            dict.fromkeys(rows["estimator"]),
+            [e for e in ("phwis", "phwdr") if e in set(rows["estimator"])],
+        ),
         format_func=lambda e: ESTIMATORS.get(e, e.upper()),
     )
     with st.container(horizontal=True):
         published = _published(rows, run.study)
-        if len(published) and not st.toggle("Published values (MIMIC-IV)", key="value-published"):
+        if len(published) and not st.toggle("Published values (MIMIC-IV)", **held_switch("value-published")):
             published = published.head(0)
-        everything = not run.baselines or st.toggle("Policies to compare with", value=True, key="value-baselines")
+        everything = not run.baselines or st.toggle("Policies to compare with", **held_switch("value-baselines", True))
     drawn = rows[rows["estimator"].isin(chosen) & (everything | ~rows["policy"].isin(run.baselines))]
     if drawn.empty:
         empty("No estimator chosen", "Choose at least one estimator above.")
@@ -188,13 +193,12 @@ def support_panel(run: RunView) -> None:
         st.markdown("**Recommendations that clinicians hardly ever give**")
         which = st.segmented_control(
             "Count",
-            ("likeliest dose", "all probability"),
-            default="likeliest dose",
+            COUNTS,
             required=True,
-            key="support-count",
+            **held("support-count", COUNTS),
             label_visibility="collapsed",
         )
-        shown = top if which == "likeliest dose" else mass
+        shown = top if which == COUNTS[0] else mass
         show(
             support_curves(floors, shown, settings.probability_floor, phenotype_texts_here(run)),
             "support-curves",
@@ -206,7 +210,11 @@ def support_panel(run: RunView) -> None:
         st.markdown("**Calibration of the clinician policy**")
         labels = ["all doses together", *(run.study.actions.label(a) for a in range(run.study.n_actions))]
         which_dose = st.selectbox(
-            "Dose", range(len(labels)), format_func=labels.__getitem__, label_visibility="collapsed", key="support-dose"
+            "Dose",
+            range(len(labels)),
+            format_func=labels.__getitem__,
+            label_visibility="collapsed",
+            **held("support-dose", range(len(labels))),
         )
         result = reliability(behavior, actions, None if which_dose == 0 else which_dose - 1)
         show(

@@ -14,6 +14,7 @@ from pages.components.registry.session import is_published, looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 
 if TYPE_CHECKING:
     from core.registry.spec import RegistrySpec
@@ -33,11 +34,9 @@ def draw(run: RegistryView) -> None:
     view = st.segmented_control(
         "Show",
         views,
-        default=views[0],
         required=True,
-        key="registry-accuracy-view",
+        **held("registry-accuracy-view", views),
         label_visibility="collapsed",
-        persist_state="session",
     )
     looks = looks_of(run.spec)
     if view == CALIBRATION:

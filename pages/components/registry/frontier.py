@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.figures.registry_values import registry_policy
 from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, along
+from pages.components.shell.session import write_url
 from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def course_rule(run: RegistryView) -> str:
 @st.fragment
 def frontier_panel(run: RegistryView) -> None:
     """A dial between experts and policy, set at the furthest point that the records support."""
+    write_url()
     st.markdown(f"**How far the records can follow a policy.** {SOFTENED}")
     policy, name = choose_way(WORDS, GREEDY, RECOMMENDED, lambda name: registry_policy(name).name)
     truth = along(run.frontier_truth, policy, name)

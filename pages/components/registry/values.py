@@ -18,6 +18,7 @@ from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -31,11 +32,9 @@ def draw(run: RegistryView) -> None:
     view = st.segmented_control(
         "Show",
         VIEWS,
-        default=VIEWS[0],
         required=True,
-        key="registry-values-view",
+        **held("registry-values-view", VIEWS),
         label_visibility="collapsed",
-        persist_state="session",
     )
     if view == VIEWS[0]:
         against_view(run)
@@ -58,10 +57,9 @@ def _matched(run: RegistryView) -> None:
     group = st.segmented_control(
         "Decisions of",
         groups,
-        default=groups[-1],
         required=True,
         format_func=lambda name: GROUPS[name],
-        key="registry-group-matched",
+        **held("registry-group", groups, groups[-1], key="registry-group-matched"),
         help="Most patients do not have at a stage what a decision treats, and rightly get no drug for it; they drown "
         "the others.",
     )

@@ -16,6 +16,7 @@ from pages.components.registry.session import in_text, looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import SMALL_COHORT
+from pages.components.shell.held import held
 
 VIEWS = ("Stages", "Follow-up", "Features", "Combinations", "Notes")
 AGE, MATCHING = "age", "hla_match"
@@ -35,11 +36,9 @@ def draw(cohort: RegistryCohort) -> None:
     view = st.segmented_control(
         "Show",
         VIEWS,
-        default=VIEWS[0],
         required=True,
-        key="registry-cohort-view",
+        **held("registry-cohort-view", VIEWS),
         label_visibility="collapsed",
-        persist_state="session",
     )
     if view == VIEWS[0]:
         _stages(cohort, decisions)
@@ -226,7 +225,7 @@ def _combinations(combinations: pd.DataFrame, looks: Looks) -> None:
             "Combinations of",
             list(dict.fromkeys(combinations["decision"])),
             format_func=lambda name: looks.decision(name).name,
-            key="registry-combinations",
+            **held("registry-combinations", dict.fromkeys(combinations["decision"])),
         )
         part = combinations[combinations["decision"] == name]
         table(

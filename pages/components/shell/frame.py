@@ -14,6 +14,7 @@ from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.added import added_stamp, owners_in
 from core.icu.study import ICU
+from pages.components.shell.address import keep_places
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path
 from pages.components.shell.session import BAR, Session, get_session, sync_url, write_url
@@ -36,6 +37,7 @@ STYLE = """<style>
 [data-testid="stHeader"] button {pointer-events: auto;}
 .stMainBlockContainer {padding: .7rem 2.2rem 4rem 2.2rem; max-width: none;}
 .stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .65rem;}
+.st-key-pp-address {position: absolute; width: 0; height: 0; overflow: hidden;}  /* draws nothing, takes no room */
 .st-key-pp-head {padding-right: 2.4rem;}  /* the menu stands there */
 .stMainBlockContainer h1 {padding: 0 .9rem .1rem 0;}
 .pp-purpose {font-size: .84rem; line-height: 1.5;}
@@ -46,6 +48,18 @@ STYLE = """<style>
 .pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
+.st-key-patient-line p {font-size: .87rem; line-height: 1.45;}
+/* Between the arrows stands a patient, which says what they lead to; their names are for those who listen. */
+:is(.st-key-previous-patient, .st-key-next-patient) [data-testid="stMarkdownContainer"] {position: absolute;
+  clip-path: inset(50%);}
+/* Nothing is cut or scrolls sideways where a window is narrow: it takes another line. */
+[data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap: wrap; overflow: visible;}
+:is([data-testid="stMetric"], [data-testid="stPageLink"], [data-testid="stCheckbox"])
+  :is([data-testid="stMarkdownContainer"], p, span:has(> [data-testid="stMarkdownContainer"])) {
+  white-space: normal; overflow: visible;}
+@media (max-width: 1200px) {
+  .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {
+    white-space: normal !important; padding: .2rem .3rem;}}
 .pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
   margin-right: .35rem; border: 1px solid currentColor;}
 .pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}
@@ -75,10 +89,12 @@ def page(
     *,
     subject: Callable[[], Subject | None] | None = None,
     population: str = "adults in intensive care",
+    short: bool = False,
 ) -> Session:
     """Draw the head of a page (banner, title, one sentence, the run on show) and return the session.
 
     subject: finds the run on show (default: the current run of the ICU study). population: where there is no run.
+    short: the sentence waits behind the title's question mark, for a page whose first panel shall stand high.
     """
     _enter_frame()
     session = sync_url()
@@ -87,12 +103,14 @@ def page(
     st.html(STYLE)
     shown = (subject or current_subject)()
     write_url()
+    keep_places()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
-        st.title(title, anchor=False, width="content")
+        st.title(title, anchor=False, width="content", help=intro if short else None)
         if shown is not None:
             _run_line(shown)
         _purpose(shown.population if shown is not None else population)
-    st.caption(intro)
+    if not short:
+        st.caption(intro)
     old_link(session)
     return session
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.base.text import markdown
 from core.figures.theme import fmt_percent
@@ -22,18 +24,23 @@ NOTHING = "slice-matched-nothing"
 FEW = 20
 
 
-def selection_bar(run: RunView) -> None:
-    """Name the selection of this visit, and offer what can be done with it; a page draws it under its head."""
+def selection_bar(run: RunView, *, short: bool = False) -> None:
+    """Name the selection of this visit, and offer what can be done with it; a page draws it under its head.
+
+    short: among other controls, in a row that is there; it says nothing while nothing is selected.
+    """
     session = get_session()
     st.session_state[BAR] = session.selection
     chosen = session.selection is not None
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="selection-bar"):
-        st.markdown(_said(run), width="content")
+    with contextlib.nullcontext() if short else _row():
+        if chosen or not short:
+            st.markdown(_said(run), width="content")
         with st.popover("Select ..." if not chosen else "Change or name", icon=":material/filter_alt:"):
             if chosen or session.selections:
                 _names()
             _slice(run)
-        _button("Undo", "undo", not session.past, session.undo)
+        if session.past or not short:
+            _button("Undo", "undo", not session.past, session.undo)
         if session.undone:
             _button("Redo", "redo", False, session.redo)
         if chosen:
@@ -45,6 +52,10 @@ def selection_bar(run: RunView) -> None:
             "(every table exports them as CSV), or select the patients again.",
             icon=":material/link_off:",
         )
+
+
+def _row() -> DeltaGenerator:
+    return st.container(horizontal=True, vertical_alignment="center", gap="small", key="selection-bar")
 
 
 def bar_is_stale() -> bool:

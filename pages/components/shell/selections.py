@@ -16,6 +16,7 @@ from core.phenotypes import effect_sizes
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -60,17 +61,14 @@ def compare_selection(run: RunView, selection: Selection, n_clusters: int) -> No
     """Standardized differences between the selection and the rest, a phenotype or another selection, largest first."""
     others = _others(selection)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
-    against = left.selectbox(
-        "Against", [REST, *(f"phenotype {k}" for k in range(n_clusters)), *others], key="selection-against"
-    )
+    sides = [REST, *(f"phenotype {k}" for k in range(n_clusters)), *others]
+    against = left.selectbox("Against", sides, **held("selection-against", sides))
     what = right.segmented_control(
         "Value of each patient",
         list(VALUES),
         format_func=VALUES.__getitem__,
-        default="mean",
         required=True,
-        key="selection-value",
-        persist_state="session",
+        **held("selection-value", VALUES, "mean"),
     )
     inside = selection.marks(run.cohort.n_patients)
     if against == REST:

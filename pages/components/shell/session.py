@@ -19,6 +19,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.icu.selection import Selection
+from pages.components.shell.address import went_back
 from pages.components.shell.places import NAME, fetch_text, put_text
 from pages.components.shell.visitor import old_owner, visitor
 
@@ -30,8 +31,9 @@ MODES: tuple[Mode, ...] = ("prospective", "retrospective")
 KEY = "phenopolicy"
 BAR = "selection-bar-shows"  # the selection that the head of the page names
 WRITTEN = "phenopolicy-url"  # what this session last wrote into the URL
-MARK = re.compile(r"[a-z]{1,16}-[a-z]{1,16}")  # "registry-patient": a parameter that one page alone reads
-LONGEST_MARK = 80
+MARK = re.compile(r"[a-z]{1,16}(-[a-z]{1,16}){1,3}")  # "registry-patient": a parameter that one page alone reads
+LONGEST_MARK = 200
+LASTING = ("-job", "-cohort")  # marks of what was started or brought in, which going back does not undo
 LONGEST_TEXT = 6000  # characters of one parameter; a longer one is stored and named in the URL by its hash
 FIRST_PRESET = "quick"
 MOST_SETTINGS = 200
@@ -181,6 +183,16 @@ class Session:
             if selection is not None:
                 self.put(selection)
 
+    def return_to(self, params: Mapping[str, str]) -> None:
+        """Take over an earlier address whole: what it does not say had not been chosen then. A selection stays until
+        it is undone, and so does what is at work or was brought in since."""
+        self.marks = {name: text for name, text in self.marks.items() if name.endswith(LASTING)}
+        self.chosen -= {"n_clusters", "lambda_", "mode"}
+        self.patient = self.step = None
+        if NAME.fullmatch(params.get("run", "")):
+            self.open_run(params["run"])
+        self.read_params(params)
+
     def _settings(self) -> str:
         from core.icu.session_file import FOLDER_SETTING
 
@@ -248,7 +260,9 @@ def sync_url() -> Session:
     session = get_session()
     now, before = st.query_params.to_dict(), st.session_state[WRITTEN]
     changed = {key: value for key, value in now.items() if before.get(key) != value}
-    if changed:
+    if now and went_back():
+        session.return_to(now)
+    elif changed:
         if "run" in changed and NAME.fullmatch(changed["run"]):
             session.open_run(changed["run"])
         session.read_params(changed | {key: now[key] for key in ("selection", "selected") if "selection" in changed})

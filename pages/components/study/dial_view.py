@@ -9,6 +9,7 @@ from core.figures.theme import fmt, fmt_percent
 from core.fusion.dials import MIXTURE, Dial
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of
 from pages.components.shell.export import metric
+from pages.components.shell.held import held
 
 MOST_TICKS = 7
 
@@ -29,15 +30,14 @@ def dial_ticks(dial: Dial, start: str) -> dict[float, str]:
     return {dial.settings[0]: start, **inner, dial.settings[-1]: "policy"}
 
 
-def dial_slider(dial: Dial, furthest: float | None, start: str, key: str) -> float:
-    """The slider, set at the furthest supported point."""
+def dial_slider(dial: Dial, furthest: float | None, start: str, key: str, name: str) -> float:
+    """The slider, set at the furthest supported point until it is moved; name: of its parameter in the link."""
     return float(
         st.select_slider(
             f"Departure from the {start}",
             options=dial.settings,
-            value=dial.settings[0] if furthest is None else furthest,
             format_func=lambda value: setting_text(dial, value, start),
-            key=key,
+            **held(name, dial.settings, furthest, key=key),
             help="Starts at the furthest point whose effective sample sizes meet the run's floor.",
         )
     )

@@ -13,6 +13,7 @@ from core.figures.dials import frontier_axis
 from core.fusion.dials import Dial
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.study.dial_view import (
     dial_distance,
     dial_slider,
@@ -61,20 +62,19 @@ def choose_way(
     words: FrontierWords, policies: Sequence[str], default: str, named: Callable[[str], str], suffix: str = ""
 ) -> tuple[str, str]:
     """Boxes for the policy and the dial, by their names."""
+    setting = f"{words.key}-setting"  # of another policy or dial, it means nothing
     first, second = st.columns([2, 3], vertical_alignment="bottom")
     policy = first.selectbox(
         "Policy",
         policies,
-        index=list(policies).index(default),
         format_func=named,
-        key=f"{words.key}-policy{suffix}",
+        **held(f"{words.key}-policy", policies, default, key=f"{words.key}-policy{suffix}", drops=[setting]),
     )
     dial = second.segmented_control(
         "Dial",
         list(words.dials),
-        default="mixture",
         format_func=words.dials.__getitem__,
-        key=f"{words.key}-dial",
+        **held(f"{words.key}-dial", words.dials, "mixture", drops=[setting]),
         required=True,
         help=words.help,
     )
@@ -84,7 +84,7 @@ def choose_way(
 def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help: str | None = None) -> float:
     """Slider, verdict, the difference as number and picture, then the published values; returns the setting on show."""
     dial, start = way.dial, words.start
-    setting = dial_slider(dial, way.furthest, start, slider_key)
+    setting = dial_slider(dial, way.furthest, start, slider_key, f"{words.key}-setting")
     dial_verdict(way.values, dial, setting, way.furthest, way.floor, start)
     now = way.values[way.values["setting"] == setting]
     left, right = st.columns([3, 1])

@@ -13,6 +13,7 @@ from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from pages.components.shell.forms import config_form, override_texts, shared_settings
 from pages.components.shell.frame import empty, failed
+from pages.components.shell.held import held
 from pages.components.shell.visitor import me
 from pages.components.study.cohorts import StoredCohort
 from pages.components.study.desk import Desk
@@ -56,10 +57,9 @@ def _parameters(desk: Desk, cohort: StoredCohort) -> bool:
         group = st.segmented_control(
             "Parameters of",
             groups,
-            default=desk.first_group,
             required=True,
             format_func=lambda name: f"{name.replace('_', ' ')}{' •' if name in changed else ''}",
-            key=f"{desk.train_key}-group",
+            **held(f"{desk.train_key}-group", groups, desk.first_group),
         )
         with contextlib.suppress(PhenoPolicyError):  # a value that is not usable is named under the form
             inherited = study.config(desk.preset(), shared_settings(str(group), changes))

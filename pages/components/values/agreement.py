@@ -29,6 +29,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 
@@ -63,8 +64,7 @@ def estimator_panel(run: RunView) -> None:
     policy = st.selectbox(
         "FQE of",
         policy_names(k, run),
-        index=policy_names(k).index(FUSED),
-        key=f"density-policy-{k}",
+        **held("density-policy", policy_names(k, run), FUSED, key=f"density-policy-{k}"),
         format_func=lambda p: policy_name(run, p),
     )
     _density(run, policy, PolicyKey.at(policy, k, lambda_, mode))

@@ -26,6 +26,7 @@ from pages.components.shell.estimates import (
 )
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.shell.held import held_many
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
 
@@ -104,8 +105,12 @@ def _published(run: RunView, k: int, lambda_: float, mode: str) -> None:
         "Policies on the curve",
         list(rows.index),
         selection_mode="multi",
-        key=f"survival-policies-{k}",
-        default=[p for p in ("clinician", "fused") if p in rows.index],
+        **held_many(
+            "survival-policies",
+            rows.index,
+            [p for p in ("clinician", "fused") if p in rows.index],
+            key=f"survival-policies-{k}",
+        ),
         format_func=lambda p: policy_name(run, p),
     )
     marks = {p: (float(rows.loc[p, "value"]), float(rows.loc[p, "expected_survival"])) for p in chosen}
