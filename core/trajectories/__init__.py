@@ -11,4 +11,14 @@ from core.trajectories.arrays import (
 )
 from core.trajectories.scaling import Scaler, fit_scaler
 
-__all__ = ["Scaler", "Trajectories", "Transitions", "fit_scaler", "make_trajectories", "make_transitions", "padded", "reward_terms", "rewards_of"]
+__all__ = [
+    "Scaler",
+    "Trajectories",
+    "Transitions",
+    "fit_scaler",
+    "make_trajectories",
+    "make_transitions",
+    "padded",
+    "reward_terms",
+    "rewards_of",
+]

@@ -144,7 +144,8 @@ def _judge_all(histories: Histories, folds: Sequence[Fold], settings: JudgeSetti
     usual = always_deferring(histories)
     folds = [replace(fold, policies=[*fold.policies, usual]) for fold in folds]
     shape = len(folds[0].policies), len(histories.stay)
-    pooled = _Pooled(*(np.empty((*shape, histories.rewards.shape[-1])) for _ in range(3)), np.empty(shape))
+    v, delta, error = (np.empty((*shape, histories.rewards.shape[-1])) for _ in range(3))
+    pooled = _Pooled(v, delta, error, np.empty(shape))
     held = side_by_side(lambda fold: _judge_fold(histories, fold, settings, pooled), folds)
     return _Everything(histories, folds, held, pooled)
 

@@ -8,8 +8,8 @@ whose truth is near 0. Any z that is a function of the history up to a_t leaves 
 all. They do not: a charted row is a noisy view of the patient, and bootstrapping from one row to the next loses part of
 every effect; traces let later rows speak for earlier actions, as long as those rows were reached as the policy would.
 Policies share phi and the base's half of phi^pi; one more costs two products over the training steps and one solution.
-A does not know the reward, so w, v and delta are linear in it: rewards (N, T, J) are J of them at once, with a last axis
-J on all that depends on them, for the price of little more than one.
+A does not know the reward, so w, v and delta are linear in it: rewards (N, T, J) are J of them at once, with a last
+axis J on all that depends on them, for the price of little more than one.
 Source: Lagoudakis and Parr 2003 (LSTD-Q), Munos et al. 2016 (traces cut at ratio 1); ridge and features are ours.
 """
 
@@ -81,10 +81,11 @@ class Lstd:
         rows = _by_time(histories, np.asarray(chosen, dtype=bool))
         rewards, layers = histories.flat(histories.rewards).astype(np.float64), []
         for here, further in zip(rows, [*rows[1:], np.empty(0, dtype=np.int64)], strict=True):
-            change = phi[here]
+            given, known = phi[here], histories.known[here]
+            change = given.copy()
             change[: len(further), :width] -= histories.gamma * situations.base[further]
-            known = histories.known[here]  # a step after which a stay was lost says nothing
-            layers.append(_Layer(here, phi[here], change * known[:, None], by_step(known, rewards[here]), further))
+            change[~known] = 0  # a step after which a stay was lost says nothing
+            layers.append(_Layer(here, given, change, by_step(known, rewards[here]), further))
         return cls(histories, features, situations, phi, chosen, tuple(layers), settings or LstdSettings())
 
     @property

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings, one_hot
@@ -134,15 +135,10 @@ def pessimistic_terms(
     error = by_step(chosen[histories.stay], traced(histories, delta, critics.decay(same)))
     width = critics.base_width
     influence = critics.phi @ np.linalg.inv(critic.matrix)[width:].T  # (m, E) of a unit error
-    person, shape = histories.person[histories.stay], (histories.person.max() + 1, influence.shape[1])
-    sums = [_by_person(influence * one[:, None], person, shape) for one in error.T]
-    g = np.stack(sums, axis=1).reshape(shape[0], -1)  # (P, J E)
-    products = (g.T @ g).reshape(len(sums), shape[1], len(sums), shape[1])
-    return PessimisticTerms(scales, critic.weights[width:], products, settings or PessimismSettings())
-
-
-def _by_person(steps: np.ndarray, person: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Sums (P, E) over the steps (m, E) of each person (m,)."""
-    total = np.zeros(shape)
-    np.add.at(total, person, steps)
-    return total
+    person, each = histories.person[histories.stay], np.arange(len(error))
+    total = csr_array((np.ones(len(error)), (person, each)))  # (P, m), which sums over the steps of each person
+    g = np.concatenate([total @ by_step(one, influence) for one in error.T], axis=1)  # (P, J E)
+    shape = (error.shape[1], influence.shape[1])
+    return PessimisticTerms(
+        scales, critic.weights[width:], (g.T @ g).reshape(*shape, *shape), settings or PessimismSettings()
+    )

@@ -4,7 +4,7 @@
 
 Critics are least squares (`core.evaluation.judging.lstd`), and the weights of steps know actions alone. What is not
 linear, the standard error and the distance of the witnesses, is made anew from the sums. So judging a policy under
-other weights of the reward costs a sum over J terms, and is exact; another discount or other doses are another judgment.
+other weights of the reward costs a sum over J terms, and is exact; another discount is another judgment.
 """
 
 from __future__ import annotations
