@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.base.config import Config
 
-OUTCOME, DISCOUNT, DOSES, SEVERAL = "the outcome's weight", "the discount", "the dose bins", "several at once"
+OUTCOME, DISCOUNT, DOSES, SEVERAL = "weight of the outcome", "discount", "dose bins", "several at once"
 BEFORE = "This run was made before other choices were tried; train it again to see whether they say the same."
 NOTHING_ELSE = "The study leaves nothing to choose otherwise: one part of the reward, one dose, one discount."
 
@@ -71,10 +71,10 @@ class Headline(Config):
 
     @property
     def badge(self) -> str:
-        """'robust: holds in all 34 choices' or 'depends on the discount: holds in 32 of 34 choices'."""
+        """'robust: holds in all 34 choices' or 'depends on: discount; holds in 32 of 34 choices'."""
         if self.robust:
             return f"robust: holds in all {self.of} choices"
-        return f"depends on {listed(self.depends)}: holds in {self.held} of {self.of} choices"
+        return f"depends on: {', '.join(self.depends)}; holds in {self.held} of {self.of} choices"
 
 
 class AtlasRecord(Config):
@@ -133,7 +133,7 @@ class AtlasRecord(Config):
         if not self.others:
             return [NOTHING_ELSE]
         lines = (self.advice, self.claim, self.sign)
-        found = [f"{line.said[:1].upper()}{line.said[1:]}: {line.badge}." for line in lines]
+        found = [f"{line.said[:1].upper()}{line.said[1:]} ({line.badge})." for line in lines]
         least, most = (pick(self.others, key=lambda one: one.scaled) for pick in (min, max))
         found.append(
             f"The difference, in SDs of the stays' returns, is {self.own.scaled_text} with the run's own choices, and "
@@ -145,8 +145,3 @@ class AtlasRecord(Config):
                 f"the {self.departs:,} recorded steps where it departs from clinicians."
             )
         return found
-
-
-def listed(causes: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return " and ".join([", ".join(causes[:-1]), causes[-1]] if len(causes) > 1 else causes)

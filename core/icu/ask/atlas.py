@@ -91,8 +91,7 @@ def _weight_of(study: StudySpec, part: int) -> str:
     if part == len(study.rewards):
         return OUTCOME
     term: RewardTerm = study.rewards[part]
-    column = study.column(term.column)
-    return f"the weight of {column.label or column.name} ({term.kind.replace('_', ' ')})"
+    return f"weight of {term.column} ({term.kind.replace('_', ' ')})"
 
 
 def _joined(study: StudySpec, world: World) -> str:
