@@ -28,8 +28,9 @@ MOST_NAMED = 4  # choices at one step that are told one by one
 HOW = (
     "Tried: each weight of the reward off, halved and doubled, the weight of the outcome halved and doubled, other "
     "discounts, neighboring doses taken as one, and draws of all weights at once between half and double. Folds and "
-    "the clinicians' probabilities stay. The run's own policy is judged anew under each choice; the step is also "
-    "learned anew, to see whether its doses stay."
+    "the clinicians' probabilities stay. The run's own policy is judged anew under each choice: whether to depart from "
+    "clinicians, whether a gain is claimed, and the sign of the difference. The step is also learned anew, to see "
+    "whether its doses stay. Robust: these choices do not matter. It does not say that the advice is right."
 )
 
 
@@ -61,14 +62,10 @@ def choices_panel(run: RunView) -> None:
 
 def choices_badge(atlas: AtlasRecord) -> None:
     """Robust or not, with the numbers."""
-    robust = atlas.overall.robust
-    st.badge(
-        markdown(atlas.badge[:1].upper() + atlas.badge[1:]),
-        icon=":material/verified:" if robust else ":material/tune:",
-        color="green" if robust and atlas.others else "orange",
-        width="content",
-        help=f"Whether to depart, whether a gain is claimed, and the sign of the difference. {HOW}",
-    )
+    robust = bool(atlas.others) and atlas.overall.robust
+    color, icon = ("green", ":material/verified:") if robust else ("orange", ":material/tune:")
+    said = markdown(atlas.badge[:1].upper() + atlas.badge[1:])
+    st.markdown(f":{color}-badge[{icon} {said}] of reward weights, discount and dose bins.", help=HOW)
 
 
 def choices_here(run: RunView, patient: int, step: int) -> None:
