@@ -125,6 +125,8 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
     assert view.advice.left_out is not None
     assert document.gamma is not None
     assert document.gamma.columns == list(view.advice.left_out)
+    assert document.advice.atlas is not None
+    assert document.advice.atlas == view.advice.atlas
     assert document.gamma.claim_dies_at == (view.advice.shown.hidden and view.advice.shown.hidden.claim_dies_at)
     assert document.policies["clinician"].gamma is not None
     assert document.policies["clinician"].gamma.low == 0, "what clinicians do is theirs, whatever they knew"
