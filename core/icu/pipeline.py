@@ -63,8 +63,8 @@ def evaluate_run(
     n_clusters = n_clusters or view.phenotypes.n_clusters
     lambda_ = view.config.fusion.lambda_ if lambda_ is None else lambda_
     mode = mode or view.config.fusion.mode
-    if not np.isfinite(lambda_):
-        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; the single expert is valued in any case.")
+    if not lambda_ >= 0:
+        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; inf is the single expert.")
     if n_clusters not in view.k_values:
         raise RunError(f"the run has no K = {n_clusters}; choose one of {', '.join(map(str, view.k_values))}.")
     # the run keeps its cohort with values imputed anew, which is the same patients under another hash
