@@ -46,8 +46,9 @@ def explain(error: ValidationError, where: str, model: type[BaseModel] | None = 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """ " Did you mean 'epochs'?", with a space before it; "" where nothing that is known is near."""
-    near = difflib.get_close_matches(given.lower(), list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(given.lower(), names, n=1)
+    return f" Did you mean '{names[near[0]]}'?" if near else ""
 
 
 def _keys_at(model: type[BaseModel] | None, place: Sequence[int | str]) -> list[str]:
