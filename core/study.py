@@ -257,7 +257,7 @@ class StudySpec(Config):
         try:
             study = cls.from_stored(values) if parse is json.loads else cls.model_validate(values)
         except ValidationError as error:
-            raise StudyError(explain(error, where)) from None
+            raise StudyError(explain(error, where, cls)) from None
         study._check_named(where)
         return study
 

@@ -16,6 +16,7 @@ from core.icu.view import RunView
 from core.policies.doses import DoseMap, dose_map
 from core.policies.families import expert_keys
 from core.policies.key import FUSED, PolicyKey
+from pages.components.policies.choices import choices_panel
 from pages.components.policies.dose_bars import dose_bars
 from pages.components.policies.excess import excess_panel
 from pages.components.policies.frontier import frontier_panel
@@ -32,7 +33,17 @@ from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
 COUNTED_BY = ("likeliest dose", "probabilities")
-VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules", "Your own")
+VIEWS = (
+    "Doses",
+    "Fusion λ",
+    "Trust frontier",
+    "Value",
+    "Support",
+    "Choices",
+    "Dose excess",
+    "Hazard rules",
+    "Your own",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +76,10 @@ def main() -> None:
         VIEWS[2]: frontier_panel,
         VIEWS[3]: value_panel,
         VIEWS[4]: support_panel,
-        VIEWS[5]: excess_panel,
-        VIEWS[6]: hazard_panel,
-        VIEWS[7]: own_panel,
+        VIEWS[5]: choices_panel,
+        VIEWS[6]: excess_panel,
+        VIEWS[7]: hazard_panel,
+        VIEWS[8]: own_panel,
     }
     panels[view or VIEWS[0]](run)
 

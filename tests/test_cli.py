@@ -130,7 +130,9 @@ def test_bad_input_ends_with_status_2_and_a_reason(
     [
         ("encoder.epochs", "write it as GROUP.KEY=VALUE"),
         ("encoder.epoch=5", "unknown key 'encoder.epoch'"),
+        ("encoder.epoch=5", "Did you mean 'epochs'?"),
         ("decoder.epochs=5", "groups are"),
+        ("encodr.epochs=5", "Did you mean 'encoder'?"),
         ("encoder.epochs=none", "'encoder.epochs' = none is not usable"),
         ("encoder.lr=-1", "'encoder.lr' = -1 is not usable"),
         ("phenotypes.n_clusters=40", "n_clusters must lie in k_min..k_max"),
@@ -150,3 +152,19 @@ def test_import_of_the_engine_is_light() -> None:
     code = f"import sys, core.icu.pipeline, core.cohort; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "setting", "group"), [(["train"], "encoder.epochs=", 60), (["registry", "train"], "dqn.updates=", 20)]
+)
+def test_help_lists_every_setting_with_its_value_and_meaning(
+    words: list[str], setting: str, group: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--help"])
+    told = capsys.readouterr().out
+    assert left.value.code == 0
+    listed = told.partition("settings for --set")[2].splitlines()[1:]
+    assert any(line.strip().startswith(setting) for line in listed)
+    assert len(listed) > group
+    assert all(meaning.strip() for meaning in listed[1::2]), "each has its meaning"

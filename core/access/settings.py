@@ -146,7 +146,7 @@ def _read(_variables: tuple[tuple[str, str], ...]) -> ServerSettings:
     try:
         return ServerSettings()
     except ValidationError as error:
-        raise ConfigError(explain(error, named or f"{PREFIX}* variables")) from None
+        raise ConfigError(explain(error, named or f"{PREFIX}* variables", ServerSettings)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{named} is not valid TOML ({error}); correct it.") from None
     except ValueError as error:  # a variable that should hold JSON

@@ -13,17 +13,21 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from core.base.config import Config
 from core.base.errors import CohortError, ConfigError
 from core.base.shipped import NAME
 from core.cli.mapping import add_mapping_options, mapping_of, print_hint
-from core.cli.shared import overrides, positive, print_cautions, print_progress, terminate
+from core.cli.shared import Parser, overrides, positive, print_cautions, print_progress, terminate
 from core.runs.folders import private_files
 from core.runs.integrity import open_run
 from core.runs.jobs import WORK, work
 from core.runs.run import build_demo, run
 from core.runs.study import AnyStudy, Option, studies
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 BUILT_IN = (f"{NAME}.icu.study", f"{NAME}.registry.study")
 Verbs = argparse._SubParsersAction
@@ -95,11 +99,35 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:
     verb.add_argument("--run", type=Path, required=True, help="run folder")
     if study.presets:
         verb.add_argument("--preset", choices=study.presets, default=study.preset)
-    verb.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE", help=f"as in {study.example}")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="GROUP.KEY=VALUE", help=f"as in {study.example}; all below"
+    )
     _add_definition(verb, study)
     _add_mapping(verb, study)
     verb.add_argument("--name", default="", help="name that the app shows")
+    verb.formatter_class = argparse.RawDescriptionHelpFormatter
+    assert isinstance(verb, Parser)
+    verb.late = partial(_list_settings, study)
     verb.set_defaults(function=partial(train, study))
+
+
+def _list_settings(study: AnyStudy, verb: argparse.ArgumentParser) -> None:
+    """At the end of the help every setting, its value in the study's own preset, and its meaning."""
+    config, lines = study.config(study.preset, {}), []
+    for group in type(config).model_fields:
+        held = getattr(config, group)
+        if isinstance(held, Config):
+            fields = type(held).model_fields.items()
+            lines += [_setting(f"{group}.{name}", getattr(held, name), field) for name, field in fields]
+            if type(held).model_config.get("extra") == "allow":
+                lines.append(f"  {group}.NAME\n      Weight of a term of the study, under the name of the term")
+    preset = f" (values of the preset {study.preset})" if study.presets else ""
+    verb.epilog = "\n".join([f"settings for --set{preset}:", *lines]).replace("%", "%%")
+
+
+def _setting(path: str, value: object, field: FieldInfo) -> str:
+    told = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return f"  {path}={told}\n      {field.description or ''}"
 
 
 def _add_evaluate(verbs: Verbs[argparse.ArgumentParser], study: AnyStudy) -> None:

@@ -14,6 +14,7 @@ from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, p
 
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
 IN_REWARD = "value minus the clinicians' (reward of a stay)"
+IN_SPREADS = "value minus the clinicians' (SDs of the stays' returns)"
 IN_SURVIVAL = "survival minus the clinicians' (points of a hundred)"
 
 

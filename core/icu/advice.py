@@ -10,6 +10,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
+from core.icu.atlas import AtlasRecord
 from core.icu.hidden_causes import UNKNOWN, ColumnOdds, HiddenCauses, in_words
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
@@ -123,7 +124,7 @@ class AdviceRecord(Config):
 
     claims: the gain may be called one, at claim_z standard errors, which is more than it takes to advise (advise_z).
     audit: tests of that claim on the run's own records; left_out: how far recorded columns move the odds of a dose,
-    strongest first; both None in a run from before they were asked.
+    strongest first; atlas: the same under other choices of the study; None in a run from before they were asked.
     """
 
     schema_version: Literal[1] = 1
@@ -137,6 +138,7 @@ class AdviceRecord(Config):
     dials: tuple[DialRecord, ...]
     audit: AuditRecord | None = None
     left_out: tuple[ColumnOdds, ...] | None = None
+    atlas: AtlasRecord | None = None
 
     @property
     def shown(self) -> DialRecord:

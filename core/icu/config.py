@@ -10,7 +10,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from core.agents.catalog import CATALOG
 from core.agents.config import AgentConfig, FQIConfig
-from core.base.config import MOST_THREADS, Config, parse_value
+from core.base.config import MOST_THREADS, Config, did_you_mean, parse_value
 from core.base.errors import ConfigError
 from core.base.shipped import shipped
 from core.encoder.config import EncoderConfig
@@ -75,6 +75,7 @@ class RewardGroup(Config):
             there = ", ".join(term.name for term in study.rewards) or "none"
             raise ConfigError(
                 f"rewards: study '{study.name}' has no reward term {', '.join(unknown)}; its terms are: {there}."
+                + did_you_mean(unknown[0], [TERMINAL, *(term.name for term in study.rewards)])
             )
         terms = tuple(
             term.model_copy(update={"coefficient": weights.get(term.name, term.coefficient)}) for term in study.rewards
@@ -229,7 +230,8 @@ def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> RunCon
         group, _, field = key.partition(".")
         if not field or group not in RunConfig.model_fields or group == "preset":
             groups = ", ".join(sorted(set(RunConfig.model_fields) - {"preset"}))
-            raise ConfigError(f"setting '{key}' is not GROUP.KEY=VALUE; groups are {groups}.")
+            near = did_you_mean(group, RunConfig.model_fields)
+            raise ConfigError(f"setting '{key}' is not GROUP.KEY=VALUE; groups are {groups}.{near}")
         values.setdefault(group, {})[field] = parse_value(text)
     return RunConfig.build({"preset": name, **_inherit(values)}, where="settings")
 

@@ -19,7 +19,7 @@ from core.icu.manifest import icu_manifest
 from core.runs.manifest import Manifest
 from core.study import StudySpec
 
-ATTENTION = "attention.npy"
+ATTENTION, ATLAS = "attention.npy", "atlas.npy"
 
 
 class RunFolder:
@@ -122,6 +122,13 @@ class RunFolder:
         """What the run advises by default; None for a run from before there was advice."""
         path = self.path / "advice.json"
         return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @cached_property
+    def atlas_taken(self) -> np.ndarray | None:
+        """(C, N, T) action of the pessimistic step under each choice of the advice's atlas, -1 where it does as
+        clinicians do; None for a run from before other choices were tried."""
+        path = self.path / ATLAS
+        return read_array(path) if path.is_file() else None
 
     @cached_property
     def learned(self) -> pd.DataFrame | None:

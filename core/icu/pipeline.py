@@ -22,6 +22,7 @@ from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohor
 from core.cohort.overlap import overlap
 from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
+from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out
@@ -35,11 +36,12 @@ from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
+from core.icu.folder import ATLAS
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
 from core.policies.key import MODES, NO_ENCODER, PolicyKey
-from core.trajectories import Scaler, fit_scaler, make_transitions
+from core.trajectories import Scaler, fit_scaler, make_transitions, reward_terms
 
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
 
@@ -61,8 +63,8 @@ def evaluate_run(
     n_clusters = n_clusters or view.phenotypes.n_clusters
     lambda_ = view.config.fusion.lambda_ if lambda_ is None else lambda_
     mode = mode or view.config.fusion.mode
-    if not np.isfinite(lambda_):
-        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; the single expert is valued in any case.")
+    if not lambda_ >= 0:
+        raise ConfigError(f"lambda = {lambda_} is not usable: give 0 or more; inf is the single expert.")
     if n_clusters not in view.k_values:
         raise RunError(f"the run has no K = {n_clusters}; choose one of {', '.join(map(str, view.k_values))}.")
     # the run keeps its cohort with values imputed anew, which is the same patients under another hash
@@ -74,7 +76,9 @@ def evaluate_run(
         keys += [PolicyKey(name) for name in view.added]
     table = compare_policies(stays, patients, keys, view.survival_curve)
     judges = bench(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
-    advice = view.advice if own and view.advice else _advice(view, advise(stays, view.study, view.n_clusters), cohort)
+    advice = view.advice if own else None
+    if advice is None:
+        advice, _ = _advice(view, advise(stays, view.study, view.n_clusters), cohort)
     judgments = _judgments(view, judges, keys, advice)
     if own:
         table = with_truth(view, table)
@@ -211,13 +215,15 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
+    atlas.npy: what would be under other choices;
     subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
     learned."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
     yield Progress("judgment", 1, 4, str(advised.advice))
-    record = _advice(view, advised, cohort)
+    record, atlas = _advice(view, advised, cohort)
+    write_array(view.path / ATLAS, atlas.taken)
     write_json(view.path / "advice.json", record.model_dump(mode="json"))
     yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
@@ -232,8 +238,8 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     yield Progress("judgment", 4, 4, f"{agree} of {len(learned)} learners agree with what the records say of them")
 
 
-def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
-    """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on."""
+def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> tuple[AdviceRecord, RunAtlas]:
+    """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on; its atlas."""
     truth, evaluation, seed = ground_truth(cohort), view.config.evaluation, view.config.run.seed
     gains = None
     if truth is not None and evaluation.truth_patients:
@@ -242,7 +248,9 @@ def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
         gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
     record = advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
     audited = audit(advised, view.study, record.shown.share, evaluation.audit_repeats, seed)
-    return record.model_copy(update={"audit": audited})
+    terms = reward_terms(cohort, view.study, view.scaler)
+    atlas = reward_atlas(advised, view.study, terms, record.shown.share, evaluation.ess_floor, seed)
+    return record.model_copy(update={"audit": audited, "atlas": atlas.record}), atlas
 
 
 def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: AdviceRecord) -> pd.DataFrame:

@@ -67,7 +67,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     )
     evaluate_options = (
         Option("--clusters", "K (default: the run's)", kind=int),
-        Option("--lambda", "lambda (default: the run's)", kind=float),
+        Option("--lambda", "lambda, 0 or more; inf is the single expert (default: the run's)", kind=float),
         Option("--mode", "default: the run's", choices=("prospective", "retrospective")),
         Option(
             "--clinicians",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from core.base.config import MOST_THREADS, Config, parse_value
+from core.base.config import MOST_THREADS, Config, did_you_mean, parse_value
 from core.base.errors import ConfigError
 
 # settings of earlier versions: from before the trust frontier, and a discount beside the registry's own
@@ -119,6 +119,7 @@ def registry_config(overrides: Mapping[str, str] | None = None) -> RegistryConfi
         group, _, field = key.partition(".")
         if not field or group not in RegistryConfig.model_fields:
             groups = ", ".join(sorted(RegistryConfig.model_fields))
-            raise ConfigError(f"setting '{key}' is not GROUP.KEY=VALUE; groups are {groups}.")
+            near = did_you_mean(group, RegistryConfig.model_fields)
+            raise ConfigError(f"setting '{key}' is not GROUP.KEY=VALUE; groups are {groups}.{near}")
         values.setdefault(group, {})[field] = parse_value(text)
     return RegistryConfig.build(values, where="settings")

@@ -254,7 +254,7 @@ class RegistrySpec(Config):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise StudyError(explain(error, f"registry {where}")) from None
+            raise StudyError(explain(error, f"registry {where}", cls)) from None
 
 
 def _learned_in_version_1(decision: Any) -> Any:

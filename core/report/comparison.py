@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ConfigError
 from core.base.rng import derive_seed, stream
 from core.evaluation import Critic, Recorded, propensities, state_values, weighted_draws
 from core.evaluation.resampling import percentile_interval
@@ -68,12 +69,29 @@ def shared_values(first: RunView, second: RunView, estimator: str) -> pd.DataFra
     return joined.assign(difference=joined["value_b"] - joined["value_a"])
 
 
+def incomparable(first: RunView, second: RunView) -> tuple[str, ...]:
+    """In what two runs differ that values of both are counted in; a difference of values means nothing then."""
+    counted = {
+        "study": lambda view: (view.study.name, view.study.actions),
+        "reward": lambda view: (view.study.rewards, view.study.terminal_coeff),
+        "discount": lambda view: view.config.agents.gamma,
+        "horizon": lambda view: (view.study.horizon, view.study.step_hours),
+    }
+    return tuple(name for name, of in counted.items() if of(first) != of(second))
+
+
 def value_differences(first: RunView, second: RunView, policies: list[str], estimator: str) -> pd.DataFrame:
     """Values of the second run minus those of the first, with 95 % intervals: policy, difference, low, high, paired.
 
     Where both test on the same patients, each resample of persons values both runs (paired); else the resamples of each
-    run are its own, which makes the interval too wide where the test parts overlap, never too narrow.
+    run are its own, which makes the interval too wide where the test parts overlap, never too narrow. `ConfigError` for
+    runs that are `incomparable`.
     """
+    if apart := incomparable(first, second):
+        raise ConfigError(
+            f"values of runs that differ in {', '.join(apart)} are not subtracted: they are not counted in the same "
+            "unit. Compare runs of one study with the same reward weights, discount and horizon."
+        )
     paired = same_test_patients(first, second)
     draws, values = [], []
     for view, letter in ((first, "a"), (second, "b")):

@@ -185,7 +185,7 @@ def parse_mapping(values: object, where: str = "mapping") -> TableMapping:
     try:
         return TableMapping.model_validate(_texts(values))
     except ValidationError as error:
-        raise ConfigError(explain(error, where)) from None
+        raise ConfigError(explain(error, where, TableMapping)) from None
 
 
 def mapping_text(mapping: TableMapping, evidence: Mapping[str, str] = MappingProxyType({})) -> str:

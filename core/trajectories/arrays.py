@@ -94,22 +94,39 @@ def make_trajectories(cohort: Cohort, scaler: Scaler) -> Trajectories:
     states = np.zeros((n, horizon, study.n_columns), dtype=np.float32)
     actions = np.zeros((n, horizon), dtype=np.int64)
     mask = np.zeros((n, horizon), dtype=bool)
-    rewards = np.zeros((n, horizon), dtype=np.float32)
     raw = cohort.states
     for start in range(0, len(raw), BLOCK):  # in blocks: scaling works in float64
         rows = slice(start, start + BLOCK)
         states[patient[rows], step[rows]] = scaler.scale(raw[rows])
     actions[patient, step] = cohort.actions
     mask[patient, step] = True
-    has_next = np.append(patient[1:] == patient[:-1], False)
-    here = np.flatnonzero(has_next)
+    return Trajectories(study, states, actions, rewards_of(cohort, study, scaler), mask, cohort.outcomes, scaler)
+
+
+def rewards_of(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray:
+    """(N, T) float32 rewards of t -> t+1 in the study's terms, 0 where no step follows. study: the cohort's own, or one
+    that differs from it in the terms of its reward alone."""
+    raw, step = cohort.states, cohort.frame["step"].to_numpy(np.int64)
+    patient = np.repeat(np.arange(cohort.n_patients), cohort.lengths)
+    here = np.flatnonzero(np.append(patient[1:] == patient[:-1], False))
     blocks = (here[start : start + BLOCK] for start in range(0, len(here), BLOCK))
     reward = np.zeros(0, dtype=np.float32)
     reward = np.concatenate([reward, *(step_rewards(raw[b], raw[b + 1], study, scaler.spans) for b in blocks)])
     last = cohort.starts + cohort.lengths - 1
     reward += np.float32(study.terminal_coeff) * np.where(np.isin(here + 1, last), cohort.outcomes[patient[here]], 0)
+    rewards = np.zeros((cohort.n_patients, study.horizon), dtype=np.float32)
     rewards[patient[here], step[here]] = reward
-    return Trajectories(study, states, actions, rewards, mask, cohort.outcomes, scaler)
+    return rewards
+
+
+def reward_terms(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray:
+    """(N, T, J + 1) what each term of the reward adds to it, its coefficient included, and the outcome last.
+
+    Their sum is `rewards_of` but for float32 rounding: the reward is linear in its coefficients.
+    """
+    alone = [study.model_copy(update={"rewards": (term,), "terminal_coeff": 0.0}) for term in study.rewards]
+    alone.append(study.model_copy(update={"rewards": ()}))
+    return np.stack([rewards_of(cohort, one, scaler) for one in alone], axis=-1)
 
 
 def make_transitions(trajectories: Trajectories, patients: np.ndarray | None = None) -> Transitions:

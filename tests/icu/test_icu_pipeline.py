@@ -125,6 +125,8 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
     assert view.advice.left_out is not None
     assert document.gamma is not None
     assert document.gamma.columns == list(view.advice.left_out)
+    assert document.advice.atlas is not None
+    assert document.advice.atlas == view.advice.atlas
     assert document.gamma.claim_dies_at == (view.advice.shown.hidden and view.advice.shown.hidden.claim_dies_at)
     assert document.policies["clinician"].gamma is not None
     assert document.policies["clinician"].gamma.low == 0, "what clinicians do is theirs, whatever they knew"
@@ -271,8 +273,15 @@ def test_the_cohort_that_a_run_keeps_is_its_own_where_values_were_imputed(tmp_pa
         assert evaluate_run(view, given).cohort.split == "test"
 
 
-@pytest.mark.parametrize("lambda_", [np.inf, np.nan])
-def test_a_lambda_without_a_number_is_refused(view: RunView, lambda_: float) -> None:
+def test_lambda_without_end_is_the_single_expert_as_everywhere(view: RunView) -> None:
+    ends, own = (evaluate_run(view, view.cohort, lambda_=value) for value in (np.inf, None))
+    assert "fused" not in ends.policies
+    assert ends.policies["single-expert"] == own.policies["single-expert"]
+    assert ends.model_dump(mode="json", by_alias=True)["run"]["lambda"] == "inf"
+
+
+@pytest.mark.parametrize("lambda_", [-1.0, np.nan])
+def test_a_lambda_without_a_meaning_is_refused(view: RunView, lambda_: float) -> None:
     with pytest.raises(ConfigError, match="lambda"):
         evaluate_run(view, view.cohort, lambda_=lambda_)
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.base.errors import ConfigError
 from core.base.files import read_json, write_json, write_table
 from core.experiments.document import write_tables
 from core.experiments.repeats import machine
@@ -18,7 +19,13 @@ from core.experiments.settings import ExperimentSettings
 from core.icu.ask.sweeps import sweep_grid
 from core.icu.ask.tables import policy_table
 from core.icu.view import RunView
-from core.report.comparison import differing_settings, phenotype_agreement, shared_values, value_differences
+from core.report.comparison import (
+    differing_settings,
+    incomparable,
+    phenotype_agreement,
+    shared_values,
+    value_differences,
+)
 from core.runs.manifest import sealed
 from core.sites import digest_of
 
@@ -125,6 +132,44 @@ def test_a_difference_of_runs_is_that_of_their_values(tiny_run: Path, tmp_path: 
     agreement = phenotype_agreement(first, second)
     assert agreement is not None
     assert agreement.ari == pytest.approx(1.0)
+
+
+APART = {
+    "study": lambda view: setattr(view, "manifest", _of_study(view, name="other")),
+    "reward": lambda view: setattr(view, "manifest", _of_study(view, terminal_coeff=1.0)),
+    "horizon": lambda view: setattr(view, "manifest", _of_study(view, step_hours=1.0)),
+    "discount": lambda view: setattr(view, "config", _discounted(view)),
+}
+
+
+def _of_study(view: RunView, **changed):
+    return view.manifest.model_copy(update={"study": view.study.model_copy(update=changed)})
+
+
+def _discounted(view: RunView):
+    return view.config.model_copy(update={"agents": view.config.agents.model_copy(update={"gamma": 0.5})})
+
+
+@pytest.mark.parametrize("what", APART)
+def test_values_that_are_not_counted_in_the_same_unit_are_not_subtracted(tiny_run: Path, what: str) -> None:
+    first, second = RunView(tiny_run), RunView(tiny_run)
+    assert incomparable(first, second) == ()
+    APART[what](second)
+    assert incomparable(first, second) == (what,)
+    with pytest.raises(ConfigError, match=f"runs that differ in {what} are not subtracted"):
+        value_differences(first, second, ["clinician"], "phwis")
+
+
+def test_two_runs_of_other_rewards_stand_beside_each_other_without_a_difference(
+    open_page, app_run, app_data, tiny_run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant(tiny_run, app_data / "runs" / "other", "Other")
+    monkeypatch.setattr("pages.components.experiments.compare.incomparable", lambda *_: ("reward",))
+    page = choose(open_page("experiments", {"run": app_run}), "Two runs")
+    values = page.dataframe[1].value
+    assert "B minus A" not in values
+    assert {"A", "ESS A", "B", "ESS B"} <= set(values)
+    assert "No B minus A: the runs differ in reward" in texts(page)
 
 
 def test_unequal_test_parts_are_not_paired(tiny_run: Path, tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_the_first_cards_are_the_question_the_advice_and_its_hazards(open_page, 
     shown, text = run.advice.shown, said(page)
     assert run.advice.text in text
     assert run.advice.hidden_in_words in text
+    assert run.advice.atlas is not None
+    assert f"holds in {'all ' if run.advice.atlas.overall.robust else ''}" in text
     first, survival, *hazards = page.metric[:4]
     assert shown.survival_points is not None
     assert survival.value.strip("()") == f"{shown.survival_points[0]:+.1f} points"

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.base.text import markdown
 from core.cohort import Cohort
 from core.icu.ask import decision as asked
 from core.icu.ask import options
@@ -161,6 +162,28 @@ def test_hit_and_the_warnings_of_the_study_are_said_at_the_step(open_page, app_r
     assert "Triangle: falling under heparin" in said
     symbols = next(t for t in figures(page)[0]["data"] if t["name"] == "Platelets")["marker"]["symbol"]
     assert [s == "triangle-down" for s in symbols] == fallen_steps(run, fallen)["Platelets"].tolist()
+
+
+def test_a_step_says_under_which_choices_it_is_advised_otherwise(
+    page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run.advice is not None
+    assert run.advice.atlas is not None
+    assert run.atlas_taken is not None
+    taken, choices = run.atlas_taken.copy(), run.advice.atlas.choices
+    taken[:, longest, 5] = 2
+    joined = next(at for at, one in enumerate(choices) if one.joined == 1)
+    taken[[one.joined == 1 for one in choices], longest, 5] = 1  # doses 1 and 2 as one
+    monkeypatch.setattr(RunView, "atlas_taken", property(lambda _: taken))
+    page.run()
+    assert f"Under other choices of the study: robust: the same in all {len(choices) - 1} choices." in texts(page)
+    other = taken.copy()
+    other[1, longest, 5], other[joined, longest, 5] = -1, 2
+    monkeypatch.setattr(RunView, "atlas_taken", property(lambda _: other))
+    page.run()
+    said, label = texts(page), run.study.actions.label(3)
+    assert f"the same in {len(choices) - 3} of {len(choices) - 1} choices" in said
+    assert markdown(f"{choices[1].text} → as clinicians do; {choices[joined].text} → {label}") in said
 
 
 def test_a_patient_of_a_run_without_advice_is_still_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.base.errors import ArtifactError
+from core.base.text import markdown
 from core.bring import add_policy
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians, hidden_text
+from core.icu.ask.atlas import DRAWS
 from core.icu.ask.differences import differences_along
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.hazards import hazard_table
 from core.icu.ask.tables import policy_table
+from core.icu.atlas import BEFORE
 from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
@@ -172,6 +175,32 @@ def test_differences_to_the_clinicians_come_first_and_stay_where_they_were_judge
     page.select_slider(key="value-lambda").set_value(0.0).run()
     assert page.dataframe[0].value["difference"].tolist() == shown["difference"].tolist()
     assert "The sliders move the published estimators below" in texts(page)
+
+
+def test_other_choices_stand_in_a_badge_sentences_and_a_table(page: AppTest, run: RunView) -> None:
+    page = view(page, "Choices")
+    assert run.advice is not None
+    atlas = run.advice.atlas
+    assert atlas is not None
+    assert markdown(atlas.badge[1:]) in texts(page)
+    assert all(markdown(sentence) in texts(page) for sentence in atlas.sentences())
+    shown: pd.DataFrame = page.dataframe[0].value
+    assert shown["choice"].tolist() == [one.text for one in atlas.choices]
+    assert shown["ESS"].tolist() == [round(one.ess, 1) for one in atlas.choices]
+    assert shown["a gain is claimed"].tolist() == ["yes" if one.claims else "no" for one in atlas.choices]
+    weights = [one for one in atlas.choices if not one.cause or one.cause.startswith("weight of")]
+    assert len(figures(page)[0]["layout"]["yaxis"]["ticktext"]) == len(weights)
+    page = view(page, "Several at once", "choices-group")
+    assert len(figures(page)[0]["layout"]["yaxis"]["ticktext"]) == 1 + DRAWS
+
+
+def test_a_run_from_before_other_choices_were_tried_says_so(
+    page: AppTest, run: RunView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run.advice is not None
+    before = run.advice.model_copy(update={"atlas": None})
+    monkeypatch.setattr(RunView, "advice", property(lambda _: before))
+    assert BEFORE in texts(view(page, "Choices"))
 
 
 def test_a_policy_that_was_brought_in_stands_beside_the_run_s_own(

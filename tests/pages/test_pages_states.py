@@ -19,7 +19,7 @@ OWNER = "a-token-of-this-test-only"
 VIEWS = {
     "encoder": ("Training", "Reconstruction", "Attention"),
     "phenotypes": ("Map", "Published panel", "How far to trust them"),
-    "policies": ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules"),
+    "policies": ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Choices", "Dose excess", "Hazard rules"),
     "values": ("By dose, phenotype and step", "Critics", "Survival", "Two estimators"),
     "patient": ("",),
 }

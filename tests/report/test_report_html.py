@@ -156,6 +156,8 @@ def test_differences_and_the_advice_stand_before_the_published_values(page: Page
     assert "In survival, by the same judges asked about the outcome alone" in " ".join(page.text)
     assert view.advice.text in " ".join(page.text)
     assert view.advice.hidden_in_words in " ".join(page.text)
+    assert view.advice.atlas is not None
+    assert all(sentence in " ".join(page.text) for sentence in view.advice.atlas.sentences())
     assert [line[0] for line in page.tables[places[0]][1:]] == [r.text(view.study) for r in default_rules(view.study)]
     warned = page.tables[next(i for i, c in enumerate(page.captions) if c.startswith("Warnings, which are no rules"))]
     rates = advice_hazards(view, default_warnings(view.study), view.advice.shown.share)

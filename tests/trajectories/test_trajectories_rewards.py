@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.cohort import Cohort
 from core.rewards import step_rewards
 from core.study import RewardTerm, StudySpec, load_study
-from core.trajectories import fit_scaler, make_trajectories
+from core.trajectories import fit_scaler, make_trajectories, reward_terms
 
 
 def g(value: float, low: float, high: float) -> float:
@@ -37,6 +37,18 @@ def test_rewards_by_hand(small_cohort: Cohort) -> None:
         0,
     ]  # a score that stays 0 is no stagnation
     np.testing.assert_allclose(rewards, [first, second], rtol=1e-5)
+
+
+def test_terms_of_the_reward_sum_to_it_and_each_is_its_coefficient_times_its_own(small_cohort: Cohort) -> None:
+    scaler, study = fit_scaler(small_cohort), small_cohort.study
+    terms = reward_terms(small_cohort, study, scaler)
+    assert terms.shape[-1] == len(study.rewards) + 1
+    np.testing.assert_allclose(terms.sum(axis=-1), make_trajectories(small_cohort, scaler).rewards, rtol=1e-5)
+    np.testing.assert_allclose(terms[..., -1], [[0, 0, -10, 0], [10, 0, 0, 0]])
+    doubled = [term.model_copy(update={"coefficient": 2 * term.coefficient}) for term in study.rewards]
+    again = reward_terms(small_cohort, study.model_copy(update={"rewards": tuple(doubled)}), scaler)
+    np.testing.assert_allclose(again[..., :-1], 2 * terms[..., :-1], rtol=1e-5)
+    assert np.ptp(terms, axis=(0, 1)).all(), "no term is empty here"
 
 
 def test_icu_reward_of_one_transition() -> None:

@@ -27,6 +27,7 @@ from core.evaluation.judging.hidden import Hidden, Tilted, bounds
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.lstd import LinearCritic, Lstd, LstdSettings, traced
 from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
+from core.evaluation.judging.terms import JudgedTerms
 from core.evaluation.judging.windows import Corrected, corrected
 
 N_FOLDS = 5
@@ -77,8 +78,8 @@ class _HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class _Pooled:
-    """Of P policies over all m steps: v, residual delta, delta traced by the critic and log ratio, each (P, m), by the
-    fold that held them out."""
+    """Of P policies over all m steps and J rewards: v, residual delta and delta traced by the critic, each (P, m, J),
+    and the log ratio (P, m), by the fold that held them out."""
 
     v: np.ndarray
     delta: np.ndarray
@@ -100,40 +101,69 @@ def judge_groups(
 ) -> list[list[Judged]]:
     """`judge` from the held-out stays of each group alone, (N,) bool; critics are fitted once for all of them."""
     settings = settings or JudgeSettings()
+    everything = _judge_all(histories, folds, settings)
+    return [_judgments(_judged_alone(everything, group), settings) for group in groups]
+
+
+def judge_terms(
+    histories: Histories, folds: Sequence[Fold], terms: np.ndarray, settings: JudgeSettings | None = None
+) -> JudgedTerms:
+    """`judge` of J rewards at once, terms (N, T, J), and so of every sum that they are weighed into.
+
+    The rewards of the histories are not read. Hidden causes are not asked about: their bounds are not linear in it.
+    """
+    settings = settings or JudgeSettings()
+    everything = _judge_all(replace(histories, rewards=terms), folds, settings)
+    alone = _judged_alone(everything, np.ones(len(histories.mask), dtype=bool))
+    told = alone.histories
+    each = [replace(told, rewards=told.rewards[..., j]).returns for j in range(terms.shape[-1])]
+    returns, person = np.stack(each)[:, told.evaluated], told.person[told.evaluated]
+    found = [_remembering(alone, p, settings.mix) for p in range(len(alone.names))]
+    return JudgedTerms(tuple(alone.names[:-1]), found[:-1], found[-1], returns, person, settings.mix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Everything:
+    """What all judgments of the same policies share; of the policies the last are the clinicians."""
+
+    histories: Histories
+    folds: Sequence[Fold]
+    held: Sequence[_HeldOut]
+    pooled: _Pooled
+
+    @property
+    def names(self) -> list[str]:
+        return [policy.name for policy in self.folds[0].policies]
+
+
+def _judge_all(histories: Histories, folds: Sequence[Fold], settings: JudgeSettings) -> _Everything:
+    """Critics and residuals of all held-out stays. Rewards (N, T) or (N, T, J)."""
     _check(histories, folds)
+    if histories.rewards.ndim == 2:
+        histories = replace(histories, rewards=histories.rewards[..., None])
     usual = always_deferring(histories)
     folds = [replace(fold, policies=[*fold.policies, usual]) for fold in folds]
-    names, size = [policy.name for policy in folds[0].policies], len(histories.stay)
-    pooled = _Pooled(*(np.empty((len(names), size)) for _ in range(4)))
+    shape = len(folds[0].policies), len(histories.stay)
+    v, delta, error = (np.empty((*shape, histories.rewards.shape[-1])) for _ in range(3))
+    pooled = _Pooled(v, delta, error, np.empty(shape))
     held = side_by_side(lambda fold: _judge_fold(histories, fold, settings, pooled), folds)
-    told = np.any([fold.held for fold in folds], axis=0)
-    return [
-        _judgments(names, *_judged_alone(histories, folds, held, pooled, told & group), settings) for group in groups
-    ]
+    return _Everything(histories, folds, held, pooled)
 
 
-def _judgments(
-    names: Sequence[str],
-    histories: Histories,
-    folds: Sequence[Fold],
-    held: Sequence[_HeldOut],
-    pooled: _Pooled,
-    settings: JudgeSettings,
-) -> list[Judged]:
-    """Every policy but the last, which are the clinicians, from all stays of these histories."""
-    found = [
-        _remembering(histories, held, [fold.policies[p] for fold in folds], p, pooled, settings.mix)
-        for p in range(len(names))
-    ]
+def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
+    """Every policy but the clinicians, from all stays of these histories, in the one reward that was asked about."""
+    histories = replace(alone.histories, rewards=alone.histories.rewards[..., 0])
+    (*found, usual) = [_remembering(alone, p, settings.mix)[0] for p in range(len(alone.names))]
     returns, person = histories.returns[histories.evaluated], histories.person[histories.evaluated]
     judged = [
-        mix(name, one, found[-1], returns, person, settings.mix)
-        for name, one in zip(names[:-1], found[:-1], strict=True)
+        mix(name, one, usual, returns, person, settings.mix) for name, one in zip(alone.names, found, strict=False)
     ]
     if not settings.hidden:
         return judged
     return [
-        replace(one, hidden=_hidden(histories, folds, p, pooled, settings.mix)) if one.difference.ess > 0 else one
+        replace(one, hidden=_hidden(histories, alone.folds, p, alone.pooled, settings.mix))
+        if one.difference.ess > 0
+        else one
         for p, one in enumerate(judged)
     ]
 
@@ -145,7 +175,7 @@ def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled
         steps = fold.held[histories.stay]
         parts = fold.policies[p].tilted(histories, histories.flat(fold.behavior).astype(np.float64))
         fixed[steps], moved[steps] = (part[steps] for part in parts)
-    logs, delta, alive = pooled.log_ratios[p], pooled.delta[p], _grid(histories, np.ones(len(histories.stay)))
+    logs, delta, alive = pooled.log_ratios[p], pooled.delta[p, :, 0], _grid(histories, np.ones(len(histories.stay)))
     tilted = Tilted(1 - alive + _grid(histories, fixed), _grid(histories, moved), _grid(histories, logs))
     kept = 1.0 if histories.follow_up is None else histories.flat(histories.follow_up)
     rest = traced(histories, delta, histories.gamma * kept * np.minimum(np.exp(logs), 1))
@@ -170,19 +200,19 @@ def _check(histories: Histories, folds: Sequence[Fold]) -> None:
         raise ValueError("every fold must hold the same policies by name, in the same order")
 
 
-def _judged_alone(
-    histories: Histories, folds: Sequence[Fold], held: Sequence[_HeldOut], pooled: _Pooled, chosen: np.ndarray
-) -> tuple[Histories, list[Fold], list[_HeldOut], _Pooled]:
-    """All of it of the chosen stays alone, (N,) bool; the others only taught."""
+def _judged_alone(everything: _Everything, group: np.ndarray) -> _Everything:
+    """All of it of the held-out stays of a group alone, (N,) bool; the others only taught."""
+    histories, folds, pooled = everything.histories, everything.folds, everything.pooled
+    chosen = np.any([fold.held for fold in folds], axis=0) & group
     kept = chosen[histories.stay]
     place = np.cumsum(kept) - 1
-    held = [_kept(one, kept[one.steps], place) for one in held]
+    held = [_kept(one, kept[one.steps], place) for one in everything.held]
     alone = [
         Fold(fold.held[chosen], [policy.only(chosen) for policy in fold.policies], fold.behavior[chosen])
         for fold in folds
     ]
     arrays = (pooled.v, pooled.delta, pooled.traced, pooled.log_ratios)
-    return histories.only(chosen), alone, held, _Pooled(*(array[:, kept] for array in arrays))
+    return _Everything(histories.only(chosen), alone, held, _Pooled(*(array[:, kept] for array in arrays)))
 
 
 def _kept(one: _HeldOut, kept: np.ndarray, place: np.ndarray) -> _HeldOut:
@@ -212,55 +242,47 @@ def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, poole
     return _HeldOut(steps, lstd.phi[steps], features, here, critics)
 
 
-def _remembering(
-    histories: Histories,
-    held: Sequence[_HeldOut],
-    policies: Sequence[Deferring],
-    p: int,
-    pooled: _Pooled,
-    settings: MixSettings,
-) -> list[Remembering]:
-    """Value of policy p under each memory, with the whole influence of every stay."""
-    residuals, log_ratios = _grid(histories, pooled.delta[p]), _grid(histories, pooled.log_ratios[p])
-    alive = _grid(histories, np.ones(len(histories.stay))) > 0
-    first = pooled.v[p][histories.time == 0]
-    followed = histories.log_followed[histories.evaluated]
-    found = [
-        corrected(first, residuals, log_ratios, alive, k, histories.gamma, followed) for k in settings.all_memories
-    ]
-    through = _through_critic(histories, held, policies, p, pooled.traced[p], found, alive)
-    return [
-        Remembering(k, one.value + float(more.mean()), one.influence + more - more.mean(), one.ess)
-        for k, one, more in zip(settings.all_memories, found, through, strict=True)
-    ]
+def _remembering(alone: _Everything, p: int, settings: MixSettings) -> list[list[Remembering]]:
+    """Value of policy p in each reward under each memory, with the whole influence of every stay."""
+    histories, pooled = alone.histories, alone.pooled
+    log_ratios, alive = _grid(histories, pooled.log_ratios[p]), _grid(histories, np.ones(len(histories.stay))) > 0
+    followed, memories = histories.log_followed[histories.evaluated], settings.all_memories
+    said: list[list[Remembering]] = []
+    leverage = None
+    for v, delta, error in zip(pooled.v[p].T, pooled.delta[p].T, pooled.traced[p].T, strict=True):
+        first, residuals = v[histories.time == 0], _grid(histories, delta)
+        found = [corrected(first, residuals, log_ratios, alive, k, histories.gamma, followed) for k in memories]
+        if leverage is None:  # weights of steps are the same in every reward
+            leverage = _leverage(alone, p, found, alive)
+        through = [histories.total(row * error)[histories.evaluated] for row in leverage]
+        said.append(
+            [
+                Remembering(k, one.value + float(more.mean()), one.influence + more - more.mean(), one.ess)
+                for k, one, more in zip(memories, found, through, strict=True)
+            ]
+        )
+    return said
 
 
-def _through_critic(
-    histories: Histories,
-    held: Sequence[_HeldOut],
-    policies: Sequence[Deferring],
-    p: int,
-    error: np.ndarray,
-    found: Sequence[Corrected],
-    alive: np.ndarray,
-) -> np.ndarray:
-    """(K, n) influence of each stay on each V_k by way of the critic's weights; error (m,) is the traced residual."""
+def _leverage(alone: _Everything, p: int, found: Sequence[Corrected], alive: np.ndarray) -> np.ndarray:
+    """(K, m) how far the traced residual of each step moves each V_k of policy p by way of the critic's weights."""
+    histories, held = alone.histories, alone.held
     discount = histories.gamma**histories.time
     omega = np.stack([discount * one.omega[alive] for one in found])  # (K, m), weights of delta in V_k
     start = (histories.time == 0) / len(histories.evaluated)
     # dV/dw = phi^pi by the weights of v less phi by those of q; v enters at the start and from the step before
     on_v = start + histories.gamma * histories.before(omega.T).T
     gradient = np.zeros((len(found), held[0].phi.shape[1]))
-    for fold, policy in zip(held, policies, strict=True):
-        weights = policy.weights(histories)[fold.steps]
+    for fold, told in zip(held, alone.folds, strict=True):
+        weights = told.policies[p].weights(histories)[fold.steps]
         expected = np.concatenate([fold.situations.base, fold.features.action_part(fold.situations, weights)], axis=1)
         gradient += on_v[:, fold.steps] @ expected - omega[:, fold.steps] @ fold.phi
-    weighed = np.zeros((len(found), len(error)))
+    leverage = np.zeros(omega.shape)
     for fold in held:
         critic = fold.critics[p]
         direction = np.linalg.solve(critic.matrix.T / critic.n, gradient.T)  # (d, K)
-        weighed[:, fold.steps] = (fold.phi @ direction).T * error[fold.steps]
-    return np.stack([histories.total(row)[histories.evaluated] for row in weighed])
+        leverage[:, fold.steps] = (fold.phi @ direction).T
+    return leverage
 
 
 def _grid(histories: Histories, steps: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ whose truth is near 0. Any z that is a function of the history up to a_t leaves 
 all. They do not: a charted row is a noisy view of the patient, and bootstrapping from one row to the next loses part of
 every effect; traces let later rows speak for earlier actions, as long as those rows were reached as the policy would.
 Policies share phi and the base's half of phi^pi; one more costs two products over the training steps and one solution.
+A does not know the reward, so w, v and delta are linear in it: rewards (N, T, J) are J of them at once, with a last
+axis J on all that depends on them, for the price of little more than one.
 Source: Lagoudakis and Parr 2003 (LSTD-Q), Munos et al. 2016 (traces cut at ratio 1); ridge and features are ours.
 """
 
@@ -37,7 +39,7 @@ class LstdSettings:
 
 @dataclass(frozen=True, eq=False)
 class LinearCritic:
-    """Q(h, a) = phi(h, a)' w of one policy. weights (d,); matrix (d, d), A as above, summed over n stays."""
+    """Q(h, a) = phi(h, a)' w of one policy. weights (d,) or (d, J); matrix (d, d), A as above, summed over n stays."""
 
     weights: np.ndarray
     matrix: np.ndarray
@@ -47,7 +49,7 @@ class LinearCritic:
 @dataclass(frozen=True, eq=False)
 class _Layer:
     """Training stays that reach one time, the longest first. rows: their flat steps; phi (n, d) of the action taken;
-    change: phi less the discounted base of the next step; rewards (n,); further: rows of those that go on."""
+    change: phi less the discounted base of the next step; rewards (n,) or (n, J); further: rows of those that go on."""
 
     rows: np.ndarray
     phi: np.ndarray
@@ -79,10 +81,11 @@ class Lstd:
         rows = _by_time(histories, np.asarray(chosen, dtype=bool))
         rewards, layers = histories.flat(histories.rewards).astype(np.float64), []
         for here, further in zip(rows, [*rows[1:], np.empty(0, dtype=np.int64)], strict=True):
-            change = phi[here]
+            given, known = phi[here], histories.known[here]
+            change = given.copy()
             change[: len(further), :width] -= histories.gamma * situations.base[further]
-            known = histories.known[here]  # a step after which a stay was lost says nothing
-            layers.append(_Layer(here, phi[here], change * known[:, None], rewards[here] * known, further))
+            change[~known] = 0  # a step after which a stay was lost says nothing
+            layers.append(_Layer(here, given, change, by_step(known, rewards[here]), further))
         return cls(histories, features, situations, phi, chosen, tuple(layers), settings or LstdSettings())
 
     @property
@@ -96,7 +99,7 @@ class Lstd:
     def fit(self, expected: np.ndarray, ratios: np.ndarray) -> LinearCritic:
         """Q of the policy whose mean action part is `expected` (m, E); ratios (m,) its pi/b of the actions taken."""
         size, width = self.phi.shape[1], self.base_width
-        matrix, response = np.zeros((size, size)), np.zeros(size)
+        matrix, response = np.zeros((size, size)), np.zeros((size, *self.layers[0].rewards.shape[1:]))
         decay = self.decay(ratios)
         phis, decays = [one.phi for one in self.layers], [decay[one.rows] for one in self.layers]
         for layer, z in zip(self.layers, _traces(phis, decays), strict=True):
@@ -114,27 +117,32 @@ class Lstd:
         return np.asarray(self.histories.gamma * self.settings.trace * np.minimum(ratios, 1))
 
     def q_taken(self, critic: LinearCritic) -> np.ndarray:
-        """(m,) Q of the actions taken."""
+        """(m,) or (m, J) Q of the actions taken."""
         return np.asarray(self.phi @ critic.weights)
 
     def v(self, critic: LinearCritic, expected: np.ndarray) -> np.ndarray:
-        """(m,) mean of Q under the policy."""
+        """(m,) or (m, J) mean of Q under the policy."""
         width = self.base_width
         return np.asarray(self.situations.base @ critic.weights[:width] + expected @ critic.weights[width:])
 
     def residual(self, critic: LinearCritic, v: np.ndarray) -> np.ndarray:
-        """(m,) delta = r + gamma v(s') - q of the actions taken; 0 after which a stay was lost."""
+        """(m,) or (m, J) delta = r + gamma v(s') - q of the actions taken; 0 after which a stay was lost."""
         told = self.histories.flat(self.histories.rewards) + self.histories.gamma * self.histories.after(v)
-        return np.asarray((told - self.q_taken(critic)) * self.histories.known)
+        return by_step(self.histories.known, told - self.q_taken(critic))
 
 
 def traced(histories: Histories, delta: np.ndarray, decay: np.ndarray) -> np.ndarray:
-    """(m,) e_t = delta_t + decay_{t+1} e_{t+1}, so that sum_t z_t delta_t = sum_t phi_t e_t in every stay."""
-    e, weight = np.zeros(histories.mask.shape), np.zeros(histories.mask.shape)
+    """(m,) or (m, J) e_t = delta_t + decay_{t+1} e_{t+1}, so that sum_t z_t delta_t = sum_t phi_t e_t in every stay."""
+    e, weight = np.zeros((*histories.mask.shape, *delta.shape[1:])), np.zeros(histories.mask.shape)
     e[histories.stay, histories.time], weight[histories.stay, histories.time] = delta, decay
     for t in range(int(histories.time.max()) - 1, -1, -1):
-        e[:, t] += weight[:, t + 1] * e[:, t + 1]
+        e[:, t] += by_step(weight[:, t + 1], e[:, t + 1])
     return np.asarray(e[histories.stay, histories.time])
+
+
+def by_step(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Each step's values times its weight. weights (m,), values (m, ...)."""
+    return np.asarray((weights * values.T).T)
 
 
 def _by_time(histories: Histories, chosen: np.ndarray) -> list[np.ndarray]:

@@ -7,18 +7,22 @@
 At each step the dose with the highest bound is taken if that is above 0 and clinicians give it with probability at
 least b_min; else the policy defers to them. Phenotype weights among the modifiers make it one expert per phenotype,
 fused by those weights. One step on the clinicians' own Q needs no importance weights and cannot compound its errors.
+w and g_p are linear in the reward, so a step learned in J rewards at once is one in every weighed sum of them:
+
+    w = sum_j f_j w_j,   C = sum_ij f_i f_j A^-1 (sum_p g_pi g_pj') A^-T
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings, one_hot
 from core.evaluation.judging.histories import Histories
-from core.evaluation.judging.lstd import Lstd, LstdSettings, traced
+from core.evaluation.judging.lstd import Lstd, LstdSettings, by_step, traced
 
 
 @dataclass(frozen=True)
@@ -52,26 +56,50 @@ class PessimisticStep:
 
     def advantages(self, histories: Histories, behavior: np.ndarray) -> Advantages:
         """Of every action at all steps; behavior (m, A) the clinicians' probabilities there."""
-        situations = self.features.situations(histories)
-        usual = self.features.action_part(situations, behavior)
-        value, se = np.empty_like(behavior), np.empty_like(behavior)
-        for action in range(histories.n_actions):
-            weights = one_hot(np.full(len(behavior), action), histories.n_actions)
-            x = self.features.action_part(situations, weights) - usual
-            value[:, action] = x @ self.weights
-            se[:, action] = np.sqrt(np.maximum(((x @ self.covariance) * x).sum(axis=1), 0))
-        return Advantages(value, se)
+        return self.advantages_by(contrasts(self.features, histories, behavior))
+
+    def advantages_by(self, contrast: np.ndarray) -> Advantages:
+        """The same from x (A, m, E), see `contrasts`."""
+        variance = ((contrast @ self.covariance) * contrast).sum(axis=-1)
+        return Advantages((contrast @ self.weights).T, np.sqrt(np.maximum(variance, 0)).T)
+
+    def taken(self, found: Advantages, behavior: np.ndarray) -> np.ndarray:
+        """(m,) action with the highest bound, -1 where the policy defers. behavior (m, A)."""
+        bound = np.where(behavior >= self.settings.b_min, found.value - self.settings.kappa * found.se, -np.inf)
+        return np.where(bound.max(axis=1) > 0, bound.argmax(axis=1), -1)
 
     def policy(self, name: str, histories: Histories, behavior: np.ndarray) -> Deferring:
         """The step's policy at all evaluated steps. behavior (N, T, A), read there alone."""
         usual = histories.flat(behavior).astype(np.float64)
-        found = self.advantages(histories, usual)
-        bound = np.where(usual >= self.settings.b_min, found.value - self.settings.kappa * found.se, -np.inf)
+        taken = self.taken(self.advantages(histories, usual), usual)
         own = np.zeros((*histories.mask.shape, histories.n_actions))
         deferred = np.ones(histories.mask.shape)
-        own[histories.mask] = one_hot(bound.argmax(axis=1), histories.n_actions)
-        deferred[histories.mask] = bound.max(axis=1) <= 0
+        own[histories.mask] = one_hot(np.maximum(taken, 0), histories.n_actions)
+        deferred[histories.mask] = taken < 0
         return Deferring(name, own, deferred)
+
+
+@dataclass(frozen=True, eq=False)
+class PessimisticTerms:
+    """A step learned in J rewards. weights (E, J) of the action part; products (J, E, J, E), their covariances."""
+
+    features: FeatureMap
+    weights: np.ndarray
+    products: np.ndarray
+    settings: PessimismSettings
+
+    def step(self, factors: np.ndarray) -> PessimisticStep:
+        """The step in the reward sum_j factors_j r_j."""
+        covariance = np.einsum("i,iajb,j->ab", factors, self.products, factors)
+        return PessimisticStep(self.features, self.weights @ factors, covariance, self.settings)
+
+
+def contrasts(features: FeatureMap, histories: Histories, behavior: np.ndarray) -> np.ndarray:
+    """(A, m, E) x of every action at all steps. behavior (m, A) the clinicians' probabilities there."""
+    situations = features.situations(histories)
+    usual = features.action_part(situations, behavior)
+    actions = [one_hot(np.full(len(behavior), action), histories.n_actions) for action in range(histories.n_actions)]
+    return np.stack([features.action_part(situations, weights) - usual for weights in actions])
 
 
 def pessimistic_step(
@@ -86,16 +114,31 @@ def pessimistic_step(
     Their next action is the recorded one, so no probabilities are needed. `features.history` should be on: what was
     given before then enters as what it is, a mark of the patient.
     """
+    one = replace(histories, rewards=histories.rewards[..., None])
+    return pessimistic_terms(one, chosen, features, lstd, settings).step(np.ones(1))
+
+
+def pessimistic_terms(
+    histories: Histories,
+    chosen: np.ndarray,
+    features: FeatureSettings,
+    lstd: LstdSettings | None = None,
+    settings: PessimismSettings | None = None,
+) -> PessimisticTerms:
+    """`pessimistic_step` in the rewards (N, T, J) of the histories."""
     scales = FeatureMap.fit(histories, chosen[histories.stay], features)
     critics = Lstd.prepare(histories, scales, chosen, lstd)
     expected = critics.expected(histories.taken())
     same = np.ones(len(expected))
     critic = critics.fit(expected, same)
     delta = critics.residual(critic, critics.v(critic, expected))
-    error = traced(histories, delta, critics.decay(same)) * chosen[histories.stay]
-    gradient = np.zeros((histories.person.max() + 1, critics.phi.shape[1]))
-    np.add.at(gradient, histories.person[histories.stay], critics.phi * error[:, None])
-    sandwich = np.linalg.solve(critic.matrix, np.linalg.solve(critic.matrix, gradient.T @ gradient).T)
+    error = by_step(chosen[histories.stay], traced(histories, delta, critics.decay(same)))
     width = critics.base_width
-    settings = settings or PessimismSettings()
-    return PessimisticStep(scales, critic.weights[width:], sandwich[width:, width:], settings)
+    influence = critics.phi @ np.linalg.inv(critic.matrix)[width:].T  # (m, E) of a unit error
+    person, each = histories.person[histories.stay], np.arange(len(error))
+    total = csr_array((np.ones(len(error)), (person, each)))  # (P, m), which sums over the steps of each person
+    g = np.concatenate([total @ by_step(one, influence) for one in error.T], axis=1)  # (P, J E)
+    shape = (error.shape[1], influence.shape[1])
+    return PessimisticTerms(
+        scales, critic.weights[width:], (g.T @ g).reshape(*shape, *shape), settings or PessimismSettings()
+    )

@@ -46,7 +46,8 @@ class StepAdvice:
     judged: at each dial, in reward; survival: the same as shares; advice: the gate's choice, by reward; own (N, T): the
     action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
     each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
-    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay.
+    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay, and behaviors (n, T, A) by the
+    model of each fold.
     """
 
     judged: tuple[Judged, ...]
@@ -58,6 +59,7 @@ class StepAdvice:
     histories: Histories
     folds: tuple[Fold, ...]
     probs: np.ndarray
+    behaviors: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +147,12 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     seed = derive_seed(stays.config.run.seed, "advice")
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
-    folds, learned, own = [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    folds, learned, behaviors, own = [], [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
     probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
     clinicians = side_by_side(lambda held: fitted_clinicians(histories, ~held, seed), parts)
     for held, fitted in zip(parts, clinicians, strict=True):
         behavior, fitted_step = probs_of(histories, fitted), _step(histories, ~held, study)
+        behaviors.append(behavior)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
         folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
@@ -158,7 +161,8 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
         own[some[held]], probs[held] = taken[held], behavior[held]
     judges = Bench(histories, tuple(folds), stays.trajectories.outcomes[some] > 0, judge_settings(study))
     judged, survival = tuple(judges.reward()), tuple(judges.survival())
-    return StepAdvice(judged, survival, gate(judged), own, tuple(learned), some, histories, judges.folds, probs)
+    told = tuple(learned), some, histories, judges.folds, probs, tuple(behaviors)
+    return StepAdvice(judged, survival, gate(judged), own, *told)
 
 
 def advice_record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -81,13 +82,14 @@ class CohortMetrics(EvaluatedOn):
 
 
 class RunMetrics(Config):
-    """The run and the setting of its policies; `lambda` in the file."""
+    """The run and the setting of its policies; `lambda` in the file, where "inf" is the single expert, which the fused
+    policy then is and stands under the name of."""
 
     name: str
     data_hash: str
     versions: dict[str, str]
     n_clusters: int
-    lambda_: float = Field(serialization_alias="lambda")
+    lambda_: float | Literal["inf"] = Field(serialization_alias="lambda")
     mode: str
     preset: str
 
@@ -186,7 +188,7 @@ def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, 
         data_hash=manifest.data_hash,
         versions=manifest.versions,
         n_clusters=n_clusters,
-        lambda_=lambda_,
+        lambda_=lambda_ if math.isfinite(lambda_) else "inf",
         mode=mode,
         preset=preset,
     )

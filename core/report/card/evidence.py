@@ -117,11 +117,12 @@ def results(view: RunView) -> CardItem:
             }
         )
     audit = view.advice.audit.sentences() if view.advice.audit else []
+    atlas = view.advice.atlas.sentences() if view.advice.atlas else []
     return CardItem(
         key="results",
         title="Results, with the measured coverage of their intervals",
         references=references,
-        said=[view.advice.text, *_coverage(view.cohort.n_patients), *audit],
+        said=[view.advice.text, *_coverage(view.cohort.n_patients), *audit, *atlas],
         tables=[
             CardTable.of(
                 "Difference of each policy to the clinicians in reward; in brackets: not supported.",

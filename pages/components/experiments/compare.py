@@ -13,6 +13,7 @@ from core.figures.theme import fmt, fmt_interval, policy_style
 from core.report.comparison import (
     Agreement,
     differing_settings,
+    incomparable,
     phenotype_agreement,
     same_test_patients,
     shared_values,
@@ -140,8 +141,10 @@ def _phenotypes(first: RunView, second: RunView) -> None:
 
 def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: str) -> None:
     """Values side by side, with the difference and its interval."""
-    found = _differences(*_which(first, second), list(values["policy"]), estimator, first, second)
-    gaps = {row.policy: f"{row.difference:+.2f} {fmt_interval(row.low, row.high)}" for row in rows_of(found)}
+    gaps, apart = {}, incomparable(first, second)
+    if not apart:
+        found = _differences(*_which(first, second), list(values["policy"]), estimator, first, second)
+        gaps = {row.policy: f"{row.difference:+.2f} {fmt_interval(row.low, row.high)}" for row in rows_of(found)}
     lines = []
     for row in rows_of(values):
         line = {"policy": policy_style(row.policy).name}
@@ -154,15 +157,18 @@ def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: st
             line[f"ESS {name}"] = fmt(ess, 1)
             line[f"true {name}"] = fmt(true)
         weak = "not supported" in (row.support_a, row.support_b)
-        line["B minus A"] = bracketed(gaps[row.policy], "not supported" if weak else "")
+        if gaps:
+            line["B minus A"] = bracketed(gaps[row.policy], "not supported" if weak else "")
         lines.append(line)
     paired = same_test_patients(first, second)
     basis = "paired on the same test patients" if paired else "unpaired: the runs test different patients"
+    said = f"B minus A with 95 % bootstrap interval, {basis}."
+    if apart:
+        said = f"No B minus A: the runs differ in {', '.join(apart)}, so their values are not counted in the same unit."
     table(
         pd.DataFrame(lines),
         "compare-values",
         name="two-runs",
-        caption=f"B minus A with 95 % bootstrap interval, {basis}. In brackets: not supported by the "
-        "records in at least one of the runs.",
-        csv=values,
+        caption=f"{said} In brackets: not supported by the records in at least one of the runs.",
+        csv=values.drop(columns="difference") if apart else values,
     )

@@ -12,6 +12,7 @@ from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
+from pages.components.policies.choices import choices_badge, choices_here
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
@@ -69,6 +70,8 @@ def headline(run: RunView) -> None:
         f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}",
         help=HIDDEN,
     )
+    if advice.atlas is not None:
+        choices_badge(advice.atlas)
     if not rules:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 
@@ -229,3 +232,5 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
         f"of {run.advice.n:,}, {shown.grade}. {hazards_in_words(run, run.advice)}",
         help=HOW,
     )
+    if place in ("advised", "deferred"):
+        choices_here(run, patient, step)

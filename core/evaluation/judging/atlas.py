@@ -1,0 +1,135 @@
+"""Would the records say the same, had the study chosen otherwise? Advice and difference under other choices.
+
+A choice weighs the J terms of the reward (factors, 1 as in the run), in a world: a discount, and two neighboring doses
+taken as one or none. What never changes: stays, folds, and the clinicians' probabilities, which are summed where doses
+are joined. Two questions to each choice:
+
+judged   the run's own policy as it was learned: its difference to the clinicians in that reward
+taken    the pessimistic step learned anew in that reward, by a fold that never saw the stay: which action it takes
+
+Both are linear in the factors (`core.evaluation.judging.terms`, `PessimisticTerms`), so a world is solved once for all
+of its choices, and exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.base.threads import side_by_side
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge_terms
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.mix import Judged
+from core.evaluation.judging.pessimism import PessimisticTerms, contrasts, pessimistic_terms
+from core.evaluation.policies import propensities
+
+
+@dataclass(frozen=True)
+class World:
+    """gamma: the discount; joined: actions `joined` and `joined` + 1 are one, None: all stay apart."""
+
+    gamma: float
+    joined: int | None = None
+
+    def groups(self, n_actions: int) -> np.ndarray:
+        """(A,) number of each action where two are one."""
+        numbers = np.arange(n_actions)
+        return numbers if self.joined is None else numbers - (numbers > self.joined)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """factors (J,) of the reward's terms, in a world."""
+
+    factors: tuple[float, ...]
+    world: World
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """What every choice is asked of: histories (their rewards are not read), terms (N, T, J) of the reward, folds with
+    the run's policies, behaviors (N, T, A) of each fold by a model of the others; features that the step looks at."""
+
+    histories: Histories
+    terms: np.ndarray
+    folds: Sequence[Fold]
+    behaviors: Sequence[np.ndarray]
+    features: FeatureSettings
+    settings: JudgeSettings
+
+    def within(self, world: World) -> Records:
+        """The same records under another discount, and with two doses as one."""
+        groups, histories = world.groups(self.histories.n_actions), self.histories
+        if world.joined is None:
+            return replace(self, histories=replace(histories, gamma=world.gamma))
+        actions, summed = groups[histories.actions], np.eye(groups.max() + 1)[groups]  # (A, A')
+        counts = np.bincount(histories.flat(histories.actions), minlength=len(groups)) + 1e-9
+        doses = (counts * histories.doses) @ summed / (counts @ summed)
+        behaviors = [behavior @ summed for behavior in self.behaviors]
+        folds = [
+            Fold(fold.held, [_joined(policy, summed) for policy in fold.policies], _of_taken(histories, actions, given))
+            for fold, given in zip(self.folds, behaviors, strict=True)
+        ]
+        told = replace(histories, gamma=world.gamma, actions=actions, doses=doses)
+        return replace(self, histories=told, folds=folds, behaviors=behaviors)
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """Of each choice, in its order: judged, the policies of the folds; taken (C, N, T) int8, the action that the step
+    takes in its world, -1 where it does as clinicians do, and where nothing is evaluated."""
+
+    judged: tuple[tuple[Judged, ...], ...]
+    taken: np.ndarray
+
+
+def reward_atlas(records: Records, choices: Sequence[Choice]) -> Atlas:
+    """Ask every choice. ValueError where a choice has not one factor a term."""
+    worlds = list(dict.fromkeys(choice.world for choice in choices))
+    places = [[at for at, choice in enumerate(choices) if choice.world == world] for world in worlds]
+    judged: list[tuple[Judged, ...]] = [()] * len(choices)
+    taken = np.full((len(choices), *records.histories.mask.shape), -1, dtype=np.int8)
+
+    def ask(place: int) -> None:
+        factors = [np.array(choices[at].factors) for at in places[place]]
+        here = records.within(worlds[place])
+        found = judge_terms(here.histories, here.folds, here.terms, here.settings)
+        for at, one in zip(places[place], factors, strict=True):
+            judged[at] = tuple(found.judged(one))
+        for fold, behavior in zip(here.folds, here.behaviors, strict=True):
+            for at, one in zip(places[place], _taken(here, fold, behavior, factors), strict=True):
+                taken[at, fold.held] = one
+
+    side_by_side(ask, range(len(worlds)))
+    return Atlas(tuple(judged), taken)
+
+
+def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """(h, T) of the fold's own h stays under each of the factors."""
+    terms = _learned(records, fold)
+    told = records.histories.only(fold.held)
+    usual = told.flat(behavior[fold.held]).astype(np.float64)
+    contrast, found = contrasts(terms.features, told, usual), []
+    for one in factors:
+        grid, step = np.full(told.mask.shape, -1, dtype=np.int8), terms.step(one)
+        grid[told.mask] = step.taken(step.advantages_by(contrast), usual)
+        found.append(grid)
+    return found
+
+
+def _learned(records: Records, fold: Fold) -> PessimisticTerms:
+    return pessimistic_terms(replace(records.histories, rewards=records.terms), ~fold.held, records.features)
+
+
+def _joined(policy: Deferring, summed: np.ndarray) -> Deferring:
+    """The policy with probabilities of joined actions summed. summed (A, A') 0 or 1."""
+    return replace(policy, own=policy.own @ summed)
+
+
+def _of_taken(histories: Histories, actions: np.ndarray, behavior: np.ndarray) -> np.ndarray:
+    """(N, T) probability of the action taken; 1 where nothing is evaluated."""
+    return np.where(histories.mask, propensities(behavior, actions), 1.0)
