@@ -87,7 +87,7 @@ class HeparinEnv(gymnasium.Env[np.ndarray, np.int64]):
         return {
             "hours": float(self.study.hours(moment.place)[0]),
             "phenotype": mechanism.PHENOTYPES[moment.history.phenotype[0]],
-            "clinicians": probs[0],
+            "clinicians": probs[0] / probs[0].sum(),  # the published shares that they are mixed with are rounded
             "given": int(draw(probs, moment.uniform)[0]),
         }
 

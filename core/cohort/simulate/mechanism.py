@@ -179,7 +179,7 @@ def paths(horizon: int, straight: bool = False) -> np.ndarray:
     straight: all begin at the mean start of the phenotypes and go straight to their own change over the window.
     """
     steps, knots = np.arange(horizon), np.array([_PATHS[f] for f in FACTORS])  # (F, 3, knots)
-    at = _KNOTS
+    at: tuple[int, ...] = _KNOTS
     if straight:
         start, change = (SHARES @ knots[..., 0].T)[:, None], knots[..., -1] - knots[..., 0]
         at, knots = (_KNOTS[0], _KNOTS[-1]), np.stack([np.broadcast_to(start, change.shape), start + change], axis=-1)

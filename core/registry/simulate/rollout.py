@@ -134,7 +134,7 @@ def roll_out(
 def stepwise(
     spec: RegistrySpec, n: int, seed: int, purpose: str, world: RegistryWorld = DEFAULT_WORLD
 ) -> Generator[Moment, Mapping[str, Given], Rollout]:
-    """`roll_out` with the caller as all policies: yields each stage, and is sent what is given in each decision posed."""
+    """`roll_out` with the caller as all policies: yields each stage, and is sent what is given in its decisions."""
     features = draw_patients(stream(seed, purpose, "patients"), n)
     trait, frailty = traits(features), world.hidden(stream(seed, purpose, "frailty"), n)
     n_stages = len(spec.stages)
@@ -145,11 +145,10 @@ def stepwise(
     for stage in range(spec.horizon):
         now = indicators[:, stage]
         who = np.flatnonzero(reached[:, stage] & now[:, 0] & ~now[:, 3])
-        posed = {
-            d.name: _state(spec, d.name, stage, features, now, who, _luck(seed, purpose, d.name, stage, n)[who], frailty)
-            for d in spec.decisions
-            if stage in d.stages
-        }
+        posed = {}
+        for name in (decision.name for decision in spec.decisions if stage in decision.stages):
+            uniform = stream(seed, purpose, name, stage).random(n)[who]
+            posed[name] = _state(spec, name, stage, features, now, who, uniform, frailty)
         answers = yield Moment(stage, posed, now, world)
         given = {name: _checked(answers[name].drugs, len(who), len(spec.decision(name).drugs)) for name in posed}
         for name, matrix in given.items():
@@ -166,11 +165,6 @@ def _start(n: int, n_stages: int) -> tuple[np.ndarray, np.ndarray]:
     indicators, reached = np.zeros((n, n_stages, 4), dtype=bool), np.zeros((n, n_stages), dtype=bool)
     indicators[:, 0, 0] = reached[:, 0] = True
     return indicators, reached
-
-
-def _luck(seed: int, purpose: str, decision: str, stage: int, n: int) -> np.ndarray:
-    """(n,) uniforms by which a decision's random choices are drawn at a stage."""
-    return stream(seed, purpose, decision, stage).random(n)
 
 
 def _state(
