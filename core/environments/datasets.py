@@ -52,8 +52,9 @@ class WorldData:
 def world_data(name: str, n_patients: int, seed: int = 0, truth_patients: int = 5000) -> WorldData:
     """n patients of a world, one of `NAMES`, and the true values of its named policies over truth_patients others."""
     env = make_world(name)
-    make = _heparin if isinstance(env, HeparinEnv) else _transplant
-    episodes, values, gamma = make(env, n_patients, seed, truth_patients)  # type: ignore[operator]
+    sizes = n_patients, seed, truth_patients
+    made = _heparin(env, *sizes) if isinstance(env, HeparinEnv) else _transplant(env, *sizes)
+    episodes, values, gamma = made
     about = {
         "simulated": True,
         "world": name,
