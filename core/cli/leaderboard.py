@@ -16,7 +16,7 @@ def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentPars
     verb.add_argument("--out", type=Path, required=True, help=".json")
     verb.add_argument("--worlds", nargs="+", metavar="WORLD", help="some of the worlds (default: all)")
     verb.add_argument(
-        "--patients", type=positive, default=1000, help="in each cohort that teaches or judges (default: 1000)"
+        "--patients", type=positive, default=1000, help="in a cohort, to judge or to learn (default: 1000)"
     )
     verb.add_argument("--truth-patients", type=positive, default=5000, help="in each roll-out (default: 5000)")
     verb.add_argument("--updates", type=positive, default=2000, help="of each policy that is learned (default: 2000)")
