@@ -26,7 +26,7 @@ from core.trajectories import Transitions, make_transitions
 
 LIBRARY = "d3rlpy"
 THEIRS = {"double-dqn": "DoubleDQNConfig", "cql": "DiscreteCQLConfig", "behavior-cloning": "DiscreteBCConfig"}
-EVALUATION_LR, EVALUATION_TARGET = 1e-3, 100  # values must reach back over a stay: updates / target copies > its steps
+EVALUATION_LR, EVALUATION_TARGET = 1e-3, 50  # values must reach back over a stay: updates / 50 > its steps
 
 
 def d3rlpy() -> Any:
