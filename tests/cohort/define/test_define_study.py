@@ -257,9 +257,9 @@ def test_every_dose_has_a_bin_of_its_own_size(doses: list[float]) -> None:
     [("norepi_mg_h", "mg/h"), ("norepi_mcg_hr", "ug/h"), ("norepi (mg/min)", "mg/min"), ("norepi", "ug/kg/min")],
 )
 def test_a_dose_has_the_unit_of_its_name_before_the_one_usual_for_the_drug(
-    table: pd.DataFrame, name: str, unit: str
+    table: pd.DataFrame, proposed: ProposedStudy, name: str, unit: str
 ) -> None:
-    dose = next(column for column in table.columns if "norepi" in column.lower())
+    dose = proposed.study.mapping["action"]["dose"]
     assert propose_study(table.rename(columns={dose: name}), "file").study.actions.unit == unit
 
 
