@@ -108,11 +108,20 @@ def judge(
     return judge_policy(_cohort(cohort, study), policy, name, JudgeConfig.build(settings, "judge"))
 
 
-def verify(card: str | Path, judged_on: Data | Run | None = None, policy: Any = None) -> Verdict:
-    """Check a card's seal and, given what it was judged on and the policy, compute it anew; `ArtifactError` if not."""
+def verify(
+    card: str | Path,
+    judged_on: Data | Run | None = None,
+    policy: Any = None,
+    *,
+    study: StudySpec | str | Path | None = None,
+) -> Verdict:
+    """Check a card's seal and, given what it was judged on and the policy, compute it anew; `ArtifactError` if not.
+
+    study: of a cohort that is given as a file or table, as in `judge`.
+    """
     if judged_on is None or isinstance(judged_on, Run):
         return verify_card(card, None if judged_on is None else judged_on.view, policy)
-    return verify_card(card, _cohort(judged_on, None), policy)
+    return verify_card(card, _cohort(judged_on, study), policy)
 
 
 def _cohort(data: Data, study: StudySpec | str | Path | None) -> Cohort:

@@ -16,6 +16,8 @@ from core.base.errors import ConfigError
 
 Effect = Literal["full", "weak", "no-benefit", "none"]
 EFFECTS: tuple[str, ...] = get_args(Effect)
+Phenotypes = Literal["full", "equally-restless", "slow-drift"]  # of the ICU simulator: what sets them apart
+PHENOTYPES: tuple[str, ...] = get_args(Phenotypes)
 WEAK = 0.5  # share of the full effect that a weak drug keeps
 MOST_CONFOUNDING = 3.0
 

@@ -15,17 +15,23 @@ def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentPars
     verb = verbs.add_parser("leaderboard", help="policies and estimators on simulated worlds, against the truth")
     verb.add_argument("--out", type=Path, required=True, help=".json")
     verb.add_argument("--worlds", nargs="+", metavar="WORLD", help="some of the worlds (default: all)")
-    verb.add_argument("--patients", type=positive, default=1000, help="in each cohort (default: 1000)")
+    verb.add_argument(
+        "--patients", type=positive, default=1000, help="in a cohort, to judge or to learn (default: 1000)"
+    )
     verb.add_argument("--truth-patients", type=positive, default=5000, help="in each roll-out (default: 5000)")
+    verb.add_argument("--updates", type=positive, default=2000, help="of each policy that is learned (default: 2000)")
+    verb.add_argument("--d3rlpy", action="store_true", help="d3rlpy's agents and evaluation take part")
     verb.add_argument("--seed", type=int, default=0)
     verb.set_defaults(function=make)
 
 
 def make(options: argparse.Namespace) -> None:
     from core.base.files import write_json
-    from core.experiments.leaderboard import WORLDS, Leaderboard, leaderboard
+    from core.cohort.simulate.named import WORLDS
+    from core.experiments.leaderboard import ESTIMATORS, BoardSettings, Leaderboard, leaderboard
 
-    boards = leaderboard(options.worlds or list(WORLDS), options.patients, options.seed, options.truth_patients)
+    settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)
+    boards = leaderboard(options.worlds or list(WORLDS), settings)
     found: list[Leaderboard] = []
 
     def steps() -> Iterator[Progress]:
@@ -36,7 +42,8 @@ def make(options: argparse.Namespace) -> None:
 
     print_progress(steps())
     board = found[0]
-    shown = ["world", "policy", "true_difference", "safe", "grade", "mix", "phwis", "phwdr", "true_value"]
+    estimates = [name for name in ESTIMATORS if name in board.policies]
+    shown = ["world", "policy", "true_difference", "safe", "grade", *estimates, "true_value"]
     print(board.policies[shown].round(2).to_string(index=False))
     print(board.estimators.round(2).to_string(index=False))
     print(options.out)

@@ -15,6 +15,7 @@ from core.cli.app import add_app_verb
 from core.cli.audit import add_audit_verbs
 from core.cli.bring import add_bring_verbs
 from core.cli.cohort import add_cohort_verbs
+from core.cli.dataset import add_dataset_verb
 from core.cli.define import add_definition_verbs
 from core.cli.experiment import add_experiment_verbs
 from core.cli.keep import add_keep_verbs
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_bring_verbs(verbs)
     add_policy_verbs(verbs)
     add_leaderboard_verb(verbs)
+    add_dataset_verb(verbs)
     add_site_verbs(verbs)
     add_audit_verbs(verbs)
     add_keep_verbs(verbs)

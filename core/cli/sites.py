@@ -18,7 +18,9 @@ def add_site_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verb.add_argument("cohort", type=Path)
     verb.add_argument("--site", required=True, help="name under which the site's results are shown")
     verb.add_argument("--out", type=Path, required=True, help=".json")
-    verb.add_argument("--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`")
+    verb.add_argument(
+        "--mapping", type=Path, help="TOML file that brings the file into the study's form (default: the bundle's own)"
+    )
     verb.set_defaults(function=validate)
 
     verb = verbs.add_parser("pool", help="join the results of several sites into forest plots")
@@ -37,13 +39,10 @@ def bundle(options: argparse.Namespace) -> None:
 
 def validate(options: argparse.Namespace) -> None:
     from core.base.files import write_json
-    from core.cohort import load_cohort
-    from core.sites import opened
+    from core.sites import read_cohort
     from core.sites import validate as validate_bundle
-    from core.tables.mapping import load_mapping
 
-    with opened(options.bundle) as (view, _):
-        cohort = load_cohort(options.cohort, view.study, mapping=load_mapping(options.mapping))
+    cohort = read_cohort(options.bundle, options.cohort, options.mapping)
     found = validate_bundle(options.bundle, cohort, options.site)
     write_json(options.out, found.model_dump(mode="json"))
     for one in found.policies:

@@ -1,54 +1,34 @@
 """A leaderboard on worlds whose truth is known: what policies are worth there, and which estimators say so.
 
-Policies are fixed rules that anybody can write down, so that the board changes only with simulator and estimators. Each
-is judged on a cohort of each world as a policy from elsewhere is (`core.bring`), and rolled out. Safe: it gives the
-hazardous doses of the study's rules no more often than the clinicians did, and its true difference to them is not below
-0 by more than two standard errors.
+Policies are fixed rules that anybody can write down, which change with nothing but the simulator, and those that our
+learning rules (and d3rlpy's agents, where asked for) find on another cohort of the world. Each is judged on one cohort
+of each world as a policy from elsewhere is (`core.bring`), and rolled out. Safe: it gives the hazardous doses of the
+study's rules no more often than the clinicians did, and its true difference to them is not below 0 by more than two
+standard errors. Fitted Q evaluation, ours and d3rlpy's, has no interval: nobody knows the error of its critic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from core.base.errors import ConfigError
 from core.base.types import Estimate, Progress
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
+from core.bring.judgment import Bench
 from core.cohort.simulate.generate import simulate_world
+from core.cohort.simulate.named import RULES, Rule, named_world
 from core.cohort.simulate.world import World
+from core.experiments import board_d3rlpy
+from core.experiments.board_learned import forest_value, make_school, our_policies
 from core.policies.hazards import GIVEN
 
-WORLDS: dict[str, World] = {
-    "heparin": World(),
-    "weak": World(effect="weak"),
-    "harm": World(effect="no-benefit"),
-    "null": World(effect="none"),
-    "confounded": World(confounding=1.0),
-    "irregular": World(irregular=True),
-    "memory": World(memory=True),
-}
-MIX, CLINICIANS = "mix", "clinicians"
-Rule = Callable[[pd.DataFrame], np.ndarray]
-
-
-def _mostly(dose: np.ndarray, n_actions: int = 5, spread: float = 0.2) -> np.ndarray:
-    """(n, A): the dose, with the share `spread` laid evenly over all doses, so that some recorded stay follows it."""
-    return np.asarray(np.eye(n_actions)[dose] * (1 - spread) + spread / n_actions)
-
-
-RULES: dict[str, Rule] = {
-    "never": lambda s: _mostly(np.zeros(len(s), dtype=np.int64)),
-    "low": lambda s: _mostly(np.ones(len(s), dtype=np.int64)),
-    "high": lambda s: _mostly(np.full(len(s), 4)),
-    "careful": lambda s: _mostly(np.where((s["Platelets"] < 50) | (s["PTT"] > 100), 0, 1)),
-    "at-risk": lambda s: _mostly(np.where((s["Platelets"] < 100) & (s["PTT"] <= 60), 3, 0)),
-    "even": lambda s: np.full((len(s), 5), 0.2),
-}
+MIX, FQE, THEIR_FQE = "mix", "fqe", "d3rlpy-fqe"
+ESTIMATORS = (MIX, "phwis", "phwdr", FQE, THEIR_FQE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +48,50 @@ class Leaderboard:
         return {"settings": dict(self.settings), **rows}
 
 
-def leaderboard(
-    worlds: Sequence[str], n_patients: int, seed: int, truth_patients: int
-) -> Iterator[tuple[Progress, Leaderboard]]:
-    """Judge all rules on a cohort of each world; yields progress and the board so far. `ConfigError`: unknown world."""
-    for name in worlds:
-        if name not in WORLDS:
-            raise ConfigError(f"world '{name}' is not known; choose among {', '.join(WORLDS)}.")
-    config = JudgeConfig(seed=seed, truth_patients=truth_patients)
-    settings = {"patients": n_patients, "seed": seed, "truth_patients": truth_patients}
+@dataclass(frozen=True)
+class BoardSettings:
+    """patients: in the cohort that is judged and in the one that is learned from; updates: of each learner and of each
+    evaluation by d3rlpy; d3rlpy: its agents and its evaluation take part."""
+
+    patients: int = 1000
+    seed: int = 0
+    truth_patients: int = 5000
+    updates: int = 2000
+    d3rlpy: bool = False
+
+
+def leaderboard(worlds: Sequence[str], settings: BoardSettings) -> Iterator[tuple[Progress, Leaderboard]]:
+    """Judge all policies on a cohort of each world; yields progress and the board so far.
+
+    `ConfigError` for an unknown world, or where d3rlpy is asked for and not installed.
+    """
+    known = {name: named_world(name) for name in worlds}
+    if settings.d3rlpy:
+        board_d3rlpy.d3rlpy()
+    config = JudgeConfig(seed=settings.seed, truth_patients=settings.truth_patients)
     rows: list[dict[str, object]] = []
-    for place, name in enumerate(worlds):
-        cohort, _ = simulate_world("mimic-iv", n_patients, seed, WORLDS[name])
-        bench = make_bench(cohort, config)
-        for number, (rule_name, rule) in enumerate(RULES.items(), start=1):
-            rows.append({"world": name, **policy_row(judge_on(bench, bring(rule, cohort, rule_name)))})
-            done = place * len(RULES) + number
+    for place, (name, world) in enumerate(known.items()):
+        cohort, _ = simulate_world("mimic-iv", settings.patients, settings.seed, world)
+        bench, policies = make_bench(cohort, config), _policies(world, settings)
+        for number, (policy, rule) in enumerate(policies.items(), start=1):
+            rows.append({"world": name, **_judged(bench, policy, rule, settings)})
             table = pd.DataFrame(rows)
-            board = Leaderboard(table, estimator_scores(table), settings)
-            yield Progress("leaderboard", done, len(worlds) * len(RULES), f"{name}: {rule_name}"), board
+            board = Leaderboard(table, estimator_scores(table), asdict(settings))
+            done = place * len(policies) + number
+            yield Progress("leaderboard", done, len(known) * len(policies), f"{name}: {policy}"), board
+
+
+def _policies(world: World, settings: BoardSettings) -> dict[str, Rule]:
+    school = make_school(world, settings.patients, settings.seed, settings.updates)
+    theirs = board_d3rlpy.their_policies(school) if settings.d3rlpy else {}
+    return {**RULES, **our_policies(school), **theirs}
+
+
+def _judged(bench: Bench, name: str, rule: Rule, settings: BoardSettings) -> dict[str, object]:
+    """A row of the board without its world."""
+    policy = bring(rule, bench.cohort, name)
+    row = policy_row(judge_on(bench, policy)) | {FQE: forest_value(bench, policy)}
+    return row | ({THEIR_FQE: board_d3rlpy.network_value(bench, rule, settings.updates)} if settings.d3rlpy else {})
 
 
 def policy_row(found: Judgment) -> dict[str, object]:
@@ -118,23 +123,25 @@ def is_safe(found: Judgment) -> bool:
 
 
 def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
-    """One row a world and estimator, over its policies: coverage (share of 95 % intervals that hold the true value),
-    error (root mean square), sign (share on the right side of the clinicians' true value, where the true difference is
-    beyond two standard errors; NaN where it never is), rank (Spearman's with the truth; NaN where all are the same)."""
+    """One row a world and estimator, over its policies.
+
+    coverage: share of 95 % intervals that hold the true value; NaN where it has none. error: root mean square. sign:
+    share on the right side of the clinicians' true value, where the true difference is beyond two standard errors; NaN
+    where it never is. rank: Spearman's with the truth; NaN where all are the same.
+    """
     rows = []
     for world, table in policies.groupby("world", sort=False):
         true, usual = table["true_value"].to_numpy(), table["clinicians"].to_numpy()
         clear = (table["true_difference"].abs() > 2 * table["true_difference_se"]).to_numpy()
-        for name in (MIX, "phwis", "phwdr"):
+        for name in (one for one in ESTIMATORS if one in table):
             value = table[name].to_numpy()
-            held = (table[f"{name}_low"].to_numpy() <= true) & (true <= table[f"{name}_high"].to_numpy())
             right = np.sign(value - usual) == np.sign(true - usual)
             differ = len(true) > 1 and np.ptp(true) > 0 and np.ptp(value) > 0
             rows.append(
                 {
                     "world": world,
                     "estimator": name,
-                    "coverage": float(held.mean()),
+                    "coverage": _coverage(table, name),
                     "error": float(np.sqrt(np.mean((value - true) ** 2))),
                     "sign": float(right[clear].mean()) if clear.any() else float("nan"),
                     "rank": float(spearmanr(value, true).statistic) if differ else float("nan"),
@@ -142,3 +149,10 @@ def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _coverage(table: pd.DataFrame, name: str) -> float:
+    """Share of the estimator's intervals that hold the true value; NaN where it has none."""
+    if f"{name}_low" not in table:
+        return float("nan")
+    return float(table["true_value"].between(table[f"{name}_low"], table[f"{name}_high"]).mean())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.base.errors import ConfigError
-from core.base.worlds import EFFECTS
+from core.base.worlds import EFFECTS, PHENOTYPES
 from core.icu.config import PRESET_NAMES
 from core.icu.manifest import KIND, TITLE
 from core.runs.run import run
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 
-WORLD = ("effect", "confounding", "irregular", "memory", "late_starts")  # options of `simulate` that make the world
+# options of `simulate` that make the world
+WORLD = ("effect", "confounding", "irregular", "memory", "late_starts", "phenotypes")
 
 
 class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
@@ -63,6 +64,12 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         ),
         Option(
             "--late-starts", "share of stays whose record starts late in the window; adds a column hours", kind=float
+        ),
+        Option(
+            "--phenotypes",
+            "what sets phenotypes apart: all (full), their courses alone, or straight drifts alone",
+            choices=PHENOTYPES,
+            default="full",
         ),
     )
     evaluate_options = (

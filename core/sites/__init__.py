@@ -2,6 +2,7 @@
 
 from core.sites.bundle import digest_of, make_bundle, opened, write_bundle
 from core.sites.pool import Pooled, pool, pool_html, write_pool
+from core.sites.reading import read_cohort
 from core.sites.validate import SiteResult, parse_site, read_site, validate
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "parse_site",
     "pool",
     "pool_html",
+    "read_cohort",
     "read_site",
     "validate",
     "write_bundle",

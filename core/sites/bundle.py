@@ -2,7 +2,8 @@
 
 A bundle is a ZIP of safetensors, arrays of numbers and JSON, with the SHA-256 of each. Nothing in it is run or
 unpickled; names other than the known ones are refused. Scaling and the encoder hold quantiles of the training patients'
-columns, their extremes among them.
+columns, their extremes among them. The manifest holds the mapping through which the run's file was read: names of
+columns, units and codes, so that a site whose files are of the same form needs none of its own.
 """
 
 from __future__ import annotations

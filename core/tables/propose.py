@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -178,7 +178,8 @@ def _is_number(series: pd.Series) -> bool:
 
 def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
     """The first column of a known name whose values fit."""
-    candidates = _named(table, [column.name, *known_names()["columns"].get(column.name, ())], found.used)
+    names = [column.name, *known_names()["columns"].get(column.name, ())]
+    candidates = _named(table, [*names, *_with_units(names, column)], found.used)
     exact = [name for name in candidates if name == column.name]
     for source in [*exact, *(name for name in candidates if name not in exact)]:
         gone = _not_measured(table[source], column)
@@ -199,6 +200,13 @@ def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
         if fit.codes:
             found.sections.setdefault("codes", {})[column.name] = fit.codes
         return
+
+
+def _with_units(names: Sequence[str], column: Column) -> list[str]:
+    """The names with a unit of the column behind them, whole or as far as its stroke: map_mmhg, lactate_mmol."""
+    units = [column.unit, *(other.unit for other in column.other_units)]
+    endings = [loose(part) for unit in units for part in (unit, unit.split("/")[0])]
+    return [f"{name}_{ending}" for name in names for ending in endings if ending and not ending.isdigit()]
 
 
 def _not_measured(series: pd.Series, column: Column) -> list[str]:

@@ -11,7 +11,6 @@ over the settings of an earlier JSON and those of its encoders that `--presets` 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -20,17 +19,15 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 import torch
 
+from core.base.worlds import Phenotypes
 from core.cohort import simulate_cohort, split_cohort
-from core.cohort.simulate import mechanism
 from core.encoder import load_encoder, train_encoder
 from core.icu.config import load_preset
 from core.phenotypes import PhenotypeConfig, fit_phenotypes, honesty_table, rivals_table
@@ -63,9 +60,9 @@ def train(preset: str, data: Trajectories, fit: np.ndarray, check: np.ndarray) -
     return encoder.encode(data), encoder.encode_prefixes(data), seconds
 
 
-def measure(like: str, n_patients: int, seed: int, presets: list[str]) -> pd.DataFrame:
+def measure(like: str, n_patients: int, seed: int, presets: list[str], kind: Phenotypes) -> pd.DataFrame:
     """One row a representation: seed, representation and the columns of MEASURES; without presets the rivals alone."""
-    cohort, truth = simulate_cohort(like, n_patients, seed)
+    cohort, truth = simulate_cohort(like, n_patients, seed, phenotypes=kind)
     split = split_cohort(cohort, seed)
     data = make_trajectories(cohort, fit_scaler(cohort, split.train))
     tables = [] if presets else [rivals_table(data, split.train, [K], truth.phenotype, CONFIG)]
@@ -134,21 +131,6 @@ def report(about: dict[str, Any], table: pd.DataFrame) -> str:
     )
 
 
-@contextlib.contextmanager
-def equally_restless(wanted: bool) -> Iterator[None]:
-    """A simulator whose phenotypes share the memory of their fluctuations, where wanted."""
-    if not wanted:
-        yield
-        return
-    shared, own = (np.full(K, np.median(memory)) for memory in (mechanism.MEMORY, mechanism.OWN_MEMORY))
-    with (
-        mock.patch.object(mechanism, "MEMORY", shared),
-        mock.patch.object(mechanism, "OWN_MEMORY", own),
-        mock.patch.dict(mechanism._COUPLING, clear=True),
-    ):
-        yield
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--patients", type=int, default=2000)
@@ -165,8 +147,8 @@ def main() -> None:
         for name in ("like", "patients", "seeds", "equal_restlessness"):
             setattr(options, name, earlier[name])
     options.presets = options.presets or ([] if earlier else list(ENCODERS))
-    with equally_restless(options.equal_restlessness):
-        table = pd.concat([measure(options.like, options.patients, seed, options.presets) for seed in options.seeds])
+    kind: Phenotypes = "equally-restless" if options.equal_restlessness else "full"
+    table = pd.concat([measure(options.like, options.patients, seed, options.presets, kind) for seed in options.seeds])
     about = circumstances(options)
     if earlier:
         kept = [name for preset, name in ENCODERS.items() if preset not in options.presets]

@@ -11,7 +11,7 @@ import torch
 from sklearn.tree import DecisionTreeClassifier
 
 from core.base.errors import PolicyError
-from core.bring import bring
+from core.bring import JudgeConfig, bring, judge_policy, verify_card
 from core.cohort import Cohort, simulate_cohort
 
 A = 5
@@ -105,3 +105,44 @@ def test_what_does_not_fit_is_refused_in_words(cohort: Cohort, tmp_path: Path) -
         wrong.to_parquet(tmp_path / "wrong.parquet")
         with pytest.raises(PolicyError, match=words):
             bring(tmp_path / "wrong.parquet", cohort)
+
+
+class FakeD3rlpy:
+    """What `bring` asks of a d3rlpy algorithm, told by its module alone."""
+
+    def __init__(self) -> None:
+        self.seen: list[np.ndarray] = []
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        self.seen.append(x)
+        return (x[:, 0] > 60).astype(np.int64)
+
+
+FakeD3rlpy.__module__ = "d3rlpy.algos.qlearning.cql"
+
+
+def test_a_d3rlpy_algorithm_is_asked_for_its_best_actions_in_physical_units(cohort: Cohort) -> None:
+    algorithm = FakeD3rlpy()
+    brought = bring(algorithm, cohort)
+    np.testing.assert_array_equal(algorithm.seen[0], cohort.states)
+    assert algorithm.seen[0].dtype == np.float32
+    np.testing.assert_array_equal(brought.probs, np.eye(A)[(cohort.states[:, 0] > 60).astype(int)])
+    assert brought.rule is not None  # it can be asked about any state, so it can be rolled out
+
+
+def test_a_policy_that_d3rlpy_learned_is_judged_and_its_card_verified(cohort: Cohort, tmp_path: Path) -> None:
+    d3rlpy = pytest.importorskip("d3rlpy")
+    last = np.zeros(len(cohort.frame), dtype=np.float32)
+    last[cohort.starts + cohort.lengths - 1] = 1
+    rewards = cohort.frame["outcome"].to_numpy(np.float32)[:, None]
+    data = d3rlpy.dataset.MDPDataset(cohort.states, cohort.actions[:, None], rewards, last)
+    scaler = d3rlpy.preprocessing.StandardObservationScaler()
+    algorithm = d3rlpy.algos.DiscreteCQLConfig(observation_scaler=scaler, batch_size=32).create(device="cpu:0")
+    quiet = d3rlpy.logging.NoopAdapterFactory()
+    algorithm.fit(data, n_steps=5, n_steps_per_epoch=5, logger_adapter=quiet, show_progress=False)
+    brought = bring(algorithm, cohort)
+    np.testing.assert_array_equal(brought.probs.argmax(axis=1), algorithm.predict(cohort.states))
+    evidence = judge_policy(cohort, algorithm, "theirs", JudgeConfig(n_bootstrap=5, truth_patients=20, critic_trees=2))
+    assert evidence.judgment.truth is not None
+    page = evidence.save(tmp_path / "card.html")[0]
+    assert str(verify_card(page, cohort, algorithm)).endswith("Every number comes out again.")

@@ -42,7 +42,7 @@ MAY: dict[str, set[str]] = {
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
     "bring": {*ENGINE, "icu"},
-    "environments": {*ENGINE},
+    "environments": {*ENGINE, "registry"},
     "sites": {*ENGINE, "icu", "figures"},
     "api": {*ENGINE, *STUDIES, "figures", "bring"},
     "packaging": {"base"},
@@ -50,7 +50,7 @@ MAY: dict[str, set[str]] = {
     "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites"},
     "learn": {*STAGES, *BELOW},
     "teaching": {*ENGINE, "icu"},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access", "environments"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.

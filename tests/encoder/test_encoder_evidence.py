@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from core.base.statistics import eta_squared
+from core.base.worlds import Phenotypes
 from core.cohort import simulate_cohort, split_cohort
-from core.cohort.simulate import mechanism
 from core.encoder import load_encoder, train_encoder
 from core.icu.config import load_preset
 from core.phenotypes import PhenotypeConfig, fit_phenotypes, honesty_table
@@ -44,13 +43,11 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 
 @pytest.fixture(scope="module")
 def equally_restless(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    alike = {name: np.full(K, np.median(getattr(mechanism, name))) for name in ("MEMORY", "OWN_MEMORY")}
-    with mock.patch.multiple(mechanism, _COUPLING={}, **alike):
-        return gather(tmp_path_factory.mktemp("equally_restless"))
+    return gather(tmp_path_factory.mktemp("equally_restless"), "equally-restless")
 
 
-def gather(folder: Path) -> Evidence:
-    cohort, truth = simulate_cohort("mimic-iv", PATIENTS, SEED)
+def gather(folder: Path, phenotypes: Phenotypes = "full") -> Evidence:
+    cohort, truth = simulate_cohort("mimic-iv", PATIENTS, SEED, phenotypes=phenotypes)
     split = split_cohort(cohort, SEED)
     data = make_trajectories(cohort, fit_scaler(cohort, split.train))
     for _ in train_encoder(load_preset("quick").encoder, data.subset(split.train), data.subset(split.valid), folder):

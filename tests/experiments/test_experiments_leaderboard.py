@@ -10,10 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.base.errors import ConfigError
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.cli.main import main
 from core.cohort import TrueValue, simulate_cohort
-from core.experiments.leaderboard import RULES, estimator_scores, is_safe
+from core.cohort.simulate.named import RULES, mostly, named_world
+from core.experiments import board_d3rlpy
+from core.experiments.board_learned import OURS, forest_value, make_school, our_policies
+from core.experiments.leaderboard import BoardSettings, estimator_scores, is_safe, leaderboard
+
+ALL = (*RULES, "double-dqn", "cql", "behavior-cloning")
 
 
 def test_scores_are_those_counted_by_hand() -> None:
@@ -33,6 +39,9 @@ def test_scores_are_those_counted_by_hand() -> None:
     assert scores.loc["phwis", "error"] == pytest.approx(np.sqrt((9 + 1 + 1 + 9) / 4))
     assert scores.loc["phwdr", ["coverage", "sign"]].tolist() == [0.75, pytest.approx(2 / 3)]
     assert np.isnan(scores.loc["phwdr", "rank"])  # it tells none apart
+    fqe = estimator_scores(pd.DataFrame(rows | {"fqe": rows["mix"]})).set_index("estimator").loc["fqe"]
+    assert fqe[["error", "rank"]].tolist() == [0, 1]
+    assert np.isnan(fqe["coverage"])  # it has no interval
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +64,64 @@ def test_a_policy_is_safe_where_it_neither_harms_nor_gives_more_hazardous_doses(
 
 def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "board.json"
-    sizes = ["--patients", "60", "--truth-patients", "100"]
-    assert main(["leaderboard", "--worlds", "heparin", "null", *sizes, "--out", str(out)]) == 0
+    sizes = ["--patients", "40", "--truth-patients", "100", "--updates", "20"]
+    assert main(["leaderboard", "--worlds", "null", *sizes, "--out", str(out)]) == 0
     board = json.loads(out.read_text())
-    assert [(row["world"], row["policy"]) for row in board["policies"]] == [
-        (world, rule) for world in ("heparin", "null") for rule in RULES
-    ]
-    nothing = [row for row in board["policies"] if row["world"] == "null"]
-    assert [row["true_difference"] for row in nothing] == [0.0] * len(RULES)  # the drug does nothing there
-    assert [row["sign"] for row in board["estimators"] if row["world"] == "null"] == [None] * 3
+    assert [(row["world"], row["policy"]) for row in board["policies"]] == [("null", policy) for policy in ALL]
+    assert [row["true_difference"] for row in board["policies"]] == [0.0] * len(ALL)  # the drug does nothing there
+    assert [row["sign"] for row in board["estimators"]] == [None] * 4
+    assert [row["coverage"] is None for row in board["estimators"]] == [False, False, False, True]
     assert "true_difference" in capsys.readouterr().out
     assert main(["leaderboard", "--worlds", "moon", "--out", str(out)]) == 2
     assert "world 'moon' is not known; choose among heparin," in capsys.readouterr().err
+
+
+def test_a_school_is_of_the_world_and_shares_no_stay_with_what_is_judged() -> None:
+    school = make_school(named_world("null"), 40, seed=8, updates=10)
+    cohort, _ = simulate_cohort("mimic-iv", 40, 8, effect="none")
+    judged = {row.tobytes() for row in cohort.states}
+    taught = school.scaler.unscale(school.transitions.states)
+    assert not judged & {row.tobytes() for row in np.round(taught, 3).astype(np.float32)}
+    frame = cohort.frame.iloc[:50]
+    for name, rule in our_policies(school).items():
+        probs = rule(frame)
+        assert np.allclose(probs, mostly(probs.argmax(axis=1))), name  # a dose, and the share that is spread
+    assert [name.replace("-", "_") for name in our_policies(school)] == list(OURS)
+
+
+def test_cloning_learns_what_clinicians_give_most() -> None:
+    school = make_school(named_world("heparin"), 300, seed=1, updates=300)
+    probs = our_policies(school)["behavior-cloning"](simulate_cohort("mimic-iv", 50, 2)[0].frame)
+    assert (probs.argmax(axis=1) == 0).mean() > 0.9  # no heparin, at six steps in seven
+
+
+def test_forest_value_is_the_mean_reward_where_no_step_follows() -> None:
+    """Discount 0: what the policy earns at the first step; where the drug does nothing, whatever it gives."""
+    cohort, _ = simulate_cohort("mimic-iv", 150, 3, effect="none")
+    bench = make_bench(cohort, JudgeConfig(gamma=0.0, critic_trees=5))
+    found = [forest_value(bench, bring(RULES[name], cohort, name)) for name in ("never", "even")]
+    first = bench.trajectories.rewards[:, 0].mean()
+    assert found == pytest.approx([first, first], abs=0.5)
+
+
+def test_d3rlpy_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_d3rlpy, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="d3rlpy is not installed: pip install --no-deps"):
+        next(leaderboard(["heparin"], BoardSettings(20, truth_patients=20, d3rlpy=True)))
+
+
+def test_d3rlpy_takes_part_where_it_is_installed() -> None:
+    pytest.importorskip("d3rlpy")
+    settings = BoardSettings(60, truth_patients=50, updates=30, d3rlpy=True)
+    board = [board for _, board in leaderboard(["heparin"], settings)][-1]
+    theirs = [f"d3rlpy-{name}" for name in board_d3rlpy.THEIRS]
+    assert board.policies["policy"].tolist() == [*ALL, *theirs]
+    assert board.estimators["estimator"].tolist() == ["mix", "phwis", "phwdr", "fqe", "d3rlpy-fqe"]
+    assert np.isfinite(board.policies["d3rlpy-fqe"]).all()
+
+
+def test_their_evaluation_draws_from_the_policy_and_not_its_mode() -> None:
+    torch = pytest.importorskip("torch")
+    probs = np.tile([0.5, 0.2, 0.3], (4000, 1))
+    drawn = board_d3rlpy._Drawn(lambda states: probs, seed=0).predict_best_action(torch.zeros(4000, 2)).numpy()
+    np.testing.assert_allclose(np.bincount(drawn) / 4000, probs[0], atol=0.03)

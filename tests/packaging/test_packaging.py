@@ -18,6 +18,7 @@ EXTRAS = {
     "boosting": {"xgboost-cpu"},
     "cluster": {"dask[distributed]"},
     "worlds": {"gymnasium"},
+    "minari": {"gymnasium", "minari"},
 }
 
 
@@ -138,6 +139,7 @@ def test_requirements_files_and_extras_hold_the_same_pins() -> None:
         | extras["worlds"]
     )
     assert whole == requirements("requirements-dev.txt")
+    assert extras["minari"] <= whole | requirements("requirements-bench.txt")
     assert "torch==2.13.0" in project["dependencies"]
     pins = [*project["dependencies"], *(whole | extras["app"])]
     assert all(re.fullmatch(r"[\w.\-\[\]]+==[\w.]+", pin) for pin in pins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.base.errors import ArtifactError, ConfigError, RunError
+from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
 from core.cli.main import main
 from core.cohort import Cohort, save_cohort, simulate_cohort
 from core.icu.ask.judge import judge_policies
 from core.icu.foreign import ForeignStays
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
-from core.sites import SiteResult, opened, pool, read_site, validate, write_bundle
+from core.sites import SiteResult, opened, pool, read_cohort, read_site, validate, write_bundle
 from core.sites.pool import pooled_values
 from core.sites.validate import suppressed
+from tests.manifests import edit_manifest
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,37 @@ def test_the_bundle_acts_as_the_run_does(bundle: Path, tiny_run: Path, cohort: C
         np.testing.assert_array_equal(
             ForeignStays(view, cohort, "own").probs(key), ForeignStays(run, cohort).probs(key)
         )
+
+
+MAPPING = """
+[columns]
+Platelets = "plt"
+[codes.Gender]
+w = 1
+m = 0
+"""
+
+
+def test_the_mapping_of_the_run_s_file_travels_in_the_bundle(tiny_run: Path, cohort: Cohort, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    write_bundle(RunView(edit_manifest(run, mapping=MAPPING)), tmp_path / "mapped.zip")
+    with zipfile.ZipFile(tmp_path / "mapped.zip") as archive:
+        assert json.loads(archive.read("manifest.json"))["mapping"] == MAPPING
+    plain = cohort.frame.astype({"traj": str})
+    raw = plain.assign(Gender=plain["Gender"].map({1.0: "w", 0.0: "m"})).rename(columns={"Platelets": "plt"})
+    for name, frame in (("raw", raw), ("plain", plain)):  # a file that is in the study's form needs no mapping
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        read = read_cohort(tmp_path / "mapped.zip", tmp_path / f"{name}.csv")
+        np.testing.assert_allclose(read.states, cohort.states, rtol=1e-6)
+        assert read.study == RunView(run).study
+    own = tmp_path / "own.toml"
+    own.write_text(MAPPING.replace("plt", "thrombocytes"))
+    raw.rename(columns={"plt": "thrombocytes"}).to_csv(tmp_path / "other.csv", index=False)
+    read = read_cohort(tmp_path / "mapped.zip", tmp_path / "other.csv", own)  # a site's own mapping wins
+    np.testing.assert_allclose(read.states, cohort.states, rtol=1e-6)
+    with pytest.raises(CohortError):
+        read_cohort(tmp_path / "mapped.zip", tmp_path / "other.csv")
 
 
 def test_a_site_s_result_is_what_the_run_says_of_the_cohort(site: SiteResult, tiny_run: Path, cohort: Cohort) -> None:

@@ -155,3 +155,13 @@ def test_keys_are_found_by_structure_in_a_shuffled_file() -> None:
     assert keys is not None
     assert (keys.traj, keys.step, keys.stays, keys.first) == ("who", "which", 30, 1)
     assert find_keys(frame.assign(which=0).reset_index(drop=True)) is None
+
+
+def test_a_name_with_a_unit_of_the_column_behind_it_is_known_where_the_values_fit(cohort: pd.DataFrame) -> None:
+    named = {"MBP": "map_mmhg", "Lactate": "lactate_mmol", "Platelets": "plt_10_9_l", "Creatinine": "crea_mgdl"}
+    proposed = propose_mapping(cohort.rename(columns=named), STUDY)
+    assert {target: source for target, source in proposed.mapping.columns.items() if target in named} == named
+    assert not proposed.mapping.units
+    wrong = cohort.rename(columns=named).assign(map_mmhg=1000.0)
+    assert "MBP" not in propose_mapping(wrong, STUDY).mapping.columns
+    assert "MBP" not in propose_mapping(cohort.rename(columns={"MBP": "map_bpm"}), STUDY).mapping.columns

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.errors import ConfigError
-from core.base.worlds import Effect, read_world
+from core.base.worlds import Effect, Phenotypes, read_world
 from core.cohort.cohort import Cohort
 from core.cohort.mapped import check_cohort
 from core.cohort.simulate.constants import Constants, check_like, load_constants
@@ -46,6 +46,7 @@ def simulate_cohort(
     irregular: bool = False,
     late_starts: float | None = None,
     memory: bool = False,
+    phenotypes: Phenotypes = "full",
 ) -> tuple[Cohort, GroundTruth]:
     """Simulate n_patients stays like "mimic-iv" or "eicu"; equal arguments give equal data.
 
@@ -53,7 +54,8 @@ def simulate_cohort(
     origin keeps it, so that a saved cohort still knows its truth. Equal seeds meet equal patients in all worlds of one
     version. The ICU heparin study only: the mechanism knows its 36 columns. Raises `ConfigError` on unusable arguments.
     """
-    return simulate_world(like, n_patients, seed, World(effect, confounding, irregular, late_starts, memory))
+    world = World(effect, confounding, irregular, late_starts, memory, phenotypes)
+    return simulate_world(like, n_patients, seed, world)
 
 
 def simulate_world(like: str, n_patients: int, seed: int, world: World) -> tuple[Cohort, GroundTruth]:

@@ -173,10 +173,17 @@ def factor_vector(values: dict[str, float], default: float = 0.0) -> np.ndarray:
     return np.array([values.get(name, default) for name in FACTORS])
 
 
-def paths(horizon: int) -> np.ndarray:
-    """(3, T, F) mean path of each factor in each phenotype; beyond the last knot it stays."""
-    steps = np.arange(horizon)
-    rows = [[np.interp(steps, _KNOTS, _PATHS[f][k]) for f in FACTORS] for k in range(len(PHENOTYPES))]
+def paths(horizon: int, straight: bool = False) -> np.ndarray:
+    """(3, T, F) mean path of each factor in each phenotype; beyond the last knot it stays.
+
+    straight: all begin at the mean start of the phenotypes and go straight to their own change over the window.
+    """
+    steps, knots = np.arange(horizon), np.array([_PATHS[f] for f in FACTORS])  # (F, 3, knots)
+    at: tuple[int, ...] = _KNOTS
+    if straight:
+        start, change = (SHARES @ knots[..., 0].T)[:, None], knots[..., -1] - knots[..., 0]
+        at, knots = (_KNOTS[0], _KNOTS[-1]), np.stack([np.broadcast_to(start, change.shape), start + change], axis=-1)
+    rows = [[np.interp(steps, at, knots[f, k]) for f in range(len(FACTORS))] for k in range(len(PHENOTYPES))]
     return np.asarray(rows).transpose(0, 2, 1)
 
 
@@ -185,10 +192,17 @@ def level_offsets() -> np.ndarray:
     return np.stack([factor_vector({f: values[k] for f, values in LEVEL_OFFSET.items()}) for k in range(3)])
 
 
-def dynamics() -> np.ndarray:
-    """(3, F, F) matrices A_k: d_{t+1} = A_k d_t + noise."""
-    matrices = np.stack([memory * np.eye(len(FACTORS)) for memory in MEMORY])
-    for (k, source, target), weight in _COUPLING.items():
+def memories(alike: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) lag-1 memory of the factors' and of the measurements' fluctuation; alike: the middle phenotype's for all."""
+    if not alike:
+        return MEMORY, OWN_MEMORY
+    return np.full_like(MEMORY, np.median(MEMORY)), np.full_like(OWN_MEMORY, np.median(OWN_MEMORY))
+
+
+def dynamics(alike: bool = False) -> np.ndarray:
+    """(3, F, F) matrices A_k: d_{t+1} = A_k d_t + noise; alike: one memory for all, and no coupling."""
+    matrices = np.stack([memory * np.eye(len(FACTORS)) for memory in memories(alike)[0]])
+    for (k, source, target), weight in ({} if alike else _COUPLING).items():
         matrices[k, index(target), index(source)] = weight
     return matrices
 

@@ -22,16 +22,17 @@ class Body:
         self._rng = rng
         self._phenotype = k
         self._levels = patients.levels
-        self._paths = mechanism.paths(horizon)
-        self._dynamics = mechanism.dynamics()
+        self._paths = mechanism.paths(horizon, world.straight)
+        self._dynamics = mechanism.dynamics(world.alike)
         self._effects = world.full_effects
-        self._noise = mechanism.FLUCTUATION_SD * np.sqrt(1 - mechanism.MEMORY**2)
+        memory, own_memory = mechanism.memories(world.alike)
+        self._noise = mechanism.FLUCTUATION_SD * np.sqrt(1 - memory**2)
         self._loadings = mechanism.loadings()
         self._own_sd = np.sqrt(np.maximum(1 - (self._loadings**2).sum(axis=1), 0.02))
         share = np.array([signal.level for signal in mechanism.SIGNALS.values()])
         self._own_level = patients.own_levels * np.sqrt(share)
         self._own_share = np.sqrt(1 - share)
-        self._own_memory = mechanism.OWN_MEMORY[k][:, None]
+        self._own_memory = own_memory[k][:, None]
         self._last = horizon - 1
         self.step = entry
         self._fluctuation = mechanism.FLUCTUATION_SD * rng.standard_normal(patients.levels.shape)

@@ -71,10 +71,10 @@ def _checked(probs: np.ndarray, active: np.ndarray, n_actions: int) -> np.ndarra
     return np.where(active[:, None], probs, np.eye(n_actions)[0])
 
 
-def _draw(probs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One action a row (n,); a row's probabilities may sum to 1 only roughly."""
+def draw(probs: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """One action a row (n,), from uniforms (n,); a row's probabilities may sum to 1 only roughly."""
     cumulative = np.cumsum(probs, axis=1)
-    chosen = (rng.random(len(probs))[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+    chosen = (uniform[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
     return np.asarray(np.minimum(chosen, probs.shape[1] - 1).astype(np.int64))
 
 
@@ -114,10 +114,13 @@ class _Endings:
 @dataclass(frozen=True, eq=False)
 class Moment:
     """A step at which somebody decides. history: what may be known; last (n,): the record ends with this row, so that
-    what is decided here has no effect any more."""
+    what is decided here has no effect any more; place (n,): step of the window; uniform (n,): what the action is drawn
+    by, so that `draw(probs, uniform)` is the action of a roll-out under these probs."""
 
     history: History
     last: np.ndarray
+    place: np.ndarray
+    uniform: np.ndarray
 
 
 def roll_out(
@@ -173,9 +176,10 @@ def stepwise(
             signals[:, t] = body.signals
         history = History(_read_only(states[:, : t + 1]), _read_only(actions[:, :t]), active, patients.phenotype)
         endings.observe(t, risk[:, t])  # by the risk as it is now: what is decided now acts on the next row
-        asked = yield Moment(history, active & ~endings.active)
+        uniform = choices.random(n)
+        asked = yield Moment(history, active & ~endings.active, entry + t, uniform)
         probs[:, t] = _checked(asked, active, study.n_actions)
-        actions[:, t] = _draw(probs[:, t], choices)
+        actions[:, t] = draw(probs[:, t], uniform)
         if t + 1 < study.horizon:
             body.advance(actions[:, t])
     outcomes = endings.outcomes(patients.phenotype)

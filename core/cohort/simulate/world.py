@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.base.errors import ConfigError
-from core.base.worlds import WEAK, Effect, check_world, world_text
+from core.base.worlds import PHENOTYPES, WEAK, Effect, Phenotypes, check_world, world_text
 from core.cohort.simulate import mechanism
 
 SICKNESS = np.array([-1.0, 1.0, 0.0])  # by phenotype: which ones clinicians take for healthy and for sick
@@ -36,6 +36,9 @@ class World:
       is none without memory.
     memory: the simulator's second version. Heparin comes in courses (`courses.py`), is held at low platelets and long
       aPTT, and onset is the first platelet count below 150; many records start late.
+    phenotypes: what sets them apart besides levels and the drug's effects. "equally-restless": their courses alone; all
+      have one memory, and none couples its organs. "slow-drift": besides, all begin where the average patient does and
+      drift apart in straight lines.
 
     Raises `ConfigError` where a field is not usable.
     """
@@ -45,11 +48,14 @@ class World:
     irregular: bool = False
     late_starts: float | None = None
     memory: bool = False
+    phenotypes: Phenotypes = "full"
 
     def __post_init__(self) -> None:
         check_world(self.effect, self.confounding)
         if self.late_starts is not None and not 0 <= self.late_starts <= 1:
             raise ConfigError(f"late_starts = {self.late_starts} is not usable; give a share between 0 and 1.")
+        if self.phenotypes not in PHENOTYPES:
+            raise ConfigError(f"phenotypes = '{self.phenotypes}' is unknown; choose one of {', '.join(PHENOTYPES)}.")
 
     def __str__(self) -> str:
         """What differs from the default world; empty for the default."""
@@ -58,6 +64,16 @@ class World:
     def late_share(self, calibrated: float) -> float:
         """Share of the records that start late, where `calibrated` is the constants' own."""
         return calibrated if self.late_starts is None else self.late_starts
+
+    @property
+    def alike(self) -> bool:
+        """All phenotypes are equally restless."""
+        return self.phenotypes != "full"
+
+    @property
+    def straight(self) -> bool:
+        """Courses are straight lines from one start."""
+        return self.phenotypes == "slow-drift"
 
     @property
     def full_effects(self) -> np.ndarray:

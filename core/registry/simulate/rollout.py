@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,38 @@ class Rollout:
     frailty: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Drugs (m, n_drugs) of one decision, and the chance (m,) that experts had to give these; NaN where not theirs."""
+
+    drugs: np.ndarray
+    propensity: np.ndarray | float = np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A stage at which somebody decides. posed {decision: state of the m patients who go on}; indicators (n, 4) of all
+    patients, those included whose course is over."""
+
+    stage: int
+    posed: Mapping[str, DecisionState]
+    indicators: np.ndarray
+    world: RegistryWorld
+
+    def experts(self, decision: str) -> Given:
+        """What the experts of this world give."""
+        state, known = self.posed[decision], regimens(decision)
+        probs = self.expert_probs(decision)
+        chosen = draw(probs, state.uniform)
+        return Given(known.matrix[chosen], probs[np.arange(len(probs)), chosen])
+
+    def expert_probs(self, decision: str) -> np.ndarray:
+        """(m, M) chance of each combination that experts know, by all that they see; see `regimens`."""
+        state, hidden = self.posed[decision], self.world.confounding
+        seen = hidden * state.frailty if hidden and state.frailty is not None else None
+        return expert_probs(decision, traits(state.frame), state.indicators, self.stage, seen)
+
+
 def roll_out(
     spec: RegistrySpec,
     n: int,
@@ -87,6 +120,21 @@ def roll_out(
     same chance (common random numbers), so the difference of their values is sharper than each value.
     """
     policies = dict(policies or {})
+    stays = stepwise(spec, n, seed, purpose, world)
+    moment = next(stays)
+    while True:
+        given = {name: Given(policies[name](state)) for name, state in moment.posed.items() if name in policies}
+        given |= {name: moment.experts(name) for name in moment.posed if name not in policies}
+        try:
+            moment = stays.send(given)
+        except StopIteration as ended:
+            return cast(Rollout, ended.value)
+
+
+def stepwise(
+    spec: RegistrySpec, n: int, seed: int, purpose: str, world: RegistryWorld = DEFAULT_WORLD
+) -> Generator[Moment, Mapping[str, Given], Rollout]:
+    """`roll_out` with the caller as all policies: yields each stage, and is sent what is given in its decisions."""
     features = draw_patients(stream(seed, purpose, "patients"), n)
     trait, frailty = traits(features), world.hidden(stream(seed, purpose, "frailty"), n)
     n_stages = len(spec.stages)
@@ -97,17 +145,15 @@ def roll_out(
     for stage in range(spec.horizon):
         now = indicators[:, stage]
         who = np.flatnonzero(reached[:, stage] & now[:, 0] & ~now[:, 3])
-        given = {}
-        for decision in (d for d in spec.decisions if stage in d.stages):
-            name, uniform = decision.name, stream(seed, purpose, decision.name, stage).random(n)[who]
-            if name in policies:
-                state = _state(spec, name, stage, features, now, who, uniform, frailty)
-                given[name] = _checked(policies[name](state), len(who), len(decision.drugs))
-            else:
-                seen = world.confounding * frailty[who] if world.confounding else None
-                probs = expert_probs(name, trait[who], now[who], stage, seen)
-                given[name], propensities[name][who, stage] = _drawn(name, probs, uniform)
-            drugs[name][who, stage] = given[name]
+        posed = {}
+        for name in (decision.name for decision in spec.decisions if stage in decision.stages):
+            uniform = stream(seed, purpose, name, stage).random(n)[who]
+            posed[name] = _state(spec, name, stage, features, now, who, uniform, frailty)
+        answers = yield Moment(stage, posed, now, world)
+        given = {name: _checked(answers[name].drugs, len(who), len(spec.decision(name).drugs)) for name in posed}
+        for name, matrix in given.items():
+            drugs[name][who, stage] = matrix
+            propensities[name][who, stage] = answers[name].propensity
         chance = course.chances(stage, trait[who], now[who], given, world.effect, frailty[who])
         indicators[who, stage + 1] = course.step(chance, luck[stage][:, who])
         reached[who, stage + 1] = True
@@ -119,12 +165,6 @@ def _start(n: int, n_stages: int) -> tuple[np.ndarray, np.ndarray]:
     indicators, reached = np.zeros((n, n_stages, 4), dtype=bool), np.zeros((n, n_stages), dtype=bool)
     indicators[:, 0, 0] = reached[:, 0] = True
     return indicators, reached
-
-
-def _drawn(decision: str, probs: np.ndarray, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drugs (n, n_drugs) that experts give, and their chance (n,) to give these."""
-    chosen = draw(probs, uniform)
-    return regimens(decision).matrix[chosen], probs[np.arange(len(probs)), chosen]
 
 
 def _state(

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.access.person import Role
 from core.base.errors import PhenoPolicyError
 from core.base.types import Progress
-from core.base.worlds import Effect
+from core.base.worlds import Effect, Phenotypes
 from core.cohort import Origin, make_cohort
 from core.cohort.simulate import World
 from pages.components.shell.forms import config_form
@@ -32,6 +32,11 @@ EFFECTS: dict[Effect, str] = {
     "weak": "Half as strong",
     "no-benefit": "Harms only",
     "none": "Does nothing",
+}
+PHENOTYPES: dict[Phenotypes, str] = {
+    "full": "Restlessness and course (as fitted)",
+    "equally-restless": "Their courses alone",
+    "slow-drift": "Slow straight drifts alone",
 }
 
 
@@ -77,6 +82,9 @@ def _world() -> World:
                 help="Doses go on from step to step and are held at low platelets and long aPTT; many records start "
                 "late. Without: the simulator's first version, in which each dose is decided anew.",
             )  # fmt: skip
+            phenotypes = st.selectbox(
+                "Phenotypes differ in", PHENOTYPES, format_func=PHENOTYPES.__getitem__, key="simulate-phenotypes"
+            )
         with right:
             confounding = st.slider(
                 "Hidden confounding S", -2.0, 2.0, 0.0, 0.1, key="simulate-confounding",
@@ -87,7 +95,7 @@ def _world() -> World:
                 "Records that start late (%)", 0, 100, 0, 5, key="simulate-late",
                 help="As where patients come to the unit hours after the window's start; adds a column `hours`.",
             )  # fmt: skip
-    return World(effect, confounding, irregular, late / 100 if late else None, memory)
+    return World(effect, confounding, irregular, late / 100 if late else None, memory, phenotypes)
 
 
 DATABASES = {

@@ -250,3 +250,21 @@ def test_every_dose_has_a_bin_of_its_own_size(doses: list[float]) -> None:
     assert (bins[1:] >= 1).all()
     assert max(doses) <= actions.upper[-1]
     assert len(actions.upper) <= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("norepi_mg_h", "mg/h"), ("norepi_mcg_hr", "ug/h"), ("norepi (mg/min)", "mg/min"), ("norepi", "ug/kg/min")],
+)
+def test_a_dose_has_the_unit_of_its_name_before_the_one_usual_for_the_drug(
+    table: pd.DataFrame, proposed: ProposedStudy, name: str, unit: str
+) -> None:
+    dose = proposed.study.mapping["action"]["dose"]
+    assert propose_study(table.rename(columns={dose: name}), "file").study.actions.unit == unit
+
+
+def test_stays_and_times_are_found_by_plain_names(table: pd.DataFrame, proposed: ProposedStudy) -> None:
+    keys = proposed.study.mapping
+    renamed = table.rename(columns={keys["columns"]["traj"]: "stay", keys["time"]["column"]: "charted"})
+    again = propose_study(renamed, "file").study.mapping
+    assert (again["columns"]["traj"], again["time"]["column"]) == ("stay", "charted")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.base.errors import ConfigError
-from core.base.worlds import EFFECTS, read_world, world_text
+from core.base.worlds import EFFECTS, PHENOTYPES, read_world, world_text
 from core.cohort import load_cohort, save_cohort
 from core.cohort.simulate import (
     World,
@@ -35,6 +35,7 @@ worlds = st.builds(
     irregular=st.booleans(),
     late_starts=st.none() | st.floats(0, 1),
     memory=st.booleans(),
+    phenotypes=st.sampled_from(PHENOTYPES),
 )
 
 
@@ -61,6 +62,7 @@ def test_a_world_is_written_and_read_back_exactly(world):
         ("confounding=x", "'confounding=x' is not usable; give a number"),
         ("confounding=nan", "give a number between -3 and 3"),
         ("confounding=4", "confounding = 4.0 is not usable"),
+        ("phenotypes=two", "phenotypes = 'two' is unknown; choose one of full, equally-restless, slow-drift"),
         ("irregular=1", "'irregular' stands alone"),
         ("weather=rain", "'weather=rain' says nothing about a simulated world"),
         ("effect=none effect=none", "says nothing"),
@@ -84,6 +86,28 @@ def test_the_default_world_is_the_one_there_always_was(small):
     assert len(cohort.frame) == 5355  # counted before there were worlds
     assert np.bincount(cohort.actions).tolist() == [4565, 528, 83, 88, 91]
     assert truth.true_gamma().max() == 1.0
+
+
+def restlessness(phenotypes, k):
+    """Mean squared step-to-step change of the creatinine of phenotype k, in log, from the third step on."""
+    cohort, truth = simulate_cohort("mimic-iv", 1500, 7, phenotypes=phenotypes)
+    step = cohort.frame["step"].to_numpy()
+    kept = (truth.phenotype[np.repeat(np.arange(cohort.n_patients), cohort.lengths)] == k)[1:] & (step[1:] > 2)
+    return (np.diff(np.log(cohort.frame["Creatinine"].to_numpy()))[kept] ** 2).mean()
+
+
+def test_equally_restless_phenotypes_fluctuate_alike():
+    rest = {kind: [restlessness(kind, k) for k in (0, 2)] for kind in ("full", "equally-restless")}
+    assert rest["full"][1] > 1.5 * rest["full"][0]
+    assert rest["equally-restless"][1] == pytest.approx(rest["equally-restless"][0], rel=0.1)
+
+
+def test_slow_drifts_begin_together_and_are_straight():
+    paths, own = mechanism.paths(16, straight=True), mechanism.paths(16)
+    assert np.ptp(paths[:, 0], axis=0).max() == 0
+    np.testing.assert_allclose(np.diff(paths, n=2, axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(paths[:, -1] - paths[:, 0], own[:, -1] - own[:, 0])
+    np.testing.assert_allclose(mechanism.SHARES @ paths[:, 0], mechanism.SHARES @ own[:, 0])
 
 
 @pytest.mark.parametrize("like", ["mimic-iv", "eicu"])
