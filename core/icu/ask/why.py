@@ -79,8 +79,8 @@ def why(view: RunView, patient: int, step: int, key: PolicyKey, by: str = AGENTS
     """What moves the value of every dose at a step, from the stay so far alone.
 
     by: the estimate that ranks doses, one of `SPREADS`; the fused agents' is read along the way of a what-if, encoder,
-    weights and agents. A static column is replaced at all steps so far, any other at this one. `ConfigError` for another
-    estimate, and where agents exclude a dose so that it has no value.
+    weights and agents. A static column is replaced at all steps so far, any other at this one. `ConfigError` for
+    another estimate, and where agents exclude a dose so that it has no value.
     """
     if by not in SPREADS:
         raise ConfigError(f"doses are ranked by {' or by '.join(SPREADS)}, not by {by}.")
@@ -88,16 +88,14 @@ def why(view: RunView, patient: int, step: int, key: PolicyKey, by: str = AGENTS
     state = view.cohort.states[start + step].astype(np.float64)
     bank = view.cohort.states[view.cohort.starts[train[:, 0]] + train[:, 1]].astype(np.float64)
     hazards = [hazards_by_column(view.study, some) for some in (bank, state)]
-    rows = similar_but_for_one(
-        bank, hazards[0], view.persons[train[:, 0]], state, hazards[1], view.persons[patient]
-    )
+    rows = similar_but_for_one(bank, hazards[0], view.persons[train[:, 0]], state, hazards[1], view.persons[patient])
     others = np.where(rows >= 0, np.take_along_axis(bank, np.maximum(rows, 0).T, axis=0).T, np.nan)  # (D, k)
     value = _agents(view, patient, step, key) if by == AGENTS else _critic(view)
     usual = view.behavior[patient, step].astype(np.float64)
 
     def advantage(states: np.ndarray) -> np.ndarray:
         q = value(states).astype(np.float64)
-        return q - (q @ usual)[:, None]
+        return np.asarray(q - (q @ usual)[:, None])
 
     here = advantage(state[None])[0]
     if not np.isfinite(here).all():
