@@ -41,7 +41,7 @@ def moved_bars(table: pd.DataFrame, names: Sequence[str]) -> go.Figure:
             )
         )
     fig.add_vline(x=0, line={"color": NEUTRAL, "width": 1})
-    title = "← against it | for it →<br>change of its advantage (reward of a stay)"
+    title = "← against it | for it →<br>change of its advantage (reward)"
     apply_theme(fig, x=title, height=38 * len(table) + 90, legend=False)
     fig.update_yaxes(tickvals=places, ticktext=list(names), tickfont={"size": 12}, range=[len(table) - 0.5, -0.5])
     fig.update_layout(barmode="overlay", margin={"l": 8, "r": 16, "t": 24, "b": 60})

@@ -29,7 +29,10 @@ HOW = (
 
 
 def why_view(run: RunView, decision: Decision, by: str) -> None:
-    """Bars of what moves the value of a dose at this step by one of the estimates that rank; refused where no options are ranked."""
+    """Bars of what moves the value of a dose at this step; refused where no options are ranked.
+
+    by: the estimate that ranks doses.
+    """
     if decision.options.refused:
         st.caption(f":material/block: Nothing is explained here. {decision.options.refused}")
         return
