@@ -21,6 +21,7 @@ from pages.components.policies.excess import excess_panel
 from pages.components.policies.frontier import frontier_panel
 from pages.components.policies.fusion import lambda_panel
 from pages.components.policies.hazards import hazard_panel
+from pages.components.policies.in_words import in_words_panel
 from pages.components.policies.own import own_panel
 from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
@@ -30,7 +31,17 @@ from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
 
-VIEWS = ("Doses", "Fusion λ", "Trust frontier", "Value", "Support", "Dose excess", "Hazard rules", "Your own")
+VIEWS = (
+    "Doses",
+    "Fusion λ",
+    "Trust frontier",
+    "Value",
+    "Support",
+    "Dose excess",
+    "Hazard rules",
+    "In words",
+    "Your own",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +78,8 @@ def main() -> None:
         VIEWS[4]: support_panel,
         VIEWS[5]: excess_panel,
         VIEWS[6]: hazard_panel,
-        VIEWS[7]: own_panel,
+        VIEWS[7]: in_words_panel,
+        VIEWS[8]: own_panel,
     }
     panels[view or VIEWS[0]](run)
 

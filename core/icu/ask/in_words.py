@@ -1,8 +1,9 @@
 """A policy in words: a readable tree of it, how faithful that is, and where the policy truly departs from clinicians.
 
 The tree is grown on the patients whom the policies may know, and asked of the test patients: how often it says what the
-policy does, and by the judges of all other policies (`core.icu.ask.differences`) what following it is worth. A group
-of states is a departure where the tree moves more than a tenth of the doses given, beyond chance. Its effect is that of following the tree there alone, and doing as clinicians do everywhere else.
+policy does, and by the judges of all other policies (`core.icu.ask.differences`) what following it is worth. A group of
+states is a departure where the tree moves more than a tenth of the doses given, beyond chance. Its effect is that of
+following the tree there alone, and doing as clinicians do everywhere else.
 """
 
 from __future__ import annotations
