@@ -27,6 +27,7 @@ from core.icu.ask.differences import jury_of
 from core.icu.ask.judge import STEP, Jury, learned_step
 from core.icu.fit.in_words import TreePolicy, true_gain_of_step, true_gains_of_trees
 from core.icu.view import RunView
+from core.policies.hazards import FEWEST_PERSONS
 from core.policies.key import PROSPECTIVE, PolicyKey
 from core.policies.tree import PolicyTree, grow_tree
 
@@ -162,14 +163,14 @@ def _groups(jury: Jury, tree: PolicyTree, group: np.ndarray) -> pd.DataFrame:
 
     steps, stays; own and given: mean dose; change: their difference; moved: share of the doses given that it moves, at
     least; departs: that share is more than `LEAST_MOVED` beyond chance. _low and _high: intervals by person, corrected
-    for the number of groups.
+    for the number of groups; NaN where fewer than `FEWEST_PERSONS` stays are in the group, which then departs nowhere.
 
         moved = 1/2 sum_a |p(a) - kept f(a)|,   f shares of the doses given, kept = 1 - p(as clinicians)
 
     moved is linear in f while no sign turns, and so is its error taken.
     """
     held, doses = jury.histories.actions[jury.held[0]], jury.histories.doses
-    person, z, rows = jury.histories.person[jury.held[0]], corrected_z(Z95, len(tree.limits)), []
+    person, needed, rows = jury.histories.person[jury.held[0]], corrected_z(Z95, len(tree.limits)), []
     for number, probs in enumerate(tree.probs):
         here = (group[jury.held[0]] == number).astype(float)
         kept = 1 - probs[-1]
@@ -178,6 +179,7 @@ def _groups(jury: Jury, tree: PolicyTree, group: np.ndarray) -> pd.DataFrame:
         side = np.sign(probs[:-1] - kept * np.bincount(held[here > 0], minlength=len(doses)) / max(here.sum(), 1))
         moved = _ratio(here * 0.5 * (side @ probs[:-1] - kept * side[held]), here, person)
         row = {"steps": int(here.sum()), "stays": int(here.any(axis=1).sum()), "given": given, "own": given + change[0]}
+        z = needed if row["stays"] >= FEWEST_PERSONS else np.nan
         for name, (value, error) in (("change", change), ("moved", moved)):
             row |= {name: value, f"{name}_low": value - z * error, f"{name}_high": value + z * error}
         rows.append(row | {"departs": bool(row["moved_low"] > LEAST_MOVED)})

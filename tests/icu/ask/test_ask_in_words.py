@@ -11,6 +11,7 @@ import pytest
 from core.base.statistics import Z95
 from core.cohort import ground_truth
 from core.evaluation.judging.gate import corrected_z
+from core.icu.ask import in_words as asked
 from core.icu.ask.differences import jury_of
 from core.icu.ask.in_words import FEW, ITSELF, TREE, InWords, _groups, _ratio, in_words, tree_deferring
 from core.icu.ask.judge import STEP
@@ -112,6 +113,18 @@ def test_departures_are_where_doses_move(view: RunView) -> None:
     np.testing.assert_array_equal(followed.deferred, group != 1)
 
 
+def test_a_group_of_a_few_patients_departs_nowhere(view: RunView) -> None:
+    jury, size = jury_of(view), view.study.n_actions
+    mask = jury.histories.mask
+    first = np.flatnonzero(jury.held[0])[:4]
+    group = np.where(mask, 0, -1)
+    group[first] = np.where(mask[first], 1, -1)
+    table = _groups(jury, halves(view, np.eye(size + 1)[size], np.eye(size + 1)[size - 1]), group)
+    assert (table["stays"][1], table["moved"][1] > 0.5) == (4, True)
+    assert not table["departs"].any()
+    assert np.isnan(table["moved_low"][1])
+
+
 def test_an_interval_by_person_is_that_of_a_mean_where_everybody_has_one_step() -> None:
     values, person = np.random.default_rng(0).normal(size=(50, 1)), np.arange(50)
     value, error = _ratio(values, np.ones((50, 1)), person)
@@ -132,6 +145,23 @@ def test_every_departing_group_has_its_effect_or_too_few_patients(found: InWords
     some = 0 < groups["departs"].sum() < len(groups)
     assert found.judged["what"].tolist() == [ITSELF, TREE, *([FEW] if some else [])]
     assert found.judged["true_difference"].notna().all()
+
+
+def test_an_effect_is_that_of_following_the_tree_in_the_group_alone(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "FEWEST_STAYS", 1)
+    view = RunView(tiny_run)
+    found = in_words(view, "fused")
+    asked_of = found.groups[found.groups["difference"].notna()]
+    assert len(asked_of) == found.groups["departs"].sum() > 0
+    number = int(asked_of.index[-1])
+    only = tree_deferring(found.tree, groups_at(view, found.tree), [number])
+    (judged,) = jury_of(view).bench([only]).reward()
+    row, gain = asked_of.loc[number], judged.difference
+    assert (row["difference"], row["ess"]) == (pytest.approx(gain.value), pytest.approx(gain.ess))
+    assert row["high"] - row["difference"] == pytest.approx(found.z * gain.se)
+    assert np.isfinite(row["true_difference"])
 
 
 def test_words_tell_every_group_and_what_to_do_elsewhere(view: RunView, found: InWords) -> None:
