@@ -22,6 +22,7 @@ from pages.components.policies.excess import excess_panel
 from pages.components.policies.frontier import frontier_panel
 from pages.components.policies.fusion import lambda_panel
 from pages.components.policies.hazards import hazard_panel
+from pages.components.policies.in_words import in_words_panel
 from pages.components.policies.own import own_panel
 from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
@@ -42,6 +43,7 @@ VIEWS = (
     "Choices",
     "Dose excess",
     "Hazard rules",
+    "In words",
     "Your own",
 )
 
@@ -79,7 +81,8 @@ def main() -> None:
         VIEWS[5]: choices_panel,
         VIEWS[6]: excess_panel,
         VIEWS[7]: hazard_panel,
-        VIEWS[8]: own_panel,
+        VIEWS[8]: in_words_panel,
+        VIEWS[9]: own_panel,
     }
     panels[view or VIEWS[0]](run)
 

@@ -71,6 +71,37 @@ def find_similar(
     return SimilarStates(rows, distance, support.astype(np.float32), reference)
 
 
+def similar_but_for_one(
+    train_states: np.ndarray,
+    train_hazards: np.ndarray,
+    train_groups: np.ndarray,
+    state: np.ndarray,
+    hazards: np.ndarray,
+    group: object,
+    k: int = N_SIMILAR,
+) -> np.ndarray:
+    """For each column, the k training states nearest in all other columns: rows (D, k) int, nearest first, -1 where
+    there are no more.
+
+    As `find_similar` with the column left out, its hazards too: what such states have in the column is what it might
+    have been here. train_states (n, D), state (D,) in any units; train_hazards (n, D), hazards (D,): which hazards of
+    each column are met; train_groups (n,), group: whose states they are, nobody is similar to himself.
+    """
+    bank = np.asarray(train_states, np.float64)
+    spread = bank.std(axis=0)
+    spread[spread == 0] = 1.0
+    apart = (((bank - state) / spread) ** 2).astype(np.float32)  # (n, D)
+    unlike = train_hazards != hazards
+    wrong, far, others = unlike.sum(axis=1), apart.sum(axis=1), train_groups != group
+    rows = np.full((bank.shape[1], k), -1, dtype=np.int64)
+    for j in range(len(rows)):
+        there = np.flatnonzero(others & (wrong == unlike[:, j]))
+        distance = (far - apart[:, j])[there]
+        near = np.argpartition(distance, k - 1)[:k] if len(there) > k else np.arange(len(there))
+        rows[j, : len(near)] = there[near[np.argsort(distance[near], kind="stable")]]
+    return rows
+
+
 @dataclass(frozen=True, eq=False)
 class _Places:
     """Standardized states (n, D) with their bands (n,) and groups (n,)."""

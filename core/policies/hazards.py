@@ -53,6 +53,16 @@ def hazard_bands(study: StudySpec, states: np.ndarray) -> np.ndarray:
     return bands
 
 
+def hazards_by_column(study: StudySpec, states: np.ndarray) -> np.ndarray:
+    """Which of the study's own rules on each column apply at states (..., D): (..., D) int, bit i for rule i; 0 in a
+    column without rules."""
+    found = np.zeros(states.shape, dtype=np.int64)
+    for bit, rule in enumerate(default_rules(study)):
+        place = study.index(rule.column)
+        found[..., place] |= rule.applies(states[..., place]).astype(np.int64) << bit
+    return found
+
+
 def band_text(study: StudySpec, band: int) -> str:
     """'Platelets < 50, Activated partial thromboplastin time not > 100'; nothing where the study has no rules."""
     said = []

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.evaluation import find_similar
+from core.evaluation.similar import similar_but_for_one
 
 
 def states(seed: int, n: int = 60, d: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,3 +76,18 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         find_similar(bank, bands[:-1], groups, bank, bands, groups)
     with pytest.raises(ValueError, match="bands"):
         find_similar(bank, bands, groups, bank, bands[:-1], groups)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 70))
+def test_nearest_but_for_one_column_is_nearest_without_the_column(seed: int, k: int) -> None:
+    bank, bands, groups = states(seed)
+    hazards = np.zeros((len(bank), 4), dtype=int)
+    hazards[:, 2] = bands
+    state, band, group = (part[0] for part in states(seed + 1, 1))
+    mine = np.array([0, 0, band, 0])
+    found = similar_but_for_one(bank, hazards, groups, state, mine, group, k)
+    for j in range(4):
+        kept = [i for i in range(4) if i != j]
+        same = bands if j != 2 else np.full(len(bands), band)  # hazards of the column go with it
+        rows, _ = slow(bank[:, kept], same, groups, state[kept], band, group, k)
+        assert found[j][found[j] >= 0].tolist() == rows

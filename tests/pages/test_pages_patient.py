@@ -20,6 +20,7 @@ from core.icu.ask.hazards import fallen_steps, hit_at
 from core.icu.ask.options import refusal
 from core.icu.ask.similar import neighborhood, similar_patients
 from core.icu.ask.what_if import recorded_values, what_if
+from core.icu.ask.why import why
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from pages.components.patient import decision
@@ -31,6 +32,13 @@ from pages.components.shell.session import KEY, Selection
 
 def figures(page: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in page.get("plotly_chart")]
+
+
+def numbers(part: dict | list) -> list[float]:
+    """An array of a figure's JSON."""
+    if isinstance(part, list):
+        return [float(one) for one in part]
+    return np.frombuffer(base64.b64decode(part["bdata"]), dtype=part["dtype"]).astype(float).tolist()
 
 
 def texts(page: AppTest) -> str:
@@ -309,6 +317,30 @@ def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
     monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
     page.run()
     assert "No recommendation here" in texts(page)
+
+
+def test_beside_the_what_if_stand_the_columns_that_move_the_chosen_dose(
+    page: AppTest, run: RunView, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view(page, "What if")
+    box = next(box for box in page.selectbox if box.key.startswith("why-dose"))
+    box.set_value(2).run()
+    assert not page.exception
+    key = PolicyKey("fused", 3, 15.0, "prospective")
+    found = why(run, longest, 5, key)
+    table = found.table(2).head(8)
+    bars = sorted(
+        (y, x)
+        for trace in figures(page)[-1]["data"]
+        for x, y in zip(numbers(trace["x"]), numbers(trace["y"]), strict=True)
+    )
+    assert [x for _, x in bars] == pytest.approx(table["moved"].tolist(), abs=1e-6)
+    ticks = figures(page)[-1]["layout"]["yaxis"]["ticktext"]
+    assert all("similar patients: " in tick for tick in ticks)
+    assert f"give here: {found.advantage[2]:+.2f} by Fused agents" in texts(page)
+    monkeypatch.setattr(options, "SUPPORT_FLOOR", 1.1)  # every state is now too far
+    page.run()
+    assert "Nothing is explained here" in texts(page)
 
 
 def test_a_verdict_is_kept_and_comes_back(page: AppTest, longest: int, app_data: Path, open_page, app_run: str) -> None:

@@ -22,7 +22,10 @@ from core.icu.ask.atlas import DRAWS
 from core.icu.ask.differences import differences_along
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.hazards import hazard_table
+from core.icu.ask.in_words import in_words
+from core.icu.ask.judge import STEP
 from core.icu.ask.tables import policy_table
+from core.icu.ask.tree_words import as_text, deferring_text, fidelity_text
 from core.icu.atlas import BEFORE
 from core.icu.selection import Selection
 from core.icu.view import RunView
@@ -461,3 +464,23 @@ def test_hazard_rules_are_kept_when_the_view_changes_and_can_be_reset(page: AppT
     page.button(key="hazard-reset").click().run()
     assert not page.exception
     assert rates(page)["rule"].nunique() == 2
+
+
+def test_a_policy_is_put_into_words_when_asked(page: AppTest, run: RunView) -> None:
+    view(page, "In words")
+    assert not figures(page)  # nothing heavy before it is asked for
+    box = next(box for box in page.selectbox if box.key == "in-words-policy")
+    assert box.value == STEP
+    box.set_value("cql").run()
+    page.button(key="in-words-go").click().run()
+    assert not page.exception
+    found = in_words(run, "cql")
+    tree, worth = figures(page)
+    leaves = [text for text in tree["data"][0]["labels"] if "<b>" in text]
+    assert len(leaves) == len(found.tree.limits)
+    assert len(worth["layout"]["yaxis"]["ticktext"]) == len(found.judged)
+    assert fidelity_text(found) in texts(page)
+    assert as_text(run.study, found, "CQL", run.manifest.name).strip() in [part.value.strip() for part in page.code]
+    departing = found.groups["departs"].sum()
+    assert len(page.dataframe[0].value) == departing
+    assert deferring_text(found) in texts(page).replace("\\", "")

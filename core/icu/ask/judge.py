@@ -114,11 +114,13 @@ def bench(
 @dataclass(frozen=True, eq=False)
 class Jury:
     """What judges every policy on the same patients: the stays, judged ones first, their histories, held (n,) bool of
-    each fold's judged stays, and behavior (n, T) the clinicians' probability of the action taken, by the others."""
+    each fold's judged stays, the clinicians as the others show them, and by these behavior (n, T), the probability of
+    the action taken."""
 
     some: Stays
     histories: Histories
     held: tuple[np.ndarray, ...]
+    clinicians: tuple[Propensities, ...]
     behavior: tuple[np.ndarray, ...]
     settings: JudgeSettings
 
@@ -138,8 +140,16 @@ def make_jury(
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
-    behavior = side_by_side(lambda one: given(histories, behavior_probs(histories, ~one, seed)), held)
-    return Jury(some, histories, tuple(held), tuple(behavior), judge_settings(study))
+    clinicians = side_by_side(lambda one: fitted_clinicians(histories, ~one, seed), held)
+    behavior = side_by_side(lambda one: given(histories, probs_of(histories, one)), clinicians)
+    return Jury(some, histories, tuple(held), tuple(clinicians), tuple(behavior), judge_settings(study))
+
+
+def learned_step(study: StudySpec, jury: Jury) -> tuple[FoldStep, Deferring]:
+    """The pessimistic step of the patients who do not judge, and its policy at all stays of a jury of one fold."""
+    (held,), (clinicians,), histories = jury.held, jury.clinicians, jury.histories
+    step = _step(histories, ~held, study)
+    return FoldStep(clinicians, step, int(held.sum())), step.policy(STEP, histories, probs_of(histories, clinicians))
 
 
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:

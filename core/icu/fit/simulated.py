@@ -99,6 +99,10 @@ class SimulatedStays:
         unit = temperature * self.view.expert_spreads(n_clusters)[:, None]  # (K, 1, 1)
         return np.moveaxis(self._agents(n_clusters).probs(self._state, unit), 0, -2)
 
+    def expert_q(self, n_clusters: int) -> np.ndarray:
+        """Q of each phenotype's agent, (n, K, A), as `Stays.agent_q` of recorded stays."""
+        return np.moveaxis(self._agents(n_clusters).q_values(self._state), 0, -2)
+
     def baseline_q(self, name: str) -> np.ndarray:
         return self._baseline(name)(self._state)
 

@@ -12,7 +12,7 @@ from core.base.text import markdown
 from core.figures.labels import in_lines
 from core.figures.patient import probability_table, q_by_action, weight_course
 from core.figures.theme import fmt, fmt_lambda, fmt_percent, fmt_unit, two_lines
-from core.icu.ask.decision import Decision, DecisionSettings, Options, decision_at
+from core.icu.ask.decision import Decision, DecisionSettings, decision_at
 from core.icu.ask.hazards import Met
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.options import AGENTS, FEW, FEWEST_OF_DOSE, NOBODY, RARE, SPREADS
@@ -21,6 +21,7 @@ from core.policies.hit import POSSIBLE, UNKNOWN, UNLIKELY
 from core.study import StudySpec
 from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
+from pages.components.patient.why import why_view
 from pages.components.policies.advice import advised_here
 from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
@@ -79,6 +80,8 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
         _weights(run, decision, hidden)
     elif view == "What if":
         what_if_view(run, decision, hidden)
+        st.markdown("**Why? What moves the value of a dose here**")
+        why_view(run, decision, _by_choice())
     else:
         _options(run, decision, hidden)
 
@@ -107,7 +110,7 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
             icon=":material/block:",
         )
     else:
-        _ranked(run, _by_choice(options), decision, hidden)
+        _ranked(run, options.ranked(_by_choice()), decision, hidden)
     if options.tied:
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
@@ -123,8 +126,8 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     )
 
 
-def _by_choice(options: Options) -> pd.DataFrame:
-    """The doses as ranked by the estimate that the visitor chooses."""
+def _by_choice() -> str:
+    """The estimate that the visitor chooses to rank doses by, one of `SPREADS`."""
     by = st.segmented_control(
         "Rank by",
         list(SPREADS),
@@ -133,7 +136,7 @@ def _by_choice(options: Options) -> pd.DataFrame:
         required=True,
         label_visibility="collapsed",
     )
-    return options.ranked(by or AGENTS)
+    return by or AGENTS
 
 
 def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
@@ -200,6 +203,7 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
             [
                 "Doses of one option cannot be told apart: their values differ by less than ±, the larger of the "
                 "spreads between experts and between trees.",
+                "Why, see *What if*.",
                 *notes,
             ]
         ),
