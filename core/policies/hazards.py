@@ -54,12 +54,13 @@ def hazard_bands(study: StudySpec, states: np.ndarray) -> np.ndarray:
 
 
 def hazards_by_column(study: StudySpec, states: np.ndarray) -> np.ndarray:
-    """Which of the study's own rules on each column apply at states (..., D): (..., D) int, bit i for rule i; 0 in a
-    column without rules."""
+    """Which limits of `band_rules` each column of states (..., D) is beyond: (..., D) int, bit i for rule i; 0 in a
+    column without limits."""
     found = np.zeros(states.shape, dtype=np.int64)
-    for bit, rule in enumerate(default_rules(study)):
-        place = study.index(rule.column)
-        found[..., place] |= rule.applies(states[..., place]).astype(np.int64) << bit
+    for bit, rule in enumerate(band_rules(study)):
+        for limit in rule.limits:
+            place = study.index(limit.column)
+            found[..., place] |= limit.holds(states[..., place]).astype(np.int64) << bit
     return found
 
 
