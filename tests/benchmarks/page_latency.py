@@ -126,20 +126,21 @@ def served_by(address: str) -> int:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[tuple[str, float]]:
-    """Address of the app, and when it was started."""
+def serving(data: Path) -> Iterator[tuple[str, Answer]]:
+    """Address of the app, and what it took until it answers."""
     started = time.monotonic()
     with serve(data) as address:
-        yield address, started
+        yield address, Answer(time.monotonic() - started, processor_seconds(served_by(address)), 0, 0)
 
 
-def first_page(tab: Tab, wire: Wire, started: float) -> Answer:
-    """From the start of the server's process to the end of its first script, by this process's clock."""
+def first_page(tab: Tab, wire: Wire) -> Answer:
+    """From the first request to the end of the first script, by this process's clock."""
     ended: list[float] = []
+    started, before = time.monotonic(), processor_seconds(wire.server)
     tab.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: _ended(frame, ended)))
     tab.open("")
     size = sum(size for _, size, _ in wire.received)
-    return Answer(ended[-1] - started, processor_seconds(wire.server), size, len(ended))
+    return Answer(ended[-1] - started, processor_seconds(wire.server) - before, size, len(ended))
 
 
 def _ended(frame: bytes | str, ended: list[float]) -> None:
@@ -241,12 +242,12 @@ def main() -> None:
         data = Path(folder)
         (data / "runs").mkdir()
         (data / "runs" / "run").symlink_to(options.run.resolve(), target_is_directory=True)
-        with chromium(executable) as browser, serving(data) as (address, started):
+        with chromium(executable) as browser, serving(data) as (address, ready):
             page = browser.new_page(viewport=SIZE)
             page.set_default_timeout(PATIENCE)
             tab, wire = Tab(page, address), Wire(server=served_by(address))
             wire.listen(page)
-            answers["start to the first page"] = [first_page(tab, wire, started)]
+            answers |= {"start of the server": [ready], "the first page after it": [first_page(tab, wire)]}
             for name, answer in measure(tab, wire, options.repeats):
                 answers.setdefault(name, []).append(answer)
                 said = f"{answer.seconds:.3f} s, processor {answer.cpu:.2f} s, {answer.bytes:,} bytes"
