@@ -125,7 +125,6 @@ def test_bad_input_ends_with_status_2_and_a_reason(
         ("encoder.epoch=5", "Did you mean 'epochs'?"),
         ("decoder.epochs=5", "groups are"),
         ("encodr.epochs=5", "Did you mean 'encoder'?"),
-        ("rewards.C_33=1", "Did you mean 'C_3'?"),
         ("encoder.epochs=none", "'encoder.epochs' = none is not usable"),
         ("encoder.lr=-1", "'encoder.lr' = -1 is not usable"),
         ("phenotypes.n_clusters=40", "n_clusters must lie in k_min..k_max"),

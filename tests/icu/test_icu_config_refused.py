@@ -32,3 +32,9 @@ def test_settings_that_no_run_can_finish_with(setting: str, value: str, reason: 
 def test_the_discount_of_the_agents_is_that_of_all_values() -> None:
     config = load_preset("quick", {"agents.gamma": "0.9"})
     assert config.agents.gamma == config.fqi.gamma == config.fqe.gamma == 0.9
+
+
+def test_a_reward_term_that_is_not_there_is_answered_with_one_that_is_near() -> None:
+    weights = RewardGroup.model_validate({"C_33": 1.0})
+    with pytest.raises(ConfigError, match=r"no reward term C_33.* Did you mean 'C_3'\?"):
+        weights.apply(load_study())
