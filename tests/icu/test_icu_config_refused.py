@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.base.errors import ConfigError
-from core.icu.config import load_preset
+from core.icu.config import RewardGroup, load_preset
+from core.study import load_study
 
 
 @pytest.mark.parametrize(
