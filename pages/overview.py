@@ -123,8 +123,8 @@ def _first_run() -> None:
     if not me().person.may(Role.RESEARCHER):
         return
     if st.button(f"Simulate {FIRST_PATIENTS} patients and train", type="primary", icon=":material/play_arrow:"):
-        cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0)
-        stored = store(ICU_DESK, cohort, "MIMIC-IV-like, seed 0")
+        cohort, _ = simulate_cohort("mimic-iv", FIRST_PATIENTS, seed=0, memory=True)
+        stored = store(ICU_DESK, cohort, "MIMIC-IV-like, seed 0, memory")
         if launch(ICU_DESK, stored, f"First run, {datetime.now(UTC):%m-%d %H:%M:%S}", "quick", {}):
             st.rerun()
 

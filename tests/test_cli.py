@@ -16,6 +16,7 @@ import pytest
 from core.cli.main import main
 from core.cohort import ground_truth, load_cohort
 from core.cohort.simulate import World
+from core.icu.study import ICU
 from core.icu.view import RunView
 from tests.icu.test_icu_pipeline import SMALLEST, digest
 
@@ -46,6 +47,13 @@ def test_simulated_worlds_know_their_truth_in_the_file(tmp_path: Path, capsys: p
     truth = ground_truth(load_cohort(path))
     assert truth is not None
     assert truth.world == World("no-benefit", -0.5, irregular=True, late_starts=0.5, memory=True)
+
+
+def test_memory_is_what_everyone_meets_who_asks_for_nothing_else(cohort_file: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.parquet"
+    assert main(["simulate", "--no-memory", "--patients", "5", "--out", str(first)]) == 0
+    worlds = [load_cohort(file).origin.world for file in (cohort_file, first)]
+    assert [*worlds, ICU.simulate(5, 0, {}).origin.world] == ["memory", "", "memory"]
 
 
 def test_train_survives_kills_and_evaluate_writes_the_document(cohort_file: Path, tmp_path: Path) -> None:

@@ -125,7 +125,8 @@ def _add_options(verb: argparse.ArgumentParser, options: tuple[Option, ...]) -> 
     for option in options:
         kind = positive if option.kind is int else option.kind
         given: dict[str, Any] = {"choices": option.choices} if option.choices else {"type": kind}
-        given = {"action": "store_true"} if option.default is False else given
+        if isinstance(option.default, bool):
+            given = {"action": argparse.BooleanOptionalAction if option.default else "store_true"}
         verb.add_argument(option.flag, dest=option.name, help=option.help, default=option.default, **given)
 
 

@@ -58,7 +58,9 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         ),
         Option("--irregular", "clinicians who follow sharp protocols, no smooth line", default=False),
         Option(
-            "--memory", "second version: heparin in courses, held in danger; onset at first low count", default=False
+            "--memory",
+            "heparin in courses, held in danger; onset at the first low count; without, the simulator's first version",
+            default=True,
         ),
         Option(
             "--late-starts", "share of stays whose record starts late in the window; adds a column hours", kind=float
@@ -135,8 +137,9 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
     def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> Cohort:
         from core.cohort import simulate_cohort
 
-        world = {name: options[name] for name in WORLD if name in options}
-        return simulate_cohort(options.get("like", "mimic-iv"), n_patients, seed, **world)[0]
+        chosen = {option.name: option.default for option in self.simulate_options} | dict(options)
+        world = {name: chosen[name] for name in WORLD}
+        return simulate_cohort(chosen["like"], n_patients, seed, **world)[0]
 
     def save(self, data: Cohort, path: Path) -> None:
         from core.cohort import save_cohort

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.fusion.dials import furthest_supported
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, POLICIES, TITLES, along
 from core.registry.ask.frontier import Frontier, frontier
+from core.registry.ask.judge import HIDDEN
 from core.registry.ask.tables import Evaluation
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, BASELINE
@@ -32,8 +34,12 @@ class Matched(Interval):
 
 class Graded(Against):
     """A policy against the experts, and the published off-policy estimates with the grade of their support; the truth
-    where patients are simulated."""
+    where patients are simulated.
 
+    hidden: what unrecorded causes could do to the difference, `core.registry.ask.judge.HIDDEN`, null where unknown.
+    """
+
+    hidden: dict[str, float | None]
     phwis: Weighed
     phwdr: Weighed
     support: str
@@ -206,6 +212,7 @@ def _graded(rows: pd.DataFrame, judged: pd.DataFrame, true: pd.DataFrame) -> Gra
     found = {str(row["estimator"]): Weighed.of(row) for _, row in rows.iterrows()}
     return Graded(
         **dict(against(judged.iloc[0])),
+        hidden={name: number(judged.iloc[0].get(name, math.nan)) for name in HIDDEN},
         phwis=found["phwis"],
         phwdr=found["phwdr"],
         support=str(rows["support"].iloc[0]),

@@ -61,7 +61,7 @@ class Option:
     help: str
     kind: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
-    default: Any = None  # False: a switch that is off unless given
+    default: Any = None  # False: a switch that is off unless given; True: one that is on, with a --no- to it
 
     @property
     def name(self) -> str:

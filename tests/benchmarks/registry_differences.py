@@ -5,6 +5,9 @@ policy along both dials on the test patients as a run does, and rolls all out ov
 meets alike.
 
     python -m tests.benchmarks.registry_differences --seeds 931 932 933 934 935 936 --folder data/registry-differences
+    python -m tests.benchmarks.registry_differences --seeds 941 942 943 --effect none --folder data/registry-none
+
+--effect and --confounding: the registry's world, as `core registry simulate` takes them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import derive_seed
+from core.base.worlds import EFFECTS
 from core.evaluation.judging.mix import Judged
 from core.fusion.dials import Dial
 from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, RECOMMENDED
@@ -28,6 +32,7 @@ from core.registry.ask.true_values import TRUE_DIFFERENCE, longest_treatment
 from core.registry.config import registry_config
 from core.registry.pipeline import learning_stages, store_cohort
 from core.registry.simulate import registry_truth, simulate_registry
+from core.registry.simulate.world import RegistryWorld
 from core.registry.study import REGISTRY
 from core.registry.view import RegistryView
 from core.runs.run import run
@@ -46,9 +51,9 @@ class Learned(type(REGISTRY)):  # type: ignore[misc]
         return {"cohort": (store_cohort, 1), **kept}
 
 
-def measure(seed: int, folder: Path) -> pd.DataFrame:
+def measure(seed: int, folder: Path, world: RegistryWorld) -> pd.DataFrame:
     """Judgments of one registry, one row a policy, dial and setting, with their true differences."""
-    cohort, _ = simulate_registry(PATIENTS, seed=seed)
+    cohort, _ = simulate_registry(PATIENTS, seed, world.effect, world.confounding)
     for _ in run(Learned(), cohort, registry_config({"run.threads": "1"}), folder, str(seed)):
         pass
     view = RegistryView(folder)
@@ -123,6 +128,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
                 "RMSE": np.sqrt((error**2).mean()),
                 "bias": error.mean(),
                 "covers": ((rows["difference_low"] <= true) & (true <= rows["difference_high"])).mean(),
+                "covers, causes of 2": ((rows["hidden_low"] <= true) & (true <= rows["hidden_high"])).mean(),
+                "width, causes of 2": (rows["hidden_high"] - rows["hidden_low"]).mean(),
+                "gains at 95 %": (rows["difference_low"] > 0).mean(),
                 "width": (rows["difference_high"] - rows["difference_low"]).mean(),
                 "sign right": (np.sign(rows["difference"]) == np.sign(true))[beyond].mean(),
             }
@@ -134,10 +142,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--effect", choices=tuple(EFFECTS), default="full")
+    parser.add_argument("--confounding", type=float, default=0.0)
     options = parser.parse_args()
-    tables = []
+    world, tables = RegistryWorld(options.effect, options.confounding), []
     for seed in options.seeds:
-        tables.append(measure(seed, options.folder / str(seed)))
+        tables.append(measure(seed, options.folder / str(seed), world))
         tables[-1].to_csv(options.folder / f"{seed}.csv", index=False)
         print(seed, flush=True)
     table = pd.concat(tables, ignore_index=True)

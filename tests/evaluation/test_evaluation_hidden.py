@@ -59,6 +59,20 @@ def test_bounds_part_with_gamma_start_at_the_estimate_and_stay_within_what_was_s
     assert bounds(shuffled, 5 * errors[order], [0.7, 1], 0.9).low == pytest.approx(5 * found.low)
 
 
+def test_those_who_are_followed_stand_for_those_who_are_lost() -> None:
+    """Lost after the first of two steps: that step by all, the second by those who are left, none else."""
+    rng = np.random.default_rng(2)
+    fixed, moved, errors = rng.uniform(0, 1, (40, 2)), rng.exponential(size=(40, 2)), rng.normal(size=(40, 2))
+    tilted, kept = Tilted(fixed, moved, np.log(fixed + moved)), rng.random(40) < 0.5
+    followed = np.zeros((40, 2))
+    followed[:, 1] = np.where(kept, np.log(1 / 0.5), -np.inf)
+    found = bounds(tilted, errors, [1], 0.9, followed)
+    first, second = (errors * [1, 0], errors * [0, 1])
+    left = Tilted(fixed[kept], moved[kept], tilted.log_ratios[kept])
+    expected = bounds(tilted, first, [1], 0.9).low + bounds(left, second[kept], [1], 0.9).low
+    assert found.low == pytest.approx(expected)
+
+
 def test_a_claim_dies_where_its_margin_is_taken() -> None:
     logs = np.log(GAMMAS)
     found = Bounds(-2 * logs, logs)

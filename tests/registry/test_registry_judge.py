@@ -10,11 +10,12 @@ import pytest
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.hidden import GAMMAS, Bounds, Hidden
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged, MixEstimate
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.ask.compared import DIALS, gate_places
-from core.registry.ask.judge import Bench, advice, judgment_table
+from core.registry.ask.judge import Bench, advice, hidden_in_words, judgment_table
 from core.registry.cohort.courses import weighted_returns
 from core.registry.simulate import registry_truth, simulate_registry
 from tests.registry.course_world import ALWAYS, SOMETIMES, TRUE, judging, plan, recorded
@@ -64,7 +65,10 @@ def test_what_was_lost_is_never_read() -> None:
     assert unknown.any()
     spoiled = replace(bench.histories, rewards=np.where(unknown, 99.0, bench.histories.rewards))
     first, second = judged(bench, ALWAYS)[0], judged(replace(bench, histories=spoiled), ALWAYS)[0]
-    assert first == second
+    assert replace(first, hidden=None) == replace(second, hidden=None)
+    for kind in ("lasting", "passing"):
+        one, other = getattr(first.hidden, kind), getattr(second.hidden, kind)
+        assert (one.low.tolist(), one.high.tolist()) == (other.low.tolist(), other.high.tolist())
 
 
 def test_sets_of_one_part_are_judged_as_plain_actions() -> None:
@@ -129,6 +133,35 @@ def test_a_dial_that_hardly_any_course_follows_is_no_evidence(ess: float) -> Non
     assert found.recommended == "experts"
     assert (found.dial, found.setting) != ("mixture", 1.0)
     assert advice("dqn-screened", along({("mixture", 1.0): estimate(3.0, 0.1, ess=11.0)}), 30).setting == 1.0
+
+
+def test_what_an_unrecorded_cause_could_do_is_told_of_whoever_leaves_the_experts() -> None:
+    bench = bench_of(1500, 0.2)
+    pairs = [None, *((plan(bench.recorded, name), plan(bench.learned, name)) for name in (SOMETIMES, ALWAYS))]
+    table = judgment_table(bench.judge(pairs), floor=30)
+    experts, half, whole = table.to_dict("records")
+    assert experts["hidden_low"] == experts["hidden_high"] == 0
+    taken = [one["difference_low"] - one["hidden_low"] for one in (half, whole)]
+    added = [one["hidden_passing_high"] - one["difference_high"] for one in (half, whole)]
+    assert 0 < taken[0] < taken[1], "half of it does as the experts"
+    assert 0 < added[0] < added[1]
+    assert half["difference_low"] > 0
+    assert "by more than 20 throughout a course" in hidden_in_words(half), "the record explains all that is earned here"
+    assert "no gain that an unrecorded cause could kill" in hidden_in_words(experts)
+    assert hidden_in_words({"difference": 0.1}).endswith("train it again to see.")
+    (nobody,) = judgment_table([Judged("p", estimate(2, 0.1), estimate(0.1, 0.6, ess=0.0), 1.8)], 30).to_dict("records")
+    assert hidden_in_words(nobody).startswith("No recorded course follows it")
+
+
+def test_a_gain_dies_at_the_strength_that_takes_its_interval() -> None:
+    logs, gain = np.log(GAMMAS), estimate(2.0, 0.5)
+    hidden = Hidden(Bounds(-2 * logs, logs), Bounds(-logs, logs))
+    (row,) = judgment_table([Judged("p", gain, gain, 1.8, hidden=hidden)], floor=30).to_dict("records")
+    assert row["claim_dies_at"] == pytest.approx(np.exp(gain.low / 2), rel=1e-3)
+    assert row["claim_dies_at_passing"] == pytest.approx(np.exp(gain.low), rel=1e-3)
+    assert row["hidden_low"] == pytest.approx(gain.low - 2 * np.log(2), rel=1e-3)
+    assert row["hidden_passing_high"] == pytest.approx(gain.high + np.log(2), rel=1e-3)
+    assert f"by {row['claim_dies_at']:.2f} throughout a course" in hidden_in_words(row)
 
 
 def test_the_grade_speaks_of_courses() -> None:

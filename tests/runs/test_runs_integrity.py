@@ -100,7 +100,7 @@ def test_a_damaged_run_names_the_file_and_resuming_makes_it_anew(tiny_run: Path,
     with pytest.raises(ArtifactError, match=reason):
         open_run(ICU, folder)
     view = RunView(tiny_run)
-    cohort = ICU.simulate(view.manifest.n_patients, view.manifest.origin.seed, {})
+    cohort = ICU.simulate(view.manifest.n_patients, view.manifest.origin.seed, {"memory": False})
     stages = {step.stage for step in run_study(cohort, view.config, folder)}
     assert {"values", "truth", "frontier", "judgment", "evaluation"} == stages
     assert results(folder) == before

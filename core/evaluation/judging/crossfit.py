@@ -147,9 +147,13 @@ def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled
         fixed[steps], moved[steps] = (part[steps] for part in parts)
     logs, delta, alive = pooled.log_ratios[p], pooled.delta[p], _grid(histories, np.ones(len(histories.stay)))
     tilted = Tilted(1 - alive + _grid(histories, fixed), _grid(histories, moved), _grid(histories, logs))
-    rest = traced(histories, delta, histories.gamma * np.minimum(np.exp(logs), 1))
+    kept = 1.0 if histories.follow_up is None else histories.flat(histories.follow_up)
+    rest = traced(histories, delta, histories.gamma * kept * np.minimum(np.exp(logs), 1))
     memories = [memory for memory in settings.memories if memory > 0] or [1]
-    lasting, passing = (bounds(tilted, _grid(histories, errors), memories, histories.gamma) for errors in (rest, delta))
+    followed = histories.log_followed[histories.evaluated]
+    lasting, passing = (
+        bounds(tilted, _grid(histories, errors), memories, histories.gamma, followed) for errors in (rest, delta)
+    )
     return Hidden(lasting, passing)
 
 

@@ -23,8 +23,8 @@ Each step's extreme is taken apart, the others' ratios held at l = 1: exact for 
 more. How strongly a cause moves the rewards is not limited, so an unrecorded prognosis that moves the dose by Gamma is
 covered, however ill it makes; the price is that a cause may know all that chance will bring, and the bounds are wide
 (sharper ones balance quantiles of e, Dorn and Guo 2022). What is bounded is the estimate: its standard error stays what
-it was. Not covered: recorded columns that models fit badly, causes of which stays are recorded, and rewards that do not
-measure what matters.
+it was. Not covered: recorded columns that models fit badly, causes of which stays are recorded or lost to follow-up
+(those who are followed stand for the lost as the record says), and rewards that do not measure what matters.
 """
 
 from __future__ import annotations
@@ -86,11 +86,18 @@ class Tilted:
     log_ratios: np.ndarray
 
 
-def bounds(tilted: Tilted, errors: np.ndarray, memories: Sequence[float], gamma: float) -> Bounds:
-    """Bounds from errors e (n, T), 0 after a stay's last step; mean over memories above 0; gamma: the discount."""
+def bounds(
+    tilted: Tilted,
+    errors: np.ndarray,
+    memories: Sequence[float],
+    gamma: float,
+    followed: np.ndarray | None = None,
+) -> Bounds:
+    """Bounds from errors e (n, T), 0 after a stay's last step; mean over memories above 0; gamma: the discount;
+    followed (n, T): log weights of those who are not lost, as `windows.corrected` takes them."""
     low, high = np.zeros((2, len(GAMMAS)))
     for memory in memories:
-        before = carried(tilted.log_ratios, memory)
+        before = carried(tilted.log_ratios, memory) + (0.0 if followed is None else followed)
         top = before.max(axis=0)
         weights = np.exp(before - np.where(np.isneginf(top), 0.0, top))
         for t in range(errors.shape[1]):

@@ -78,9 +78,9 @@ def _world() -> World:
             effect = st.selectbox("Heparin", EFFECTS, format_func=EFFECTS.__getitem__, key="simulate-effect")
             irregular = st.toggle("Clinicians follow sharp protocols", key="simulate-irregular")
             memory = st.toggle(
-                "Heparin in courses, onset at the first low count", key="simulate-memory",
-                help="The simulator's second version: doses go on from step to step and are held at low platelets and "
-                "long aPTT; many records start late.",
+                "Heparin in courses, onset at the first low count", True, key="simulate-memory",
+                help="Doses go on from step to step and are held at low platelets and long aPTT; many records start "
+                "late. Without: the simulator's first version, in which each dose is decided anew.",
             )  # fmt: skip
             phenotypes = st.selectbox(
                 "Phenotypes differ in", PHENOTYPES, format_func=PHENOTYPES.__getitem__, key="simulate-phenotypes"

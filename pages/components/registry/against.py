@@ -13,6 +13,7 @@ from core.figures.theme import fmt_interval
 from core.registry.advice import EXPERTS
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, TITLES, dial_text
+from core.registry.ask.judge import TOLD, hidden_in_words
 from pages.components.registry.frontier import HOW
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 IN_REWARD = "value minus the experts' (sum of rewards)"
+HIDDEN_HELP = (
+    "Marginal sensitivity model: at each stage the odds of what was given may differ, by all that physicians knew, by "
+    "the factor Γ from those by the record. The interval then holds every truth that such a cause could make, one that "
+    "lasts through the course or another one at every stage. Loss to follow-up is taken as the record explains it."
+)
 
 
 def against_view(run: RegistryView) -> None:
@@ -37,6 +43,11 @@ def against_view(run: RegistryView) -> None:
     st.markdown(f"**{advice.text}**{nearest}")
     shown = rows[rows["policy"] == what].iloc[0]
     difference_card(shown, EXPERTS, HOW, shown, what)
+    st.caption(
+        f":material/visibility_off: **If something that moved the treatment is not recorded.** "
+        f"{hidden_in_words(shown.to_dict())}",
+        help=HIDDEN_HELP,
+    )
     known = bool(rows["true_difference"].notna().any())
     show(
         difference_forest(rows, {name: name for name in rows["policy"]}, x=IN_REWARD),
@@ -64,6 +75,10 @@ def against_view(run: RegistryView) -> None:
     )
 
 
+def _told(low: float, high: float) -> str:
+    return fmt_interval(low, high) if np.isfinite(low) else "–"
+
+
 def _lines(rows: pd.DataFrame, known: bool) -> pd.DataFrame:
     """One line a policy, as text."""
     lines = []
@@ -79,6 +94,8 @@ def _lines(rows: pd.DataFrame, known: bool) -> pd.DataFrame:
         if known:
             true = f"{row.true_difference:+.2f} ± {row.true_difference_se:.2f}"
             line["true difference"] = true if np.isfinite(row.true_difference) else "–"
+        if "hidden_low" in rows:
+            line[f"with hidden causes, Γ = {TOLD:g}"] = _told(row.hidden_low, row.hidden_high)
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
         lines.append(line | {"mix": bracketed(mix, row.grade), "why not more": row.doubts or "–"})
     return pd.DataFrame(lines)
