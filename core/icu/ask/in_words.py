@@ -21,10 +21,12 @@ from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.mix import clustered_error
+from core.evaluation.judging.pessimism import pessimistic_step
 from core.icu.ask.against import true_differences
 from core.icu.ask.audit import FEWEST_STAYS
 from core.icu.ask.differences import jury_of
-from core.icu.ask.judge import STEP, Jury, learned_step
+from core.icu.ask.judge import STEP, Jury, probs_of, step_features
+from core.icu.fit.advised import FoldStep
 from core.icu.fit.in_words import TreePolicy, true_gain_of_step, true_gains_of_trees
 from core.icu.view import RunView
 from core.policies.hazards import FEWEST_PERSONS
@@ -52,7 +54,7 @@ class InWords:
     policy's next one; plain: what always saying its commonest dose would reach, unweighted. steps and stays of the test
     patients that these count. judged: one row each of `ITSELF`, `TREE` and `FEW` (where anything departs): what, then
     the columns of `judged_row`, true_difference and its _se (NaN where it was not rolled out). groups: a row a group,
-    see `_groups`; z: standard errors of their intervals, corrected for their number.
+    see `_groups` and `_judged`.
     """
 
     policy: str
@@ -64,7 +66,6 @@ class InWords:
     stays: int
     judged: pd.DataFrame
     groups: pd.DataFrame
-    z: float
 
 
 @remembered_by(6)
@@ -97,7 +98,6 @@ def in_words(view: RunView, policy: str) -> InWords:
         stays=int(test.any(axis=1).sum()),
         judged=judged,
         groups=groups,
-        z=corrected_z(Z95, len(groups)),
     )
 
 
@@ -109,8 +109,10 @@ def own_key(view: RunView, policy: str) -> PolicyKey:
 def _told(view: RunView, jury: Jury, policy: str) -> tuple[Deferring, tuple[float, float]]:
     """What the policy does at the jury's stays, and its true difference to the clinicians with its standard error."""
     if policy == STEP:
-        learned, told = learned_step(view.study, jury)
-        return told, true_gain_of_step(view, learned, _seed(view))
+        (held,), (clinicians,), histories = jury.held, jury.clinicians, jury.histories
+        step = pessimistic_step(histories, ~held, step_features(view.study))
+        told = step.policy(STEP, histories, probs_of(histories, clinicians))
+        return told, true_gain_of_step(view, FoldStep(clinicians, step, int(held.sum())), _seed(view))
     key = own_key(view, policy)
     known = [row for row in true_differences(view).to_dict("records") if PolicyKey.of_row(row) == key]
     gain = (known[0]["true_difference"], known[0]["true_difference_se"]) if known else (np.nan, np.nan)

@@ -145,13 +145,6 @@ def make_jury(
     return Jury(some, histories, tuple(held), tuple(clinicians), tuple(behavior), judge_settings(study))
 
 
-def learned_step(study: StudySpec, jury: Jury) -> tuple[FoldStep, Deferring]:
-    """The pessimistic step of the patients who do not judge, and its policy at all stays of a jury of one fold."""
-    (held,), (clinicians,), histories = jury.held, jury.clinicians, jury.histories
-    step = _step(histories, ~held, study)
-    return FoldStep(clinicians, step, int(held.sum())), step.policy(STEP, histories, probs_of(histories, clinicians))
-
-
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     """The pessimistic step on all stays, cross-fitted over five folds, judged at each dial and put before the gate."""
     seed = derive_seed(stays.config.run.seed, "advice")
