@@ -19,7 +19,7 @@ from core.icu.manifest import icu_manifest
 from core.runs.manifest import Manifest
 from core.study import StudySpec
 
-ATTENTION, ATLAS = "attention.npy", "atlas.npy"
+ATTENTION, ATLAS, JURY = "attention.npy", "atlas.npy", "jury.npy"
 
 
 class RunFolder:
@@ -128,6 +128,13 @@ class RunFolder:
         """(C, N, T) action of the pessimistic step under each choice of the advice's atlas, -1 where it does as
         clinicians do; None for a run from before other choices were tried."""
         path = self.path / ATLAS
+        return read_array(path) if path.is_file() else None
+
+    @cached_property
+    def jury_behavior(self) -> np.ndarray | None:
+        """(n, T) clinicians' probability of the action taken, by which the run's policies were judged, test patients
+        first; None for a run from before it was kept."""
+        path = self.path / JURY
         return read_array(path) if path.is_file() else None
 
     @cached_property

@@ -25,7 +25,7 @@ from core.icu.advice import AdviceRecord
 from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out
+from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
 from core.icu.ask.tables import with_truth
@@ -36,7 +36,7 @@ from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
-from core.icu.folder import ATLAS
+from core.icu.folder import ATLAS, JURY
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
@@ -215,7 +215,7 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
-    atlas.npy: what would be under other choices;
+    atlas.npy: what would be under other choices; jury.npy: the clinicians' probabilities that judged;
     subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
     learned."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
@@ -228,8 +228,9 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
-    judges = bench(view, study, k, keys, view.split.test, _learners(view))
-    judgments = _judgments(view, judges, keys, record)
+    jury = make_jury(view, study, k, view.split.test, _learners(view))
+    write_array(view.path / JURY, jury.behavior[0])
+    judgments = _judgments(view, jury.bench_of(keys), keys, record)
     write_table(view.path / "judgments.parquet", judgments)
     yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
     learned = learned_table(view, judgments, advised)

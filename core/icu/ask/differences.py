@@ -27,7 +27,8 @@ from core.policies.key import FUSED, PolicyKey
 def jury_of(view: RunView) -> Jury:
     """Judges of the run's own policies: its test patients, who learn nothing, and all others, who teach."""
     learners = np.concatenate([view.split.train, view.split.valid])
-    return make_jury(view, view.study, view.n_clusters, view.split.test, learners)
+    kept = None if view.jury_behavior is None else [view.jury_behavior]
+    return make_jury(view, view.study, view.n_clusters, view.split.test, learners, kept)
 
 
 @remembered_by(12)

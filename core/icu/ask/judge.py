@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -107,22 +108,39 @@ def bench(
     n_clusters: the phenotypes whose weights describe a patient. learners: patients to learn probabilities and critics
     from, none of whom is judged; None: five folds of the judged.
     """
-    jury = make_jury(stays, study, n_clusters, patients, learners)
-    return jury.bench([_as_told(jury.some, key, jury.histories, str(place)) for place, key in enumerate(keys)])
+    return make_jury(stays, study, n_clusters, patients, learners).bench_of(keys)
 
 
 @dataclass(frozen=True, eq=False)
 class Jury:
-    """What judges every policy on the same patients: the stays, judged ones first, their histories, held (n,) bool of
-    each fold's judged stays, the clinicians as the others show them, and by these behavior (n, T), the probability of
-    the action taken."""
+    """What judges every policy on the same patients: the stays, judged ones first, their histories, and held (n,) bool
+    of each fold's judged stays.
+
+    kept: the `behavior` of a jury that was made before from the same, so that nothing needs to be fitted; None: fit.
+    """
 
     some: Stays
     histories: Histories
     held: tuple[np.ndarray, ...]
-    clinicians: tuple[Propensities, ...]
-    behavior: tuple[np.ndarray, ...]
     settings: JudgeSettings
+    seed: int
+    kept: tuple[np.ndarray, ...] | None = None
+
+    @cached_property
+    def clinicians(self) -> tuple[Propensities, ...]:
+        """The clinicians of each fold as the other stays show them."""
+        return tuple(side_by_side(lambda one: fitted_clinicians(self.histories, ~one, self.seed), self.held))
+
+    @cached_property
+    def behavior(self) -> tuple[np.ndarray, ...]:
+        """(n, T) of each fold: by its clinicians, the probability of the action taken."""
+        if self.kept is not None:
+            return self.kept
+        return tuple(side_by_side(lambda one: given(self.histories, probs_of(self.histories, one)), self.clinicians))
+
+    def bench_of(self, keys: Sequence[PolicyKey]) -> Bench:
+        """Judges of these policies of the run, in their order."""
+        return self.bench([_as_told(self.some, key, self.histories, str(place)) for place, key in enumerate(keys)])
 
     def bench(self, policies: Sequence[Deferring]) -> Bench:
         """Judges of these policies, probabilities at all the stays."""
@@ -131,18 +149,21 @@ class Jury:
 
 
 def make_jury(
-    stays: Stays, study: StudySpec, n_clusters: int, patients: np.ndarray, learners: np.ndarray | None
+    stays: Stays,
+    study: StudySpec,
+    n_clusters: int,
+    patients: np.ndarray,
+    learners: np.ndarray | None,
+    kept: Sequence[np.ndarray] | None = None,
 ) -> Jury:
-    """Arguments as in `bench`."""
+    """Arguments as in `bench`; kept: as in `Jury`."""
     seed = derive_seed(stays.config.run.seed, "judgment")
     judged = at_most(patients, seed)
     rows = judged if learners is None else np.concatenate([judged, at_most(learners, seed)])
     some = stays.only(rows)
     histories = histories_of(some, study, n_clusters)
     held = held_out(histories, seed) if learners is None else [np.arange(len(rows)) < len(judged)]
-    clinicians = side_by_side(lambda one: fitted_clinicians(histories, ~one, seed), held)
-    behavior = side_by_side(lambda one: given(histories, probs_of(histories, one)), clinicians)
-    return Jury(some, histories, tuple(held), tuple(clinicians), tuple(behavior), judge_settings(study))
+    return Jury(some, histories, tuple(held), judge_settings(study), seed, None if kept is None else tuple(kept))
 
 
 def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:

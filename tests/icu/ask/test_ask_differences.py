@@ -11,9 +11,11 @@ from core.fusion.dials import DIALS, FLOOR, MIXTURE
 from core.icu.ask.differences import (
     differences_along,
     differences_along_lambda,
+    jury_of,
     true_differences_along,
     true_differences_along_lambda,
 )
+from core.icu.ask.judge import make_jury
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 
@@ -72,3 +74,10 @@ def test_recorded_patients_of_an_earlier_run_have_no_truth(tiny_run: Path) -> No
     old.truth, old.frontier_truth, old.judgments = old.truth.iloc[:0], old.frontier_truth.iloc[:0], None
     assert true_differences_along_lambda(old, old.n_clusters, "prospective") is None
     assert true_differences_along(old, old.own_policy, MIXTURE) is None
+
+
+def test_the_kept_jury_says_what_one_made_anew_would(view: RunView) -> None:
+    kept, others = jury_of(view), np.concatenate([view.split.train, view.split.valid])
+    fresh = make_jury(view, view.study, view.n_clusters, view.split.test, others)
+    assert (kept.kept is None, fresh.kept is None) == (False, True)
+    assert np.array_equal(kept.behavior[0], fresh.behavior[0])
