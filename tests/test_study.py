@@ -10,6 +10,7 @@ import pytest
 
 from core.base.errors import StudyError
 from core.study import STUDIES, StudySpec, load_study
+from core.tables.transform import without
 
 GOOD = """
 name = "vaso"
@@ -246,3 +247,10 @@ def test_a_target_is_the_rewards_only_where_the_reward_pays_for_it() -> None:
     study = load_study("thrombocytopenia")
     assert [c.name for c in study.columns if c.target and study.rewarded(c.name)] == ["Platelets", "PTT"]
     assert not study.rewarded("Glucose")
+
+
+def test_a_hazard_goes_with_any_of_its_columns() -> None:
+    """A warning that looks at a column besides its own cannot stay without it."""
+    fewer = without(load_study(), ["INR"])
+    assert [warning.name for warning in fewer.warnings] == ["falling platelets", "platelets halved", ""]
+    assert fewer.hazards == load_study().hazards

@@ -26,7 +26,7 @@ def concordance() -> None:
         (
             r"\begin{aligned} &P(\text{survive} \mid a = \pi(s)) \\ "
             r"-\ &P(\text{survive} \mid a \ne \pi(s)) \end{aligned}",
-            r"\ne\quad P_{\pi}(\text{survive}) - P_{\text{clinicians}}(\text{survive})",
+            r"\ne\ P_{\pi}(\text{survive}) - P_{\pi_b}(\text{survive})",
         ),
         "The drug does nothing, and clinicians give it to the sick. Which policy do the records seem to praise?",
         "The one that gives no drug: who got none was mostly well. Turn the clinicians around, and the same records "
@@ -36,8 +36,8 @@ def concordance() -> None:
     )
     columns = st.columns(5)
     name = columns[0].selectbox("The policy treats", list(POLICIES), key="learn-conc-policy")
-    well = columns[1].slider("Clinicians: the well (%)", 0, 100, 20, 5, key="learn-conc-well")
-    sick = columns[2].slider("... and the sick (%)", 0, 100, 80, 5, key="learn-conc-sick")
+    well = columns[1].slider("Clinicians: well (%)", 0, 100, 20, 5, key="learn-conc-well")
+    sick = columns[2].slider("... and sick (%)", 0, 100, 80, 5, key="learn-conc-sick")
     effect = columns[3].slider("Effect (points)", -20, 20, 0, 1, key="learn-conc-effect")
     n = columns[4].select_slider("Patients", (200, 1000, 5000, 20000), 1000, key="learn-conc-n")
     toy = concordance_toy(POLICIES[name], (well / 100, sick / 100), (0.9, 0.5), effect / 100, 0.5, n)
