@@ -43,7 +43,7 @@ def make(options: argparse.Namespace) -> None:
     print_progress(steps())
     board = found[0]
     estimates = [name for name in ESTIMATORS if name in board.policies]
-    shown = ["world", "policy", "true_difference", "safe", "grade", *estimates, "true_value"]
+    shown = ["world", "policy", "true_difference", "safe", "grade", "ess", *estimates, "true_value"]
     print(board.policies[shown].round(2).to_string(index=False))
     print(board.estimators.round(2).to_string(index=False))
     print(options.out)

@@ -108,6 +108,7 @@ def policy_row(found: Judgment) -> dict[str, object]:
         "clinicians": usual,
         "safe": is_safe(found),
         "grade": found.light.grade,
+        "ess": found.judged.difference.ess,
     }
     for name, one in estimates.items():
         row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}

@@ -70,6 +70,7 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert [(row["world"], row["policy"]) for row in board["policies"]] == [("null", policy) for policy in ALL]
     assert [row["true_difference"] for row in board["policies"]] == [0.0] * len(ALL)  # the drug does nothing there
     assert [row["sign"] for row in board["estimators"]] == [None] * 4
+    assert all(0 < row["ess"] <= 40 for row in board["policies"])
     assert [row["coverage"] is None for row in board["estimators"]] == [False, False, False, True]
     assert "true_difference" in capsys.readouterr().out
     assert main(["leaderboard", "--worlds", "moon", "--out", str(out)]) == 2

@@ -64,10 +64,14 @@ def test_another_world_can_be_chosen(open_page, app_data: Path) -> None:
     page.slider(key="simulate-confounding").set_value(-0.6)
     page.toggle(key="simulate-irregular").set_value(True)
     page.slider(key="simulate-late").set_value(40)
+    page.selectbox(key="simulate-phenotypes").set_value("slow-drift")
     assert page.toggle(key="simulate-memory").value  # what everyone meets who asks for nothing else
     press(page, "Simulate eICU-like")
     (path,) = app_data.glob("uploads/*/*.parquet")
-    assert load_cohort(path).origin.world == "effect=none confounding=-0.6 irregular late_starts=0.4 memory"
+    assert (
+        load_cohort(path).origin.world
+        == "effect=none confounding=-0.6 irregular late_starts=0.4 memory phenotypes=slow-drift"
+    )
     assert (
         "eICU-like, seed 0, effect=none confounding=-0.6 irregular late_starts=0.4 memory"
         in path.with_suffix(".json").read_text()
