@@ -38,8 +38,8 @@ def mortality_by_excess(excess: np.ndarray, died: np.ndarray, n_bins: int = 10) 
     """Mortality of patients by dose excess.
 
     excess (N,) as from `dose_excess` (NaN are left out), died (N,) bool. Patients at exactly 0 form a bin of their own;
-    those below and those above 0 each form up to n_bins / 2 bins of equal counts, of `FEWEST_IN_BIN` patients or more where
-    there are as many. Columns: excess (mean), mortality, low, high (95 % Wilson interval), n.
+    those below and those above 0 each form up to n_bins / 2 bins of equal counts, of `FEWEST_IN_BIN` patients or more
+    where there are as many. Columns: excess (mean), mortality, low, high (95 % Wilson interval), n.
     """
     known = ~np.isnan(excess)
     x, dead = np.asarray(excess, dtype=np.float64)[known], np.asarray(died, dtype=bool)[known]
