@@ -65,7 +65,7 @@ DOORS = (
         ":material/school:",
         "Simulated patients have a known truth: see which estimator comes close, or play a case blind with a class.",
         (
-            ("pages/learn.py", "Five ideas to play with"),
+            ("pages/learn.py", "Eight ideas to play with"),
             ("pages/classroom.py", "Play a case with a class"),
             ("pages/values.py", "Hold estimates against the truth"),
         ),
@@ -84,11 +84,11 @@ def main() -> None:
     run = current_run()
     if run is not None:
         headline(run)
-    ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
-    st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
     for column, door in zip(st.columns(len(DOORS)), DOORS, strict=True):
         with column:
             _door(*door)
+    ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
+    st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
     st.header("The run on show", anchor=False)
     if run is None:
         say_damage()

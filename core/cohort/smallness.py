@@ -17,7 +17,7 @@ def too_small(n_stays: int, died: int, treated_steps: int, drug: str) -> tuple[s
     test, test_deaths = n_stays * TEST_SHARE, min(died, n_stays - died) * TEST_SHARE
     if n_stays < FEW_STAYS:
         found.append(
-            f"Only {n_stays} patients, {died} deaths: enough to see how it works, too few to learn what means anything."
+            f"Only {n_stays} stays, {died} deaths: enough to see how it works, too few to learn what means anything."
         )
     if n_stays / PHENOTYPES < FEW_PER_PHENOTYPE:
         found.append(

@@ -7,6 +7,8 @@ import pandas as pd
 
 from core.base.statistics import wilson
 
+FEWEST_IN_BIN = 10  # patients; one who died alone would read as a mortality of 100 %
+
 
 def dose_excess(
     action_probs: np.ndarray, actions: np.ndarray, mask: np.ndarray, representative: np.ndarray, expected: bool = False
@@ -36,8 +38,8 @@ def mortality_by_excess(excess: np.ndarray, died: np.ndarray, n_bins: int = 10) 
     """Mortality of patients by dose excess.
 
     excess (N,) as from `dose_excess` (NaN are left out), died (N,) bool. Patients at exactly 0 form a bin of their own;
-    those below and those above 0 each form up to n_bins / 2 bins of equal counts. Columns: excess (mean), mortality,
-    low, high (95 % Wilson interval), n.
+    those below and those above 0 each form up to n_bins / 2 bins of equal counts, of `FEWEST_IN_BIN` patients or more
+    where there are as many. Columns: excess (mean), mortality, low, high (95 % Wilson interval), n.
     """
     known = ~np.isnan(excess)
     x, dead = np.asarray(excess, dtype=np.float64)[known], np.asarray(died, dtype=bool)[known]
@@ -45,7 +47,8 @@ def mortality_by_excess(excess: np.ndarray, died: np.ndarray, n_bins: int = 10) 
     for sign in (-1, 1):
         side = np.flatnonzero(np.sign(x) == sign)
         if len(side):
-            cuts = np.unique(np.quantile(np.abs(x[side]), np.linspace(0, 1, max(1, n_bins // 2) + 1)))
+            parts = max(1, min(n_bins // 2, len(side) // FEWEST_IN_BIN))
+            cuts = np.unique(np.quantile(np.abs(x[side]), np.linspace(0, 1, parts + 1)))
             codes[side] = sign * (1 + np.searchsorted(cuts[1:-1], np.abs(x[side]), side="right"))
     _, bins = np.unique(codes, return_inverse=True)
     n = np.bincount(bins)

@@ -13,6 +13,7 @@ from core.figures.theme import NEUTRAL, apply_theme, fmt_percent, policy_style, 
 
 GIVEN = "given"
 NOWHERE = "The rule applies at no step of these patients"
+TITLE_WIDTH = 34  # letters in a line: two panels stand beside each other in a narrow window
 
 
 def hazard_name(policy: str, names: Sequence[str] = ()) -> str:
@@ -32,11 +33,11 @@ def hazard_rates(table: pd.DataFrame, names: Sequence[str] = (), *, across: int 
     shown = {policy: two_lines(hazard_name(policy, names)) for policy in policies}
     columns = max(1, min(across, len(rules)))
     rows = -(-len(rules) // columns)
-    titles = ["<br>".join(wrap(str(text), 60)) for _, text in rules]
+    titles = [wrap(str(text), TITLE_WIDTH) for _, text in rules]
     fig = Draft(
         rows=rows,
         cols=columns,
-        subplot_titles=titles,
+        subplot_titles=["<br>".join(lines) for lines in titles],
         shared_yaxes=True,
         horizontal_spacing=0.05,
         vertical_spacing=min(0.14, 0.4 / rows),
@@ -54,7 +55,7 @@ def hazard_rates(table: pd.DataFrame, names: Sequence[str] = (), *, across: int 
     fig.update_annotations(font_size=13)
     fig.update_xaxes(title_text="steps with a hazardous dose (%)", range=[-3, 103])
     fig.update_yaxes(categoryorder="array", categoryarray=list(shown.values())[::-1])
-    fig.update_layout(margin={"l": 8, "r": 12, "t": 48, "b": 48})
+    fig.update_layout(margin={"l": 8, "r": 12, "t": 24 + 17 * max(map(len, titles), default=1), "b": 48})
     return fig.figure()
 
 

@@ -12,13 +12,14 @@ from core.figures.draft import Draft, scatter
 from core.figures.labels import end_labels
 from core.figures.theme import ACCENT, NEUTRAL, apply_theme, fmt, hour_ticks
 
+LEFT = 48  # pixels left of the panels
 INDEX_LABELS = {
     "silhouette": "Silhouette (higher)",
     "calinski_harabasz": "Calinski-Harabasz (higher)",
     "davies_bouldin": "Davies-Bouldin (lower)",
     "bootstrap_ari": "Bootstrap ARI (1 = stable)",
     "smallest": "Smallest phenotype (patients)",
-    "eta2_length": "η² of stay length (0 is right)",
+    "eta2_length": "η² of stay length (lower)",
 }
 
 
@@ -40,10 +41,11 @@ def cluster_indices(
         span = float(np.nanmax(y) - np.nanmin(y)) or max(abs(float(np.nanmax(y))), 1.0) * 0.1
         fig.update_yaxes(range=[np.nanmin(y) - 0.3 * span, np.nanmax(y) + 0.3 * span], nticks=3, row=row, col=1)
     apply_theme(fig, height=height, legend=False)
-    fig.update_annotations(font_size=12, x=0.0, xanchor="left")
+    # from the figure's edge, above the ticks: beside the map of a narrow window there is no more room
+    fig.update_annotations(font_size=11, x=0.0, xanchor="left", xshift=4 - LEFT)
     fig.update_xaxes(dtick=1)
     fig.update_xaxes(title_text="K (number of phenotypes)", row=len(shown) or 1, col=1)
-    fig.update_layout(margin={"l": 48, "r": 20, "t": 26, "b": 44})
+    fig.update_layout(margin={"l": LEFT, "r": 20, "t": 26, "b": 44})
     return fig.figure()
 
 

@@ -109,8 +109,8 @@ class AtlasRecord(Config):
 
     @property
     def sign(self) -> Headline:
-        """On which side of 0 the difference lies."""
-        said = "the difference lies above 0" if self.own.value > 0 else "the difference does not lie above 0"
+        """On which side of 0 the estimate of the difference lies; its interval may hold 0 on either."""
+        said = "the estimate lies above 0" if self.own.value > 0 else "the estimate does not lie above 0"
         return self._headline(said, [one.value > 0 for one in self.choices])
 
     @property

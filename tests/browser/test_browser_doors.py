@@ -93,7 +93,7 @@ def test_a_researcher_tunes_compares_and_exports(new_tab: Callable[[], Tab]) -> 
 
 def test_a_teacher_moves_a_toy_and_shows_the_function(new_tab: Callable[[], Tab]) -> None:
     tab = new_tab()
-    enter(tab, "Five ideas to play with", "Learn")
+    enter(tab, "Eight ideas to play with", "Learn")
     tab.choose("Importance weights")
     before = number(tab, "Largest weight")
     tab.step("The policy gives it (%)", "End")

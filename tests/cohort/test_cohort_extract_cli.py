@@ -64,7 +64,7 @@ def test_a_loaded_cohort_keeps_the_words(shared_data: Path, tmp_path: Path, caps
     assert main(["check", str(out)]) == 0
     checked = capsys.readouterr()
     assert "As of the start: a state holds what was measured before its step" in checked.out
-    assert "warning: Only 35 patients, 12 deaths" in checked.err
+    assert "warning: Only 35 stays, 12 deaths" in checked.err
 
 
 @pytest.mark.parametrize(

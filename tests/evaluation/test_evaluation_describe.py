@@ -98,6 +98,15 @@ def test_mortality_by_excess_keeps_zero_apart_and_every_patient() -> None:
     assert (table["n"] * table["mortality"]).sum() == pytest.approx(died[:450].sum())
 
 
+def test_few_patients_share_a_bin_of_dose_excess() -> None:
+    excess = np.concatenate([-np.arange(1.0, 6.0), np.arange(1.0, 36.0)])
+    table = mortality_by_excess(excess, np.arange(40) % 3 == 0)
+    assert table["n"].tolist()[0] == 5  # all below 0 together, not one by one
+    assert table["n"].sum() == 40
+    assert len(table) == 4
+    assert (table["n"].iloc[1:] >= 10).all()
+
+
 @settings(max_examples=30)
 @given(seed=st.integers(0, 9999), scale=st.sampled_from([1e-3, 1.0, 8.0, 1e4]))
 def test_survival_is_monotone_in_value_and_a_share(seed: int, scale: float) -> None:

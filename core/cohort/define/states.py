@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from core.cohort.columns import AGES, OPTIONAL
 from core.cohort.define.names import known_late, unit_of
 from core.cohort.define.roles import Roles
 from core.cohort.rules import FEWEST_CODES, NOT_MEASURED
@@ -52,6 +53,8 @@ def candidates(table: pd.DataFrame, roles: Roles, states: States) -> list[str]:
 
 def _no_state(series: pd.Series, name: str, roles: Roles) -> str:
     """Why a column is no state, "" where it may be one."""
+    if name in OPTIONAL or name.startswith(AGES):  # an extraction's: the dose of the step itself is among them
+        return "kept beside the states"
     if name in RESERVED:
         return "a name that is reserved"
     if known_late(name):

@@ -126,6 +126,7 @@ def decision_at(run: RunView, patient: int, step: int, settings: DecisionSetting
         raise ConfigError(f"this stay has steps 0 to {length - 1}; nothing is decided at {step}, choose one of them.")
     key = settings.key
     here = run.only(np.array([patient]))
+    warned = rules_met(run, patient, step, _warnings(run, settings))
     return Decision(
         patient=patient,
         step=step,
@@ -137,7 +138,7 @@ def decision_at(run: RunView, patient: int, step: int, settings: DecisionSetting
         options=_options(run, patient, step, key),
         neighbors=_neighbors(run, patient, step, settings),
         hazards=tuple(rules_met(run, patient, step, settings.rules)),
-        warnings=tuple(rules_met(run, patient, step, _warnings(run, settings))),
+        warnings=tuple(one for one in warned if not any(one.implied_by(other) for other in warned)),
         hit=hit_at(run, patient, step),
     )
 

@@ -15,6 +15,9 @@ from core.policies.hazards import GIVEN, default_rules, default_warnings, hit_ru
 from core.policies.hit import OTHER, THROMBOCYTOPENIA, THROMBOSIS, TIMING, TS
 from core.policies.key import PolicyKey
 from core.policies.rules import FallRule, HazardRule, Rule
+from core.study import StudySpec
+
+MOST_DECIMALS = 6  # of a value beside its threshold
 
 
 def hazard_table(
@@ -82,6 +85,27 @@ class Met:
     value: float
     imputed: bool
     fall: float = float("nan")
+
+    def read(self, study: StudySpec) -> str:
+        """The value with the column's decimals, or as many more as it takes to be seen beyond the threshold: an INR of
+        1.52 is above 1.5."""
+        said = study.column(self.column).text(self.value)
+        limits = (
+            [one for one in self.rule.limits if one.column == self.column] if isinstance(self.rule, HazardRule) else []
+        )
+        crossed = [one for one in limits if one.holds(np.array(self.value))]
+        decimals = len(said.partition(".")[2])
+        while crossed and decimals < MOST_DECIMALS and not crossed[0].holds(np.array(round(self.value, decimals))):
+            decimals += 1
+            said = f"{self.value:,.{decimals}f}"
+        return said
+
+    def implied_by(self, other: Met) -> bool:
+        """True where the other tells of a deeper fall of the same column, and so of this one."""
+        mine, deeper = self.rule, other.rule
+        if not isinstance(mine, FallRule) or not isinstance(deeper, FallRule) or mine.column != deeper.column:
+            return False
+        return deeper.percent > mine.percent and deeper.hours <= mine.hours
 
 
 def rules_met(view: RunView, patient: int, step: int, rules: Sequence[Rule]) -> list[Met]:

@@ -27,7 +27,7 @@ def draw() -> None:
     else:
         st.success(
             f"All {checked.lines:,} lines are as they were written. The last has the SHA-256 `{checked.last}`: keep it "
-            "elsewhere, and `python -m core audit verify --holds` tells later whether it is still there.",
+            "elsewhere, and `python -m core audit verify --holds SHA-256` tells later whether it is still there.",
             icon=":material/verified_user:",
         )
     for sentence in checked.notes[:10]:

@@ -42,7 +42,9 @@ def everybodys() -> None:
     """All of it, for administrators: names and sizes, whose it is, never what is in it."""
     found = holdings(me().root)
     size = sum(one.size for one in found)
-    st.markdown(f"{len(found):,} things of {len({one.owner for one in found}):,} owners, {size / MEGABYTE:,.1f} MB.")
+    owners = len({one.owner for one in found})
+    whose = f"{owners:,} owner{'' if owners == 1 else 's'}"
+    st.markdown(f"{len(found):,} thing{'' if len(found) == 1 else 's'} of {whose}, {size / MEGABYTE:,.1f} MB.")
     if found:
         _list(found, "kept-everybodys", owners=True)
 

@@ -154,7 +154,7 @@ def _here(run: RunView, met: Met) -> str:
     """The value by which a rule applies, and how far it fell where that decides."""
     column = run.study.column(met.column)
     named = f"{column.label or met.column} " if len(met.rule.columns) > 1 else ""
-    value = f"{column.text(met.value)} {'' if column.unit == '1' else fmt_unit(column.unit)}".strip()
+    value = f"{met.read(run.study)} {'' if column.unit == '1' else fmt_unit(column.unit)}".strip()
     fell = f", a fall by {met.fall:.0f} %" if np.isfinite(met.fall) else ""
     return f"here {named}{value}{fell}{', filled in' if met.imputed else ''}"
 

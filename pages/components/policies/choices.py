@@ -61,11 +61,12 @@ def choices_panel(run: RunView) -> None:
 
 
 def choices_badge(atlas: AtlasRecord) -> None:
-    """Robust or not, with the numbers."""
+    """Whether what the run says is robust, with the numbers."""
     robust = bool(atlas.others) and atlas.overall.robust
     color, icon = ("green", ":material/verified:") if robust else ("orange", ":material/tune:")
     said = markdown(atlas.badge[:1].upper() + atlas.badge[1:])
-    st.markdown(f":{color}-badge[{icon} {said}] of reward weights, discount and dose bins.", help=HOW)
+    what = "of reward weights, discount and dose bins: the advice, what is claimed of it, and the sign of its estimate."
+    st.markdown(f":{color}-badge[{icon} {said}] {what}", help=HOW)
 
 
 def choices_here(run: RunView, patient: int, step: int) -> None:

@@ -200,6 +200,16 @@ def test_a_file_in_the_form_of_the_app_needs_no_mapping_and_keeps_its_bins() -> 
     np.testing.assert_array_equal(make_cohort(cohort.frame, found.study).states, cohort.states)
 
 
+def test_what_an_extraction_keeps_beside_the_states_is_no_state() -> None:
+    cohort, _ = simulate_cohort("mimic-iv", 40, 0)
+    beside = {"dose_drip": cohort.actions * 500.0, "age: Platelets": np.arange(len(cohort.actions)) % 7}
+    proposed = propose_study(cohort.frame.assign(**beside))
+    assert {name: why for name, why in proposed.left_out if name in beside} == dict.fromkeys(
+        beside, "kept beside the states"
+    )
+    assert not set(beside) & set(proposed.study.names)  # the dose of a step in its state would tell the action
+
+
 def test_long_stays_are_cut_where_few_are_long(table: pd.DataFrame) -> None:
     steps = pd.concat([norepinephrine_table(60), norepinephrine_table(1, seed=1, n_most=4).head(1)])
     long = pd.concat([steps.tail(1)] * 60).assign(encounter_id="E9999", person_id="P9999")

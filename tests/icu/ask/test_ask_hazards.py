@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.icu.ask.hazards import fallen_steps, hazard_patients, hazard_table, hit_at, rules_met
+from core.hazard import Operator
+from core.icu.ask.hazards import Met, fallen_steps, hazard_patients, hazard_table, hit_at, rules_met
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from core.policies.hazards import GIVEN, default_warnings
@@ -113,6 +114,31 @@ def test_what_is_met_names_the_limit_that_holds_and_the_fall(view: RunView) -> N
     assert [(met.column, met.value) for met in found][1] == ("Lactate", lactate)
     assert found[0].fall >= 30
     assert np.isnan(found[1].fall)
+
+
+@pytest.mark.parametrize(
+    ("value", "operator", "threshold", "said"),
+    [
+        (1.52, ">", 1.5, "1.52"),  # 1.5, with its column's one decimal, would not be above 1.5
+        (1.61, ">", 1.5, "1.6"),
+        (1.5, ">=", 1.5, "1.5"),
+        (1.4996, "<", 1.5, "1.4996"),
+    ],
+)
+def test_a_value_is_read_on_its_side_of_the_threshold(
+    view: RunView, value: float, operator: Operator, threshold: float, said: str
+) -> None:
+    met = Met(HazardRule("INR", operator, threshold), "INR", value, imputed=False)
+    assert met.read(view.study) == said
+
+
+def test_a_fall_is_implied_by_a_deeper_one_in_no_more_time() -> None:
+    fell, halved = (Met(FallRule("Platelets", share, 48.0), "Platelets", 90.0, False, 55.0) for share in (30.0, 50.0))
+    slower = Met(FallRule("Platelets", 50.0, 72.0), "Platelets", 90.0, False, 55.0)
+    assert fell.implied_by(halved)
+    assert not halved.implied_by(fell)
+    assert not fell.implied_by(slower)
+    assert not fell.implied_by(fell)
 
 
 def test_hit_is_said_with_what_is_not_on_record(view: RunView) -> None:
