@@ -55,7 +55,7 @@ def main() -> None:
     who_is_here(visitor())
     try:
         page.run()
-    except PhenoPolicyError as error:
+    except (PhenoPolicyError, OSError) as error:  # a full disk, a folder that can only be read
         failed(error, "Drawing this page")
 
 

@@ -17,6 +17,7 @@ from core.access.trail import Trail, What
 from core.base.errors import AccessError
 from core.keep.delete import delete, past, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
+from core.keep.leftovers import clear
 from core.runs import jobs
 from core.runs.folders import data_root
 from core.runs.status import JobStatus, seen_by, share
@@ -142,7 +143,8 @@ class Acting:
         delete(self.root, what)
 
     def expire(self) -> list[Holding]:
-        """Delete what visitors made and is past its days, by the settings of the server."""
+        """Delete what visitors made and is past its days by the settings, and what killed programs left."""
+        clear(self.root)
         keep = self.settings.retention
         days: dict[Kind, float] = {"run": keep.runs, "verdicts": keep.verdicts, "link": keep.links}
         days |= dict.fromkeys(("data", "encoder", "study"), keep.uploads)

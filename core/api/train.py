@@ -21,8 +21,10 @@ from core.cohort import Cohort, load_cohort
 from core.cohort.load import make_cohort
 from core.icu.config import RunConfig, load_preset
 from core.icu.study import ICU, run_study
+from core.icu.view import RunView
 from core.registry.study import REGISTRY
 from core.registry.view import RegistryView
+from core.runs import integrity
 from core.runs.folders import private_files
 from core.study import StudySpec
 
@@ -81,11 +83,11 @@ def open_run(folder: str | Path, kind: Literal["registry"]) -> RegistryRun: ...
 def open_run(folder: str | Path, kind: str = "icu") -> Run | RegistryRun:
     """A finished run, of this library or of the app; kind "registry" for one of the registry study.
 
-    `RunError` where it is not finished, `ArtifactError` where it is of another kind.
+    `RunError` where it is not finished, `ArtifactError` where it is of another kind or its files are not as written.
     """
     study = REGISTRY if kind == "registry" else ICU
     study.manifest(Path(folder))
-    view = study.open(Path(folder))
+    view: RunView | RegistryView = integrity.open_run(study, Path(folder))
     if not view.complete:
         raise RunError(f"the run in {folder} is not finished; call run(...) with the same data to resume it.")
     return RegistryRun(view) if isinstance(view, RegistryView) else Run(view)

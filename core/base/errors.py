@@ -68,15 +68,18 @@ class AccessError(PhenoPolicyError):
     """Somebody asks for what their role, their quota or their sign-in does not give them."""
 
 
-def refused(error: OSError) -> str:
-    """What the system refused, in a sentence: a disk that is full, a folder that nobody may write into."""
+def refused(error: OSError, again: str = "start the same command again, which goes on where it stopped") -> str:
+    """What the system refused, in a sentence: a disk that is full, a folder that nobody may write into.
+
+    again: what to do once there is room.
+    """
     named = error.filename2 or error.filename
     where = f"{named}: " if named else ""
     remedy = {
-        errno.ENOSPC: "make room and start the same command again, which goes on where it stopped",
-        errno.EDQUOT: "make room and start the same command again, which goes on where it stopped",
+        errno.ENOSPC: f"make room and {again}",
+        errno.EDQUOT: f"make room and {again}",
         errno.EACCES: "choose a place that you may write to, or have the rights changed",
         errno.EPERM: "choose a place that you may write to, or have the rights changed",
         errno.EROFS: "choose a place that can be written to",
-    }.get(error.errno or 0, "mend that and start the same command again")
+    }.get(error.errno or 0, f"mend that and {again.partition(',')[0]}")
     return f"{where}{(error.strerror or str(error)).lower()}; {remedy}."

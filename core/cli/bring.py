@@ -56,12 +56,13 @@ def verify(options: argparse.Namespace) -> None:
         return
     from core.bring import read_card, verify_card
     from core.cohort import load_cohort
-    from core.icu.view import RunView
+    from core.icu.study import ICU
+    from core.runs.integrity import open_run
     from core.tables.mapping import load_mapping
 
     card, folder = read_card(options.card), options.card.parent
     if options.run is not None:
-        print(verify_card(options.card, RunView(options.run), options.policy))
+        print(verify_card(options.card, open_run(ICU, options.run), options.policy))
         return
     file = options.cohort or _beside(folder, card.cohort_file)
     policy = options.policy or _beside(folder, card.policy_file)

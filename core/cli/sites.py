@@ -30,10 +30,11 @@ def add_site_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def bundle(options: argparse.Namespace) -> None:
-    from core.icu.view import RunView
+    from core.icu.study import ICU
+    from core.runs.integrity import open_run
     from core.sites import write_bundle
 
-    digest = write_bundle(RunView(options.run), options.out)
+    digest = write_bundle(open_run(ICU, options.run), options.out)
     print(f"{options.out}: bundle {digest[:16]}, no patient's row in it")
 
 

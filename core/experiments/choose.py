@@ -30,10 +30,11 @@ from core.experiments.settings import ChoiceSettings, as_text
 from core.icu.config import RunConfig, load_preset
 from core.icu.fit.simulated import RunPolicy
 from core.icu.fit.truth import TRUE_COLUMNS, true_columns
-from core.icu.study import run_study
+from core.icu.study import ICU, run_study
 from core.icu.view import RunView
 from core.policies import NamedPolicy, PolicyKey, Version
 from core.policies.key import CLINICIAN, FUSED, PROSPECTIVE
+from core.runs.integrity import open_run
 
 FOLDER, TABLE, RECORD = "choice", "choices.parquet", "choice.json"
 Variant = tuple[int, int]  # epochs and batch size of the agents
@@ -80,7 +81,7 @@ def tune(settings: ChoiceSettings, folder: Path, seed: int) -> int:
         run, name = _run(folder, seed, variant), f"Tuning {seed}, {variant[0]} epochs, batches of {variant[1]}"
         for _ in run_study(cohort, tuning_config(settings, folder, seed, variant), run, name=name):
             pass
-        view = RunView(run)
+        view = open_run(ICU, run)
         table = pd.DataFrame([*_own(view), *_candidates(view, settings)])
         table = table.assign(seed=seed, epochs=variant[0], batch_size=variant[1])
         clinicians = table.loc[table["policy"] == CLINICIAN, "true_value"].iloc[0]

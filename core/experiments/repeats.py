@@ -29,8 +29,9 @@ from core.cohort import Cohort
 from core.experiments.parallel import allowed_cores, in_parallel
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
 from core.experiments.values import external_values, own_values
-from core.icu.study import run_study
+from core.icu.study import ICU, run_study
 from core.icu.view import RunView
+from core.runs.integrity import open_run
 from core.runs.manifest import now, read_manifest
 
 RECORD, TABLE = "experiment.json", "evaluations.parquet"
@@ -65,7 +66,7 @@ def run_cell(settings: ExperimentSettings, folder: Path, preset: str, repeat: in
     run = folder / CELLS / f"{preset}-{repeat}"
     for _ in run_study(cohort, settings.config(preset, repeat), run, name=f"{folder.name}: {preset}, repeat {repeat}"):
         pass
-    started, view = time.perf_counter(), RunView(run)
+    started, view = time.perf_counter(), open_run(ICU, run)
     tables = [_label(own_values(view, settings.modes), view.cohort, "development")]
     if settings.external is not None:
         tables.append(_abroad(view, settings))

@@ -42,6 +42,7 @@ from core.icu.config import Mode, RunConfig, load_preset
 from core.icu.study import ICU, run_study
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
+from core.runs.integrity import open_run
 from core.runs.lock import hold
 from core.study import load_study
 
@@ -174,7 +175,7 @@ def sweep_run(
     for _ in run_study(cohort, config, run, name=f"Sweep: {_said(task)}"):
         pass
     swept = {f"{WEIGHT}{name}": value for name, value in weights}
-    return task, cells(RunView(run), grid).assign(preset=preset, seed=seed, **swept)
+    return task, cells(open_run(ICU, run), grid).assign(preset=preset, seed=seed, **swept)
 
 
 def _said(task: tuple[str, int, Weights]) -> str:

@@ -14,7 +14,9 @@ from core.experiments.choose import TABLE as CHOICES
 from core.experiments.document import LAB, TABLES_JSON
 from core.experiments.repeats import CELLS, RECORD, TABLE, asked_cells, cell_table
 from core.experiments.settings import EXPERIMENTS, ExperimentSettings
+from core.icu.study import ICU
 from core.icu.view import RunView
+from core.runs.integrity import open_run
 
 
 class ExperimentView:
@@ -75,8 +77,8 @@ class ExperimentView:
         return self._optional(f"{LAB}/estimates.parquet")
 
     def run(self, preset: str, repeat: int) -> RunView:
-        """The run of one cell."""
-        return RunView(self.path / CELLS / f"{preset}-{repeat}")
+        """The run of one cell; `ArtifactError` where its files are not as they were written."""
+        return open_run(ICU, self.path / CELLS / f"{preset}-{repeat}")
 
     def _optional(self, name: str) -> pd.DataFrame:
         return read_table(self.path / name) if (self.path / name).is_file() else pd.DataFrame()

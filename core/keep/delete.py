@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from core.base.errors import RunError
 from core.base.files import write_atomic
 from core.keep.holdings import Holding, Kind, holdings
+from core.keep.leftovers import GONE, remove_gone, remove_tree
 from core.runs.lock import hold
 from core.runs.study import studies
 
@@ -26,9 +26,9 @@ def delete(root: Path, what: Holding) -> None:
             raise RunError(f"{what} is at work; cancel it, then delete it.")
         with hold(what.path):
             gone = _out_of_sight(what.path)
-        shutil.rmtree(gone)
+        remove_tree(gone)
     elif what.path.is_dir():
-        shutil.rmtree(_out_of_sight(what.path))
+        remove_tree(_out_of_sight(what.path))
     else:
         for path in what.files:
             path.unlink(missing_ok=True)
@@ -62,9 +62,8 @@ def past(root: Path, days: Mapping[Kind, float], now: float | None = None) -> li
 
 def _out_of_sight(folder: Path) -> Path:
     """Rename a folder, in one step, to a name that nothing lists; what a stopped deletion leaves goes with the next."""
-    for left in folder.parent.glob(".gone-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    gone = folder.with_name(f".gone-{secrets.token_hex(8)}")
+    remove_gone(folder.parent)
+    gone = folder.with_name(f"{GONE}{secrets.token_hex(8)}")
     if folder.is_symlink():  # only the link is ours
         gone.mkdir()
         folder.unlink()

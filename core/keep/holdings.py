@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.base.errors import ArtifactError, PhenoPolicyError
-from core.base.files import read_json
+from core.base.files import files_below, read_json
 from core.runs.folders import owner_of
 from core.runs.job import JOB, read_record
 from core.runs.lock import is_held
@@ -42,13 +43,13 @@ class Holding:
     def files(self) -> list[Path]:
         """All of its files; those that stand beside one, of the same name but for their ending, are part of it."""
         if self.path.is_dir():
-            return [path for path in self.path.rglob("*") if path.is_file()]
+            return [path for path in files_below(self.path) if path.is_file()]
         return [path for path in self.path.parent.glob(f"{self.path.stem}.*") if path.is_file()] or [self.path]
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(path.stat().st_size for path in self.files if path.exists())
+        return sum(_size(path) for path in self.files)
 
     @property
     def at_work(self) -> bool:
@@ -67,7 +68,7 @@ def holdings(root: Path) -> list[Holding]:
 def runs(root: Path) -> Iterator[Holding]:
     """Runs of every study, and those inside of experiments and sweeps."""
     for home in dict.fromkeys([*(study.home for study in studies()), *MORE]):
-        marks = {path.parent for name in (MANIFEST, JOB) for path in (root / home).rglob(name)}
+        marks = {path.parent for path in files_below(root / home) if path.name in (MANIFEST, JOB)}
         for folder in sorted(marks):
             if not any(part.startswith(".") for part in folder.relative_to(root).parts):
                 yield run_in(folder)
@@ -104,8 +105,8 @@ def _asked_by(folder: Path) -> str:
 def _uploads(root: Path) -> Iterator[Holding]:
     for home in sorted(root.iterdir()) if root.is_dir() else ():
         owner = home.name if OWNER.fullmatch(home.name) else owner_of(home.name)  # earlier versions named it by the key
-        for path in sorted(home.rglob("*.parquet")):
-            if path.parent.name != VERDICTS and not path.name.startswith("."):
+        for path in sorted(files_below(home)):
+            if path.suffix == ".parquet" and path.parent.name != VERDICTS and not path.name.startswith("."):
                 yield _data(path, owner)
         for path in sorted(home.glob("encoder-*")):
             yield Holding("encoder", path, path.name, owner, _changed(path))
@@ -132,7 +133,18 @@ def _links(root: Path) -> Iterator[Holding]:
 
 
 def _changed(path: Path) -> float:
-    return path.stat().st_mtime
+    """Unix time; now for what somebody else deleted while it was listed."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _time(text: str, path: Path) -> float:

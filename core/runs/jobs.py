@@ -10,29 +10,30 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from core.base.errors import PhenoPolicyError, RunError, refused
 from core.base.files import write_json
 from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
-from core.runs.folders import data_root, private_files
+from core.runs.folders import private_files
 from core.runs.job import CANCELLED, LOG, JobRecord, read_record
 from core.runs.lock import hold, is_held
 from core.runs.manifest import now
 from core.runs.process import ProcessId
 from core.runs.progress import ProgressFile
+from core.runs.queue import slot
 from core.runs.run import run
 from core.runs.status import JobStatus
 from core.runs.study import AnyStudy, study_of
 
 WORK = "work"  # the verb of the child
+START = ".start.lock"  # in the run folder, while its child is started
 
 
 def start_run(
@@ -76,8 +77,22 @@ def _launch(run_dir: Path, asked: JobRecord) -> JobStatus:
     """Start the child that works on a folder; it inherits that its files are for this user alone."""
     study_of(asked.kind).config(asked.preset, asked.overrides)  # refuse here what the child could only fail on
     run_dir.mkdir(parents=True, exist_ok=True)
-    if is_held(run_dir):
-        raise RunError(f"a run is already at work in {run_dir.name}; wait for it or cancel it.")
+    with FileLock(run_dir / START):  # two servers, or two tabs, may ask for the same at once
+        if is_held(run_dir) or _is_starting(run_dir):
+            raise RunError(f"a run is already at work in {run_dir.name}; wait for it or cancel it.")
+        _start_child(run_dir, asked)
+    return JobStatus("waiting", message="Starting", name=asked.name or run_dir.name)
+
+
+def _is_starting(run_dir: Path) -> bool:
+    """True where a child was started that may not hold the folder yet."""
+    try:
+        return read_record(run_dir).process.alive
+    except PhenoPolicyError:
+        return False
+
+
+def _start_child(run_dir: Path, asked: JobRecord) -> None:
     asked = asked.model_copy(update={"process": ProcessId(), "started": now()})
     asked.write(run_dir)  # the child reads it
     with (run_dir / LOG).open("ab") as log:
@@ -90,13 +105,11 @@ def _launch(run_dir: Path, asked: JobRecord) -> JobStatus:
             start_new_session=True,
         )
     asked.model_copy(update={"process": ProcessId.of(child.pid)}).write(run_dir)
-    return JobStatus("waiting", message="Starting", name=asked.name or run_dir.name)
 
 
 def work(run_dir: Path) -> None:
     """The child: make the run that its folder asks for."""
-    with _at_work(run_dir):
-        asked = read_record(run_dir)
+    with _at_work(run_dir) as asked:
         study = study_of(asked.kind)
         config = study.config(asked.preset, asked.overrides)
         data = study.read(Path(asked.file), asked.definition or None, config, asked.mapping)
@@ -122,41 +135,17 @@ def cancel(run_dir: Path) -> None:
 
 
 @contextmanager
-def slot(
-    root: Path | None = None, n_slots: int = 1, poll_seconds: float = 0.5, on_wait: Callable[[], None] | None = None
-) -> Iterator[None]:
-    """Wait for one of the slots in which background runs may work; `on_wait` is called once if none is free."""
-    root = root or data_root() / "runs"
-    root.mkdir(parents=True, exist_ok=True)
-    locks = [FileLock(root / f".slot-{index}.lock") for index in range(n_slots)]
-    while True:
-        for lock in locks:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            try:
-                yield
-            finally:
-                lock.release()
-            return
-        if on_wait is not None:
-            on_wait()
-            on_wait = None
-        time.sleep(poll_seconds)
-
-
-@contextmanager
-def _at_work(run_dir: Path) -> Iterator[None]:
-    """Hold the folder, wait for a slot, and leave the reason behind however it ends."""
+def _at_work(run_dir: Path) -> Iterator[JobRecord]:
+    """Hold the folder, wait for a slot, give what was asked for, and leave the reason behind however it ends."""
     progress = ProgressFile(run_dir, {})
     with hold(run_dir):
         (run_dir / CANCELLED).unlink(missing_ok=True)
         say = "Another run is at work; this one starts when it ends"
         progress.write("waiting", Progress("waiting", 0, 1, "Starting"))
         try:
-            with slot(on_wait=lambda: progress.write("waiting", Progress("waiting", 0, 1, say))):
-                yield
+            asked = read_record(run_dir)
+            with slot(on_wait=lambda: progress.write("waiting", Progress("waiting", 0, 1, say)), owner=asked.owner):
+                yield asked
         except PhenoPolicyError as error:
             progress.write("failed", error=str(error))
             raise

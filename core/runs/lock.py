@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.base.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
 
@@ -33,9 +39,34 @@ def hold(folder: Path) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """True while a live process works on the folder."""
-    if not (folder / LOCK).exists():
+    return is_locked(folder / LOCK)
+
+
+def is_locked(path: Path) -> bool:
+    """True while somebody holds a lock file.
+
+    Asking writes nothing, so that it may be asked of what can only be read, and two who ask at once do not take each
+    other for a holder.
+    """
+    if fcntl is None:
+        return _cannot_be_had(path)
+    try:
+        asked = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
         return False
-    lock = FileLock(folder / LOCK)
+    try:
+        fcntl.flock(asked, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(asked)
+    return False
+
+
+def _cannot_be_had(path: Path) -> bool:
+    if not path.exists():
+        return False
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:

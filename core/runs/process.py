@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import psutil
+from pydantic import Field
 
 from core.base.config import Config
 
-# The clock may be set between two looks, which moves all start times; no number comes round again within this time.
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Where the system tells nothing better; a clock that is corrected a little moves start times a little.
 TOLERANCE_SECONDS = 2.0
 
 
@@ -17,13 +20,16 @@ class ProcessId(Config):
     """A process, or none (pid 0)."""
 
     pid: int = 0
-    began: float = 0.0  # seconds since 1970, as the system tells it
+    began: float = 0.0  # seconds since 1970, as the system tells it: moves with a clock that is set
+    mark: str = Field(
+        "", max_length=80
+    )  # this start of the machine and the ticks since: no clock moves it; "": not told
 
     @classmethod
     def of(cls, pid: int) -> ProcessId:
         """The process that has this number now; none where it is gone."""
         try:
-            return cls(pid=pid, began=psutil.Process(pid).create_time()) if pid > 0 else cls()
+            return cls(pid=pid, began=psutil.Process(pid).create_time(), mark=_mark(pid)) if pid > 0 else cls()
         except psutil.Error:
             return cls()
 
@@ -34,10 +40,15 @@ class ProcessId(Config):
             return False
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.began) <= TOLERANCE_SECONDS
-            return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+            return bool(self._is(process) and process.status() != psutil.STATUS_ZOMBIE)
         except psutil.Error:
             return False
+
+    def _is(self, process: psutil.Process) -> bool:
+        mark = _mark(self.pid) if self.mark else ""
+        if mark:
+            return mark == self.mark
+        return bool(abs(process.create_time() - self.began) <= TOLERANCE_SECONDS)
 
     def end_group(self) -> bool:
         """Ask the process and those it started to end; False, and no signal, where it does not live or leads none."""
@@ -48,3 +59,12 @@ class ProcessId(Config):
         except (ProcessLookupError, PermissionError):
             return False
         return True
+
+
+def _mark(pid: int) -> str:
+    """Which start of the machine, and clock ticks from then to the process's own (proc(5)); "" where not told."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{BOOT_ID.read_text(encoding='ascii').strip()} {ticks}"
+    except (OSError, IndexError):
+        return ""

@@ -47,7 +47,7 @@ class ProgressFile:
         self.weights = weights
         before = read_progress(folder)
         self.history: list[dict[str, float]] = list(before.history) if before else []  # epochs before an interruption
-        self._last_write = 0.0
+        self._last_write = -math.inf  # by a clock that nobody sets
         self._last_stage = ""
 
     def update(self, progress: Progress) -> None:
@@ -56,7 +56,7 @@ class ProgressFile:
             finite = {name: float(v) for name, v in progress.metrics.items() if math.isfinite(v)}
             if not self.history or self.history[-1]["epoch"] < progress.done:  # a resumed training tells all again
                 self.history.append({"epoch": float(progress.done), **finite})
-        recent = time.time() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
+        recent = time.monotonic() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
         if recent and progress.stage == self._last_stage and progress.done < progress.total:
             return
         self.write("running", progress)
@@ -77,7 +77,7 @@ class ProgressFile:
             history=self.history,
         )
         write_json(self.path, record.model_dump())
-        self._last_write, self._last_stage = time.time(), stage
+        self._last_write, self._last_stage = time.monotonic(), stage
 
     def _overall(self, stage: str, fraction: float) -> float:
         total = sum(self.weights.values())

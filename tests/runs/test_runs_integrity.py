@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import core as pp
 from core.base.errors import ArtifactError
 from core.base.files import read_array, read_json, write_array, write_json
 from core.cli.main import main
 from core.cohort import load_cohort, make_cohort, save_cohort
+from core.experiments.view import ExperimentView
 from core.icu.study import ICU, run_study
 from core.icu.view import RunView
 from core.registry.study import REGISTRY
+from core.report import write_report
 from core.runs.integrity import damaged, open_run, verify
 from core.runs.manifest import read_manifest, sealed
 from core.runs.study import AnyStudy
@@ -114,6 +118,60 @@ def test_a_lost_table_is_named_on_the_command_line(tiny_registry: Path, tmp_path
     (folder / "ope.parquet").unlink()
     assert main(["verify", str(folder)]) == 2
     assert "ope.parquet of stage 'comparison' is not as written" in capsys.readouterr().err
+
+
+ICU_DOORS = {
+    "verify": ["verify", "RUN"],
+    "evaluate": ["evaluate", "RUN", "--cohort", "RUN/cohort.parquet", "--out", "OUT"],
+    "report": ["report", "RUN", "--out", "OUT"],
+    "model card": ["report", "RUN", "--card", "OUT"],
+    "bundle": ["bundle", "RUN", "--out", "OUT"],
+    "policy": ["policy", "add", "RUN", "RUN/brought.parquet"],
+}
+REGISTRY_DOORS = {
+    "registry": ["verify", "RUN"],
+    "registry evaluate": ["registry", "evaluate", "RUN", "--cohort", "RUN/cohort.parquet", "--out", "OUT"],
+    "registry report": ["report", "RUN", "--out", "OUT"],
+}
+
+
+@pytest.fixture(scope="module")
+def flipped(tiny_run: Path, tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A run of each study in which one bit of one array is not as written, by kind."""
+    found = {}
+    for kind, whole, name in (("icu", tiny_run, "fqe_q.npy"), ("registry", tiny_registry, "ope.parquet")):
+        found[kind] = Path(shutil.copytree(whole, tmp_path_factory.mktemp(kind) / "run"))
+        content = bytearray((found[kind] / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (found[kind] / name).write_bytes(content)
+    return found
+
+
+@pytest.mark.parametrize("door", [*ICU_DOORS, *REGISTRY_DOORS])
+def test_every_verb_that_reads_a_run_refuses_a_flipped_bit(flipped, door: str, tmp_path: Path, capsys) -> None:
+    run = flipped["icu" if door in ICU_DOORS else "registry"]
+    words = (ICU_DOORS | REGISTRY_DOORS)[door]
+    out = tmp_path / "out.html"
+    assert main([word.replace("RUN", str(run)).replace("OUT", str(out)) for word in words]) == 2
+    said = capsys.readouterr()
+    assert "is not as written" in said.err
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_function_that_opens_a_run_refuses_a_flipped_bit(flipped, tiny_run: Path, tmp_path: Path) -> None:
+    cell = tmp_path / "experiment" / "cells" / "quick-0"
+    shutil.copytree(flipped["icu"], cell)
+    doors: tuple[Callable[[], object], ...] = (
+        lambda: pp.open_run(flipped["icu"]),
+        lambda: pp.open_run(flipped["registry"], "registry"),
+        lambda: ExperimentView(tmp_path / "experiment").run("quick", 0),
+        lambda: write_report(flipped["icu"], tmp_path / "report.html"),
+    )
+    for opens in doors:
+        with pytest.raises(ArtifactError, match="is not as written"):
+            opens()
+    assert pp.open_run(tiny_run)
 
 
 def test_a_run_from_before_checksums_opens_and_says_so(tiny_run: Path, tmp_path: Path, capsys) -> None:

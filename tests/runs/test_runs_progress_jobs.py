@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -16,7 +18,7 @@ from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import read_json, write_json
 from core.base.types import Progress
 from core.icu.study import ICU
-from core.runs import jobs
+from core.runs import jobs, queue
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord, read_record
 from core.runs.lock import hold, is_held
@@ -106,6 +108,39 @@ def test_a_folder_is_let_go_at_the_end_of_the_block_and_not_before(tmp_path: Pat
     assert not is_held(tmp_path)
 
 
+def test_progress_is_told_after_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = ProgressFile(tmp_path, {"encoder": 1.0})
+    progress.update(Progress("encoder", 1, 9))
+    now, ticks = time.time(), time.monotonic()
+    monkeypatch.setattr("core.runs.progress.time.time", lambda: now - 3600)
+    monkeypatch.setattr("core.runs.progress.time.monotonic", lambda: ticks + 1)
+    progress.update(Progress("encoder", 2, 9))
+    record = read_progress(tmp_path)
+    assert record is not None
+    assert record.stage_fraction == pytest.approx(2 / 9)
+    assert record.updated == now - 3600
+
+
+def test_asking_who_holds_a_folder_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a folder that may only be read; and two who ask at once do not take each other for a holder."""
+    with hold(tmp_path):
+        pass
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.iterdir())}
+    opened = os.open
+
+    def only_read(path: object, flags: int, *more: object, **named: object) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return opened(path, flags, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", only_read)
+    with (tmp_path / ".lock").open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not is_held(tmp_path)
+    assert not is_held(tmp_path / "none")
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.iterdir())}
+
+
 def test_running_without_a_live_process_is_interrupted(tmp_path: Path) -> None:
     ProgressFile(tmp_path, {"encoder": 1.0}).write("running", Progress("encoder", 1, 4, "epoch 1"))
     status = read_job(tmp_path)
@@ -138,10 +173,10 @@ def test_states_that_a_process_left_behind(tmp_path: Path) -> None:
 
 def test_a_slot_is_given_to_one_at_a_time(tmp_path: Path) -> None:
     waiter = (
-        "import sys\nfrom pathlib import Path\nfrom core.runs.jobs import slot\n"
+        "import sys\nfrom pathlib import Path\nfrom core.runs.queue import slot\n"
         "with slot(Path(sys.argv[1]), poll_seconds=0.05):\n    print('in', flush=True)\n"
     )
-    with jobs.slot(tmp_path):
+    with queue.slot(tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-c", waiter, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
@@ -263,10 +298,16 @@ def test_a_process_is_known_by_its_number_and_its_start() -> None:
     try:
         known = ProcessId.of(process.pid)
         assert known.alive
-        other = known.model_copy(update={"began": known.began - 60})  # one of the same number that ended a minute ago
-        assert not other.alive
-        assert not other.end_group()
+        start, ticks = known.mark.split()
+        earlier = {"began": known.began - 60, "mark": f"{start} {int(ticks) - 6000}"}  # ended a minute ago
+        for strange in (earlier, {"mark": f"another-start {ticks}"}, {"began": known.began - 60, "mark": ""}):
+            other = known.model_copy(update=strange)
+            assert not other.alive
+            assert not other.end_group()
         assert process.poll() is None
+        assert known.model_copy(update={"mark": ""}).alive, "as earlier versions wrote it"
+        for hours in (-1, 24):  # the clock was set: all start times moved with it
+            assert known.model_copy(update={"began": known.began + hours * 3600}).alive
         assert known.end_group()
         process.wait(timeout=30)
         assert not known.alive

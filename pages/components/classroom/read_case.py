@@ -113,7 +113,7 @@ def _ask(run: RunView, key: str, dose: int | None, sure: int | None, button: str
 def _keep(keep: object) -> None:
     try:
         keep()  # type: ignore[operator]
-    except PhenoPolicyError as error:
+    except (PhenoPolicyError, OSError) as error:
         failed(error, "Keeping the answer")
     else:
         st.rerun()

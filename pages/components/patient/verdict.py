@@ -66,7 +66,7 @@ def verdict_panel(run: RunView, decision: Decision, hidden: bool = False) -> Non
                     n_clusters=decision.settings.n_clusters,
                     lambda_=decision.settings.lambda_,
                 )
-            except PhenoPolicyError as error:
+            except (PhenoPolicyError, OSError) as error:
                 failed(error, "Keeping the verdict")
             else:
                 if hidden:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from core.base.errors import PhenoPolicyError, RunError, refused
+from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
 from core.bring import add_policy, bring_table, remove_policy
 from core.figures.theme import fmt_interval
@@ -101,11 +101,8 @@ def _keep(run: RunView, policy: BroughtPolicy, name: str) -> None:
         me().upload(policy.probs.nbytes, f"policy {name}")
         with st.spinner("Judging the policy as the run's own were: about a quarter of a minute ..."), private_files():
             add_policy(run, name, policy, session.owner)
-    except PhenoPolicyError as error:
+    except (PhenoPolicyError, OSError) as error:  # also a run that the server may only read
         failed(error, "Keeping the policy")
-        return
-    except OSError as error:  # a run that the server may only read
-        failed(RunError(refused(error)), "Keeping the policy")
         return
     st.session_state[ADDED] = name
     st.rerun()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.base.errors import PhenoPolicyError
+from core.base.errors import PhenoPolicyError, refused
 from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
 from core.icu.added import added_stamp, owners_in
@@ -316,5 +316,6 @@ def go_to(
 
 
 def failed(error: Exception, doing: str) -> None:
-    """An error state: what could not be done, why, in the words of the error."""
-    st.error(f"**{doing} did not work.** {markdown_lines(error)}", icon=":material/error:")
+    """An error state: what could not be done, why, in the words of the error, or of what the system refused."""
+    why = refused(error, "try again") if isinstance(error, OSError) else error
+    st.error(f"**{doing} did not work.** {markdown_lines(why)}", icon=":material/error:")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from core.access.person import Role
-from core.base.errors import AccessError, PhenoPolicyError
+from core.base.errors import AccessError, CohortError, PhenoPolicyError
 from core.base.files import write_atomic
 from core.runs.study import Data
 from pages.components.shell.frame import failed
@@ -30,7 +30,7 @@ def simulated(desk: Desk, label: str, n_patients: int, seed: int, **options: Any
         try:
             me().require(Role.RESEARCHER, "simulating patients")
             return store(desk, desk.study.simulate(n_patients, seed, options), label)
-        except PhenoPolicyError as error:
+        except (PhenoPolicyError, OSError) as error:
             failed(error, "Simulating")
             return None
 
@@ -39,7 +39,7 @@ def accept(desk: Desk, data: Data, label: str, definition: Path | None = None) -
     """Store data with their definition, choose them, and show them after the rerun; says so where they may not be."""
     try:
         cohort = store(desk, data, label, definition)
-    except AccessError as error:
+    except (AccessError, CohortError, OSError) as error:
         failed(error, "Storing the data")
         return
     show_accepted(desk, cohort)
@@ -86,6 +86,6 @@ def choose_definition(
     try:
         path = keep_definition(file.getvalue())
         return read(path), path
-    except PhenoPolicyError as error:
+    except (PhenoPolicyError, OSError) as error:
         failed(error, f"Reading the {'study' if word == 'study' else f'{desk.study.definition_word} definition'}")
         st.stop()
