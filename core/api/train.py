@@ -85,9 +85,11 @@ def open_run(folder: str | Path, kind: str = "icu") -> Run | RegistryRun:
 
     `RunError` where it is not finished, `ArtifactError` where it is of another kind or its files are not as written.
     """
+    path = Path(folder)
     study = REGISTRY if kind == "registry" else ICU
-    study.manifest(Path(folder))
-    view: RunView | RegistryView = integrity.open_run(study, Path(folder))
+    study.manifest(path)  # of this kind, before its files are read
+    view: RunView | RegistryView
+    view = integrity.open_run(REGISTRY, path) if kind == "registry" else integrity.open_run(ICU, path)
     if not view.complete:
         raise RunError(f"the run in {folder} is not finished; call run(...) with the same data to resume it.")
     return RegistryRun(view) if isinstance(view, RegistryView) else Run(view)
