@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PORT   ?= 8501
 DOORS  := core core.api core.bring core.cohort core.evaluation core.fusion core.policies core.study  # documented
 
-.PHONY: app demo test lint experiment experiment-full screenshots docs offline lock bench bench-scale browser clean
+.PHONY: app demo test lint experiment experiment-full screenshots docs offline lock bench bench-scale soak browser clean
 
 app: demo            ## set up, build the default run, serve the app
 	$(BIN)/python -m core app --port $(PORT)
@@ -47,6 +47,9 @@ bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: test
 
 bench-scale: $(VENV)/.dev browser   ## the same split at 13,355, 133,550 and 1,335,500 patients (hours, 20 GiB)
 	$(BIN)/python -m tests.benchmarks.scale --out tests/benchmarks/results
+
+soak: $(VENV)/.dev demo   ## fifty visitors for half an hour, a training beside them, cold starts: tests/benchmarks/results/soak.json
+	$(BIN)/python -m tests.benchmarks.soak data/runs/default --out tests/benchmarks/results/soak.json
 
 browser:             ## Chromium and axe-core for the browser tests: installed where we may, else said how
 	@sh tests/browser/install_chromium.sh

@@ -21,7 +21,6 @@ from core.cohort import Cohort, load_cohort
 from core.cohort.load import make_cohort
 from core.icu.config import RunConfig, load_preset
 from core.icu.study import ICU, run_study
-from core.icu.view import RunView
 from core.registry.study import REGISTRY
 from core.registry.view import RegistryView
 from core.runs import integrity
@@ -85,11 +84,9 @@ def open_run(folder: str | Path, kind: str = "icu") -> Run | RegistryRun:
 
     `RunError` where it is not finished, `ArtifactError` where it is of another kind or its files are not as written.
     """
-    path = Path(folder)
-    study = REGISTRY if kind == "registry" else ICU
-    study.manifest(path)  # of this kind, before its files are read
-    view: RunView | RegistryView
-    view = integrity.open_run(REGISTRY, path) if kind == "registry" else integrity.open_run(ICU, path)
+    where, study = Path(folder), REGISTRY if kind == "registry" else ICU
+    study.manifest(where)
+    view = integrity.open_run(REGISTRY, where) if kind == "registry" else integrity.open_run(ICU, where)
     if not view.complete:
         raise RunError(f"the run in {folder} is not finished; call run(...) with the same data to resume it.")
     return RegistryRun(view) if isinstance(view, RegistryView) else Run(view)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,30 @@ def test_simulating_stores_by_hash_and_shows_the_cohort(simulated: AppTest, app_
     assert simulated.query_params["cohort"] == cohort.data_hash
     assert simulated.metric[0].value == "40"
     assert "Only 40 patients" in texts(simulated)
+
+
+@pytest.mark.parametrize("after", range(5))
+@pytest.mark.parametrize(("code", "says"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "read-only file system")])
+def test_a_full_disk_is_a_sentence_on_the_page(
+    open_page, app_data: Path, monkeypatch: pytest.MonkeyPatch, after: int, code: int, says: str
+) -> None:
+    """Whichever write is refused: the cohort, its line in the audit, or what stands beside it."""
+    page, calls = open_page("cohort"), iter(range(100))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls) >= after:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("core.base.files.os.fsync", fsync)
+    page.number_input(key="simulate-patients").set_value(40)
+    page = press(page, "Simulate MIMIC-IV-like")
+    assert not page.exception
+    assert len(page.error) == (next(calls) > after), "nothing is said where nothing was refused"
+    for error in page.error:
+        assert error.value.startswith("**Simulating did not work.** ")
+        assert says in error.value.lower()
+    assert not [path for path in app_data.rglob("*") if path.suffix == ".part"]
+    monkeypatch.undo()
 
 
 def test_another_world_can_be_chosen(open_page, app_data: Path) -> None:
