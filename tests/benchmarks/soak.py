@@ -179,9 +179,9 @@ def training(data: Path) -> Iterator[list[int]]:
     env = {**os.environ, "PHENOPOLICY_DATA": str(data), "OMP_NUM_THREADS": "1"}
     subprocess.run([*verb, "simulate", "--patients", "300", "--out", str(cohort)], cwd=ROOT, env=env, check=True)
     settings = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
-    loop = f"while kill -0 {os.getpid()}; do {{}} --run {data}/beside-$(date +%s%N); echo $? >> {data}/beside.txt; done".format(
-        " ".join([*verb, "train", str(cohort), "--preset", "quick", *settings])
-    )
+    train = " ".join([*verb, "train", str(cohort), "--preset", "quick", *settings])
+    once = f"{train} --run {data}/beside-$(date +%s%N); echo $? >> {data}/beside.txt"
+    loop = f"while kill -0 {os.getpid()}; do {once}; done"
     beside = subprocess.Popen(
         ["sh", "-c", loop],
         cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
