@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.access.person import Role
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.registry.study import REGISTRY
 from pages.components.registry import accuracy as registry_accuracy
 from pages.components.registry import patient as registry_patient
@@ -114,7 +115,7 @@ def _cohort() -> None:
 
 def _with_cohort(part: str, chosen: StoredCohort) -> None:
     if part == TRAIN:
-        st.markdown(f"**Train on {chosen}**")
+        st.markdown(f"**Train on {markdown(chosen)}**")
         draw_training(DESK, chosen)
         _runs()
         return

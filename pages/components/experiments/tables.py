@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.experiments.document import CHOICE, SECTIONS, TABLES_MD
 from core.experiments.view import ExperimentView, list_experiments
 from core.figures.experiments import repeat_boxes
@@ -113,15 +114,15 @@ def _state(view: ExperimentView) -> None:
     hours = sum(cell["seconds"] for cell in record["cells"]) / 3600
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{view.settings.title or view.name} · {record['written'][:16].replace('T', ' ')} UTC · "
+            f"{markdown(view.settings.title or view.name)} · {record['written'][:16].replace('T', ' ')} UTC · "
             f"{len(record['cells'])} runs, {hours:.2f} hours of run time · {machine['cores']} cores, "
             f"{machine['memory_gb']} GB"
         )
-        markdown = view.path / TABLES_MD
-        if markdown.is_file():
+        document = view.path / TABLES_MD
+        if document.is_file():
             st.download_button(
                 "All tables",
-                data=markdown.read_bytes,
+                data=document.read_bytes,
                 file_name=file_name(f"{view.name}-tables", "md"),
                 mime="text/markdown",
                 key="experiment-markdown",

@@ -12,6 +12,7 @@ import streamlit as st
 from core.access.person import Role
 from core.base.errors import AccessError, CohortError, PhenoPolicyError
 from core.base.files import write_atomic
+from core.base.text import markdown
 from core.runs.study import Data
 from pages.components.shell.frame import failed
 from pages.components.shell.places import uploads_root
@@ -48,7 +49,7 @@ def accept(desk: Desk, data: Data, label: str, definition: Path | None = None) -
 def show_accepted(desk: Desk, cohort: StoredCohort) -> None:
     """Say that data were stored, and show them after the rerun."""
     st.session_state[f"{desk.upload_key}-{ACCEPTED}"] = True
-    st.toast(f"{cohort.label}: {cohort.n_patients:,} patients.", icon=":material/check_circle:")
+    st.toast(f"{markdown(cohort.label)}: {cohort.n_patients:,} patients.", icon=":material/check_circle:")
     st.rerun()
 
 

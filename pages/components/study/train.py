@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.access.person import Role
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from pages.components.shell.forms import config_form, override_texts, shared_settings
 from pages.components.shell.frame import empty, failed
 from pages.components.shell.held import held
@@ -114,7 +115,7 @@ def launch(desk: Desk, cohort: StoredCohort, name: str, preset: str, overrides: 
         failed(error, "Starting the run")
         return False
     desk.follow(folder.name)
-    st.toast(f"{name} has started; its progress is at the top of the page.", icon=":material/play_arrow:")
+    st.toast(f"{markdown(name)} has started; its progress is at the top of the page.", icon=":material/play_arrow:")
     return True
 
 
