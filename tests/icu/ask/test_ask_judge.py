@@ -87,6 +87,7 @@ def test_the_stored_advice_is_made_anew_and_leaves_clinicians_only_where_they_go
     assert not steers[~view.trajectories.transition_mask].any()
     assert (view.advised_action < view.study.n_actions).all()
     assert view.advice.claim_z > view.advice.advise_z
+    assert not view.advice.share or view.advice.shown.grade != "not supported"
 
 
 def test_a_stays_own_advice_comes_from_a_fold_that_never_saw_it(view: RunView) -> None:
