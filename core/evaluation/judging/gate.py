@@ -36,8 +36,8 @@ class GateSettings:
 
     @classmethod
     def of_floor(cls, floor: float) -> GateSettings:
-        """Those of a run: what fewer than a third of the floor's effective stays follow, graded "not supported", is never
-        advised."""
+        """Those of a run: what fewer than a third of the floor's effective stays follow, graded "not supported", is
+        never advised."""
         return cls(fewest=floor / 3)
 
 
