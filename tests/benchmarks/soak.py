@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=20, help="who come at once to a cold start (default 20)")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # server and training end with it
     if not (options.run / "manifest.json").is_file():
         sys.exit(f"No run in {options.run}; build the default one with 'make demo'.")
     with tempfile.TemporaryDirectory() as folder:
@@ -168,15 +170,18 @@ def place(rng: np.random.Generator) -> tuple[str, str]:
 
 @contextmanager
 def training(data: Path) -> Iterator[list[int]]:
-    """Within it one small training after the other runs beside the server; gives their exit statuses."""
+    """Within it one small training after the other runs beside the server; gives their exit statuses.
+
+    The loop ends with this process too, however that ends.
+    """
     cohort = data / "beside.parquet"
     verb = [sys.executable, "-m", "core"]
     env = {**os.environ, "PHENOPOLICY_DATA": str(data), "OMP_NUM_THREADS": "1"}
     subprocess.run([*verb, "simulate", "--patients", "300", "--out", str(cohort)], cwd=ROOT, env=env, check=True)
     settings = [part for name, value in TRAINING.items() for part in ("--set", f"{name}={value}")]
-    loop = f"while :; do {{}} --run {data}/beside-$(date +%s%N); echo $? >> {data}/beside.txt; done".format(
-        " ".join([*verb, "train", str(cohort), "--preset", "quick", *settings])
-    )
+    train = " ".join([*verb, "train", str(cohort), "--preset", "quick", *settings])
+    once = f"{train} --run {data}/beside-$(date +%s%N); echo $? >> {data}/beside.txt"
+    loop = f"while kill -0 {os.getpid()}; do {once}; done"
     beside = subprocess.Popen(
         ["sh", "-c", loop],
         cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

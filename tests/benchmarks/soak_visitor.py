@@ -16,6 +16,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+HOME = "overview"  # the page at the address itself
 PATIENCE = 120.0  # seconds that one answer is waited for
 
 
@@ -53,7 +54,8 @@ class Visitor:
         """Open a page by a link, and wait for the whole of it."""
         assert self.socket is not None
         message = BackMsg()
-        message.rerun_script.page_name, message.rerun_script.query_string = page, query
+        message.rerun_script.page_name = "" if page == HOME else page
+        message.rerun_script.query_string = query
         started, size, faults = time.monotonic(), 0, []
         try:
             await self.socket.send(message.SerializeToString())

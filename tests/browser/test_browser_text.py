@@ -1,6 +1,7 @@
 """Markup in all that people name stays text: every view opens, and asks nobody but the app.
 
-Planted are keys of patients, names of runs, of one at work and of uploads, labels of columns and outcomes, and notes.
+Planted are keys of patients, names of runs, of one that failed and its reason, of uploads, and notes. Words of a study
+that hold markup are refused when it is read.
 """
 
 from __future__ import annotations
@@ -65,9 +66,6 @@ def plant(run: Path) -> None:
 
     def change(manifest: dict) -> None:
         manifest["name"] = TRAP
-        for column in manifest["study"]["columns"]:
-            column["label"] = f"{column['name']} {TRAP}"
-        manifest["study"]["died_label"] = f"died {TRAP}"
         manifest["stages"]["cohort"]["files"]["cohort.parquet"] = digest
 
     edit_manifest(run, change)
@@ -110,7 +108,7 @@ def test_the_views_are_those_of_the_app() -> None:
 
 
 def tip_of_a_point(tab: Tab) -> list[str]:
-    """What the tooltip of the map has planted; it tells the patient's key and the label of the first column."""
+    """What the tooltip of the map has planted; it tells the patient's key."""
     tab.open("phenotypes?run=tiny")
     tab.page.mouse.move(*PointMap(tab).pixels()[PATIENT])
     tip = tab.page.locator(".pp-map-tip")
