@@ -248,7 +248,7 @@ def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> tuple[AdviceR
         drawn = derive_seed(seed, "truth")
         gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
     record = advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
-    audited = audit(advised, view.study, record.shown.share, evaluation.audit_repeats, seed)
+    audited = audit(advised, view.study, record.shown.share, evaluation.ess_floor, evaluation.audit_repeats, seed)
     terms = reward_terms(cohort, view.study, view.scaler)
     atlas = reward_atlas(advised, view.study, terms, record.shown.share, evaluation.ess_floor, seed)
     return record.model_copy(update={"audit": audited, "atlas": atlas.record}), atlas

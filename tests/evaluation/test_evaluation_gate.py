@@ -127,6 +127,8 @@ def test_where_the_records_lean_to_nothing_the_advice_is_to_do_as_clinicians_do(
     assert gate([estimate(1.0, 0.5)]).claims, "two standard errors are enough for a single candidate"
     assert not gate([estimate(1.0, 0.5), estimate(0.9, 0.5)]).claims, "and too few for the better of two"
     assert gate([estimate(5.0, 0.1, ess=0.0)]).recommended == "clinicians", "nobody follows it"
+    few, enough = (gate([estimate(5.0, 0.1, ess=ess)], GateSettings.of_floor(30)) for ess in (10.0, 10.1))
+    assert (few.recommended, enough.claims) == ("clinicians", True), "next to nobody follows it"
 
 
 def test_the_claim_is_corrected_for_the_choice_among_dials() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from core.base.threads import side_by_side
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.features import FeatureSettings
-from core.evaluation.judging.gate import DIALS, Advice, gate
+from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import pessimistic_step
@@ -43,11 +43,12 @@ def null_advice(
     settings: JudgeSettings,
     repeats: int,
     rng: np.random.Generator,
+    gates: GateSettings | None = None,
 ) -> list[Advice]:
     """What the pessimistic step and the gate advise of each redrawn cohort.
 
     probs (N, T, A): clinicians' probabilities by models that never saw the stay, here the true ones; held: stays of
-    each fold, (N,) bool; features: those of the step.
+    each fold, (N,) bool; features: those of the step; gates: those that the advice itself stood before.
     """
 
     def advised(null: Histories) -> Advice:
@@ -56,7 +57,7 @@ def null_advice(
         for one in held:
             step = pessimistic_step(null, ~one, features).policy("step", null, probs)
             folds.append(Fold(one, [step.toward(share) for share in DIALS], given))
-        return gate(judge(null, folds, settings))
+        return gate(judge(null, folds, settings), gates)
 
     return side_by_side(advised, [redrawn(histories, probs, rng) for _ in range(repeats)])
 

@@ -34,6 +34,11 @@ class GateSettings:
             given = f"{self.advise_z}, {self.claim_z} and {self.fewest}"
             raise ValueError(f"advise_z must lie in 0..claim_z and fewest be at least 0, got {given}")
 
+    @classmethod
+    def of_floor(cls, floor: float) -> GateSettings:
+        """Those of a run: what is graded "not supported", by less than a third of the floor, is never advised."""
+        return cls(fewest=floor / 3)
+
 
 @dataclass(frozen=True)
 class Advice:

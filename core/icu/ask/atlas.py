@@ -15,7 +15,7 @@ import numpy as np
 from core.base.rng import stream
 from core.evaluation.judging.atlas import Atlas, Choice, Records, World
 from core.evaluation.judging.atlas import reward_atlas as ask_all
-from core.evaluation.judging.gate import CLINICIANS, DIALS, gate
+from core.evaluation.judging.gate import CLINICIANS, DIALS, GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.icu.ask.judge import StepAdvice, judge_settings, step_features
 from core.icu.atlas import DISCOUNT, DOSES, OUTCOME, SEVERAL, AtlasRecord, ChoiceRecord
@@ -145,7 +145,7 @@ def same_actions(taken: np.ndarray, worlds: Sequence[World], n_actions: int) -> 
 
 def _record(named: Named, found: Atlas, kept: np.ndarray, at: int, share: float, floor: float) -> ChoiceRecord:
     judged = found.judged[at]
-    shown, advice = judged[DIALS.index(share)], gate(judged)
+    shown, advice = judged[DIALS.index(share)], gate(judged, GateSettings.of_floor(floor))
     names = [one.name for one in judged]
     chosen = advice.recommended
     departs = (found.taken[at] >= 0) | (found.taken[0] >= 0)

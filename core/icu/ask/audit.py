@@ -12,7 +12,7 @@ from core.base.rng import stream
 from core.base.statistics import Z95
 from core.evaluation.judging.audit import control_gain, null_advice, residualized
 from core.evaluation.judging.crossfit import judge, judge_groups
-from core.evaluation.judging.gate import DIALS, corrected_z
+from core.evaluation.judging.gate import DIALS, GateSettings, corrected_z
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.icu.advice import AuditRecord, Control
 from core.icu.ask.judge import StepAdvice, judge_settings, step_features
@@ -22,13 +22,12 @@ from core.study import StudySpec
 FEWEST_STAYS = 50  # of a subgroup that is judged apart
 
 
-def audit(advised: StepAdvice, study: StudySpec, share: float, repeats: int, seed: int) -> AuditRecord:
-    """Audit the advice at the dial `share`; repeats: null cohorts that are drawn."""
+def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, repeats: int, seed: int) -> AuditRecord:
+    """Audit the advice at the dial `share`; floor: effective stays that it was asked for; repeats: null cohorts."""
     settings, histories = judge_settings(study), advised.histories
     held, place = [fold.held for fold in advised.folds], DIALS.index(share)
-    found = null_advice(
-        histories, advised.probs, held, step_features(study), settings, repeats, stream(seed, "audit", "null")
-    )
+    rng, gates = stream(seed, "audit", "null"), GateSettings.of_floor(floor)
+    found = null_advice(histories, advised.probs, held, step_features(study), settings, repeats, rng, gates)
     alone = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
     residual = judge(residualized(histories, held), alone, settings)[0].difference
     controls = []

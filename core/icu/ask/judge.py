@@ -186,7 +186,8 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     judges = Bench(histories, tuple(folds), stays.trajectories.outcomes[some] > 0, judge_settings(study))
     judged, survival = tuple(judges.reward()), tuple(judges.survival())
     told = tuple(learned), some, histories, judges.folds, probs, tuple(behaviors)
-    return StepAdvice(judged, survival, gate(judged), own, *told)
+    advice = gate(judged, GateSettings.of_floor(stays.config.evaluation.ess_floor))
+    return StepAdvice(judged, survival, advice, own, *told)
 
 
 def advice_record(

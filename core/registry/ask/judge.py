@@ -142,7 +142,7 @@ def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> 
         replace(along[name][DIALS[name].settings.index(setting)], name=f"{policy}, {dial_text(DIALS[name], setting)}")
         for name, setting in places
     ]
-    settings = GateSettings(fewest=floor / 3)
+    settings = GateSettings.of_floor(floor)
     found = gate(candidates, settings)
     differences = [one.difference for one in candidates]
     ranks = [(one.ess > settings.fewest, one.value - settings.advise_z * one.se) for one in differences]

@@ -119,6 +119,8 @@ def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
         metric(title, None, estimator="survival was not judged in this run; train it again")
         return
     points, low, high = dial.survival_points
+    under = f"Survival under it: {bracketed(fmt_percent(dial.survival), dial.grade)}"
+    under += "." if 0 <= dial.survival <= 1 else ", which cannot be: next to no record bears on it."
     true = ""
     if dial.true_survival_gain is not None and dial.true_survival_se is not None:
         true = f" In truth **{100 * dial.true_survival_gain:+.1f}** ± {100 * dial.true_survival_se:.1f}."
@@ -133,7 +135,7 @@ def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
         estimator="mix on the outcome alone",
         mode=f"a = {dial.share:g}",
         help="How many more of a hundred patients survive: the same judges, asked about the outcome alone.",
-        note=f"Survival under it: {bracketed(fmt_percent(dial.survival), dial.grade)}.{true}",
+        note=f"{under}{true}",
     )
 
 

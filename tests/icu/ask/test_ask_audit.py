@@ -31,7 +31,8 @@ def test_the_stored_audit_is_made_anew(view: RunView, advised: StepAdvice) -> No
     assert view.advice is not None
     stored = view.advice.audit
     assert stored is not None
-    again = audit(advised, view.study, stored.share, stored.null_repeats, view.config.run.seed)
+    floor = view.config.evaluation.ess_floor
+    again = audit(advised, view.study, stored.share, floor, stored.null_repeats, view.config.run.seed)
     assert again == stored
     assert stored.null_claimed <= stored.null_advised <= stored.null_repeats == view.config.evaluation.audit_repeats
     assert [one.column for one in stored.controls] == list(view.study.highlights)

@@ -81,12 +81,14 @@ def test_the_stored_advice_is_made_anew_and_leaves_clinicians_only_where_they_go
     again = advice_record(found, view.config.evaluation.ess_floor, left_out(found, view.study))
     assert view.advice is not None
     unrolled = [dial.model_copy(update=NO_TRUTH) for dial in view.advice.dials]
-    assert view.advice.model_copy(update={"dials": tuple(unrolled), "audit": None}) == again
+    kept_beside = {"dials": tuple(unrolled), "audit": None, "atlas": None}
+    assert view.advice.model_copy(update=kept_beside) == again
     np.testing.assert_array_equal(view.advised_action, found.own)
     steers = view.advised_action >= 0
     assert not steers[~view.trajectories.transition_mask].any()
     assert (view.advised_action < view.study.n_actions).all()
     assert view.advice.claim_z > view.advice.advise_z
+    assert not view.advice.share or view.advice.shown.grade != "not supported"
 
 
 def test_a_stays_own_advice_comes_from_a_fold_that_never_saw_it(view: RunView) -> None:
