@@ -22,14 +22,12 @@ def too_small(n_stays: int, died: int, treated_steps: int, drug: str) -> tuple[s
     if n_stays / PHENOTYPES < FEW_PER_PHENOTYPE:
         found.append(
             f"Too small for phenotypes: {PHENOTYPES} of them would hold {n_stays / PHENOTYPES:.0f} stays each on "
-            f"average, some of "
-            f"them one or two; at least {FEW_PER_PHENOTYPE} each are needed."
+            f"average, some of them one or two; at least {FEW_PER_PHENOTYPE} each are needed."
         )
     if test_deaths < FEW_DEATHS:
         found.append(
             f"Too small to test: the {test:.0f} stays of a test part would hold about {test_deaths:.0f} of the rarer "
-            f"outcome, and a "
-            f"value judged on fewer than {FEW_DEATHS} says nothing."
+            f"outcome, and a value judged on fewer than {FEW_DEATHS} says nothing."
         )
     if treated_steps == 0:
         found.append(f"No step has {drug}: nothing about its dose can be learned from these stays.")

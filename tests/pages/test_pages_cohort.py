@@ -56,7 +56,7 @@ def test_simulating_stores_by_hash_and_shows_the_cohort(simulated: AppTest, app_
     assert [path.stem for path in app_data.glob("uploads/*/*.parquet")] == [cohort.data_hash]
     assert simulated.query_params["cohort"] == cohort.data_hash
     assert simulated.metric[0].value == "40"
-    assert "Only 40 patients" in texts(simulated)
+    assert "Only 40 stays" in texts(simulated)
 
 
 @pytest.mark.parametrize("after", range(5))
