@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.base.config import Config
-from core.evaluation.judging.hidden import MOST
+from core.evaluation.judging.hidden import MOST, factor_text
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.left_out import STRONG, odds_moved
 from core.evaluation.judging.mix import Judged
@@ -70,7 +70,7 @@ class HiddenCauses(Config):
         """For a table: 'dies at 1.08 (passing: 1.21)'."""
         if self.claim_dies_at is None or self.claim_dies_at_passing is None:
             return "no gain claimed"
-        return f"dies at {_factor(self.claim_dies_at)} (passing: {_factor(self.claim_dies_at_passing)})"
+        return f"dies at {factor_text(self.claim_dies_at)} (passing: {factor_text(self.claim_dies_at_passing)})"
 
 
 def in_words(found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
@@ -89,8 +89,8 @@ def in_words(found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
             f"to {ends[3]:+.1f} where it is another one at every step."
         )
     said = (
-        f"The claim would die if an unrecorded cause multiplied the odds of a dose by {_factor(lasting)} throughout a "
-        f"stay, or by {_factor(passing)} where it is another one at every step."
+        f"The claim would die if an unrecorded cause multiplied the odds of a dose by {factor_text(lasting)} "
+        f"throughout a stay, or by {factor_text(passing)} where it is another one at every step."
     )
     if top is None:
         return said
@@ -144,7 +144,3 @@ def strengths(
     strong = np.quantile(np.concatenate(moved, axis=1), STRONG, axis=1)
     found = zip([*study.names, EARLIER_DOSES], strong, strict=True)
     return tuple(ColumnOdds(column=name, gamma=float(one)) for name, one in sorted(found, key=lambda pair: -pair[1]))
-
-
-def _factor(gamma: float) -> str:
-    return f"more than {MOST:g}" if gamma >= MOST else f"{gamma:.2f}"

@@ -68,6 +68,11 @@ class Bounds:
         return float(np.exp(np.interp(margin, ends, np.log(GAMMAS[after - 1 : after + 1]))))
 
 
+def factor_text(gamma: float) -> str:
+    """'1.35', or 'more than 20' where none that was tried was strong enough."""
+    return f"more than {MOST:g}" if gamma >= MOST else f"{gamma:.2f}"
+
+
 @dataclass(frozen=True, eq=False)
 class Hidden:
     """Bounds for causes that last and for passing ones."""

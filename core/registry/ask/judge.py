@@ -23,7 +23,7 @@ from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, judged_row
-from core.evaluation.judging.hidden import MOST
+from core.evaluation.judging.hidden import factor_text
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.advice import EXPERTS, RegistryAdvice
@@ -122,12 +122,9 @@ def hidden_in_words(row: Mapping[Any, Any]) -> str:
         )
     return (
         f"Its gain would be none any more if an unrecorded cause multiplied the odds of what was given by "
-        f"{_factor(lasting)} throughout a course, or by {_factor(passing)} where it is another one at every stage."
+        f"{factor_text(lasting)} throughout a course, or by {factor_text(passing)} where it is another one at every "
+        "stage."
     )
-
-
-def _factor(gamma: float) -> str:
-    return f"more than {MOST:g}" if gamma >= MOST else f"{gamma:.2f}"
 
 
 def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> RegistryAdvice:
