@@ -44,6 +44,10 @@ def test_two_servers_on_one_data_folder_lose_nothing(tmp_path: Path) -> None:
     assert found["verdicts"] == {"said": ["done", "done"], "kept": 24}
     assert found["audit"] == {"said": ["done", "done"], "lines": 24, "broken": []}
     assert found["deletions"] == {"said": ["done", "done"], "kept": [], "left": []}
+    uploads = found["uploads"]
+    assert uploads["said"] == [["20", "deleted"]] * 12
+    assert uploads["half"] == [False] * 12, "stored whole or gone whole"
+    assert uploads["one of two fits"] == [[1, 1]] * 3
     run = found["run"]
     assert len(run["refusals"]) == 1, run["said"]
     assert "already at work in same; wait for it or cancel it" in run["refusals"][0]

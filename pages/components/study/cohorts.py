@@ -57,17 +57,17 @@ def store(desk: Desk, data: Data, label: str, definition: Path | None = None) ->
     path = desk.data_folder / f"{data.data_hash}.parquet"
     written = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.parquet")
     me().require(Role.RESEARCHER, "storing data")
-    try:
-        desk.study.save(data, written)
-        me().upload(written.stat().st_size, f"{desk.study.data_word} {data.data_hash}")
-        os.replace(written, path)
-    finally:
-        written.unlink(missing_ok=True)
-    if definition is not None:
-        write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
     simulated = data.origin.simulated
     facts = {"label": label[:80], "n_patients": data.n_patients, "simulated": simulated, "created": now()}
-    write_json(path.with_suffix(".json"), facts)
+    try:
+        desk.study.save(data, written)
+        with me().storing(path.parent, written.stat().st_size, f"{desk.study.data_word} {data.data_hash}"):
+            os.replace(written, path)
+            if definition is not None:
+                write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
+            write_json(path.with_suffix(".json"), facts)
+    finally:
+        written.unlink(missing_ok=True)
     desk.choose(data.data_hash)
     return _stored(path, facts)
 
