@@ -15,6 +15,7 @@ from core.access.acts import acting
 from core.access.person import Person, Role
 from core.access.settings import refuse_to_bind, server_settings
 from core.base.errors import PhenoPolicyError, refused
+from core.base.memory import keep_few_arenas
 from core.runs.folders import PRIVATE
 from pages.components.shell.door import Door
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
@@ -64,6 +65,7 @@ def server() -> dict[str, Any]:
     """How the application is served: through the door, with its sign-in, letting go of who left; unusable settings are
     said, and it ends."""
     os.umask(PRIVATE)
+    keep_few_arenas()
     try:
         settings = server_settings()
         refuse_to_bind(st.get_option("server.address"), settings)

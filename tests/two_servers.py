@@ -138,7 +138,9 @@ def uploads(root: Path) -> dict[str, Any]:
     found["one of two fits"] = []
     for _ in range(3):
         said = both(lambda server: cohorts.store(desk, data[server], str(server)).label)
-        found["one of two fits"].append((sum(word.startswith("AccessError") for word in said), len(cohorts.stored(desk))))
+        found["one of two fits"].append(
+            (sum(word.startswith("AccessError") for word in said), len(cohorts.stored(desk)))
+        )
         delete_all()
     return found
 

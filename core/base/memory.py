@@ -1,4 +1,4 @@
-"""Memory that nothing uses any more, handed back to the machine."""
+"""Memory that nothing uses any more, handed back to the machine; both need glibc and do nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import ctypes
 import gc
 import os
 
+MOST_ARENAS = -8  # M_ARENA_MAX of malloc.h
+ARENAS = 2
+
+
+def keep_few_arenas() -> None:
+    """Let threads share memory: glibc gives up to eight a core their own, each with its holes, and Python's threads
+    take turns anyway. For threads that are still to come."""
+    if (c := _c()) is not None and hasattr(c, "mallopt"):
+        c.mallopt(MOST_ARENAS, ARENAS)
+
 
 def hand_back() -> None:
-    """Collect what only refers to itself, then have the C library return the pages that it keeps for later.
-
-    Only glibc keeps them to a degree that matters, and only glibc has a call for it; elsewhere this collects alone.
-    """
+    """Collect what only refers to itself, then have the C library return the pages that it keeps for later."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
+    if (c := _c()) is not None and hasattr(c, "malloc_trim"):
+        c.malloc_trim(0)
+
+
+def _c() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if os.name == "posix" else None

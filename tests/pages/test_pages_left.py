@@ -31,14 +31,14 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> dict[str, weakref.ref]:
     storage = MemorySessionStorage(ttl_seconds=120)
     manager = WebsocketSessionManager(storage, None, None, None)  # type: ignore[arg-type]
     monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
-    now = 0.0
-    monkeypatch.setattr(storage._cache, "_timer", lambda: now)
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(storage._cache, "_timer", lambda: clock.now)
     kept = {}
-    for name, now in ((OVER, 0.0), (LASTS, 60.0)):
+    for name, clock.now in ((OVER, 0.0), (LASTS, 60.0)):
         session = Session(name)
         kept[name] = weakref.ref(session)
         storage.save(SimpleNamespace(client=None, session=session))  # type: ignore[arg-type]
-    now = 130.0
+    clock.now = 130.0
     return kept
 
 
