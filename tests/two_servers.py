@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from core.access.acts import Acting
 from core.access.chain import check
 from core.access.person import Person, Role
@@ -153,9 +155,13 @@ def same_run(root: Path) -> dict[str, Any]:
     said = both(lambda server: jobs.start_run(ICU, root / f"{server}.parquet", folder, owner=ANN.owner).state)
     asked = read_record(folder)
     alive, file = asked.process.alive, Path(asked.file).stem
+    group = Path(f"/proc/{asked.process.pid}/autogroup")
+    niceness = [psutil.Process(asked.process.pid).nice(), *group.read_text().split()[-1:]] if group.exists() else []
     asked.process.end_group()
     refusals = [one for one in said if one.startswith(RunError.__name__)]
-    return {"said": said, "refusals": refusals, "alive": alive, "of": file, "started": said.index("waiting")}
+    return {"said": said, "refusals": refusals, "alive": alive, "of": file, "started": said.index("waiting")} | {
+        "niceness": niceness
+    }
 
 
 def main(root: Path) -> None:
