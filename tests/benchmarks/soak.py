@@ -43,7 +43,7 @@ PAGES = ("overview", "phenotypes", "policies", "values", "patient", "cohort", "e
 THINKS = 6.0  # seconds that a visitor looks at a page, in the mean (exponential)
 LOOK = 5.0  # seconds between two looks at the memory
 STARTS = 300  # seconds that a server may take to answer, on a busy machine
-FORGETS = 150.0  # seconds after which a server has forgotten sessions that were left (Streamlit: 120)
+FORGETS = 180.0  # seconds after which a server has forgotten sessions that were left (after 120, looked for every 30)
 MEGABYTE = 1e6
 TRAINING = {"encoder.epochs": 3, "agents.epochs": 2}
 
