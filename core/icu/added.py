@@ -29,6 +29,7 @@ import pandas as pd
 from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError, PhenoPolicyError
 from core.base.files import read_array, read_json, read_table, write_json
+from core.base.text import is_plain
 from core.policies.families import is_taken, plain_name
 from core.runs.integrity import BESIDE, digests
 from core.runs.manifest import FilePath, Sha256, read_manifest
@@ -115,11 +116,17 @@ def added_stamp(run: Path, owners: Sequence[str] = ()) -> tuple[tuple[str, int],
     return tuple((str(path.parent), path.stat().st_mtime_ns) for path in records if path.is_file())
 
 
+def may_name(name: str) -> bool:
+    """Whether a policy may be called so: a word, and none that a page would make a link of."""
+    return NAME.fullmatch(name) is not None and is_plain(name)
+
+
 def policy_folder(run: Path, name: str, owner: str = "") -> Path:
     """Where an added policy lies; `ConfigError` for a name that cannot be one."""
-    if not NAME.fullmatch(name):
+    if not may_name(name):
         raise ConfigError(
-            f"'{name}' cannot name a policy: use letters, digits, '.', '-' and '_', 40 at most, no sign first."
+            f"'{name}' cannot name a policy: use letters, digits, '.', '-' and '_', 40 at most, no sign first, and no "
+            "address."
         )
     return run / BESIDE / f"{OWN}{owner}" / name if owner else run / BESIDE / name
 
@@ -157,7 +164,7 @@ def _folders(run: Path, owners: Sequence[str]) -> list[Path]:
     """Folders of policies in the order of their names, those of all first."""
     places = [run / BESIDE, *(run / BESIDE / f"{OWN}{owner}" for owner in owners if owner)]
     found = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
-    return [path for path in found if NAME.fullmatch(path.name)]
+    return [path for path in found if may_name(path.name)]
 
 
 def _read(folder: Path, of_run: str) -> AddedPolicy:

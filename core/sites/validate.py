@@ -35,7 +35,7 @@ class SitePolicy(Config):
     """One policy at one site: its difference to the clinicians there, and its mean probability of each dose over all
     recorded steps, which asks nothing of what was given."""
 
-    policy: str
+    policy: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:_.-]{0,60}$")
     difference: float
     low: float
     high: float

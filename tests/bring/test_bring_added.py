@@ -145,7 +145,9 @@ def test_names_of_built_in_policies_are_taken(folder: Path, name: str) -> None:
         check_name(folder, name)
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "x" * 41, "<b>", "two words", "a:greedy"])
+@pytest.mark.parametrize(
+    "name", ["", "../up", "a/b", ".hidden", "x" * 41, "<b>", "two words", "a:greedy", "www.a.test"]
+)
 def test_names_are_plain(folder: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a policy"):
         check_name(folder, name)

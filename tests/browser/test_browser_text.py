@@ -60,7 +60,7 @@ SHOWS = (
     "registry",
 )
 KEY = "a-key-of-this-test-only"  # of the visitor's cookie
-HOST, CODE = "www.evil.test", "2345-6789"  # names of an own policy and of a conference
+HOST, CODE = "evil.test", "2345-6789"  # names of an own policy and of a conference
 PLACES = {  # else the page with a patient
     "overview": [""],
     "encoder": ["encoder?job=at-work"],
@@ -109,7 +109,7 @@ def plant_own(data: Path) -> None:
 
 
 def plant_policy(run: RunView) -> None:
-    """An own policy. Its name holds no sign of markup, but may be that of a machine, which Markdown would link."""
+    """An own policy. Its name may hold no sign of markup and no address, but be that of a machine."""
     probs = run.probs(run.own_policy)[run.trajectories.mask]
     table = run.cohort.frame[["traj", "step"]].assign(**{f"p{dose}": share for dose, share in enumerate(probs.T)})
     add_policy(run, HOST, bring_table(table, run.cohort, HOST), owner_of(KEY))

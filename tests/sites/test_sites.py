@@ -20,7 +20,7 @@ from core.icu.view import RunView
 from core.policies.key import PolicyKey
 from core.sites import SiteResult, opened, pool, read_cohort, read_site, validate, write_bundle
 from core.sites.pool import pooled_values
-from core.sites.validate import suppressed
+from core.sites.validate import parse_site, suppressed
 from tests.manifests import edit_manifest
 
 
@@ -173,6 +173,10 @@ def test_sites_pool_to_what_one_analysis_of_all_stays_finds(bundle: Path, tiny_r
         pool([sites[0], sites[0]])
     with pytest.raises(ArtifactError, match="different bundles"):
         pool([sites[0], sites[1].model_copy(update={"bundle": "other"})])
+    file = sites[0].model_dump_json().encode()
+    assert parse_site(file, "s.json") == sites[0]
+    with pytest.raises(ArtifactError, match=r"s\.json is no site's result"):
+        parse_site(file.replace(b'"fused"', b'"<a href=http://a.test>fused</a>"'), "s.json")
 
 
 def test_bundle_validate_pool_on_the_command_line(

@@ -13,7 +13,7 @@ from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
 from core.bring import add_policy, bring_table, remove_policy
 from core.figures.theme import fmt_interval
-from core.icu.added import NAME, added_to, check_name
+from core.icu.added import added_to, check_name, may_name
 from core.runs.folders import private_files
 from core.tables.read import read_table
 from pages.components.policies.advice import BEFORE
@@ -90,7 +90,7 @@ def _checked(run: RunView, file: Any) -> None:
 def _proposed(text: str) -> str:
     """A name from a file's."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(text).name.split(".")[0])[:40]
-    return name if NAME.fullmatch(name) else "my-policy"
+    return name if may_name(name) else "my-policy"
 
 
 def _keep(run: RunView, policy: BroughtPolicy, name: str) -> None:
