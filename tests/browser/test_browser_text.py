@@ -68,6 +68,7 @@ PLACES = {  # else the page with a patient
 }
 SAID = {  # by pages, what must have been seen of the traps; else their beginning
     "policies": [HOST],
+    "kept": [],  # its list is drawn, not written
 }
 PLANTED = """() => [...document.querySelectorAll('[src*="evil"], [href*="evil"], image[href], iframe')]
     .map(found => found.outerHTML.slice(0, 200))"""
