@@ -15,7 +15,8 @@ from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged, MixEstimate
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.ask.compared import DIALS, gate_places
-from core.registry.ask.judge import Bench, advice, hidden_in_words, judgment_table
+from core.registry.ask.hidden import hidden_in_words
+from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.cohort.courses import weighted_returns
 from core.registry.simulate import registry_truth, simulate_registry
 from tests.registry.course_world import ALWAYS, SOMETIMES, TRUE, judging, plan, recorded

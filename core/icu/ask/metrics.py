@@ -13,8 +13,9 @@ from pydantic import Field
 from core.base.config import Config
 from core.cohort import Cohort
 from core.cohort.overlap import Overlap
+from core.evaluation.judging.left_out import ColumnOdds
 from core.icu.advice import AdviceRecord
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses
+from core.icu.hidden_causes import HiddenCauses
 from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 

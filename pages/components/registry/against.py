@@ -13,7 +13,7 @@ from core.figures.theme import fmt_interval
 from core.registry.advice import EXPERTS
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, TITLES, dial_text
-from core.registry.ask.judge import TOLD, hidden_in_words
+from core.registry.ask.hidden import TOLD, hidden_in_words
 from pages.components.registry.frontier import HOW
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
@@ -45,7 +45,7 @@ def against_view(run: RegistryView) -> None:
     difference_card(shown, EXPERTS, HOW, shown, what)
     st.caption(
         f":material/visibility_off: **If something that moved the treatment is not recorded.** "
-        f"{hidden_in_words(shown.to_dict())}",
+        f"{hidden_in_words(shown.to_dict(), run.columns)}",
         help=HIDDEN_HELP,
     )
     known = bool(rows["true_difference"].notna().any())
