@@ -57,10 +57,10 @@ def hidden_in_words(row: Mapping[Any, Any], columns: Sequence[ColumnOdds] = ()) 
             f"from {row['hidden_passing_low']:+.2f} to {row['hidden_passing_high']:+.2f} where it is another one at "
             "every stage."
         )
-        top = columns[0] if columns else None
-        return said + (
-            f" {top.column}, the strongest recorded column, does so by up to {top.gamma:.2f}." if top else ""
-        )
+        strongest = [
+            f"{one.column}, the strongest recorded column, does so by up to {one.gamma:.2f}." for one in columns
+        ]
+        return " ".join([said, *strongest[:1]])
     said = (
         f"Its gain would be none any more if an unrecorded cause multiplied the odds of what was given by "
         f"{factor_text(lasting)} throughout a course, or by {factor_text(passing)} where it is another one at every "
@@ -90,17 +90,14 @@ def _filled(column: str, names: Sequence[str]) -> list[int]:
 def strengths(view: RegistryView, recorded: Recorded) -> tuple[ColumnOdds, ...]:
     """How far each recorded column moves the odds of what was given, over all decisions of recorded courses."""
     groups = recorded_groups(view.spec, view.encoder.names)
-    moved = []
+    filled, moved = list(groups.values()), []
     for name, points in recorded.treatments.items():
         known = points.actions >= 0
-        states, stage, taken = (
-            points.states[known],
-            (points.step + recorded.courses.first)[known],
-            points.actions[known],
-        )
+        states, taken = points.states[known], points.actions[known]
+        stage = points.step[known] + recorded.courses.first
         models, whole = view.models(name), _log_odds(points.expert[known], taken)
         rows = np.ones((len(groups), len(taken)))
-        for place, (group, unique) in enumerate(zip(groups.values(), unique_parts(states, list(groups.values())))):
+        for place, (group, unique) in enumerate(zip(filled, unique_parts(states, filled), strict=True)):
             without = states.copy()
             without[:, group] -= unique
             rows[place] = np.exp(np.abs(whole - _log_odds(models.expert_probs(without, stage), taken)))
