@@ -25,6 +25,7 @@ from core.icu.advice import AdviceRecord
 from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
+from core.icu.ask.differences import differences_between
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
@@ -40,7 +41,7 @@ from core.icu.folder import ATLAS, JURY
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
-from core.policies.key import MODES, NO_ENCODER, PolicyKey
+from core.policies.key import FUSED, MODES, NO_ENCODER, PolicyKey
 from core.trajectories import Scaler, fit_scaler, make_transitions, reward_terms
 
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
@@ -85,7 +86,8 @@ def evaluate_run(
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
     shared = None if own else overlap(view.cohort, cohort)
-    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared, view.added)
+    along = differences_between(view, PolicyKey.at(FUSED, n_clusters, lambda_, mode)) if own else None
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared, view.added, along)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:

@@ -18,13 +18,15 @@ from core.base.statistics import Z95
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.left_out import ColumnOdds
-from core.fusion.dials import Dial
+from core.fusion.dials import DIALS, MIXTURE, Dial
 from core.icu.ask.against import true_differences
 from core.icu.ask.frontier import frontier_policy
 from core.icu.ask.judge import Jury, make_jury
 from core.icu.hidden_causes import HiddenCauses, hidden_row, in_words
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
+
+TRUE = ("true_difference", "true_difference_se")
 
 
 @remembered_by(1)
@@ -56,6 +58,21 @@ def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame
     policies = [frontier_policy(jury.some, key, dial, setting) for setting in dial.settings[1:]]
     told = [always_deferring(jury.histories), *(Deferring("", probs) for probs in policies)]
     return _table(view, jury, told, dial.settings)
+
+
+@remembered_by(4)
+def differences_between(view: RunView, key: PolicyKey) -> pd.DataFrame:
+    """Both dials at the settings that are rolled out and at the policy itself: dial, setting, then the columns as in
+    `differences_along`, and true_difference with its _se where it is known, else NaN."""
+    jury, tables = jury_of(view), []
+    for dial in DIALS.values():
+        settings = [*dial.known, dial.settings[-1]] if dial is MIXTURE else dial.known  # both end at the policy
+        policies = [Deferring("", frontier_policy(jury.some, key, dial, setting)) for setting in settings]
+        table = _table(view, jury, policies, settings).assign(dial=dial.name)
+        truth = true_differences_along(view, key, dial)
+        known = pd.DataFrame({"setting": settings}) if truth is None else truth
+        tables.append(table.merge(known.reindex(columns=["setting", *TRUE]), on="setting", how="left"))
+    return pd.concat(tables, ignore_index=True)
 
 
 def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame | None:

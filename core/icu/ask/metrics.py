@@ -104,9 +104,21 @@ class GammaMetrics(Config):
     columns: list[ColumnOdds]
 
 
+class FrontierPoint(Against):
+    """The fused policy part of the way from the clinicians: a dial of the trust frontier at one setting. gamma: as of a
+    policy; the truth where that very policy was rolled out."""
+
+    dial: str
+    setting: float
+    ess: float
+    gamma: HiddenCauses | None
+    true_difference: float | None
+    true_difference_se: float | None
+
+
 class Metrics(Config):
     """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds;
-    gamma: null for a run from before it was asked.
+    gamma: null for a run from before it was asked; frontier: of the run's own patients, else empty.
 
     added: names of the policies that were added to the run from elsewhere, and added_note what that means here.
     """
@@ -119,6 +131,7 @@ class Metrics(Config):
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
+    frontier: list[FrontierPoint]
 
 
 def metrics_document(
@@ -132,12 +145,13 @@ def metrics_document(
     clinicians: str = "own",
     shared: Overlap | None = None,
     added: Sequence[str] = (),
+    frontier: pd.DataFrame | None = None,
 ) -> Metrics:
     """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on. shared: what another cohort has in common with the run's own.
-    added: names of policies from elsewhere.
+    added: names of policies from elsewhere. frontier: of `core.icu.ask.differences.differences_between`.
     """
     on = evaluated_on(cohort, len(patients), own, "cohort")
     judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
@@ -158,6 +172,7 @@ def metrics_document(
         ),
         run=run,
         policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
+        frontier=[] if frontier is None else [_point(row) for _, row in frontier.iterrows()],
     )
 
 
@@ -169,6 +184,18 @@ def _gamma(advice: AdviceRecord) -> GammaMetrics | None:
         claim_dies_at=found and found.claim_dies_at,
         claim_dies_at_passing=found and found.claim_dies_at_passing,
         columns=list(advice.left_out),
+    )
+
+
+def _point(row: pd.Series) -> FrontierPoint:
+    return FrontierPoint(
+        **dict(against(row)),
+        dial=str(row["dial"]),
+        setting=float(row["setting"]),
+        ess=float(row["ess"]),
+        gamma=HiddenCauses.of_row(row.to_dict()),
+        true_difference=number(row["true_difference"]),
+        true_difference_se=number(row["true_difference_se"]),
     )
 
 

@@ -10,7 +10,8 @@ this is the formula of `core.evaluation.judging.left_out`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def hidden_in_words(row: Mapping[Any, Any], columns: Sequence[ColumnOdds] = ()) 
             "every stage."
         )
         strongest = [
-            f"{one.column}, the strongest recorded column, does so by up to {one.gamma:.2f}." for one in columns
+            f"The strongest recorded column, {top.column}, does so by up to {top.gamma:.2f}." for top in columns
         ]
         return " ".join([said, *strongest[:1]])
     said = (
@@ -88,21 +89,28 @@ def _filled(column: str, names: Sequence[str]) -> list[int]:
 
 
 def strengths(view: RegistryView, recorded: Recorded) -> tuple[ColumnOdds, ...]:
-    """How far each recorded column moves the odds of what was given, over all decisions of recorded courses."""
-    groups = recorded_groups(view.spec, view.encoder.names)
-    filled, moved = list(groups.values()), []
+    """How far each recorded column moves the odds of what was given, over all learned decisions of recorded courses."""
+    groups, moved = recorded_groups(view.spec, view.encoder.names), []
     for name, points in recorded.treatments.items():
-        known = points.actions >= 0
-        states, taken = points.states[known], points.actions[known]
-        stage = points.step[known] + recorded.courses.first
-        models, whole = view.models(name), _log_odds(points.expert[known], taken)
-        rows = np.ones((len(groups), len(taken)))
-        for place, (group, unique) in enumerate(zip(filled, unique_parts(states, filled), strict=True)):
-            without = states.copy()
-            without[:, group] -= unique
-            rows[place] = np.exp(np.abs(whole - _log_odds(models.expert_probs(without, stage), taken)))
-        moved.append(rows)
+        known, stage = points.actions >= 0, points.step + recorded.courses.first
+        experts = partial(view.models(name).expert_probs, stage=stage[known])
+        moved.append(odds_moved(experts, points.states[known], points.actions[known], list(groups.values())))
     return strongest_first(list(groups), np.concatenate(moved, axis=1))
+
+
+def odds_moved(
+    experts: Callable[[np.ndarray], np.ndarray], states: np.ndarray, taken: np.ndarray, groups: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """(G, m) factor, at least 1, by which leaving out each group of columns moves the odds of the combination taken.
+
+    experts: states (m, D) -> probabilities (m, A); taken (m,).
+    """
+    whole, moved = _log_odds(experts(states), taken), np.ones((len(groups), len(taken)))
+    for place, (group, unique) in enumerate(zip(groups, unique_parts(states, groups), strict=True)):
+        without = states.copy()
+        without[:, list(group)] -= unique
+        moved[place] = np.exp(np.abs(whole - _log_odds(experts(without), taken)))
+    return moved
 
 
 def _log_odds(probs: np.ndarray, taken: np.ndarray) -> np.ndarray:
