@@ -38,9 +38,8 @@ class JudgmentEvidence(Config):
     def on(self) -> str:
         """Which cohorts were measured, and when."""
         sizes = ", ".join(f"{count} of {int(size):,}" for size, count in self.cohorts.items())
-        return (
-            f"Simulated cohorts by patients: {sizes} (seeds {self.seeds[0]} to {self.seeds[1]}, measured {self.date})."
-        )
+        first, last = self.seeds
+        return f"Simulated cohorts by patients: {sizes} (seeds {first} to {last}, measured {self.date})."
 
     def of_the_mix(self) -> pd.DataFrame:
         """One row a size, the smallest first: how far differences by the mix, as runs use it, may be believed."""

@@ -1,4 +1,4 @@
-"""What fresh simulated cohorts say about the estimates: the lab's tables in short, from the files that Experiments shows."""
+"""What fresh simulated cohorts say about the estimates: tables in short, from the files that Experiments shows."""
 
 from __future__ import annotations
 
