@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
+from core.registry.ask.hidden import hidden_in_words
 from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
@@ -190,7 +191,8 @@ def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str,
     assert f"{shown['difference']:+.2f}" in card.value
     assert f"Grade: **{shown['grade']}**" in texts(page)
     assert "In truth" in texts(page)
-    table = page.dataframe[0].value
+    columns, table = (frame.value for frame in page.dataframe[:2])
+    assert columns.iloc[0, 0] == run.columns[0].column
     assert len(table) == 10  # six dials and four policies
     assert table["true difference"].str.contains("±").all()
     assert {"difference", "ESS", "grade", "mix", "why not more"} <= set(table.columns)
@@ -309,6 +311,9 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     page = rerun(page)
     end = rows[rows["setting"] == 1.0].set_index("estimator")
     assert "Beyond the trust frontier (a = 0.25)" in texts(page)
+    run = RegistryView(tiny_registry)
+    last = along(run.judgments, "dqn-screened", "mixture").iloc[-1]
+    assert hidden_in_words(last.to_dict(), run.columns) in texts(page)
     assert f"here it is {end.loc['phwis', 'ess']:.1f}" in texts(page)
     assert end.loc["phwis", "reasons"] in texts(page)
     next(s for s in page.selectbox if s.key == "registry-frontier-policy").set_value("most-frequent")

@@ -20,6 +20,7 @@ from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.study.differences import difference_card
 from pages.components.study.frontier import BEFORE
+from pages.components.study.left_out import left_out_table
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -48,6 +49,8 @@ def against_view(run: RegistryView) -> None:
         f"{hidden_in_words(shown.to_dict(), run.columns)}",
         help=HIDDEN_HELP,
     )
+    if run.columns:
+        left_out_table(run.columns, "registry-left-out", "what was given", "decisions")
     known = bool(rows["true_difference"].notna().any())
     show(
         difference_forest(rows, {name: name for name in rows["policy"]}, x=IN_REWARD),
