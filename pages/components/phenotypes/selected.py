@@ -72,6 +72,6 @@ def _advice(run: RunView, selection: Selection) -> None:
     difference_card(pd.Series(judged), "clinicians", HOW, unit=f"advice, a = {run.advice.shown.share:g}")
     st.caption(
         f"{judged['n']:,} of the {len(selection):,} selected patients, each judged by a fold that never saw them. The "
-        f"interval is corrected for {looks} selection{'s' * (looks > 1)} looked at in this session: who looks long enough finds a group "
-        "in which it seems to help. A group that was chosen by its outcome shows nothing."
+        f"interval is corrected for {looks} selection{'s' * (looks > 1)} looked at in this session: who looks long "
+        "enough finds a group in which it seems to help. A group that was chosen by its outcome shows nothing."
     )
