@@ -121,6 +121,13 @@ def test_simulating_stores_by_hash_and_shows_every_view(open_page, app_data: Pat
     assert cohort.data_hash in (shown, *shown)
     other = open_page("registry", {"owner": STRANGER, "registry-cohort": cohort.data_hash})
     assert not other.metric, "a registry belongs to the visitor who brought it"
+    page = choose(page, "registry-part", "Simulate")
+    next(box for box in page.selectbox if box.key == "registry-effect").set_value("none")
+    next(s for s in page.slider if s.key == "registry-confounding").set_value(0.5)
+    press(choose(page, "registry-size", 600), "Simulate a registry")
+    hidden, _ = simulate_registry(600, 0, "none", 0.5)
+    kept = [path.stem for path in app_data.glob("uploads/*/registry/*.parquet")]
+    assert hidden.data_hash in kept, "the world that was chosen"
 
 
 def upload(page: AppTest, name: str, content: bytes) -> AppTest:
