@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.experiments.estimator_evidence import load_evidence
+from core.experiments.judgment_evidence import judgment_evidence
 from core.learn.source import source_of
 from pages.components.learn import choice as learn_choice
 
@@ -112,6 +114,14 @@ def test_without_a_quoted_experiment_the_settings_say_so(page: AppTest, monkeypa
     choose(page, "Settings")
     assert any("No experiment has been quoted yet" in part.value for part in page.markdown)
     assert not page.get("plotly_chart")
+    judged, published = judgment_evidence(), load_evidence()
+    assert judged is not None
+    assert published is not None
+    mix, estimators = (frame.value for frame in page.dataframe)
+    stored = {row["patients"]: row["covers"] for row in judged.tables["estimators"] if row["estimator"] == "mix"}
+    assert dict(zip(mix["patients"], mix["interval holds the truth"], strict=True)) == stored
+    assert mix["patients"].is_monotonic_increasing
+    assert len(estimators) == len(published["studies"]["simulated"])
 
 
 def test_the_finding_of_a_quoted_experiment_is_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
