@@ -2,7 +2,8 @@
 
 A table lies as <folder>/<table>/part-00000.parquet and so on; `extract` reads the folder like the release itself, and
 yields the same cohort. CSV files are read in blocks, one part each, several files side by side; a copy that was
-stopped goes on with the next block. What stands in a column stays the text that it was.
+stopped goes on with the next block. What stands in a column stays the text that it was; of the columns that are kept
+read, as numbers and times, only the text that cannot be read.
 """
 
 from __future__ import annotations

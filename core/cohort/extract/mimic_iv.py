@@ -144,7 +144,8 @@ def read_entries(work: Work) -> None:
     for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
         codes = texts(spelled(work.concepts.heparin.get(kind, ())))
         work.counts[name] = work.number(
-            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE trim(itemid) IN ({codes})"
+            f"""SELECT count(DISTINCT {work.read("inputevents", "stay_id", "ident")})
+                FROM raw_inputevents WHERE trim(itemid) IN ({codes})"""
         )
 
 

@@ -103,9 +103,11 @@ def _write(db: duckdb.DuckDBPyConnection, relation: Relation, rows: str, at: Cop
     select = relation.select(at.columns, rows)
     if at.code:
         select = f'SELECT * FROM ({select}) WHERE "{at.code}" IN ({texts(at.codes)})'
-    if at.parsed:  # once here, so that no extraction does it again
-        read = ", ".join(f'{PARSERS[kind](name)} AS "{read_column(name, kind)}"' for name, kind in at.parsed.items())
-        select = f"SELECT *, {read} FROM ({select})"
+    if at.parsed:  # read once here, so that no extraction does it again; the text stays where it cannot be read
+        held = {name: read_column(name, kind) for name, kind in at.parsed.items()}
+        read = ", ".join(f'{PARSERS[kind](name)} AS "{held[name]}"' for name, kind in at.parsed.items())
+        left = ", ".join(f'CASE WHEN "{column}" IS NULL THEN "{name}" END AS "{name}"' for name, column in held.items())
+        select = f"SELECT * REPLACE ({left}) FROM (SELECT *, {read} FROM ({select}))"
     part = folder / f"part-{at.parts:05d}.parquet"
     hidden = part.with_name(f".{part.name}")
     written = db.execute(f"COPY ({select}) TO {text(str(hidden))} (FORMAT parquet)").fetchall()
