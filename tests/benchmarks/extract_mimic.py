@@ -23,8 +23,8 @@ import pandas as pd
 
 from core.cohort.extract import ExtractOptions, copy_source, extract_mimic_iv
 from core.cohort.extract.concepts import load_concepts
+from core.cohort.extract.dialect import read_header
 from core.cohort.extract.manifest import read_manifest
-from core.cohort.extract.source import read_header
 
 SHIFT = 100_000_000  # above every number of the demo
 KEYS = ("subject_id", "hadm_id", "stay_id", "micro_specimen_id")
@@ -69,7 +69,7 @@ def _template(demo: Path, path: Path, scratch: Path) -> tuple[bytes, bytes]:
     if name == "chartevents":
         stays = f"SELECT DISTINCT stay_id, hadm_id FROM read_csv('{demo}/icu/icustays.csv.gz', all_varchar=true)"
         rows = f"SELECT * FROM ({rows}) LEFT JOIN ({stays}) USING (stay_id)"
-    columns = RELEASED.get(name, ", ".join(read_header(path)))
+    columns = RELEASED.get(name, ", ".join(read_header(path).names))
     marked = [f"'{MARK.decode()}' || lpad({key}, 8, '0') AS {key}" for key in KEYS if key in columns]
     replace = f"REPLACE ({', '.join(marked)})" if marked else ""
     with duckdb.connect(config={"threads": 1, "memory_limit": "2GB"}) as db:

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from core.base.errors import ExtractError
 from core.base.types import Progress
 from core.cohort.extract.concepts import Concepts, load_concepts
+from core.cohort.extract.faults import in_words
 from core.cohort.extract.manifest import CopiedTable, CopyManifest, read_manifest
 from core.cohort.extract.options import ExtractOptions
 from core.cohort.extract.relation import Relation, hidden
@@ -45,6 +46,8 @@ def copy_source(
     options: memory of the database engine, and threads: as many files are read side by side. Raises `ExtractError`
     where a table is missing or damaged, or where the folder holds something else.
     """
+    import duckdb
+
     options, folder, concepts = options or ExtractOptions(), Path(folder), load_concepts(database)
     manifest = _begun(database, hidden(source), folder)
     try:
@@ -60,6 +63,8 @@ def copy_source(
                     yield from _Copy(db, concepts, tables, folder, Path(scratch), manifest).run(threads)
                 finally:
                     db.close()
+    except duckdb.Error as error:
+        raise in_words(error, hidden(source), (), "making the copy") from error
     except Timeout:
         raise ExtractError(f"another program is making the copy in {folder}; wait for it.") from None
 

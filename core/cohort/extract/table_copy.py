@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
+from core.base.errors import ExtractError
 from core.cohort.extract.blocks import blocks
+from core.cohort.extract.faults import LINE, bad_line, not_utf8
 from core.cohort.extract.manifest import CopiedTable
 from core.cohort.extract.relation import Csv, Relation, text, texts
-from core.cohort.extract.source import not_utf8
 from core.cohort.extract.wanted import Wanted, read_column
 from core.cohort.extract.work import PARSERS
 
@@ -61,10 +63,14 @@ def copy_table(
         rows = _count(db, relation.sql)
         yield so_far.model_copy(update={"parts": 1, "rows": rows, "kept": kept, "done": True})
         return
-    file = Csv(relation.csv.path, relation.csv.names, so_far.latin)
+    file, at = replace(relation.csv, latin=so_far.latin), so_far
     try:
-        yield from _copy_blocks(db, relation, file, so_far, folder, scratch)
+        for at in _copy_blocks(db, relation, file, so_far, folder, scratch):
+            yield at
     except duckdb.Error as error:
+        if LINE.search(str(error)):
+            said = bad_line(str(error), relation.label, at.rows + 1)
+            raise ExtractError(f"{said} Download the table again, or write that row anew.") from None
         if so_far.latin or not not_utf8(str(error), [scratch.name]):
             raise
         latin = new_table(relation, Wanted(so_far.columns, so_far.code, so_far.codes, so_far.parsed)).model_copy(
