@@ -18,6 +18,7 @@ from core.base.errors import PhenoPolicyError, refused
 from core.base.memory import keep_few_arenas
 from core.runs.folders import PRIVATE
 from pages.components.shell.door import Door
+from pages.components.shell.first import alone_at_first
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 from pages.components.shell.left import letting_go
 from pages.components.shell.visitor import is_admitted, visitor, who_is_here
@@ -56,7 +57,8 @@ def main() -> None:
     page = st.navigation(sections, expanded=True, position="sidebar" if is_admitted() else "hidden")
     who_is_here(visitor())
     try:
-        page.run()
+        with alone_at_first(page.url_path):
+            page.run()
     except (PhenoPolicyError, OSError) as error:  # a full disk, a folder that can only be read
         failed(error, "Drawing this page")
 

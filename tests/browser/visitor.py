@@ -23,7 +23,7 @@ SETTLED = """() => {
 QUIET_MILLISECONDS = 200
 DEBOUNCE_MILLISECONDS = 250  # a slider holds its value back for 200 before it asks the server
 GLANCE_MILLISECONDS = 20
-PATIENCE = 60_000  # milliseconds; a shared machine may be slow, an answer is waited for, never slept for
+PATIENCE = 240_000  # milliseconds; a shared machine may be slow, an answer is waited for, never slept for
 # Streamlit's client looks for its server beside the page first: /cohort/_stcore/health, then /_stcore/health.
 EXPECTED = ("/_stcore/health", "/_stcore/host-config")
 

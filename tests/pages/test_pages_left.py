@@ -1,8 +1,9 @@
-"""Sessions of visitors who left are let go of in time, also when nobody comes any more."""
+"""Visitors who come first draw a page alone; sessions of those who left are let go of in time, whoever comes after."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from types import SimpleNamespace
 
@@ -12,7 +13,8 @@ from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
 from app import app
-from pages.components.shell import left
+from pages.components.shell import first, left
+from pages.components.shell.first import alone_at_first
 from pages.components.shell.left import let_go, letting_go
 
 OVER, LASTS = "over", "lasts"
@@ -64,3 +66,30 @@ def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
     assert sessions[OVER]() is None
     assert sessions[LASTS]() is not None
     assert app._user_lifespan is letting_go, "the app is served so"
+
+
+def test_pages_are_drawn_one_after_another_the_first_time_and_beside_each_other_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(first, "_DRAWN", set())
+    inside, most = threading.Semaphore(0), []
+    beside: list[str] = []
+
+    def draw(page: str) -> None:
+        with alone_at_first(page):
+            beside.append(page)
+            most.append(len(beside))
+            inside.acquire(timeout=0.05)  # time in which another one could come in
+            beside.remove(page)
+
+    def at_once(*pages: str) -> int:
+        most.clear()
+        visitors = [threading.Thread(target=draw, args=(page,)) for page in pages]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+        return max(most)
+
+    assert at_once("a", "a", "b", "c") == 1
+    assert at_once("a", "b", "c") > 1
