@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from core.base.memory import hand_back
 
@@ -38,7 +39,7 @@ def let_go() -> int:
     """Drop the sessions that are over, and say how many. The names are Streamlit's own; its version is pinned."""
     from streamlit.runtime import get_instance
 
-    sessions = get_instance()._session_mgr
+    sessions: Any = get_instance()._session_mgr
     with sessions._storage_lock:
         over = sessions._session_storage._cache.expire()
     return len(over)
