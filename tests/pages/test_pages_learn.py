@@ -42,12 +42,13 @@ def test_every_idea_has_a_picture_an_equation_a_question_and_source(page: AppTes
 def test_one_walks_from_idea_to_idea_and_ends_at_the_settings(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn_choice, "load_choice", lambda: None)
     walked = [page.header[0].value]
-    while any(button.key == "learn-next" for button in page.button):
+    for _ in IDEAS:
         page.button(key="learn-next").click().run()
         assert not page.exception, page.exception[0].message
         walked.append(page.header[0].value)
     assert len(set(walked)) == len(walked) == len(IDEAS) + 1
     assert walked[-1].startswith("Settings")
+    assert not [button for button in page.button if button.key == "learn-next"], "none after the last"
 
 
 def shown(page: AppTest, label: str) -> str:
