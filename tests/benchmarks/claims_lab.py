@@ -43,7 +43,8 @@ def run_seed(world: LabWorld, seed: int, n: int) -> dict[str, object]:
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Per world and size: how often a gain is claimed and the step advised, and how often intervals hold 0."""
+    """Per world and size: how often a gain is claimed and the step advised, how often intervals hold 0, and where
+    estimates lie on average, in their own standard errors."""
     found = []
     for (world, patients), part in rows.groupby(["world", "patients"], sort=False):
         n, claims = len(part), int(part["claims"].sum())
@@ -54,6 +55,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         for share in DIALS:
             held = part[f"value {share:g}"].abs() <= Z95 * part[f"se {share:g}"]
             row[f"interval holds 0 at {share:g}, %"] = 100 * held.mean()
+            told = part[f"value {share:g}"] / part[f"se {share:g}"]
+            row |= {f"mean of value / SE at {share:g}": told.mean(), f"its SE at {share:g}": told.std() / np.sqrt(n)}
         found.append(row)
     return pd.DataFrame(found)
 

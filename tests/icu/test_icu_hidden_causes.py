@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation.judging.hidden import GAMMAS, MOST, Bounds, Hidden
+from core.evaluation.judging.hidden import GAMMAS, MOST, Bounds, Hidden, factor_text
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged, MixEstimate
 from core.icu.hidden_causes import NOBODY, HiddenCauses, hidden_causes, in_words
@@ -78,3 +78,10 @@ def test_a_policy_that_nobody_follows_has_no_bounds() -> None:
     assert hidden_causes(alone, 1.96, COLUMNS) is None
     assert in_words(None, COLUMNS) == NOBODY
     assert HiddenCauses.of_row({}) is None
+
+
+@pytest.mark.parametrize(
+    ("gamma", "said"), [(1.001, "less than 1.01"), (1.0051, "1.01"), (1.35, "1.35"), (MOST, "more than 20")]
+)
+def test_a_factor_is_never_said_to_be_nothing(gamma: float, said: str) -> None:
+    assert factor_text(gamma) == said

@@ -69,7 +69,9 @@ class Bounds:
 
 
 def factor_text(gamma: float) -> str:
-    """'1.35', or 'more than 20' where none that was tried was strong enough."""
+    """'1.35', 'less than 1.01' for the faintest, or 'more than 20' where none that was tried was strong enough."""
+    if gamma < 1.005:
+        return "less than 1.01"
     return f"more than {MOST:g}" if gamma >= MOST else f"{gamma:.2f}"
 
 
