@@ -192,8 +192,8 @@ def _population(work: Work, reader: ModuleType) -> str:
                 f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have."
             )
         work.losses.append(
-            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis "
-            "codes."
+            f"Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from "
+            f"{work.concepts.sepsis}."
         )
         return "codes"
     if asked == "sepsis-3" and not able:
