@@ -108,3 +108,18 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     table.rename(table.with_name("chartevents.csv.zip"))
     with pytest.raises(ExtractError, match=r"chartevents\.csv\.zip is not one of them, unpack or rename it"):
         extract_mimic_iv(source)
+
+
+def test_stays_taken_a_few_at_a_time_are_the_same_cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = hospital()
+    for name in ("icu/icustays", "icu/chartevents", "icu/inputevents", "icu/outputevents", "icu/procedureevents"):
+        for row in tables[name]:  # the first person's stay gets the higher number
+            row["stay_id"] = 99 if row["stay_id"] == 10 else row["stay_id"]
+    source = write(tables, tmp_path)
+    together = extract_mimic_iv(source)
+    monkeypatch.setattr("core.cohort.extract.portions.TOGETHER", 1)
+    apart = extract_mimic_iv(source)
+    assert together.frame["traj"].unique().tolist() == [60, 99]
+    pd.testing.assert_frame_equal(apart.frame, together.frame)
+    pd.testing.assert_frame_equal(apart.ages, together.ages)
+    assert (apart.attrition, apart.implausible) == (together.attrition, together.implausible)

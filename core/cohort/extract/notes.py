@@ -46,7 +46,14 @@ def definitions(work: Work, population: str) -> tuple[str, ...]:
     stays = "A patient's stays are separate trajectories: split by patient, or extract the first stay only."
     if options.first_stay_only:
         stays = "Only the first stay of each patient is kept."
-    return (POPULATIONS[population].format(work.concepts.sepsis), *_time(work), *_values(work), *work.concepts.remarks, outcome, stays)
+    return (
+        POPULATIONS[population].format(work.concepts.sepsis),
+        *_time(work),
+        *_values(work),
+        *work.concepts.remarks,
+        outcome,
+        stays,
+    )
 
 
 def _time(work: Work) -> tuple[str, ...]:
