@@ -175,11 +175,17 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
         k, lambda_, mode = (options.get(name) for name in ("clusters", "lambda", "mode"))
         document = evaluate_run(view, data, k, lambda_, mode, options.get("clinicians", "auto"))
-        lines = [f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items()]
+        lines = [HEADING, *(f"{name:<16} {_estimate(policy)}" for name, policy in document.policies.items())]
         lines.append(document.advice.text)
         on = document.cohort
         notes = (on.note, on.shared_note, on.clinicians_note, document.added_note)
         return Evaluation(document, tuple(lines), " ".join(filter(None, notes)))
+
+
+HEADING = (
+    "Policy: reward a stay more than clinicians, with interval, and whether the records support it; then its value by "
+    "PHWDR with interval, effective sample size, and how far the records support that value."
+)
 
 
 def _estimate(policy: PolicyMetrics) -> str:

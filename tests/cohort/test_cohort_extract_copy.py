@@ -42,10 +42,12 @@ def same(one: Extraction, other: Extraction) -> None:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hand-made hospital as files, with codes that no concept names and one that became a number on the way."""
+    """The hand-made hospital as files, with codes that no concept names, one that became a number, a time that is
+    none."""
     made = hospital()
     made["icu/chartevents"] += [measured(1, hour, 229_999, 1) for hour in range(40)]
     made["icu/chartevents"].append({**measured(1, 6, 220_045, 91), "itemid": "220045.0"})
+    made["icu/chartevents"].append({**measured(1, 6, 220_045, 92), "charttime": "soon"})
     return write(made, tmp_path_factory.mktemp("release") / "3.1")
 
 
@@ -71,11 +73,13 @@ def test_a_copy_of_files_yields_their_cohort_and_holds_only_the_wanted_rows(
         f"SELECT count(*), count(*) FILTER (itemid = '229999'), count(*) FILTER (itemid = '220045.0')"
         f" FROM '{tmp_path}/copy/icu/chartevents/*.parquet'"
     ).fetchone()
-    written = sum(1 for name in hospital().values() for _ in name) + 41
+    written = sum(1 for name in hospital().values() for _ in name) + 42
     assert last.fraction == 1.0
     assert last.metrics["rows"] == written
     assert last.metrics["kept"] == written - 40
-    assert rows == (len(hospital()["icu/chartevents"]) + 1, 0, 1)
+    assert rows == (len(hospital()["icu/chartevents"]) + 2, 0, 1)
+    texts = duckdb.execute(f"SELECT charttime FROM '{tmp_path}/copy/icu/chartevents/*.parquet'").fetchall()
+    assert [text for (text,) in texts if text is not None] == ["soon"]  # the others are held as times
 
 
 def test_copies_of_parquet_and_of_a_duckdb_file_yield_the_same_cohort(

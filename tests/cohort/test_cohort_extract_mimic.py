@@ -290,7 +290,9 @@ def test_units_of_the_record_are_respected(tmp_path: Path) -> None:
     assert sorted(set(without.frame["traj"])) == [60]  # heparin in mL is never "no heparin"
     assert without.attrition[-1].reason == "heparin given that cannot be resolved into units"
     assert without.attrition[-1].patients == without.counts["heparin_unresolved"] == 1
-    assert any("1 of 5 entries of heparin of the kinds that count have no unit" in loss for loss in without.losses)
+    assert any(
+        "1 of 5 entries of heparin of the kinds that count cannot be resolved" in loss for loss in without.losses
+    )
 
 
 def test_a_record_without_units_takes_them_from_the_item_table(tmp_path: Path, made: Extraction) -> None:

@@ -85,6 +85,7 @@ class Concepts(Config):
     database: str
     layout: str
     remarks: tuple[str, ...] = ()  # what is particular to the database, told with every cohort
+    sepsis: str = "diagnosis codes given at discharge"  # what the population "codes" rests on
     outcome: Literal["days", "icu", "hospital"] = "days"
     tables: dict[str, Table]
     streams: dict[str, Stream]

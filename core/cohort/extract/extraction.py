@@ -10,41 +10,35 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-import pandas as pd
-
 from core.base.errors import ExtractError
 from core.cohort.extract import clif, eicu, meds, mimic_iv
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
 from core.cohort.extract.faults import in_words, not_utf8
-from core.cohort.extract.grid import Steps, Values, gather, read_values
 from core.cohort.extract.infection import suspect
 from core.cohort.extract.manifest import CopyManifest, read_manifest
 from core.cohort.extract.notes import definitions, provenance
 from core.cohort.extract.options import ExtractOptions, plan_window, scaled_study
+from core.cohort.extract.portions import assemble_selected
 from core.cohort.extract.readings import count_implausible, prepare, read_streams, streams_of
 from core.cohort.extract.relation import hidden
 from core.cohort.extract.result import Extraction
 from core.cohort.extract.select import (
     count_source,
-    died,
     eligible,
-    exclusion,
     find_low_platelets,
     find_sepsis3,
     limit_candidates,
     select_stays,
 )
 from core.cohort.extract.source import connect, open_source, open_tables
-from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
+from core.cohort.extract.steps import BODY, CARE, DRUGS
 from core.cohort.extract.watch import Watch, Watched
 from core.cohort.extract.work import Work
 from core.study import StudySpec, load_study
 from core.tables.report import Exclusion
 
 PARTS = ("stays", "drugs and fluids", "output and ventilation", "selecting stays", "steps")  # beside the streams
-TOGETHER = 10_000  # stays whose readings are gathered at a time
 READERS: dict[str, ModuleType] = {"mimic-iv": mimic_iv, "eicu": eicu, "meds": meds, "clif": clif}
 
 
@@ -143,12 +137,9 @@ def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest |
         work.counts["sepsis3"] = work.number("SELECT count(*) FROM septic")
     attrition = select_stays(work, population)
     work.watch.at(PARTS[4])
-    grid = _grid(work)
-    attrition = _restrict(work, grid, attrition)
-    kept = _kept(work, grid)
-    if kept.inside.size == 0:
+    made, attrition = assemble_selected(work, attrition)
+    if made is None:
         raise _nobody(work, attrition)
-    made = assemble(kept, work.study, work.window, work.options)
     notes = definitions(work, population)
     about = provenance(work, source, population, copied)
     return Extraction(
@@ -192,8 +183,8 @@ def _population(work: Work, reader: ModuleType) -> str:
                 f"onset by {work.options.onset} needs antibiotics and cultures, which the source does not have."
             )
         work.losses.append(
-            "Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from diagnosis "
-            "codes."
+            f"Sepsis-3 needs antibiotics and cultures, which the source does not have: sepsis is taken from "
+            f"{work.concepts.sepsis}."
         )
         return "codes"
     if asked == "sepsis-3" and not able:
@@ -240,62 +231,6 @@ def _body(work: Work) -> None:
             candidate.height) AS height
         FROM candidate LEFT JOIN weights USING (stay_id) LEFT JOIN heights USING (subject_id)
     """)
-
-
-def _grid(work: Work) -> Grid:
-    window = work.window
-    stays = work.db.execute(f"""
-        SELECT stay_id, subject_id, age, gender, body.weight, body.height, {died(work)} AS died, -origin AS entry,
-            leave - origin AS leave
-        FROM selected JOIN body USING (stay_id) ORDER BY subject_id, stay_id""").df()
-    steps = Steps(window.start, window.step, -window.lead, window.n_steps)
-    work.db.execute("ALTER TABLE selected RENAME TO chosen")
-    parts = [_values(work, steps, stays[at : at + TOGETHER]) for at in range(0, max(len(stays), 1), TOGETHER)]
-    order = np.argsort(stays["stay_id"].to_numpy())
-    stays = stays.iloc[order].reset_index(drop=True)
-    values = Values(*({name: np.concatenate([getattr(part, kind)[name] for part in parts])[order]
-                       for name in getattr(parts[0], kind)} for kind in ("at", "latest")))  # fmt: skip
-    middle = window.start + window.step * (np.arange(window.n_steps) + 0.5)
-    entry, leave = stays["entry"].to_numpy()[:, None], stays["leave"].to_numpy()[:, None]
-    return Grid(stays, values, (middle >= entry) & (middle < leave))
-
-
-def _values(work: Work, steps: Steps, stays: pd.DataFrame) -> Values:
-    """Of some stays of table `chosen`."""
-    work.db.register("near", stays[["stay_id"]])
-    work.db.execute(
-        "CREATE OR REPLACE TABLE selected AS SELECT * FROM chosen WHERE stay_id IN (SELECT stay_id FROM near)"
-    )
-    work.db.unregister("near")
-    gather(work)
-    return read_values(work, steps, pd.Index(stays["stay_id"]))
-
-
-def _rules(work: Work, grid: Grid) -> list[tuple[str, np.ndarray]]:
-    """What a stay's steps must fulfill, in order: reason and (S,) bool."""
-    window, least = work.window, work.options.min_steps
-    n_steps = grid.inside.sum(axis=1)
-    unknown = np.nan_to_num(grid.values["unresolved heparin"])[:, window.lead :] > 0
-    rules = [
-        (f"steps outside the unit or outside {window.start:+g} h to {window.end:+g} h around onset", n_steps >= 1),
-        (f"fewer than {least} steps", n_steps >= least),
-    ]
-    if unknown.any():
-        rules.append(("heparin given that cannot be resolved into units", ~(unknown & grid.inside).any(axis=1)))
-    return rules
-
-
-def _restrict(work: Work, grid: Grid, attrition: list[Exclusion]) -> list[Exclusion]:
-    keep = np.ones(len(grid.stays), dtype=bool)
-    chart = list(attrition)
-    for reason, rule in _rules(work, grid):
-        keep = keep & rule
-        chart.append(exclusion(chart[-1], reason, int(keep.sum()), int(grid.inside[keep].sum())))
-    return chart
-
-
-def _kept(work: Work, grid: Grid) -> Grid:
-    return grid.select(np.logical_and.reduce([rule for _, rule in _rules(work, grid)]))
 
 
 def _check_study(study: StudySpec, concepts: Concepts) -> None:

@@ -15,8 +15,7 @@ POPULATIONS = {
     "sepsis-3": "Sepsis-3: an antibiotic with a culture up to 72 h before or 24 h after it, and a SOFA of 2 or more "
     "from "
     "48 h before to 24 h after the suspicion of infection (the score before it taken as 0).",
-    "codes": "Sepsis by diagnosis codes given at discharge, not suspected infection: a code for sepsis, severe sepsis, "
-    "septic shock or septicemia.",
+    "codes": "Sepsis by {}, not suspected infection: sepsis, severe sepsis, septic shock or septicemia.",
     "platelets": "No diagnosis and no infection is required.",
 }
 SOFA = {
@@ -47,7 +46,14 @@ def definitions(work: Work, population: str) -> tuple[str, ...]:
     stays = "A patient's stays are separate trajectories: split by patient, or extract the first stay only."
     if options.first_stay_only:
         stays = "Only the first stay of each patient is kept."
-    return (POPULATIONS[population], *_time(work), *_values(work), *work.concepts.remarks, outcome, stays)
+    return (
+        POPULATIONS[population].format(work.concepts.sepsis),
+        *_time(work),
+        *_values(work),
+        *work.concepts.remarks,
+        outcome,
+        stays,
+    )
 
 
 def _time(work: Work) -> tuple[str, ...]:

@@ -68,11 +68,11 @@ def copy_table(
         for at in _copy_blocks(db, relation, file, so_far, folder, scratch):
             yield at
     except duckdb.Error as error:
-        if LINE.search(str(error)):
+        if so_far.latin or not not_utf8(str(error), [scratch.name]):
+            if not LINE.search(str(error)):
+                raise
             said = bad_line(str(error), relation.label, at.rows + 1)
             raise ExtractError(f"{said} Download the table again, or write that row anew.") from None
-        if so_far.latin or not not_utf8(str(error), [scratch.name]):
-            raise
         latin = new_table(relation, Wanted(so_far.columns, so_far.code, so_far.codes, so_far.parsed)).model_copy(
             update={"latin": True}
         )
