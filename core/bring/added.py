@@ -21,7 +21,7 @@ from core.bring.card import Card, read_card, write_card
 from core.bring.evidence import Evidence, judge_beside
 from core.bring.judgment import on_grid
 from core.bring.policy import BroughtPolicy, bring
-from core.icu.added import check_name, policy_folder, write_record
+from core.icu.added import FILES, check_name
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.judge import judgment_rows
 from core.icu.fit.added import evaluated_q
@@ -29,6 +29,7 @@ from core.icu.fit.truth import COLUMNS, true_columns
 from core.icu.stays import Beside
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
+from core.runs.added import policy_folder, write_record
 
 
 def add_policy(view: RunView, name: str, source: Any, owner: str = "", replace: bool = False) -> Evidence:
@@ -74,7 +75,7 @@ def _write(folder: Path, view: RunView, name: str, owner: str, evidence: Evidenc
     true = [] if found.truth is None else [{**key.row, **true_columns(found.truth), "n": found.truth.n}]
     write_table(folder / "truth.parquet", pd.DataFrame(true, columns=list(COLUMNS)))
     write_card(evidence.card, folder / "card.html")
-    write_record(folder, view.path, name, owner)
+    write_record(folder, view.path, name, owner, FILES)
 
 
 def remove_policy(run: Path, name: str, owner: str = "") -> None:

@@ -13,7 +13,8 @@ from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
 from core.bring import add_policy, bring_table, remove_policy
 from core.figures.theme import fmt_interval
-from core.icu.added import NAME, added_to, check_name
+from core.icu.added import added_to, check_name
+from core.runs.added import NAME
 from core.runs.folders import private_files
 from core.tables.read import read_table
 from pages.components.policies.advice import BEFORE
