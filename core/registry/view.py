@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import pandas as pd
 from core.base.errors import ArtifactError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
+from core.registry.added import AddedSets, added_to
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import Screen, along
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
@@ -42,10 +43,13 @@ class RegistryView:
     """The run in `path`; each attribute is read when first asked for. `ArtifactError` where it is not there yet.
 
     Tables name stages as the registry does ("100 days"; "all" for all stages together) with their `day` (-1 for all).
+    owners: whose own added policies are seen, beside those that all see who see the run. A view is of the moment at
+    which it was made: open the run again to see a policy that was added since.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, owners: Sequence[str] = ()) -> None:
         self.path = Path(path)
+        self.owners = tuple(owners)
 
     # What the run is
 
@@ -201,6 +205,25 @@ class RegistryView:
         """The screen of the policy dqn-screened."""
         return Screen(self.config.evaluation.screen_n, self.config.evaluation.screen_threshold)
 
+    # Policies from elsewhere
+
+    @cached_property
+    def added_policies(self) -> dict[str, AddedSets]:
+        """Policies that were added to the run and may be seen, by name; those that do not fit it are left out."""
+        return added_to(self.path, self.owners)[0]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return tuple(self.added_policies)
+
+    def _with_added(self, table: str) -> pd.DataFrame:
+        """A table of the run, then the rows of each added policy, in the run's columns."""
+        own = read_table(self.path / f"{table}.parquet")
+        more = [rows for one in self.added_policies.values() if len(rows := one.table(table))]
+        return (
+            pd.concat([own, *(rows.reindex(columns=own.columns) for rows in more)], ignore_index=True) if more else own
+        )
+
     # Results
 
     @cached_property
@@ -241,26 +264,25 @@ class RegistryView:
     def ope(self) -> pd.DataFrame:
         """Off-policy estimates of the course of treatment, from its first stage on: policy, estimator, value, low,
         high, ess, zero_weight, max_weight, support, reasons, n, distance (mean total variation from the experts)."""
-        return read_table(self.path / "ope.parquet")
+        return self._with_added("ope")
 
     @cached_property
     def frontier(self) -> pd.DataFrame:
         """The same from the experts to each policy: policy, dial, setting, then the columns of `ope`; see
         `core.registry.ask.frontier`."""
-        return read_table(self.path / "frontier.parquet")
+        return self._with_added("frontier")
 
     @cached_property
     def frontier_truth(self) -> pd.DataFrame:
         """True values along it, on simulated patients: policy, dial, setting, true_value, true_se, n, true_difference
         (to the experts) and its true_difference_se."""
-        return read_table(self.path / "frontier_truth.parquet")
+        return self._with_added("frontier_truth")
 
     @cached_property
     def judgments(self) -> pd.DataFrame | None:
         """Differences to the experts by the mix, at the same places and of the policies as they are (dial ""): see
         `core.registry.ask.frontier.Frontier`; None for a run from before them."""
-        path = self.path / "judgments.parquet"
-        return read_table(path) if path.is_file() else None
+        return self._with_added("judgments") if (self.path / "judgments.parquet").is_file() else None
 
     @cached_property
     def advice(self) -> RegistryAdvice | None:
@@ -277,7 +299,7 @@ class RegistryView:
         """True values of the same course, on simulated patients: policy, true_value, true_se,
         true_difference (to the experts), true_difference_se, event_free, event_free_se, n (who reach its first stage);
         empty for real patients."""
-        return read_table(self.path / "truth.parquet")
+        return self._with_added("truth")
 
     @cached_property
     def step_truth(self) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from core.evaluation import Recorded as Weighable
 from core.evaluation.support import Words
 from core.policies.doses import total_variation
 from core.registry.cohort.courses import Courses
+from core.registry.cohort.drugs import Combinations
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 WORDS = Words("course", "courses", "combinations", "experts")
@@ -55,7 +56,8 @@ class Points:
     """Decision points of some courses for one treatment.
 
     course, step (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
-    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities.
+    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities; place (n,):
+    which of the cohort's decision points they are.
     """
 
     course: np.ndarray
@@ -65,11 +67,18 @@ class Points:
     given: np.ndarray
     matrix: np.ndarray
     expert: np.ndarray
+    place: np.ndarray
 
     @property
     def behavior(self) -> np.ndarray:
         """(n, A + 1) what the experts do; the last action stands for any combination outside the catalog."""
         return np.concatenate([self.expert, np.full((len(self.expert), 1), UNSEEN, dtype=np.float32)], axis=1)
+
+    def widened(self, catalog: Combinations) -> Points:
+        """The same points over a catalog that begins with theirs; experts give the sets behind it as any unseen one."""
+        beside = np.full((len(self.expert), len(catalog) - len(self.matrix)), UNSEEN, dtype=np.float32)
+        expert = np.concatenate([self.expert, beside], axis=1)
+        return replace(self, actions=catalog.encode(self.given), matrix=catalog.matrix, expert=expert)
 
     def learned(self, probs: np.ndarray) -> np.ndarray:
         """(n, A + 1) a policy over the catalog (n, A), which never gives anything outside it."""
