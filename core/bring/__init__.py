@@ -5,10 +5,13 @@ from core.bring.card import Card, make_card, read_card, write_card
 from core.bring.evidence import Evidence, judge_policy, run_bench
 from core.bring.judgment import JudgeConfig, Judgment, judge_on, make_bench
 from core.bring.policy import BroughtPolicy, bring, bring_table
+from core.bring.sets import Asked, BroughtSets, bring_set_table, bring_sets
 from core.bring.verify import Verdict, verify_card
 
 __all__ = [
+    "Asked",
     "BroughtPolicy",
+    "BroughtSets",
     "Card",
     "Evidence",
     "JudgeConfig",
@@ -17,6 +20,8 @@ __all__ = [
     "add_policy",
     "added_cards",
     "bring",
+    "bring_set_table",
+    "bring_sets",
     "bring_table",
     "judge_on",
     "judge_policy",

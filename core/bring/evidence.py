@@ -12,17 +12,20 @@ from core.base.rng import derive_seed
 from core.bring.card import Card, make_card, write_card
 from core.bring.judgment import Bench, JudgeConfig, Judgment, judge_on, make_bench
 from core.bring.policy import BroughtPolicy, bring
+from core.bring.sets import BroughtSets, bring_sets
+from core.bring.sets_bench import RunBench, judge_sets_on, make_set_bench
 from core.cohort import Cohort
 from core.icu.advice import at_most
 from core.icu.ask.judge import histories_of
 from core.icu.view import RunView
+from core.registry.cohort.table import RegistryCohort
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What a policy's value rests on, in numbers (`judgment`) and as a sealed card."""
 
-    policy: BroughtPolicy
+    policy: BroughtPolicy | BroughtSets
     judgment: Judgment = field(repr=False)
     card: Card = field(repr=False)
 
@@ -34,11 +37,26 @@ class Evidence:
         return repr(self.judgment)
 
 
-def judge_policy(cohort: Cohort, source: Any, name: str = "policy", config: JudgeConfig | None = None) -> Evidence:
-    """Judge a policy, as `bring` takes it, on all stays of a cohort, five folds by person; no run is needed."""
-    config, policy = config or JudgeConfig(), bring(source, cohort, name)
+def judge_policy(
+    cohort: Cohort | RegistryCohort, source: Any, name: str = "policy", config: JudgeConfig | None = None
+) -> Evidence:
+    """Judge a policy, as `bring` (of a registry: `bring_sets`) takes it, on all of a cohort, in five folds by person;
+    no run is needed."""
+    config = config or JudgeConfig()
+    if isinstance(cohort, RegistryCohort):
+        bench = make_set_bench(cohort, config)
+        sets = bring_sets(source, bench.asked, name)
+        found = judge_sets_on(bench, sets)
+        return Evidence(sets, found, make_card(found, sets, cohort, config))
+    policy = bring(source, cohort, name)
     found = judge_on(make_bench(cohort, config), policy)
     return Evidence(policy, found, make_card(found, policy, cohort, config))
+
+
+def judge_sets_beside(bench: RunBench, policy: BroughtSets) -> Evidence:
+    """Judge a policy of drug sets on the test patients of a registry run, as the run's own were."""
+    found = judge_sets_on(bench, policy)
+    return Evidence(policy, found, make_card(found, policy, bench.asked.cohort, bench.config, basis="run"))
 
 
 def judge_beside(view: RunView, policy: BroughtPolicy) -> Evidence:

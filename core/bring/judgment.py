@@ -8,8 +8,10 @@ That the policy itself was not learned from the judged stays is the caller's wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -44,10 +46,17 @@ from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
+from core.icu.hidden_causes import HIDDEN_COLUMNS, ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
+from core.registry.ask.judge import hidden_in_words
+from core.registry.simulate.truth import RegistryValue
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
+
+Form = Literal["doses", "drug sets"]
+DOSES: Form = "doses"
+SETS: Form = "drug sets"
+CHOOSERS: dict[Form, str] = {DOSES: "clinicians", SETS: "experts"}
 
 
 class JudgeConfig(Config):
@@ -62,16 +71,34 @@ class JudgeConfig(Config):
     critic_trees: int = Field(20, ge=1, le=2000)
 
 
+@dataclass(frozen=True)
+class TrueGain:
+    """A true difference over the same simulated patients, with its standard error."""
+
+    value: float
+    standard_error: float
+
+
+def hidden_words(form: Form, found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
+    """What unrecorded causes could do, in the words of doses or of sets."""
+    if form == DOSES:
+        return in_words(found, columns)
+    return hidden_in_words(dict.fromkeys(HIDDEN_COLUMNS, np.nan) if found is None else found.row)
+
+
 @dataclass(frozen=True, eq=False)
 class Judgment:
-    """A policy's evidence. judged: value and difference by the mix, survival: the same of who survives, as shares;
-    light: the grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside
-    left_out, what recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and
-    one for the recorded course; truth, gain: where it is known."""
+    """A policy's evidence, of doses or (`form`) of sets of drugs.
+
+    judged: value and difference by the mix, survival: the same of who survives, as shares (doses alone); light: the
+    grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside left_out, what
+    recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and one for the
+    recorded course; truth, gain: where it is known.
+    """
 
     name: str
     judged: Judged
-    survival: Judged
+    survival: Judged | None
     light: Light
     hidden: HiddenCauses | None
     left_out: tuple[ColumnOdds, ...]
@@ -82,16 +109,19 @@ class Judgment:
     action_shares: np.ndarray
     hazards: pd.DataFrame
     n_persons: int
-    truth: TrueValue | None
-    gain: TrueValue | None
+    truth: TrueValue | RegistryValue | None
+    gain: TrueValue | TrueGain | None
+    form: Form = DOSES
 
     def __str__(self) -> str:
         found = self.judged.difference
         known = "" if self.gain is None else f"\n  true difference {self.gain.value:+.2f}"
+        first = f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the"
+        lines = (*self.light.reasons, hidden_words(self.form, self.hidden, self.left_out))
         return (
-            f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the clinicians, "
-            f"{self.light.grade}\n  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}"
-            f"{known}" + "".join(f"\n  {line}" for line in (*self.light.reasons, in_words(self.hidden, self.left_out)))
+            f"{first} {CHOOSERS[self.form]}, {self.light.grade}\n"
+            f"  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}{known}"
+            + "".join(f"\n  {line}" for line in lines)
         )
 
     __repr__ = __str__

@@ -41,7 +41,7 @@ MAY: dict[str, set[str]] = {
     "icu": {*ENGINE, "figures"},
     "registry": {*ENGINE, "figures"},
     "pipeline": {"icu"},
-    "bring": {*ENGINE, "icu"},
+    "bring": {*ENGINE, *STUDIES},
     "environments": {*ENGINE, "registry"},
     "sites": {*ENGINE, "icu", "figures"},
     "api": {*ENGINE, *STUDIES, "figures", "bring"},

@@ -26,6 +26,7 @@ from core.registry.ask.ope import Advice, Plan, Points, Recorded
 from core.registry.ask.policies import DialedPolicy
 from core.registry.ask.tables import Evaluation
 from core.registry.ask.true_values import TRUE_DIFFERENCE, longest_treatment, truth_seed
+from core.registry.cohort.choices import SetChoices
 from core.registry.simulate import registry_truth
 from core.registry.view import RegistryView
 
@@ -105,6 +106,23 @@ def softened(evaluation: Evaluation, recorded: Recorded, policy: str) -> Ends:
     return ends
 
 
+def brought_ends(recorded: Recorded, choices: Mapping[str, SetChoices]) -> Ends:
+    """A policy from elsewhere as it is, by its choices at all points of the cohort; where it leaves a decision to the
+    experts, their own probabilities."""
+    ends: dict[str, tuple[Points, np.ndarray]] = {}
+    for name, points in recorded.treatments.items():
+        ends[name] = points, points.behavior
+        if name in choices:
+            wide = points.widened(choices[name].catalog)
+            ends[name] = wide, wide.learned(choices[name].probs(points.place))
+    return ends
+
+
+def plan_at(ends: Ends, floor: float) -> Plan:
+    """What is done where a dial ends."""
+    return {name: points.advice(probs, floor) for name, (points, probs) in ends.items()}
+
+
 def plans_along(ends: Ends, dial: Dial, floor: float) -> list[Plan]:
     """What is done at every recorded decision, at each setting of a dial from the experts to a policy."""
     plans: list[dict[str, Advice]] = [{} for _ in dial.settings]
@@ -148,5 +166,10 @@ def _known(view: RegistryView, policy: str) -> Iterator[tuple[Dial, float]]:
     """Dials and settings that are rolled out, in order."""
     for dial in DIALS.values():
         reached = furthest_supported(along(view.frontier, policy, dial.name), view.config.evaluation.ess_floor)
-        known = {dial.settings[0], *dial.known, dial.settings[-1], *([] if reached is None else [reached])}
-        yield from ((dial, setting) for setting in dial.settings if setting in known)
+        yield from ((dial, setting) for setting in known_settings(dial, reached))
+
+
+def known_settings(dial: Dial, reached: float | None) -> list[float]:
+    """Settings of a dial that are rolled out, in order: its ends, some between, and the furthest that is supported."""
+    known = {dial.settings[0], *dial.known, dial.settings[-1], *([] if reached is None else [reached])}
+    return [setting for setting in dial.settings if setting in known]

@@ -74,6 +74,13 @@ class Points:
         """(n, A + 1) what the experts do; the last action stands for any combination outside the catalog."""
         return np.concatenate([self.expert, np.full((len(self.expert), 1), UNSEEN, dtype=np.float32)], axis=1)
 
+    def only(self, here: np.ndarray, position: np.ndarray) -> Points:
+        """Some of the points, (n,) bool, on the grid of courses at new positions."""
+        each = (self.states, self.actions, self.given)
+        states, actions, given = (array[here] for array in each)
+        course = position[self.course[here]]
+        return Points(course, self.step[here], states, actions, given, self.matrix, self.expert[here], self.place[here])
+
     def widened(self, catalog: Combinations) -> Points:
         """The same points over a catalog that begins with theirs; experts give the sets behind it as any unseen one."""
         beside = np.full((len(self.expert), len(catalog) - len(self.matrix)), UNSEEN, dtype=np.float32)
@@ -168,6 +175,19 @@ class Recorded:
     courses: Courses
     treatments: Mapping[str, Points]
     states: np.ndarray
+
+    def only(self, chosen: np.ndarray) -> Recorded:
+        """The chosen courses, (N,) bool, in their order."""
+        courses, place = self.courses, np.cumsum(chosen) - 1
+        kept = Courses(
+            courses.first,
+            courses.patients[chosen],
+            courses.going[chosen],
+            courses.followed[chosen],
+            courses.rewards[chosen],
+        )
+        treatments = {name: points.only(chosen[points.course], place) for name, points in self.treatments.items()}
+        return Recorded(kept, treatments, self.states[chosen])
 
 
 @dataclass(frozen=True)

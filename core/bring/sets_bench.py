@@ -1,0 +1,316 @@
+"""What a policy of drug sets from elsewhere is worth on recorded courses, by the judges of the registry study.
+
+In a run its test patients judge it, as they judge the run's own policies. Without a run all patients do, in five folds:
+the experts' probabilities and the critics of each come from the patients outside it. The states' scaling, the known
+sets and the shares kept under observation are those of the whole registry; none of them knows what followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from core.base.rng import derive_seed, stream
+from core.base.types import OPEResult
+from core.bring.judgment import SETS, JudgeConfig, Judgment, TrueGain
+from core.bring.sets import Asked, BroughtSets, told
+from core.evaluation.judging.crossfit import Fold, assign_folds
+from core.evaluation.judging.crossfit import judge as judge_folds
+from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.mix import Judged
+from core.fusion.dials import TRUTH_COLUMNS, Dial
+from core.icu.hidden_causes import HiddenCauses
+from core.registry.ask.compared import DIALS
+from core.registry.ask.frontier import Ends, brought_ends, known_settings, plan_at
+from core.registry.ask.judge import TOLD, Bench, hidden_row
+from core.registry.ask.ope import UNSEEN, WORDS, Judging, LinearCritic, Plan, Recorded
+from core.registry.ask.tables import Evaluation, recorded_courses
+from core.registry.ask.true_values import TRUE_DIFFERENCE
+from core.registry.cohort.choices import SetChoices
+from core.registry.cohort.decisions import DecisionData, StateEncoder
+from core.registry.cohort.table import RegistryCohort
+from core.registry.config import ScreeningConfig
+from core.registry.fit.inputs import Inputs
+from core.registry.fit.screening import train_screening
+from core.registry.simulate import DecisionState, Policy, draw_combinations, registry_truth
+from core.registry.simulate.truth import RegistryValue, Returns
+from core.registry.spec import RegistrySpec
+from core.registry.view import RegistryView
+
+VALID = 0.1  # share of a fold's learners that choose the epoch of its networks and calibrate them
+
+
+class SetBench(Protocol):
+    """Courses that judge. ends: what a policy does at them; judged: by the mix; table: PHWIS and PHWDR, two rows."""
+
+    asked: Asked
+    config: JudgeConfig
+
+    def ends(self, choices: Mapping[str, SetChoices]) -> Ends: ...
+    def judged(self, choices: Mapping[str, SetChoices]) -> Judged: ...
+    def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True, eq=False)
+class RunBench:
+    """The test patients of a run; all others teach."""
+
+    evaluation: Evaluation
+    asked: Asked
+    config: JudgeConfig
+
+    @classmethod
+    def of(cls, view: RegistryView) -> RunBench:
+        settings = view.config.evaluation
+        config = JudgeConfig(
+            gamma=view.spec.gamma,
+            seed=view.config.run.seed,
+            n_bootstrap=settings.ope_bootstrap,
+            ess_floor=settings.ess_floor,
+            probability_floor=settings.probability_floor,
+            truth_patients=settings.truth_patients,
+        )
+        return cls(Evaluation.own(view), Asked.of_run(view), config)
+
+    @cached_property
+    def bench(self) -> Bench:
+        one = self.evaluation
+        return Bench.of(one.judging, one.recorded, one.learned)
+
+    def ends(self, choices: Mapping[str, SetChoices]) -> Ends:
+        return brought_ends(self.evaluation.recorded, choices)
+
+    def plans(self, choices: Mapping[str, SetChoices]) -> tuple[Plan, Plan]:
+        """What it does at courses that judge, and at those that teach."""
+        one, floor = self.evaluation, self.config.probability_floor
+        judged, taught = (plan_at(brought_ends(part, choices), floor) for part in (one.recorded, one.learned))
+        return judged, taught
+
+    def judged(self, choices: Mapping[str, SetChoices]) -> Judged:
+        return self.bench.judge([self.plans(choices)])[0]
+
+    def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame:
+        one, (plan, taught) = self.evaluation, self.plans(choices)
+        return one.judging.table(one.recorded, [plan], [one.judging.critic(one.learned, taught)])
+
+
+@dataclass(frozen=True, eq=False)
+class FoldBench:
+    """All courses of a registry. held (folds, N) bool: of each fold; seen: all courses as its experts' model sees
+    them."""
+
+    asked: Asked
+    config: JudgeConfig
+    judging: Judging
+    held: np.ndarray
+    seen: tuple[Recorded, ...]
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """All courses, the experts' probabilities of each by the model that it did not teach."""
+        treatments = {}
+        for name, points in self.seen[0].treatments.items():
+            fold = self.held.argmax(axis=0)[points.course]
+            every = np.stack([one.treatments[name].expert for one in self.seen])
+            treatments[name] = replace(points, expert=every[fold, np.arange(len(fold))])
+        return replace(self.seen[0], treatments=treatments)
+
+    def ends(self, choices: Mapping[str, SetChoices]) -> Ends:
+        return brought_ends(self.recorded, choices)
+
+    def judged(self, choices: Mapping[str, SetChoices]) -> Judged:
+        floor, folds = self.config.probability_floor, []
+        for held, recorded in zip(self.held, self.seen, strict=True):
+            bench = Bench.of(self.judging, recorded)
+            policy = bench.policy("policy", [plan_at(brought_ends(recorded, choices), floor)])
+            folds.append(Fold(held, [policy], bench.behavior))
+        return judge_folds(bench.histories, folds, bench.settings)[0]
+
+    def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame:
+        floor, critics = self.config.probability_floor, []
+        for held, recorded in zip(self.held, self.seen, strict=True):
+            taught = recorded.only(~held)
+            critics.append(self.judging.critic(taught, plan_at(brought_ends(taught, choices), floor)))
+        plan = plan_at(self.ends(choices), floor)
+        return self.judging.table(self.recorded, [plan], [_FoldedCritic(critics, self.held)])
+
+
+class _FoldedCritic(LinearCritic):
+    """Each course is valued by the critic that it did not teach."""
+
+    def __init__(self, critics: list[LinearCritic], held: np.ndarray) -> None:
+        super().__init__(critics[0].gamma, critics[0].indicators)
+        self.critics, self.held = critics, held
+
+    def values(self, recorded: Recorded, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+        every = [critic.values(recorded, plan) for critic in self.critics]
+        q, v = (np.select([one[:, None] for one in self.held], part) for part in zip(*every, strict=True))
+        return q, v
+
+
+def make_set_bench(cohort: RegistryCohort, config: JudgeConfig) -> FoldBench:
+    """All courses of a registry in five folds; takes minutes, for it fits the experts' networks five times over."""
+    asked, spec = Asked.of_cohort(cohort), cohort.spec
+    encoder, everybody = StateEncoder.fit(cohort), np.arange(cohort.n_patients)
+    seed = derive_seed(config.seed, "registry", "judgment")
+    fold_of, seen = assign_folds(everybody, seed=seed), []
+    for fold in range(fold_of.max() + 1):
+        probs = {
+            name: _experts(spec, name, data, asked, np.flatnonzero(fold_of != fold), seed)
+            for name, data in asked.points.items()
+        }
+        seen.append(
+            recorded_courses(
+                cohort, everybody, encoder, asked.catalogs, asked.points, lambda name, _, here: probs[name][here]
+            )
+        )
+    courses = seen[0].courses
+    held = fold_of[courses.patients] == np.arange(len(seen))[:, None]
+    treated = dict.fromkeys(filter(None, (spec.decision(name).treats for name in asked.points)))
+    judging = Judging(
+        kept_share=courses.kept_share(),
+        gamma=config.gamma,
+        indicator_columns=tuple(encoder.names.index(name) for name in treated),
+        n_bootstrap=config.n_bootstrap,
+        ess_floor=config.ess_floor,
+        probability_floor=config.probability_floor,
+        seed=seed,
+    )
+    return FoldBench(asked, config, judging, held, tuple(seen))
+
+
+def _experts(
+    spec: RegistrySpec, decision: str, data: DecisionData, asked: Asked, learners: np.ndarray, seed: int
+) -> np.ndarray:
+    """(n, A) experts' probabilities at all points of a decision, by a network that learns from these patients."""
+    settings, catalog = ScreeningConfig(), asked.catalogs[decision]
+    here = data.of(learners)
+    chosen = stream(seed, "valid", decision).permutation(learners)[: max(1, round(VALID * len(learners)))]
+    inputs = Inputs.fit(
+        data.states[here], data.stage[here], data.names, spec.decision(decision).stages, settings.min_variance
+    )
+    x, actions = inputs.transform(data.states, data.stage), catalog.encode(data.drugs)
+    steps = train_screening(
+        settings, x[here], actions[here], data.of(chosen)[here], len(catalog), name=decision, seed=seed
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return np.asarray(end.value.probs(x))
+
+
+def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
+    """Everything about one policy on these courses."""
+    config, ends = bench.config, bench.ends(policy.choices)
+    judged, plan = bench.judged(policy.choices), plan_at(ends, config.probability_floor)
+    own = {name: ends[name] for name in policy.choices}
+    agree = np.concatenate([probs.argmax(axis=1) == points.actions for points, probs in own.values()])
+    phwis, phwdr = (_as_estimate(row) for row in bench.table(policy.choices).to_dict("records"))
+    truth, gain = true_of_sets(bench.asked, policy, config)
+    told_at = HiddenCauses.of_row({**hidden_row(judged), "hidden_gamma": TOLD})
+    return Judgment(
+        name=policy.name,
+        judged=judged,
+        survival=None,
+        light=grade(judged, GradeSettings(ess=config.ess_floor), WORDS),
+        hidden=None if judged.hidden is None else told_at,
+        left_out=(),
+        phwis=phwis,
+        phwdr=phwdr,
+        concordance=float(agree.mean()),
+        unsupported=float(np.concatenate([plan[name].rare for name in own]).mean()),
+        action_shares=np.concatenate([plan[name].drugs.mean(axis=0) for name in own]),
+        hazards=pd.DataFrame(),
+        n_persons=judged.difference.n,
+        truth=truth,
+        gain=gain,
+        form=SETS,
+    )
+
+
+def _as_estimate(row: Mapping[str, float]) -> OPEResult:
+    """A row of `Judging.table`."""
+    names = ("value", "low", "high", "n", "ess", "zero_weight", "max_weight", "estimator")
+    return OPEResult(**{name: row[name] for name in names})  # type: ignore[arg-type]
+
+
+class RulePolicy:
+    """A policy that answers for any patient, as the simulator asks it about one decision."""
+
+    def __init__(self, policy: BroughtSets, spec: RegistrySpec, decision: str) -> None:
+        self.policy, self.spec, self.decision = policy, spec, decision
+
+    def chosen(self, state: DecisionState) -> SetChoices:
+        """Its choices for the patients of a state, as points 0 .. n - 1."""
+        assert self.policy.rule is not None
+        day = self.spec.stages[state.stage].day
+        return self.policy.rule(self.decision, told(self.spec, state.frame.assign(stage=day)))
+
+    def __call__(self, state: DecisionState) -> np.ndarray:
+        chosen = self.chosen(state)
+        return draw_combinations(chosen.catalog, chosen.probs(np.arange(len(state))), state.uniform)
+
+
+class DialedRule(RulePolicy):
+    """The same at one setting of a dial from the experts, as a run's screening network predicts them."""
+
+    def __init__(self, policy: BroughtSets, view: RegistryView, decision: str, dial: Dial, setting: float) -> None:
+        super().__init__(policy, view.spec, decision)
+        self.view, self.dial, self.setting = view, dial, setting
+
+    def __call__(self, state: DecisionState) -> np.ndarray:
+        chosen, models = self.chosen(state), self.view.models(self.decision)
+        states = self.view.encoder.transform(state.frame)
+        experts = models.expert_probs(states, np.full(len(state), state.stage))
+        beside = np.full((len(state), len(chosen.catalog) - len(models.catalog)), UNSEEN, dtype=np.float32)
+        probs = chosen.probs(np.arange(len(state)))
+        mixed = self.dial.mix(np.concatenate([experts, beside], axis=1), probs, self.setting)
+        return draw_combinations(chosen.catalog, mixed, state.uniform)
+
+
+def true_of_sets(
+    asked: Asked, policy: BroughtSets, config: JudgeConfig
+) -> tuple[RegistryValue | None, TrueGain | None]:
+    """Value and gain over the experts by roll-outs, where patients are simulated and the policy can act."""
+    earned_by = _roll_outs(asked, policy, config)
+    if earned_by is None:
+        return None, None
+    earned, experts = earned_by({name: RulePolicy(policy, asked.spec, name) for name in policy.choices}), earned_by({})
+    return earned.value(), TrueGain(*earned.less(experts))
+
+
+def true_along(
+    view: RegistryView, policy: BroughtSets, config: JudgeConfig, reached: Mapping[str, float | None]
+) -> pd.DataFrame:
+    """`RegistryView.frontier_truth` of a policy that can act, at the ends of both dials, some settings between, and
+    the furthest that is supported (reached); empty where it cannot, or patients are real."""
+    rows, earned_by = list[tuple](), _roll_outs(Asked.of_run(view), policy, config)
+    experts = None if earned_by is None else earned_by({})
+    for dial in DIALS.values():
+        for setting in known_settings(dial, reached[dial.name]) if earned_by and experts else ():
+            acting = {name: DialedRule(policy, view, name, dial, setting) for name in policy.choices}
+            earned = experts if setting == dial.settings[0] else earned_by(acting)
+            found = earned.value()
+            numbers = found.value, found.standard_error, found.n, *earned.less(experts)
+            rows.append((policy.name, dial.name, setting, *numbers))
+    return pd.DataFrame(rows, columns=["policy", *TRUTH_COLUMNS, *TRUE_DIFFERENCE])
+
+
+def _roll_outs(
+    asked: Asked, policy: BroughtSets, config: JudgeConfig
+) -> Callable[[Mapping[str, Policy]], Returns] | None:
+    """What simulated patients earn under policies {decision: policy}, the very patients of a run's own true values;
+    None where patients are real, or the policy cannot act."""
+    n = config.truth_patients
+    truth = registry_truth(asked.cohort) if policy.rule is not None and n else None
+    if truth is None:
+        return None
+    longest = max(asked.points, key=lambda name: len(asked.spec.decision(name).stages))
+    seed = derive_seed(config.seed, "registry", "truth")
+    return partial(truth.returns, n=n, seed=seed, decision=longest, gamma=config.gamma)
