@@ -109,8 +109,8 @@ def bring_sets(source: Any, asked: Asked, name: str = "policy") -> BroughtSets:
         return BroughtSets(name, _decided(choices, name))
     if not callable(source):
         raise PolicyError(
-            f"a policy of type {type(source).__name__} is not understood: give a table, a file, answers by decision, or "
-            "a function of a decision and its states."
+            f"a policy of type {type(source).__name__} is not understood: give a table, a file, answers by decision, "
+            "or a function of a decision and its states."
         )
     answers = {one: source(one, asked.states(one)) for one in asked.points}
     given = {one: answer for one, answer in answers.items() if answer is not None}
@@ -164,8 +164,8 @@ def _of_rows(frame: pd.DataFrame, asked: Asked, decision: str, called: str) -> S
     missing = len(data) - len(np.unique(point[here]))
     if missing:
         raise PolicyError(
-            f"{called} has no row for {missing:,} of the {len(data):,} times that {decision} was decided (by patient and "
-            "stage); give every one, or the file of the registry that the policy was made for."
+            f"{called} has no row for {missing:,} of the {len(data):,} times that {decision} was decided (by patient "
+            "and stage); give every one, or the file of the registry that the policy was made for."
         )
     drugs = _read_drugs(frame["combination"][here], spec.decision(decision), spec.separator, called)
     chance = pd.to_numeric(frame[PROBABILITY], errors="coerce") if PROBABILITY in frame else pd.Series(1.0, frame.index)
@@ -226,8 +226,8 @@ def _checked(
     if wrong.any() or off.any():
         says = f"one is {chance[wrong][0]:.4g}" if wrong.any() else f"one sums to {total[off][0]:.4g}"
         raise PolicyError(
-            f"the probabilities of {decision} are none at {max(int(off.sum()), 1):,} of {n:,} points ({says}); those of a "
-            "patient and stage must be 0 or more and sum to 1."
+            f"the probabilities of {decision} are none at {max(int(off.sum()), 1):,} of {n:,} points ({says}); those of "
+            "a patient and stage must be 0 or more and sum to 1."
         )
     scale = np.where(np.abs(total - 1) <= ROUNDED, 1.0, total)
     return SetChoices.of(asked.catalogs[decision], n, point, drugs, chance / scale[point])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -160,15 +160,9 @@ def make_set_bench(cohort: RegistryCohort, config: JudgeConfig) -> FoldBench:
     seed = derive_seed(config.seed, "registry", "judgment")
     fold_of, seen = assign_folds(everybody, seed=seed), []
     for fold in range(fold_of.max() + 1):
-        probs = {
-            name: _experts(spec, name, data, asked, np.flatnonzero(fold_of != fold), seed)
-            for name, data in asked.points.items()
-        }
-        seen.append(
-            recorded_courses(
-                cohort, everybody, encoder, asked.catalogs, asked.points, lambda name, _, here: probs[name][here]
-            )
-        )
+        learners = np.flatnonzero(fold_of != fold)
+        experts = partial(_experts, asked, learners, seed)
+        seen.append(recorded_courses(cohort, everybody, encoder, asked.catalogs, asked.points, experts))
     courses = seen[0].courses
     held = fold_of[courses.patients] == np.arange(len(seen))[:, None]
     treated = dict.fromkeys(filter(None, (spec.decision(name).treats for name in asked.points)))
@@ -185,24 +179,21 @@ def make_set_bench(cohort: RegistryCohort, config: JudgeConfig) -> FoldBench:
 
 
 def _experts(
-    spec: RegistrySpec, decision: str, data: DecisionData, asked: Asked, learners: np.ndarray, seed: int
+    asked: Asked, learners: np.ndarray, seed: int, decision: str, data: DecisionData, at: np.ndarray
 ) -> np.ndarray:
-    """(n, A) experts' probabilities at all points of a decision, by a network that learns from these patients."""
-    settings, catalog = ScreeningConfig(), asked.catalogs[decision]
+    """(n, A) experts' probabilities at some points of a decision, (points,) bool, by a network that learns from these
+    patients."""
+    settings, catalog, stages = ScreeningConfig(), asked.catalogs[decision], asked.spec.decision(decision).stages
     here = data.of(learners)
-    chosen = stream(seed, "valid", decision).permutation(learners)[: max(1, round(VALID * len(learners)))]
-    inputs = Inputs.fit(
-        data.states[here], data.stage[here], data.names, spec.decision(decision).stages, settings.min_variance
-    )
-    x, actions = inputs.transform(data.states, data.stage), catalog.encode(data.drugs)
-    steps = train_screening(
-        settings, x[here], actions[here], data.of(chosen)[here], len(catalog), name=decision, seed=seed
-    )
+    valid = stream(seed, "valid", decision).permutation(learners)[: max(1, round(VALID * len(learners)))]
+    inputs = Inputs.fit(data.states[here], data.stage[here], data.names, stages, settings.min_variance)
+    x, actions = inputs.transform(data.states[here], data.stage[here]), catalog.encode(data.drugs[here])
+    steps = train_screening(settings, x, actions, data.of(valid)[here], len(catalog), name=decision, seed=seed)
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            return np.asarray(end.value.probs(x))
+            return np.asarray(end.value.probs(inputs.transform(data.states[at], data.stage[at])))
 
 
 def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
