@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from core.bring.sets import bring_sets
 from core.bring.sets_added import write_sets
 from core.bring.sets_bench import RunBench
 from core.cohort import TrueValue
-from core.icu.added import FILES, check_name
+from core.icu.added import FILES, AddedPolicy, added_to, check_name
 from core.icu.ask.compare import compare_policies
 from core.icu.ask.judge import judgment_rows
 from core.icu.fit.added import evaluated_q
@@ -36,11 +36,14 @@ from core.icu.stays import Beside
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
 from core.registry.added import FILES as SET_FILES
+from core.registry.added import AddedSets
+from core.registry.added import added_to as sets_added_to
 from core.registry.added import check_name as check_set_name
 from core.registry.view import RegistryView
 from core.runs.added import policy_folder, write_record
 
 AnyView = RunView | RegistryView
+AnyAdded = AddedPolicy | AddedSets
 View = TypeVar("View", RunView, RegistryView)
 
 
@@ -55,14 +58,13 @@ def add_policy(view: AnyView, name: str, source: Any, owner: str = "", replace: 
     if not view.complete:
         raise RunError(f"run '{view.manifest.name}' is not finished; resume it, then add policies to it.")
     own = owner if replace else None
+    check_policy_name(view, name, (owner,), own)
     if isinstance(view, RegistryView):
-        check_set_name(view.path, name, (owner,), own)
         bench = RunBench.of(view)
         sets = dataclasses.replace(bring_sets(source, bench.asked, name), name=name)
         evidence, files = judge_sets_beside(bench, sets), SET_FILES
         write = partial(write_sets, bench=bench, policy=sets, found=evidence.judgment)
     else:
-        check_name(view.path, name, (owner,), own)
         policy = source if isinstance(source, BroughtPolicy) else bring(source, view.cohort, name)
         evidence, files = judge_beside(view, policy), FILES
         write = partial(_write, view=view, policy=policy, found=evidence.judgment, name=name)
@@ -97,6 +99,19 @@ def _write(folder: Path, view: RunView, policy: BroughtPolicy, found: Judgment, 
     known = found.truth if isinstance(found.truth, TrueValue) else None
     true = [] if known is None else [{**key.row, **true_columns(known), "n": known.n}]
     write_table(folder / "truth.parquet", pd.DataFrame(true, columns=list(COLUMNS)))
+
+
+def check_policy_name(view: AnyView, name: str, owners: Sequence[str] = (), replace: str | None = None) -> None:
+    """`ConfigError` for a name that is not free in a run; see `core.runs.added.check_free`."""
+    check = check_set_name if isinstance(view, RegistryView) else check_name
+    check(view.path, name, owners, replace)
+
+
+def policies_in(view: AnyView, owners: Sequence[str] = ()) -> tuple[Mapping[str, AnyAdded], dict[str, str]]:
+    """Policies that were added to a run as it is now and may be seen, and those that cannot be used with the reason."""
+    if isinstance(view, RegistryView):
+        return sets_added_to(view.path, owners)
+    return added_to(view.path, owners)
 
 
 def remove_policy(run: Path, name: str, owner: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from core.base.rng import derive_seed
 from core.bring.card import Card, make_card, write_card
 from core.bring.judgment import Bench, JudgeConfig, Judgment, judge_on, make_bench
 from core.bring.policy import BroughtPolicy, bring
-from core.bring.sets import BroughtSets, bring_sets
+from core.bring.sets import Asked, BroughtSets, bring_sets
 from core.bring.sets_bench import RunBench, judge_sets_on, make_set_bench
 from core.cohort import Cohort
 from core.icu.advice import at_most
@@ -38,19 +39,23 @@ class Evidence:
 
 
 def judge_policy(
-    cohort: Cohort | RegistryCohort, source: Any, name: str = "policy", config: JudgeConfig | None = None
+    cohort: Cohort | RegistryCohort,
+    source: Any,
+    name: str = "policy",
+    config: JudgeConfig | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Evidence:
     """Judge a policy, as `bring` (of a registry: `bring_sets`) takes it, on all of a cohort, in five folds by person;
-    no run is needed."""
+    no run is needed. files: names for the card, see `make_card`."""
     config = config or JudgeConfig()
     if isinstance(cohort, RegistryCohort):
-        bench = make_set_bench(cohort, config)
-        sets = bring_sets(source, bench.asked, name)
-        found = judge_sets_on(bench, sets)
-        return Evidence(sets, found, make_card(found, sets, cohort, config))
+        asked = Asked.of_cohort(cohort)
+        sets = bring_sets(source, asked, name)  # before the experts' networks, which take minutes
+        found = judge_sets_on(make_set_bench(asked, config), sets)
+        return Evidence(sets, found, make_card(found, sets, cohort, config, files))
     policy = bring(source, cohort, name)
     found = judge_on(make_bench(cohort, config), policy)
-    return Evidence(policy, found, make_card(found, policy, cohort, config))
+    return Evidence(policy, found, make_card(found, policy, cohort, config, files))
 
 
 def judge_sets_beside(bench: RunBench, policy: BroughtSets) -> Evidence:

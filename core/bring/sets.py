@@ -174,9 +174,8 @@ def _of_rows(frame: pd.DataFrame, asked: Asked, decision: str, called: str) -> S
 
 def _stages(column: pd.Series, spec: RegistrySpec) -> np.ndarray:
     """(rows,) index of each stage by its day or its name, -1 where it is neither."""
-    names = {stage.name.casefold(): i for i, stage in enumerate(spec.stages)} | {
-        str(d): i for i, d in enumerate(spec.days)
-    }
+    names = {stage.name.casefold(): i for i, stage in enumerate(spec.stages)}
+    names |= {str(day): i for i, day in enumerate(spec.days)}
     texts = [str(value).strip().casefold().removesuffix(".0") for value in column]
     return np.array([names.get(text, -1) for text in texts], dtype=np.int64)
 
@@ -226,8 +225,8 @@ def _checked(
     if wrong.any() or off.any():
         says = f"one is {chance[wrong][0]:.4g}" if wrong.any() else f"one sums to {total[off][0]:.4g}"
         raise PolicyError(
-            f"the probabilities of {decision} are none at {max(int(off.sum()), 1):,} of {n:,} points ({says}); those of "
-            "a patient and stage must be 0 or more and sum to 1."
+            f"the probabilities of {decision} are none at {max(int(off.sum()), 1):,} of {n:,} points ({says}); those "
+            "of a patient and stage must be 0 or more and sum to 1."
         )
     scale = np.where(np.abs(total - 1) <= ROUNDED, 1.0, total)
     return SetChoices.of(asked.catalogs[decision], n, point, drugs, chance / scale[point])

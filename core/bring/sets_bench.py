@@ -28,12 +28,12 @@ from core.icu.hidden_causes import HiddenCauses
 from core.registry.ask.compared import DIALS
 from core.registry.ask.frontier import Ends, brought_ends, known_settings, plan_at
 from core.registry.ask.judge import TOLD, Bench, hidden_row
-from core.registry.ask.ope import UNSEEN, WORDS, Judging, LinearCritic, Plan, Recorded
+from core.registry.ask.ope import WORDS, Judging, LinearCritic, Plan, Recorded
+from core.registry.ask.own import beside_known
 from core.registry.ask.tables import Evaluation, recorded_courses
 from core.registry.ask.true_values import TRUE_DIFFERENCE
 from core.registry.cohort.choices import SetChoices
 from core.registry.cohort.decisions import DecisionData, StateEncoder
-from core.registry.cohort.table import RegistryCohort
 from core.registry.config import ScreeningConfig
 from core.registry.fit.inputs import Inputs
 from core.registry.fit.screening import train_screening
@@ -153,9 +153,9 @@ class _FoldedCritic(LinearCritic):
         return q, v
 
 
-def make_set_bench(cohort: RegistryCohort, config: JudgeConfig) -> FoldBench:
+def make_set_bench(asked: Asked, config: JudgeConfig) -> FoldBench:
     """All courses of a registry in five folds; takes minutes, for it fits the experts' networks five times over."""
-    asked, spec = Asked.of_cohort(cohort), cohort.spec
+    cohort, spec = asked.cohort, asked.spec
     encoder, everybody = StateEncoder.fit(cohort), np.arange(cohort.n_patients)
     seed = derive_seed(config.seed, "registry", "judgment")
     fold_of, seen = assign_folds(everybody, seed=seed), []
@@ -259,9 +259,8 @@ class DialedRule(RulePolicy):
         chosen, models = self.chosen(state), self.view.models(self.decision)
         states = self.view.encoder.transform(state.frame)
         experts = models.expert_probs(states, np.full(len(state), state.stage))
-        beside = np.full((len(state), len(chosen.catalog) - len(models.catalog)), UNSEEN, dtype=np.float32)
         probs = chosen.probs(np.arange(len(state)))
-        mixed = self.dial.mix(np.concatenate([experts, beside], axis=1), probs, self.setting)
+        mixed = self.dial.mix(beside_known(experts, chosen.catalog), probs, self.setting)
         return draw_combinations(chosen.catalog, mixed, state.uniform)
 
 

@@ -68,15 +68,13 @@ def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
     """The card made once more; a table has no truth to be rolled out, so what the card says of it is compared only
     where it can be."""
     if isinstance(judged_on, (RegistryView, RegistryCohort)):
-        of_run = isinstance(judged_on, RegistryView)
         asked = Asked.of_run(judged_on) if isinstance(judged_on, RegistryView) else Asked.of_cohort(judged_on)
         sets = bring_sets(policy, asked, card.policy)
         _check_policy(card, sets.digest)
-        bench: SetBench = (
-            RunBench.of(judged_on) if isinstance(judged_on, RegistryView) else make_set_bench(judged_on, card.config)
-        )
+        run = judged_on if isinstance(judged_on, RegistryView) else None
+        bench: SetBench = make_set_bench(asked, card.config) if run is None else RunBench.of(run)
         found = judge_sets_on(bench, sets)
-        return make_card(found, sets, asked.cohort, bench.config, basis="run" if of_run else "cohort")
+        return make_card(found, sets, asked.cohort, bench.config, basis=card.basis)
     cohort = judged_on.cohort if isinstance(judged_on, RunView) else judged_on
     brought = bring(policy, cohort, card.policy)
     _check_policy(card, brought.digest)

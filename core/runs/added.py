@@ -116,6 +116,16 @@ def run_digest(run: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def added_note(added: Sequence[str], own: bool, times: str = "steps", others: str = "stays") -> str:
+    """What policies from elsewhere are in a document of values; "" where the run has none."""
+    if not added:
+        return ""
+    names = ", ".join(added)
+    if own:
+        return f"Added from elsewhere, not learned in this run: {names}."
+    return f"Not valued here: {names}, added as tables of the run's own {times}, which say nothing of other {others}."
+
+
 def _folders(run: Path, owners: Sequence[str]) -> list[Path]:
     """Folders of policies in the order of their names, those of all first."""
     places = [run / BESIDE, *(run / BESIDE / f"{OWN}{owner}" for owner in owners if owner)]

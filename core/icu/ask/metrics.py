@@ -15,6 +15,7 @@ from core.cohort import Cohort
 from core.cohort.overlap import Overlap
 from core.icu.advice import AdviceRecord
 from core.icu.hidden_causes import ColumnOdds, HiddenCauses
+from core.runs.added import added_note
 from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 
@@ -169,16 +170,6 @@ def _gamma(advice: AdviceRecord) -> GammaMetrics | None:
         claim_dies_at_passing=found and found.claim_dies_at_passing,
         columns=list(advice.left_out),
     )
-
-
-def added_note(added: Sequence[str], own: bool) -> str:
-    """What policies from elsewhere are in this document; "" where the run has none."""
-    if not added:
-        return ""
-    names = ", ".join(added)
-    if own:
-        return f"Added from elsewhere, not learned in this run: {names}."
-    return f"Not valued here: {names}, added as tables of the run's own steps, which say nothing of other stays."
 
 
 def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, preset: str) -> RunMetrics:
