@@ -79,6 +79,10 @@ class BroughtSets:
         """64 hex digits over what it gives, with which probability, at every point."""
         return digest_of(self.choices)
 
+    @property
+    def n_bytes(self) -> int:
+        return sum(one.n_bytes for one in self.choices.values())
+
 
 def told(spec: RegistrySpec, frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of a registry's rows that a policy may know: features, indicators, and the day of the stage."""

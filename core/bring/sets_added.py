@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def write_sets(folder: Path, bench: RunBench, policy: BroughtSets, found: Judgme
         write_table(folder / f"{name}.parquet", table)
 
 
-def _placed(table: pd.DataFrame, policy: str, dial: str, settings: object) -> pd.DataFrame:
+def _placed(table: pd.DataFrame, policy: str, dial: str, settings: Any) -> pd.DataFrame:
     for place, (name, value) in enumerate(zip(PLACE, (policy, dial, settings), strict=True)):
         table.insert(place, name, value)
     return table

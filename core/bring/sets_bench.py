@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -48,9 +48,10 @@ VALID = 0.1  # share of a fold's learners that choose the epoch of its networks 
 class SetBench(Protocol):
     """Courses that judge. ends: what a policy does at them; judged: by the mix; table: PHWIS and PHWDR, two rows."""
 
-    asked: Asked
-    config: JudgeConfig
-
+    @property
+    def asked(self) -> Asked: ...
+    @property
+    def config(self) -> JudgeConfig: ...
     def ends(self, choices: Mapping[str, SetChoices]) -> Ends: ...
     def judged(self, choices: Mapping[str, SetChoices]) -> Judged: ...
     def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame: ...
@@ -225,10 +226,10 @@ def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
     )
 
 
-def _as_estimate(row: Mapping[str, float]) -> OPEResult:
+def _as_estimate(row: Mapping[Any, Any]) -> OPEResult:
     """A row of `Judging.table`."""
     names = ("value", "low", "high", "n", "ess", "zero_weight", "max_weight", "estimator")
-    return OPEResult(**{name: row[name] for name in names})  # type: ignore[arg-type]
+    return OPEResult(**{name: row[name] for name in names})
 
 
 class RulePolicy:
@@ -280,16 +281,19 @@ def true_along(
 ) -> pd.DataFrame:
     """`RegistryView.frontier_truth` of a policy that can act, at the ends of both dials, some settings between, and
     the furthest that is supported (reached); empty where it cannot, or patients are real."""
-    rows, earned_by = list[tuple](), _roll_outs(Asked.of_run(view), policy, config)
-    experts = None if earned_by is None else earned_by({})
+    columns, rows = ["policy", *TRUTH_COLUMNS, *TRUE_DIFFERENCE], list[tuple]()
+    earned_by = _roll_outs(Asked.of_run(view), policy, config)
+    if earned_by is None:
+        return pd.DataFrame(columns=columns)
+    experts = earned_by({})
     for dial in DIALS.values():
-        for setting in known_settings(dial, reached[dial.name]) if earned_by and experts else ():
+        for setting in known_settings(dial, reached[dial.name]):
             acting = {name: DialedRule(policy, view, name, dial, setting) for name in policy.choices}
             earned = experts if setting == dial.settings[0] else earned_by(acting)
             found = earned.value()
             numbers = found.value, found.standard_error, found.n, *earned.less(experts)
             rows.append((policy.name, dial.name, setting, *numbers))
-    return pd.DataFrame(rows, columns=["policy", *TRUTH_COLUMNS, *TRUE_DIFFERENCE])
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _roll_outs(

@@ -17,8 +17,8 @@ def add_policy_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.add_argument(
         "file",
         type=Path,
-        help="table (.parquet, .csv) of every step of the run: traj, step, p0 .. pn; of a registry run: patient, "
-        "stage, decision, combination, probability",
+        help="table (.parquet, .csv) of every step of the run: traj, step, p0 .. pn; of a registry run, of every "
+        "decision: patient, stage, decision, combination, probability",
     )
     verb.add_argument("--name", default="", help="by which it stands everywhere (default: its file's)")
     verb.add_argument("--replace", action="store_true", help="in place of the one of that name")

@@ -74,7 +74,7 @@ def write_choices(folder: Path, choices: Mapping[str, SetChoices]) -> None:
     """policy.json: catalogs and numbers of points; policy.npz: point, action and probability, by decision."""
     catalogs = {name: {"n": one.n, "catalog": one.catalog.to_json()} for name, one in choices.items()}
     write_json(folder / "policy.json", {"schema_version": 1, "decisions": catalogs})
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, one in choices.items():
         arrays |= {f"{name}.point": one.point, f"{name}.action": one.action, f"{name}.probability": one.probability}
     write_arrays(folder / "policy.npz", **arrays)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
+from core.registry.ask.compared import RECOMMENDED
 from core.registry.ask.ope import UNSEEN
 from core.registry.ask.patient import point
 from core.registry.cohort.drugs import Combinations
@@ -45,3 +47,21 @@ def added_choices(view: RegistryView, patient: int, stage: int, decision: str) -
         order = [int(a) for a in np.argsort(-probs, kind="stable") if probs[a] > 0]
         found[name] = [] if chosen is None else [(chosen.catalog.name(a), float(probs[a])) for a in order]
     return found
+
+
+def policy_file(view: RegistryView, policy: str = RECOMMENDED) -> pd.DataFrame:
+    """A policy of the run as a table patient, stage, decision, combination, probability: the form in which one from
+    elsewhere is read."""
+    stages, parts = np.array([stage.name for stage in view.spec.stages]), []
+    for decision in view.treatments:
+        (catalog, probs), data = policy_probs(view, decision, policy), view.points[decision]
+        point, action = np.nonzero(probs)
+        columns = {
+            "patient": view.cohort.patients[data.patient[point]],
+            "stage": stages[data.stage[point]],
+            "decision": decision,
+            "combination": np.asarray(catalog.names, dtype=object)[action],
+            "probability": probs[point, action],
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)

@@ -48,6 +48,10 @@ class SetChoices:
         summed = np.bincount(where, weights=chance, minlength=len(places)).astype(np.float32)
         return cls(catalog, n, places // len(catalog), places % len(catalog), summed)
 
+    @property
+    def n_bytes(self) -> int:
+        return self.point.nbytes + self.action.nbytes + self.probability.nbytes
+
     def probs(self, points: np.ndarray) -> np.ndarray:
         """(len(points), A) float32 over the catalog, at points by position, each once."""
         row = np.full(self.n, -1, dtype=np.int64)
