@@ -154,15 +154,18 @@ class _FoldedCritic(LinearCritic):
         return q, v
 
 
-def make_set_bench(asked: Asked, config: JudgeConfig) -> FoldBench:
-    """All courses of a registry in five folds; takes minutes, for it fits the experts' networks five times over."""
+def make_set_bench(asked: Asked, config: JudgeConfig, screening: ScreeningConfig | None = None) -> FoldBench:
+    """All courses of a registry in five folds; takes minutes, for it fits the experts' networks five times over.
+
+    screening: of these networks (None: those of a default run).
+    """
     cohort, spec = asked.cohort, asked.spec
     encoder, everybody = StateEncoder.fit(cohort), np.arange(cohort.n_patients)
     seed = derive_seed(config.seed, "registry", "judgment")
     fold_of, seen = assign_folds(everybody, seed=seed), []
     for fold in range(fold_of.max() + 1):
         learners = np.flatnonzero(fold_of != fold)
-        experts = partial(_experts, asked, learners, seed)
+        experts = partial(_experts, asked, screening or ScreeningConfig(), learners, seed)
         seen.append(recorded_courses(cohort, everybody, encoder, asked.catalogs, asked.points, experts))
     courses = seen[0].courses
     held = fold_of[courses.patients] == np.arange(len(seen))[:, None]
@@ -180,11 +183,17 @@ def make_set_bench(asked: Asked, config: JudgeConfig) -> FoldBench:
 
 
 def _experts(
-    asked: Asked, learners: np.ndarray, seed: int, decision: str, data: DecisionData, at: np.ndarray
+    asked: Asked,
+    settings: ScreeningConfig,
+    learners: np.ndarray,
+    seed: int,
+    decision: str,
+    data: DecisionData,
+    at: np.ndarray,
 ) -> np.ndarray:
     """(n, A) experts' probabilities at some points of a decision, (points,) bool, by a network that learns from these
     patients."""
-    settings, catalog, stages = ScreeningConfig(), asked.catalogs[decision], asked.spec.decision(decision).stages
+    catalog, stages = asked.catalogs[decision], asked.spec.decision(decision).stages
     here = data.of(learners)
     valid = stream(seed, "valid", decision).permutation(learners)[: max(1, round(VALID * len(learners)))]
     inputs = Inputs.fit(data.states[here], data.stage[here], data.names, stages, settings.min_variance)
@@ -201,7 +210,7 @@ def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
     """Everything about one policy on these courses."""
     config, ends = bench.config, bench.ends(policy.choices)
     judged, plan = bench.judged(policy.choices), plan_at(ends, config.probability_floor)
-    own = {name: ends[name] for name in policy.choices}
+    own = {name: (points, probs) for name, (points, probs) in ends.items() if probs is not None}
     agree = np.concatenate([probs.argmax(axis=1) == points.actions for points, probs in own.values()])
     phwis, phwdr = (_as_estimate(row) for row in bench.table(policy.choices).to_dict("records"))
     truth, gain = true_of_sets(bench.asked, policy, config)

@@ -30,8 +30,9 @@ from core.registry.cohort.choices import SetChoices
 from core.registry.simulate import registry_truth
 from core.registry.view import RegistryView
 
-# Where a dial leads: of each decision its points, and a policy's probabilities there (n, A + 1), see `Points.behavior`.
-Ends = Mapping[str, tuple[Points, np.ndarray]]
+# Where a dial leads: of each decision its points, and a policy's probabilities there (n, A + 1), see `Points.behavior`;
+# None where it leaves the decision to the experts.
+Ends = Mapping[str, tuple[Points, np.ndarray | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def plans_of(evaluation: Evaluation, policy: str) -> tuple[Plan, Plan] | None:
 
 def softened(evaluation: Evaluation, recorded: Recorded, policy: str) -> Ends:
     """A policy of the run in its softened form, at recorded courses."""
-    view, ends = evaluation.view, dict[str, tuple[Points, np.ndarray]]()
+    view, ends = evaluation.view, dict[str, tuple[Points, np.ndarray | None]]()
     for name, points in recorded.treatments.items():
         stage = points.step + recorded.courses.first
         soft = view.models(name).soft_probs(policy, points.states, stage, view.screen)
@@ -108,10 +109,10 @@ def softened(evaluation: Evaluation, recorded: Recorded, policy: str) -> Ends:
 
 def brought_ends(recorded: Recorded, choices: Mapping[str, SetChoices]) -> Ends:
     """A policy from elsewhere as it is, by its choices at all points of the cohort; where it leaves a decision to the
-    experts, their own probabilities."""
-    ends: dict[str, tuple[Points, np.ndarray]] = {}
+    experts, None."""
+    ends: dict[str, tuple[Points, np.ndarray | None]] = {}
     for name, points in recorded.treatments.items():
-        ends[name] = points, points.behavior
+        ends[name] = points, None
         if name in choices:
             wide = points.widened(choices[name].catalog)
             ends[name] = wide, wide.learned(choices[name].probs(points.place))
@@ -120,7 +121,10 @@ def brought_ends(recorded: Recorded, choices: Mapping[str, SetChoices]) -> Ends:
 
 def plan_at(ends: Ends, floor: float) -> Plan:
     """What is done where a dial ends."""
-    return {name: points.advice(probs, floor) for name, (points, probs) in ends.items()}
+    return {
+        name: points.as_given() if probs is None else points.advice(probs, floor)
+        for name, (points, probs) in ends.items()
+    }
 
 
 def plans_along(ends: Ends, dial: Dial, floor: float) -> list[Plan]:
@@ -128,7 +132,8 @@ def plans_along(ends: Ends, dial: Dial, floor: float) -> list[Plan]:
     plans: list[dict[str, Advice]] = [{} for _ in dial.settings]
     for name, (points, probs) in ends.items():
         for plan, setting in zip(plans, dial.settings, strict=True):
-            plan[name] = points.advice(dial.mix(points.behavior, probs, setting), floor)
+            mixed = None if probs is None else dial.mix(points.behavior, probs, setting)
+            plan[name] = points.as_given() if mixed is None else points.advice(mixed, floor)
     return list(plans)
 
 

@@ -91,6 +91,12 @@ class Points:
         """(n, A + 1) a policy over the catalog (n, A), which never gives anything outside it."""
         return np.concatenate([probs, np.zeros((len(probs), 1), dtype=np.float32)], axis=1)
 
+    def as_given(self) -> Advice:
+        """Of who leaves these decisions to the experts: what was recorded, as likely as they made it."""
+        n, actions = len(self.given), np.where(self.actions >= 0, self.actions, len(self.matrix))
+        taken, drugs = propensities(self.behavior, actions), self.given.astype(np.float32)
+        return Advice(taken, drugs, rare=np.zeros(n, dtype=bool), distance=np.zeros(n))
+
     def advice(self, probs: np.ndarray, probability_floor: float) -> Advice:
         """What a policy with probabilities (n, A + 1) does here; see `behavior` for the last action."""
         behavior, n_actions = self.behavior, len(self.matrix)

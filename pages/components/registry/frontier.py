@@ -36,7 +36,8 @@ SOFTENED = (
     "A policy that is certain of one combination in hundreds agrees with hardly any course to its end. Here each "
     "policy is taken in a softened form that keeps its order of the combinations: the softmax of its Q or predicted "
     "reward, in which combinations closer than half the smallest difference between two rewards can hardly be told "
-    "apart; for one size fits all, the shares in which combinations were given with the disease and without. One from elsewhere is taken as it is."
+    "apart; for one size fits all, the shares in which combinations were given with the disease and without. "
+    "One from elsewhere is taken as it is."
 )
 
 

@@ -124,9 +124,9 @@ def _list(run: AnyView, words: OwnWords) -> None:
         pd.DataFrame([_line(one, words, one.owner == own) for one in found.values()]),
         f"{words.key}-list",
         name="added-policies",
-        caption=f"In brackets: not supported by the records. {words.stands} hold them too. A table cannot be asked about "
-        "what was never recorded, so it is not rolled out in the simulator: its true value stays unknown. Whether it was "
-        "learned from the very patients that judge it, no number can show.",
+        caption=f"In brackets: not supported by the records. {words.stands} hold them too. A table cannot be asked "
+        "about what was never recorded, so it is not rolled out in the simulator: its true value stays unknown. "
+        "Whether it was learned from the very patients that judge it, no number can show.",
     )
     _each(run, words, found, own)
 
