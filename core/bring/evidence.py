@@ -83,7 +83,7 @@ def run_bench(view: RunView) -> Bench:
         truth_patients=asked.truth_patients,
     )
     test = at_most(view.split.test, seed)
-    rows = np.concatenate([test, at_most(np.concatenate([view.split.train, view.split.valid]), seed)])
+    rows = np.concatenate([test, at_most(view.split.learners, seed)])
     histories = histories_of(view.only(rows), view.study, view.n_clusters)
     held = (np.arange(len(rows)) < len(test),)
     moved = view.advice.left_out if view.advice else None

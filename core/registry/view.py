@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
@@ -122,7 +121,7 @@ class RegistryView:
     @cached_property
     def points(self) -> dict[str, DecisionData]:
         """Decision points of the run's own cohort."""
-        learned = np.concatenate([self.split.train, self.split.valid])
+        learned = self.split.learners
         return {name: decision_points(self.cohort, name, self.encoder, learned) for name in self.decisions}
 
     # Models
@@ -186,7 +185,7 @@ class RegistryView:
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
         data = self.points[decision]
-        here = data.of(np.concatenate([self.split.train, self.split.valid]))
+        here = data.of(self.split.learners)
         treats = self.spec.decision(decision).treats
         ill = has_indicator(data.states[here], data.names, treats)
         return TreatmentModels(

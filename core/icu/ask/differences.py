@@ -26,7 +26,7 @@ from core.policies.key import FUSED, PolicyKey
 @remembered_by(1)
 def jury_of(view: RunView) -> Jury:
     """Judges of the run's own policies: its test patients, who learn nothing, and all others, who teach."""
-    learners = np.concatenate([view.split.train, view.split.valid])
+    learners = view.split.learners
     kept = None if view.jury_behavior is None else [view.jury_behavior]
     return make_jury(view, view.study, view.n_clusters, view.split.test, learners, kept)
 

@@ -226,4 +226,4 @@ def recorded_courses(
 
 def learned(view: RegistryView) -> np.ndarray:
     """Positions of the patients that the run learned from: training and validation."""
-    return np.sort(np.concatenate([view.split.train, view.split.valid]))
+    return np.sort(view.split.learners)
