@@ -20,6 +20,7 @@ from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError
 from core.base.files import write_atomic, write_json
 from core.base.types import OPEResult
+from core.bring.choices import PolicyChoices
 from core.bring.judgment import DOSES, SETS, Form, JudgeConfig, Judgment, hidden_words
 from core.bring.policy import BroughtPolicy
 from core.bring.sets import BroughtSets
@@ -80,7 +81,7 @@ class Gamma(Config):
 
 
 class Card(Config):
-    """What a policy's value rests on. gamma: None in a card from before it was asked; form: what the policy chooses."""
+    """What a policy's value rests on. gamma, choices (reward atlas): None where not asked; form: what it chooses."""
 
     schema_version: Literal[1] = 1
     policy: str
@@ -112,13 +113,14 @@ class Card(Config):
     made: str
     gamma: Gamma | None = None
     form: Form = DOSES
+    choices: PolicyChoices | None = None
     seal: str = ""
 
     @property
     def right_seal(self) -> str:
         """64 hex digits over everything else in the card."""
-        # as cards were sealed before there was a gamma, and before policies of sets were judged
-        later = {"gamma": self.gamma is None, "form": self.form == DOSES}
+        # as cards were sealed before there was a gamma, a form, and other choices
+        later = {"gamma": self.gamma is None, "form": self.form == DOSES, "choices": self.choices is None}
         left_out = {"seal", *(name for name, unsaid in later.items() if unsaid)}
         content = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
@@ -182,6 +184,7 @@ def make_card(
         made=now(),
         gamma=Gamma(hidden=found.hidden, columns=list(found.left_out)),
         form=found.form,
+        choices=found.choices,
     )
     return card.model_copy(update={"seal": card.right_seal})
 

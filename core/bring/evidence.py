@@ -54,7 +54,7 @@ def judge_policy(
         found = judge_sets_on(make_set_bench(asked, config), sets)
         return Evidence(sets, found, make_card(found, sets, cohort, config, files))
     policy = bring(source, cohort, name)
-    found = judge_on(make_bench(cohort, config), policy)
+    found = judge_on(make_bench(cohort, config), policy, choices=True)
     return Evidence(policy, found, make_card(found, policy, cohort, config, files))
 
 
@@ -67,7 +67,7 @@ def judge_sets_beside(bench: RunBench, policy: BroughtSets) -> Evidence:
 def judge_beside(view: RunView, policy: BroughtPolicy) -> Evidence:
     """Judge a policy on the test patients of a run, as the run's own were. Phenotypes are those of the run."""
     bench = run_bench(view)
-    found = judge_on(bench, policy)
+    found = judge_on(bench, policy, choices=True)
     return Evidence(policy, found, make_card(found, policy, view.cohort, bench.config, basis="run"))
 
 

@@ -23,6 +23,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.base.types import OPEResult
+from core.bring.choices import PolicyChoices, policy_choices
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
 from core.evaluation import (
@@ -35,6 +36,7 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
+from core.evaluation.judging.atlas import Records
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring
@@ -51,7 +53,7 @@ from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.registry.ask.judge import hidden_in_words
 from core.registry.simulate.truth import RegistryValue
-from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
+from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded, reward_terms
 
 Form = Literal["doses", "drug sets"]
 DOSES: Form = "doses"
@@ -93,7 +95,7 @@ class Judgment:
     judged: value and difference by the mix, survival: the same of who survives, as shares (doses alone); light: the
     grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside left_out, what
     recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and one for the
-    recorded course; truth, gain: where it is known.
+    recorded course; truth, gain: where it is known; choices: the difference under others of the study, where asked.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Judgment:
     truth: TrueValue | RegistryValue | None
     gain: TrueValue | TrueGain | None
     form: Form = DOSES
+    choices: PolicyChoices | None = None
 
     def __str__(self) -> str:
         found = self.judged.difference
@@ -176,8 +179,9 @@ def make_bench(cohort: Cohort, config: JudgeConfig) -> Bench:
     return Bench(cohort, rows, data, histories, tuple(held_out(histories, seed)), config)
 
 
-def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
-    """Everything about one policy on these stays."""
+def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judgment:
+    """Everything about one policy on these stays; choices: also under other reasonable choices of the study, which
+    takes as long again."""
     config, data, study = bench.config, bench.trajectories, bench.cohort.study
     probs = on_grid(bench.cohort, policy.probs)[bench.rows]
     folds = [
@@ -206,7 +210,19 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
         n_persons=len(np.unique(bench.histories.person[shown])),
         truth=truth,
         gain=gain,
+        choices=_under_choices(bench, folds) if choices else None,
     )
+
+
+def _under_choices(bench: Bench, folds: Sequence[Fold]) -> PolicyChoices | None:
+    """The policy of the folds under other choices of reward, discount and dose bins."""
+    study, scaler = bench.cohort.study, bench.trajectories.scaler
+    if scaler is None:
+        return None
+    terms = reward_terms(bench.cohort, study, scaler)[bench.rows]
+    settings = judge_settings(study)
+    records = Records(bench.histories, terms, folds, bench.behavior, settings.features, settings)
+    return policy_choices(records, study, bench.config.ess_floor, bench.config.seed)
 
 
 def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[OPEResult, OPEResult]:

@@ -79,7 +79,8 @@ def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
     brought = bring(policy, cohort, card.policy)
     _check_policy(card, brought.digest)
     plain = run_bench(judged_on) if isinstance(judged_on, RunView) else make_bench(judged_on, card.config)
-    return make_card(judge_on(plain, brought), brought, cohort, plain.config, basis=card.basis)
+    found = judge_on(plain, brought, choices=card.choices is not None)
+    return make_card(found, brought, cohort, plain.config, basis=card.basis)
 
 
 def _check_policy(card: Card, digest: str) -> None:

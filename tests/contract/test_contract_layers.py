@@ -47,7 +47,7 @@ MAY: dict[str, set[str]] = {
     "api": {*ENGINE, *STUDIES, "figures", "bring"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES, "bring"},
-    "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites"},
+    "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites", "bring"},
     "learn": {*STAGES, *BELOW},
     "teaching": {*ENGINE, "icu"},
     "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access", "environments"},

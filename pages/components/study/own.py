@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
-from core.bring import add_policy, check_policy_name, policies_in, remove_policy
+from core.bring import add_policy, check_policy_name, policies_in, read_card, remove_policy
 from core.figures.theme import fmt_interval
 from core.runs.added import NAME
 from core.runs.folders import private_files
@@ -132,13 +132,14 @@ def _list(run: AnyView, words: OwnWords) -> None:
 
 
 def _line(one: AnyAdded, words: OwnWords, own: bool) -> dict[str, object]:
-    row, truth = one.judgments.iloc[0], one.truth
+    row, truth, card = one.judgments.iloc[0], one.truth, read_card(one.folder / "card.json")
     interval = fmt_interval(row["difference_low"], row["difference_high"])
     return {
         "policy": one.name,
         f"difference to the {words.against}": bracketed(f"{row['difference']:+.2f} {interval}", row["grade"]),
         "grade": row["grade"],
         "why not more": row["doubts"],
+        **({"under other choices": card.choices.badge} if card.choices else {}),
         "true value": f"{truth['true_value'].iloc[0]:.2f}" if len(truth) else "not rolled out",
         "seen by": "you alone" if own else "all who see the run",
     }
