@@ -28,7 +28,7 @@ from core.icu.hidden_causes import HiddenCauses
 from core.registry.ask.compared import DIALS
 from core.registry.ask.frontier import Ends, brought_ends, known_settings, plan_at
 from core.registry.ask.judge import TOLD, Bench, hidden_row
-from core.registry.ask.ope import WORDS, Judging, LinearCritic, Plan, Recorded
+from core.registry.ask.ope import WORDS, Judging, LinearCritic, Plan, Points, Recorded
 from core.registry.ask.own import beside_known
 from core.registry.ask.tables import Evaluation, recorded_courses
 from core.registry.ask.true_values import TRUE_DIFFERENCE
@@ -210,7 +210,9 @@ def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
     """Everything about one policy on these courses."""
     config, ends = bench.config, bench.ends(policy.choices)
     judged, plan = bench.judged(policy.choices), plan_at(ends, config.probability_floor)
-    own = {name: (points, probs) for name, (points, probs) in ends.items() if probs is not None}
+    own: dict[str, tuple[Points, np.ndarray]] = {
+        name: (points, probs) for name, (points, probs) in ends.items() if probs is not None
+    }
     agree = np.concatenate([probs.argmax(axis=1) == points.actions for points, probs in own.values()])
     phwis, phwdr = (_as_estimate(row) for row in bench.table(policy.choices).to_dict("records"))
     truth, gain = true_of_sets(bench.asked, policy, config)
