@@ -8,7 +8,7 @@ from core.bring import Asked, bring_set_table
 from core.registry.ask.own import policy_file
 from pages.components.registry.session import looks_of
 from pages.components.shell.frame import empty
-from pages.components.shell.panels import panel
+from pages.components.shell.session import write_url
 from pages.components.study.frontier import BEFORE
 from pages.components.study.own import OwnWords, own_view
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 
-@panel
+@st.fragment
 def own_panel(run: RegistryView) -> None:
     """Upload and check a policy, keep it, and list those that the run has."""
+    write_url()
     if run.judgments is None:
         empty("Not judged against the experts", BEFORE, icon=":material/balance:")
         return
