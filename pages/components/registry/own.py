@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from core.bring import Asked, bring_set_table
 from core.registry.ask.own import policy_file
 from pages.components.registry.session import looks_of
