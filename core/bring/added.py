@@ -65,7 +65,8 @@ def add_policy(view: AnyView, name: str, source: Any, owner: str = "", replace: 
         evidence, files = judge_sets_beside(bench, sets), SET_FILES
         write = partial(write_sets, bench=bench, policy=sets, found=evidence.judgment)
     else:
-        policy = source if isinstance(source, BroughtPolicy) else bring(source, view.cohort, name)
+        brought = source if isinstance(source, BroughtPolicy) else bring(source, view.cohort, name)
+        policy = dataclasses.replace(brought, name=name)
         evidence, files = judge_beside(view, policy), FILES
         write = partial(_write, view=view, policy=policy, found=evidence.judgment, name=name)
     folder = policy_folder(view.path, name, owner)

@@ -11,7 +11,8 @@ import pandas as pd
 from core.base.files import write_table
 from core.bring.judgment import Judgment
 from core.bring.sets import BroughtSets
-from core.bring.sets_bench import RunBench, true_along
+from core.bring.sets_bench import RunBench
+from core.bring.sets_truth import true_along
 from core.fusion.dials import furthest_supported
 from core.registry.added import write_choices
 from core.registry.ask.compared import DIALS

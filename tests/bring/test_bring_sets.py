@@ -15,7 +15,8 @@ from core import api as pp
 from core.base.errors import ArtifactError, ConfigError, PolicyError
 from core.bring import Asked, BroughtSets, JudgeConfig, bring_set_table, bring_sets, verify_card
 from core.bring.card import make_card
-from core.bring.sets_bench import judge_sets_on, make_set_bench, true_of_sets
+from core.bring.sets_bench import judge_sets_on, make_set_bench
+from core.bring.sets_truth import true_of_sets
 from core.cli.main import main
 from core.registry import simulate_registry
 from core.registry.added import check_name
