@@ -96,8 +96,8 @@ def reward_atlas(records: Records, choices: Sequence[Choice]) -> Atlas:
     def ask(place: int) -> None:
         factors = [np.array(choices[at].factors) for at in places[place]]
         here = records.within(worlds[place])
-        for at, one in zip(places[place], _judged(here, factors), strict=True):
-            judged[at] = one
+        for at, each in zip(places[place], _judged(here, factors), strict=True):
+            judged[at] = each
         for fold, behavior in zip(here.folds, here.behaviors, strict=True):
             for at, one in zip(places[place], _taken(here, fold, behavior, factors), strict=True):
                 taken[at, fold.held] = one
