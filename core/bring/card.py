@@ -25,8 +25,9 @@ from core.bring.judgment import DOSES, SETS, Form, JudgeConfig, Judgment, hidden
 from core.bring.policy import BroughtPolicy
 from core.bring.sets import BroughtSets
 from core.cohort import Cohort
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import MixEstimate
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses
+from core.icu.hidden_causes import HiddenCauses
 from core.registry.cohort.table import RegistryCohort
 from core.runs.manifest import now, versions
 

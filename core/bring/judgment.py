@@ -42,16 +42,17 @@ from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.stacked import Propensities
 from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
-from core.icu.hidden_causes import HIDDEN_COLUMNS, ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
+from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
-from core.registry.ask.judge import hidden_in_words
+from core.registry.ask.hidden import hidden_in_words
 from core.registry.simulate.truth import RegistryValue
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded, reward_terms
 
@@ -85,7 +86,7 @@ def hidden_words(form: Form, found: HiddenCauses | None, columns: Sequence[Colum
     """What unrecorded causes could do, in the words of doses or of sets."""
     if form == DOSES:
         return in_words(found, columns)
-    return hidden_in_words(dict.fromkeys(HIDDEN_COLUMNS, np.nan) if found is None else found.row)
+    return hidden_in_words(dict.fromkeys(HIDDEN_COLUMNS, np.nan) if found is None else found.row, columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,8 @@ from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.icu.hidden_causes import HiddenCauses
 from core.registry.ask.frontier import Ends, brought_ends, plan_at
-from core.registry.ask.judge import TOLD, Bench, hidden_row
+from core.registry.ask.hidden import TOLD, hidden_row
+from core.registry.ask.judge import Bench
 from core.registry.ask.ope import WORDS, Judging, LinearCritic, Plan, Points, Recorded
 from core.registry.ask.tables import Evaluation, recorded_courses
 from core.registry.cohort.choices import SetChoices

@@ -309,4 +309,14 @@ def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
     assert tuple(settings["theme"]["chartCategoricalColors"]) == PHENOTYPE_COLORS
     assert settings["browser"]["gatherUsageStats"] is False
     assert settings["server"]["address"] == "127.0.0.1"
+    assert settings["server"]["fileWatcherType"] == "none", "it walks the data and all packages before the first page"
     json.dumps(settings)
+
+
+def test_what_pages_draw_with_is_imported_before_a_page_can_run() -> None:
+    """Visitors who come at once to a fresh server would import it in several threads, and find it half there."""
+    import ast
+
+    module = ast.parse((Path(__file__).resolve().parents[2] / "app.py").read_text(encoding="utf-8"))
+    imported = {name.name for node in module.body if isinstance(node, ast.Import) for name in node.names}
+    assert {"pandas", "plotly.graph_objects", "streamlit"} <= imported
