@@ -23,6 +23,7 @@ from core.bring.sets_truth import true_of_sets
 from core.evaluation.judging.crossfit import Fold, assign_folds
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
 from core.icu.hidden_causes import HiddenCauses
 from core.registry.ask.frontier import Ends, brought_ends, plan_at
@@ -41,12 +42,15 @@ VALID = 0.1  # share of a fold's learners that choose the epoch of its networks 
 
 
 class SetBench(Protocol):
-    """Courses that judge. ends: what a policy does at them; judged: by the mix; table: PHWIS and PHWDR, two rows."""
+    """Courses that judge. ends: what a policy does at them; judged: by the mix; table: PHWIS and PHWDR, two rows;
+    left_out: how far recorded columns move the odds, where it is known."""
 
     @property
     def asked(self) -> Asked: ...
     @property
     def config(self) -> JudgeConfig: ...
+    @property
+    def left_out(self) -> tuple[ColumnOdds, ...]: ...
     def ends(self, choices: Mapping[str, SetChoices]) -> Ends: ...
     def judged(self, choices: Mapping[str, SetChoices]) -> Judged: ...
     def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame: ...
@@ -72,6 +76,11 @@ class RunBench:
             truth_patients=settings.truth_patients,
         )
         return cls(Evaluation.own(view), Asked.of_run(view), config)
+
+    @property
+    def left_out(self) -> tuple[ColumnOdds, ...]:
+        advice = self.evaluation.view.advice
+        return () if advice is None or advice.left_out is None else advice.left_out
 
     @cached_property
     def bench(self) -> Bench:
@@ -105,6 +114,7 @@ class FoldBench:
     judging: Judging
     held: np.ndarray
     seen: tuple[Recorded, ...]
+    left_out: tuple[ColumnOdds, ...] = ()
 
     @cached_property
     def recorded(self) -> Recorded:
@@ -218,7 +228,7 @@ def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
         survival=None,
         light=grade(judged, GradeSettings(ess=config.ess_floor), WORDS),
         hidden=None if judged.hidden is None else told_at,
-        left_out=(),
+        left_out=bench.left_out,
         phwis=phwis,
         phwdr=phwdr,
         concordance=float(agree.mean()),
