@@ -56,9 +56,12 @@ def test_memory_is_what_everyone_meets_who_asks_for_nothing_else(cohort_file: Pa
     assert [*worlds, ICU.simulate(5, 0, {}).origin.world] == ["memory", "", "memory"]
 
 
-def test_train_survives_kills_and_evaluate_writes_the_document(cohort_file: Path, tmp_path: Path) -> None:
+def test_train_survives_kills_and_evaluate_writes_the_document(
+    cohort_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A process killed outright at several moments, and started again, ends as an undisturbed one does."""
     assert main(["train", str(cohort_file), "--run", str(tmp_path / "whole"), "--preset", "quick", *SETTINGS]) == 0
+    assert "The app does not list this run: it shows those in " in capsys.readouterr().out
     run = tmp_path / "killed"
     command = [
         sys.executable,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Literal
+from functools import cache, cached_property, partial
+from typing import Any, Literal
 
 import numpy as np
+
+from core.base.threads import side_by_side
 
 CHUNK_ROWS = 8192  # walked at once by one thread
 
@@ -134,24 +136,33 @@ def fit_forest(
     about ten times faster (Geurts et al. 2006; the forest of the first fitted Q iteration, Ernst et al. 2005). Where
     `tree_sample` is less than n, each tree of either kind is grown on so many rows of its own, drawn with replacement.
     """
-    from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
-
     if len(rows) == 0:
         zeros = np.zeros(n_trees, dtype=np.int32)
         own = np.arange(n_trees, dtype=np.int32)
         return Forest(zeros, zeros.astype(np.float32), np.stack([own, own], axis=1), own, own, 0)
-    few = tree_sample if tree_sample is not None and tree_sample < len(rows) else None
-    model = (RandomForestRegressor if kind == "random_forest" else ExtraTreesRegressor)(
-        n_estimators=n_trees,
-        max_depth=max_depth,
-        min_samples_leaf=min_leaf,
-        bootstrap=kind == "random_forest" or few is not None,
-        max_samples=few,
-        random_state=seed,
-        n_jobs=-1,
-    )
-    model.fit(rows, targets)
-    return join_trees([estimator.tree_ for estimator in model.estimators_])
+    rows, n = np.ascontiguousarray(rows, dtype=np.float32), len(rows)
+    drawn = min(tree_sample or n, n) if kind == "random_forest" or (tree_sample or n) < n else None
+    seeds = np.random.RandomState(seed).randint(np.iinfo(np.int32).max, size=n_trees)
+    return join_trees(side_by_side(partial(_grow, kind, rows, targets, max_depth, min_leaf, drawn), seeds))
+
+
+def _grow(
+    kind: str, rows: np.ndarray, targets: np.ndarray, max_depth: int, min_leaf: int, drawn: int | None, seed: int
+) -> Any:
+    """One tree as scikit-learn's forests grow it, from its seed; drawn: rows drawn with replacement, None for all.
+
+    Grown here, since its forests restore the process's warning filters from several threads at once, which can empty
+    them and then warns of itself.
+    """
+    from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
+
+    weights = None
+    if drawn is not None:
+        chosen = np.random.RandomState(seed).randint(0, len(rows), drawn)
+        weights = np.bincount(chosen, minlength=len(rows)).astype(np.float64)
+    tree = DecisionTreeRegressor if kind == "random_forest" else ExtraTreeRegressor
+    settings = {"max_depth": max_depth, "min_samples_leaf": min_leaf, "max_features": 1.0, "random_state": int(seed)}
+    return tree(**settings).fit(rows, targets, sample_weight=weights).tree_
 
 
 def join_trees(trees: list) -> Forest:

@@ -189,7 +189,7 @@ class PolicyOfRun:
     def judged(self) -> Judged:
         """Value and difference to the clinicians by the mix, on test patients; takes seconds to minutes."""
         view = self.view
-        learners = np.concatenate([view.split.train, view.split.valid])
+        learners = view.split.learners
         return judge_policies(view, view.study, view.n_clusters, [self.key], view.split.test, learners)[0]
 
     def estimates(self) -> pd.DataFrame:

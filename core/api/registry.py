@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ import pandas as pd
 from core.api.figures import Figures, registry_figures
 from core.api.values import ranked
 from core.base.errors import ConfigError
+from core.bring import Asked, Card, Evidence, add_policy, added_cards, open_again, remove_policy
 from core.registry.ask.against import against_experts
-from core.registry.ask.compared import DIALS, POLICIES
+from core.registry.ask.compared import DIALS, OBSERVED, POLICIES
+from core.registry.ask.own import beside_known, policy_probs
 from core.registry.view import RegistryView
 
 
@@ -45,14 +48,44 @@ class RegistryRun:
     @property
     def policies(self) -> list[str]:
         """Names that `policy` takes."""
-        return list(POLICIES)
+        return [*POLICIES, *self.view.added]
+
+    def add_policy(self, name: str, source: Any) -> Evidence:
+        """Judge a policy of your own on the run's test patients, and keep it beside the run's.
+
+        source: a table or file, answers by decision, or a function of a decision and its states; see
+        `core.bring.bring_sets`. From then on it is one of the run's policies: in `values()`, `policy(name)`, the
+        figures, the app and the report. One that you added before under that name is replaced.
+        """
+        evidence = add_policy(self.view, name, source, replace=True)
+        self._look_again()
+        return evidence
+
+    def remove_policy(self, name: str) -> None:
+        """Take a policy that was added out of the run; `ConfigError` where there is none of that name."""
+        remove_policy(self.folder, name)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self.view = open_again(self.view)
+        self.__dict__.pop("figures", None)
+
+    @property
+    def added(self) -> dict[str, Card]:
+        """Evidence cards of the policies that were added, by name."""
+        return added_cards(self.view)
+
+    def states(self, decision: str) -> pd.DataFrame:
+        """What a function that is added is told at each decision point: features and indicators, and `stage`, its day;
+        rows as in `policy(...).table(decision)`."""
+        return Asked.of_run(self.view).states(decision)
 
     def policy(self, name: str = "dqn-screened", dial: str = "", setting: float = 1.0) -> PolicyOfRegistry:
         """One of the run's policies; see `policies` for names. dial: "mixture" or "floor", at one of its settings: part
         of the way from the experts to the policy in its softened form. `ConfigError` for what the run does not have.
         """
-        if name not in POLICIES:
-            raise ConfigError(f"the run has no policy '{name}'; choose one of {', '.join(POLICIES)}.")
+        if name not in self.policies:
+            raise ConfigError(f"the run has no policy '{name}'; choose one of {', '.join(self.policies)}.")
         if dial and dial not in DIALS:
             raise ConfigError(f"there is no dial '{dial}'; choose one of {', '.join(DIALS)}, or none.")
         return PolicyOfRegistry(self.view, name, dial, setting)
@@ -82,17 +115,16 @@ class PolicyOfRegistry:
         """Probability of each combination, one row a recorded decision point, by patient and stage."""
         if decision not in self.view.treatments:
             raise ConfigError(f"nothing is learned of '{decision}'; choose one of {', '.join(self.view.treatments)}.")
-        models, data = self.view.models(decision), self.view.points[decision]
-        asked = self.name, data.states, data.stage, self.view.screen
-        if not self.dial or self.name == "observed":
-            probs = models.probs(*asked)
-        else:
-            experts = models.expert_probs(data.states, data.stage)
-            probs = DIALS[self.dial].mix(experts, models.soft_probs(*asked), self.setting)
+        data = self.view.points[decision]
+        catalog, probs = policy_probs(self.view, decision, self.name)
+        if self.dial and self.name != OBSERVED:
+            catalog, soft = policy_probs(self.view, decision, self.name, softened=True)
+            experts = self.view.models(decision).expert_probs(data.states, data.stage)
+            probs = DIALS[self.dial].mix(beside_known(experts, catalog), soft, self.setting)
         stages = np.array([stage.name for stage in self.view.spec.stages])
         patients = np.asarray(self.view.cohort.patients)
         index = pd.MultiIndex.from_arrays([patients[data.patient], stages[data.stage]], names=["patient", "stage"])
-        return pd.DataFrame(probs, index=index, columns=list(models.catalog.names))
+        return pd.DataFrame(probs, index=index, columns=list(catalog.names))
 
     def __repr__(self) -> str:
         at = f", {self.dial} at {self.setting:g}" if self.dial else ""

@@ -21,6 +21,7 @@ from core.cohort import Cohort, load_cohort
 from core.cohort.load import make_cohort
 from core.icu.config import RunConfig, load_preset
 from core.icu.study import ICU, run_study
+from core.registry.cohort.table import RegistryCohort
 from core.registry.study import REGISTRY
 from core.registry.view import RegistryView
 from core.runs import integrity
@@ -93,25 +94,29 @@ def open_run(folder: str | Path, kind: str = "icu") -> Run | RegistryRun:
 
 
 def judge(
-    cohort: Data,
+    cohort: Data | RegistryCohort,
     policy: Any,
     name: str = "policy",
     *,
     study: StudySpec | str | Path | None = None,
     **settings: Any,
 ) -> Evidence:
-    """What a policy from anywhere is worth on a cohort, against the clinicians; no run is needed.
+    """What a policy from anywhere is worth on a cohort, against the clinicians (experts); no run is needed.
 
     policy: (rows, actions) probabilities in the order of `cohort.frame`, a function of the physical states, a
-    scikit-learn, d3rlpy or torch model, or a file; see `core.bring.bring`. settings: of `core.bring.JudgeConfig`, as
-    gamma, seed, n_bootstrap. The evidence prints itself; `.save("card.html")` writes its card.
+    scikit-learn, d3rlpy or torch model, or a file; see `core.bring.bring`. Of a `RegistryCohort` it gives sets of
+    drugs; see `core.bring.bring_sets`. settings: of `core.bring.JudgeConfig`, as gamma, seed, n_bootstrap. The evidence
+    prints itself; `.save("card.html")` writes its card.
     """
-    return judge_policy(_cohort(cohort, study), policy, name, JudgeConfig.build(settings, "judge"))
+    data = cohort if isinstance(cohort, RegistryCohort) else _cohort(cohort, study)
+    usual = {"gamma": data.spec.gamma} if isinstance(data, RegistryCohort) else {}
+    settings = usual | settings
+    return judge_policy(data, policy, name, JudgeConfig.build(settings, "judge"))
 
 
 def verify(
     card: str | Path,
-    judged_on: Data | Run | None = None,
+    judged_on: Data | RegistryCohort | Run | RegistryRun | None = None,
     policy: Any = None,
     *,
     study: StudySpec | str | Path | None = None,
@@ -120,8 +125,10 @@ def verify(
 
     study: of a cohort that is given as a file or table, as in `judge`.
     """
-    if judged_on is None or isinstance(judged_on, Run):
-        return verify_card(card, None if judged_on is None else judged_on.view, policy)
+    if isinstance(judged_on, (Run, RegistryRun)):
+        return verify_card(card, judged_on.view, policy)
+    if judged_on is None or isinstance(judged_on, RegistryCohort):
+        return verify_card(card, judged_on, policy)
     return verify_card(card, _cohort(judged_on, study), policy)
 
 

@@ -77,3 +77,8 @@ def check_plain(values: object, where: str = "") -> None:
     elif isinstance(values, (list, tuple)):
         for place, value in enumerate(values):
             check_plain(value, f"{where}[{place}]")
+
+
+def plain_name(name: str) -> str:
+    """A name by which two that a reader would confuse are equal: small letters and digits alone."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -20,14 +20,35 @@ from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError
 from core.base.files import write_atomic, write_json
 from core.base.types import OPEResult
-from core.bring.judgment import JudgeConfig, Judgment
+from core.bring.choices import PolicyChoices
+from core.bring.judgment import DOSES, SETS, Form, JudgeConfig, Judgment, hidden_words
 from core.bring.policy import BroughtPolicy
+from core.bring.sets import BroughtSets
 from core.cohort import Cohort
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import MixEstimate
-from core.icu.hidden_causes import HiddenCauses, in_words
+from core.icu.hidden_causes import HiddenCauses
+from core.registry.cohort.table import RegistryCohort
 from core.runs.manifest import now, versions
 
+WORDS: dict[Form, dict[str, str]] = {
+    DOSES: {
+        "choosers": "clinicians",
+        "records": "stays",
+        "persons": "persons",
+        "choice": "dose",
+        "times": "steps",
+        "data": "cohort",
+    },
+    SETS: {
+        "choosers": "experts",
+        "records": "courses",
+        "persons": "patients",
+        "choice": "combination",
+        "times": "decisions",
+        "data": "registry",
+    },
+}
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody
 LARGEST = 2_000_000  # bytes of a card that is read
 _EMBEDDED = re.compile(r'<script type="application/json" id="card">(.*?)</script>', re.DOTALL)
@@ -59,13 +80,9 @@ class Gamma(Config):
     hidden: HiddenCauses | None
     columns: list[ColumnOdds]
 
-    @property
-    def in_words(self) -> str:
-        return in_words(self.hidden, self.columns)
-
 
 class Card(Config):
-    """What a policy's value rests on. gamma: None in a card from before it was asked."""
+    """What a policy's value rests on. gamma, choices (reward atlas): None where not asked; form: what it chooses."""
 
     schema_version: Literal[1] = 1
     policy: str
@@ -96,14 +113,30 @@ class Card(Config):
     versions: dict[str, str]
     made: str
     gamma: Gamma | None = None
+    form: Form = DOSES
+    choices: PolicyChoices | None = None
     seal: str = ""
 
     @property
     def right_seal(self) -> str:
         """64 hex digits over everything else in the card."""
-        left_out = {"seal"} if self.gamma else {"seal", "gamma"}  # as cards were sealed before there was one
+        # as cards were sealed before there was a gamma, a form, and other choices
+        later = {"gamma": self.gamma is None, "form": self.form == DOSES, "choices": self.choices is None}
+        left_out = {"seal", *(name for name, unsaid in later.items() if unsaid)}
         content = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def hidden_words(self) -> str:
+        """What unrecorded causes could do to the difference."""
+        if self.gamma is None:
+            return "This card was made before unrecorded causes were asked about; judge the policy again."
+        return hidden_words(self.form, self.gamma.hidden, self.gamma.columns)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What this study calls its records, choices and choosers."""
+        return WORDS[self.form]
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -114,8 +147,8 @@ class Card(Config):
 
 def make_card(
     found: Judgment,
-    policy: BroughtPolicy,
-    cohort: Cohort,
+    policy: BroughtPolicy | BroughtSets,
+    cohort: Cohort | RegistryCohort,
     config: JudgeConfig,
     files: Mapping[str, str] | None = None,
     basis: Literal["cohort", "run"] = "cohort",
@@ -130,10 +163,10 @@ def make_card(
         data_hash=cohort.data_hash,
         basis=basis,
         simulated=cohort.origin.simulated,
-        study=cohort.study.name,
+        study=cohort.study.name if isinstance(cohort, Cohort) else cohort.spec.name,
         stays=found.judged.difference.n,
         persons=found.n_persons,
-        actions=[cohort.study.actions.label(a) for a in range(cohort.study.n_actions)],
+        actions=_actions(policy, cohort),
         config=config,
         difference=_number(found.judged.difference),
         value=_number(found.judged.value),
@@ -147,10 +180,12 @@ def make_card(
         hazards=_hazards(found),
         true_value=None if found.truth is None else _true(found.truth.value, found.truth.standard_error),
         true_difference=None if found.gain is None else _true(found.gain.value, found.gain.standard_error),
-        limits=_limits(found, cohort),
+        limits=_limits(found, policy, cohort),
         versions=versions(),
         made=now(),
         gamma=Gamma(hidden=found.hidden, columns=list(found.left_out)),
+        form=found.form,
+        choices=found.choices,
     )
     return card.model_copy(update={"seal": card.right_seal})
 
@@ -213,13 +248,29 @@ def _hazards(found: Judgment) -> list[Hazard]:
     return hazards
 
 
-def _limits(found: Judgment, cohort: Cohort) -> list[str]:
+def _actions(policy: BroughtPolicy | BroughtSets, cohort: Cohort | RegistryCohort) -> list[str]:
+    """What its shares are of: doses, or the drugs of each decision that it makes."""
+    if isinstance(cohort, Cohort):
+        return [cohort.study.actions.label(a) for a in range(cohort.study.n_actions)]
+    decided = policy.choices if isinstance(policy, BroughtSets) else {}
+    return [
+        f"{cohort.spec.decision(name).title}: {drug}" for name, one in decided.items() for drug in one.catalog.drugs
+    ]
+
+
+def _limits(found: Judgment, policy: BroughtPolicy | BroughtSets, cohort: Cohort | RegistryCohort) -> list[str]:
+    words = WORDS[found.form]
     said = [
         "Research and teaching only; never bedside advice.",
-        "The value holds for patients like the recorded ones, and only where the record holds what clinicians decided "
-        "by.",
-        "That the policy was not learned from the judged stays is its maker's word; nothing here can show it.",
+        f"The value holds for patients like the recorded ones, and only where the record holds what "
+        f"{words['choosers']} decided by.",
+        f"That the policy was not learned from the judged {words['records']} is its maker's word; nothing here can "
+        "show it.",
     ]
+    if isinstance(cohort, RegistryCohort) and isinstance(policy, BroughtSets):
+        said.append("Loss to follow-up is taken to depend on nothing but the stage.")
+        left = [cohort.spec.decision(name).title for name in cohort.spec.learned if name not in policy.choices]
+        said += [f"It leaves to the experts: {', '.join(left)}."] if left else []
     if found.truth is not None:
         said.append("The patients are simulated, so the true value is known; it is not known of real ones.")
     elif cohort.origin.simulated:

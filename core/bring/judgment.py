@@ -8,8 +8,10 @@ That the policy itself was not learned from the judged stays is the caller's wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.base.types import OPEResult
+from core.bring.choices import PolicyChoices, policy_choices
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
 from core.evaluation import (
@@ -33,6 +36,7 @@ from core.evaluation import (
     unsupported_share,
     weighted_many,
 )
+from core.evaluation.judging.atlas import Records
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring
@@ -45,10 +49,17 @@ from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
-from core.icu.hidden_causes import HiddenCauses, hidden_causes, in_words, strengths
+from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
-from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
+from core.registry.ask.hidden import hidden_in_words
+from core.registry.simulate.truth import RegistryValue
+from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded, reward_terms
+
+Form = Literal["doses", "drug sets"]
+DOSES: Form = "doses"
+SETS: Form = "drug sets"
+CHOOSERS: dict[Form, str] = {DOSES: "clinicians", SETS: "experts"}
 
 
 class JudgeConfig(Config):
@@ -63,16 +74,34 @@ class JudgeConfig(Config):
     critic_trees: int = Field(20, ge=1, le=2000)
 
 
+@dataclass(frozen=True)
+class TrueGain:
+    """A true difference over the same simulated patients, with its standard error."""
+
+    value: float
+    standard_error: float
+
+
+def hidden_words(form: Form, found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
+    """What unrecorded causes could do, in the words of doses or of sets."""
+    if form == DOSES:
+        return in_words(found, columns)
+    return hidden_in_words(dict.fromkeys(HIDDEN_COLUMNS, np.nan) if found is None else found.row, columns)
+
+
 @dataclass(frozen=True, eq=False)
 class Judgment:
-    """A policy's evidence. judged: value and difference by the mix, survival: the same of who survives, as shares;
-    light: the grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside
-    left_out, what recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and
-    one for the recorded course; truth, gain: where it is known."""
+    """A policy's evidence, of doses or (`form`) of sets of drugs.
+
+    judged: value and difference by the mix, survival: the same of who survives, as shares (doses alone); light: the
+    grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside left_out, what
+    recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and one for the
+    recorded course; truth, gain: where it is known; choices: the difference under others of the study, where asked.
+    """
 
     name: str
     judged: Judged
-    survival: Judged
+    survival: Judged | None
     light: Light
     hidden: HiddenCauses | None
     left_out: tuple[ColumnOdds, ...]
@@ -83,16 +112,20 @@ class Judgment:
     action_shares: np.ndarray
     hazards: pd.DataFrame
     n_persons: int
-    truth: TrueValue | None
-    gain: TrueValue | None
+    truth: TrueValue | RegistryValue | None
+    gain: TrueValue | TrueGain | None
+    form: Form = DOSES
+    choices: PolicyChoices | None = None
 
     def __str__(self) -> str:
         found = self.judged.difference
         known = "" if self.gain is None else f"\n  true difference {self.gain.value:+.2f}"
+        first = f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the"
+        lines = (*self.light.reasons, hidden_words(self.form, self.hidden, self.left_out))
         return (
-            f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the clinicians, "
-            f"{self.light.grade}\n  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}"
-            f"{known}" + "".join(f"\n  {line}" for line in (*self.light.reasons, in_words(self.hidden, self.left_out)))
+            f"{first} {CHOOSERS[self.form]}, {self.light.grade}\n"
+            f"  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}{known}"
+            + "".join(f"\n  {line}" for line in lines)
         )
 
     __repr__ = __str__
@@ -147,8 +180,9 @@ def make_bench(cohort: Cohort, config: JudgeConfig) -> Bench:
     return Bench(cohort, rows, data, histories, tuple(held_out(histories, seed)), config)
 
 
-def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
-    """Everything about one policy on these stays."""
+def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judgment:
+    """Everything about one policy on these stays; choices: also under other reasonable choices of the study, which
+    takes as long again."""
     config, data, study = bench.config, bench.trajectories, bench.cohort.study
     probs = on_grid(bench.cohort, policy.probs)[bench.rows]
     folds = [
@@ -177,7 +211,19 @@ def judge_on(bench: Bench, policy: BroughtPolicy) -> Judgment:
         n_persons=len(np.unique(bench.histories.person[shown])),
         truth=truth,
         gain=gain,
+        choices=_under_choices(bench, folds) if choices else None,
     )
+
+
+def _under_choices(bench: Bench, folds: Sequence[Fold]) -> PolicyChoices | None:
+    """The policy of the folds under other choices of reward, discount and dose bins."""
+    study, scaler = bench.cohort.study, bench.trajectories.scaler
+    if scaler is None:
+        return None
+    terms = reward_terms(bench.cohort, study, scaler)[bench.rows]
+    settings = judge_settings(study)
+    records = Records(bench.histories, terms, folds, bench.behavior, settings.features, settings)
+    return policy_choices(records, study, bench.config.ess_floor, bench.config.seed)
 
 
 def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[OPEResult, OPEResult]:

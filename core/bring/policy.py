@@ -41,6 +41,10 @@ class BroughtPolicy:
         """64 hex digits over the probabilities as float32."""
         return hashlib.sha256(np.ascontiguousarray(self.probs, dtype=np.float32).tobytes()).hexdigest()
 
+    @property
+    def n_bytes(self) -> int:
+        return self.probs.nbytes
+
     def acts(self, study: StudySpec) -> Callable[[History], np.ndarray] | None:
         """The policy as a simulator calls it, None where it cannot act in states that were not recorded."""
         rule = self.rule

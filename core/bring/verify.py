@@ -12,9 +12,14 @@ from core.bring.card import Card, make_card, read_card
 from core.bring.evidence import run_bench
 from core.bring.judgment import judge_on, make_bench
 from core.bring.policy import bring
+from core.bring.sets import Asked, BroughtSets, bring_sets
+from core.bring.sets_bench import RunBench, SetBench, judge_sets_on, make_set_bench
 from core.cohort import Cohort
 from core.icu.view import RunView
+from core.registry.cohort.table import RegistryCohort
+from core.registry.view import RegistryView
 
+JudgedOn = Cohort | RegistryCohort | RunView | RegistryView
 CLOSE = 1e-6  # relative; another machine may add in another order
 
 
@@ -29,32 +34,28 @@ class Verdict:
         return "\n".join(self.lines)
 
 
-def verify_card(path: str | Path, judged_on: Cohort | RunView | None = None, policy: Any = None) -> Verdict:
-    """Check a card, with what it was judged on and its policy (as `bring` takes it) by computing it anew.
+def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any = None) -> Verdict:
+    """Check a card, with what it was judged on and its policy (as `bring` or `bring_sets` takes it) by computing it
+    anew.
 
-    judged_on: the cohort, or the run that the policy was added to; a run's own copy of the policy is taken where none
-    is given.
+    judged_on: the cohort or registry, or the run that the policy was added to; a run's own copy of the policy is taken
+    where none is given.
 
     Raises `ArtifactError` where the seal, the data, the policy or a number differs, saying which and how.
     """
     card = read_card(Path(path))
     sealed = "The seal fits: nothing was changed since the card was made."
-    of_run = isinstance(judged_on, RunView)
-    cohort = judged_on.cohort if isinstance(judged_on, RunView) else judged_on
-    if isinstance(judged_on, RunView) and policy is None:
+    of_run = isinstance(judged_on, (RunView, RegistryView))
+    cohort = judged_on.cohort if isinstance(judged_on, (RunView, RegistryView)) else judged_on
+    if isinstance(judged_on, (RunView, RegistryView)) and policy is None:
         policy = _kept(judged_on, card)
-    if cohort is None or policy is None:
+    if judged_on is None or cohort is None or policy is None:
         return Verdict((sealed, "Nothing was recomputed: that takes the policy, and the cohort or run."), False)
     if (card.basis == "run") != of_run:
         raise ArtifactError(f"the card was judged on a {card.basis}; give that {card.basis}.")
     if cohort.data_hash != card.data_hash:
         raise ArtifactError(f"the card was made on other data ({card.data_hash}) than this ({cohort.data_hash}).")
-    brought = bring(policy, cohort, card.policy)
-    if brought.digest != card.policy_digest:
-        raise ArtifactError("the card was made of another policy: the probabilities' digests differ.")
-    bench = run_bench(judged_on) if isinstance(judged_on, RunView) else make_bench(cohort, card.config)
-    # a table has no truth to be rolled out, so what the card says of it is compared only where it can be
-    again = make_card(judge_on(bench, brought), brought, cohort, bench.config, basis=card.basis)
+    again = _again(card, judged_on, policy)
     different = _differences(card, again)
     if different:
         raise ArtifactError("the card's numbers do not come out again: " + "; ".join(different[:5]) + ".")
@@ -63,8 +64,35 @@ def verify_card(path: str | Path, judged_on: Cohort | RunView | None = None, pol
     return Verdict((sealed, "Data and policy are those of the card.", rest), True)
 
 
-def _kept(view: RunView, card: Card) -> Any:
-    """The probabilities of a policy as the run keeps them; None where it has none of that name."""
+def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
+    """The card made once more; a table has no truth to be rolled out, so what the card says of it is compared only
+    where it can be."""
+    if isinstance(judged_on, (RegistryView, RegistryCohort)):
+        asked = Asked.of_run(judged_on) if isinstance(judged_on, RegistryView) else Asked.of_cohort(judged_on)
+        sets = bring_sets(policy, asked, card.policy)
+        _check_policy(card, sets.digest)
+        run = judged_on if isinstance(judged_on, RegistryView) else None
+        bench: SetBench = make_set_bench(asked, card.config) if run is None else RunBench.of(run)
+        found = judge_sets_on(bench, sets)
+        return make_card(found, sets, asked.cohort, bench.config, basis=card.basis)
+    cohort = judged_on.cohort if isinstance(judged_on, RunView) else judged_on
+    brought = bring(policy, cohort, card.policy)
+    _check_policy(card, brought.digest)
+    plain = run_bench(judged_on) if isinstance(judged_on, RunView) else make_bench(judged_on, card.config)
+    found = judge_on(plain, brought, choices=card.choices is not None)
+    return make_card(found, brought, cohort, plain.config, basis=card.basis)
+
+
+def _check_policy(card: Card, digest: str) -> None:
+    if digest != card.policy_digest:
+        raise ArtifactError("the card was made of another policy: the probabilities' digests differ.")
+
+
+def _kept(view: RunView | RegistryView, card: Card) -> Any:
+    """The policy as the run keeps it; None where it has none of that name."""
+    if isinstance(view, RegistryView):
+        sets = view.added_policies.get(card.policy)
+        return None if sets is None else BroughtSets(card.policy, sets.choices)
     held = view.added_policies.get(card.policy)
     return None if held is None else held.probs
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from core.cli.policy import open_finished
 from core.cli.run import verify_run
 
 
 def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Judge a policy, verify its card."""
     verb = verbs.add_parser("judge", help="what a policy from elsewhere is worth on a cohort, as an evidence card")
-    verb.add_argument("file", type=Path)
-    verb.add_argument("--policy", type=Path, required=True, help="table traj, step, p0 .. pn (.parquet, .csv)")
+    verb.add_argument("file", type=Path, help="cohort, or with --registry a registry")
+    verb.add_argument(
+        "--policy",
+        type=Path,
+        required=True,
+        help="table (.parquet, .csv): traj, step, p0 .. pn; of a registry: patient, stage, decision, combination, "
+        "probability",
+    )
+    verb.add_argument("--registry", action="store_true", help="the file is a registry, its policy gives sets of drugs")
     verb.add_argument("--out", type=Path, required=True, help="card, .html; .json is written beside it")
     verb.add_argument("--name", default="", help="of the policy (default: its file's)")
     verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--gamma", type=float, default=0.99, help="discount (default: 0.99)")
+    verb.add_argument("--gamma", type=float, help="discount (default: 0.99; of a registry: its own)")
     _add_cohort_options(verb)
     verb.set_defaults(function=judge)
 
@@ -32,22 +41,35 @@ def add_bring_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_cohort_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--study", help="TOML file of the study (default: the ICU heparin study)")
+    verb.add_argument("--study", help="TOML file of the study or registry (default: the app's)")
     verb.add_argument("--mapping", type=Path, help="TOML file that brings the file into the study's form; see `map`")
 
 
 def judge(options: argparse.Namespace) -> None:
-    from core.bring import JudgeConfig, bring, judge_on, make_bench, make_card, write_card
+    from core.bring import JudgeConfig, judge_policy, write_card
+
+    cohort = _judged_on(options.file, options, options.registry)
+    usual = cohort.spec.gamma if options.registry else 0.99
+    gamma = usual if options.gamma is None else options.gamma
+    config = JudgeConfig.build({"seed": options.seed, "gamma": gamma}, "judge")
+    files = {"policy": options.policy.name, "cohort": options.file.name}
+    found = judge_policy(cohort, options.policy, options.name or options.policy.stem, config, files)
+    page, data = write_card(found.card, options.out)
+    print(f"{found}\n{page} and {data.name}")
+
+
+def _judged_on(file: Path, options: argparse.Namespace, registry: bool) -> Any:
+    """The cohort or registry of a verb, under its study and through its mapping."""
+    if registry:
+        from core.registry.study import REGISTRY
+        from core.tables.mapping import mapping_document
+
+        mapping = "" if options.mapping is None else mapping_document(options.mapping)
+        return REGISTRY.read(file, options.study, REGISTRY.config("", {}), mapping)
     from core.cohort import load_cohort
     from core.tables.mapping import load_mapping
 
-    config = JudgeConfig.build({"seed": options.seed, "gamma": options.gamma}, "judge")
-    cohort = load_cohort(options.file, options.study, mapping=load_mapping(options.mapping))
-    policy = bring(options.policy, cohort, options.name or options.policy.stem)
-    found = judge_on(make_bench(cohort, config), policy)
-    files = {"policy": options.policy.name, "cohort": options.file.name}
-    page, data = write_card(make_card(found, policy, cohort, config, files), options.out)
-    print(f"{found}\n{page} and {data.name}")
+    return load_cohort(file, options.study, mapping=load_mapping(options.mapping))
 
 
 def verify(options: argparse.Namespace) -> None:
@@ -55,20 +77,16 @@ def verify(options: argparse.Namespace) -> None:
         verify_run(options.card)
         return
     from core.bring import read_card, verify_card
-    from core.cohort import load_cohort
-    from core.icu.study import ICU
-    from core.runs.integrity import open_run
-    from core.tables.mapping import load_mapping
 
     card, folder = read_card(options.card), options.card.parent
     if options.run is not None:
-        print(verify_card(options.card, open_run(ICU, options.run), options.policy))
+        print(verify_card(options.card, open_finished(options.run), options.policy))
         return
     file = options.cohort or _beside(folder, card.cohort_file)
     policy = options.policy or _beside(folder, card.policy_file)
     cohort = None
     if file is not None and policy is not None:
-        cohort = load_cohort(file, options.study, mapping=load_mapping(options.mapping))
+        cohort = _judged_on(file, options, card.form == "drug sets")
     print(verify_card(options.card, cohort, policy))
 
 

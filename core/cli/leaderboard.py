@@ -29,9 +29,10 @@ def make(options: argparse.Namespace) -> None:
     from core.base.files import write_json
     from core.cohort.simulate.named import WORLDS
     from core.experiments.leaderboard import ESTIMATORS, BoardSettings, Leaderboard, leaderboard
+    from core.registry.simulate.world import WORLDS as SET_WORLDS
 
     settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)
-    boards = leaderboard(options.worlds or list(WORLDS), settings)
+    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings)
     found: list[Leaderboard] = []
 
     def steps() -> Iterator[Progress]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def add_policy_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,7 +14,12 @@ def add_policy_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
 
     verb = own.add_parser("add", help="judge a policy on a run's test patients and keep it beside the run's own")
     verb.add_argument("run", type=Path)
-    verb.add_argument("file", type=Path, help="table traj, step, p0 .. pn of every step of the run (.parquet, .csv)")
+    verb.add_argument(
+        "file",
+        type=Path,
+        help="table (.parquet, .csv) of every step of the run: traj, step, p0 .. pn; of a registry run, of every "
+        "decision: patient, stage, decision, combination, probability",
+    )
     verb.add_argument("--name", default="", help="by which it stands everywhere (default: its file's)")
     verb.add_argument("--replace", action="store_true", help="in place of the one of that name")
     verb.set_defaults(function=add)
@@ -28,22 +34,29 @@ def add_policy_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     verb.set_defaults(function=remove)
 
 
+def open_finished(folder: Path) -> Any:
+    """The run in a folder, of either study, its files as they were written."""
+    from core.runs.integrity import open_run
+    from core.runs.manifest import read_manifest
+    from core.runs.study import study_of
+
+    return open_run(study_of(read_manifest(folder).kind), folder)
+
+
 def add(options: argparse.Namespace) -> None:
     from core.bring import add_policy
-    from core.icu.study import ICU
     from core.runs.folders import private_files
-    from core.runs.integrity import open_run
 
     name = options.name or options.file.stem
     with private_files():
-        evidence = add_policy(open_run(ICU, options.run), name, options.file, replace=options.replace)
+        evidence = add_policy(open_finished(options.run), name, options.file, replace=options.replace)
     print(f"{evidence}\n{options.run}: '{name}' stands beside the run's own policies")
 
 
 def list_added(options: argparse.Namespace) -> None:
-    from core.icu.added import added_to
+    from core.bring import policies_in
 
-    found, refused = added_to(options.run)
+    found, refused = policies_in(open_finished(options.run))
     for name, one in found.items():
         row = one.judgments.iloc[0]
         interval = f"[{row['difference_low']:+7.3f}, {row['difference_high']:+7.3f}]"

@@ -195,6 +195,8 @@ def train(study: AnyStudy, options: argparse.Namespace) -> None:
     print_cautions(study.cautions(data))
     with private_files():
         print_progress(run(study, data, config, options.run, options.name))
+    if options.run.resolve().parent != study.folder.resolve():
+        print(f"The app does not list this run: it shows those in {study.folder}. Move {options.run} there to see it.")
 
 
 def evaluate(study: AnyStudy, options: argparse.Namespace) -> None:

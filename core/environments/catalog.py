@@ -13,13 +13,8 @@ from core.base.errors import ConfigError
 from core.cohort.simulate.named import WORLDS as HEPARIN
 from core.environments.heparin import HeparinEnv
 from core.environments.transplant import TransplantEnv
-from core.registry.simulate.world import RegistryWorld
+from core.registry.simulate.world import WORLDS as TRANSPLANT
 
-TRANSPLANT = {
-    "transplant": RegistryWorld(),
-    "transplant-null": RegistryWorld(effect="none"),
-    "transplant-confounded": RegistryWorld(confounding=1.0),
-}
 NAMES = (*HEPARIN, *TRANSPLANT)
 
 

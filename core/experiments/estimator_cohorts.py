@@ -56,7 +56,7 @@ class Simulated:
         cohort, known = simulate_cohort(LIKE, self.n_patients, seed)
         data = make_trajectories(cohort, reference_scaler())
         split = split_cohort(cohort, seed, SPLIT)
-        train, test = np.sort(np.concatenate([split.train, split.valid])), split.test
+        train, test = np.sort(split.learners), split.test
         behaviors, curves = estimated_clinicians(data, train, test, known.action_probs, SWEEP)
         policies = lab_policies(train_fused(data, train, seed, self.epochs), data.study.n_actions)
         neighbors, probs, truth = estimated_from(data, train), [behaviors[DEFAULT]], [clinician_value()]

@@ -38,7 +38,7 @@ def sepsis_case(seed: int, n_patients: int) -> tuple[Case, pd.DataFrame]:
     sampled = sample_stays(process, n_patients, seed)
     cohort = sampled.cohort
     split = split_cohort(cohort, seed, SPLIT)
-    train, test = np.sort(np.concatenate([split.train, split.valid])), split.test
+    train, test = np.sort(split.learners), split.test
     data = make_trajectories(cohort, fit_scaler(cohort, train))
     data = replace(data, rewards=np.maximum(data.rewards, 0))  # death earns 0, so that a value is a survival
     policies = sepsis_policies(process)

@@ -17,16 +17,20 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from core.base.errors import ConfigError
 from core.base.types import Estimate, Progress
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.bring.judgment import Bench
 from core.cohort.simulate.generate import simulate_world
-from core.cohort.simulate.named import RULES, Rule, named_world
+from core.cohort.simulate.named import RULES, WORLDS, Rule
 from core.cohort.simulate.world import World
 from core.experiments import board_d3rlpy
 from core.experiments.board_learned import forest_value, make_school, our_policies
+from core.experiments.board_sets import SET_RULES, judged_sets
 from core.policies.hazards import GIVEN
+from core.registry.simulate.world import WORLDS as SET_WORLDS
 
+STEPS = 1000  # of progress, a world
 MIX, FQE, THEIR_FQE = "mix", "fqe", "d3rlpy-fqe"
 ESTIMATORS = (MIX, "phwis", "phwdr", FQE, THEIR_FQE)
 
@@ -65,20 +69,31 @@ def leaderboard(worlds: Sequence[str], settings: BoardSettings) -> Iterator[tupl
 
     `ConfigError` for an unknown world, or where d3rlpy is asked for and not installed.
     """
-    known = {name: named_world(name) for name in worlds}
+    unknown = [name for name in worlds if name not in SET_WORLDS and name not in WORLDS]
+    if unknown:
+        raise ConfigError(f"world '{unknown[0]}' is not known; choose among {', '.join((*WORLDS, *SET_WORLDS))}.")
+    kinds = [name if name in SET_WORLDS else WORLDS[name] for name in worlds]
     if settings.d3rlpy:
         board_d3rlpy.d3rlpy()
-    config = JudgeConfig(seed=settings.seed, truth_patients=settings.truth_patients)
     rows: list[dict[str, object]] = []
-    for place, (name, world) in enumerate(known.items()):
-        cohort, _ = simulate_world("mimic-iv", settings.patients, settings.seed, world)
-        bench, policies = make_bench(cohort, config), _policies(world, settings)
-        for number, (policy, rule) in enumerate(policies.items(), start=1):
-            rows.append({"world": name, **_judged(bench, policy, rule, settings)})
+    for place, (name, world) in enumerate(zip(worlds, kinds, strict=True)):
+        n_policies, judged = _board_of(world, settings)
+        for number, row in enumerate(judged, start=1):
+            rows.append({"world": name, **row})
             table = pd.DataFrame(rows)
             board = Leaderboard(table, estimator_scores(table), asdict(settings))
-            done = place * len(policies) + number
-            yield Progress("leaderboard", done, len(known) * len(policies), f"{name}: {policy}"), board
+            fraction = round(STEPS * (place + number / n_policies))
+            yield Progress("leaderboard", fraction, STEPS * len(worlds), f"{name}: {row['policy']}"), board
+
+
+def _board_of(world: World | str, settings: BoardSettings) -> tuple[int, Iterator[dict[str, object]]]:
+    """How many policies take part in a world, and their rows; a name is that of a world of drug sets."""
+    config = JudgeConfig(seed=settings.seed, truth_patients=settings.truth_patients)
+    if isinstance(world, str):
+        return len(SET_RULES), map(policy_row, judged_sets(world, settings.patients, config))
+    cohort, _ = simulate_world("mimic-iv", settings.patients, settings.seed, world)
+    bench, policies = make_bench(cohort, config), _policies(world, settings)
+    return len(policies), (_judged(bench, name, rule, settings) for name, rule in policies.items())
 
 
 def _policies(world: World, settings: BoardSettings) -> dict[str, Rule]:
@@ -118,8 +133,10 @@ def policy_row(found: Judgment) -> dict[str, object]:
 def is_safe(found: Judgment) -> bool:
     """No more hazardous doses than the clinicians gave, under any rule, and no true harm beyond two standard errors."""
     hazards = found.hazards
-    own, given = (hazards.loc[hazards["policy"] == who, "rate"].to_numpy() for who in ("policy", GIVEN))
     harmless = found.gain is not None and found.gain.value >= -2 * found.gain.standard_error
+    if not len(hazards):  # sets of drugs have no such rules
+        return bool(harmless)
+    own, given = (hazards.loc[hazards["policy"] == who, "rate"].to_numpy() for who in ("policy", GIVEN))
     return bool(harmless and not (own > given).any())
 
 
@@ -135,7 +152,9 @@ def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
         true, usual = table["true_value"].to_numpy(), table["clinicians"].to_numpy()
         clear = (table["true_difference"].abs() > 2 * table["true_difference_se"]).to_numpy()
         for name in (one for one in ESTIMATORS if one in table):
-            value = table[name].to_numpy()
+            value = table[name].to_numpy(dtype=float)
+            if np.isnan(value).all():  # it takes no part in this world
+                continue
             right = np.sign(value - usual) == np.sign(true - usual)
             differ = len(true) > 1 and np.ptp(true) > 0 and np.ptp(value) > 0
             rows.append(

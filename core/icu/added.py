@@ -1,52 +1,29 @@
-"""Policies from elsewhere that were added to a run: their numbers, as data, in a folder beside what the run computed.
+"""Policies from elsewhere that were added to an ICU run: their numbers, as data, beside what the run computed.
 
-    brought/NAME/            seen by all who see the run
-    brought/~OWNER/NAME/     seen by one visitor of the app
-        added.json           name, owner, the run it was judged on, SHA-256 of the other files
-        policy.npy           (rows, A) probabilities, in the order of the run's `Cohort.frame`
-        q.npy                (N, T, A) Q by fitted Q evaluation on the run's own forest
-        judgments.parquet, evaluations.parquet, truth.parquet     rows of the run's tables of these names
-        card.json, card.html                                      evidence card
+    policy.npy           (rows, A) probabilities, in the order of the run's `Cohort.frame`
+    q.npy                (N, T, A) Q by fitted Q evaluation on the run's own forest
+    judgments.parquet, evaluations.parquet, truth.parquet     rows of the run's tables of these names
+    card.json, card.html                                      evidence card
 
-No stage of the run made them, so the run's own checksums do not name them, and a run that was made anew since, or files
-that are not as they were written, leave a policy out.
+Where the folders lie, and what makes one unusable, stands in `core.runs.added`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from core.base.config import Config
-from core.base.errors import ArtifactError, ConfigError, PhenoPolicyError
-from core.base.files import read_array, read_json, read_table, write_json
-from core.base.text import is_plain
-from core.policies.families import is_taken, plain_name
-from core.runs.integrity import BESIDE, digests
-from core.runs.manifest import FilePath, Sha256, read_manifest
+from core.base.files import read_array, read_table
+from core.policies.families import is_taken
+from core.runs import added
+from core.runs.added import check_free
 
-RECORD, OWN = "added.json", "~"
 FILES = ("policy.npy", "q.npy", "judgments.parquet", "evaluations.parquet", "truth.parquet", "card.json", "card.html")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-
-
-class Record(Config):
-    """What identifies an added policy. owner: see `core.runs.folders.owner_of`, empty for all who see the run."""
-
-    schema_version: Literal[1] = 1
-    name: str
-    owner: str = ""
-    of_run: Sha256
-    files: dict[FilePath, Sha256]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,100 +61,10 @@ class AddedPolicy:
 
 
 def added_to(run: Path, owners: Sequence[str] = ()) -> tuple[dict[str, AddedPolicy], dict[str, str]]:
-    """Policies that were added to the run in a folder, by name, and those that cannot be used with the reason.
-
-    Seen are those of all, and of these owners; of two of one name the owner's own.
-    """
-    folders = _folders(run, owners)
-    if not folders:
-        return {}, {}
-    found: dict[str, AddedPolicy] = {}
-    refused: dict[str, str] = {}
-    try:
-        of_run = run_digest(run)
-    except PhenoPolicyError:  # a run that cannot be read shows nothing of its own either
-        return found, refused
-    for folder in folders:
-        try:
-            found[folder.name] = _read(folder, of_run)
-        except PhenoPolicyError as error:
-            refused[folder.name] = str(error)
-    return found, refused
-
-
-def owners_in(run: Path, owners: Sequence[str]) -> tuple[str, ...]:
-    """Those of the owners who have added policies to the run that they alone see."""
-    return tuple(owner for owner in owners if owner and (run / BESIDE / f"{OWN}{owner}").is_dir())
-
-
-def added_stamp(run: Path, owners: Sequence[str] = ()) -> tuple[tuple[str, int], ...]:
-    """Tells whether anything was added or removed since: each policy's folder and the time of its record."""
-    records = [folder / RECORD for folder in _folders(run, owners)]
-    return tuple((str(path.parent), path.stat().st_mtime_ns) for path in records if path.is_file())
-
-
-def may_name(name: str) -> bool:
-    """Whether a policy may be called so: a word, and none that a page would make a link of."""
-    return NAME.fullmatch(name) is not None and is_plain(name)
-
-
-def policy_folder(run: Path, name: str, owner: str = "") -> Path:
-    """Where an added policy lies; `ConfigError` for a name that cannot be one."""
-    if not may_name(name):
-        raise ConfigError(
-            f"'{name}' cannot name a policy: use letters, digits, '.', '-' and '_', 40 at most, no sign first, and no "
-            "address."
-        )
-    return run / BESIDE / f"{OWN}{owner}" / name if owner else run / BESIDE / name
+    """Policies that were added to the run in a folder, by name, and those that cannot be used with the reason."""
+    return added.added_to(run, owners, FILES, lambda folder, record: AddedPolicy(folder, record.name, record.owner))
 
 
 def check_name(run: Path, name: str, owners: Sequence[str] = (), replace: str | None = None) -> None:
-    """`ConfigError` for a name that reads as a built-in policy's, or as that of another one that was added.
-
-    replace: owner whose own policy of exactly that name may be there already; None: nobody's.
-    """
-    policy_folder(run, name)
-    if is_taken(name):
-        raise ConfigError(f"'{name}' reads as the name of a policy of this program; choose another name.")
-    for folder in _folders(run, owners):
-        own = folder == policy_folder(run, folder.name, replace) if replace is not None else False
-        if plain_name(folder.name) == plain_name(name) and not (own and folder.name == name):
-            raise ConfigError(f"the run has a policy '{folder.name}' already; remove it first, or choose another name.")
-
-
-def write_record(folder: Path, run: Path, name: str, owner: str) -> None:
-    """Write `RECORD` for a folder that holds everything else."""
-    found = digests(folder, FILES)
-    record = Record(name=name, owner=owner, of_run=run_digest(run), files=found)
-    write_json(folder / RECORD, record.model_dump(mode="json"))
-
-
-def run_digest(run: Path) -> str:
-    """64 hex digits over what the stages of a run have written; the same in a copy, another once it is made anew."""
-    manifest = read_manifest(run)
-    stages = {name: record.files or record.finished for name, record in manifest.stages.items()}
-    text = json.dumps([manifest.data_hash, stages], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _folders(run: Path, owners: Sequence[str]) -> list[Path]:
-    """Folders of policies in the order of their names, those of all first."""
-    places = [run / BESIDE, *(run / BESIDE / f"{OWN}{owner}" for owner in owners if owner)]
-    found = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
-    return [path for path in found if may_name(path.name)]
-
-
-def _read(folder: Path, of_run: str) -> AddedPolicy:
-    """`ArtifactError` says why a policy cannot be used, and what to do."""
-    again = f"add '{folder.name}' again"
-    if not (folder / RECORD).is_file():
-        raise ArtifactError(f"it was added by an earlier version, or not to its end; {again}.")
-    record = Record.build(read_json(folder / RECORD), where=RECORD)
-    if record.name != folder.name or set(record.files) != set(FILES):
-        raise ArtifactError(f"its folder does not hold what it should; {again}.")
-    if record.of_run != of_run:
-        raise ArtifactError(f"the run was made anew since; {again}.")
-    damaged = [name for name, digest in digests(folder, FILES).items() if digest != record.files[name]]
-    if damaged:
-        raise ArtifactError(f"{damaged[0]} is not as it was written; {again}.")
-    return AddedPolicy(folder, record.name, record.owner)
+    """`ConfigError` for a name that is not free; see `core.runs.added.check_free`."""
+    check_free(run, name, is_taken, owners, replace)

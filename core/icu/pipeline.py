@@ -77,7 +77,7 @@ def evaluate_run(
     if own:
         keys += [PolicyKey(name) for name in view.added]
     table = compare_policies(stays, patients, keys, view.survival_curve)
-    judges = bench(stays, view.study, n_clusters, keys, patients, _learners(view) if own else None)
+    judges = bench(stays, view.study, n_clusters, keys, patients, view.split.learners if own else None)
     advice = view.advice if own else None
     if advice is None:
         advice, _ = _advice(view, advise(stays, view.study, view.n_clusters), cohort)
@@ -233,7 +233,7 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
-    jury = make_jury(view, study, k, view.split.test, _learners(view))
+    jury = make_jury(view, study, k, view.split.test, view.split.learners)
     write_array(view.path / JURY, jury.behavior[0])
     judgments = _judgments(view, jury.bench_of(keys), keys, record)
     write_table(view.path / "judgments.parquet", judgments)
@@ -263,11 +263,6 @@ def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: 
     """`judgment_rows` of policies, beside the recorded columns' strengths that the advice was told with."""
     floor, columns = view.config.evaluation.ess_floor, advice.left_out or ()
     return judgment_rows(keys, judges.reward(), judges.survival(), floor, columns)
-
-
-def _learners(view: RunView) -> np.ndarray:
-    """Patients from whom judges of the run's policies may learn: all but the test patients."""
-    return np.concatenate([view.split.train, view.split.valid])
 
 
 def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:

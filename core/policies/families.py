@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from core.agents.catalog import CATALOG
+from core.base.text import plain_name
 from core.policies.key import (
     BOOSTED,
     FOREST,
@@ -33,11 +34,6 @@ def is_taken(name: str) -> bool:
     plain = plain_name(name)
     agent = plain.startswith("phenotype") and plain.removeprefix("phenotype").isdigit()
     return agent or plain in {plain_name(taken) for taken in (*_TAKEN, *_WORDS)}
-
-
-def plain_name(name: str) -> str:
-    """A name by which two that a reader would confuse are equal: small letters and digits alone."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def simple_keys() -> list[PolicyKey]:

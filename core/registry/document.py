@@ -12,13 +12,14 @@ from core.base.config import Config
 from core.base.errors import CohortError, RunError
 from core.fusion.dials import furthest_supported
 from core.registry.advice import RegistryAdvice
-from core.registry.ask.compared import DIALS, GREEDY, POLICIES, TITLES, along
+from core.registry.ask.compared import DIALS, OBSERVED, POLICIES, TITLES, along
 from core.registry.ask.frontier import Frontier, frontier
 from core.registry.ask.hidden import HIDDEN
 from core.registry.ask.tables import Evaluation
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, BASELINE
 from core.registry.view import RegistryView
+from core.runs.added import added_note
 from core.runs.document import Against, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 
 Kind = TypeVar("Kind", bound=Interval)
@@ -110,10 +111,13 @@ class Baseline(Config):
 
 
 class RegistryMetrics(Config):
-    """The whole document. recommended: a policy with its dial, or "experts"; advice says on what grounds."""
+    """The whole document. recommended: a policy with its dial, or "experts"; advice says on what grounds; added: names
+    of the policies from elsewhere, and added_note what that means here."""
 
     recommended: str
     advice: RegistryAdvice
+    added: list[str]
+    added_note: str
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
@@ -131,6 +135,7 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMet
     if not view.complete:
         raise RunError(f"the run in {view.path} is not complete; start the same training again to finish it.")
     own = cohort.data_hash == view.manifest.data_hash
+    named = [*POLICIES, *(view.added if own else ())]
     if own:
         tables = {name: getattr(view, name) for name in TABLES}
         patients = view.split.test
@@ -145,6 +150,8 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMet
     return RegistryMetrics(
         recommended=judged.advice.recommended,
         advice=judged.advice,
+        added=list(view.added),
+        added_note=added_note(view.added, own, "decisions", "patients"),
         cohort=CohortMetrics(**on.model_dump(), rows=len(cohort.frame)),
         run=RunMetrics(
             name=view.manifest.name,
@@ -155,7 +162,7 @@ def evaluate_registry(view: RegistryView, cohort: RegistryCohort) -> RegistryMet
             screen_threshold=settings.screen_threshold,
             ess_floor=settings.ess_floor,
         ),
-        policies={name: _policy(name, tables, judged, truth, along_truth, settings.ess_floor) for name in POLICIES},
+        policies={name: _policy(name, tables, judged, truth, along_truth, settings.ess_floor) for name in named},
         baseline=Baseline(modeled=_by_decision(tables["modeled"], BASELINE, Interval)),
         top_n=_top_n(tables["accuracy"]),
         calibration=_calibration(tables["calibration"]),
@@ -199,7 +206,7 @@ def _policy(
     matched = tables["matched"][tables["matched"]["group"] == ALL]
     return PolicyMetrics(
         **dict(_graded(tables["ope"][tables["ope"]["policy"] == name], along(judged.judgments, name, ""), true)),
-        title=TITLES[name],
+        title=TITLES.get(name, name),
         matched=_by_decision(matched, name, Matched),
         modeled=_by_decision(tables["modeled"], name, Interval),
         event_free=_first(true, "event_free"),
@@ -227,7 +234,7 @@ def _graded(rows: pd.DataFrame, judged: pd.DataFrame, true: pd.DataFrame) -> Gra
 def _frontier(name: str, judged: Frontier, truth: pd.DataFrame, floor: float) -> dict[str, Reach | None]:
     """The furthest supported point of each dial; nothing for the experts, from whom the dials start."""
     found: dict[str, Reach | None] = {}
-    for dial in DIALS if name in GREEDY else ():
+    for dial in DIALS if name != OBSERVED else ():
         tables = judged.values, judged.judgments, truth
         rows, judgments, known = (along(table, name, dial) for table in tables)
         setting = furthest_supported(rows, floor)

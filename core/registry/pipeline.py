@@ -78,7 +78,7 @@ def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progres
 
     folder, config = view.path, view.config
     split = split_registry(cohort.n_patients, config)
-    learned = np.concatenate([split.train, split.valid])
+    learned = split.learners
     save_registry(cohort, folder / "cohort.parquet")
     write_json(folder / "report.json", cohort.report.to_json())
     write_arrays(folder / "split.npz", train=split.train, valid=split.valid, test=split.test)

@@ -133,7 +133,7 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
         lines.append("As far as the records support it, from the experts (a = 0) to the softened policy (a = 1):")
         lines += [f"{name:<20} {_reach(policy.frontier['mixture'])}" for name, policy in policies if policy.frontier]
         lines.append(document.advice.text)
-        return Evaluation(document, tuple(lines), document.cohort.note)
+        return Evaluation(document, tuple(lines), " ".join(filter(None, (document.cohort.note, document.added_note))))
 
 
 def _estimate(policy: PolicyMetrics | Reach) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
 from core.base.files import read_arrays, read_json, read_table
 from core.fusion.dials import furthest_supported
+from core.registry.added import AddedSets, added_to
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import Screen, along
 from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
@@ -43,10 +43,13 @@ class RegistryView:
     """The run in `path`; each attribute is read when first asked for. `ArtifactError` where it is not there yet.
 
     Tables name stages as the registry does ("100 days"; "all" for all stages together) with their `day` (-1 for all).
+    owners: whose own added policies are seen, beside those that all see who see the run. A view is of the moment at
+    which it was made: open the run again to see a policy that was added since.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, owners: Sequence[str] = ()) -> None:
         self.path = Path(path)
+        self.owners = tuple(owners)
 
     # What the run is
 
@@ -119,7 +122,7 @@ class RegistryView:
     @cached_property
     def points(self) -> dict[str, DecisionData]:
         """Decision points of the run's own cohort."""
-        learned = np.concatenate([self.split.train, self.split.valid])
+        learned = self.split.learners
         return {name: decision_points(self.cohort, name, self.encoder, learned) for name in self.decisions}
 
     # Models
@@ -183,7 +186,7 @@ class RegistryView:
         catalog, inputs = self.catalogs[decision], self.inputs[decision]
         path = self.path / f"forest_{decision}.npz"
         data = self.points[decision]
-        here = data.of(np.concatenate([self.split.train, self.split.valid]))
+        here = data.of(self.split.learners)
         treats = self.spec.decision(decision).treats
         ill = has_indicator(data.states[here], data.names, treats)
         return TreatmentModels(
@@ -201,6 +204,25 @@ class RegistryView:
     def screen(self) -> Screen:
         """The screen of the policy dqn-screened."""
         return Screen(self.config.evaluation.screen_n, self.config.evaluation.screen_threshold)
+
+    # Policies from elsewhere
+
+    @cached_property
+    def added_policies(self) -> dict[str, AddedSets]:
+        """Policies that were added to the run and may be seen, by name; those that do not fit it are left out."""
+        return added_to(self.path, self.owners)[0]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return tuple(self.added_policies)
+
+    def _with_added(self, table: str) -> pd.DataFrame:
+        """A table of the run, then the rows of each added policy, in the run's columns."""
+        own = read_table(self.path / f"{table}.parquet")
+        more = [rows for one in self.added_policies.values() if len(rows := one.table(table))]
+        return (
+            pd.concat([own, *(rows.reindex(columns=own.columns) for rows in more)], ignore_index=True) if more else own
+        )
 
     # Results
 
@@ -242,26 +264,25 @@ class RegistryView:
     def ope(self) -> pd.DataFrame:
         """Off-policy estimates of the course of treatment, from its first stage on: policy, estimator, value, low,
         high, ess, zero_weight, max_weight, support, reasons, n, distance (mean total variation from the experts)."""
-        return read_table(self.path / "ope.parquet")
+        return self._with_added("ope")
 
     @cached_property
     def frontier(self) -> pd.DataFrame:
         """The same from the experts to each policy: policy, dial, setting, then the columns of `ope`; see
         `core.registry.ask.frontier`."""
-        return read_table(self.path / "frontier.parquet")
+        return self._with_added("frontier")
 
     @cached_property
     def frontier_truth(self) -> pd.DataFrame:
         """True values along it, on simulated patients: policy, dial, setting, true_value, true_se, n, true_difference
         (to the experts) and its true_difference_se."""
-        return read_table(self.path / "frontier_truth.parquet")
+        return self._with_added("frontier_truth")
 
     @cached_property
     def judgments(self) -> pd.DataFrame | None:
         """Differences to the experts by the mix, at the same places and of the policies as they are (dial ""): see
         `core.registry.ask.frontier.Frontier`; None for a run from before them."""
-        path = self.path / "judgments.parquet"
-        return read_table(path) if path.is_file() else None
+        return self._with_added("judgments") if (self.path / "judgments.parquet").is_file() else None
 
     @cached_property
     def advice(self) -> RegistryAdvice | None:
@@ -283,7 +304,7 @@ class RegistryView:
         """True values of the same course, on simulated patients: policy, true_value, true_se,
         true_difference (to the experts), true_difference_se, event_free, event_free_se, n (who reach its first stage);
         empty for real patients."""
-        return read_table(self.path / "truth.parquet")
+        return self._with_added("truth")
 
     @cached_property
     def step_truth(self) -> pd.DataFrame:

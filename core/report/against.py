@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.bring import added_cards
 from core.figures.differences import difference_forest
 from core.figures.hazards import GIVEN
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent, fmt_unit, two_lines
@@ -82,7 +83,12 @@ def _added(view: RunView) -> list[str]:
         return []
     return [
         f"Added from elsewhere, not learned in this run: {', '.join(view.added)}. That they were not learned from the "
-        "test patients is their makers' word."
+        "test patients is their makers' word.",
+        *(
+            f"{name}, under other choices of the study: {card.choices.badge}."
+            for name, card in added_cards(view).items()
+            if card.choices is not None
+        ),
     ]
 
 

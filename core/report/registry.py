@@ -19,6 +19,7 @@ from core.registry.view import RegistryView
 from core.report.parts import Section, Table
 from core.report.policies import bracketed
 from core.report.sections import attrition_table, mended_table, run_section, settings_table
+from core.runs.added import added_note
 
 BEFORE = "This run was made before runs were judged against the experts; train it again to see what it advises."
 IN_REWARD = "value minus the experts' (sum of rewards)"
@@ -101,10 +102,15 @@ def against_the_experts(view: RegistryView) -> Section:
     return Section(
         "against",
         title,
-        [view.advice.text, how],
+        [view.advice.text, how, *_added(view)],
         tables=[Table.of(caption, pd.DataFrame(lines))],
         figures=[_forest(rows)],
     )
+
+
+def _added(view: RegistryView) -> list[str]:
+    note = added_note(view.added, own=True)
+    return [f"{note} That they were not learned from the test patients is their makers' word."] if note else []
 
 
 def _forest(rows: pd.DataFrame) -> PanelFigure:
@@ -129,8 +135,8 @@ def published_values(view: RegistryView) -> Section:
     found = {(row["policy"], row["estimator"]): row for row in view.ope.to_dict("records")}
     truth = {row["policy"]: row for row in view.truth.to_dict("records")}
     lines = []
-    for policy in POLICIES:
-        line, row = {"policy": TITLES[policy]}, found[policy, "phwis"]
+    for policy in (*POLICIES, *view.added):
+        line, row = {"policy": TITLES.get(policy, policy)}, found[policy, "phwis"]
         line |= {name.upper(): _estimate(found[policy, name]) for name in ("phwis", "phwdr")}
         line |= {"ESS": fmt(row["ess"], 1), "support": row["support"], "why not more": row["reasons"] or "–"}
         known = truth.get(policy, {"true_value": np.nan, "true_se": np.nan})

@@ -15,6 +15,11 @@ class Split:
     valid: np.ndarray
     test: np.ndarray
 
+    @property
+    def learners(self) -> np.ndarray:
+        """All but the test patients: those who train, then those who validate."""
+        return np.concatenate([self.train, self.valid])
+
     def names(self, n: int) -> np.ndarray:
         """(N,) "train", "valid" or "test" of each patient."""
         names = np.full(n, "train", dtype="<U5")

@@ -31,6 +31,23 @@ def test_leaves_and_predictions_are_those_of_scikit_learn(kind):
     assert forest.n_leaves == sum(tree.get_n_leaves() for tree in model.estimators_)
 
 
+@pytest.mark.parametrize("tree_sample", [None, 60])
+@pytest.mark.parametrize("kind", ["random_forest", "extra_trees"])
+def test_trees_are_those_that_forests_of_scikit_learn_grow(kind, tree_sample):
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(200, 4)).astype(np.float32)
+    y = rows[:, 0] + rng.normal(size=200)
+    sizes = {"max_depth": 4, "min_leaf": 3, "n_trees": 5, "seed": 7}
+    found = fit_forest(rows, y, kind=kind, tree_sample=tree_sample, **sizes)
+    model = {"random_forest": RandomForestRegressor, "extra_trees": ExtraTreesRegressor}[kind](
+        n_estimators=5, max_depth=4, min_samples_leaf=3, random_state=7, max_samples=tree_sample,
+        bootstrap=kind == "random_forest" or tree_sample is not None,
+    ).fit(rows, y)  # fmt: skip
+    theirs = join_trees([tree.tree_ for tree in model.estimators_])
+    for name in ("feature", "threshold", "child", "leaf", "roots"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(theirs, name))
+
+
 def test_without_rows_every_tree_is_one_leaf():
     forest = fit_forest(np.empty((0, 3)), np.empty(0), kind="extra_trees", n_trees=4, max_depth=6, min_leaf=1, seed=0)
     np.testing.assert_array_equal(forest.leaves(np.zeros((2, 3))), [[0, 1, 2, 3]] * 2)

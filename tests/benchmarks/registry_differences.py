@@ -24,7 +24,7 @@ from core.base.worlds import EFFECTS
 from core.evaluation.judging.mix import Judged
 from core.fusion.dials import Dial
 from core.registry.ask.compared import DIALS, GREEDY, MIXTURE, RECOMMENDED
-from core.registry.ask.frontier import plans_along, plans_of
+from core.registry.ask.frontier import plans_along, plans_of, softened
 from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.ask.policies import DialedPolicy, SimulatedPolicy
 from core.registry.ask.tables import Evaluation
@@ -70,11 +70,12 @@ def _judged(view: RegistryView, seed: int) -> pd.DataFrame:
     evaluation = Evaluation.own(view)
     both = evaluation.recorded, evaluation.learned
     bench, floor, rows = Bench.of(evaluation.judging, *both), view.config.evaluation.ess_floor, {}
+    rare = evaluation.judging.probability_floor
     for policy in GREEDY:
         rows[policy, ""] = bench.judge([plans_of(evaluation, policy)])
         for dial in DIALS.values():
             some = replace(dial, settings=_settings(dial))
-            plans = [plans_along(evaluation, courses, policy, some) for courses in both]
+            plans = [plans_along(softened(evaluation, courses, policy), some, rare) for courses in both]
             rows[policy, dial.name] = bench.judge(list(zip(*plans, strict=True)))
     tables = [
         judgment_table(found, floor).assign(

@@ -18,6 +18,7 @@ from core.bring import (
     JudgeConfig,
     Judgment,
     bring,
+    choices,
     judge_on,
     make_bench,
     make_card,
@@ -25,10 +26,12 @@ from core.bring import (
     verify_card,
     write_card,
 )
+from core.bring.choices import PolicyChoices
 from core.bring.judgment import Bench, on_grid
 from core.cli.main import main
 from core.cohort import Cohort, simulate_cohort
 from core.evaluation import phwis, propensities
+from core.icu.ask.atlas import choices_of
 
 A = 5
 CONFIG = JudgeConfig(n_bootstrap=20, truth_patients=200, critic_trees=3)
@@ -110,8 +113,8 @@ def test_a_card_says_what_the_judgment_does_and_is_read_again(card: Card, found:
     assert all(reason in text for reason in found.light.reasons)
     assert "http" not in text  # one page that loads nothing
     assert card.gamma is not None
-    assert card.gamma.in_words in text
-    assert card.gamma.in_words in str(found)
+    assert card.hidden_words in text
+    assert card.hidden_words in str(found)
     assert [one.gamma for one in card.gamma.columns] == sorted((one.gamma for one in found.left_out), reverse=True)
     with pytest.raises(ConfigError, match=r"a card is written as \.html"):
         write_card(card, tmp_path / "card.pdf")
@@ -163,12 +166,41 @@ def test_verify_computes_the_card_anew(card: Card, cohort: Cohort, tmp_path: Pat
         verify_card(page, cohort, never)
 
 
+def test_other_choices_of_the_study_are_on_the_card_and_computed_anew(
+    bench: Bench, policy: BroughtPolicy, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "choices_of", lambda *asked: choices_of(*asked)[:4])
+    found = judge_on(bench, policy, choices=True)
+    assert found.choices is not None
+    own, *others = found.choices.lines
+    judged = found.judged.difference
+    ends = np.array([judged.value, judged.low, judged.high]) / found.judged.unit
+    np.testing.assert_allclose([own.value, own.low, own.high], ends, rtol=1e-6)
+    assert len({round(one.value, 9) for one in (own, *others)}) == 4  # each reward is another one
+    page, _ = write_card(make_card(found, policy, cohort, CONFIG), tmp_path / "card.html")
+    assert found.choices.badge in page.read_text()
+    assert verify_card(page, cohort, policy.probs).recomputed
+    turned = replace_line(found.choices, 2, claims=not own.claims)
+    assert turned.badge == f"depends on: {others[1].cause}; holds in 2 of 3 choices"
+    alike = PolicyChoices(lines=(own, own, own))
+    assert alike.badge == "robust: holds in all 2 choices"
+
+
+def replace_line(found: PolicyChoices, at: int, **changed: object) -> PolicyChoices:
+    """The same with one line changed, all others as the first."""
+    lines = [
+        one.model_copy(update={"claims": found.lines[0].claims, "value": found.lines[0].value}) for one in found.lines
+    ]
+    lines[at] = lines[at].model_copy(update=changed)
+    return PolicyChoices(lines=tuple(lines))
+
+
 def test_a_card_from_before_hidden_causes_were_asked_about_opens_and_is_verified(
     card: Card, cohort: Cohort, tmp_path: Path
 ) -> None:
     page, data = write_card(card, tmp_path / "card.html")
     content = json.loads(data.read_text())
-    del content["gamma"], content["seal"]
+    del content["gamma"], content["form"], content["choices"], content["seal"]
     content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     data.write_text(json.dumps(content))
     older = read_card(data)

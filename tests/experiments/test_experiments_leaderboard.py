@@ -17,6 +17,7 @@ from core.cohort import TrueValue, simulate_cohort
 from core.cohort.simulate.named import RULES, mostly, named_world
 from core.experiments import board_d3rlpy
 from core.experiments.board_learned import OURS, forest_value, make_school, our_policies
+from core.experiments.board_sets import SET_RULES
 from core.experiments.leaderboard import BoardSettings, estimator_scores, is_safe, leaderboard
 
 ALL = (*RULES, "double-dqn", "cql", "behavior-cloning")
@@ -73,6 +74,11 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert all(0 < row["ess"] <= 40 for row in board["policies"])
     assert [row["coverage"] is None for row in board["estimators"]] == [False, False, False, True]
     assert "true_difference" in capsys.readouterr().out
+    assert main(["leaderboard", "--worlds", "transplant-null", *sizes, "--out", str(out)]) == 0
+    board = json.loads(out.read_text())
+    assert [row["policy"] for row in board["policies"]] == list(SET_RULES)
+    assert [row["true_difference"] for row in board["policies"]] == [0.0] * len(SET_RULES)
+    assert [row["estimator"] for row in board["estimators"]] == ["mix", "phwis", "phwdr"]
     assert main(["leaderboard", "--worlds", "moon", "--out", str(out)]) == 2
     assert "world 'moon' is not known; choose among heparin," in capsys.readouterr().err
 

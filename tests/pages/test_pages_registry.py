@@ -15,6 +15,7 @@ from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
 from core.registry.ask.hidden import hidden_in_words
+from core.registry.ask.own import policy_file
 from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
@@ -231,6 +232,43 @@ def test_off_policy_estimates_carry_support_and_truth(open_page, registry_run: s
     assert {"PHWIS", "PHWDR", "ESS", "support", "true value", "matched, acute"} <= set(table.columns)
     unsupported = table[table["support"] == "not supported"]
     assert all(text.startswith("(") or text == "no course agrees" for text in unsupported["PHWDR"])
+
+
+def test_a_policy_of_sets_is_uploaded_checked_kept_for_its_visitor_and_taken_out(
+    open_page, app_data: Path, tiny_registry: Path
+) -> None:
+    shutil.copytree(tiny_registry, app_data / "registry" / "copy")
+    run = RegistryView(app_data / "registry" / "copy")
+    form = policy_file(run, "most-frequent")
+    asked = {"registry-run": "copy", "registry-view": "Values"}
+    page = choose(open_page("registry", asked), "registry-values-view", "Your own")
+    assert "None yet" in texts(page)
+    short = form.iloc[1:].to_csv(index=False).encode()
+    page.file_uploader(key="registry-own").set_value(("mine.csv", short, "text/csv")).run()
+    assert "mine.csv has no row for 1 of the" in page.error[0].value.replace("\\", "")
+    page.file_uploader(key="registry-own").set_value(("mine.csv", form.to_csv(index=False).encode(), "text/csv")).run()
+    assert "The file answers every decision that it names" in page.success[0].value
+    page.button(key="registry-own-keep").click().run()
+    assert not page.exception
+    listed = page.dataframe[0].value
+    assert listed[["policy", "true value", "seen by"]].values.tolist() == [["mine", "not rolled out", "you alone"]]
+    page = choose(open_page("registry", asked), "registry-values-view", "Table")
+    values = page.dataframe[0].value.set_index("policy")
+    same = ["PHWIS", "PHWDR", "ESS", "support"]
+    assert values.loc["mine", same].tolist() == values.loc["One size fits all", same].tolist()
+    data = run.points["chronic"]
+    place = {
+        "registry-patient": str(data.patient[0]),
+        "registry-stage": str(data.stage[0]),
+        "registry-decision": "chronic",
+    }
+    told = texts(open_page("registry", asked | {"registry-view": "Patient"} | place))
+    assert "**mine**, added from elsewhere, gives: " in told
+    other = open_page("registry", asked | {"owner": STRANGER})
+    assert "None yet" in texts(choose(other, "registry-values-view", "Your own"))
+    page = choose(open_page("registry", asked), "registry-values-view", "Your own")
+    page.button(key="registry-own-remove").click().run()
+    assert "None yet" in texts(page)
 
 
 def patient_page(open_page, **params: str) -> AppTest:

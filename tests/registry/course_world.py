@@ -32,7 +32,7 @@ def recorded(n: int, seed: int, lost: float = 0.0) -> Recorded:
     here = s[course, step]
     points = Points(
         course, step, here[:, None].astype(np.float32), a[course, step], a[course, step][:, None],
-        np.array([[0], [1]], dtype=np.uint8), expert(here),
+        np.array([[0], [1]], dtype=np.uint8), expert(here), np.arange(len(course)),
     )  # fmt: skip
     return Recorded(Courses(1, np.arange(n), going, followed, rewards), {"chronic": points}, states)
 

@@ -29,7 +29,7 @@ def bench_of(n: int, lost: float, seed: int = 1) -> Bench:
 
 
 def judged(bench: Bench, *policies: str) -> list[Judged]:
-    pairs = [(plan(bench.recorded, policy), plan(bench.learned, policy)) for policy in policies]
+    pairs = [(plan(bench.parts[0], policy), plan(bench.parts[1], policy)) for policy in policies]
     return bench.judge(pairs)
 
 
@@ -52,10 +52,10 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
 
 def test_the_experts_differ_from_themselves_by_nothing_and_are_worth_what_was_earned() -> None:
     bench = bench_of(400, 0.3)
-    experts, told = bench.judge([None, (plan(bench.recorded, "observed"), plan(bench.learned, "observed"))])
+    experts, told = bench.judge([None, (plan(bench.parts[0], "observed"), plan(bench.parts[1], "observed"))])
     assert (experts.difference.value, experts.difference.se) == (0, 0)
-    courses = bench.recorded.courses
-    earned = weighted_returns(courses, bench.learned.courses.kept_share(), bench.histories.gamma)
+    courses = bench.parts[0].courses
+    earned = weighted_returns(courses, bench.parts[1].courses.kept_share(), bench.histories.gamma)
     assert experts.value.value == pytest.approx(earned.mean())
     assert abs(told.difference.value) < 3 * told.difference.se  # by their probabilities: near 0, with noise
 
@@ -139,7 +139,7 @@ def test_a_dial_that_hardly_any_course_follows_is_no_evidence(ess: float) -> Non
 
 def test_what_an_unrecorded_cause_could_do_is_told_of_whoever_leaves_the_experts() -> None:
     bench = bench_of(1500, 0.2)
-    pairs = [None, *((plan(bench.recorded, name), plan(bench.learned, name)) for name in (SOMETIMES, ALWAYS))]
+    pairs = [None, *((plan(bench.parts[0], name), plan(bench.parts[1], name)) for name in (SOMETIMES, ALWAYS))]
     table = judgment_table(bench.judge(pairs), floor=30)
     experts, half, whole = table.to_dict("records")
     assert experts["hidden_low"] == experts["hidden_high"] == 0

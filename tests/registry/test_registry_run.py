@@ -84,7 +84,7 @@ def test_patients_are_split_once_and_for_all(view: RegistryView) -> None:
 
 
 def test_catalogs_hold_what_learning_patients_were_given(view: RegistryView) -> None:
-    learned = np.concatenate([view.split.train, view.split.valid])
+    learned = view.split.learners
     for name, catalog in view.catalogs.items():
         data = view.points[name]
         assert catalog.counts.sum() == data.of(learned).sum()

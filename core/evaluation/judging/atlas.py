@@ -89,23 +89,47 @@ class Atlas:
 
 def reward_atlas(records: Records, choices: Sequence[Choice]) -> Atlas:
     """Ask every choice. ValueError where a choice has not one factor a term."""
-    worlds = list(dict.fromkeys(choice.world for choice in choices))
-    places = [[at for at, choice in enumerate(choices) if choice.world == world] for world in worlds]
+    worlds, places = _by_world(choices)
     judged: list[tuple[Judged, ...]] = [()] * len(choices)
     taken = np.full((len(choices), *records.histories.mask.shape), -1, dtype=np.int8)
 
     def ask(place: int) -> None:
         factors = [np.array(choices[at].factors) for at in places[place]]
         here = records.within(worlds[place])
-        found = judge_terms(here.histories, here.folds, here.terms, here.settings)
-        for at, one in zip(places[place], factors, strict=True):
-            judged[at] = tuple(found.judged(one))
+        for at, each in zip(places[place], _judged(here, factors), strict=True):
+            judged[at] = each
         for fold, behavior in zip(here.folds, here.behaviors, strict=True):
             for at, one in zip(places[place], _taken(here, fold, behavior, factors), strict=True):
                 taken[at, fold.held] = one
 
     side_by_side(ask, range(len(worlds)))
     return Atlas(tuple(judged), taken)
+
+
+def judged_under(records: Records, choices: Sequence[Choice]) -> list[tuple[Judged, ...]]:
+    """The policies of the folds in the reward and world of each choice; no step is learned anew."""
+    worlds, places = _by_world(choices)
+    judged: list[tuple[Judged, ...]] = [()] * len(choices)
+
+    def ask(place: int) -> None:
+        found = _judged(records.within(worlds[place]), [np.array(choices[at].factors) for at in places[place]])
+        for at, one in zip(places[place], found, strict=True):
+            judged[at] = one
+
+    side_by_side(ask, range(len(worlds)))
+    return judged
+
+
+def _by_world(choices: Sequence[Choice]) -> tuple[list[World], list[list[int]]]:
+    """The worlds of the choices, each once, and which choices are asked in each."""
+    worlds = list(dict.fromkeys(choice.world for choice in choices))
+    return worlds, [[at for at, choice in enumerate(choices) if choice.world == world] for world in worlds]
+
+
+def _judged(records: Records, factors: Sequence[np.ndarray]) -> list[tuple[Judged, ...]]:
+    """The policies of the folds under each of the factors."""
+    found = judge_terms(records.histories, records.folds, records.terms, records.settings)
+    return [tuple(found.judged(one)) for one in factors]
 
 
 def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence[np.ndarray]) -> list[np.ndarray]:

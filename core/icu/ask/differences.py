@@ -32,7 +32,7 @@ TRUE = ("true_difference", "true_difference_se")
 @remembered_by(1)
 def jury_of(view: RunView) -> Jury:
     """Judges of the run's own policies: its test patients, who learn nothing, and all others, who teach."""
-    learners = np.concatenate([view.split.train, view.split.valid])
+    learners = view.split.learners
     kept = None if view.jury_behavior is None else [view.jury_behavior]
     return make_jury(view, view.study, view.n_clusters, view.split.test, learners, kept)
 

@@ -16,6 +16,7 @@ from core.cohort.overlap import Overlap
 from core.evaluation.judging.left_out import ColumnOdds
 from core.icu.advice import AdviceRecord
 from core.icu.hidden_causes import HiddenCauses
+from core.runs.added import added_note
 from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 
@@ -197,16 +198,6 @@ def _point(row: pd.Series) -> FrontierPoint:
         true_difference=number(row["true_difference"]),
         true_difference_se=number(row["true_difference_se"]),
     )
-
-
-def added_note(added: Sequence[str], own: bool) -> str:
-    """What policies from elsewhere are in this document; "" where the run has none."""
-    if not added:
-        return ""
-    names = ", ".join(added)
-    if own:
-        return f"Added from elsewhere, not learned in this run: {names}."
-    return f"Not valued here: {names}, added as tables of the run's own steps, which say nothing of other stays."
 
 
 def run_metrics(manifest: Manifest, n_clusters: int, lambda_: float, mode: str, preset: str) -> RunMetrics:

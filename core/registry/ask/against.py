@@ -12,7 +12,8 @@ TRUE = ["true_value", "true_difference", "true_difference_se"]
 
 
 def against_experts(view: RegistryView) -> pd.DataFrame | None:
-    """Judgments of the dials that the gate chose among, then of every policy as it is; None for an earlier run.
+    """Judgments of the dials that the gate chose among, then of every policy as it is, added ones
+    last; None for an earlier run.
 
     Columns of `view.judgments`, policy by its title and with its dial where it has one, and true_value,
     true_difference, true_difference_se (NaN for real patients).
@@ -23,8 +24,8 @@ def against_experts(view: RegistryView) -> pd.DataFrame | None:
     for name, setting in gate_places():
         place = f"{TITLES[RECOMMENDED]}, {dial_text(DIALS[name], setting)}"
         rows.append(_row(view.judgments, view.frontier_truth, RECOMMENDED, name, setting) | {"policy": place})
-    for policy in GREEDY:
-        rows.append(_row(view.judgments, view.truth, policy, "", None) | {"policy": TITLES[policy]})
+    for policy in (*GREEDY, *view.added):
+        rows.append(_row(view.judgments, view.truth, policy, "", None) | {"policy": TITLES.get(policy, policy)})
     return pd.DataFrame(rows)
 
 

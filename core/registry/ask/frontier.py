@@ -8,7 +8,7 @@ the catalog is one more choice, which no learned policy makes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,17 +17,23 @@ import numpy as np
 import pandas as pd
 
 from core.base.types import Progress
+from core.evaluation.judging.mix import Judged
 from core.fusion.dials import TRUTH_COLUMNS, Dial, furthest_supported
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, OBSERVED, POLICIES, RECOMMENDED, along
 from core.registry.ask.hidden import strengths
 from core.registry.ask.judge import Bench, advice, judgment_table
-from core.registry.ask.ope import Advice, Plan, Recorded
+from core.registry.ask.ope import Advice, Plan, Points, Recorded
 from core.registry.ask.policies import DialedPolicy
 from core.registry.ask.tables import Evaluation
 from core.registry.ask.true_values import TRUE_DIFFERENCE, longest_treatment, truth_seed
+from core.registry.cohort.choices import SetChoices
 from core.registry.simulate import registry_truth
 from core.registry.view import RegistryView
+
+# Where a dial leads: of each decision its points, and a policy's probabilities there (n, A + 1), see `Points.behavior`;
+# None where it leaves the decision to the experts.
+Ends = Mapping[str, tuple[Points, np.ndarray | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +51,16 @@ class Frontier:
 
 
 def frontier(evaluation: Evaluation) -> Frontier:
-    """Follow every policy from the experts to itself; the gate has the choice among dials of the recommended one.
-
-    Each setting has a critic of its own, so that the critics' disagreement counts everywhere.
-    """
+    """Follow every policy from the experts to itself; the gate has the choice among dials of the recommended one."""
     judging, recorded, learned = evaluation.judging, evaluation.recorded, evaluation.learned
     bench, values = Bench.of(judging, recorded, learned), []
     whole = bench.judge([plans_of(evaluation, name) for name in POLICIES])
     judged = {(name, ""): [one] for name, one in zip(POLICIES, whole, strict=True)}
     for policy in GREEDY:
+        ends = softened(evaluation, recorded, policy), softened(evaluation, learned, policy)
         for dial in DIALS.values():
-            plans, taught = (plans_along(evaluation, courses, policy, dial) for courses in (recorded, learned))
-            table = judging.table(recorded, plans, [judging.critic(learned, plan) for plan in taught])
-            settings = np.repeat(dial.settings, len(table) // len(dial.settings))
-            values.append(_named(table, policy, dial.name, settings))
-            pairs = list(zip(plans, taught, strict=True))
-            judged[policy, dial.name] = bench.judge([None, *pairs[1:]])  # the dial starts at the experts themselves
+            table, judged[policy, dial.name] = follow(evaluation, bench, ends, dial)
+            values.append(_named(table, policy, dial.name, table.pop("setting")))
     rows = [
         _named(judgment_table(found, judging.ess_floor), policy, dial, DIALS[dial].settings if dial else np.nan)
         for (policy, dial), found in judged.items()
@@ -68,6 +68,22 @@ def frontier(evaluation: Evaluation) -> Frontier:
     advised = advice(RECOMMENDED, {dial: judged[RECOMMENDED, dial] for dial in DIALS}, judging.ess_floor)
     advised = advised.model_copy(update={"left_out": strengths(evaluation.view, recorded)})
     return Frontier(pd.concat(values, ignore_index=True), pd.concat(rows, ignore_index=True), advised)
+
+
+def follow(
+    evaluation: Evaluation, bench: Bench, ends: tuple[Ends, Ends], dial: Dial
+) -> tuple[pd.DataFrame, list[Judged]]:
+    """One policy along a dial, by what it does at recorded and at learned courses: values by the published estimators,
+    two rows a setting (a column beside those of `Judging.table`), and its judgments.
+
+    Each setting has a critic of its own, so that the critics' disagreement counts everywhere.
+    """
+    judging, floor = evaluation.judging, evaluation.judging.probability_floor
+    plans, taught = (plans_along(part, dial, floor) for part in ends)
+    table = judging.table(evaluation.recorded, plans, [judging.critic(evaluation.learned, plan) for plan in taught])
+    table["setting"] = np.repeat(dial.settings, len(table) // len(dial.settings))
+    pairs = list(zip(plans, taught, strict=True))
+    return table, bench.judge([None, *pairs[1:]])  # the dial starts at the experts themselves
 
 
 def _named(table: pd.DataFrame, policy: str, dial: str, settings: Any) -> pd.DataFrame:
@@ -83,15 +99,43 @@ def plans_of(evaluation: Evaluation, policy: str) -> tuple[Plan, Plan] | None:
     return evaluation.plan(evaluation.recorded, policy), evaluation.plan(evaluation.learned, policy)
 
 
-def plans_along(evaluation: Evaluation, recorded: Recorded, policy: str, dial: Dial) -> list[Plan]:
-    """What a policy does at every recorded decision, at each setting of a dial."""
-    view, floor = evaluation.view, evaluation.view.config.evaluation.probability_floor
-    plans: list[dict[str, Advice]] = [{} for _ in dial.settings]
+def softened(evaluation: Evaluation, recorded: Recorded, policy: str) -> Ends:
+    """A policy of the run in its softened form, at recorded courses."""
+    view, ends = evaluation.view, dict[str, tuple[Points, np.ndarray | None]]()
     for name, points in recorded.treatments.items():
         stage = points.step + recorded.courses.first
-        soft = points.learned(view.models(name).soft_probs(policy, points.states, stage, view.screen))
+        soft = view.models(name).soft_probs(policy, points.states, stage, view.screen)
+        ends[name] = points, points.learned(soft)
+    return ends
+
+
+def brought_ends(recorded: Recorded, choices: Mapping[str, SetChoices]) -> Ends:
+    """A policy from elsewhere as it is, by its choices at all points of the cohort; where it leaves a decision to the
+    experts, None."""
+    ends: dict[str, tuple[Points, np.ndarray | None]] = {}
+    for name, points in recorded.treatments.items():
+        ends[name] = points, None
+        if name in choices:
+            wide = points.widened(choices[name].catalog)
+            ends[name] = wide, wide.learned(choices[name].probs(points.place))
+    return ends
+
+
+def plan_at(ends: Ends, floor: float) -> Plan:
+    """What is done where a dial ends."""
+    return {
+        name: points.as_given() if probs is None else points.advice(probs, floor)
+        for name, (points, probs) in ends.items()
+    }
+
+
+def plans_along(ends: Ends, dial: Dial, floor: float) -> list[Plan]:
+    """What is done at every recorded decision, at each setting of a dial from the experts to a policy."""
+    plans: list[dict[str, Advice]] = [{} for _ in dial.settings]
+    for name, (points, probs) in ends.items():
         for plan, setting in zip(plans, dial.settings, strict=True):
-            plan[name] = points.advice(dial.mix(points.behavior, soft, setting), floor)
+            mixed = None if probs is None else dial.mix(points.behavior, probs, setting)
+            plan[name] = points.as_given() if mixed is None else points.advice(mixed, floor)
     return list(plans)
 
 
@@ -129,5 +173,10 @@ def _known(view: RegistryView, policy: str) -> Iterator[tuple[Dial, float]]:
     """Dials and settings that are rolled out, in order."""
     for dial in DIALS.values():
         reached = furthest_supported(along(view.frontier, policy, dial.name), view.config.evaluation.ess_floor)
-        known = {dial.settings[0], *dial.known, dial.settings[-1], *([] if reached is None else [reached])}
-        yield from ((dial, setting) for setting in dial.settings if setting in known)
+        yield from ((dial, setting) for setting in known_settings(dial, reached))
+
+
+def known_settings(dial: Dial, reached: float | None) -> list[float]:
+    """Settings of a dial that are rolled out, in order: its ends, some between, and the furthest that is supported."""
+    known = {dial.settings[0], *dial.known, dial.settings[-1], *([] if reached is None else [reached])}
+    return [setting for setting in dial.settings if setting in known]

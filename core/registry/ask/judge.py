@@ -31,44 +31,44 @@ from core.registry.ask.ope import WORDS, Judging, Plan, Recorded, drugs_given, g
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Courses that judge, then those that teach the critics: histories of both, held (N,) True for those that judge,
-    behavior (N, T) the experts' probability of what was given."""
+    """Courses in parts, one after the other: first those that judge, then those that teach the critics. histories of
+    all, held (N,) True for those that judge, behavior (N, T) the experts' probability of what was given."""
 
-    recorded: Recorded
-    learned: Recorded
+    parts: tuple[Recorded, ...]
     histories: SetHistories
     held: np.ndarray
     behavior: np.ndarray
     settings: JudgeSettings
 
     @classmethod
-    def of(cls, judging: Judging, recorded: Recorded, learned: Recorded) -> Bench:
+    def of(cls, judging: Judging, recorded: Recorded, *learned: Recorded) -> Bench:
         """recorded: courses that judge, of patients whom neither policies nor probabilities have seen."""
-        both = (recorded, learned)
-        behavior = [_taken(one, judging.experts(one)) for one in both]
-        follow_up = [one.courses.followed / judging.kept_share for one in both]
+        parts = (recorded, *learned)
+        behavior = [_taken(one, judging.experts(one)) for one in parts]
+        follow_up = [one.courses.followed / judging.kept_share for one in parts]
         histories = SetHistories.of(
-            np.concatenate([one.states for one in both]),
-            np.concatenate([drugs_given(one, None) for one in both]),
-            np.concatenate([one.courses.rewards for one in both]),
-            np.concatenate([one.courses.going for one in both]),
+            np.concatenate([one.states for one in parts]),
+            np.concatenate([drugs_given(one, None) for one in parts]),
+            np.concatenate([one.courses.rewards for one in parts]),
+            np.concatenate([one.courses.going for one in parts]),
             judging.gamma,
             np.concatenate(follow_up),
         )
         held = np.arange(len(histories.mask)) < len(recorded.courses)
         settings = JudgeSettings(FeatureSettings(judging.indicator_columns, ordered=False), hidden=True)
-        return cls(recorded, learned, histories, held, np.concatenate(behavior), settings)
+        return cls(parts, histories, held, np.concatenate(behavior), settings)
 
-    def judge(self, plans: Sequence[tuple[Plan, Plan] | None]) -> list[Judged]:
-        """Value and difference to the experts of policies, each by what it does at recorded and at learned courses;
-        None for the experts themselves, whatever probabilities a network gives them."""
-        policies = [self._policy(str(place), pair) for place, pair in enumerate(plans)]
+    def judge(self, plans: Sequence[Sequence[Plan] | None]) -> list[Judged]:
+        """Value and difference to the experts of policies, each by what it does at the courses of each part; None for
+        the experts themselves, whatever probabilities a network gives them."""
+        policies = [self.policy(str(place), each) for place, each in enumerate(plans)]
         return judge(self.histories, [Fold(self.held, policies, self.behavior)], self.settings)
 
-    def _policy(self, name: str, plans: tuple[Plan, Plan] | None) -> Deferring:
+    def policy(self, name: str, plans: Sequence[Plan] | None) -> Deferring:
+        """A policy as judges take it; see `judge`."""
         if plans is None:
             return replace(always_deferring(self.histories), name=name)
-        both = tuple(zip((self.recorded, self.learned), plans, strict=True))
+        both = tuple(zip(self.parts, plans, strict=True))
         drugs = np.concatenate([drugs_given(one, plan) for one, plan in both])
         nothing = np.zeros((*drugs.shape[:2], 1))  # the reference: no critic reads it
         taken = np.concatenate([_taken(one, plan) for one, plan in both])

@@ -27,6 +27,7 @@ from core.evaluation import Recorded as Weighable
 from core.evaluation.support import Words
 from core.policies.doses import total_variation
 from core.registry.cohort.courses import Courses
+from core.registry.cohort.drugs import Combinations
 
 UNSEEN = 1e-3  # expert probability of a combination outside the catalog
 WORDS = Words("course", "courses", "combinations", "experts")
@@ -55,7 +56,8 @@ class Points:
     """Decision points of some courses for one treatment.
 
     course, step (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
-    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities.
+    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities; place (n,):
+    which of the cohort's decision points they are.
     """
 
     course: np.ndarray
@@ -65,15 +67,35 @@ class Points:
     given: np.ndarray
     matrix: np.ndarray
     expert: np.ndarray
+    place: np.ndarray
 
     @property
     def behavior(self) -> np.ndarray:
         """(n, A + 1) what the experts do; the last action stands for any combination outside the catalog."""
         return np.concatenate([self.expert, np.full((len(self.expert), 1), UNSEEN, dtype=np.float32)], axis=1)
 
+    def only(self, here: np.ndarray, position: np.ndarray) -> Points:
+        """Some of the points, (n,) bool, on the grid of courses at new positions."""
+        each = (self.states, self.actions, self.given)
+        states, actions, given = (array[here] for array in each)
+        course = position[self.course[here]]
+        return Points(course, self.step[here], states, actions, given, self.matrix, self.expert[here], self.place[here])
+
+    def widened(self, catalog: Combinations) -> Points:
+        """The same points over a catalog that begins with theirs; experts give the sets behind it as any unseen one."""
+        beside = np.full((len(self.expert), len(catalog) - len(self.matrix)), UNSEEN, dtype=np.float32)
+        expert = np.concatenate([self.expert, beside], axis=1)
+        return replace(self, actions=catalog.encode(self.given), matrix=catalog.matrix, expert=expert)
+
     def learned(self, probs: np.ndarray) -> np.ndarray:
         """(n, A + 1) a policy over the catalog (n, A), which never gives anything outside it."""
         return np.concatenate([probs, np.zeros((len(probs), 1), dtype=np.float32)], axis=1)
+
+    def as_given(self) -> Advice:
+        """Of who leaves these decisions to the experts: what was recorded, as likely as they made it."""
+        n, actions = len(self.given), np.where(self.actions >= 0, self.actions, len(self.matrix))
+        taken, drugs = propensities(self.behavior, actions), self.given.astype(np.float32)
+        return Advice(taken, drugs, rare=np.zeros(n, dtype=bool), distance=np.zeros(n))
 
     def advice(self, probs: np.ndarray, probability_floor: float) -> Advice:
         """What a policy with probabilities (n, A + 1) does here; see `behavior` for the last action."""
@@ -159,6 +181,19 @@ class Recorded:
     courses: Courses
     treatments: Mapping[str, Points]
     states: np.ndarray
+
+    def only(self, chosen: np.ndarray) -> Recorded:
+        """The chosen courses, (N,) bool, in their order."""
+        courses, place = self.courses, np.cumsum(chosen) - 1
+        kept = Courses(
+            courses.first,
+            courses.patients[chosen],
+            courses.going[chosen],
+            courses.followed[chosen],
+            courses.rewards[chosen],
+        )
+        treatments = {name: points.only(chosen[points.course], place) for name, points in self.treatments.items()}
+        return Recorded(kept, treatments, self.states[chosen])
 
 
 @dataclass(frozen=True)

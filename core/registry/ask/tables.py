@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,8 +13,9 @@ from core.base.errors import CohortError
 from core.base.rng import derive_seed
 from core.registry.ask.compared import GREEDY, OBSERVED, POLICIES
 from core.registry.ask.ope import Judging, Plan, Points, Recorded
-from core.registry.cohort.courses import Courses, make_courses
-from core.registry.cohort.decisions import DecisionData, decision_points
+from core.registry.cohort.courses import make_courses
+from core.registry.cohort.decisions import DecisionData, StateEncoder, decision_points
+from core.registry.cohort.drugs import Combinations
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, ILL, matched_rewards, modeled_rewards, predicted_rewards
 from core.registry.fit.screening import accuracy_table, calibration_table
@@ -172,37 +173,57 @@ class Evaluation:
     def recorded(self) -> Recorded:
         """Courses of the patients, with their decisions."""
         view = self.view
-        first = min(view.spec.decision(name).stages[0] for name in view.treatments)
-        courses = make_courses(self.cohort, self.patients, first)
-        if not len(courses):
-            raise CohortError(
-                f"none of the {len(self.patients)} patients to evaluate on is recorded at stage "
-                f"{view.spec.stages[first].name} with anything left to decide; more patients are needed."
-            )
-        position = np.full(self.cohort.n_patients, -1)
-        position[courses.patients] = np.arange(len(courses))
-        states = np.zeros((*courses.going.shape, len(view.encoder.names)), dtype=np.float32)
-        rows = self.cohort.row_of[courses.patients][:, first : view.spec.horizon]
-        states[courses.going] = view.encoder.transform(self.cohort.frame.iloc[rows[courses.going]])
-        treatments = {name: self._points_of(name, courses, position) for name in view.treatments}
-        return Recorded(courses, treatments, states)
 
-    def _points_of(self, decision: str, courses: Courses, position: np.ndarray) -> Points:
-        view, data = self.view, self.points(decision)
+        def experts(decision: str, data: DecisionData, here: np.ndarray) -> np.ndarray:
+            return view.models(decision).expert_probs(data.states[here], data.stage[here])
+
+        points = {name: self.points(name) for name in view.treatments}
+        return recorded_courses(self.cohort, self.patients, view.encoder, view.catalogs, points, experts)
+
+
+def recorded_courses(
+    cohort: RegistryCohort,
+    patients: np.ndarray,
+    encoder: StateEncoder,
+    catalogs: Mapping[str, Combinations],
+    points: Mapping[str, DecisionData],
+    experts: Callable[[str, DecisionData, np.ndarray], np.ndarray],
+) -> Recorded:
+    """Courses of patients (positions) with the points of learned decisions that lie on them.
+
+    points: all of the cohort's, by decision; experts: calibrated probabilities (n, A) of a decision at some of its
+    points, (points,) bool. `CohortError` where no patient has a course.
+    """
+    spec = cohort.spec
+    first = min(spec.decision(name).stages[0] for name in points)
+    courses = make_courses(cohort, patients, first)
+    if not len(courses):
+        raise CohortError(
+            f"none of the {len(patients)} patients to evaluate on is recorded at stage {spec.stages[first].name} with "
+            "anything left to decide; more patients are needed."
+        )
+    position = np.full(cohort.n_patients, -1)
+    position[courses.patients] = np.arange(len(courses))
+    states = np.zeros((*courses.going.shape, len(encoder.names)), dtype=np.float32)
+    rows = cohort.row_of[courses.patients][:, first : spec.horizon]
+    states[courses.going] = encoder.transform(cohort.frame.iloc[rows[courses.going]])
+    treatments = {}
+    for name, data in points.items():
         course, step = position[data.patient], data.stage - courses.first
         here = (course >= 0) & courses.going[np.maximum(course, 0), step]
-        states, models = data.states[here], view.models(decision)
-        return Points(
+        treatments[name] = Points(
             course=course[here],
             step=step[here],
-            states=states,
-            actions=models.catalog.encode(data.drugs[here]),
+            states=data.states[here],
+            actions=catalogs[name].encode(data.drugs[here]),
             given=data.drugs[here],
-            matrix=models.catalog.matrix,
-            expert=models.expert_probs(states, data.stage[here]),
+            matrix=catalogs[name].matrix,
+            expert=experts(name, data, here),
+            place=np.flatnonzero(here),
         )
+    return Recorded(courses, treatments, states)
 
 
 def learned(view: RegistryView) -> np.ndarray:
     """Positions of the patients that the run learned from: training and validation."""
-    return np.sort(np.concatenate([view.split.train, view.split.valid]))
+    return np.sort(view.split.learners)

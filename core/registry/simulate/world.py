@@ -45,3 +45,8 @@ class RegistryWorld:
 
 
 DEFAULT_WORLD = RegistryWorld()
+WORLDS = {
+    "transplant": DEFAULT_WORLD,
+    "transplant-null": RegistryWorld(effect="none"),
+    "transplant-confounded": RegistryWorld(confounding=1.0),
+}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from core.base.errors import RunError
-from core.icu.added import run_digest
 from core.icu.view import RunView
 from core.report.card import data, evidence
 from core.report.card.parts import CardItem, CardTable, ModelCard, decide, hti, tripod
 from core.report.limits import the_limits
+from core.runs.added import run_digest
 from core.runs.manifest import now
 from core.sites import SiteResult
 

@@ -62,7 +62,8 @@ def against_view(run: RegistryView) -> None:
         ),
         caption=f"{advice.n:,} test patients, from the first treatment stage on. Right of the dotted line: better than "
         "the experts. Hollow: weak; hollow and gray: not supported. Mixture and floor: dials from the experts to the "
-        "policy (Trust frontier), among which the advice was chosen; the last four are the policies as they are."
+        "policy (Trust frontier), among which the advice was chosen; the others are the policies as they are."
+        + (f" Brought in, not learned here: {', '.join(run.added)}." if run.added else "")
         + (" Upright bar: true difference by simulation, over the same patients." if known else ""),
         help=HOW,
         data=rows,

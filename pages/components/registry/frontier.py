@@ -37,7 +37,8 @@ SOFTENED = (
     "A policy that is certain of one combination in hundreds agrees with hardly any course to its end. Here each "
     "policy is taken in a softened form that keeps its order of the combinations: the softmax of its Q or predicted "
     "reward, in which combinations closer than half the smallest difference between two rewards can hardly be told "
-    "apart; for one size fits all, the shares in which combinations were given with the disease and without."
+    "apart; for one size fits all, the shares in which combinations were given with the disease and without. "
+    "One from elsewhere is taken as it is."
 )
 
 
@@ -57,7 +58,7 @@ def frontier_panel(run: RegistryView) -> None:
     """A dial between experts and policy, set at the furthest point that the records support."""
     write_url()
     st.markdown(f"**How far the records can follow a policy.** {SOFTENED}")
-    policy, name = choose_way(WORDS, GREEDY, RECOMMENDED, lambda name: registry_policy(name).name)
+    policy, name = choose_way(WORDS, (*GREEDY, *run.added), RECOMMENDED, lambda name: registry_policy(name).name)
     truth = along(run.frontier_truth, policy, name)
     way = Way(
         dial=DIALS[name],

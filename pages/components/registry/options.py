@@ -9,10 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.figures.registry_patient import ranked_options
 from core.figures.theme import fmt, fmt_interval, fmt_percent
 from core.policies.doses import equal_options
 from core.registry.ask.compared import MIXTURE, RECOMMENDED, Screen, along
+from core.registry.ask.own import added_choices
 from core.registry.ask.patient import prescribed, recommend
 from core.registry.cohort.describe import highest_return, patient_course, reward_tolerance
 from core.registry.spec import DEAD
@@ -52,6 +54,8 @@ def options_panel(run: RegistryView, patient: int) -> None:
         failed(error, "Ranking the combinations")
         return
     _state_line(run, course, stage, words, given, options)
+    for line in _of_added(run, patient, stage, decision):
+        st.caption(line)
     if decision in run.treatments:
         _ranked(run, options, stage, decision, given, Screen(n, floor))
     else:
@@ -141,6 +145,21 @@ def _state_line(
         f"{run.spec.stages[stage].name.capitalize()}, state: {in_text(state)}. Given: **{words}**{place}. Model output "
         "for review and teaching, never advice for a patient."
     )
+
+
+def _of_added(run: RegistryView, patient: int, stage: int, decision: str) -> list[str]:
+    """What each policy that was added from elsewhere gives here, a sentence each."""
+    if decision not in run.treatments:
+        return []
+    return [
+        f"**{markdown(name)}**, added from elsewhere, "
+        + (
+            "gives: " + "; ".join(f"{markdown(words)} {fmt_percent(p)}" for words, p in given[:3]) + "."
+            if given
+            else "leaves this decision to the experts."
+        )
+        for name, given in added_choices(run, patient, stage, decision).items()
+    ]
 
 
 def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, screen: Screen) -> None:

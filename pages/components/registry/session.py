@@ -13,6 +13,7 @@ from core.figures.registry_looks import Looks, make_looks
 from core.registry.cohort.describe import grave_order
 from core.registry.spec import RegistrySpec, load_registry_spec
 from core.registry.study import REGISTRY
+from core.runs.added import added_stamp, owners_in
 from core.runs.manifest import MANIFEST
 from core.runs.status import read_job
 from pages.components.shell.frame import Subject, empty, may_see, said_to_open, visible_runs
@@ -74,11 +75,15 @@ def is_published(spec: RegistrySpec) -> bool:
 
 
 @st.cache_resource(max_entries=3, ttl="6h", show_spinner="Opening the run ...")
-def _open(path: str, stamp: tuple[int, int]) -> RegistryView:
-    """One read-only view per version of a run, shared by all who may see it."""
-    from core.runs.integrity import open_run
+def _open(
+    path: str, stamp: tuple[int, int], owners: tuple[str, ...], added: tuple[tuple[str, int], ...]
+) -> RegistryView:
+    """One read-only view per version of a run and of what was added to it, shared by all who see the same of it."""
+    from core.registry.view import RegistryView
+    from core.runs.integrity import verify
 
-    return open_run(REGISTRY, Path(path))
+    verify(Path(path))
+    return RegistryView(path, owners)
 
 
 def _open_finished(folder: Path) -> RegistryView | None:
@@ -87,7 +92,8 @@ def _open_finished(folder: Path) -> RegistryView | None:
         return None
     stat = manifest.stat()
     try:
-        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size))
+        owners = owners_in(folder, get_session().owners)
+        run = _open(str(folder), (stat.st_mtime_ns, stat.st_size), owners, added_stamp(folder, owners))
         return run if run.complete else None
     except PhenoPolicyError:
         return None

@@ -10,10 +10,11 @@ import streamlit as st
 
 from core.figures.registry_values import ESTIMATORS, modeled_by_stage, registry_policy, value_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval
-from core.registry.ask.compared import GREEDY, MIXTURE, along
+from core.registry.ask.compared import MIXTURE, OBSERVED, along
 from core.registry.spec import TO_THE_END
 from pages.components.registry.against import against_view
 from pages.components.registry.frontier import course_rule, frontier_panel
+from pages.components.registry.own import own_panel
 from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
@@ -23,7 +24,15 @@ from pages.components.shell.held import held
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
-VIEWS = ("Against the experts", "Matched rewards", "Model-based rewards", "Whole course", "Trust frontier", "Table")
+VIEWS = (
+    "Against the experts",
+    "Matched rewards",
+    "Model-based rewards",
+    "Whole course",
+    "Trust frontier",
+    "Table",
+    "Your own",
+)
 GROUPS = {"all": "everyone asked", "ill": "patients with what it treats"}
 
 
@@ -46,8 +55,10 @@ def draw(run: RegistryView) -> None:
         _whole(run)
     elif view == VIEWS[4]:
         frontier_panel(run)
-    else:
+    elif view == VIEWS[5]:
         _table(run)
+    else:
+        own_panel(run)
 
 
 def _matched(run: RegistryView) -> None:
@@ -251,7 +262,7 @@ def _table(run: RegistryView) -> None:
 
 def _furthest(run: RegistryView, policy: str) -> str:
     """PHWDR with interval and grade at the furthest supported mixture with the experts."""
-    reach = run.reach(policy, MIXTURE.name) if policy in GREEDY else None
+    reach = run.reach(policy, MIXTURE.name) if policy != OBSERVED else None
     if reach is None:
         return "–"
     rows = along(run.frontier, policy, MIXTURE.name)

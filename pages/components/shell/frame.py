@@ -12,8 +12,8 @@ import streamlit as st
 from core.base.errors import PhenoPolicyError, refused
 from core.base.text import markdown, markdown_lines, markup
 from core.figures.theme import fmt_unit
-from core.icu.added import added_stamp, owners_in
 from core.icu.study import ICU
+from core.runs.added import added_stamp, owners_in
 from pages.components.shell.address import keep_places
 from pages.components.shell.old_link import old_link
 from pages.components.shell.places import run_path

@@ -100,7 +100,7 @@ def test_recorded_patients_of_an_earlier_run_have_no_truth(tiny_run: Path) -> No
 
 
 def test_the_kept_jury_says_what_one_made_anew_would(view: RunView) -> None:
-    kept, others = jury_of(view), np.concatenate([view.split.train, view.split.valid])
+    kept, others = jury_of(view), view.split.learners
     fresh = make_jury(view, view.study, view.n_clusters, view.split.test, others)
     assert (kept.kept is None, fresh.kept is None) == (False, True)
     assert np.array_equal(kept.behavior[0], fresh.behavior[0])

@@ -29,7 +29,7 @@ def view(tiny_run: Path) -> RunView:
 
 def test_the_clinicians_differ_from_themselves_by_nothing(view: RunView) -> None:
     keys = [PolicyKey(CLINICIAN), PolicyKey("zero-drug")]
-    learners = np.concatenate([view.split.train, view.split.valid])
+    learners = view.split.learners
     own, other = judge_policies(view, view.study, view.n_clusters, keys, view.split.test, learners)
     assert (own.difference.value, own.difference.se) == (0, 0)
     returns = histories_of(view.only(view.split.test), view.study, view.n_clusters).returns
@@ -38,7 +38,7 @@ def test_the_clinicians_differ_from_themselves_by_nothing(view: RunView) -> None
 
 
 def test_judged_are_the_given_patients_alone(view: RunView) -> None:
-    keys, learners = [PolicyKey("zero-drug")], np.concatenate([view.split.train, view.split.valid])
+    keys, learners = [PolicyKey("zero-drug")], view.split.learners
     (one,) = judge_policies(view, view.study, view.n_clusters, keys, view.split.test, learners)
     assert one.difference.n == view.trajectories.transition_mask[view.split.test].any(axis=1).sum()
     (again,) = judge_policies(view, view.study, view.n_clusters, keys, view.split.test[::-1], learners)
@@ -52,7 +52,7 @@ def test_a_single_person_is_refused_in_a_sentence(view: RunView) -> None:
 
 def test_stored_judgments_are_those_of_the_run(view: RunView) -> None:
     keys = judged_keys(view, view.n_clusters, view.config.fusion.lambda_, MODES)
-    learners = np.concatenate([view.split.train, view.split.valid])
+    learners = view.split.learners
     judges = bench(view, view.study, view.n_clusters, keys, view.split.test, learners)
     assert view.judgments is not None
     assert view.advice is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,16 +12,6 @@ from core.icu.view import RunView
 from core.policies import PolicyKey
 
 FUSED = PolicyKey("fused", 3, 15.0, "prospective")
-
-
-@pytest.fixture(scope="module")
-def view(tiny_run: Path) -> RunView:
-    return RunView(tiny_run)
-
-
-@pytest.fixture(scope="module")
-def patient(view: RunView) -> int:
-    return int(view.split.test[np.argmax(view.cohort.lengths[view.split.test])])
 
 
 def test_nothing_changed_is_what_the_run_holds(view: RunView, patient: int) -> None:

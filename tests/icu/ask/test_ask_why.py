@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -18,16 +16,6 @@ from core.icu.view import RunView
 from core.policies import PolicyKey
 
 KEY = PolicyKey("fused", 3, 2.0, "prospective")
-
-
-@pytest.fixture(scope="module")
-def view(tiny_run: Path) -> RunView:
-    return RunView(tiny_run)
-
-
-@pytest.fixture(scope="module")
-def patient(view: RunView) -> int:
-    return int(view.split.test[np.argmax(view.cohort.lengths[view.split.test])])
 
 
 def test_a_linear_critic_is_moved_by_its_coefficients() -> None:
