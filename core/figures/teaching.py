@@ -23,21 +23,26 @@ def reading_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[
     names of its arms, in the order of drawing.
     """
     fig = Draft(rows=1, cols=len(titles), subplot_titles=list(titles.values()), shared_yaxes=True)
+    # rows by number: an arm without a decision has no point, and its name would be no category to write beside
+    rows = {arm: place for place, arm in enumerate(reversed(list(arms)))}
     for col, measure in enumerate(titles, start=1):
         part = table[table["measure"] == measure].set_index("arm").loc[list(arms)]
         known = part[part["n"] > 0]
         rate, low, high = (100 * known[name].to_numpy(dtype=float) for name in ("rate", "low", "high"))
-        names = [arms[arm] for arm in known.index]
-        told = [f"{row.count} of {row.n}" for row in known[["count", "n"]].itertuples(index=False, name="Told")]
+        counts = known[["count", "n"]].itertuples(name="Told")
+        told = [
+            f"{arms[row.Index]}: {value:.0f} % ({row.count} of {row.n})"
+            for row, value in zip(counts, rate, strict=True)
+        ]
         fig.add_trace(
             scatter(
                 x=rate,
-                y=names,
+                y=[rows[arm] for arm in known.index],
                 mode="markers",
                 marker={"color": CLASS, "size": 11},
                 error_x={"array": high - rate, "arrayminus": rate - low, "thickness": 1.5, "width": 4},
                 customdata=told,
-                hovertemplate="%{y}: %{x:.0f} % (%{customdata})<extra></extra>",
+                hovertemplate="%{customdata}<extra></extra>",
                 showlegend=False,
             ),
             row=1,
@@ -46,12 +51,13 @@ def reading_rates(table: pd.DataFrame, titles: Mapping[str, str], arms: Mapping[
         for arm, row in part.iterrows():
             text = f"{int(row['count'])}/{int(row['n'])}" if row["n"] else "no decision yet"
             fig.add_annotation(
-                x=102, y=arms[str(arm)], text=text, showarrow=False, xanchor="right", yshift=14, row=1, col=col
+                x=102, y=rows[arm], text=text, showarrow=False, xanchor="right", yshift=14, row=1, col=col
             )
     apply_theme(fig, height=58 * len(arms) + 110, legend=False)
     fig.update_annotations(font_size=12.5)
     fig.update_xaxes(title_text="decisions (%)", range=[-3, 103], dtick=25)
-    fig.update_yaxes(categoryorder="array", categoryarray=list(arms.values())[::-1], range=[-0.6, len(arms) - 0.4])
+    names = {rows[arm]: name for arm, name in arms.items()}
+    fig.update_yaxes(tickvals=list(names), ticktext=list(names.values()), range=[-0.6, len(arms) - 0.4])
     fig.update_layout(margin={"l": 8, "r": 12, "t": 40, "b": 48})
     return fig.figure()
 

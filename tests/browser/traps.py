@@ -1,4 +1,4 @@
-"""Markup in all that people name stays text: every view opens, and asks nobody but the app.
+"""An app whose every name is a trap: markup, links, a formula and a mark that turns the text around.
 
 Planted are keys of patients, names of runs, of one that failed and its reason, of uploads, of an own policy, of a
 reader study with its cases and of those who play a case conference, and notes. Words of a study that hold markup are
@@ -10,20 +10,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import numpy as np
-import pytest
-from app_server import SIZE, serve
-from point_map import PointMap
-from visitor import PATIENCE, Tab
 
-from app import PAGES
 from core.base.files import write_json
 from core.bring import add_policy, bring_table
 from core.cohort import load_cohort, make_cohort, save_cohort
@@ -36,42 +26,22 @@ from core.teaching.cases import FEWEST_CASES, Case, ReadingSettings
 from core.teaching.conference import CaseSteps, Commit, Conference, Member
 from core.teaching.kept import write_kept
 from core.teaching.reading import LONGEST_NAME, Answer, ReaderStudy
-from pages.components.shell.door import COOKIE
 from tests.manifests import edit_manifest
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-pytestmark = pytest.mark.browser
 
 PATIENT = 3
 TRAP = "![k](http://evil.test/k) <img src=http://evil.test/i> [l](http://evil.test/l) =1+1 \u202eabc $x$ http://evil.test/a"
-SHOWS = (
-    "overview",
-    "cohort",
-    "encoder",
-    "phenotypes",
-    "policies",
-    "values",
-    "patient",
-    "experiments",
-    "classroom",
-    "kept",
-    "registry",
-)
 KEY = "a-key-of-this-test-only"  # of the visitor's cookie
 HOST, CODE = "evil.test", "2345-6789"  # names of an own policy and of a conference
-PLACES = {  # else the page with a patient
-    "overview": [""],
-    "encoder": ["encoder?job=at-work"],
-    "classroom": ["classroom", f"classroom?class-code={CODE}"],
-}
-SAID = {  # by pages, what must have been seen of the traps; else their beginning
-    "policies": [HOST],
-    "kept": [],  # its list is drawn, not written
-}
-PLANTED = """() => [...document.querySelectorAll('[src*="evil"], [href*="evil"], image[href], iframe')]
+# What a page holds where a trap has become more than text.
+SPRUNG = """() => [...document.querySelectorAll('[src*="evil"], [href*="evil"], image[href], iframe')]
     .map(found => found.outerHTML.slice(0, 200))"""
+
+
+def plant_all(data: Path, run: Path, registry: Path) -> None:
+    """Fill an empty data folder: copies of a run of each study, and what a visitor keeps, all of it named by traps."""
+    plant(Path(shutil.copytree(run, data / "runs" / "tiny")))
+    edit_manifest(Path(shutil.copytree(registry, data / "registry" / "tiny")), lambda told: told.update(name=TRAP))
+    plant_own(data)
 
 
 def plant(run: Path) -> None:
@@ -138,83 +108,3 @@ def plant_reading(folder: Path, run: RunView) -> None:
         cases=tuple(cases), answers=tuple(answers),
     )  # fmt: skip
     write_kept(folder / f"tiny-{run.manifest.data_hash}" / "trap.json", study)
-
-
-@pytest.fixture(scope="module")
-def trapped(
-    browser: Browser, tiny_run: Path, tiny_registry: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Address of an app whose only runs are full of traps."""
-    data = tmp_path_factory.mktemp("trapped")
-    plant(Path(shutil.copytree(tiny_run, data / "runs" / "tiny")))
-    registry = Path(shutil.copytree(tiny_registry, data / "registry" / "tiny"))
-    edit_manifest(registry, lambda manifest: manifest.update(name=TRAP))
-    plant_own(data)
-    with serve(data) as address:
-        yield address
-
-
-def test_the_views_are_those_of_the_app() -> None:
-    names = {name for name, _, _ in chain.from_iterable(PAGES.values())}
-    assert set(SHOWS) | {"learn"} == names, "learn shows nothing of a run"
-
-
-@dataclass
-class Visitor:
-    """Who opens pages of the trapped app: what the text of these planted, said, and asked for."""
-
-    tab: Tab
-    asked: list[str] = field(default_factory=list)
-    planted: list[str] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-
-    def look(self, view: str) -> None:
-        self.planted += [f"{view}: {found}" for found in self.tab.page.evaluate(PLANTED)]
-        self.said.update(self.tab.main.inner_text().replace("\u2060", "").splitlines())
-
-    def walk(self, place: str) -> None:
-        """Open a page by its address, and then each of its views."""
-        self.tab.open(place)
-        self.look(place)
-        for view in self.tab.views():
-            self.look(f"{place}{view}")
-
-    def point_at_a_patient(self) -> None:
-        """The tooltip of the map tells the patient's key."""
-        self.tab.page.mouse.move(*PointMap(self.tab).pixels()[PATIENT])
-        tip = self.tab.page.locator(".pp-map-tip")
-        tip.wait_for()
-        self.said.add(tip.inner_text().replace("\u2060", ""))
-        self.look("tip")
-
-
-@pytest.fixture(scope="module")
-def window(trapped: str, browser: Browser) -> Iterator[Tab]:
-    """One window for all pages: what draws them is fetched once."""
-    context = browser.new_context(viewport=SIZE, bypass_csp=True)  # the pages' rules would hide what the text does
-    context.add_cookies([{"name": COOKIE, "value": KEY, "url": trapped}])
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    tab = Tab(page, trapped)
-    tab.watch()
-    yield tab
-    context.close()
-
-
-@pytest.mark.parametrize("name", SHOWS)
-def test_no_view_asks_a_stranger(window: Tab, name: str) -> None:
-    visitor = Visitor(window)
-    hear = lambda request: visitor.asked.append(request.url)  # noqa: E731
-    window.page.context.on("request", hear)
-    for place in PLACES.get(name, [f"{name}?patient={PATIENT}"]):
-        visitor.walk(place)
-    if name == "phenotypes":
-        visitor.tab.open("phenotypes?run=tiny")
-        visitor.point_at_a_patient()
-    window.page.context.remove_listener("request", hear)
-    assert not visitor.planted
-    assert {urlsplit(url).netloc for url in visitor.asked if url.startswith("http")} == {
-        urlsplit(window.address).netloc
-    }
-    for trap in SAID.get(name, [TRAP[:30]]):
-        assert any(trap in line for line in visitor.said), f"{trap} is there, as text"
