@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.icu.ask.find import outcome_words
 from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from pages.components.patient.blind import is_hidden
@@ -16,7 +17,7 @@ from pages.components.patient.verdict import verdict_panel
 from pages.components.shell.controls import k_slider, lambda_slider
 from pages.components.shell.frame import empty, page, require_run
 from pages.components.shell.panels import panel
-from pages.components.shell.patients import horizon_words, outcome_words
+from pages.components.shell.patients import horizon_words
 from pages.components.shell.session import get_session, let_show
 from pages.components.shell.visitor import opened
 

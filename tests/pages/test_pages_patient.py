@@ -26,7 +26,7 @@ from core.policies import PolicyKey
 from pages.components.patient import decision
 from pages.components.patient.decision import known_weight
 from pages.components.patient.similar import CAME_FROM
-from pages.components.shell.patients import Filters, patient_table
+from pages.components.shell.patients import patient_table
 from pages.components.shell.session import KEY, Selection
 
 
@@ -264,15 +264,15 @@ def test_next_and_previous_walk_through_the_list(page: AppTest, longest: int) ->
 def test_filters_narrow_the_list_and_say_when_nothing_matches(page: AppTest, run: RunView) -> None:
     assert not page.dataframe  # the list costs nothing until it is asked for
     page.toggle(key="find-patient").set_value(True).run()
-    page.multiselect(key="filter-outcome").set_value(["died"]).run()
+    page.multiselect(key="find-outcome").set_value(["died"]).run()
     shown = page.dataframe[0].value
     assert set(shown["outcome"]) == {"died"}
     assert len(shown) == (run.cohort.outcomes < 0).sum()
     page.toggle(key="find-patient").set_value(False).run()
     assert f"{len(shown):,} in the list" in page.selectbox(key="pick-patient").label  # closed, the filters still hold
     page.toggle(key="find-patient").set_value(True).run()
-    page.slider(key="filter-steps").set_value((2, 2)).run()
-    page.multiselect(key="filter-split").set_value(["valid"]).run()
+    page.slider(key="find-steps").set_value((2, 2)).run()
+    page.multiselect(key="find-split").set_value(["valid"]).run()
     assert not page.exception
 
 
@@ -280,7 +280,7 @@ def test_the_list_can_be_limited_to_a_selection(open_page, app_run: str) -> None
     chosen = Selection.of("map", [2, 4, 6])
     page = open_page("patient", {"run": app_run, "selection": chosen.encode()})
     page.toggle(key="find-patient").set_value(True).run()
-    page.checkbox(key="filter-selection").check().run()
+    page.checkbox(key="find-selection").check().run()
     assert len(page.dataframe[0].value) == 3
 
 
@@ -290,8 +290,20 @@ def test_the_exported_table_has_keys_and_every_column(run: RunView) -> None:
     assert sum(" at start (" in name for name in table) == run.study.n_columns
 
 
-def test_filters_are_hashable_so_that_each_list_has_its_own_table() -> None:
-    assert hash(Filters((1,), ("died",))) != hash(Filters((2,), ("died",)))
+def test_the_link_holds_the_filters_and_a_form_left_empty_asks_for_nothing(
+    open_page, app_run: str, run: RunView
+) -> None:
+    asked = {"find-patient": "on", "find-outcome": "died", "find-column": "Platelets", "find-range": "0,80"}
+    page = open_page("patient", {"run": app_run, **asked, "find-hazard": "nothing", "find-steps": "x,y"})
+    values = run.cohort.states[run.cohort.starts, run.study.index("Platelets")]
+    expected = ((run.cohort.outcomes < 0) & (values <= 80)).sum()
+    assert 0 < expected < (run.cohort.outcomes < 0).sum()
+    assert len(page.dataframe[0].value) == expected
+    assert page.dataframe[0].value["Platelets, first (×10⁹/L)"].max() <= 80
+    page.selectbox(key="find-column").set_value("Lactate").run()  # the range of another column means nothing here
+    assert len(page.dataframe[0].value) == (run.cohort.outcomes < 0).sum()
+    page.toggle(key="find-patient").set_value(False).run()
+    assert f"{(run.cohort.outcomes < 0).sum():,} in the list" in page.selectbox(key="pick-patient").label
 
 
 def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
@@ -433,7 +445,7 @@ def test_blind_the_course_ends_at_the_step_and_the_list_tells_no_hindsight(
     assert page.select_slider(key=f"patient-step-{longest}").options[-1].startswith("7 (")
     page.toggle(key="find-patient").set_value(True).run()
     assert not {"outcome", "phenotype", "steps", "largest dose"} & set(page.dataframe[0].value)
-    assert "filter-outcome" not in {box.key for box in page.multiselect}
+    assert "find-outcome" not in {box.key for box in page.multiselect}
 
 
 def test_blind_a_kept_verdict_or_the_toggle_shows_the_rest(open_page, app_run: str, run: RunView, longest: int) -> None:

@@ -23,10 +23,10 @@ from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
 from pages.components.patient.why import why_view
 from pages.components.policies.advice import advised_here
-from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
 from pages.components.shell.export import show
 from pages.components.shell.held import held
+from pages.components.shell.rules import rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView

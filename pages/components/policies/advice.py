@@ -13,11 +13,11 @@ from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
 from pages.components.policies.choices import choices_badge, choices_here
-from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
+from pages.components.shell.rules import rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.advice import AdviceRecord, DialRecord
