@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from core.access.person import Role
@@ -257,20 +256,20 @@ def _true_difference(run: RunView, key: PolicyKey) -> str:
 
 
 def _true_at(run: RunView, key: PolicyKey, reach: float) -> str:
-    """On simulated patients, true differences where this policy was rolled out around `reach`; empty elsewhere."""
+    """On simulated patients, the true difference at `reach`, or that it was not rolled out just there, and the next
+    further out where it was; empty elsewhere."""
     known = run.frontier_truth
     if known.empty or key != run.own_policy:
         return ""
     known = known[known["dial"] == MIXTURE.name].sort_values("setting")
     start = known.iloc[0]
-    known = known.iloc[1:]
-    around = pd.concat([known[known["setting"] <= reach].tail(1), known[known["setting"] >= reach].head(1)])
-    parts = [
-        f"**{row.true_value - start['true_value']:+.2f}** ± {math.hypot(row.true_se, start['true_se']):.2f} "
-        f"at a = {row.setting:g}"
-        for row in rows_of(around.drop_duplicates("setting"))
-    ]
-    return f"True (simulator): {', '.join(parts)}."
+    for row in rows_of(known[known["setting"] >= reach].head(1)):
+        error = math.hypot(row.true_se, start["true_se"])
+        gap = f"**{row.true_value - start['true_value']:+.2f}** ± {error:.2f}"
+        if row.setting == reach:
+            return f"True (simulator): {gap}."
+        return f"No truth is known at a = {reach:g}; farther out, at a = {row.setting:g}, it is {gap}."
+    return ""
 
 
 def _runs() -> None:

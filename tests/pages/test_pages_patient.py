@@ -165,8 +165,10 @@ def test_hit_and_the_warnings_of_the_study_are_said_at_the_step(open_page, app_r
     page = open_page("patient", {"run": app_run, "patient": str(fallen), "step": str(step)})
     said, hit = texts(page), hit_at(run, fallen, step)
     assert hit is not None
-    assert f"**HIT: {hit.word}**, {hit.why}" in said
-    assert "**Warning:** falling platelets (Platelets fell by 30 % or more within 48 h under heparin); here" in said
+    line = next(one for one in page.markdown if f"**HIT: {hit.word}**" in one.value)  # one line: doses stay in sight
+    assert "**falling platelets**" in line.value
+    assert f"HIT: {hit.word}, {hit.why}" in line.help
+    assert "falling platelets (Platelets fell by 30 % or more within 48 h under heparin); here" in line.help
     assert "Triangle: falling under heparin" in said
     symbols = next(t for t in figures(page)[0]["data"] if t["name"] == "Platelets")["marker"]["symbol"]
     assert [s == "triangle-down" for s in symbols] == fallen_steps(run, fallen)["Platelets"].tolist()

@@ -300,7 +300,7 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Trust frontier")
     rows = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     assert departure(page).value == 0.25
-    assert "The records can judge this policy as far as **a = 0.25**" in texts(page)
+    assert "**Trust frontier: a = 0.25.**" in texts(page)
     labels = [metric.label for metric in page.metric]
     assert labels[0] == "Policy, minus experts"
     assert "True value (simulated)" in labels  # 0.25 is rolled out

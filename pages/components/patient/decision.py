@@ -102,8 +102,6 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     options, estimates = decision.options, decision.options.estimates
     _hazards(run, decision.hazards)
     _warnings(run, decision)
-    hazardous = [met.rule.from_action for met in decision.hazards]
-    advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.refused:
         st.warning(
             f"**No options are ranked here.** {options.refused} The estimates below are extrapolation.",
@@ -111,6 +109,8 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
         )
     else:
         _ranked(run, options.ranked(_by_choice()), decision, hidden)
+    hazardous = [met.rule.from_action for met in decision.hazards]
+    advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.tied:
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
@@ -144,10 +144,7 @@ def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
     if not hazards:
         return
     said = "; ".join(f"{met.rule.text(run.study)} ({_here(run, met)})" for met in hazards)
-    st.warning(
-        f"**Hazard rule:** {said}. Doses marked {HAZARD} break it; the ranking knows no rules.",
-        icon=":material/warning:",
-    )
+    st.markdown(f":orange-background[{HAZARD} **Hazard:** {said}. The ranking knows no rules.]")
 
 
 def _here(run: RunView, met: Met) -> str:
@@ -160,16 +157,17 @@ def _here(run: RunView, met: Met) -> str:
 
 
 def _warnings(run: RunView, decision: Decision) -> None:
-    """What the study warns of without making it a rule, and HIT by what is on record."""
-    lines = [
-        f":material/notification_important: **Warning:** {met.rule.condition(run.study)}; {_here(run, met)}."
-        for met in decision.warnings
-    ]
-    hit = decision.hit
-    if hit is not None:
-        lines.append(f"{HIT_SIGNS[hit.word]} **HIT: {hit.word}**, {hit.why}")
-    if lines:
-        st.markdown("\n\n".join(lines), help=HIT_HELP if hit is not None else None)
+    """What the study warns of without making it a rule, and HIT by what is on record: words in one line, so that the
+    ranked doses stay in sight, and what they rest on behind them."""
+    short, whole = [], []
+    for met in decision.warnings:
+        short.append(f":material/notification_important: **{met.rule.name or met.rule.condition(run.study)}**")
+        whole.append(f"Warning: {met.rule.condition(run.study)}; {_here(run, met)}.")
+    if (hit := decision.hit) is not None:
+        short.append(f"{HIT_SIGNS[hit.word]} **HIT: {hit.word}**")
+        whole += [f"HIT: {hit.word}, {hit.why}", HIT_HELP]
+    if short:
+        st.markdown(" · ".join(short), help="\n\n".join(whole))
 
 
 def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: bool) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
 from core.experiments.published import published as published_row
@@ -233,14 +234,14 @@ def _support_table(
     run: RunView, names: list[str], probs: dict[str, np.ndarray], behavior: np.ndarray, rows: pd.DataFrame
 ) -> None:
     settings = run.config.evaluation
-    lines = []
+    lines, reasons = [], {}
     for row in rows_of(rows[(rows["estimator"] == "phwis") & rows["policy"].isin(names)]):
-        probability = probs[row.policy]
+        probability, name = probs[row.policy], policy_name(run, row.policy)
+        reasons[name] = str(row.reasons)
         lines.append(
             {
-                "policy": policy_name(run, row.policy),
+                "policy": name,
                 "support": row.support,
-                "why": row.reasons,
                 "ESS": round(row.ess, 1),
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),
@@ -257,4 +258,8 @@ def _support_table(
         caption="ESS: how many patients the weighted estimate is worth. Largest weight: share of the whole estimate "
         "that rests on one patient. Ratio 0: share of the stays without a say.",
         help=support_rule(run),
+        csv=pd.DataFrame(lines).assign(why=list(reasons.values())),
     )
+    told = [f"- **{name}**: {markdown(why)}" for name, why in reasons.items() if why]
+    if told:
+        st.markdown("**Why a grade is not *supported***\n\n" + "\n".join(told))

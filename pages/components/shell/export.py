@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -15,6 +16,9 @@ from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
 
+KEYS = ("patient", "seed", "row")  # numbers that name something
+THOUSAND, SMALLEST_FIXED, MOST_DECIMALS = 1000, 0.05, 2
+NUMBER = re.compile(r"–|[<>≥≤±+-]?[\d.,]+( ?%)?( ± [\d.,]+)?( ?[\[(][^\])]*[\])])?")
 SelectionMode = Literal["points", "box", "lasso"]
 Rows = pd.DataFrame | Callable[[], pd.DataFrame]
 Given = TypeVar("Given", str, bytes)
@@ -84,16 +88,18 @@ def table(
 ) -> Any:
     """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
 
-    `placeholder` is shown in empty cells; `help` opens at the end of the caption.
+    `placeholder` is shown in empty cells; `help` opens at the end of the caption. Numbers are told as `number_columns`
+    says, unless `column_config` says otherwise; the CSV has them whole.
     """
+    shown, formats = number_columns(frame)
     event = st.dataframe(
-        frame,
+        shown,
         key=key,
         hide_index=True,
         height=height,
         on_select=on_select,
         selection_mode=selection_mode,
-        column_config=column_config,
+        column_config=formats | (column_config or {}),
         placeholder=placeholder,
         alt=caption or name or key,
     )
@@ -101,6 +107,37 @@ def table(
         st.caption(caption or f"{len(frame):,} rows", help=help)
         csv_button(frame if csv is None else csv, key, name=name)
     return event
+
+
+def number_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table to be read, and how its columns are told: each with as many decimals throughout as it needs (two at most,
+    none from 1,000 on, where thousands are separated), numbers in text at the right."""
+    shown, told = frame.copy(deep=False), {}
+    for name in frame.columns:
+        values = frame[name]
+        if name in KEYS or not isinstance(values, pd.Series) or pd.api.types.is_bool_dtype(values.dtype):
+            continue
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            largest = float(values.abs().replace(np.inf, np.nan).max())
+            if largest >= THOUSAND:
+                shown[name] = values.round(0)
+                told[name] = st.column_config.NumberColumn(format="localized")
+            elif pd.api.types.is_float_dtype(values.dtype) and largest >= SMALLEST_FIXED:
+                told[name] = st.column_config.NumberColumn(format=f"%.{_decimals(values)}f")
+        elif len(texts := [text for text in values.dropna() if text != ""]) and all(map(_is_number, texts)):
+            told[name] = st.column_config.Column(alignment="right")
+    return shown, told
+
+
+def _decimals(values: pd.Series) -> int:
+    """The fewest decimals, of at most two, that lose nothing of values rounded to two."""
+    rounded = values.dropna().round(MOST_DECIMALS)
+    return next((d for d in range(MOST_DECIMALS) if bool((rounded.round(d) == rounded).all())), MOST_DECIMALS)
+
+
+def _is_number(text: object) -> bool:
+    """True for '27.5 %', '1.20 [0.80, 1.60]' and '118 (38.1 %)'."""
+    return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def show(

@@ -85,7 +85,7 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
     """Slider, verdict, the difference as number and picture, then the published values; returns the setting on show."""
     dial, start = way.dial, words.start
     setting = dial_slider(dial, way.furthest, start, slider_key, f"{words.key}-setting")
-    dial_verdict(way.values, dial, setting, way.furthest, way.floor, start)
+    dial_verdict(way.values, way.judged, dial, setting, way.furthest, way.floor, start)
     now = way.values[way.values["setting"] == setting]
     left, right = st.columns([3, 1])
     with left:
@@ -104,6 +104,7 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
             who=start,
             axis=dial.title,
             truth=way.truth,
+            furthest=way.furthest,
         )
     st.markdown("**Published estimators**")
     dial_values(now, way.truth, dial, setting, start)
@@ -122,8 +123,8 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
         words.key,
         f"Value and effective sample size of {way.policy} from the {start} to itself; "
         f"{setting_text(dial, setting, start)} is marked.",
-        caption=f"{int(now['n'].iloc[0]):,} test patients, {caption} Shaded: the records still support it; to the "
-        "right of it, values rest on hardly any patient. Hollow: weak, gray: not supported."
+        caption=f"{int(now['n'].iloc[0]):,} test patients, {caption} Shaded: within the trust frontier; to the "
+        "right of it, these values rest on hardly any patient. Hollow: weak, gray: not supported."
         + (f" Upright bars: true values of simulated patients, ± {Z95:.2f} standard errors." if known else ""),
         data=way.values,
         help=help,
