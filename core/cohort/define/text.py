@@ -21,6 +21,11 @@ HEAD = (
     "The values of the reward are a first choice, not knowledge about this drug."
 )
 
+EXAMPLE = (
+    "What makes a dose hazardous no file tells: it is yours to say. An example on a column of this study, with numbers "
+    "to be replaced; take the single # away from the lines that are meant."
+)
+
 
 def study_text(proposed: ProposedStudy) -> str:
     """The file; `StudySpec.from_toml` reads it back as the same study."""
@@ -29,7 +34,24 @@ def study_text(proposed: ProposedStudy) -> str:
     lines += [line for name, why in proposed.left_out for line in _comment(f"no state: '{name}', {why}")]
     document = SHORT_LIST.sub(_on_one_line, tomli_w.dumps(_values(proposed.study)))
     lines += _with_evidence(document.splitlines(), proposed.evidence)
+    lines += ["", *_comment(EXAMPLE), *_example(proposed.study)]
     return "\n".join(lines) + "\n"
+
+
+def _example(study: StudySpec) -> Iterator[str]:
+    """A rule and a warning as TOML behind comment marks, on the column that matters most of those that change."""
+    names = [column.name for column in study.columns if column.kind == "temporal" and not column.binary]
+    name = next((name for name in study.highlights if name in names), names[0] if names else "")
+    if not name:
+        return
+    column = study.column(name)
+    rule = {"column": name, "operator": "<", "threshold": float((column.target or column.plausible)[0])}
+    fall = {"kind": "fall", "name": f"falling {name}"[:60], "column": name, "percent": 30.0, "hours": 48.0}
+    told = (("hazards", "a rule: doses are marked, counted, and never called similar to those of other states", rule),
+            ("warnings", "a warning: said at the patient and counted", fall))  # fmt: skip
+    for table, what, values in told:
+        yield from _comment(f"# {what}")
+        yield from (f"#{line}" for line in tomli_w.dumps({table: [values]}).splitlines() if line)
 
 
 def _values(study: StudySpec) -> dict[str, Any]:
