@@ -16,7 +16,7 @@ import pytest
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
 from core.runs.folders import owner_of
-from pages.components.shell.export import basis, figure_html, file_name, neutralize, to_csv
+from pages.components.shell.export import basis, figure_html, file_name, neutralize, number_columns, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, rename_old, run_path, uploads_root
 from pages.components.shell.session import KEY, LONGEST_TEXT, Session
@@ -310,3 +310,33 @@ def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
     assert settings["browser"]["gatherUsageStats"] is False
     assert settings["server"]["address"] == "127.0.0.1"
     json.dumps(settings)
+
+
+def test_numbers_of_a_table_are_told_alike_and_stay_whole_in_the_file() -> None:
+    frame = pd.DataFrame(
+        {
+            "patient": [13355, 2],
+            "steps": [16, 3],
+            "patients": [13355, 2000],
+            "dose": [25055.25, 0.5],
+            "rmse": [0.313, 0.25],
+            "sign": [1.0, 0.5],
+            "rate": [1e-4, 3e-4],
+            "n (%)": ["1,200 (38.1 %)", "–"],
+            "interval": ["1.20 [0.80, 1.60]", "-0.31 [-0.50, 0.10]"],
+            "policy": ["2 of 3", "clinicians"],
+        }
+    )
+    shown, told = number_columns(frame)
+    assert shown["dose"].tolist() == [25055.0, 0.0]  # read, not counted with
+    assert frame["dose"].tolist() == [25055.25, 0.5]
+    formats = {name: config.get("type_config", {}).get("format") for name, config in told.items()}
+    assert formats == {
+        "patients": "localized",
+        "dose": "localized",
+        "rmse": "%.2f",
+        "sign": "%.1f",
+        "n (%)": None,
+        "interval": None,
+    }
+    assert told["n (%)"]["alignment"] == told["interval"]["alignment"] == "right"

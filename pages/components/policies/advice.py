@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
+from core.icu.ask.options import refused_steps
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
 from pages.components.policies.choices import choices_badge, choices_here
@@ -67,6 +68,11 @@ def headline(run: RunView) -> None:
         with place:
             _hazard(rates[rates["rule"] == number], advice)
     st.caption(
+        f":material/block: **Where nothing is ranked.** {_refused(run)}",
+        help="Per step, on the Patient page: too few similar states that meet the same hazards, or a state too far "
+        "from all records.",
+    )
+    st.caption(
         f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}",
         help=HIDDEN,
     )
@@ -80,6 +86,18 @@ def headline(run: RunView) -> None:
 def _hazards(path: str, made: str, rules: tuple[Rule, ...], share: float, _run: RunView) -> pd.DataFrame:
     """Rates of hazardous doses under the advice and as given; cached by run, rules and dial."""
     return advice_hazards(_run, rules, share)
+
+
+def _refused(run: RunView) -> str:
+    """At how many steps the records say too little to rank doses."""
+    steps = refused_steps(run)
+    n, total, patients = int(steps.sum()), int(run.trajectories.mask.sum()), int(steps.any(axis=1).sum())
+    if not n:
+        return f"All {total:,} recorded steps have enough similar patients for a ranking of doses."
+    return (
+        f"At {fmt_percent(n / total)} of {total:,} recorded steps ({patients:,} patients) too few similar patients are "
+        "on record: there no dose is ranked."
+    )
 
 
 def _in_words(run: RunView, advice: AdviceRecord) -> str:
