@@ -323,7 +323,7 @@ def test_numbers_of_a_table_are_told_alike_and_stay_whole_in_the_file() -> None:
             "sign": [1.0, 0.5],
             "rate": [1e-4, 3e-4],
             "n (%)": ["1,200 (38.1 %)", "–"],
-            "interval": ["1.20 [0.80, 1.60]", "-0.31 [-0.50, 0.10]"],
+            "interval": ["1.20 [0.80, 1.60]", "(-0.31 [-0.50, 0.10])"],
             "policy": ["2 of 3", "clinicians"],
         }
     )

@@ -18,7 +18,7 @@ from pages.components.shell.visitor import me
 
 KEYS = ("patient", "seed", "row")  # numbers that name something
 THOUSAND, SMALLEST_FIXED, MOST_DECIMALS = 1000, 0.05, 2
-NUMBER = re.compile(r"–|[<>≥≤±+-]?[\d.,]+( ?%)?( ± [\d.,]+)?( ?[\[(][^\])]*[\])])?")
+NUMBER = re.compile(r"[-+<>≥≤±\d.,%\s\[\]()–∞]+")  # and its interval, in brackets or without
 SelectionMode = Literal["points", "box", "lasso"]
 Rows = pd.DataFrame | Callable[[], pd.DataFrame]
 Given = TypeVar("Given", str, bytes)
@@ -136,7 +136,7 @@ def _decimals(values: pd.Series) -> int:
 
 
 def _is_number(text: object) -> bool:
-    """True for '27.5 %', '1.20 [0.80, 1.60]' and '118 (38.1 %)'."""
+    """True for '27.5 %', '(1.20 [0.80, 1.60])' and '118 (38.1 %)'."""
     return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
