@@ -16,6 +16,7 @@ import pytest
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
 from core.runs.folders import owner_of
+from pages.components.shell import export
 from pages.components.shell.export import basis, figure_html, file_name, neutralize, number_columns, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, rename_old, run_path, uploads_root
@@ -340,3 +341,24 @@ def test_numbers_of_a_table_are_told_alike_and_stay_whole_in_the_file() -> None:
         "interval": None,
     }
     assert told["n (%)"]["alignment"] == told["interval"]["alignment"] == "right"
+
+
+def test_a_callers_column_keeps_its_say_and_takes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(export.st, "dataframe", lambda frame, **options: seen.update(options, frame=frame))
+    monkeypatch.setattr(export, "csv_button", lambda *_, **__: None)
+    frame = pd.DataFrame({"count": [5927, 18], "share": [0.011, 0.9437], "reward": ["1.0", "0.8"], "hidden": [1, 2]})
+    column = export.st.column_config
+    config = {
+        "count": column.NumberColumn(width="small"),
+        "share": column.NumberColumn("share treated", format="percent"),
+        "reward": column.TextColumn(width="small"),
+        "hidden": None,
+    }
+    export.table(frame, "some", column_config=config)
+    told: dict = seen["column_config"]  # type: ignore[assignment]
+    assert (told["count"]["width"], told["count"]["type_config"]["format"]) == ("small", "localized")
+    assert (told["share"]["label"], told["share"]["type_config"]["format"]) == ("share treated", "%.1f %%")
+    assert seen["frame"]["share"].tolist() == pytest.approx([1.1, 94.37])  # type: ignore[index]
+    assert (told["reward"]["width"], told["reward"]["alignment"]) == ("small", "right")
+    assert told["hidden"] is None

@@ -66,8 +66,11 @@ def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray, blind: boo
     key = f"patients-{hash(filters)}"
     unknown = list(HINDSIGHT) if blind else []
     shown = listed[:MOST_ROWS]
+    rows = patient_table(run, k, shown).drop(columns=unknown)
+    for title, values in asked_for(run, shown, filters).items():
+        rows.insert(1, title, values)  # beside the patient: what was asked for stays in sight
     table(
-        patient_table(run, k, shown).drop(columns=unknown).assign(**asked_for(run, shown, filters)),
+        rows,
         key,
         name="patients",
         caption=f"{len(listed):,} of {run.cohort.n_patients:,} patients"

@@ -91,7 +91,11 @@ def table(
     `placeholder` is shown in empty cells; `help` opens at the end of the caption. Numbers are told as `number_columns`
     says, unless `column_config` says otherwise; the CSV has them whole.
     """
-    shown, formats = number_columns(frame)
+    shown, told = number_columns(frame)
+    told |= {name: _joined(told.get(name), config) for name, config in (column_config or {}).items()}
+    for name in [name for name in shown.columns if _is_percent(told.get(name))]:  # its own format drops closing zeros
+        shown[name] = 100 * shown[name]
+        told[name] = told[name] | {"type_config": told[name]["type_config"] | {"format": "%.1f %%"}}
     event = st.dataframe(
         shown,
         key=key,
@@ -99,7 +103,7 @@ def table(
         height=height,
         on_select=on_select,
         selection_mode=selection_mode,
-        column_config=formats | (column_config or {}),
+        column_config=told,
         placeholder=placeholder,
         alt=caption or name or key,
     )
@@ -127,6 +131,23 @@ def number_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
         elif len(texts := [text for text in values.dropna() if text != ""]) and all(map(_is_number, texts)):
             told[name] = st.column_config.Column(alignment="right")
     return shown, told
+
+
+def _joined(ours: dict[str, Any] | None, theirs: Any) -> Any:
+    """A caller's column with our format and alignment where it says nothing of them."""
+    if not ours or not isinstance(theirs, dict):
+        return theirs
+    kind, own = theirs.get("type_config") or {}, ours.get("type_config") or {}
+    if kind and kind.get("type") == own.get("type") and kind.get("format") is None:
+        kind = kind | {"format": own.get("format")}
+    joined = theirs | {"alignment": theirs.get("alignment") or ours.get("alignment")}
+    return joined | ({"type_config": kind} if kind else {})
+
+
+def _is_percent(config: Any) -> bool:
+    """True for a share that is to be told in percent, and not as a bar."""
+    kind = (config.get("type_config") or {}) if isinstance(config, dict) else {}
+    return bool(kind.get("type") == "number" and kind.get("format") == "percent")
 
 
 def _decimals(values: pd.Series) -> int:
