@@ -79,7 +79,7 @@ def patient_panel(run: RunView, patient: int) -> None:
     length = int(run.cohort.lengths[patient])
     step = min(session.step if session.step is not None else min(4, length - 1), length - 1)
     _title(run, patient, step, hidden)
-    first, second, third = st.columns([3, 2, 3])
+    first, second, third = st.container(key="patient-sticky-controls").columns([3, 2, 3])
     with first:
         step = _step_slider(run, patient, length, step, hidden)
     with second:
