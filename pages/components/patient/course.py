@@ -153,6 +153,7 @@ def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) ->
         name = f"patient-{stay.key}"
         shown = names or temporal
         read = stay.readable(shown, step)
+        right = [label for label in read.columns if label != study.actions.drug]
         table(
             read,
             "course-table",

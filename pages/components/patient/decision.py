@@ -67,10 +67,7 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
     ]
     top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
-        notes.append(
-            f"λ this high means one expert decides: {phenotype_texts(run, len(top))[int(top.argmax())]} has "
-            f"{fmt_percent(float(top.max()))} of the weight."
-        )
+        notes.append(f"λ this high: one expert decides, {phenotype_texts(run, len(top))[int(top.argmax())]}.")
     st.caption(" ".join(notes))
     if view == "Probabilities":
         _probabilities(run, decision, hidden)
