@@ -159,11 +159,7 @@ def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) ->
             "course-table",
             name=name,
             caption=f"{HERE}: the chosen step. Imputed values in brackets. H, L: above or below the reference range.",
-            column_config={
-                label: st.column_config.Column(alignment="right")
-                for label in read.columns
-                if label != study.actions.drug
-            },
+            column_config={label: st.column_config.Column(alignment="right") for label in right},
             csv=stay.frame(shown),
         )
         return
