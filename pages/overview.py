@@ -93,7 +93,8 @@ def main() -> None:
         with column:
             _door(*door, run)
     ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
-    st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
+    with st.container(key="flow"):
+        st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
     st.header("The run on show", anchor=False)
     if run is None:
         say_damage()

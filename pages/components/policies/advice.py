@@ -111,6 +111,11 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
     return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
 
 
+def _followed(dial: DialRecord) -> str:
+    """How often the advice is followed where it has a dose of its own."""
+    return "always followed" if dial.share == 1 else f"followed at {fmt_percent(dial.share, 0)}"
+
+
 def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
     """The difference to the clinicians of the advised dial, or of the one that came nearest."""
     title = "Advice, minus clinicians" if advice.share else "Nearest alternative (not advised), minus clinicians"
@@ -123,7 +128,7 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         ess=dial.ess,
         n=advice.n,
         estimator="mix, cross-fitted",
-        mode=f"a = {dial.share:g}",
+        mode=_followed(dial),
         help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
         f"{-run.study.terminal_coeff:+g} for death.",
         note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
@@ -151,7 +156,7 @@ def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
         digits=1,
         n=advice.n,
         estimator="mix on the outcome alone",
-        mode=f"a = {dial.share:g}",
+        mode=_followed(dial),
         help="How many more of a hundred patients survive: the same judges, asked about the outcome alone.",
         note=f"{under}{true}",
     )

@@ -48,6 +48,7 @@ STYLE = """<style>
 .pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
+.st-key-flow {max-width: 72rem; margin: 0 auto;}
 .st-key-patient-line p {font-size: .87rem; line-height: 1.45;}
 /* What moves the page stays in sight while one reads on. */
 @media (min-width: 900px) {div:has(> [class*="-sticky-controls"]) {position: sticky; top: 0; z-index: 5;
