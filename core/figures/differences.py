@@ -109,6 +109,7 @@ def difference_axis(
             x=[*x, *x[::-1]],
             y=[*high, *low[::-1]],
             fill="toself",
+            mode="none",
             fillcolor=with_alpha(ACCENT, 0.15),
             line={"width": 0},
             hoverinfo="skip",
