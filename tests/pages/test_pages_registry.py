@@ -193,7 +193,9 @@ def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str,
     table = page.dataframe[0].value
     assert len(table) == 10  # six dials and four policies
     assert table["true difference"].str.contains("±").all()
-    assert {"difference", "ESS", "grade", "mix", "why not more"} <= set(table.columns)
+    assert {"difference", "ESS", "grade", "mix"} <= set(table.columns)
+    (folded,) = [box for box in page.expander if box.label.startswith("Why not more")]
+    assert folded.markdown[0].value.startswith("- **")
 
 
 def test_a_run_from_before_judgments_says_so(open_page, registry_run: str, monkeypatch) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.base.text import markdown
 from core.evaluation import reliability, unsupported_share
 from core.experiments.estimator_evidence import evidence_note
 from core.experiments.published import published as published_row
@@ -234,13 +233,12 @@ def _support_table(
     run: RunView, names: list[str], probs: dict[str, np.ndarray], behavior: np.ndarray, rows: pd.DataFrame
 ) -> None:
     settings = run.config.evaluation
-    lines, reasons = [], {}
+    lines = []
     for row in rows_of(rows[(rows["estimator"] == "phwis") & rows["policy"].isin(names)]):
-        probability, name = probs[row.policy], policy_name(run, row.policy)
-        reasons[name] = str(row.reasons)
+        probability = probs[row.policy]
         lines.append(
             {
-                "policy": name,
+                "policy": policy_name(run, row.policy),
                 "support": row.support,
                 "ESS": round(row.ess, 1),
                 "of patients": row.n,
@@ -249,6 +247,7 @@ def _support_table(
                 f"top dose under {settings.probability_floor:.0%}": fmt_percent(
                     unsupported_share(probability, behavior, floor=settings.probability_floor)
                 ),
+                "why not more": row.reasons,
             }
         )
     table(
@@ -258,8 +257,5 @@ def _support_table(
         caption="ESS: how many patients the weighted estimate is worth. Largest weight: share of the whole estimate "
         "that rests on one patient. Ratio 0: share of the stays without a say.",
         help=support_rule(run),
-        csv=pd.DataFrame(lines).assign(why=list(reasons.values())),
+        reasons="why not more",
     )
-    told = [f"- **{name}**: {markdown(why)}" for name, why in reasons.items() if why]
-    if told:
-        st.markdown("**Why a grade is not *supported***\n\n" + "\n".join(told))

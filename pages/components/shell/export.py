@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.base.text import cell, markup
+from core.base.text import cell, markdown, markup
 from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
@@ -85,13 +85,15 @@ def table(
     csv: Rows | None = None,
     placeholder: str | None = None,
     help: str | None = None,
+    reasons: str = "",
 ) -> Any:
     """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
 
     `placeholder` is shown in empty cells; `help` opens at the end of the caption. Numbers are told as `number_columns`
-    says, unless `column_config` says otherwise; the CSV has them whole.
+    says, unless `column_config` says otherwise; the CSV has them whole. `reasons` names a column of sentences, which no
+    cell shows whole: they stand under the table, by the text of its first column.
     """
-    shown, told = number_columns(frame)
+    shown, told = number_columns(frame.drop(columns=reasons) if reasons else frame)
     told |= {name: _joined(told.get(name), config) for name, config in (column_config or {}).items()}
     for name in [name for name in shown.columns if _is_percent(told.get(name))]:  # its own format drops closing zeros
         shown[name] = 100 * shown[name]
@@ -110,7 +112,17 @@ def table(
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(caption or f"{len(frame):,} rows", help=help)
         csv_button(frame if csv is None else csv, key, name=name)
+    if reasons:
+        _reasons(frame, reasons)
     return event
+
+
+def _reasons(frame: pd.DataFrame, column: str) -> None:
+    """The sentences of a column, folded, one line a row that has any."""
+    told = [(who, why) for who, why in zip(frame.iloc[:, 0], frame[column], strict=True) if why not in ("", "–")]
+    if told:
+        with st.expander(f"{column[:1].upper()}{column[1:]} ({len(told)})", icon=":material/info:"):
+            st.markdown("\n".join(f"- **{markdown(str(who))}**: {markdown(str(why))}" for who, why in told))
 
 
 def number_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
