@@ -38,9 +38,12 @@ docs: $(VENV)/.dev   ## the library's pages from its docstrings: docs/api/index.
 offline: $(VENV)/.dev   ## one file that installs without a network, with bill of materials and licenses: dist/
 	$(BIN)/python -m core.packaging.bundle --out dist
 
-lock: $(VENV)/.dev   ## requirements.lock anew: exact versions, and the SHA-256 of every file that the public index has of them
-	$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
-	  --no-config --custom-compile-command "make lock" --output-file requirements.lock
+lock: LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+	  --no-config --custom-compile-command "make lock"
+lock: $(VENV)/.dev   ## the locks anew: exact versions, and the SHA-256 of every file that the public index has of them
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+	$(LOCK) requirements-fixtures.txt requirements-bench.txt --no-deps --output-file requirements-extra.lock
 
 bench: $(VENV)/.bench browser demo   ## measure every stage and its rivals: tests/benchmarks/results (about half an hour)
 	$(BIN)/python -m tests.benchmarks --out tests/benchmarks/results

@@ -15,9 +15,11 @@ from core.access.acts import acting
 from core.access.person import Person, Role
 from core.access.settings import refuse_to_bind, server_settings
 from core.base.errors import PhenoPolicyError, refused
+from core.base.memory import keep_few_arenas
 from core.runs.folders import PRIVATE
 from pages.components.shell.door import Door
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
+from pages.components.shell.left import letting_go
 from pages.components.shell.visitor import is_admitted, visitor, who_is_here
 
 ASSETS = Path(__file__).parent / "assets"
@@ -60,8 +62,10 @@ def main() -> None:
 
 
 def server() -> dict[str, Any]:
-    """How the application is served: through the door, with its sign-in; unusable settings are said, and it ends."""
+    """How the application is served: through the door, with its sign-in, letting go of who left; unusable settings are
+    said, and it ends."""
     os.umask(PRIVATE)
+    keep_few_arenas()
     try:
         settings = server_settings()
         refuse_to_bind(st.get_option("server.address"), settings)
@@ -70,7 +74,8 @@ def server() -> dict[str, Any]:
     except (PhenoPolicyError, OSError) as error:
         sys.exit(f"app: {refused(error) if isinstance(error, OSError) else error}")
     origins = tuple(st.get_option("server.corsAllowedOrigins"))
-    return {"middleware": [Middleware(Door, settings=settings, origins=origins)], "secrets": secrets}
+    door = Middleware(Door, settings=settings, origins=origins)
+    return {"middleware": [door], "secrets": secrets, "lifespan": letting_go}
 
 
 if __name__ == "__main__":  # Streamlit runs the script for each visitor

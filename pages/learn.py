@@ -9,6 +9,7 @@ from pages.components.learn.outcomes import concordance, danger, survival
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
 from pages.components.shell.frame import go_to, page
 from pages.components.shell.held import held
+from pages.components.shell.session import get_session
 
 
 def settings() -> None:
@@ -59,7 +60,8 @@ def _onward(idea: str) -> None:
             f"Next: {names[place]}",
             key="learn-next",
             icon=":material/arrow_forward:",
-            on_click=lambda: st.session_state.update({"learn-idea": names[place]}),
+            on_click=get_session().mark,
+            args=("learn-idea", names[place]),
         )
 
 

@@ -81,16 +81,25 @@ def every_kill(name: str, act: Act, look: Callable[[], str]) -> None:
     print(json.dumps({"act": name, "killed": seen, "done": look()}), flush=True)
 
 
+def desk_of(here: Acting) -> Any:
+    """Where one's uploads are stored as the page stores them, without a page."""
+    cohorts.me = lambda: here  # type: ignore[assignment]
+    cohorts.visible_runs = lambda study: []  # type: ignore[assignment]
+    return SimpleNamespace(
+        data_folder=here.root / "uploads" / here.person.owner,
+        study=ICU,
+        data_word="cohort",
+        choose=lambda key: None,
+        of_run=lambda run: (False, None),
+    )
+
+
 def acts(root: Path) -> Iterator[tuple[str, Act, Callable[[], str]]]:
     """Name, act, and what is seen of it by the functions that the app reads with."""
     here = Acting(ANN, root, ServerSettings())
-    uploads = root / "uploads" / ANN.owner
     cohort = simulate_cohort("mimic-iv", 20, seed=1)[0]
-    desk: Any = SimpleNamespace(
-        data_folder=uploads, study=ICU, data_word="cohort", choose=lambda key: None, of_run=lambda run: (False, None)
-    )
-    cohorts.me = lambda: here  # type: ignore[assignment]
-    cohorts.visible_runs = lambda study: []  # type: ignore[assignment]
+    desk = desk_of(here)
+    uploads = desk.data_folder
 
     def uploaded() -> str:
         found = cohorts.stored(desk)

@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from core.base.priority import LOW
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -44,8 +46,13 @@ def test_two_servers_on_one_data_folder_lose_nothing(tmp_path: Path) -> None:
     assert found["verdicts"] == {"said": ["done", "done"], "kept": 24}
     assert found["audit"] == {"said": ["done", "done"], "lines": 24, "broken": []}
     assert found["deletions"] == {"said": ["done", "done"], "kept": [], "left": []}
+    uploads = found["uploads"]
+    assert uploads["said"] == [["20", "deleted"]] * 12
+    assert uploads["half"] == [False] * 12, "stored whole or gone whole"
+    assert uploads["one of two fits"] == [[1, 1]] * 3
     run = found["run"]
     assert len(run["refusals"]) == 1, run["said"]
     assert "already at work in same; wait for it or cancel it" in run["refusals"][0]
     assert run["alive"]
+    assert run["niceness"] in ([LOW, str(LOW)], []), "a training gives way, as a process and as a session"
     assert run["of"] == str(run["started"]), "the folder tells of the run that was started"

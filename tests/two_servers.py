@@ -13,17 +13,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from core.access.acts import Acting
 from core.access.chain import check
 from core.access.person import Person, Role
 from core.access.settings import ServerSettings
 from core.base.errors import RunError
 from core.base.files import write_json
+from core.cohort import simulate_cohort
 from core.icu.study import ICU
 from core.icu.verdicts import give_verdict, load_verdicts
-from core.keep.holdings import holdings
+from core.keep.delete import delete
+from core.keep.holdings import Holding, holdings
 from core.runs import jobs
 from core.runs.job import JobRecord, read_record
+from pages.components.study import cohorts
+from tests.killed import desk_of
 
 ROUNDS = 12
 ANN = Person("a" * 32, Role.RESEARCHER, "ann")
@@ -102,6 +108,45 @@ def deletions(root: Path, here: Acting) -> dict[str, Any]:
     return {"said": said, "kept": [str(one) for one in holdings(root)], "left": left}
 
 
+def uploads(root: Path) -> dict[str, Any]:
+    """One stores data while the other deletes them; then both store at once what the quota holds once."""
+    here = Acting(ANN, root, ServerSettings())
+    data = [simulate_cohort("mimic-iv", 20, seed=seed)[0] for seed in (0, 1)]
+    desk = desk_of(here)
+    path = desk.data_folder / f"{data[0].data_hash}.parquet"
+
+    def delete_all() -> None:
+        for one in holdings(root):
+            if one.kind == "data":
+                here.delete(one)
+
+    def act(server: int) -> str:
+        if server == 0:
+            return str(cohorts.store(desk, data[0], "mine").n_patients)
+        while not path.exists():
+            continue
+        delete(root, Holding("data", path, "mine", ANN.owner, 0.0))
+        return "deleted"
+
+    found: dict[str, Any] = {"said": [], "half": []}
+    for _ in range(ROUNDS):
+        found["said"].append(both(act))
+        found["half"].append(path.exists() != path.with_suffix(".json").exists())
+        delete_all()
+        path.with_suffix(".json").unlink(missing_ok=True)
+    megabytes = 1.5 * cohorts.store(desk, data[0], "one").path.stat().st_size / 1e6
+    delete_all()
+    desk = desk_of(Acting(ANN, root, ServerSettings.model_validate({"quota": {"megabytes": megabytes}})))
+    found["one of two fits"] = []
+    for _ in range(3):
+        said = both(lambda server: cohorts.store(desk, data[server], str(server)).label)
+        found["one of two fits"].append(
+            (sum(word.startswith("AccessError") for word in said), len(cohorts.stored(desk)))
+        )
+        delete_all()
+    return found
+
+
 def same_run(root: Path) -> dict[str, Any]:
     """Both start the same run; only its process counts, which need not do anything."""
     popen = subprocess.Popen
@@ -110,15 +155,20 @@ def same_run(root: Path) -> dict[str, Any]:
     said = both(lambda server: jobs.start_run(ICU, root / f"{server}.parquet", folder, owner=ANN.owner).state)
     asked = read_record(folder)
     alive, file = asked.process.alive, Path(asked.file).stem
+    group = Path(f"/proc/{asked.process.pid}/autogroup")
+    niceness = [psutil.Process(asked.process.pid).nice(), *group.read_text().split()[-1:]] if group.exists() else []
     asked.process.end_group()
     refusals = [one for one in said if one.startswith(RunError.__name__)]
-    return {"said": said, "refusals": refusals, "alive": alive, "of": file, "started": said.index("waiting")}
+    return {"said": said, "refusals": refusals, "alive": alive, "of": file, "started": said.index("waiting")} | {
+        "niceness": niceness
+    }
 
 
 def main(root: Path) -> None:
     os.environ["PHENOPOLICY_DATA"] = str(root)
     here = Acting(ANN, root, ServerSettings.model_validate({"quota": {"megabytes": 1000}}))
     found = {"verdicts": verdicts(root), "audit": audit(here), "deletions": deletions(root, here)}
+    found["uploads"] = uploads(root)
     print(json.dumps(found | {"run": same_run(root)}))
 
 

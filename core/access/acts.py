@@ -15,7 +15,7 @@ from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
 from core.access.trail import Trail, What
 from core.base.errors import AccessError
-from core.keep.delete import delete, past, stamp
+from core.keep.delete import changing, delete, past, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
 from core.keep.leftovers import clear
 from core.runs import jobs
@@ -85,6 +85,16 @@ class Acting:
         self.require(Role.RESEARCHER, "storing data")
         self.must_fit(size)
         self.note("upload", detail=detail)
+
+    @contextmanager
+    def storing(self, folder: Path, size: int, detail: str) -> Iterator[None]:
+        """Within it something of `size` bytes takes its place in a folder of one's uploads, whole or not at all.
+
+        Two uploads at once, in two tabs or on two servers, do not pass the quota together.
+        """
+        with changing(folder):
+            self.upload(size, detail)
+            yield
 
     def start(
         self,

@@ -23,8 +23,9 @@ from core.base.types import OPEResult
 from core.bring.judgment import JudgeConfig, Judgment
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import MixEstimate
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses, in_words
+from core.icu.hidden_causes import HiddenCauses, in_words
 from core.runs.manifest import now, versions
 
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody

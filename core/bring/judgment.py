@@ -38,13 +38,14 @@ from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.stacked import Propensities
 from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
 from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses, hidden_causes, in_words, strengths
+from core.icu.hidden_causes import HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded

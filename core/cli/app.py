@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -14,12 +13,11 @@ from contextlib import contextmanager, suppress
 import psutil
 
 from core.base.errors import ConfigError
+from core.base.priority import give_way
 from core.base.shipped import NAME, app_script
 from core.cli.shared import positive, terminate
 from core.runs.status import read_job
 from core.runs.study import AnyStudy, studies
-
-LOW_PRIORITY = psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else 10  # visitors go first
 
 
 def add_app_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,5 +66,5 @@ def _building(study: AnyStudy) -> psutil.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    child.nice(LOW_PRIORITY)
+    give_way(child.pid)
     return child

@@ -34,6 +34,34 @@ class JudgmentEvidence(Config):
         """One of the tables."""
         return pd.DataFrame(self.tables[name])
 
+    @property
+    def on(self) -> str:
+        """Which cohorts were measured, and when."""
+        sizes = ", ".join(f"{count} of {int(size):,}" for size, count in self.cohorts.items())
+        first, last = self.seeds
+        return f"Simulated cohorts by patients: {sizes} (seeds {first} to {last}, measured {self.date})."
+
+    def of_the_mix(self) -> pd.DataFrame:
+        """One row a size, the smallest first: how far differences by the mix, as runs use it, may be believed."""
+        rows = self.table("estimators")
+        return rows[rows["estimator"] == "mix"].sort_values("patients").drop(columns="estimator")
+
+
+COLUMNS = {  # of the tables, in words
+    "covers": "interval holds the truth",
+    "cover_se": "its standard error",
+    "sign": "sign right",
+    "rank": "rank correlation",
+    "pairs": "pairs in order",
+    "ungated": "gain, always advised",
+    "gain": "gain of the advice",
+    "worst": "worst cohort",
+    "lost": "cohorts that lose over 0.1",
+    "falls_back": "advises the clinicians",
+    "claims": "claims a gain",
+}
+GOALS = "Goals: interval 92 to 98 %, sign 95 %, pairs 90 %, rank 0.8."
+
 
 @lru_cache(maxsize=1)
 def judgment_evidence() -> JudgmentEvidence | None:

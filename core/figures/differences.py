@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -94,12 +94,14 @@ def difference_axis(
     who: str = "clinicians",
     truth: pd.DataFrame | None = None,
     furthest: float | None = None,
+    notes: Sequence[str] | None = None,
 ) -> go.Figure:
     """The difference to those who treated along an axis of policies with its interval, around 0.
 
     table: setting, difference, difference_low, difference_high, ess, n, grade, in the order of the axis; place: where
     each setting sits on it; ticks: text of some settings; truth: setting, true_difference, true_difference_se;
-    furthest: the trust frontier, up to which the axis is shaded as in `frontier_axis`.
+    furthest: the trust frontier, up to which the axis is shaded as in `frontier_axis`; notes: a last line of what
+    stands at each point.
     """
     x = [place[setting] for setting in table["setting"]]
     low, high = table["difference_low"], table["difference_high"]
@@ -129,7 +131,9 @@ def difference_axis(
                 "color": [GRADES[grade][0] for grade in table["grade"]],
             },
             customdata=np.stack([low, high, table["ess"], table["n"]], axis=1),
-            text=table["grade"],
+            text=table["grade"]
+            if notes is None
+            else [f"{g}<br>{n}" for g, n in zip(table["grade"], notes, strict=True)],
             hovertemplate="%{y:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]<br>"
             "ESS %{customdata[2]:.1f} of %{customdata[3]:,.0f}, %{text}<extra></extra>",
         )

@@ -10,8 +10,9 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
+from core.evaluation.judging.left_out import ColumnOdds
 from core.icu.atlas import AtlasRecord
-from core.icu.hidden_causes import UNKNOWN, ColumnOdds, HiddenCauses, in_words
+from core.icu.hidden_causes import UNKNOWN, HiddenCauses, in_words
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory
 SURVIVAL_COLUMNS = tuple(

@@ -19,7 +19,7 @@ from core.icu.manifest import icu_manifest
 from core.runs.manifest import Manifest
 from core.study import StudySpec
 
-ATTENTION, ATLAS, JURY = "attention.npy", "atlas.npy", "jury.npy"
+ATTENTION, ATLAS, JURY, ADVICE_FOLDS = "attention.npy", "atlas.npy", "jury.npy", "advice.npz"
 
 
 class RunFolder:
@@ -136,6 +136,13 @@ class RunFolder:
         first; None for a run from before it was kept."""
         path = self.path / JURY
         return read_array(path) if path.is_file() else None
+
+    @cached_property
+    def advice_folds(self) -> dict[str, np.ndarray] | None:
+        """What each fold of the advice learned, see `core.icu.ask.selected.kept_folds`; None for a run from before it
+        was kept."""
+        path = self.path / ADVICE_FOLDS
+        return read_arrays(path) if path.is_file() else None
 
     @cached_property
     def learned(self) -> pd.DataFrame | None:

@@ -10,7 +10,7 @@ import numpy as np
 from core.base.config import Config
 from core.evaluation.judging.hidden import MOST, factor_text
 from core.evaluation.judging.histories import Histories
-from core.evaluation.judging.left_out import STRONG, odds_moved
+from core.evaluation.judging.left_out import ColumnOdds, beside_a_claim, odds_moved, strongest_first
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.stacked import Propensities
 from core.runs.document import number
@@ -24,13 +24,6 @@ HIDDEN_COLUMNS = (  # of tables, in the order of the fields of `HiddenCauses`
 UNKNOWN = "This run does not hold how strong an unrecorded cause would have to be; train it again to see."
 NOTHING = "No gain is claimed, so there is none that an unrecorded cause could kill."
 NOBODY = "No recorded stay follows it, so nothing bounds what an unrecorded cause could do."
-
-
-class ColumnOdds(Config):
-    """gamma: factor by which leaving this column out moves the odds of the dose given, the 95 % quantile over steps."""
-
-    column: str
-    gamma: float
 
 
 class HiddenCauses(Config):
@@ -92,16 +85,7 @@ def in_words(found: HiddenCauses | None, columns: Sequence[ColumnOdds]) -> str:
         f"The claim would die if an unrecorded cause multiplied the odds of a dose by {factor_text(lasting)} "
         f"throughout a stay, or by {factor_text(passing)} where it is another one at every step."
     )
-    if top is None:
-        return said
-    if top.gamma < lasting:
-        would = "a hidden cause as strong would not kill it"
-    elif top.gamma < passing:
-        would = "a hidden cause as strong could kill it if it lasts"
-    else:
-        would = "a hidden cause as strong could kill it"
-    strongest = f"Leaving out {top.column}, the strongest recorded column, multiplies them by up to {top.gamma:.2f}"
-    return f"{said} {strongest}: {would}."
+    return f"{said} {beside_a_claim(columns, lasting, passing)}".strip()
 
 
 def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> HiddenCauses | None:
@@ -127,6 +111,12 @@ def hidden_causes(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> Hi
     )
 
 
+def hidden_row(judged: Judged, z: float, columns: Sequence[ColumnOdds]) -> dict[str, float]:
+    """`HIDDEN_COLUMNS` of `hidden_causes`; all NaN where nobody follows the policy."""
+    found = hidden_causes(judged, z, columns)
+    return dict.fromkeys(HIDDEN_COLUMNS, np.nan) if found is None else found.row
+
+
 def strengths(
     study: StudySpec, histories: Histories, fitted: Sequence[Propensities], held: Sequence[np.ndarray]
 ) -> tuple[ColumnOdds, ...]:
@@ -141,6 +131,4 @@ def strengths(
     for model, stays in zip(fitted, held, strict=True):
         steps = stays[histories.stay]
         moved.append(odds_moved(model, columns[steps], actions[steps], groups))
-    strong = np.quantile(np.concatenate(moved, axis=1), STRONG, axis=1)
-    found = zip([*study.names, EARLIER_DOSES], strong, strict=True)
-    return tuple(ColumnOdds(column=name, gamma=float(one)) for name, one in sorted(found, key=lambda pair: -pair[1]))
+    return strongest_first([*study.names, EARLIER_DOSES], np.concatenate(moved, axis=1))

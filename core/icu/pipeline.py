@@ -25,9 +25,11 @@ from core.icu.advice import AdviceRecord
 from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.compare import compare_policies, recorded_survival
+from core.icu.ask.differences import differences_between
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
+from core.icu.ask.selected import kept_folds
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
 from core.icu.fit.advised import true_gains
@@ -36,11 +38,11 @@ from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
-from core.icu.folder import ATLAS, JURY
+from core.icu.folder import ADVICE_FOLDS, ATLAS, JURY
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
-from core.policies.key import MODES, NO_ENCODER, PolicyKey
+from core.policies.key import FUSED, MODES, NO_ENCODER, PolicyKey
 from core.trajectories import Scaler, fit_scaler, make_transitions, reward_terms
 
 Stage = Callable[[RunView, Cohort], Iterator[Progress]]
@@ -85,7 +87,8 @@ def evaluate_run(
     run = run_metrics(view.manifest, n_clusters, lambda_, mode, view.config.preset)
     treated_by = stays.clinicians if isinstance(stays, ForeignStays) else "own"
     shared = None if own else overlap(view.cohort, cohort)
-    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared, view.added)
+    along = differences_between(view, PolicyKey.at(FUSED, n_clusters, lambda_, mode)) if own else None
+    return metrics_document(table, judgments, advice, cohort, patients, own, run, treated_by, shared, view.added, along)
 
 
 def store_cohort(view: RunView, cohort: Cohort) -> Iterator[Progress]:
@@ -215,12 +218,14 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
 
 def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
+    advice.npz: what its folds learned, to judge it again in a selection;
     atlas.npy: what would be under other choices; jury.npy: the clinicians' probabilities that judged;
     subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
     learned."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
+    write_arrays(view.path / ADVICE_FOLDS, **kept_folds(advised))
     yield Progress("judgment", 1, 4, str(advised.advice))
     record, atlas = _advice(view, advised, cohort)
     write_array(view.path / ATLAS, atlas.taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from core.base.config import Config
+from core.evaluation.judging.left_out import ColumnOdds
 
 EXPERTS = "experts"  # what is recommended where no dial is
 
@@ -14,7 +15,8 @@ class RegistryAdvice(Config):
     came nearest to it.
 
     claims: the gain may be called one, at claim_z standard errors, which is more than it takes to advise (advise_z).
-    n: patients who judged; text: the advice in a sentence.
+    n: patients who judged; text: the advice in a sentence; left_out: how far leaving out each recorded column moves the
+    odds of what was given, strongest first; None in a run from before it was asked.
     """
 
     schema_version: Literal[1] = 1
@@ -27,6 +29,7 @@ class RegistryAdvice(Config):
     claim_z: float
     n: int
     text: str
+    left_out: tuple[ColumnOdds, ...] | None = None
 
     @property
     def advised(self) -> bool:

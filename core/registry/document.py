@@ -14,7 +14,7 @@ from core.fusion.dials import furthest_supported
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, POLICIES, TITLES, along
 from core.registry.ask.frontier import Frontier, frontier
-from core.registry.ask.judge import HIDDEN
+from core.registry.ask.hidden import HIDDEN
 from core.registry.ask.tables import Evaluation
 from core.registry.cohort.table import RegistryCohort
 from core.registry.fit.evaluate import ALL, BASELINE
@@ -36,7 +36,7 @@ class Graded(Against):
     """A policy against the experts, and the published off-policy estimates with the grade of their support; the truth
     where patients are simulated.
 
-    hidden: what unrecorded causes could do to the difference, `core.registry.ask.judge.HIDDEN`, null where unknown.
+    hidden: what unrecorded causes could do to the difference, `core.registry.ask.hidden.HIDDEN`, null where unknown.
     """
 
     hidden: dict[str, float | None]

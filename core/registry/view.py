@@ -31,6 +31,7 @@ from core.tables.split import Split
 if TYPE_CHECKING:
     from torch import nn
 
+    from core.evaluation.judging.left_out import ColumnOdds
     from core.registry.ask.policies import TreatmentModels
     from core.registry.fit.inputs import Inputs
     from core.registry.fit.screening import Screening
@@ -267,6 +268,11 @@ class RegistryView:
         """What the run advises by default; None for a run from before there was advice."""
         path = self.path / "advice.json"
         return RegistryAdvice.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @property
+    def columns(self) -> tuple[ColumnOdds, ...]:
+        """How far recorded columns move the odds of what was given; none for a run from before it was asked."""
+        return (self.advice and self.advice.left_out) or ()
 
     def reach(self, policy: str, dial: str) -> float | None:
         """The furthest setting of a dial at which the records still support a policy; None if they never do."""

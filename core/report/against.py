@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from core.icu.ask.against import (
     question,
     true_points_text,
 )
+from core.icu.ask.differences import differences_between
 from core.icu.ask.names import phenotype_texts
 from core.icu.panels import PanelFigure
 from core.icu.view import RunView
@@ -43,7 +45,7 @@ def against_the_clinicians(view: RunView) -> Section:
     shown = view.advice.shown
     what = "advised" if view.advice.share else "nearest to being advised, but not advised"
     names = phenotype_texts(view, view.n_clusters)
-    tables = [_differences(rows, names)]
+    tables = [_differences(rows, names), _frontier(view)]
     if warnings := default_warnings(view.study):
         tables.insert(0, _hazards(advice_hazards(view, warnings, shown.share), what, WARNED))
     if rules := default_rules(view.study):
@@ -107,8 +109,6 @@ def _survival(dial: DialRecord) -> list[str]:
 def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
     lines = []
     for row in rows.to_dict("records"):
-        known = np.isfinite(row["true_difference"])
-        true = f"{row['true_difference']:+.2f} ± {row['true_difference_se']:.2f}" if known else "–"
         lines.append(
             {
                 "policy": style(row["policy"], names).name,
@@ -121,7 +121,7 @@ def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
                 "claim, by Γ of a hidden cause": hidden_text(row),
                 "why not more": row["doubts"] or "–",
                 "its own Q": row["learned"],
-                "true difference ± standard error": true,
+                "true difference ± standard error": _true(row),
                 "true survival, points": true_points_text(row),
             }
         )
@@ -131,6 +131,34 @@ def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
         "a: the advised step with probability a, else as clinicians do.",
         pd.DataFrame(lines),
     )
+
+
+def _frontier(view: RunView) -> Table:
+    lines = [
+        {
+            "dial": row["dial"],
+            "setting": f"{row['setting']:g}",
+            "difference": bracketed(f"{row['difference']:+.2f}", row["grade"]),
+            "95 % interval": fmt_interval(row["difference_low"], row["difference_high"]),
+            "ESS": fmt(row["ess"], 1),
+            "stays": fmt_count(row["n"]),
+            "grade": row["grade"],
+            "claim, by Γ of a hidden cause": hidden_text(row),
+            "true difference ± standard error": _true(row),
+        }
+        for row in differences_between(view, view.own_policy).to_dict("records")
+    ]
+    return Table.of(
+        "On the way from the clinicians to the fused policy (trust frontier): the mixture at a share of the policy and "
+        "the policy among the doses that clinicians give with at least a probability (floor). Mixture at 1 is the "
+        "policy itself.",
+        pd.DataFrame(lines),
+    )
+
+
+def _true(row: Mapping[Any, Any]) -> str:
+    known = np.isfinite(row["true_difference"])
+    return f"{row['true_difference']:+.2f} ± {row['true_difference_se']:.2f}" if known else "–"
 
 
 def _hazards(rates: pd.DataFrame, what: str, caption: str) -> Table:

@@ -13,7 +13,7 @@ from core.figures.theme import fmt, fmt_count, fmt_interval
 from core.icu.panels import PanelFigure
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import POLICIES, TITLES
-from core.registry.ask.judge import hidden_in_words
+from core.registry.ask.hidden import hidden_in_words
 from core.registry.config import RegistryConfig
 from core.registry.view import RegistryView
 from core.report.parts import Section, Table
@@ -83,7 +83,7 @@ def against_the_experts(view: RegistryView) -> Section:
             "ESS": fmt(row["ess"], 1),
             "patients": fmt_count(row["n"]),
             "grade": row["grade"],
-            "if a cause is not recorded": hidden_in_words(row),
+            "if a cause is not recorded": hidden_in_words(row, view.columns),
             "why not more": row["doubts"] or "–",
             "true difference ± standard error": _true(row["true_difference"], row["true_difference_se"], "+"),
         }

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from core.base.errors import PhenoPolicyError, RunError, refused
 from core.base.files import write_json
+from core.base.priority import give_way
 from core.base.shipped import ENGINE, NAME
 from core.base.types import Progress
 from core.runs.folders import private_files
@@ -104,6 +105,7 @@ def _start_child(run_dir: Path, asked: JobRecord) -> None:
             stderr=log,
             start_new_session=True,
         )
+    give_way(child.pid)
     asked.model_copy(update={"process": ProcessId.of(child.pid)}).write(run_dir)
 
 

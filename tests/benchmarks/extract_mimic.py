@@ -9,9 +9,11 @@ sizes that would take hours to compress: 1,554 copies hold 400 million chart row
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +23,12 @@ import pandas as pd
 
 from core.cohort.extract import ExtractOptions, copy_source, extract_mimic_iv
 from core.cohort.extract.concepts import load_concepts
+from core.cohort.extract.dialect import read_header
 from core.cohort.extract.manifest import read_manifest
-from core.cohort.extract.source import read_header
 
 SHIFT = 100_000_000  # above every number of the demo
 KEYS = ("subject_id", "hadm_id", "stay_id", "micro_specimen_id")
+MARK, LEVEL = b"\x01", 3  # stands in no table of the demo; how hard members are compressed
 PART_ROWS = 700_000  # about what a part of a real copy holds of the chart
 POPULATIONS = ("sepsis-3", "codes", "platelets")
 # The demo's rebuilt tables lack columns of the release, which cost time to unpack and to step over.
@@ -39,24 +42,40 @@ RELEASED = {
 
 
 def multiply(demo: Path, copies: int, folder: Path) -> None:
-    """Write the demo's tables `copies` times, each copy with numbers of its own."""
+    """Write the demo's tables `copies` times, each copy with numbers of its own, as one member of the gzip file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in sorted(demo.glob("*/*.csv.gz")):
+            if path.name.split(".")[0] not in load_concepts("mimic-iv").tables:
+                continue
+            (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
+            header, rows = _template(demo, path, Path(scratch) / "one.csv")
+            hidden = folder / path.parent.name / f".{path.name}"
+            with hidden.open("wb") as file:
+                file.write(gzip.compress(header, LEVEL))
+                for i in range(1, copies + 1) if MARK in rows else [0]:
+                    file.write(gzip.compress(rows.replace(MARK, str(i).encode()), LEVEL))
+            hidden.replace(hidden.with_name(path.name))
+
+
+def _template(demo: Path, path: Path, scratch: Path) -> tuple[bytes, bytes]:
+    """Header and rows of a table in the columns of the release, MARK before each number that copies have of their own.
+
+    A number n of copy i is then written as the digits of i and the eight of n.
+    """
     import duckdb
 
-    db = duckdb.connect(config={"threads": 1, "memory_limit": "3GB", "preserve_insertion_order": False})
-    stays = f"SELECT DISTINCT stay_id, hadm_id FROM read_csv('{demo}/icu/icustays.csv.gz', all_varchar=true)"
-    for path in sorted(demo.glob("*/*.csv.gz")):
-        name = path.name.split(".")[0]
-        if name not in load_concepts("mimic-iv").tables:
-            continue
-        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
-        rows = f"SELECT * FROM read_csv('{path}', all_varchar=true)"
-        if name == "chartevents":
-            rows = f"SELECT * FROM ({rows}) LEFT JOIN ({stays}) USING (stay_id)"
-        columns = RELEASED.get(name, ", ".join(read_header(path)))
-        shifted = [f"{key}::BIGINT + i * {SHIFT} AS {key}" for key in KEYS if key in columns]
-        times, replace = (copies, f"REPLACE ({', '.join(shifted)})") if shifted else (1, "")
-        db.execute(f"""COPY (SELECT * EXCLUDE (i) {replace} FROM range({times}) r(i), (SELECT {columns} FROM ({rows})))
-                       TO '{folder / path.parent.name / path.name}' (HEADER, COMPRESSION gzip)""")
+    name = path.name.split(".")[0]
+    rows = f"SELECT * FROM read_csv('{path}', all_varchar=true)"
+    if name == "chartevents":
+        stays = f"SELECT DISTINCT stay_id, hadm_id FROM read_csv('{demo}/icu/icustays.csv.gz', all_varchar=true)"
+        rows = f"SELECT * FROM ({rows}) LEFT JOIN ({stays}) USING (stay_id)"
+    columns = RELEASED.get(name, ", ".join(read_header(path).names))
+    marked = [f"'{MARK.decode()}' || lpad({key}, 8, '0') AS {key}" for key in KEYS if key in columns]
+    replace = f"REPLACE ({', '.join(marked)})" if marked else ""
+    with duckdb.connect(config={"threads": 1, "memory_limit": "2GB"}) as db:
+        db.execute(f"COPY (SELECT * {replace} FROM (SELECT {columns} FROM ({rows}))) TO '{scratch}' (HEADER)")
+    header, _, body = scratch.read_bytes().partition(b"\n")
+    return header + b"\n", body
 
 
 def multiply_copy(demo: Path, copies: int, folder: Path) -> None:

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from core.base.priority import give_way
 from tests.benchmarks.soak_visitor import Rerun, Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ PAGES = ("overview", "phenotypes", "policies", "values", "patient", "cohort", "e
 THINKS = 6.0  # seconds that a visitor looks at a page, in the mean (exponential)
 LOOK = 5.0  # seconds between two looks at the memory
 STARTS = 300  # seconds that a server may take to answer, on a busy machine
-FORGETS = 150.0  # seconds after which a server has forgotten sessions that were left (Streamlit: 120)
+FORGETS = 180.0  # seconds after which a server has forgotten sessions that were left (after 120, looked for every 30)
 MEGABYTE = 1e6
 TRAINING = {"encoder.epochs": 3, "agents.epochs": 2}
 
@@ -64,6 +65,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         shutil.copytree(options.run, data / "runs" / "soaked")
+        if (registry := options.run.parents[1] / "registry" / "default").is_dir():
+            shutil.copytree(registry, data / "registry" / "default")
         result = about(options) | soak(data, options) | {"cold_starts": cold_starts(data, options)}
     print(json.dumps(result, indent=2))
     if options.out is not None:
@@ -186,6 +189,7 @@ def training(data: Path) -> Iterator[list[int]]:
         ["sh", "-c", loop],
         cwd=ROOT, env=env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    give_way(beside.pid)
     statuses: list[int] = []
     try:
         yield statuses

@@ -61,6 +61,10 @@ def test_a_course_of_differences_stands_at_its_places_with_grades_and_truth() ->
     assert zero.y0 == zero.y1 == 0
     assert mark.x0 == mark.x1 == 0.5
     assert fig.layout.yaxis.title.text == "minus experts"
+    told = difference_axis(ALONG, PLACE, {0.0: "0"}, 0.5, axis="λ", notes=["a", "b", "c"]).data[1].text
+    assert [text.partition("<br>") for text in told] == [
+        (grade, "<br>", note) for grade, note in zip(TABLE["grade"], "abc", strict=True)
+    ]
 
 
 def test_an_endless_interval_of_what_is_not_supported_does_not_set_the_scale() -> None:

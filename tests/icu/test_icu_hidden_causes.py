@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.evaluation.judging.hidden import GAMMAS, MOST, Bounds, Hidden
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged, MixEstimate
-from core.icu.hidden_causes import NOBODY, ColumnOdds, HiddenCauses, hidden_causes, in_words
+from core.icu.hidden_causes import NOBODY, HiddenCauses, hidden_causes, in_words
 
 COLUMNS = [ColumnOdds(column="Lactate", gamma=1.2), ColumnOdds(column="SOFA", gamma=1.5)]
 

@@ -130,6 +130,11 @@ def test_evaluate_has_every_policy_with_interval_and_support(view: RunView) -> N
     assert document.gamma.claim_dies_at == (view.advice.shown.hidden and view.advice.shown.hidden.claim_dies_at)
     assert document.policies["clinician"].gamma is not None
     assert document.policies["clinician"].gamma.low == 0, "what clinicians do is theirs, whatever they knew"
+    points = {(point.dial, point.setting): point for point in document.frontier}
+    fused, end = document.policies["fused"], points["mixture", 1.0]
+    assert end.difference.value == pytest.approx(fused.difference.value, rel=1e-4)
+    assert (end.gamma is None) == (fused.gamma is None)
+    assert all(point.true_difference is not None for point in document.frontier)
     names = [
         "clinician",
         *(f"phenotype-{i}" for i in range(view.n_clusters)),

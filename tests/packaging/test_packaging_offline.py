@@ -187,16 +187,33 @@ def test_a_file_of_the_public_index_is_the_locked_one_and_only_a_build_of_ones_o
         foreign([Wheel(plain.path)], lock)
 
 
-def test_the_lock_holds_every_pin_and_hashes_for_all() -> None:
-    text = (ROOT / LOCK).read_text(encoding="utf-8")
+LOCKS = {
+    LOCK: ("requirements.txt",),
+    "requirements-dev.lock": ("requirements.txt", "requirements-dev.txt"),
+    "requirements-extra.lock": ("requirements-fixtures.txt", "requirements-bench.txt"),
+}
+
+
+def stated_in(lock: str) -> set[str]:
+    """Name and version of all that a lock names."""
+    return {pin.split(" ;")[0] for pin in pins((ROOT / lock).read_text(encoding="utf-8")).splitlines()}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_every_pin_and_hashes_for_all(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
     allowed = read_lock(text)
     entries = {line.split("==")[0] for line in text.splitlines() if re.match(r"[a-z]", line)}
     assert entries == allowed.keys()
     assert all(allowed.values())
-    stated = pins(text).splitlines()
-    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        if "==" in line:
-            assert any(pin.split(" ;")[0] == line.lower() for pin in stated), f"{line}: run make lock"
+    stated = stated_in(lock)
+    asked = [line for file in LOCKS[lock] for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    wanted = {re.sub(r"\[.*\]", "", line).lower() for line in asked if "==" in line}
+    assert wanted <= stated, "run make lock"
+
+
+def test_the_app_is_the_same_whether_it_is_developed_or_served() -> None:
+    assert stated_in(LOCK) <= stated_in("requirements-dev.lock")
 
 
 @no_network

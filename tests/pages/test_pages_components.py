@@ -310,6 +310,7 @@ def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
     assert tuple(settings["theme"]["chartCategoricalColors"]) == PHENOTYPE_COLORS
     assert settings["browser"]["gatherUsageStats"] is False
     assert settings["server"]["address"] == "127.0.0.1"
+    assert settings["server"]["fileWatcherType"] == "none", "it walks the data and all packages before the first page"
     json.dumps(settings)
 
 
@@ -362,3 +363,12 @@ def test_a_callers_column_keeps_its_say_and_takes_the_rest(monkeypatch: pytest.M
     assert seen["frame"]["share"].tolist() == pytest.approx([1.1, 94.37])  # type: ignore[index]
     assert (told["reward"]["width"], told["reward"]["alignment"]) == ("small", "right")
     assert told["hidden"] is None
+
+
+def test_what_pages_draw_with_is_imported_before_a_page_can_run() -> None:
+    """Visitors who come at once to a fresh server would import it in several threads, and find it half there."""
+    import ast
+
+    module = ast.parse((Path(__file__).resolve().parents[2] / "app.py").read_text(encoding="utf-8"))
+    imported = {name.name for node in module.body if isinstance(node, ast.Import) for name in node.names}
+    assert {"pandas", "plotly.graph_objects", "streamlit"} <= imported

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.experiments.estimator_evidence import load_evidence
+from core.experiments.judgment_evidence import judgment_evidence
 from core.learn.source import source_of
 from pages.components.learn import choice as learn_choice
 
@@ -40,12 +42,13 @@ def test_every_idea_has_a_picture_an_equation_a_question_and_source(page: AppTes
 def test_one_walks_from_idea_to_idea_and_ends_at_the_settings(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn_choice, "load_choice", lambda: None)
     walked = [page.header[0].value]
-    while any(button.key == "learn-next" for button in page.button):
+    for _ in IDEAS:
         page.button(key="learn-next").click().run()
         assert not page.exception, page.exception[0].message
         walked.append(page.header[0].value)
     assert len(set(walked)) == len(walked) == len(IDEAS) + 1
     assert walked[-1].startswith("Settings")
+    assert not [button for button in page.button if button.key == "learn-next"], "none after the last"
 
 
 def shown(page: AppTest, label: str) -> str:
@@ -111,6 +114,14 @@ def test_without_a_quoted_experiment_the_settings_say_so(page: AppTest, monkeypa
     choose(page, "Settings")
     assert any("No experiment has been quoted yet" in part.value for part in page.markdown)
     assert not page.get("plotly_chart")
+    judged, published = judgment_evidence(), load_evidence()
+    assert judged is not None
+    assert published is not None
+    mix, estimators = (frame.value for frame in page.dataframe)
+    stored = {row["patients"]: row["covers"] for row in judged.tables["estimators"] if row["estimator"] == "mix"}
+    assert dict(zip(mix["patients"], mix["interval holds the truth"], strict=True)) == stored
+    assert mix["patients"].is_monotonic_increasing
+    assert len(estimators) == len(published["studies"]["simulated"])
 
 
 def test_the_finding_of_a_quoted_experiment_is_shown(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

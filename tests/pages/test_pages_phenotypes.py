@@ -140,6 +140,13 @@ def test_a_selection_in_the_link_is_shown_with_its_patients(open_page, app_run: 
     assert listed == run.cohort.patients[list(chosen.patients)].tolist()
     page = view(page, "What sets them apart", "selection-show")
     assert "6 selected against" in texts(page)
+    assert "Not judged in this selection" in texts(view(page, "What the advice does for them", "selection-show"))
+    whole = Selection.of("map", range(160))
+    page = open_page("phenotypes", {"run": app_run, "selection": whole.encode(), "selected": "map"})
+    page = view(page, "What the advice does for them", "selection-show")
+    assert run.advice is not None
+    assert f"{run.advice.shown.value:+.2f}" in page.metric[0].value
+    assert "corrected for 1 selection looked at" in texts(page)
 
 
 def test_one_selected_patient_is_one(open_page, app_run: str) -> None:

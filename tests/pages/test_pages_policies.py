@@ -19,7 +19,7 @@ from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians, hidden_text
 from core.icu.ask.atlas import DRAWS
-from core.icu.ask.differences import differences_along
+from core.icu.ask.differences import differences_along, hidden_in_words
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.hazards import hazard_table
 from core.icu.ask.in_words import in_words
@@ -385,6 +385,7 @@ def test_the_trust_frontier_starts_at_the_furthest_supported_point(page: AppTest
     last = differences_along(run, key, MIXTURE).iloc[-1]
     assert f"{last['difference']:+.2f}" in page.metric[0].value
     assert last["doubts"] in texts(page)
+    assert hidden_in_words(run, last.to_dict()) in texts(page)
     ess = table.loc[table["setting"] == 1.0, "ess"].iloc[0]
     assert f"ESS {ess:.1f}" in texts(page)
 

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.base.files import read_json, write_json
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
+from core.registry.ask.hidden import hidden_in_words
 from core.registry.ask.patient import recommend
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
@@ -120,6 +121,13 @@ def test_simulating_stores_by_hash_and_shows_every_view(open_page, app_data: Pat
     assert cohort.data_hash in (shown, *shown)
     other = open_page("registry", {"owner": STRANGER, "registry-cohort": cohort.data_hash})
     assert not other.metric, "a registry belongs to the visitor who brought it"
+    page = choose(page, "registry-part", "Simulate")
+    next(box for box in page.selectbox if box.key == "registry-effect").set_value("none")
+    next(s for s in page.slider if s.key == "registry-confounding").set_value(0.5)
+    press(choose(page, "registry-size", 600), "Simulate a registry")
+    hidden, _ = simulate_registry(600, 0, "none", 0.5)
+    kept = [path.stem for path in app_data.glob("uploads/*/registry/*.parquet")]
+    assert hidden.data_hash in kept, "the world that was chosen"
 
 
 def upload(page: AppTest, name: str, content: bytes) -> AppTest:
@@ -190,7 +198,8 @@ def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str,
     assert f"{shown['difference']:+.2f}" in card.value
     assert f"Grade: **{shown['grade']}**" in texts(page)
     assert "In truth" in texts(page)
-    table = page.dataframe[0].value
+    columns, table = (frame.value for frame in page.dataframe[:2])
+    assert columns.iloc[0, 0] == run.columns[0].column
     assert len(table) == 10  # six dials and four policies
     assert table["true difference"].str.contains("±").all()
     assert {"difference", "ESS", "grade", "mix"} <= set(table.columns)
@@ -311,6 +320,9 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     page = rerun(page)
     end = rows[rows["setting"] == 1.0].set_index("estimator")
     assert "Beyond the trust frontier (a = 0.25)" in texts(page)
+    run = RegistryView(tiny_registry)
+    last = along(run.judgments, "dqn-screened", "mixture").iloc[-1]
+    assert hidden_in_words(last.to_dict(), run.columns) in texts(page)
     assert f"here it is {end.loc['phwis', 'ess']:.1f}" in texts(page)
     assert end.loc["phwis", "reasons"] in texts(page)
     next(s for s in page.selectbox if s.key == "registry-frontier-policy").set_value("most-frequent")

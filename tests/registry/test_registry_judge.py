@@ -12,10 +12,12 @@ from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.hidden import GAMMAS, Bounds, Hidden
 from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.left_out import strongest_first
 from core.evaluation.judging.mix import Judged, MixEstimate
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.ask.compared import DIALS, gate_places
-from core.registry.ask.judge import Bench, advice, hidden_in_words, judgment_table
+from core.registry.ask.hidden import hidden_in_words, hidden_text, odds_moved
+from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.cohort.courses import weighted_returns
 from core.registry.simulate import registry_truth, simulate_registry
 from tests.registry.course_world import ALWAYS, SOMETIMES, TRUE, judging, plan, recorded
@@ -151,6 +153,32 @@ def test_what_an_unrecorded_cause_could_do_is_told_of_whoever_leaves_the_experts
     assert hidden_in_words({"difference": 0.1}).endswith("train it again to see.")
     (nobody,) = judgment_table([Judged("p", estimate(2, 0.1), estimate(0.1, 0.6, ess=0.0), 1.8)], 30).to_dict("records")
     assert hidden_in_words(nobody).startswith("No recorded course follows it")
+
+
+def test_a_recorded_column_left_out_moves_the_odds_by_what_the_network_reads_of_it() -> None:
+    rng, slope = np.random.default_rng(0), 0.7
+    states = rng.normal(size=(4000, 3)).astype(np.float32)
+    states[:, 2] = states[:, 0]  # told by another column, so that leaving it out loses nothing
+
+    def experts(some: np.ndarray) -> np.ndarray:
+        p = 1 / (1 + np.exp(-slope * some[:, 0]))
+        return np.stack([1 - p, p], axis=1)
+
+    taken = (rng.uniform(size=len(states)) < experts(states)[:, 1]).astype(int)
+    assert np.allclose(odds_moved(experts, states, taken, [[0], [1], [2]]), 1, atol=0.01)
+    alone = strongest_first(["kin", "age"], odds_moved(experts, states[:, :2], taken, [[1], [0]]))
+    assert [one.column for one in alone] == ["age", "kin"]
+    strong = np.exp(slope * np.quantile(np.abs(states[:, 0]), 0.95))
+    assert (alone[0].gamma, alone[1].gamma) == (pytest.approx(strong, rel=0.02), pytest.approx(1, abs=0.01))
+    hidden = Hidden(Bounds(-np.log(GAMMAS), np.log(GAMMAS)), Bounds(-np.log(GAMMAS), np.log(GAMMAS)))
+    rows = judgment_table(
+        [Judged("p", gain, gain, 1.8, hidden=hidden) for gain in (estimate(0, 1), estimate(9, 1))], 30
+    )
+    nothing, gained = rows.to_dict("records")
+    assert f"strongest recorded column, age, does so by up to {alone[0].gamma:.2f}." in hidden_in_words(nothing, alone)
+    assert "Leaving out age" in hidden_in_words(gained, alone)
+    assert (hidden_text(nothing), hidden_text({})) == ("no gain", "–")
+    assert hidden_text(gained).startswith("dies at")
 
 
 def test_a_gain_dies_at_the_strength_that_takes_its_interval() -> None:

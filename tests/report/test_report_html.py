@@ -16,7 +16,8 @@ from core.base.errors import RunError
 from core.base.files import read_json, write_json, write_table
 from core.cohort import check_cohort
 from core.figures.theme import fmt, fmt_interval, fmt_percent, message_figure, policy_style
-from core.icu.ask.against import advice_hazards, against_clinicians, points_text
+from core.icu.ask.against import advice_hazards, against_clinicians, hidden_text, points_text
+from core.icu.ask.differences import differences_between
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure
@@ -155,6 +156,10 @@ def test_differences_and_the_advice_stand_before_the_published_values(page: Page
     assert [line[6] for line in shown] == rows["grade"].tolist()
     assert "In survival, by the same judges asked about the outcome alone" in " ".join(page.text)
     assert view.advice.text in " ".join(page.text)
+    way = page.tables[next(i for i, c in enumerate(page.captions) if c.startswith("On the way from the clinicians"))]
+    between = differences_between(view, view.own_policy)
+    assert [line[2].strip("()") for line in way[1:]] == [f"{value:+.2f}" for value in between["difference"]]
+    assert [line[7] for line in way[1:]] == [hidden_text(row) for row in between.to_dict("records")]
     assert view.advice.hidden_in_words in " ".join(page.text)
     assert view.advice.atlas is not None
     assert all(sentence in " ".join(page.text) for sentence in view.advice.atlas.sentences())

@@ -10,6 +10,7 @@ import pytest
 from core.cli.main import main
 from core.figures.theme import fmt, fmt_interval
 from core.registry.ask.against import against_experts
+from core.registry.ask.hidden import hidden_in_words
 from core.registry.view import RegistryView
 from core.report.parts import Section
 from core.report.registry import registry_sections
@@ -48,6 +49,8 @@ def test_every_judgment_stands_with_interval_grade_and_truth(view: RegistryView,
         assert cells["difference"].startswith("(") == (row["grade"] == "not supported")
         assert cells["95 % interval"] == fmt_interval(row["difference_low"], row["difference_high"])
         assert cells["true difference ± standard error"].startswith(f"{row['true_difference']:+.2f} ±")
+        assert cells["if a cause is not recorded"] == hidden_in_words(row, view.columns)
+    assert len(view.columns) == len(view.spec.features) + len(view.spec.indicators)
 
 
 def test_published_values_carry_support_truth_and_the_warning(view: RegistryView, sections: dict[str, Section]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def blocks(path: Path, start: int, size: int, into: Path) -> Iterator[Block]:
                     return
                 end += written
                 yield Block(end, raw.tell(), lines)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ExtractError(f"{path} cannot be read as a CSV table: {error}. Download the file again.") from None
 
 

@@ -54,8 +54,8 @@ def read_stays(work: Work) -> None:
         SELECT hadm_id || '-' || nth AS stay_id, subject_id, hadm_id, intime, {hours("outtime", "intime")} AS los,
                CASE WHEN {hours("died", "intime")} BETWEEN 0 AND los THEN {hours("died", "intime")} ELSE los END
                    AS leave, age,
-               CASE sex WHEN 'male' THEN 0 WHEN 'female' THEN 1 END AS gender, NULL::DOUBLE AS weight, NULL::DOUBLE
-                   AS height,
+               CASE lower(trim(sex)) WHEN 'male' THEN 0 WHEN 'female' THEN 1 END AS gender,
+               NULL::DOUBLE AS weight, NULL::DOUBLE AS height,
                septic.hadm_id IS NOT NULL AS coded,
                coalesce({hours("died", "intime")}, CASE WHEN expired THEN {hours("dischtime", "intime")} END) AS death,
                coalesce(expired OR died <= dischtime + INTERVAL 1 DAY, false) AS died_in_hospital,

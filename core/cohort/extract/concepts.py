@@ -32,7 +32,7 @@ class Table(Config):
     optional: tuple[str, ...] = ()
     may_lack: bool = False  # the whole table may be missing; it is then empty
     files: tuple[str, ...] = ()  # names the table may have instead of its own
-    parsed: dict[str, Kind] = Field(default_factory=dict)  # columns that a columnar copy holds read as well as written
+    parsed: dict[str, Kind] = Field(default_factory=dict)  # columns that a columnar copy holds as read
     made: bool = False  # not read but made from other tables
 
 

@@ -2,7 +2,8 @@
 
 A table lies as <folder>/<table>/part-00000.parquet and so on; `extract` reads the folder like the release itself, and
 yields the same cohort. CSV files are read in blocks, one part each, several files side by side; a copy that was
-stopped goes on with the next block. What stands in a column stays the text that it was.
+stopped goes on with the next block. What stands in a column stays the text that it was; of the columns that are kept
+read, as numbers and times, only the text that cannot be read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 from core.base.errors import ExtractError
 from core.base.types import Progress
 from core.cohort.extract.concepts import Concepts, load_concepts
+from core.cohort.extract.faults import in_words
 from core.cohort.extract.manifest import CopiedTable, CopyManifest, read_manifest
 from core.cohort.extract.options import ExtractOptions
 from core.cohort.extract.relation import Relation, hidden
@@ -44,6 +46,8 @@ def copy_source(
     options: memory of the database engine, and threads: as many files are read side by side. Raises `ExtractError`
     where a table is missing or damaged, or where the folder holds something else.
     """
+    import duckdb
+
     options, folder, concepts = options or ExtractOptions(), Path(folder), load_concepts(database)
     manifest = _begun(database, hidden(source), folder)
     try:
@@ -59,6 +63,8 @@ def copy_source(
                     yield from _Copy(db, concepts, tables, folder, Path(scratch), manifest).run(threads)
                 finally:
                     db.close()
+    except duckdb.Error as error:
+        raise in_words(error, hidden(source), (), "making the copy") from error
     except Timeout:
         raise ExtractError(f"another program is making the copy in {folder}; wait for it.") from None
 

@@ -33,7 +33,7 @@ SAID = {
     "contradicted": "contradict themselves: amount and rate x time differ more than twofold; the amount is taken "
     "where it is a "
     "usual one, else rate x time",
-    "unresolved": "of the kinds that count have no unit that can be resolved",
+    "unresolved": "of the kinds that count cannot be resolved into units (of those in mL, --heparin-units-per-ml can)",
 }
 
 

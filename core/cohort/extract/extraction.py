@@ -17,6 +17,7 @@ from core.base.errors import ExtractError
 from core.cohort.extract import clif, eicu, meds, mimic_iv
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
+from core.cohort.extract.faults import in_words, not_utf8
 from core.cohort.extract.grid import Steps, Values, gather, read_values
 from core.cohort.extract.infection import suspect
 from core.cohort.extract.manifest import CopyManifest, read_manifest
@@ -35,7 +36,7 @@ from core.cohort.extract.select import (
     limit_candidates,
     select_stays,
 )
-from core.cohort.extract.source import connect, not_utf8, open_source, open_tables
+from core.cohort.extract.source import connect, open_source, open_tables
 from core.cohort.extract.steps import BODY, CARE, DRUGS, Grid, assemble
 from core.cohort.extract.watch import Watch, Watched
 from core.cohort.extract.work import Work
@@ -67,19 +68,20 @@ def extract(
     _check_study(spec, concepts)
     plan_window(options, spec)
     latin: frozenset[str] = frozenset()
+    watch = watch or Watch()
     while True:
         try:
-            return _attempt(concepts, source, options, spec, latin, watch or Watch())
+            return _attempt(concepts, source, options, spec, latin, watch)
         except duckdb.OutOfMemoryException:
             raise ExtractError(
                 f"{hidden(source)} does not fit into {options.memory_gb:g} GB of memory; raise memory_gb, or lower "
                 f"threads."
             ) from None
         except duckdb.Error as error:
-            named = not_utf8(str(error), _files(source)) - latin
+            files = _files(source)
+            named = not_utf8(str(error), (file.name for file in files)) - latin
             if not named:
-                reason = str(error).splitlines()[0]
-                raise ExtractError(f"{hidden(source)} cannot be extracted: {reason}") from error
+                raise in_words(error, hidden(source), files, watch.part) from error
             latin |= named
 
 
@@ -97,10 +99,10 @@ def extract_mimic_iv(
     return extract("mimic-iv", source, options, study)
 
 
-def _files(source: str | Path) -> set[str]:
-    """Names of the CSV files of a folder."""
+def _files(source: str | Path) -> list[Path]:
+    """The CSV files of a folder."""
     path = Path(str(source))
-    return {file.name for file in path.rglob("*.csv*")} if path.is_dir() else set()
+    return sorted(path.rglob("*.csv*")) if path.is_dir() else []
 
 
 def _attempt(
@@ -145,11 +147,7 @@ def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest |
     attrition = _restrict(work, grid, attrition)
     kept = _kept(work, grid)
     if kept.inside.size == 0:
-        left = "; ".join(f"{line.reason}: {line.patients_left} left" for line in attrition)
-        raise ExtractError(
-            f"no stay meets the criteria ({left}). Widen the population or the window, or check that the tables "
-            f"belong to one release."
-        )
+        raise _nobody(work, attrition)
     made = assemble(kept, work.study, work.window, work.options)
     notes = definitions(work, population)
     about = provenance(work, source, population, copied)
@@ -164,6 +162,22 @@ def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest |
         about,
         made.ages,
         work.study,
+    )
+
+
+def _nobody(work: Work, attrition: list[Exclusion]) -> ExtractError:
+    """Why no stay is left: each criterion, and what was lost or out of range, which may have decided it."""
+    left = "; ".join(f"{line.reason}: {line.patients_left} left" for line in attrition)
+    refused = ", ".join(f"{n:,} of {name}" for name, n in work.implausible.items())
+    seen = [*work.losses, *([f"Values out of their range: {refused}."] if refused else [])]
+    row = work.db.execute(
+        "SELECT count(*), min(value), max(value) FROM recorded WHERE concept = 'Platelets'"
+    ).fetchone()
+    if row and row[0]:
+        seen.append(f"The {row[0]:,} platelet counts that were read lie between {row[1]:g} and {row[2]:g} x 10^9/L.")
+    return ExtractError(
+        f"no stay meets the criteria ({left}). Widen the population or the window, or check that the tables belong to "
+        f"one release.{' What was seen on the way: ' if seen else ''}{' '.join(seen)}"
     )
 
 

@@ -21,7 +21,7 @@ class CopiedTable(Config):
 
     stamp: size and time of change of the source's file, "" where it is none; offset: unpacked bytes of it that the
     parts hold, consumed: bytes as it lies; rows: how many were read; kept: how many of them have a wanted code; parsed:
-    columns that it holds as read, too.
+    columns that it holds as read, and as text only where that could not be read.
     """
 
     label: str

@@ -6,7 +6,7 @@ from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Kind
 from core.cohort.extract.relation import texts
 from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, code_of, hours, ident, moment, number
+from core.cohort.extract.work import MOST_UNREADABLE, Work, code_of, flag, hours, ident, moment, number
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
 TWICE = 0.25  # of all rows; where more are copies, files were put together
@@ -58,12 +58,12 @@ def _make_stays(work: Work) -> None:
             SELECT {ident("subject_id")} AS subject_id, {ident("hadm_id")} AS hadm_id, {ident("stay_id")} AS stay_id,
                    {moment("intime")} AS intime, {moment("outtime")} AS outtime FROM one_icustays),
         person AS (
-            SELECT {ident("subject_id")} AS subject_id, upper(trim(gender)) AS gender,
+            SELECT {ident("subject_id")} AS subject_id, upper(left(trim(gender), 1)) AS gender,
                    {ident("anchor_age")} - {ident("anchor_year")} AS age_in_year_0, {moment("dod")} AS dod
             FROM one_patients),
         hospital AS (SELECT {ident("hadm_id")} AS hadm_id, {ident("subject_id")} AS subject_id,
                             {moment("deathtime")} AS deathtime, {moment("dischtime")} AS dischtime,
-                            {ident("hospital_expire_flag")} = 1 AS expired FROM one_admissions),
+                            {flag("hospital_expire_flag")} AS expired FROM one_admissions),
         death AS (SELECT subject_id, max(coalesce(deathtime, CASE WHEN expired THEN dischtime END)) AS deathtime,
                          count(*) FILTER (WHERE expired AND deathtime IS NULL) > 0 AS timeless
                   FROM hospital GROUP BY ALL),
@@ -129,14 +129,17 @@ def read_entries(work: Work) -> None:
     work.db.executemany("INSERT INTO agent VALUES (?, ?, ?)", [[code, *names] for code, names in agents.items()])
     _stage_input(work)
     _check_input(work)
+    # A drip that ends nowhere, or before it begins, must not count as a bolus of its whole amount.
+    endless = "coalesce(kind, '') = 'drip' AND NOT pushed AND coalesce(stop < s, true)"
     work.db.execute(f"""
         CREATE TABLE entry AS
         SELECT stay_id, coalesce(agent, 'fluid') AS agent,
                CASE WHEN kind = 'drip' AND pushed THEN 'bolus' ELSE coalesce(kind, '') END AS kind,
                s, CASE WHEN kind = 'subcutaneous' THEN s ELSE greatest(s, coalesce(stop, s)) END AS e,
-               copies * amount AS amount, amount_unit, rate, rate_unit, weight
+               CASE WHEN NOT ({endless}) THEN copies * amount END AS amount, amount_unit,
+               CASE WHEN NOT ({endless}) THEN rate END AS rate, rate_unit, weight
         FROM (SELECT *, coalesce(rate, 0) = 0 OR contains(category, 'push') OR contains(category, 'bolus')
-                     OR stop - s <= {AT_ONCE} AS pushed FROM given)
+                     OR coalesce(stop - s BETWEEN 0 AND {AT_ONCE}, false) AS pushed FROM given)
         LEFT JOIN agent USING (code) WHERE s IS NOT NULL
     """)
     _circuit(work)
@@ -144,7 +147,8 @@ def read_entries(work: Work) -> None:
     for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
         codes = texts(spelled(work.concepts.heparin.get(kind, ())))
         work.counts[name] = work.number(
-            f"SELECT count(DISTINCT stay_id) FROM raw_inputevents WHERE trim(itemid) IN ({codes})"
+            f"""SELECT count(DISTINCT {work.read("inputevents", "stay_id", "ident")})
+                FROM raw_inputevents WHERE trim(itemid) IN ({codes})"""
         )
 
 
@@ -178,12 +182,16 @@ def _stage_input(work: Work) -> None:
 def _check_input(work: Work) -> None:
     row = work.db.execute("""
         SELECT sum(copies), sum(copies) FILTER (WHERE s IS NULL), any_value(starttime) FILTER (WHERE s IS NULL),
+               sum(copies) FILTER (WHERE s IS NOT NULL AND coalesce(stop < s, true)),
                sum(copies) FILTER (WHERE stop IS NULL), any_value(endtime) FILTER (WHERE stop IS NULL), sum(copies - 1)
         FROM given""").fetchone()
     assert row is not None
-    total, twice = int(row[0] or 0), int(row[5] or 0)
+    total, twice = int(row[0] or 0), int(row[6] or 0)
     work.unreadable(int(row[1] or 0), total, "inputevents", "starttime", row[2] or "")
-    work.unreadable(int(row[3] or 0), total, "inputevents", "endtime", row[4] or "")
+    if int(row[4] or 0) > MOST_UNREADABLE * total:
+        work.unreadable(int(row[4]), total, "inputevents", "endtime", row[5] or "")
+    reason = "have no readable endtime or end before they start; they count at their start, drips of heparin unresolved"
+    work.lose(int(row[3] or 0), total, "rows of inputevents", reason)
     if "orderid" in work.found["inputevents"] or twice > TWICE * total:
         work.db.execute("UPDATE given SET copies = 1")
         work.lose(twice, total, "rows of inputevents", "are identical to another and are taken once")

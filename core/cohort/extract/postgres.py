@@ -15,7 +15,6 @@ from core.cohort.extract.wanted import Wanted
 class Server:
     """A server behind a connection string."""
 
-    looked_for = "{name} in its schemas"
     side_by_side = False  # one connection
 
     def __init__(self, address: str, scratch: Path) -> None:
@@ -40,6 +39,9 @@ class Server:
         info = self._connection.info
         self.label = f"database {info.dbname} on {info.host}"
         self._schemas = Schemas(rows)
+
+    def looked_for(self, folder: str, name: str) -> str:
+        return f"{name} in its schemas"
 
     def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
         """The table; `fetch` copies the columns and codes that are wanted to the scratch folder."""

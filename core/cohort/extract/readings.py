@@ -21,6 +21,8 @@ SCORED = (
     "MBP", "Platelets", "Bilirubin", "Creatinine", "fluid removed", "PaO2", "FiO2", "GCS eye", "GCS verbal",
     "GCS motor", "HR", "urine", "ventilator setting", "Weight",
 )  # fmt: skip
+NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '.', '___')"  # what stands for a value that is missing
+SHORT = 12  # characters of a value that is shown
 TUBE = "no response-ett"  # a verbal response that a tube prevents
 
 
@@ -82,20 +84,51 @@ def read_streams(work: Work, names: Iterable[str], of_all: bool = False) -> None
         stream = work.concepts.streams[name]
         if stream.table not in work.found:
             continue
-        before, untimed = _kept(work)
+        before, untimed, _ = _kept(work)
         work.watch.at(f"reading {stream.table}", before)
         work.db.execute(f"INSERT INTO recorded {_wanted(work, name, stream, of_all)}")
-        after, timeless = _kept(work)
+        after, timeless, unread = _kept(work)
+        if after == before and work.number("SELECT count(*) FROM candidate"):
+            _tell_nothing(work, stream)
+        if unread:
+            _tell_unread(work, stream, unread, after - before)
+            work.db.execute("DELETE FROM recorded WHERE value IS NULL")
         if timeless > untimed:
             _tell_timeless(work, name, stream, timeless - untimed, after - before)
             work.db.execute(f"DELETE FROM recorded WHERE h IS NULL AND NOT coalesce({_static(work)}, false)")
 
 
-def _kept(work: Work) -> tuple[int, int]:
-    """How many values of stays are kept so far, and how many of them have no time that can be read."""
-    row = work.db.execute("SELECT count(stay_id), count(stay_id) FILTER (WHERE h IS NULL) FROM recorded").fetchone()
+def _kept(work: Work) -> tuple[int, int, int]:
+    """How many values of stays are kept so far; how many of them have no time, and how many no number, to be read."""
+    row = work.db.execute("""SELECT count(stay_id), count(stay_id) FILTER (WHERE h IS NULL),
+                                    count(stay_id) FILTER (WHERE value IS NULL) FROM recorded""").fetchone()
     assert row is not None
-    return int(row[0]), int(row[1])
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def _tell_nothing(work: Work, stream: Stream) -> None:
+    """A table that yields nothing at all is a fault that must not pass for a quiet ward."""
+    rows = work.number(f"SELECT count(*) FROM raw_{stream.table}")
+    if rows:
+        work.lose(rows, rows, f"rows of {stream.table}", "hold no wanted code, or are of no stay that may enter")
+    else:
+        work.losses.append(f"{stream.table} has no rows.")
+
+
+def _tell_unread(work: Work, stream: Stream, unread: int, total: int) -> None:
+    """Values that are no numbers; an example where it is short and has a digit, so that it is no text of a person."""
+    example = work.db.execute(f"""SELECT {stream.value} FROM raw_{stream.table}
+                                  WHERE {_unread(work, stream)} AND length({stream.value}) <= {SHORT}
+                                        AND regexp_matches({stream.value}, '[0-9]') LIMIT 1""").fetchone()
+    such = f" (such as '{example[0]}')" if example else ""
+    reason = f"have a {stream.value} that is no number{such}; they are left out"
+    work.lose(unread, total, f"rows of {stream.table}", reason)
+
+
+def _unread(work: Work, stream: Stream) -> str:
+    """SQL: whether something is written where a number should be."""
+    value = work.read(stream.table, stream.value, "number")
+    return f"({value} IS NULL AND coalesce(lower(trim({stream.value})), '') NOT IN {NO_VALUE})"
 
 
 def _tell_timeless(work: Work, name: str, stream: Stream, timeless: int, total: int) -> None:
@@ -140,7 +173,7 @@ def _wanted(work: Work, name: str, stream: Stream, of_all: bool) -> str:
               FROM ({_rows(work, name, stream, person or "NULL")}) AS raw
               JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
               {"LEFT JOIN" if person else "JOIN"} {"stay" if of_all else "candidate"} AS who ON who.{stream.key} = id
-              WHERE raw.value IS NOT NULL)
+              WHERE raw.value IS NOT NULL OR raw.unread)
         WHERE (stay_id IS NOT NULL AND inside) {elsewhere}"""
 
 
@@ -156,7 +189,7 @@ def _time(work: Work, stream: Stream) -> str:
 
 
 def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
-    """SQL: rows of a stream as id, person, code, t, value, tube."""
+    """SQL: rows of a stream as id, person, code, t, value, tube, and whether what stands there is no number."""
     key = stream.column or stream.key
     kind = work.db.execute(f"SELECT typeof(any_value({stream.key})) FROM stay").fetchall()[0][0]
     keyed = work.read(stream.table, key, "ident") if kind == "BIGINT" else f"trim({key})"
@@ -164,8 +197,8 @@ def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
     codes = [code for source in _sources(work, name).values() for code in source]
     if not stream.code:  # one column a concept
         return " UNION ALL ".join(
-            f"{first}, {text(code)} AS code, {number(f'{chr(34)}{code}{chr(34)}')} AS value, false AS tube "
-            f'FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
+            f"{first}, {text(code)} AS code, {number(f'{chr(34)}{code}{chr(34)}')} AS value, false AS tube, "
+            f'false AS unread FROM raw_{stream.table} WHERE "{code}" IS NOT NULL'
             for code in dict.fromkeys(codes)
             if code in work.found[stream.table]
         )
@@ -173,8 +206,9 @@ def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
     tube = f"CASE WHEN {stream.code} IN ({verbal}) THEN lower({stream.text}) LIKE '{TUBE}%' ELSE false END"
     tube = f"coalesce({tube}, false)" if stream.text else "false"
     value = work.read(stream.table, stream.value, "number")
-    return f"""SELECT *, coalesce(recorded, CASE WHEN tube THEN 1 END) AS value
-               FROM ({first}, {stream.code} AS code, {value} AS recorded, {tube} AS tube
+    return f"""SELECT *, coalesce(recorded, CASE WHEN tube THEN 1 END) AS value, unread AND NOT tube AS unread
+               FROM ({first}, {stream.code} AS code, {value} AS recorded, {tube} AS tube,
+                            {_unread(work, stream)} AS unread
                      FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}))"""
 
 

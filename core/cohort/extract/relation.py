@@ -13,18 +13,20 @@ from core.cohort.extract.wanted import Wanted
 
 @dataclass(frozen=True)
 class Csv:
-    """A CSV file, compressed or not: the names in its header, and how its text is encoded."""
+    """A CSV file, compressed or not: the names in its header, how its text is encoded, what parts its columns."""
 
     path: Path
     names: tuple[str, ...]
     latin: bool = False
+    delimiter: str = ","
 
     def rows(self, path: Path | None = None) -> str:
         """SQL that yields its rows as text; path: a file of some of its lines, without the header."""
         columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in self.names)
+        encoding = "latin-1" if self.latin else "utf-8"
         return (
             f"read_csv({text(str(path or self.path))}, columns={{{columns}}}, header={str(path is None).lower()}, "
-            f"auto_detect=false, delim=',', quote='\"', encoding='{'latin-1' if self.latin else 'utf-8'}')"
+            f"auto_detect=false, delim={text(self.delimiter)}, quote='\"', encoding='{encoding}')"
         )
 
 
@@ -62,7 +64,7 @@ class Relation:
 
 
 class Source(Protocol):
-    """Where tables lie; `label` names it in messages, `looked_for` what a table is called there.
+    """Where tables lie; `label` names it in messages, `looked_for` what a table was looked for as.
 
     side_by_side: whether several tables can be fetched at once.
     """
@@ -73,8 +75,7 @@ class Source(Protocol):
     @property
     def label(self) -> str: ...
 
-    @property
-    def looked_for(self) -> str: ...
+    def looked_for(self, folder: str, name: str) -> str: ...
 
     def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
         """The table, or None; a source from afar fetches no more than `need`."""

@@ -5,16 +5,13 @@ Each table becomes a view `raw_<table>` with the described columns as text, NULL
 
 from __future__ import annotations
 
-import csv
-import gzip
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Concepts, Table
+from core.cohort.extract.dialect import read_header
 from core.cohort.extract.manifest import check_copy, read_manifest
 from core.cohort.extract.relation import Csv, Relation, Schemas, Source, text
 from core.cohort.extract.wanted import Wanted, read_column, wanted
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv.gz", ".csv", ".parquet")
 POSTGRES = ("postgresql://", "postgres://")
-NOT_UTF8 = re.compile(r"utf-?8|unicode|encod", re.IGNORECASE)
 
 
 def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyConnection:
@@ -74,7 +70,8 @@ def find_tables(source: Source, concepts: Concepts) -> dict[str, Relation]:
         if relation is None:
             if not table.may_lack:
                 where = "/".join(part for part in (table.folders[0], name) if part)
-                problems.append(f"table {where} is missing (looked for {source.looked_for.format(name=name)})")
+                looked_for = source.looked_for(table.folders[0], name)
+                problems.append(f"table {where} is missing (looked for {looked_for})")
             continue
         lacking = [column for column in table.required if column not in relation.columns]
         if lacking:
@@ -123,12 +120,16 @@ class Folder:
 
     path: Path
     latin: frozenset[str] = frozenset()
-    looked_for: str = "{name}.csv.gz, {name}.csv and {name}.parquet"
     side_by_side: bool = True
 
     @property
     def label(self) -> str:
         return str(self.path)
+
+    def looked_for(self, folder: str, name: str) -> str:
+        said = f"{name}.csv.gz, {name}.csv and {name}.parquet"
+        like = [path.name for path in sorted((self.path / folder).glob("*")) if path.stem.lower().startswith(name)]
+        return f"{said}; {', '.join(like[:3])} is not one of them, unpack or rename it" if like else said
 
     def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
         for suffix in SUFFIXES:
@@ -144,7 +145,8 @@ class Folder:
         return None
 
     def _csv(self, path: Path, folder: str) -> Relation:
-        file = Csv(path, tuple(read_header(path)), path.name in self.latin)
+        header = read_header(path)
+        file = Csv(path, header.names, path.name in self.latin, header.delimiter)
         label = f"{folder}/{path.name}".lstrip("/")
         return Relation(file.rows(), {name: name for name in file.names}, label, path, file)
 
@@ -163,7 +165,6 @@ def _parquet(path: Path, pattern: str) -> Relation:
 class DuckDBFile:
     """Tables of a DuckDB file, opened read only."""
 
-    looked_for = "{name} in its schemas"
     side_by_side = True
 
     def __init__(self, db: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -174,6 +175,9 @@ class DuckDBFile:
                           WHERE database_name = 'source' AND NOT internal""").fetchall()
         )
 
+    def looked_for(self, folder: str, name: str) -> str:
+        return f"{name} in its schemas"
+
     def find(self, folder: str, name: str, need: Wanted) -> Relation | None:
         found = self._schemas.find(folder, name)
         if found is None:
@@ -183,27 +187,14 @@ class DuckDBFile:
         return Relation(f'source."{schema}"."{table}"', named, f"{schema}.{table}", self._path)
 
 
-def read_header(path: Path) -> list[str]:
-    """Column names of a CSV file, lower case; `ExtractError` where it cannot be read."""
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            line = file.readline().decode("utf-8-sig", errors="replace")
-        return [name.strip().lower() for name in next(csv.reader([line]), [])]
-    except (OSError, EOFError, csv.Error) as error:
-        raise ExtractError(f"{path} cannot be read as a CSV table: {error}. Download the file again.") from None
-
-
 def _check_folder(source: Path, concepts: Concepts) -> None:
     if not source.is_dir():
         raise ExtractError(f"{source} is not a folder; give the folder that holds the tables of {concepts.layout}.")
     folders = sorted({table.folders[0] for table in concepts.tables.values() if not table.made} - {""})
     if not folders or any((source / folder).is_dir() for folder in folders):
         return
-    inner = [str(path.parent) for path in sorted(source.glob(f"*/{folders[0]}"))]
-    hint = f"Did you mean {inner[0]}?" if inner else f"Give the folder of {concepts.layout} as it was unpacked."
+    inner = [str(path.parent) for deep in ("*", "*/*") for path in sorted(source.glob(f"{deep}/{folders[0]}"))]
+    inner = inner or [str(source.parent)] * (source.name in folders)
+    hint = f"Give the folder of {concepts.layout} as it was unpacked, its tables in these folders."
+    hint = f"Did you mean {inner[0]}?" if inner else hint
     raise ExtractError(f"{source} holds none of the folders {', '.join(folders)}. {hint}")
-
-
-def not_utf8(message: str, names: Iterable[str]) -> frozenset[str]:
-    """Which of these files the engine found not to be UTF-8, from its message."""
-    return frozenset(name for name in names if name in message) if NOT_UTF8.search(message) else frozenset()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
+from core.base.errors import ExtractError
 from core.cohort.extract.blocks import blocks
+from core.cohort.extract.faults import LINE, bad_line, not_utf8
 from core.cohort.extract.manifest import CopiedTable
 from core.cohort.extract.relation import Csv, Relation, text, texts
-from core.cohort.extract.source import not_utf8
 from core.cohort.extract.wanted import Wanted, read_column
 from core.cohort.extract.work import PARSERS
 
@@ -61,10 +63,14 @@ def copy_table(
         rows = _count(db, relation.sql)
         yield so_far.model_copy(update={"parts": 1, "rows": rows, "kept": kept, "done": True})
         return
-    file = Csv(relation.csv.path, relation.csv.names, so_far.latin)
+    file, at = replace(relation.csv, latin=so_far.latin), so_far
     try:
-        yield from _copy_blocks(db, relation, file, so_far, folder, scratch)
+        for at in _copy_blocks(db, relation, file, so_far, folder, scratch):
+            yield at
     except duckdb.Error as error:
+        if LINE.search(str(error)):
+            said = bad_line(str(error), relation.label, at.rows + 1)
+            raise ExtractError(f"{said} Download the table again, or write that row anew.") from None
         if so_far.latin or not not_utf8(str(error), [scratch.name]):
             raise
         latin = new_table(relation, Wanted(so_far.columns, so_far.code, so_far.codes, so_far.parsed)).model_copy(
@@ -103,9 +109,11 @@ def _write(db: duckdb.DuckDBPyConnection, relation: Relation, rows: str, at: Cop
     select = relation.select(at.columns, rows)
     if at.code:
         select = f'SELECT * FROM ({select}) WHERE "{at.code}" IN ({texts(at.codes)})'
-    if at.parsed:  # once here, so that no extraction does it again
-        read = ", ".join(f'{PARSERS[kind](name)} AS "{read_column(name, kind)}"' for name, kind in at.parsed.items())
-        select = f"SELECT *, {read} FROM ({select})"
+    if at.parsed:  # read once here, so that no extraction does it again; the text stays where it cannot be read
+        held = {name: read_column(name, kind) for name, kind in at.parsed.items()}
+        read = ", ".join(f'{PARSERS[kind](name)} AS "{held[name]}"' for name, kind in at.parsed.items())
+        left = ", ".join(f'CASE WHEN "{column}" IS NULL THEN "{name}" END AS "{name}"' for name, column in held.items())
+        select = f"SELECT * REPLACE ({left}) FROM (SELECT *, {read} FROM ({select}))"
     part = folder / f"part-{at.parts:05d}.parquet"
     hidden = part.with_name(f".{part.name}")
     written = db.execute(f"COPY ({select}) TO {text(str(hidden))} (FORMAT parquet)").fetchall()

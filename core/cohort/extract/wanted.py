@@ -12,7 +12,7 @@ from core.cohort.extract.concepts import Concepts, Kind
 class Wanted:
     """Columns by name, and where `code` names one, only the rows whose code is among `codes`.
 
-    parsed: columns that a columnar copy holds as read, too, and what each is read as.
+    parsed: columns that a columnar copy holds as read, and what each is read as.
     """
 
     columns: tuple[str, ...]

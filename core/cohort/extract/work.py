@@ -87,6 +87,11 @@ def number(column: str) -> str:
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
+def flag(column: str) -> str:
+    """SQL: whether a column says yes: 1, 1.0, true, t, yes or y; false where it says nothing."""
+    return f"coalesce(regexp_matches(lower(trim({column})), '^(1(\\.0*)?|t|true|y|yes)$'), false)"
+
+
 def code_of(column: str) -> str:
     """SQL: a code as text, 220045.0 as 220045."""
     return f"regexp_replace(trim({column}), '\\.0+$', '')"

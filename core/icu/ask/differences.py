@@ -6,21 +6,27 @@ The jury is made once for a run; a policy more costs a critic and its weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.base.remembered import remembered_by
+from core.base.statistics import Z95
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.grade import GradeSettings, judged_row
-from core.fusion.dials import Dial
+from core.evaluation.judging.left_out import ColumnOdds
+from core.fusion.dials import DIALS, MIXTURE, Dial
 from core.icu.ask.against import true_differences
 from core.icu.ask.frontier import frontier_policy
 from core.icu.ask.judge import Jury, make_jury
+from core.icu.hidden_causes import HiddenCauses, hidden_row, in_words
 from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
+
+TRUE = ("true_difference", "true_difference_se")
 
 
 @remembered_by(1)
@@ -31,9 +37,20 @@ def jury_of(view: RunView) -> Jury:
     return make_jury(view, view.study, view.n_clusters, view.split.test, learners, kept)
 
 
+def recorded_columns(view: RunView) -> Sequence[ColumnOdds]:
+    """How far each recorded column moves the odds of a dose; none for a run from before it was asked."""
+    return (view.advice and view.advice.left_out) or ()
+
+
+def hidden_in_words(view: RunView, row: Mapping[Any, Any]) -> str:
+    """What unrecorded causes could do to a judged policy, of its row in a table with `HIDDEN_COLUMNS`."""
+    return in_words(HiddenCauses.of_row(row), recorded_columns(view))
+
+
 @remembered_by(12)
 def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame:
-    """One row a setting of the dial, in its order: setting, then the columns of `judged_row`.
+    """One row a setting of the dial, in its order: setting, then the columns of `judged_row`, and `HIDDEN_COLUMNS`: the
+    strength of an unrecorded cause at which a gain of that setting is none any more.
 
     The dial starts at the clinicians themselves, whose difference is 0; further on they are as the run estimates them.
     """
@@ -41,6 +58,21 @@ def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame
     policies = [frontier_policy(jury.some, key, dial, setting) for setting in dial.settings[1:]]
     told = [always_deferring(jury.histories), *(Deferring("", probs) for probs in policies)]
     return _table(view, jury, told, dial.settings)
+
+
+@remembered_by(4)
+def differences_between(view: RunView, key: PolicyKey) -> pd.DataFrame:
+    """Both dials at the settings that are rolled out and at the policy itself: dial, setting, then the columns as in
+    `differences_along`, and true_difference with its _se where it is known, else NaN."""
+    jury, tables = jury_of(view), []
+    for dial in DIALS.values():
+        settings = [*dial.known, dial.settings[-1]] if dial is MIXTURE else dial.known  # both end at the policy
+        policies = [Deferring("", frontier_policy(jury.some, key, dial, setting)) for setting in settings]
+        table = _table(view, jury, policies, settings).assign(dial=dial.name)
+        truth = true_differences_along(view, key, dial)
+        known = pd.DataFrame({"setting": settings}) if truth is None else truth
+        tables.append(table.merge(known.reindex(columns=["setting", *TRUE]), on="setting", how="left"))
+    return pd.concat(tables, ignore_index=True)
 
 
 def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame | None:
@@ -60,7 +92,7 @@ def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.Data
 
 @remembered_by(8)
 def differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
-    """The fused policy at every stored lambda: setting (lambda), then the columns of `judged_row`."""
+    """The fused policy at every stored lambda: setting (lambda), then the columns as in `differences_along`."""
     jury = jury_of(view)
     keys = [PolicyKey.at(FUSED, n_clusters, value, mode) for value in view.lambdas]
     return _table(view, jury, [Deferring("", np.asarray(jury.some.probs(key))) for key in keys], view.lambdas)
@@ -78,6 +110,6 @@ def true_differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> 
 
 def _table(view: RunView, jury: Jury, policies: Sequence[Deferring], settings: Sequence[float]) -> pd.DataFrame:
     named = [replace(policy, name=str(place)) for place, policy in enumerate(policies)]
-    floor = GradeSettings(ess=view.config.evaluation.ess_floor)
-    rows = [judged_row(one, floor) for one in jury.bench(named).reward()]
+    floor, columns = GradeSettings(ess=view.config.evaluation.ess_floor), recorded_columns(view)
+    rows = [judged_row(one, floor) | hidden_row(one, Z95, columns) for one in jury.bench(named).reward()]
     return pd.DataFrame(rows).assign(setting=list(settings))

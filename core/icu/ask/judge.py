@@ -25,6 +25,7 @@ from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, grade, judged_row
 from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
@@ -32,7 +33,7 @@ from core.evaluation.judging.survival import judge_survival
 from core.evaluation.policies import propensities
 from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.fit.advised import FoldStep, TrueGain
-from core.icu.hidden_causes import HIDDEN_COLUMNS, ColumnOdds, hidden_causes, strengths
+from core.icu.hidden_causes import hidden_causes, hidden_row, strengths
 from core.icu.stays import Stays
 from core.policies.key import CLINICIAN, PROSPECTIVE, PolicyKey
 from core.study import StudySpec
@@ -251,8 +252,7 @@ def judgment_rows(
     rows = []
     for key, one, lives in zip(keys, judged, survival, strict=True):
         row = key.row | judged_row(one, GradeSettings(ess=floor)) | survival_columns(lives)
-        hidden = hidden_causes(one, Z95, left_out)
-        rows.append(row | (dict.fromkeys(HIDDEN_COLUMNS, np.nan) if hidden is None else hidden.row))
+        rows.append(row | hidden_row(one, Z95, left_out))
     return pd.DataFrame(rows)
 
 

@@ -13,8 +13,9 @@ from pydantic import Field
 from core.base.config import Config
 from core.cohort import Cohort
 from core.cohort.overlap import Overlap
+from core.evaluation.judging.left_out import ColumnOdds
 from core.icu.advice import AdviceRecord
-from core.icu.hidden_causes import ColumnOdds, HiddenCauses
+from core.icu.hidden_causes import HiddenCauses
 from core.runs.document import Against, Difference, EvaluatedOn, Interval, Weighed, against, evaluated_on, number
 from core.runs.manifest import Manifest
 
@@ -103,9 +104,21 @@ class GammaMetrics(Config):
     columns: list[ColumnOdds]
 
 
+class FrontierPoint(Against):
+    """The fused policy part of the way from the clinicians: a dial of the trust frontier at one setting. gamma: as of a
+    policy; the truth where that very policy was rolled out."""
+
+    dial: str
+    setting: float
+    ess: float
+    gamma: HiddenCauses | None
+    true_difference: float | None
+    true_difference_se: float | None
+
+
 class Metrics(Config):
     """The whole document. recommended: a policy's name with its dial, or "clinicians"; advice says on what grounds;
-    gamma: null for a run from before it was asked.
+    gamma: null for a run from before it was asked; frontier: of the run's own patients, else empty.
 
     added: names of the policies that were added to the run from elsewhere, and added_note what that means here.
     """
@@ -118,6 +131,7 @@ class Metrics(Config):
     cohort: CohortMetrics
     run: RunMetrics
     policies: dict[str, PolicyMetrics]
+    frontier: list[FrontierPoint]
 
 
 def metrics_document(
@@ -131,12 +145,13 @@ def metrics_document(
     clinicians: str = "own",
     shared: Overlap | None = None,
     added: Sequence[str] = (),
+    frontier: pd.DataFrame | None = None,
 ) -> Metrics:
     """From a table of `compare_policies` and one of `judgment_rows`, at one setting of the policies.
 
     clinicians: "own" where the estimates divide by the habits found in this cohort, "development" where by those of
     the cohort that the run was trained on. shared: what another cohort has in common with the run's own.
-    added: names of policies from elsewhere.
+    added: names of policies from elsewhere. frontier: of `core.icu.ask.differences.differences_between`.
     """
     on = evaluated_on(cohort, len(patients), own, "cohort")
     judged = {str(row["policy"]): row for _, row in judgments.iterrows()}
@@ -157,6 +172,7 @@ def metrics_document(
         ),
         run=run,
         policies={str(name): _policy(rows, judged[str(name)]) for name, rows in table.groupby("policy", sort=False)},
+        frontier=[] if frontier is None else [_point(row) for _, row in frontier.iterrows()],
     )
 
 
@@ -168,6 +184,18 @@ def _gamma(advice: AdviceRecord) -> GammaMetrics | None:
         claim_dies_at=found and found.claim_dies_at,
         claim_dies_at_passing=found and found.claim_dies_at_passing,
         columns=list(advice.left_out),
+    )
+
+
+def _point(row: pd.Series) -> FrontierPoint:
+    return FrontierPoint(
+        **dict(against(row)),
+        dial=str(row["dial"]),
+        setting=float(row["setting"]),
+        ess=float(row["ess"]),
+        gamma=HiddenCauses.of_row(row.to_dict()),
+        true_difference=number(row["true_difference"]),
+        true_difference_se=number(row["true_difference_se"]),
     )
 
 

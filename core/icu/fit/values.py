@@ -28,11 +28,11 @@ LAYOUTS = ("joint", "per_action")
 def fit_critics(view: RunView) -> Iterator[Progress]:
     """fqi.npz, fqi_q.npy, fqi_sd.npy, fqi_history.parquet, fqi_{joint,per_action}_q.npy; fqe.npz, fqe_q.npy."""
     transitions = make_transitions(view.trajectories, view.split.train)
-    yield from _fit_optimal(view, transitions)
+    yield from fit_optimal(view, transitions)
     yield from _fit_evaluated(view, transitions)
 
 
-def _fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
+def fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
     """Q* in the chosen layout, and in the other one so that both can be seen beside each other: a joint forest (the
     published layout) is nearly flat over the actions."""
     from core.agents.fqi import FittedQIteration

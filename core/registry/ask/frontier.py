@@ -20,6 +20,7 @@ from core.base.types import Progress
 from core.fusion.dials import TRUTH_COLUMNS, Dial, furthest_supported
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, OBSERVED, POLICIES, RECOMMENDED, along
+from core.registry.ask.hidden import strengths
 from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.ask.ope import Advice, Plan, Recorded
 from core.registry.ask.policies import DialedPolicy
@@ -65,6 +66,7 @@ def frontier(evaluation: Evaluation) -> Frontier:
         for (policy, dial), found in judged.items()
     ]
     advised = advice(RECOMMENDED, {dial: judged[RECOMMENDED, dial] for dial in DIALS}, judging.ess_floor)
+    advised = advised.model_copy(update={"left_out": strengths(evaluation.view, recorded)})
     return Frontier(pd.concat(values, ignore_index=True), pd.concat(rows, ignore_index=True), advised)
 
 

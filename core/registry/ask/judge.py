@@ -12,29 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.base.statistics import Z95
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, judged_row
-from core.evaluation.judging.hidden import factor_text
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.advice import EXPERTS, RegistryAdvice
 from core.registry.ask.compared import DIALS, TITLES, dial_text, gate_places
+from core.registry.ask.hidden import hidden_row
 from core.registry.ask.ope import WORDS, Judging, Plan, Recorded, drugs_given, grid_propensities
-
-TOLD = 2.0  # Gamma at which bounds are told: a cause that doubles or halves the odds
-HIDDEN = (  # of judgments: Gamma at which a gain is gone, and ends of the interval with causes of strength `TOLD`
-    *("claim_dies_at", "claim_dies_at_passing", "hidden_low", "hidden_high"),
-    *("hidden_passing_low", "hidden_passing_high"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,40 +83,7 @@ def _taken(recorded: Recorded, plan: Plan) -> np.ndarray:
 def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:
     """`judged_row` of each, and `HIDDEN`; floor: effective courses below which a difference is weak."""
     settings = GradeSettings(ess=floor)
-    return pd.DataFrame([judged_row(one, settings, WORDS) | _hidden_row(one) for one in judged])
-
-
-def _hidden_row(judged: Judged) -> dict[str, float]:
-    """`HIDDEN` of one policy: NaN where no recorded course follows it."""
-    if judged.hidden is None:
-        return dict.fromkeys(HIDDEN, np.nan)
-    found, kinds = judged.difference, (judged.hidden.lasting, judged.hidden.passing)
-    margin = found.value - Z95 * found.se
-    dies = [kind.reaches(margin) if margin > 0 else np.nan for kind in kinds]
-    ends = (found.low, found.high)
-    told = [end + shift for kind in kinds for end, shift in zip(ends, kind.at(TOLD), strict=True)]
-    return dict(zip(HIDDEN, [*dies, *told], strict=True))
-
-
-def hidden_in_words(row: Mapping[Any, Any]) -> str:
-    """What causes that are not recorded could do to a judged policy, of its row in a table of judgments."""
-    if "hidden_low" not in row:
-        return "This run does not hold what an unrecorded cause could do; train it again to see."
-    if np.isnan(row["hidden_low"]):
-        return "No recorded course follows it, so nothing bounds what an unrecorded cause could do."
-    lasting, passing = row["claim_dies_at"], row["claim_dies_at_passing"]
-    if np.isnan(lasting):
-        return (
-            "Its interval holds no gain that an unrecorded cause could kill. With one that multiplies the odds of what "
-            f"was given by up to {TOLD:g}, it could lie from {row['hidden_low']:+.2f} to {row['hidden_high']:+.2f}, or "
-            f"from {row['hidden_passing_low']:+.2f} to {row['hidden_passing_high']:+.2f} where it is another one at "
-            "every stage."
-        )
-    return (
-        f"Its gain would be none any more if an unrecorded cause multiplied the odds of what was given by "
-        f"{factor_text(lasting)} throughout a course, or by {factor_text(passing)} where it is another one at every "
-        "stage."
-    )
+    return pd.DataFrame([judged_row(one, settings, WORDS) | hidden_row(one) for one in judged])
 
 
 def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> RegistryAdvice:

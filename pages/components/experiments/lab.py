@@ -12,7 +12,7 @@ import streamlit as st
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json
 from core.experiments.estimator_evidence import NAMES, load_evidence
-from core.experiments.judgment_evidence import judgment_evidence
+from core.experiments.judgment_evidence import COLUMNS, GOALS, judgment_evidence
 from core.figures.experiments import coverage_by_band
 from pages.components.experiments.folders import LAB, labs
 from pages.components.shell.export import show, table
@@ -52,19 +52,6 @@ JUDGED = {
     "grades": "The mix, by grade",
     "advice": "What the default advice is truly worth",
 }
-JUDGED_COLUMNS = {
-    "covers": "interval holds the truth",
-    "cover_se": "its standard error",
-    "sign": "sign right",
-    "rank": "rank correlation",
-    "pairs": "pairs in order",
-    "ungated": "gain, always advised",
-    "gain": "gain of the advice",
-    "worst": "worst cohort",
-    "lost": "cohorts that lose over 0.1",
-    "falls_back": "advises the clinicians",
-    "claims": "claims a gain",
-}
 
 
 def draw() -> None:
@@ -94,17 +81,14 @@ def _judged() -> None:
     rows = evidence.table(str(name or "estimators"))
     if "estimator" in rows:
         rows["estimator"] = [_in_words(text) for text in rows["estimator"]]
-    sizes = ", ".join(f"{count} of {int(size):,}" for size, count in evidence.cohorts.items())
     table(
-        rows.rename(columns=JUDGED_COLUMNS),
+        rows.rename(columns=COLUMNS),
         "judged-lab",
         name=f"judged-{name}",
-        caption=f"Simulated cohorts by patients: {sizes} (seeds {evidence.seeds[0]} to {evidence.seeds[1]}, measured "
-        f"{evidence.date}). Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
+        caption=f"{evidence.on} Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
         f"differences above {evidence.clear:g}. Worlds with hidden causes stand under “by world” alone: no record can "
-        "be right there. Goals: interval 92 to 98 %, sign 95 %, pairs 90 %, rank 0.8. Mix: what this app judges by. "
-        "Memories: the mean of estimates that look back on so many actions, its interval widened by how far they lie "
-        "apart; an earlier form, for comparison.",
+        f"be right there. {GOALS} Mix: what this app judges by. Memories: the mean of estimates that look back on so "
+        "many actions, its interval widened by how far they lie apart; an earlier form, for comparison.",
         csv=rows,
     )
 

@@ -13,6 +13,7 @@ from core.experiments.document import CHOICE
 from core.experiments.estimator_evidence import load_evidence
 from core.figures.experiments import around_best
 from core.figures.theme import fmt
+from pages.components.learn.lab import lab
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
@@ -44,6 +45,7 @@ def settings() -> None:
         )
     if sentence := estimator_sentence(load_evidence()):
         st.markdown(f"**Estimator.** {sentence}")
+    lab()
 
 
 def _choice(evidence: dict[str, Any]) -> None:

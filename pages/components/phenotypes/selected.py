@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import streamlit as st
 
+from core.icu.ask.audit import FEWEST_STAYS
+from core.icu.ask.selected import advice_in
+from pages.components.policies.advice import HOW
+from pages.components.shell.frame import empty
 from pages.components.shell.held import held
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.patients import MOST_ROWS, patient_table, walk_selection
 from pages.components.shell.selections import compare_selection
 from pages.components.shell.session import get_session
+from pages.components.study.differences import difference_card
 
 if TYPE_CHECKING:
+    from core.icu.selection import Selection
     from core.icu.view import RunView
 
-VIEWS = ("Patients", "What sets them apart")
+NOT_JUDGED = (
+    f"At least {FEWEST_STAYS} of the selected patients must be among those on whom the advice was judged. A run from "
+    "before its folds were kept is judged here once it is trained again."
+)
+VIEWS = ("Patients", "What sets them apart", "What the advice does for them")
 
 
 def selected_patients(run: RunView, k: int, hint: str) -> None:
-    """Table or comparison of the selection; where there is none, how to make one."""
+    """Table or comparison of the selection, or the advice in it; where there is none, how to make one."""
     selection = get_session().selection
     if selection is None:
         st.info(hint, icon=":material/gesture_select:")
@@ -34,6 +45,9 @@ def selected_patients(run: RunView, k: int, hint: str) -> None:
     if what == VIEWS[1]:
         compare_selection(run, selection, k)
         return
+    if what == VIEWS[2]:
+        _advice(run, selection)
+        return
     patients = selection.patients
     patient_list(
         patient_table(run, k, patients[:MOST_ROWS]),
@@ -43,4 +57,21 @@ def selected_patients(run: RunView, k: int, hint: str) -> None:
         caption=f"First {MOST_ROWS:,} shown, the CSV holds all." if len(patients) > MOST_ROWS else "",
         csv=lambda: patient_table(run, k, patients, every_column=True),
         leave=walk_selection,
+    )
+
+
+def _advice(run: RunView, selection: Selection) -> None:
+    """The advice's difference to the clinicians in the selection."""
+    looks = sum(past is not None for past in get_session().past) + 1
+    with st.spinner("Judging the advice in the selection ..."):
+        judged = advice_in(run, selection, looks)
+    if judged is None:
+        empty("Not judged in this selection", NOT_JUDGED)
+        return
+    assert run.advice is not None
+    difference_card(pd.Series(judged), "clinicians", HOW, unit=f"advice, a = {run.advice.shown.share:g}")
+    st.caption(
+        f"{judged['n']:,} of the {len(selection):,} selected patients, each judged by a fold that never saw them. The "
+        f"interval is corrected for {looks} selection{'s' * (looks > 1)} looked at in this session: who looks long "
+        "enough finds a group in which it seems to help. A group that was chosen by its outcome shows nothing."
     )

@@ -14,12 +14,12 @@ from core.icu.ask.names import phenotype_texts
 from pages.components.policies.advice import HIDDEN
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
+from pages.components.study.left_out import left_out_table
 
 if TYPE_CHECKING:
     from core.icu.advice import AdviceRecord
     from core.icu.view import RunView
 
-MOST_COLUMNS = 8  # that are shown; all are in the CSV
 FEW = "fewer stays than are judged apart"
 
 
@@ -45,19 +45,7 @@ def _hidden(advice: AdviceRecord) -> None:
     st.markdown("**What if something that moved the dose is not recorded?**")
     st.markdown(advice.hidden_in_words, help=HIDDEN)
     if advice.left_out:
-        table(
-            pd.DataFrame(
-                {
-                    "recorded column, left out": [one.column for one in advice.left_out],
-                    "multiplies the odds of a dose by up to": [round(one.gamma, 2) for one in advice.left_out],
-                }
-            ).head(MOST_COLUMNS),
-            "left-out-table",
-            name="columns-left-out",
-            caption=f"The strongest of {len(advice.left_out)}: the odds of the dose given with the column and without "
-            "it, beyond what the other columns tell of it; up to: at 95 % of steps.",
-            csv=pd.DataFrame([one.model_dump() for one in advice.left_out]),
-        )
+        left_out_table(advice.left_out, "left-out-table", "the dose given", "steps")
 
 
 def _subgroups(run: RunView, found: pd.DataFrame) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from core.evaluation import action_shares
 from core.fusion.dials import DIALS, Dial, furthest_supported
-from core.icu.ask.differences import differences_along, true_differences_along
+from core.icu.ask.against import hidden_text
+from core.icu.ask.differences import differences_along, hidden_in_words, true_differences_along
 from core.icu.ask.frontier import frontier_of, frontier_policy
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.policies.advice import HOW
@@ -54,6 +55,8 @@ def frontier_panel(run: RunView) -> None:
         truth=true_differences_along(run, key, dial),
         furthest=furthest_supported(table, floor),
         floor=floor,
+        hidden=lambda row: hidden_in_words(run, row),
+        hidden_short=hidden_text,
     )
     slider = f"frontier-{run.manifest.data_hash}-{policy}-{dial.name}-{k}-{lambda_}-{mode}"
     setting = way_view(WORDS, way, slider, f"K = {k}, {mode}.", support_rule(run))

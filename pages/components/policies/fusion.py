@@ -12,8 +12,9 @@ import streamlit as st
 from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
+from core.icu.ask.against import hidden_text
 from core.icu.ask.along_lambda import LambdaCourse, along_lambda
-from core.icu.ask.differences import differences_along_lambda, true_differences_along_lambda
+from core.icu.ask.differences import differences_along_lambda, hidden_in_words, true_differences_along_lambda
 from core.icu.ask.tables import lambda_curve, policy_table
 from core.policies.key import CLINICIAN
 from pages.components.policies.advice import HOW
@@ -141,7 +142,8 @@ def _against(
     with left:
         now = judged[judged["setting"] == lambda_].iloc[0]
         here = None if true is None or true.empty else true.iloc[0]
-        difference_card(now, "clinicians", f"{HOW} Here on test patients.", here, f"λ = {fmt_lambda(lambda_)}")
+        said = hidden_in_words(run, now.to_dict())
+        difference_card(now, "clinicians", f"{HOW} Here on test patients.", here, f"λ = {fmt_lambda(lambda_)}", said)
     with right:
         _largest_weight(along, lambda_)
     difference_chart(
@@ -154,6 +156,7 @@ def _against(
         who="clinicians",
         axis="λ (stored values, evenly spaced)",
         truth=truth,
+        hidden=[f"gain, by Γ of a hidden cause: {hidden_text(row)}" for row in judged.to_dict("records")],
     )
 
 

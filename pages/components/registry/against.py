@@ -13,13 +13,14 @@ from core.figures.theme import fmt_interval
 from core.registry.advice import EXPERTS
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, TITLES, dial_text
-from core.registry.ask.judge import TOLD, hidden_in_words
+from core.registry.ask.hidden import TOLD, hidden_in_words
 from pages.components.registry.frontier import HOW
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
 from pages.components.study.differences import difference_card
 from pages.components.study.frontier import BEFORE
+from pages.components.study.left_out import left_out_table
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -45,9 +46,11 @@ def against_view(run: RegistryView) -> None:
     difference_card(shown, EXPERTS, HOW, shown, what)
     st.caption(
         f":material/visibility_off: **If something that moved the treatment is not recorded.** "
-        f"{hidden_in_words(shown.to_dict())}",
+        f"{hidden_in_words(shown.to_dict(), run.columns)}",
         help=HIDDEN_HELP,
     )
+    if run.columns:
+        left_out_table(run.columns, "registry-left-out", "what was given", "decisions")
     known = bool(rows["true_difference"].notna().any())
     show(
         difference_forest(rows, {name: name for name in rows["policy"]}, x=IN_REWARD),

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.figures.registry_values import registry_policy
 from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, along
+from core.registry.ask.hidden import hidden_in_words, hidden_text
 from pages.components.shell.session import write_url
 from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
 
@@ -66,6 +67,8 @@ def frontier_panel(run: RegistryView) -> None:
         truth=truth if "true_difference" in truth and len(truth) else None,
         furthest=run.reach(policy, name),
         floor=run.config.evaluation.ess_floor,
+        hidden=lambda row: hidden_in_words(row, run.columns),
+        hidden_short=hidden_text,
     )
     starts = (
         " At the left end stand the experts themselves, further on the experts as the screening network predicts them."

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.remembered import remembered_by
 from core.figures.registry_looks import Looks
 from core.figures.registry_patient import patient_course as course_figure
 from core.figures.theme import fmt
@@ -41,15 +42,15 @@ class Filters:
     age: tuple[float, float] | None = None
 
 
-@st.cache_data(scope="session", max_entries=2, ttl="2h", show_spinner="Listing patients ...")
-def _patients(run: tuple[str, str], _run: RegistryView) -> pd.DataFrame:
-    """One row a patient with its part of the split; cached for this session only, by the run's folder and start."""
-    return patient_table(_run.cohort).assign(split=_run.split.names(_run.cohort.n_patients))
+@remembered_by(1)
+def _patients(run: RegistryView) -> pd.DataFrame:
+    """One row a patient with its part of the split."""
+    return patient_table(run.cohort).assign(split=run.split.names(run.cohort.n_patients))
 
 
 def draw(run: RegistryView) -> None:
     """Filters and list, the course, the options at one stage."""
-    everyone = _patients((str(run.path), run.manifest.created), run)
+    everyone = _patients(run)
     listed = _find(run, everyone)
     if not mark("patient") and len(listed):
         set_mark("patient", _first(everyone, listed, run.spec.passing))

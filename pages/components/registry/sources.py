@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.worlds import Effect
 from core.registry import RegistryCohort, RegistrySpec, check_registry, load_registry_spec, make_registry
 from core.registry.cohort.mapping import parse_registry_mapping, registry_mapping_text
+from core.registry.simulate.world import RegistryWorld
 from core.registry.study import REGISTRY
 from core.tables.read import RawTable
 from core.tables.report import CohortReport
@@ -22,6 +25,12 @@ from pages.components.study.train import launch
 from pages.components.study.upload import Reading
 from pages.components.study.upload import draw as draw_upload
 
+EFFECTS: dict[Effect, str] = {
+    "full": "Help some, harm some (as published)",
+    "weak": "Half as strong",
+    "no-benefit": "Harm only",
+    "none": "Do nothing",
+}
 SIZES = (600, 1500, 3000, REGISTRY.patients)
 FIRST = 1500  # patients of the one-button start
 
@@ -44,14 +53,29 @@ def simulate() -> None:
         )
     with right:
         seed = st.number_input("Seed", min_value=0, max_value=2**31 - 1, value=0, step=1, key="registry-seed")
+    world = _world()
     if st.button("Simulate a registry", type="primary", icon=":material/casino:", key="registry-simulate"):
-        made = simulated(DESK, _label(int(seed)), int(size or REGISTRY.patients), int(seed))
+        label = ", ".join(filter(None, (f"Simulated registry, seed {int(seed)}", str(world))))
+        made = simulated(DESK, label, int(size or REGISTRY.patients), int(seed), **asdict(world))
         if made is not None:
             show_accepted(DESK, made)
 
 
-def _label(seed: int) -> str:
-    return f"Simulated registry, seed {seed}"
+def _world() -> RegistryWorld:
+    """What differs from the world with the published shape."""
+    with st.expander("Another world: what drugs do, what only experts see"):
+        st.caption(
+            "Equal seeds meet equal patients in every world. A registry remembers its world: its truth tells whether "
+            "an estimate claims a gain where no drug works, or where experts know more than the record."
+        )
+        left, right = st.columns(2)
+        effect = left.selectbox("Drugs", EFFECTS, format_func=EFFECTS.__getitem__, key="registry-effect")
+        confounding = right.slider(
+            "Hidden confounding S", -2.0, 2.0, 0.0, 0.1, key="registry-confounding",
+            help="Half of the patients are frail, which no column records and decides who dies. Log odds of a drug "
+            "rise by S for the frail and fall by S for the others; negative: the other way round.",
+        )  # fmt: skip
+    return RegistryWorld(effect, confounding)
 
 
 class RegistryFile:
@@ -159,6 +183,6 @@ def first_start() -> None:
             )
     if not pressed:
         return
-    made = simulated(DESK, _label(0), FIRST, 0)
+    made = simulated(DESK, "Simulated registry, seed 0", FIRST, 0)
     if made is not None and launch(DESK, made, made.label, "", {}):
         st.rerun()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.remembered import remembered_by
 from core.figures.registry import age_histogram, combination_tail, stage_timeline, state_bars
 from core.figures.registry_looks import Looks
 from core.figures.theme import fmt_count, fmt_percent
@@ -23,15 +24,15 @@ AGE, MATCHING = "age", "hla_match"
 AGE_WIDTH = 5.0  # years a bar
 
 
-@st.cache_data(scope="session", max_entries=4, ttl="2h", show_spinner="Counting ...")
-def _tables(data_hash: str, _cohort: RegistryCohort) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """States, decisions and combinations of a registry; cached for this session only, by content."""
-    return state_table(_cohort), decision_table(_cohort), combination_table(_cohort)
+@remembered_by(1)
+def _tables(cohort: RegistryCohort) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """States, decisions and combinations of a registry."""
+    return state_table(cohort), decision_table(cohort), combination_table(cohort)
 
 
 def draw(cohort: RegistryCohort) -> None:
     """Head figures, then the chosen view."""
-    states, decisions, combinations = _tables(cohort.data_hash, cohort)
+    states, decisions, combinations = _tables(cohort)
     _facts(cohort, states, combinations)
     view = st.segmented_control(
         "Show",

@@ -57,17 +57,17 @@ def store(desk: Desk, data: Data, label: str, definition: Path | None = None) ->
     path = desk.data_folder / f"{data.data_hash}.parquet"
     written = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.parquet")
     me().require(Role.RESEARCHER, "storing data")
-    try:
-        desk.study.save(data, written)
-        me().upload(written.stat().st_size, f"{desk.study.data_word} {data.data_hash}")
-        os.replace(written, path)
-    finally:
-        written.unlink(missing_ok=True)
-    if definition is not None:
-        write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
     simulated = data.origin.simulated
     facts = {"label": label[:80], "n_patients": data.n_patients, "simulated": simulated, "created": now()}
-    write_json(path.with_suffix(".json"), facts)
+    try:
+        desk.study.save(data, written)
+        with me().storing(path.parent, written.stat().st_size, f"{desk.study.data_word} {data.data_hash}"):
+            os.replace(written, path)
+            if definition is not None:
+                write_atomic(path.with_suffix(".toml"), lambda target: target.write(definition.read_bytes()))
+            write_json(path.with_suffix(".json"), facts)
+    finally:
+        written.unlink(missing_ok=True)
     desk.choose(data.data_hash)
     return _stored(path, facts)
 
@@ -116,13 +116,24 @@ def choose(desk: Desk, key: str, label: str, found: list[StoredCohort], current:
 
 
 def open_stored(desk: Desk, cohort: StoredCohort) -> Any:
-    """The checked data of a stored file."""
-    return _load(desk.study.kind, str(cohort.path), cohort.path.stat().st_mtime_ns, cohort.definition)
+    """The checked data of a stored file, read only; those of a run are read once for all who may see the run."""
+    open_ = _open_own if cohort.path.parent == desk.data_folder else _open_of_run
+    return open_(desk.study.kind, str(cohort.path), cohort.path.stat().st_mtime_ns, cohort.definition)
 
 
 @st.cache_resource(scope="session", max_entries=3, ttl="2h", show_spinner="Reading the data ...")
-def _load(kind: str, path: str, stamp: int, definition: Path | None) -> Any:
-    """Cached for this session only: patient data is never shared between sessions by a cache."""
+def _open_own(kind: str, path: str, stamp: int, definition: Path | None) -> Any:
+    """Cached for this session only: what a visitor uploads is never shared between sessions by a cache."""
+    return _load(kind, path, definition)
+
+
+@st.cache_resource(max_entries=4, ttl="6h", show_spinner="Reading the data ...")
+def _open_of_run(kind: str, path: str, stamp: int, definition: Path | None) -> Any:
+    """One for all, as the run itself is: `stored` lists only runs that the visitor may see."""
+    return _load(kind, path, definition)
+
+
+def _load(kind: str, path: str, definition: Path | None) -> Any:
     study = study_of(kind)
     return study.load(Path(path), definition, study.config(study.preset, {}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,13 @@ from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric, show
 
 
-def difference_card(judged: pd.Series, who: str, help: str, true: pd.Series | None = None, unit: str = "") -> None:
+def difference_card(
+    judged: pd.Series, who: str, help: str, true: pd.Series | None = None, unit: str = "", hidden: str = ""
+) -> None:
     """One judgment: difference with interval, ESS and grade, what speaks against it, and the truth where it is known.
 
-    true: true_difference and true_difference_se; unit: what the difference is in.
+    true: true_difference and true_difference_se; unit: what the difference is in; hidden: what unrecorded causes could
+    do to it, in words.
     """
     low, high, grade = float(judged["difference_low"]), float(judged["difference_high"]), str(judged["grade"])
     known = ""
@@ -39,6 +42,8 @@ def difference_card(judged: pd.Series, who: str, help: str, true: pd.Series | No
         help=help,
         note=f"Grade: **{grade}**. {judged['doubts']} {known}".replace("  ", " "),
     )
+    if hidden:
+        st.caption(f":material/visibility_off: **If a cause of the choice is not recorded.** {hidden}")
 
 
 def difference_chart(
@@ -53,16 +58,20 @@ def difference_chart(
     axis: str,
     truth: pd.DataFrame | None,
     furthest: float | None = None,
+    hidden: Sequence[str] | None = None,
 ) -> None:
     """The difference along the axis, `current` marked; figure and data can be taken along.
 
     judged: setting, then the columns of `judged_row`; truth: setting, true_difference, true_difference_se; furthest:
-    the trust frontier, where the axis has one.
+    the trust frontier, where the axis has one; hidden: of each row, the strength of an unrecorded cause that would kill
+    its gain, in few words.
     """
     known = truth is not None and len(truth) > 0
     st.markdown(f"**Difference to the {who}** (mix, 95 % intervals)")
     show(
-        difference_axis(judged, place, ticks, current, axis=axis, who=who, truth=truth, furthest=furthest),
+        difference_axis(
+            judged, place, ticks, current, axis=axis, who=who, truth=truth, furthest=furthest, notes=hidden
+        ),
         key,
         f"Difference of {policy} to the {who} with 95 % intervals: "
         + "; ".join(f"{fmt(r.setting, 2)}: {r.difference:+.2f}, {r.grade}" for r in rows_of(judged)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -47,7 +48,8 @@ class FrontierWords:
 class Way:
     """One policy along one dial: values by the published estimators (see `frontier_axis`), judged (setting and the
     columns of `judged_row`; None in an earlier run), truth (setting, true_value, true_se, true_difference and its _se;
-    None where it is not known), the furthest supported setting and the floor of its ESS."""
+    None where it is not known), the furthest supported setting and the floor of its ESS; hidden, of a row of judged:
+    what unrecorded causes could do to it in words, and hidden_short in few."""
 
     dial: Dial
     policy: str
@@ -56,6 +58,8 @@ class Way:
     truth: pd.DataFrame | None
     furthest: float | None
     floor: float
+    hidden: Callable[[Mapping[Any, Any]], str]
+    hidden_short: Callable[[Mapping[Any, Any]], str]
 
 
 def choose_way(
@@ -105,6 +109,7 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
             axis=dial.title,
             truth=way.truth,
             furthest=way.furthest,
+            hidden=[f"gain, by Γ of a hidden cause: {way.hidden_short(row)}" for row in way.judged.to_dict("records")],
         )
     st.markdown("**Published estimators**")
     dial_values(now, way.truth, dial, setting, start)
@@ -141,4 +146,5 @@ def _difference(words: FrontierWords, way: Way, setting: float) -> None:
     if way.truth is not None and (way.truth["setting"] == setting).any():
         true = way.truth[way.truth["setting"] == setting].iloc[0]
     judged = way.judged[way.judged["setting"] == setting].iloc[0]
-    difference_card(judged, words.start, words.how, true, setting_text(way.dial, setting, words.start))
+    said = "" if setting == way.dial.settings[0] else way.hidden(judged.to_dict())
+    difference_card(judged, words.start, words.how, true, setting_text(way.dial, setting, words.start), said)

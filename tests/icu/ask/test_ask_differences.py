@@ -11,15 +11,18 @@ from core.fusion.dials import DIALS, FLOOR, MIXTURE
 from core.icu.ask.differences import (
     differences_along,
     differences_along_lambda,
+    differences_between,
+    hidden_in_words,
     jury_of,
     true_differences_along,
     true_differences_along_lambda,
 )
 from core.icu.ask.judge import make_jury
+from core.icu.hidden_causes import HIDDEN_COLUMNS
 from core.icu.view import RunView
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 
-NUMBERS = ["mix", "difference", "difference_low", "difference_high", "ess", "n"]
+NUMBERS = ["mix", "difference", "difference_low", "difference_high", "ess", "n", *HIDDEN_COLUMNS]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,26 @@ def test_lambda_passes_through_the_judged_policy(view: RunView) -> None:
     assert table["setting"].tolist() == list(view.lambdas)
     here = table[table["setting"] == own.lambda_].iloc[0]
     np.testing.assert_allclose(here[NUMBERS].to_numpy(float), stored(view, own), rtol=1e-6)
+
+
+def test_points_between_are_those_of_the_dials_with_their_truth(view: RunView) -> None:
+    table = differences_between(view, view.own_policy)
+    whole, truth = (
+        differences_along(view, view.own_policy, MIXTURE),
+        true_differences_along(view, view.own_policy, MIXTURE),
+    )
+    assert truth is not None
+    assert [(row.dial, row.setting) for row in table.itertuples()] == [
+        *(("mixture", a) for a in (*MIXTURE.known, 1.0)),
+        *(("floor", p) for p in FLOOR.known),
+    ]
+    for row in table[table["dial"] == "mixture"].to_dict("records"):
+        same, true = (one[one["setting"] == row["setting"]].iloc[0] for one in (whole, truth))
+        np.testing.assert_allclose([row[name] for name in NUMBERS], same[NUMBERS].to_numpy(float), rtol=1e-4)
+        assert row["true_difference"] == true["true_difference"]
+    assert differences_between(view, PolicyKey("zero-drug"))["true_difference"].isna().all()
+    half = table.iloc[1].to_dict()
+    assert hidden_in_words(view, half).startswith(("No gain is claimed", "The claim would die", "No recorded stay"))
 
 
 def test_true_differences_are_to_the_clinicians_and_of_the_run_s_own_policy_alone(view: RunView) -> None:

@@ -1,0 +1,62 @@
+"""What a run's advice does for some of its stays: its difference to the clinicians in a selection, by the run's judges.
+
+As the subgroups that a run stores (`core.icu.ask.audit`): everyone outside a fold teaches its critics, only the
+selection is judged, each stay by the fold that never saw its person. What the folds learned is kept with the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from core.base.remembered import remembered_by
+from core.base.rng import derive_seed
+from core.base.statistics import Z95
+from core.evaluation.judging.crossfit import Fold, judge_groups
+from core.evaluation.judging.deferring import Deferring
+from core.evaluation.judging.gate import corrected_z
+from core.evaluation.judging.grade import GradeSettings, judged_row
+from core.icu.advice import stays_advised
+from core.icu.ask.audit import FEWEST_STAYS
+from core.icu.ask.judge import STEP, StepAdvice, held_out, histories_of, judge_settings
+from core.icu.selection import Selection
+from core.icu.view import RunView
+
+FOLDS = ("taken", "given")
+
+
+def kept_folds(advised: StepAdvice) -> dict[str, np.ndarray]:
+    """`FOLDS`, both (folds, n, T): of each fold, the action that its step takes, -1 where it does as clinicians do, and
+    the clinicians' probability of the action given; what judges the advice again."""
+    taken = []
+    for fold in advised.folds:
+        step = fold.policies[-1]  # the dial's last setting is the step itself
+        assert step.deferred is not None
+        taken.append(np.where(step.deferred < 1, step.own.argmax(axis=-1), -1).astype(np.int8))
+    given = [fold.behavior.astype(np.float32) for fold in advised.folds]
+    return dict(zip(FOLDS, (np.stack(taken), np.stack(given)), strict=True))
+
+
+@remembered_by(8)
+def advice_in(view: RunView, selection: Selection, looks: int) -> dict[str, object] | None:
+    """`judged_row` of the advice at the dial on show among the selected stays, n of them; the interval is corrected for
+    how many selections were looked at. None where fewer than `FEWEST_STAYS` of them are judged, or the run is from
+    before its folds were kept."""
+    kept, advice = view.advice_folds, view.advice
+    rows = stays_advised(view.cohort.n_patients, view.config.run.seed)
+    chosen = np.isin(rows, selection.patients)
+    if kept is None or advice is None or chosen.sum() < FEWEST_STAYS:
+        return None
+    histories = histories_of(view.only(rows), view.study, view.n_clusters)
+    folds = []
+    parts = held_out(histories, derive_seed(view.config.run.seed, "advice"))
+    for held, taken, given in zip(parts, *(kept[name] for name in FOLDS), strict=True):
+        own = np.eye(histories.n_actions)[np.maximum(taken, 0)]
+        step = Deferring(STEP, own, (taken < 0).astype(np.float64)).toward(advice.shown.share)
+        folds.append(Fold(held, [step], given.astype(np.float64)))
+    ((judged,),) = judge_groups(histories, folds, [chosen], judge_settings(view.study))
+    gain, z = judged.difference, corrected_z(Z95, looks)
+    widened = replace(gain, low=gain.value - z * gain.se, high=gain.value + z * gain.se)
+    floor = GradeSettings(ess=view.config.evaluation.ess_floor)
+    return judged_row(replace(judged, difference=widened), floor)

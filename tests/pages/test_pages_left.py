@@ -1,0 +1,66 @@
+"""Sessions of visitors who left are let go of in time, also when nobody comes any more."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from types import SimpleNamespace
+
+import pytest
+from streamlit import runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
+
+from app import app
+from pages.components.shell import left
+from pages.components.shell.left import let_go, letting_go
+
+OVER, LASTS = "over", "lasts"
+
+
+class Session:
+    """In place of Streamlit's: it refers to itself, as that does."""
+
+    def __init__(self, name: str) -> None:
+        self.id, self.itself = name, self
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> dict[str, weakref.ref]:
+    """Two sessions without a browser, of which one has waited as long as it may."""
+    storage = MemorySessionStorage(ttl_seconds=120)
+    manager = WebsocketSessionManager(storage, None, None, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(storage._cache, "_timer", lambda: clock.now)
+    kept = {}
+    for name, clock.now in ((OVER, 0.0), (LASTS, 60.0)):
+        session = Session(name)
+        kept[name] = weakref.ref(session)
+        storage.save(SimpleNamespace(client=None, session=session))  # type: ignore[arg-type]
+    clock.now = 130.0
+    return kept
+
+
+def test_what_is_over_goes_and_what_may_come_back_stays(sessions: dict[str, weakref.ref]) -> None:
+    assert let_go() == 1
+    assert let_go() == 0, "it is gone, not only out of sight"
+    assert sessions[LASTS]() is not None
+
+
+def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
+    sessions: dict[str, weakref.ref], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(left, "LOOK", 0.0)
+
+    async def serve_until_it_is_gone() -> None:
+        async with letting_go(app):
+            for _ in range(100):
+                await asyncio.sleep(0)
+                if sessions[OVER]() is None:
+                    return
+
+    asyncio.run(serve_until_it_is_gone())
+    assert sessions[OVER]() is None
+    assert sessions[LASTS]() is not None
+    assert app._user_lifespan is letting_go, "the app is served so"
