@@ -293,9 +293,7 @@ def test_the_exported_table_has_keys_and_every_column(run: RunView) -> None:
     assert sum(" at start (" in name for name in table) == run.study.n_columns
 
 
-def test_the_link_holds_the_filters_and_a_form_left_empty_asks_for_nothing(
-    open_page, app_run: str, run: RunView
-) -> None:
+def test_the_link_holds_the_filters_and_nothing_unusable_is_taken(open_page, app_run: str, run: RunView) -> None:
     asked = {"find-patient": "on", "find-outcome": "died", "find-column": "Platelets", "find-range": "0,80"}
     page = open_page("patient", {"run": app_run, **asked, "find-hazard": "nothing", "find-steps": "x,y"})
     values = run.cohort.states[run.cohort.starts, run.study.index("Platelets")]
