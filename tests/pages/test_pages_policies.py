@@ -413,7 +413,7 @@ def test_a_frontier_within_the_floor_warns_beyond_it(page: AppTest, run: RunView
     view(page, "Trust frontier")
     slider = next(s for s in page.select_slider if s.label == "Departure from the clinicians")
     assert slider.value == 0.5
-    assert "as far as **a = 0.5**" in " ".join(str(part.value) for part in page.info)
+    assert "**Trust frontier: a = 0.5.**" in " ".join(str(part.value) for part in page.info)
     slider.set_value(0.75)
     page.run()
     assert "Beyond the trust frontier" in texts(page)

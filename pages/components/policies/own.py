@@ -126,6 +126,7 @@ def _list(run: RunView) -> None:
         "the Patient page, the report and `evaluate` hold them too. A table of probabilities cannot be asked about "
         "states that were never recorded, so it is not rolled out in the simulator: its true value stays unknown. "
         "Whether it was learned from the very patients that judge it, no number can show.",
+        reasons="why not more",
     )
     _each(run, found, own)
 
