@@ -19,7 +19,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.icu.selection import Selection
-from pages.components.shell.address import went_back
+from pages.components.shell.address import is_fragment, went_back
 from pages.components.shell.places import NAME, fetch_text, put_text
 from pages.components.shell.visitor import old_owner, visitor
 
@@ -280,7 +280,7 @@ def write_url() -> None:
     script of `address`, and would keep the bare address as a place to go back to.
     """
     wanted = get_session().to_params()
-    if st.session_state.get(ARRIVING) and not st.query_params:
+    if st.session_state.get(ARRIVING) and not st.query_params and not is_fragment():
         return
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
