@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.base.errors import PhenoPolicyError
 from core.figures.theme import axis_label
 from core.icu.ask.coloring import AGAINST
 from core.icu.ask.find import ColumnRange, Departing, Filters, Hazardous, hazard_text, stay_value
@@ -104,6 +105,14 @@ def policies_to_hold(run: RunView, k: int) -> dict[str, str]:
     names = [*([ADVICE] if run.advice is not None else []), FUSED, *(key.policy for key in expert_keys(k))]
     names += [name for name in run.baselines if PolicyKey.at(name, k, session.lambda_, session.mode) in run.evaluated]
     return {name: "Advice of the run" if name == ADVICE else policy_name(run, name, k) for name in names}
+
+
+def _policies(run: RunView, k: int) -> dict[str, str]:
+    """As `policies_to_hold`; none of a run that has lost their files, whose other fields still work."""
+    try:
+        return policies_to_hold(run, k)
+    except PhenoPolicyError:
+        return {}
 
 
 def key_of(name: str, k: int) -> PolicyKey | None:
@@ -238,7 +247,7 @@ def _hazard(run: RunView, k: int, form: str) -> None:
 
 def _policy(run: RunView, k: int, form: str) -> None:
     """A policy that doses otherwise, than whom, and how often."""
-    policies = policies_to_hold(run, k)
+    policies = _policies(run, k)
     name = st.selectbox(
         "Policy that doses otherwise",
         [ANY, *policies],
@@ -256,7 +265,7 @@ def _policy(run: RunView, k: int, form: str) -> None:
 
 
 def _departing(run: RunView, k: int, form: str) -> Departing | None:
-    policies = policies_to_hold(run, k)
+    policies = _policies(run, k)
     name = chosen(f"{form}-policy", policies)
     if name is None:
         return None
