@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.components.learn.choice import settings
 from pages.components.learn.outcomes import concordance, danger, survival
 from pages.components.learn.toys import attention, clusters, dueling, fusion, weights
 from pages.components.shell.frame import go_to, page
 from pages.components.shell.held import held
 from pages.components.shell.session import get_session
+
+
+def settings() -> None:
+    """What is known about the settings; its experiment's code is read by those alone who ask."""
+    from pages.components.learn import choice
+
+    choice.settings()
+
 
 IDEAS = {
     "Attention": attention,

@@ -7,17 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from core.access.person import Role
+from core.base.errors import PhenoPolicyError
 from core.cohort import simulate_cohort
 from core.figures.theme import fmt, fmt_count, fmt_lambda, fmt_percent
 from core.fusion.dials import MIXTURE
+from core.icu.ask.case import telling_case
 from core.icu.ask.frontier import reach_of
 from core.icu.ask.gain import Gain, gain
 from core.icu.ask.tables import policy_table
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
+from core.policies.rules import Rule
 from pages.components.patient.blind import MARK as BLIND
 from pages.components.patient.blind import ON
 from pages.components.policies.advice import headline
@@ -26,6 +28,7 @@ from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of, sto
 from pages.components.shell.export import metric
 from pages.components.shell.frame import can_open, current_run, empty, go_to, page, say_damage, visible_runs
 from pages.components.shell.panels import panel
+from pages.components.shell.rules import rules_of_session
 from pages.components.shell.session import get_session, link_popover
 from pages.components.shell.session_file import session_panel
 from pages.components.shell.visitor import me
@@ -45,12 +48,14 @@ FLOW_TEXT = (
     "Recorded stays are encoded, grouped into phenotypes, each phenotype learns a policy, the policies are fused by "
     "distance, and every policy's value is estimated with its support."
 )
+CASE = "Open a case worth a look"
 DOORS = (
     (
         "Clinician: browse patients",
         ":material/stethoscope:",
-        "Follow a stay step by step: what was given, what each policy would weigh, how similar patients fared.",
-        (("pages/patient.py", "Open a patient"), ("pages/phenotypes.py", "Start from the map")),
+        "Follow a stay step by step: what was given, what each policy would weigh, how similar patients fared. The "
+        "case: a new patient to whom the advice would give another dose, where possible one in danger.",
+        (("pages/patient.py", CASE), ("pages/phenotypes.py", "Start from the map")),
         True,
     ),
     (
@@ -86,9 +91,10 @@ def main() -> None:
         headline(run)
     for column, door in zip(st.columns(len(DOORS)), DOORS, strict=True):
         with column:
-            _door(*door)
+            _door(*door, run)
     ink = "#E6EAEE" if st.context.theme.type == "dark" else "#1B2430"
-    st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
+    with st.container(key="flow"):
+        st.image(FLOW.read_text(encoding="utf-8").replace("currentColor", ink), width="stretch", alt=FLOW_TEXT)
     st.header("The run on show", anchor=False)
     if run is None:
         say_damage()
@@ -99,13 +105,31 @@ def main() -> None:
     _runs()
 
 
-def _door(title: str, icon: str, text: str, links: tuple[tuple[str, str], ...], blind: bool) -> None:
+def _door(
+    title: str, icon: str, text: str, links: tuple[tuple[str, str], ...], blind: bool, run: RunView | None
+) -> None:
     """blind: patients opened from here on are shown without hindsight."""
     with st.container(border=True, height="stretch"):
         st.markdown(f"## {icon} {title}")
         st.caption(text)
         for target, label in links:
-            go_to(target, label, {BLIND: ON} if blind else {})
+            case = _case(run) if label == CASE and run is not None else {}
+            go_to(target, label, case | ({BLIND: ON} if blind else {}))
+
+
+def _case(run: RunView) -> dict[str, str]:
+    """Parameters that open the case; none where the run has no such case."""
+    try:
+        found = _telling(str(run.path), run.manifest.created, tuple(rules_of_session(run.study)), _run=run)
+    except PhenoPolicyError:  # a damaged run: the page that the door leads to says so
+        return {}
+    return {} if found is None else {"patient": str(found[0]), "step": str(found[1])}
+
+
+@st.cache_data(max_entries=64, ttl="6h", show_spinner=False)
+def _telling(path: str, made: str, rules: tuple[Rule, ...], _run: RunView) -> tuple[int, int] | None:
+    """The case of a run under these rules; cached by both."""
+    return telling_case(_run, rules)
 
 
 def _first_run() -> None:
@@ -257,20 +281,20 @@ def _true_difference(run: RunView, key: PolicyKey) -> str:
 
 
 def _true_at(run: RunView, key: PolicyKey, reach: float) -> str:
-    """On simulated patients, true differences where this policy was rolled out around `reach`; empty elsewhere."""
+    """On simulated patients, the true difference at `reach`, or that it was not rolled out just there, and the next
+    further out where it was; empty elsewhere."""
     known = run.frontier_truth
     if known.empty or key != run.own_policy:
         return ""
     known = known[known["dial"] == MIXTURE.name].sort_values("setting")
     start = known.iloc[0]
-    known = known.iloc[1:]
-    around = pd.concat([known[known["setting"] <= reach].tail(1), known[known["setting"] >= reach].head(1)])
-    parts = [
-        f"**{row.true_value - start['true_value']:+.2f}** ± {math.hypot(row.true_se, start['true_se']):.2f} "
-        f"at a = {row.setting:g}"
-        for row in rows_of(around.drop_duplicates("setting"))
-    ]
-    return f"True (simulator): {', '.join(parts)}."
+    for row in rows_of(known[known["setting"] >= reach].head(1)):
+        error = math.hypot(row.true_se, start["true_se"])
+        gap = f"**{row.true_value - start['true_value']:+.2f}** ± {error:.2f}"
+        if row.setting == reach:
+            return f"True (simulator): {gap}."
+        return f"No truth is known at a = {reach:g}; farther out, at a = {row.setting:g}, it is {gap}."
+    return ""
 
 
 def _runs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.icu.ask.find import outcome_words
 from core.icu.ask.names import phenotype_texts
 from core.icu.view import RunView
 from pages.components.patient.blind import is_hidden
@@ -16,7 +17,7 @@ from pages.components.patient.verdict import verdict_panel
 from pages.components.shell.controls import k_slider, lambda_slider
 from pages.components.shell.frame import empty, page, require_run
 from pages.components.shell.panels import panel
-from pages.components.shell.patients import horizon_words, outcome_words
+from pages.components.shell.patients import horizon_words
 from pages.components.shell.session import get_session, let_show
 from pages.components.shell.visitor import opened
 
@@ -78,7 +79,7 @@ def patient_panel(run: RunView, patient: int) -> None:
     length = int(run.cohort.lengths[patient])
     step = min(session.step if session.step is not None else min(4, length - 1), length - 1)
     _title(run, patient, step, hidden)
-    first, second, third = st.columns([3, 2, 3])
+    first, second, third = st.container(key="patient-sticky-controls").columns([3, 2, 3])
     with first:
         step = _step_slider(run, patient, length, step, hidden)
     with second:

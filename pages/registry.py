@@ -9,7 +9,6 @@ from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
 from core.registry.study import REGISTRY
 from pages.components.registry import accuracy as registry_accuracy
-from pages.components.registry import patient as registry_patient
 from pages.components.registry import sources as registry_sources
 from pages.components.registry import values as registry_values
 from pages.components.registry import views as registry_views
@@ -72,7 +71,7 @@ def main() -> None:
         elif view == VIEWS[2]:
             registry_values.draw(require_registry())
         else:
-            registry_patient.draw(require_registry())
+            _patient()
     except PhenoPolicyError as error:
         failed(error, "Reading this part of the run")
     write_url()
@@ -88,6 +87,13 @@ def _question() -> str:
         else f"{run.spec.title}: which drugs at which stage?"
     )
     return f"{asked} Q-learning ranks the combinations, and only those that experts would likely choose are shown."
+
+
+def _patient() -> None:
+    """One patient; only this view asks networks, whose library takes longer to read than all else of the page."""
+    from pages.components.registry import patient
+
+    patient.draw(require_registry())
 
 
 def _cohort() -> None:

@@ -15,6 +15,8 @@ from core.study import StudySpec
 from core.tables.origin import Origin
 from core.tables.report import CohortReport
 
+FEWEST_DOSES = 20  # recorded amounts of a bin, below which their median says little
+
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
@@ -87,6 +89,20 @@ class Cohort:
         """(rows,) start of each step in hours from onset: recorded, else counted in steps (see `core.cohort.hours`)."""
         recorded = self.extra["hours"].to_numpy(np.float64) if self.extra is not None and self.timed else None
         return row_hours(self.frame["step"].to_numpy(), self.starts, self.lengths, self.study, recorded)
+
+    @cached_property
+    def bin_doses(self) -> np.ndarray:
+        """(A,) the dose that stands for each bin: the median of the recorded amounts in it where `FEWEST_DOSES` are
+        recorded, else the study's representative dose. The widest bin is skewed: its middle is hardly ever given."""
+        doses = np.array(self.study.actions.representative, dtype=np.float64)
+        if self.extra is None or "dose" not in self.extra:
+            return doses
+        given = pd.to_numeric(self.extra["dose"], errors="coerce").to_numpy(np.float64)
+        for action in range(1, len(doses)):
+            recorded = given[(self.actions == action) & np.isfinite(given)]
+            if len(recorded) >= FEWEST_DOSES:
+                doses[action] = np.median(recorded)
+        return doses
 
     def amounts(self, patient: int) -> pd.DataFrame:
         """Recorded amounts of the drug in each step of a stay: columns dose and dose_<kind>, as far as the file has

@@ -166,6 +166,7 @@ def _add_estimator(fig: Draft, name: str, part: pd.DataFrame, places: Sequence[f
                 x=np.concatenate([x[known], x[known][::-1]]),
                 y=np.concatenate([high[known], low[known][::-1]]),
                 fill="toself",
+                mode="none",
                 fillcolor=with_alpha(color, 0.15),
                 line={"width": 0},
                 hoverinfo="skip",

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from core.base.statistics import Z95
 from core.figures.draft import Draft, Props, scatter
-from core.figures.theme import ACCENT, INK, NEUTRAL, UNSUPPORTED, apply_theme, policy_style, with_alpha
+from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, UNSUPPORTED, apply_theme, policy_style, with_alpha
 
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
 IN_REWARD = "value minus the clinicians' (reward of a stay)"
@@ -93,13 +93,15 @@ def difference_axis(
     axis: str,
     who: str = "clinicians",
     truth: pd.DataFrame | None = None,
+    furthest: float | None = None,
     notes: Sequence[str] | None = None,
 ) -> go.Figure:
     """The difference to those who treated along an axis of policies with its interval, around 0.
 
     table: setting, difference, difference_low, difference_high, ess, n, grade, in the order of the axis; place: where
     each setting sits on it; ticks: text of some settings; truth: setting, true_difference, true_difference_se;
-    notes: a last line of what stands at each point.
+    furthest: the trust frontier, up to which the axis is shaded as in `frontier_axis`; notes: a last line of what
+    stands at each point.
     """
     x = [place[setting] for setting in table["setting"]]
     low, high = table["difference_low"], table["difference_high"]
@@ -109,6 +111,7 @@ def difference_axis(
             x=[*x, *x[::-1]],
             y=[*high, *low[::-1]],
             fill="toself",
+            mode="none",
             fillcolor=with_alpha(ACCENT, 0.15),
             line={"width": 0},
             hoverinfo="skip",
@@ -138,6 +141,8 @@ def difference_axis(
     if truth is not None and len(truth):
         fig.add_trace(_true_points(truth, place))
     fig.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    if furthest is not None:
+        fig.add_vrect(x0=x[0], x1=place[furthest], fillcolor=REFERENCE_BAND, line_width=0, layer="below")
     fig.add_vline(x=place[current], line={"color": INK, "width": 1.5})
     apply_theme(fig, x=axis, y=f"minus {who}", height=300, legend=False)
     margin = 0.02 * max(x[-1], 1e-6)

@@ -29,6 +29,7 @@ def mortality_by_dose(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
                 fill="toself",
+                mode="none",
                 fillcolor=with_alpha(style.color, 0.14),
                 line={"width": 0},
                 hoverinfo="skip",

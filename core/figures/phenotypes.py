@@ -125,6 +125,7 @@ def _add_course(fig: Draft, hours: np.ndarray, feature: CourseSeries, k: int, na
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([feature.high[k, real], feature.low[k, real][::-1]]),
             fill="toself",
+            mode="none",
             fillcolor=with_alpha(color, 0.18),
             line={"width": 0},
             hoverinfo="skip",

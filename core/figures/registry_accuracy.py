@@ -67,6 +67,7 @@ def _accuracy_line(fig: Draft, rows: pd.DataFrame, name: str, color: str, symbol
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([high, low[::-1]]),
             fill="toself",
+            mode="none",
             fillcolor=with_alpha(color, 0.15),
             line={"width": 0},
             hoverinfo="skip",

@@ -30,6 +30,7 @@ def survival_by_value(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high, low[::-1]]),
                 fill="toself",
+                mode="none",
                 fillcolor=with_alpha(NEUTRAL, 0.25),
                 line={"width": 0},
                 hoverinfo="skip",

@@ -165,6 +165,7 @@ def _register() -> None:
         "ticklen": 4,
         "tickcolor": GRID,
         "automargin": True,
+        "separatethousands": True,
         "title": {"standoff": 8},
     }
     layout = go.Layout(

@@ -95,6 +95,7 @@ def value_by_step(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([high[real], low[real][::-1]]),
                 fill="toself",
+                mode="none",
                 fillcolor=with_alpha(color, 0.16),
                 line={"width": 0},
                 hoverinfo="skip",

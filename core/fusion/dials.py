@@ -62,3 +62,12 @@ def furthest_supported(table: pd.DataFrame, ess_floor: float) -> float | None:
     sizes = once[[name for name in ESS_COLUMNS if name in once]]
     met = np.cumprod((sizes >= ess_floor).all(axis=1).to_numpy()).astype(bool)
     return float(once["setting"].to_numpy()[met][-1]) if met.any() else None
+
+
+def furthest_graded(judged: pd.DataFrame) -> float | None:
+    """The last setting up to which every judged difference is graded supported; None where the first is not.
+
+    judged: rows in the order of the dial; setting, grade.
+    """
+    met = np.cumprod((judged["grade"] == "supported").to_numpy()).astype(bool)
+    return float(judged["setting"].to_numpy()[met][-1]) if met.any() else None

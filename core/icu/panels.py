@@ -238,7 +238,7 @@ def _excess(view: RunView) -> PanelFigure:
         return PanelFigure("dose-excess", title, message_figure("No test patients."), "Nothing drawn.", "")
     data = view.trajectories.subset(test)
     probs = view.probs(PolicyKey.at(FUSED, view.n_clusters, fusion.lambda_, fusion.mode))[test]
-    doses = np.asarray(study.actions.representative)
+    doses = view.cohort.bin_doses
     excess = dose_excess(probs, data.actions, data.mask, doses, expected=True)
     curve = mortality_by_excess(excess, data.outcomes < 0)
     return PanelFigure(

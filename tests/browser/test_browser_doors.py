@@ -32,7 +32,7 @@ def patient(tab: Tab) -> str:
 
 def test_a_clinician_reviews_a_stay_and_keeps_a_verdict(new_tab: Callable[[], Tab]) -> None:
     tab = new_tab()
-    enter(tab, "Open a patient", "Patient")
+    enter(tab, "Open a case worth a look", "Patient")
     said = tab.main.inner_text()
     assert "cannot be told apart" in said or "No options are ranked here" in said, "never one command"
     assert "steps of 4 h" not in said, "blind until judged: how long a stay is tells how it ends"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from core.cohort import Cohort, Origin, make_cohort
+from core.cohort import Cohort, Origin, make_cohort, simulate_cohort
 from core.cohort.describe import (
     action_shares,
     attrition_table,
@@ -126,6 +128,19 @@ def test_action_shares(cohort: Cohort) -> None:
     assert table[table["group"] == "all"]["n"].tolist() == [5, 3, 3]
     assert table.groupby("group")["share"].sum().tolist() == pytest.approx([1, 1, 1])
     assert table["dose"][:3].tolist() == ["no insulin", "> 0–5", "5–20"]
+
+
+def test_a_bin_counts_at_the_median_of_its_recorded_amounts_where_there_are_enough() -> None:
+    plain = simulate_cohort("mimic-iv", 60, seed=1)[0]
+    middles, rows = list(plain.study.actions.representative), len(plain.actions)
+    assert plain.bin_doses.tolist() == middles
+    actions = np.zeros(rows, dtype=np.int64)
+    actions[:30], actions[30:49] = 4, 1  # of bin 1 there is one too few
+    dose = np.select([actions == 4, actions == 1], [8000.0, 3000.0], 0.0)
+    dose[0], dose[1] = 42645.37, np.nan  # neither who got most nor what was not recorded moves it
+    frame = plain.frame.assign(action=actions)
+    cohort = replace(plain, frame=frame, extra=pd.DataFrame({"dose": dose}, index=frame.index))
+    assert cohort.bin_doses.tolist() == [*middles[:4], 8000.0]
 
 
 def test_facts(table: pd.DataFrame, study: StudySpec) -> None:

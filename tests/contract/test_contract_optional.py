@@ -23,6 +23,7 @@ from core.cohort.describe import attrition_table, cohort_facts, missing_by_colum
 from core.evaluation import knn_behavior_policy
 from core.experiments.published import published
 from core.hazard import Condition, Hazard
+from core.icu.ask.find import outcome_words
 from core.icu.ask.hazards import hit_at
 from core.icu.fit.baselines import not_indicated
 from core.policies.courses import courses_of
@@ -33,7 +34,7 @@ from core.study import Column, Indication, OtherUnit, Published, RewardTerm, Stu
 from core.tables.sense import usual_range
 from core.trajectories import fit_scaler, make_trajectories, make_transitions
 from pages.components.patient.course import hour_0, stay_of
-from pages.components.shell.patients import horizon_words, outcome_words
+from pages.components.shell.patients import horizon_words
 
 STUDY = load_study()
 PLATELETS = STUDY.index("Platelets")

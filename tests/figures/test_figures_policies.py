@@ -142,3 +142,4 @@ def test_mortality_by_dose_has_line_and_band_of_each_policy() -> None:
     band, line = mortality_by_dose({"fused": table}, unit="units").data
     np.testing.assert_allclose(line.y, [40, 20, 30])
     assert sorted(band.y) == [10, 10, 10, 50, 50, 50]
+    assert band.mode == "none"  # of few points, plotly would else mark the corners of the band

@@ -16,7 +16,8 @@ import pytest
 from core.encoder.config import EncoderConfig
 from core.icu.selection import Selection
 from core.runs.folders import owner_of
-from pages.components.shell.export import basis, figure_html, file_name, neutralize, to_csv
+from pages.components.shell import export
+from pages.components.shell.export import basis, figure_html, file_name, neutralize, number_columns, to_csv
 from pages.components.shell.forms import _bounds, _kind, _step
 from pages.components.shell.places import new_token, rename_old, run_path, uploads_root
 from pages.components.shell.session import KEY, LONGEST_TEXT, Session
@@ -311,6 +312,57 @@ def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["server"]["fileWatcherType"] == "none", "it walks the data and all packages before the first page"
     json.dumps(settings)
+
+
+def test_numbers_of_a_table_are_told_alike_and_stay_whole_in_the_file() -> None:
+    frame = pd.DataFrame(
+        {
+            "patient": [13355, 2],
+            "steps": [16, 3],
+            "patients": [13355, 2000],
+            "dose": [25055.25, 0.5],
+            "rmse": [0.313, 0.25],
+            "sign": [1.0, 0.5],
+            "rate": [1e-4, 3e-4],
+            "n (%)": ["1,200 (38.1 %)", "–"],
+            "interval": ["1.20 [0.80, 1.60]", "(-0.31 [-0.50, 0.10])"],
+            "policy": ["2 of 3", "clinicians"],
+        }
+    )
+    shown, told = number_columns(frame)
+    assert shown["dose"].tolist() == [25055.0, 0.0]  # read, not counted with
+    assert frame["dose"].tolist() == [25055.25, 0.5]
+    formats = {name: config.get("type_config", {}).get("format") for name, config in told.items()}
+    assert formats == {
+        "patients": "localized",
+        "dose": "localized",
+        "rmse": "%.2f",
+        "sign": "%.1f",
+        "n (%)": None,
+        "interval": None,
+    }
+    assert told["n (%)"]["alignment"] == told["interval"]["alignment"] == "right"
+
+
+def test_a_callers_column_keeps_its_say_and_takes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(export.st, "dataframe", lambda frame, **options: seen.update(options, frame=frame))
+    monkeypatch.setattr(export, "csv_button", lambda *_, **__: None)
+    frame = pd.DataFrame({"count": [5927, 18], "share": [0.011, 0.9437], "reward": ["1.0", "0.8"], "hidden": [1, 2]})
+    column = export.st.column_config
+    config = {
+        "count": column.NumberColumn(width="small"),
+        "share": column.NumberColumn("share treated", format="percent"),
+        "reward": column.TextColumn(width="small"),
+        "hidden": None,
+    }
+    export.table(frame, "some", column_config=config)
+    told: dict = seen["column_config"]  # type: ignore[assignment]
+    assert (told["count"]["width"], told["count"]["type_config"]["format"]) == ("small", "localized")
+    assert (told["share"]["label"], told["share"]["type_config"]["format"]) == ("share treated", "%.1f %%")
+    assert seen["frame"]["share"].tolist() == pytest.approx([1.1, 94.37])  # type: ignore[index]
+    assert (told["reward"]["width"], told["reward"]["alignment"]) == ("small", "right")
+    assert told["hidden"] is None
 
 
 def test_what_pages_draw_with_is_imported_before_a_page_can_run() -> None:

@@ -253,7 +253,7 @@ def test_the_lab_shows_coverage_with_its_interval(open_page, app_run, app_data: 
     (drawn,) = figures(page)
     assert {trace["name"] for trace in drawn["data"]} == {"PHWIS", "PHWDR"}
     judged = page.dataframe[0].value
-    assert {"mix", "mix of 0 1 2 4 + spread"} <= set(judged["estimator"]), "the mix on fresh cohorts stands first"
+    assert {"mix", "memories of 0, 1, 2, 4 actions"} <= set(judged["estimator"]), "the mix stands first"
     assert len(page.dataframe[1].value) == 4
 
 

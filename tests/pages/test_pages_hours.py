@@ -215,6 +215,6 @@ def test_recorded_amounts_are_told_at_the_doses(run: RunView, late: int, tmp_pat
         unit = run.study.actions.unit
         np.testing.assert_array_equal(exported[f"dose ({unit})"], dose[cohort.rows(late)])
         np.testing.assert_array_equal(exported[f"dose_drip ({unit})"], 0.5 * dose[cohort.rows(late)])
-        assert list(stay.readable([])) == ["hours", "heparin", f"dose ({unit})"]
+        assert list(stay.readable([], 0)) == ["step", "hours", "heparin", f"dose ({unit})"]
     finally:
         cohort.extra.drop(columns=["dose", "dose_drip"], inplace=True)

@@ -28,6 +28,8 @@ def test_first_visit_says_what_to_do(open_page) -> None:
 
 def test_with_a_run_every_value_has_its_basis(open_page, app_run: str) -> None:
     page = open_page("overview")
+    assert not page.query_params  # a bare address stays one place of the history until something is chosen
+    page.run()
     assert page.query_params["run"] == app_run
     supported, whole = page.metric[6:]
     assert supported.label == "PHWDR: trust frontier, minus clinicians"

@@ -26,7 +26,7 @@ from core.policies import PolicyKey
 from pages.components.patient import decision
 from pages.components.patient.decision import known_weight
 from pages.components.patient.similar import CAME_FROM
-from pages.components.shell.patients import Filters, patient_table
+from pages.components.shell.patients import patient_table
 from pages.components.shell.session import KEY, Selection
 
 
@@ -89,6 +89,7 @@ def test_the_timeline_shows_the_stay_as_recorded(page: AppTest, run: RunView, lo
 def test_the_same_stay_is_there_as_a_table(page: AppTest, run: RunView, longest: int) -> None:
     page = view(page, "Table", "patient-form")
     shown = page.dataframe[-1].value
+    assert [text for text in shown["step"] if text.startswith("▸")] == ["▸ 6"]  # the link counts from 0
     assert shown["hours"].tolist() == run.study.hours(np.arange(run.cohort.lengths[longest])).tolist()
     platelets = run.study.column("Platelets")
     recorded = run.cohort.states[run.cohort.rows(longest)][:, run.study.index("Platelets")]
@@ -165,8 +166,10 @@ def test_hit_and_the_warnings_of_the_study_are_said_at_the_step(open_page, app_r
     page = open_page("patient", {"run": app_run, "patient": str(fallen), "step": str(step)})
     said, hit = texts(page), hit_at(run, fallen, step)
     assert hit is not None
-    assert f"**HIT: {hit.word}**, {hit.why}" in said
-    assert "**Warning:** falling platelets (Platelets fell by 30 % or more within 48 h under heparin); here" in said
+    line = next(one for one in page.markdown if f"**HIT: {hit.word}**" in one.value)  # one line: doses stay in sight
+    assert "**falling platelets**" in line.value
+    assert f"HIT: {hit.word}, {hit.why}" in line.help
+    assert "falling platelets (Platelets fell by 30 % or more within 48 h under heparin); here" in line.help
     assert "Triangle: falling under heparin" in said
     symbols = next(t for t in figures(page)[0]["data"] if t["name"] == "Platelets")["marker"]["symbol"]
     assert [s == "triangle-down" for s in symbols] == fallen_steps(run, fallen)["Platelets"].tolist()
@@ -264,15 +267,15 @@ def test_next_and_previous_walk_through_the_list(page: AppTest, longest: int) ->
 def test_filters_narrow_the_list_and_say_when_nothing_matches(page: AppTest, run: RunView) -> None:
     assert not page.dataframe  # the list costs nothing until it is asked for
     page.toggle(key="find-patient").set_value(True).run()
-    page.multiselect(key="filter-outcome").set_value(["died"]).run()
+    page.multiselect(key="find-outcome").set_value(["died"]).run()
     shown = page.dataframe[0].value
     assert set(shown["outcome"]) == {"died"}
     assert len(shown) == (run.cohort.outcomes < 0).sum()
     page.toggle(key="find-patient").set_value(False).run()
     assert f"{len(shown):,} in the list" in page.selectbox(key="pick-patient").label  # closed, the filters still hold
     page.toggle(key="find-patient").set_value(True).run()
-    page.slider(key="filter-steps").set_value((2, 2)).run()
-    page.multiselect(key="filter-split").set_value(["valid"]).run()
+    page.slider(key="find-steps").set_value((2, 2)).run()
+    page.multiselect(key="find-split").set_value(["valid"]).run()
     assert not page.exception
 
 
@@ -280,7 +283,7 @@ def test_the_list_can_be_limited_to_a_selection(open_page, app_run: str) -> None
     chosen = Selection.of("map", [2, 4, 6])
     page = open_page("patient", {"run": app_run, "selection": chosen.encode()})
     page.toggle(key="find-patient").set_value(True).run()
-    page.checkbox(key="filter-selection").check().run()
+    page.checkbox(key="find-selection").check().run()
     assert len(page.dataframe[0].value) == 3
 
 
@@ -290,8 +293,18 @@ def test_the_exported_table_has_keys_and_every_column(run: RunView) -> None:
     assert sum(" at start (" in name for name in table) == run.study.n_columns
 
 
-def test_filters_are_hashable_so_that_each_list_has_its_own_table() -> None:
-    assert hash(Filters((1,), ("died",))) != hash(Filters((2,), ("died",)))
+def test_the_link_holds_the_filters_and_nothing_unusable_is_taken(open_page, app_run: str, run: RunView) -> None:
+    asked = {"find-patient": "on", "find-outcome": "died", "find-column": "Platelets", "find-range": "0,80"}
+    page = open_page("patient", {"run": app_run, **asked, "find-hazard": "nothing", "find-steps": "x,y"})
+    values = run.cohort.states[run.cohort.starts, run.study.index("Platelets")]
+    expected = ((run.cohort.outcomes < 0) & (values <= 80)).sum()
+    assert 0 < expected < (run.cohort.outcomes < 0).sum()
+    assert len(page.dataframe[0].value) == expected
+    assert page.dataframe[0].value["Platelets, first (×10⁹/L)"].max() <= 80
+    page.selectbox(key="find-column").set_value("Lactate").run()  # the range of another column means nothing here
+    assert len(page.dataframe[0].value) == (run.cohort.outcomes < 0).sum()
+    page.toggle(key="find-patient").set_value(False).run()
+    assert f"{(run.cohort.outcomes < 0).sum():,} in the list" in page.selectbox(key="pick-patient").label
 
 
 def test_what_if_moves_the_policies_and_is_refused_outside_the_records(
@@ -433,7 +446,7 @@ def test_blind_the_course_ends_at_the_step_and_the_list_tells_no_hindsight(
     assert page.select_slider(key=f"patient-step-{longest}").options[-1].startswith("7 (")
     page.toggle(key="find-patient").set_value(True).run()
     assert not {"outcome", "phenotype", "steps", "largest dose"} & set(page.dataframe[0].value)
-    assert "filter-outcome" not in {box.key for box in page.multiselect}
+    assert "find-outcome" not in {box.key for box in page.multiselect}
 
 
 def test_blind_a_kept_verdict_or_the_toggle_shows_the_rest(open_page, app_run: str, run: RunView, longest: int) -> None:

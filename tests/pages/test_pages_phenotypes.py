@@ -193,11 +193,12 @@ def test_what_is_cleared_can_be_undone_and_redone(open_page, app_run: str) -> No
 @pytest.mark.parametrize("name", ["phenotypes", "policies", "values", "patient"])
 def test_a_slice_made_on_any_page_is_the_selection(open_page, app_run: str, tiny_run: Path, name: str) -> None:
     page = open_page(name, {"run": app_run})
-    page.multiselect(key="slice-phenotype-3").set_value([2])
-    page.multiselect(key="slice-outcome").set_value(["died"])
-    page.multiselect(key="slice-split").set_value(["train"])
+    page.multiselect(key="select-phenotype-d").set_value([2])
+    page.multiselect(key="select-outcome").set_value(["died"])
+    page.multiselect(key="select-split").set_value(["train"]).run()
     page.button(key="slice-select").click().run()
     assert not page.exception
+    assert not [name for name in page.session_state[KEY].marks if name.startswith("select-")]  # done, the form is empty
     run = RunView(tiny_run)
     wanted = (run.labels(3) == 2) & (run.cohort.outcomes < 0) & (run.split_name == "train")
     assert page.session_state[KEY].selection == Selection.of("phenotype 2 of 3, died, train", np.flatnonzero(wanted))
@@ -208,10 +209,10 @@ def test_a_slice_that_matches_nobody_changes_nothing(open_page, app_run: str, ti
     run = RunView(tiny_run)
     chosen = Selection.of("map", np.flatnonzero(run.cohort.outcomes > 0)[:5])
     page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode(), "selected": "map"})
-    page.multiselect(key="slice-outcome").set_value(["died"])
-    page.checkbox(key="slice-within").check()
-    page.button(key="slice-select").click().run()
-    assert "No patient matches" in texts(page)
+    page.multiselect(key="select-outcome").set_value(["died"])
+    page.checkbox(key="select-selection").check().run()
+    assert page.button(key="slice-select").label == "Select 0 patients"
+    assert page.button(key="slice-select").disabled
     assert page.session_state[KEY].selection == chosen
 
 
@@ -289,10 +290,8 @@ def test_a_patient_opened_from_the_selection_is_walked_within_it(
     monkeypatch.setattr("pages.components.phenotypes.selected.patient_list", lambda *_, leave, **__: leave())
     chosen = Selection.of("map", [2, 4, 6])
     page = open_page("phenotypes", {"run": app_run, "selection": chosen.encode()})
-    assert page.session_state[WALKED] is True
-    patient = open_page("patient", {"run": app_run, "patient": "4", "selection": chosen.encode()})
-    patient.session_state[WALKED] = page.session_state[WALKED]
-    patient.run()
+    assert page.session_state[KEY].marks[WALKED] == "on"
+    patient = open_page("patient", {"run": app_run, "patient": "4", "selection": chosen.encode(), WALKED: "on"})
     assert not patient.exception
     assert "3 in the list" in patient.selectbox(key="pick-patient").label
     patient.button(key="next-patient").click().run()

@@ -203,7 +203,9 @@ def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str,
     assert columns.iloc[0, 0] == run.columns[0].column
     assert len(table) == 10  # six dials and four policies
     assert table["true difference"].str.contains("±").all()
-    assert {"difference", "ESS", "grade", "mix", "why not more"} <= set(table.columns)
+    assert {"difference", "ESS", "grade", "mix"} <= set(table.columns)
+    (folded,) = [box for box in page.expander if box.label.startswith("Why not more")]
+    assert folded.markdown[0].value.startswith("- **")
 
 
 def test_a_run_from_before_judgments_says_so(open_page, registry_run: str, monkeypatch) -> None:
@@ -347,7 +349,7 @@ def test_the_frontier_starts_at_the_furthest_supported_point(
     page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Trust frontier")
     rows = along(RegistryView(tiny_registry).frontier, "dqn-screened", "mixture")
     assert departure(page).value == 0.25
-    assert "The records can judge this policy as far as **a = 0.25**" in texts(page)
+    assert "**Trust frontier: a = 0.25.**" in texts(page)
     labels = [metric.label for metric in page.metric]
     assert labels[0] == "Policy, minus experts"
     assert "True value (simulated)" in labels  # 0.25 is rolled out

@@ -21,15 +21,47 @@ HEAD = (
     "The values of the reward are a first choice, not knowledge about this drug."
 )
 
+RULES = ("hazards", "warnings")
+EXAMPLE = (
+    "What makes a dose hazardous no file tells: it is yours to say. An example on a column of this study, with numbers "
+    "to be replaced; take the single # away from the lines that are meant."
+)
+
 
 def study_text(proposed: ProposedStudy) -> str:
     """The file; `StudySpec.from_toml` reads it back as the same study."""
     lines = list(_comment(HEAD))
     lines += [line for doubt in proposed.doubts for line in _comment(f"doubt: {doubt}")]
     lines += [line for name, why in proposed.left_out for line in _comment(f"no state: '{name}', {why}")]
-    document = SHORT_LIST.sub(_on_one_line, tomli_w.dumps(_values(proposed.study)))
-    lines += _with_evidence(document.splitlines(), proposed.evidence)
+    values = _values(proposed.study)
+    rules = [
+        (table, rule) for table in RULES for rule in values.pop(table, [])
+    ]  # one table each, so that more can follow
+    document = SHORT_LIST.sub(_on_one_line, tomli_w.dumps(values)).splitlines()
+    document += [line for table, rule in rules for line in ("", *_table(table, rule))]
+    lines += _with_evidence(document, proposed.evidence)
+    lines += ["", *_comment(EXAMPLE), *_example(proposed.study)]
     return "\n".join(lines) + "\n"
+
+
+def _example(study: StudySpec) -> Iterator[str]:
+    """A rule and a warning as TOML behind comment marks, on the column that matters most of those that change."""
+    names = [column.name for column in study.columns if column.kind == "temporal" and not column.binary]
+    name = next((name for name in study.highlights if name in names), names[0] if names else "")
+    if not name:
+        return
+    column = study.column(name)
+    rule = {"column": name, "operator": "<", "threshold": float((column.target or column.plausible)[0])}
+    fall = {"kind": "fall", "name": f"falling {name}"[:60], "column": name, "percent": 30.0, "hours": 48.0}
+    what_it_does = "a rule: doses are marked and counted", "a warning: said at the patient and counted"
+    for table, what, values in zip(RULES, what_it_does, (rule, fall), strict=True):
+        yield from _comment(f"# {what}")
+        yield from (f"#{line}" for line in _table(table, values))
+
+
+def _table(name: str, values: dict[str, Any]) -> list[str]:
+    """The lines of one table of an array of them."""
+    return [f"[[{name}]]", *tomli_w.dumps(values).splitlines()]
 
 
 def _values(study: StudySpec) -> dict[str, Any]:

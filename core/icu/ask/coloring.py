@@ -73,6 +73,24 @@ def by_hours(view: RunView) -> Coloring:
     return Coloring("Recorded hours", "amount", hours.astype(float), unit="h", decimals=0)
 
 
+def departures(view: RunView, key: PolicyKey | None, against: Against) -> tuple[np.ndarray, np.ndarray]:
+    """(N, T) where a policy's likeliest dose is another one than given, or than the clinicians' likeliest, and (N, T)
+    that dose; key None: the run's advice, whose dose is -1 where it has none of its own."""
+    data = view.trajectories
+    dose = view.advised_action if key is None else view.probs(key).argmax(axis=-1)
+    other = data.actions if against == "given" else view.behavior.argmax(axis=-1)
+    return data.mask & (dose >= 0) & (dose != other), dose
+
+
+def share_departing(view: RunView, departs: np.ndarray, key: PolicyKey | None) -> np.ndarray:
+    """(N,) percent of each stay's steps; NaN for stays that the run's advice (key None) was not computed for."""
+    share = np.asarray(100 * departs.sum(axis=1) / view.cohort.lengths)
+    if key is None:
+        n = len(share)
+        share[np.setdiff1d(np.arange(n), stays_advised(n, view.config.run.seed))] = np.nan
+    return share
+
+
 def by_disagreement(
     view: RunView, key: PolicyKey | None, against: Against, rules: Sequence[Rule], name: str
 ) -> Coloring:
@@ -83,15 +101,9 @@ def by_disagreement(
     advised alone. Hollow: more than half of these steps have too few similar states, lie too far from the records, or
     get a dose that clinicians give with less than the run's floor. Ring: at some step the dose breaks a rule.
     """
-    data, everyone = view.trajectories, np.arange(view.cohort.n_patients)
-    dose = view.advised_action if key is None else view.probs(key).argmax(axis=-1)
-    other = data.actions if against == "given" else view.behavior.argmax(axis=-1)
-    departs = data.mask & (dose >= 0) & (dose != other)
-    steps = departs.sum(axis=1)
-    share = 100 * steps / view.cohort.lengths
-    if key is None:
-        apart = np.setdiff1d(everyone, stays_advised(len(everyone), view.config.run.seed))
-        share[apart] = np.nan
+    everyone = np.arange(view.cohort.n_patients)
+    departs, dose = departures(view, key, against)
+    steps, share = departs.sum(axis=1), share_departing(view, departs, key)
     chance = np.take_along_axis(view.behavior, np.maximum(dose, 0)[..., None], axis=-1)[..., 0]
     floor = view.config.evaluation.probability_floor
     rests = (view.support >= SUPPORT_FLOOR) & ((view.neighbors >= 0).sum(axis=-1) >= FEWEST_SIMILAR) & (chance >= floor)

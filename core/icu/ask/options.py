@@ -30,6 +30,12 @@ def refusal(view: RunView, patient: int, step: int) -> str:
     return too_few(n) or too_far(support)
 
 
+def refused_steps(view: RunView) -> np.ndarray:
+    """(N, T) the recorded steps at which `refusal` has a reason."""
+    similar = (view.neighbors >= 0).sum(axis=-1)
+    return np.asarray(view.trajectories.mask & ((similar < FEWEST_SIMILAR) | (view.support < SUPPORT_FLOOR)))
+
+
 def too_few(n: int) -> str:
     """Why a state with n similar training states gets no recommendation; nothing where they are enough."""
     if n >= FEWEST_SIMILAR:

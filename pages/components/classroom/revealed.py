@@ -15,6 +15,7 @@ from core.figures.similar import similar_states
 from core.figures.teaching import ClassDoses, class_doses
 from core.figures.theme import fmt, fmt_interval, fmt_percent, phenotype_name, policy_style
 from core.icu.ask.decision import Decision, DecisionSettings, decision_at
+from core.icu.ask.find import outcome_words
 from core.icu.ask.options import refusal
 from core.policies.hazards import default_rules
 from core.teaching.conference import Conference
@@ -25,7 +26,7 @@ from pages.components.patient.similar import FEWEST_SURVIVAL
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.held import held
-from pages.components.shell.patients import horizon_words, outcome_words
+from pages.components.shell.patients import horizon_words
 
 if TYPE_CHECKING:
     from core.icu.view import RunView

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,24 @@ def _judged() -> None:
         "Table", list(JUDGED), format_func=JUDGED.__getitem__, **held("lab-judged", JUDGED, "estimators"), required=True
     )
     rows = evidence.table(str(name or "estimators"))
+    if "estimator" in rows:
+        rows["estimator"] = [_in_words(text) for text in rows["estimator"]]
     table(
         rows.rename(columns=COLUMNS),
         "judged-lab",
         name=f"judged-{name}",
         caption=f"{evidence.on} Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
         f"differences above {evidence.clear:g}. Worlds with hidden causes stand under “by world” alone: no record can "
-        f"be right there. {GOALS}",
+        f"be right there. {GOALS} Mix: what this app judges by. Memories: the mean of estimates that look back on so "
+        "many actions, its interval widened by how far they lie apart; an earlier form, for comparison.",
         csv=rows,
     )
+
+
+def _in_words(estimator: str) -> str:
+    """'mix of 0 1 2 + spread' as 'memories of 0, 1, 2 actions'; other names as they are."""
+    found = re.fullmatch(r"mix of ([\d ]+) \+ spread", estimator)
+    return f"memories of {', '.join(found[1].split())} actions" if found else estimator
 
 
 def _quoted() -> None:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.learn.source import source_of
+from pages.components.shell.session import write_url
+
+
+def toy_of_a_lesson(draw: Callable[[], None]) -> Callable[[], None]:
+    """Make a fragment of a lesson, so that moving its toy draws no more than it, and the address says what moved."""
+
+    @wraps(draw)
+    def told() -> None:
+        write_url()
+        draw()
+
+    return st.fragment(told)
 
 
 def lesson(title: str, patient: str, text: str, equations: tuple[str, ...], question: str, answer: str) -> None:

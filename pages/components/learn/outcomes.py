@@ -8,11 +8,14 @@ import streamlit as st
 from core.figures.learn_outcomes import concordance_figure, danger_figure, survival_figure
 from core.figures.theme import fmt_percent
 from core.learn.outcomes import DAYS, GROUPS, POLICIES, STAY_STEPS, concordance_toy, danger_toy, survival_toy
-from pages.components.learn.lesson import beside, lesson, show_function
+from pages.components.learn.lesson import beside, lesson, show_function, toy_of_a_lesson
 from pages.components.shell.export import metric, show
+from pages.components.shell.held import held, held_number
+
+MANY, FEW_TO_MANY = (200, 1000, 5000, 20000), (30, 100, 300, 1000, 5000)  # patients of a toy
 
 
-@st.fragment
+@toy_of_a_lesson
 def concordance() -> None:
     """Patients treated as a policy would survive more often, although the drug does nothing."""
     lesson(
@@ -35,11 +38,11 @@ def concordance() -> None:
         "these (*Policies → Value*, Γ).",
     )
     columns = st.columns(5)
-    name = columns[0].selectbox("The policy treats", list(POLICIES), key="learn-conc-policy")
-    well = columns[1].slider("Clinicians: well (%)", 0, 100, 20, 5, key="learn-conc-well")
-    sick = columns[2].slider("... and sick (%)", 0, 100, 80, 5, key="learn-conc-sick")
-    effect = columns[3].slider("Effect (points)", -20, 20, 0, 1, key="learn-conc-effect")
-    n = columns[4].select_slider("Patients", (200, 1000, 5000, 20000), 1000, key="learn-conc-n")
+    name = columns[0].selectbox("The policy treats", list(POLICIES), **held("learn-conc-policy", POLICIES))
+    well = columns[1].slider("Clinicians: well (%)", 0, 100, step=5, **held_number("learn-conc-well", 0, 100, 20))
+    sick = columns[2].slider("... and sick (%)", 0, 100, step=5, **held_number("learn-conc-sick", 0, 100, 80))
+    effect = columns[3].slider("Effect (points)", -20, 20, step=1, **held_number("learn-conc-effect", -20, 20, 0))
+    n = columns[4].select_slider("Patients", MANY, **held("learn-conc-n", MANY, 1000))
     toy = concordance_toy(POLICIES[name], (well / 100, sick / 100), (0.9, 0.5), effect / 100, 0.5, n)
     picture, numbers = beside()
     with numbers:
@@ -85,7 +88,7 @@ def _points(title: str, value: float, half: float, basis: str) -> None:
     )
 
 
-@st.fragment
+@toy_of_a_lesson
 def survival() -> None:
     """Kaplan-Meier: who left is not known to have survived."""
     lesson(
@@ -102,10 +105,14 @@ def survival() -> None:
         "wrong as well.",
     )
     columns = st.columns(4)
-    early = columns[0].slider("Hazard in the first week (% a day)", 0.0, 10.0, 4.0, 0.5, key="learn-early")
-    late = columns[1].slider("Hazard after it (% a day)", 0.0, 10.0, 1.0, 0.5, key="learn-late")
-    leaving = columns[2].slider("Leave each day (%)", 0, 20, 5, key="learn-leave")
-    n = columns[3].select_slider("Patients", (30, 100, 300, 1000, 5000), 300, key="learn-km-n")
+    early = columns[0].slider(
+        "Hazard in the first week (% a day)", 0.0, 10.0, step=0.5, **held_number("learn-early", 0.0, 10.0, 4.0)
+    )
+    late = columns[1].slider(
+        "Hazard after it (% a day)", 0.0, 10.0, step=0.5, **held_number("learn-late", 0.0, 10.0, 1.0)
+    )
+    leaving = columns[2].slider("Leave each day (%)", 0, 20, **held_number("learn-leave", 0, 20, 5))
+    n = columns[3].select_slider("Patients", FEW_TO_MANY, **held("learn-km-n", FEW_TO_MANY, 300))
     toy = survival_toy(early / 100, late / 100, leaving / 100, n)
     low, high = toy.band
     last, known = toy.estimate, f"day {DAYS}"
@@ -140,7 +147,7 @@ def survival() -> None:
     show_function(("core/learn/outcomes.py", "kaplan_meier"), ("core/learn/outcomes.py", "survival_toy"))
 
 
-@st.fragment
+@toy_of_a_lesson
 def danger() -> None:
     """The rate of hazardous doses rests on recorded states; a policy makes states of its own."""
     lesson(
@@ -162,10 +169,12 @@ def danger() -> None:
         "safe as clinicians do.",
     )
     columns = st.columns(4)
-    safe = columns[0].slider("Policy doses the safe (%)", 0, 100, 60, 5, key="learn-safe")
-    inside = columns[1].slider("... and those in danger (%)", 0, 100, 10, 5, key="learn-danger")
-    harm = columns[2].slider("A dose adds danger (points)", 0, 40, 15, 1, key="learn-harm")
-    recovery = columns[3].slider("Danger passes in a step (%)", 5, 100, 20, 5, key="learn-recovery")
+    safe = columns[0].slider("Policy doses the safe (%)", 0, 100, step=5, **held_number("learn-safe", 0, 100, 60))
+    inside = columns[1].slider("... and those in danger (%)", 0, 100, step=5, **held_number("learn-danger", 0, 100, 10))
+    harm = columns[2].slider("A dose adds danger (points)", 0, 40, step=1, **held_number("learn-harm", 0, 40, 15))
+    recovery = columns[3].slider(
+        "Danger passes in a step (%)", 5, 100, step=5, **held_number("learn-recovery", 5, 100, 20)
+    )
     toy = danger_toy((0.2, 0.1), (safe / 100, inside / 100), harm / 100, recovery / 100)
     picture, numbers = beside()
     with numbers:

@@ -19,16 +19,20 @@ from core.learn.toys import (
     fusion_toy,
     weights_toy,
 )
-from pages.components.learn.lesson import beside, lesson, show_function
+from pages.components.learn.lesson import beside, lesson, show_function, toy_of_a_lesson
 from pages.components.shell.estimates import NEAR_UNIFORM
 from pages.components.shell.export import metric, show
+from pages.components.shell.held import held, held_number
 
 DOSES = ("no drug", "low dose", "high dose")
+NAMES = ("none", "low", "high")  # of the doses in the link
 MS_A = 0  # her place among the simulated patients
+TAUS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+STAYS = (100, 500, 2000, 10000)
 LAMBDAS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 50.0, np.inf)
 
 
-@st.fragment
+@toy_of_a_lesson
 def attention() -> None:
     """How a stay becomes one vector."""
     lesson(
@@ -43,8 +47,8 @@ def attention() -> None:
         "The plain average. As one score grows it moves to the value of that step, but only from that step on.",
     )
     first, second = st.columns(2)
-    step = first.slider("Step that stands out", 1, STEPS, 4, key="learn-step")
-    strength = second.slider("Its score", -3.0, 6.0, 2.0, 0.5, key="learn-strength")
+    step = first.slider("Step that stands out", 1, STEPS, **held_number("learn-step", 1, STEPS, 4))
+    strength = second.slider("Its score", -3.0, 6.0, step=0.5, **held_number("learn-strength", -3.0, 6.0, 2.0))
     toy = attention_toy(step - 1, strength)
     show(
         attention_figure(toy.value, toy.weight, toy.running, toy.plain),
@@ -57,7 +61,7 @@ def attention() -> None:
     show_function(("core/encoder/layers.py", "masked_softmax"), ("core/encoder/layers.py", "running_average"))
 
 
-@st.fragment
+@toy_of_a_lesson
 def clusters() -> None:
     """KMeans, and the trap of a representation that is a clock."""
     lesson(
@@ -76,9 +80,11 @@ def clusters() -> None:
         "says that the clusters are stay lengths. The squared distance says neither.",
     )
     first, second, third = st.columns(3)
-    k = first.slider("Clusters K", 2, 6, 3, key="learn-k")
-    rounds = second.slider("Iterations", 0, 12, 0, key="learn-rounds")
-    clock = third.slider("How much of a clock the representation is", 0.0, 1.0, 0.0, 0.1, key="learn-clock")
+    k = first.slider("Clusters K", 2, 6, **held_number("learn-k", 2, 6, 3))
+    rounds = second.slider("Iterations", 0, 12, **held_number("learn-rounds", 0, 12, 0))
+    clock = third.slider(
+        "How much of a clock the representation is", 0.0, 1.0, step=0.1, **held_number("learn-clock", 0.0, 1.0, 0.0)
+    )
     toy = cluster_toy(k, rounds, clock)
     picture, numbers = beside()
     basis = f"n = {len(toy.points)}, simulated"
@@ -99,7 +105,7 @@ def clusters() -> None:
     show_function(("core/phenotypes/stability.py", "nearest"), ("core/base/statistics.py", "eta_squared"))
 
 
-@st.fragment
+@toy_of_a_lesson
 def dueling() -> None:
     """Dueling Q and what a softmax makes of it."""
     lesson(
@@ -113,13 +119,15 @@ def dueling() -> None:
         "Nothing, both times: V is the same for every dose, and what all advantages share is subtracted.",
     )
     columns = st.columns(5)
-    value = columns[0].slider("V", -10.0, 10.0, 4.0, 0.5, key="learn-v")
+    value = columns[0].slider("V", -10.0, 10.0, step=0.5, **held_number("learn-v", -10.0, 10.0, 4.0))
     starts = (0.2, 0.0, -0.2)
     advantages = tuple(
-        columns[i + 1].slider(f"A, {dose}", -3.0, 3.0, starts[i], 0.1, key=f"learn-a{i}")
+        columns[i + 1].slider(
+            f"A, {dose}", -3.0, 3.0, step=0.1, **held_number(f"learn-a-{NAMES[i]}", -3.0, 3.0, starts[i])
+        )
         for i, dose in enumerate(DOSES)
     )
-    temperature = columns[4].select_slider("Temperature τ", (0.05, 0.1, 0.25, 0.5, 1.0, 2.0), 1.0, key="learn-tau")
+    temperature = columns[4].select_slider("Temperature τ", TAUS, **held("learn-tau", TAUS, 1.0))
     toy = dueling_toy(value, advantages, temperature)
     show(
         dueling_figure(value, toy.q, toy.policy, DOSES),
@@ -138,7 +146,7 @@ def dueling() -> None:
     )
 
 
-@st.fragment
+@toy_of_a_lesson
 def fusion() -> None:
     """Lambda: from the average of the experts to the nearest one."""
     lesson(
@@ -152,9 +160,9 @@ def fusion() -> None:
         "(e to the power of -1.5); 0.3 farther, 1 %.",
     )
     first, second, third = st.columns(3)
-    x = first.slider("Patient, left to right", -1.5, 1.5, -0.3, 0.1, key="learn-x")
-    y = second.slider("Patient, down to up", -1.2, 1.5, 0.0, 0.1, key="learn-y")
-    lambda_ = third.select_slider("λ", LAMBDAS, 2.0, format_func=fmt_lambda, key="learn-lambda")
+    x = first.slider("Patient, left to right", -1.5, 1.5, step=0.1, **held_number("learn-x", -1.5, 1.5, -0.3))
+    y = second.slider("Patient, down to up", -1.2, 1.5, step=0.1, **held_number("learn-y", -1.2, 1.5, 0.0))
+    lambda_ = third.select_slider("λ", LAMBDAS, format_func=fmt_lambda, **held("learn-lambda", LAMBDAS, 2.0))
     toy = fusion_toy(x, y, lambda_)
     show(
         fusion_figure(CENTERS, toy.place, toy.weights, np.vstack([EXPERTS, toy.policy]), DOSES),
@@ -170,7 +178,7 @@ def fusion() -> None:
     show_function(("core/fusion/weights.py", "fusion_weights"), ("core/fusion/weights.py", "fuse"))
 
 
-@st.fragment
+@toy_of_a_lesson
 def weights() -> None:
     """Importance weights, why they collapse, and how far one may depart from the clinicians."""
     lesson(
@@ -191,11 +199,13 @@ def weights() -> None:
         "sample still says a few, because the stays that would outweigh all others are so rare that none was drawn.",
     )
     columns = st.columns(5)
-    clinicians = columns[0].slider("Clinicians give the drug (%)", 5, 95, 15, 5, key="learn-b")
-    wanted = columns[1].slider("The policy gives it (%)", 5, 95, 60, 5, key="learn-p")
-    deviation = columns[2].slider("How far toward the policy, a", 0.0, 1.0, 1.0, 0.05, key="learn-a")
-    steps = columns[3].slider("Steps in a stay", 1, 16, 16, key="learn-t")
-    n = columns[4].select_slider("Recorded stays", (100, 500, 2000, 10000), 500, key="learn-n")
+    clinicians = columns[0].slider("Clinicians give the drug (%)", 5, 95, step=5, **held_number("learn-b", 5, 95, 15))
+    wanted = columns[1].slider("The policy gives it (%)", 5, 95, step=5, **held_number("learn-p", 5, 95, 60))
+    deviation = columns[2].slider(
+        "How far toward the policy, a", 0.0, 1.0, step=0.05, **held_number("learn-a", 0.0, 1.0, 1.0)
+    )
+    steps = columns[3].slider("Steps in a stay", 1, 16, **held_number("learn-t", 1, 16, 16))
+    n = columns[4].select_slider("Recorded stays", STAYS, **held("learn-n", STAYS, 500))
     toy = weights_toy(clinicians / 100, wanted / 100, deviation, steps, n)
     estimate = toy.estimate
     picture, numbers = beside()
@@ -203,8 +213,8 @@ def weights() -> None:
         grade = support_light(estimate, ESS_FLOOR).grade
         low, high = estimate.low, estimate.high
         metric("PHWIS", estimate.value, low=low, high=high, ess=estimate.ess, n=estimate.n, estimator=grade)
-        held = low <= toy.truth <= high
-        metric("True value (exact)", toy.truth, estimator="inside the interval" if held else "outside the interval")
+        inside = low <= toy.truth <= high
+        metric("True value (exact)", toy.truth, estimator="inside the interval" if inside else "outside the interval")
         metric("Largest weight", estimate.max_weight, text=fmt_percent(estimate.max_weight), estimator="of one stay")
         left = n * float(toy.expected_ess[-1])
         metric("Stays left, expected", left, text=f"{left:.2g}", estimator=f"of {n:,}; ESS of many such samples")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FORMS = ("Graph", "Table")
 FIRST_SHOWN = 4
 PANEL_HEIGHT = 88  # pixels; four panels and the doses stand on one screen
+HERE = "▸"  # before the step on show
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +89,10 @@ class Stay:
             columns[f"{name} imputed"] = self.imputed[:, j]
         return pd.DataFrame(columns)
 
-    def readable(self, names: list[str]) -> pd.DataFrame:
-        """The stay as a table to read, imputed values in brackets."""
-        columns: dict[str, object] = {"hours": self.hours, self.study.actions.drug: self.doses}
+    def readable(self, names: list[str], step: int) -> pd.DataFrame:
+        """The stay as a table to read, imputed values in brackets; the step on show is marked."""
+        steps = [f"{HERE} {t + 1}" if t == step else str(t + 1) for t in range(len(self.hours))]
+        columns: dict[str, object] = {"step": steps, "hours": self.hours, self.study.actions.drug: self.doses}
         if "dose" in self.amounts:
             columns[f"dose ({self.study.actions.unit})"] = self.amounts["dose"]
             if any(self.per_kg):
@@ -150,13 +152,14 @@ def course_panel(run: RunView, patient: int, step: int, hidden: bool = False) ->
     if form == "Table":
         name = f"patient-{stay.key}"
         shown = names or temporal
-        read = stay.readable(shown)
+        read = stay.readable(shown, step)
+        right = [label for label in read.columns if label != study.actions.drug]
         table(
             read,
             "course-table",
             name=name,
-            caption="Imputed values in brackets. H, L: above or below the reference range.",
-            column_config={label: st.column_config.Column(alignment="right") for label in read.columns[2:]},
+            caption=f"{HERE}: the chosen step. Imputed values in brackets. H, L: above or below the reference range.",
+            column_config={label: st.column_config.Column(alignment="right") for label in right},
             csv=stay.frame(shown),
         )
         return

@@ -23,10 +23,10 @@ from pages.components.patient.similar import followed, similar_view
 from pages.components.patient.what_if import what_if_view
 from pages.components.patient.why import why_view
 from pages.components.policies.advice import advised_here
-from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import ONE_EXPERT, rows_of
 from pages.components.shell.export import show
 from pages.components.shell.held import held
+from pages.components.shell.rules import rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -67,10 +67,7 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
     ]
     top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
-        notes.append(
-            f"λ this high means one expert decides: {phenotype_texts(run, len(top))[int(top.argmax())]} has "
-            f"{fmt_percent(float(top.max()))} of the weight."
-        )
+        notes.append(f"λ this high: one expert decides, {phenotype_texts(run, len(top))[int(top.argmax())]}.")
     st.caption(" ".join(notes))
     if view == "Probabilities":
         _probabilities(run, decision, hidden)
@@ -102,8 +99,6 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     options, estimates = decision.options, decision.options.estimates
     _hazards(run, decision.hazards)
     _warnings(run, decision)
-    hazardous = [met.rule.from_action for met in decision.hazards]
-    advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.refused:
         st.warning(
             f"**No options are ranked here.** {options.refused} The estimates below are extrapolation.",
@@ -111,6 +106,8 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
         )
     else:
         _ranked(run, options.ranked(_by_choice()), decision, hidden)
+    hazardous = [met.rule.from_action for met in decision.hazards]
+    advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.tied:
         st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
     labels = _dose_labels(run)
@@ -144,10 +141,7 @@ def _hazards(run: RunView, hazards: tuple[Met, ...]) -> None:
     if not hazards:
         return
     said = "; ".join(f"{met.rule.text(run.study)} ({_here(run, met)})" for met in hazards)
-    st.warning(
-        f"**Hazard rule:** {said}. Doses marked {HAZARD} break it; the ranking knows no rules.",
-        icon=":material/warning:",
-    )
+    st.markdown(f":orange-background[{HAZARD} **Hazard:** {said}. The ranking knows no rules.]")
 
 
 def _here(run: RunView, met: Met) -> str:
@@ -160,16 +154,17 @@ def _here(run: RunView, met: Met) -> str:
 
 
 def _warnings(run: RunView, decision: Decision) -> None:
-    """What the study warns of without making it a rule, and HIT by what is on record."""
-    lines = [
-        f":material/notification_important: **Warning:** {met.rule.condition(run.study)}; {_here(run, met)}."
-        for met in decision.warnings
-    ]
-    hit = decision.hit
-    if hit is not None:
-        lines.append(f"{HIT_SIGNS[hit.word]} **HIT: {hit.word}**, {hit.why}")
-    if lines:
-        st.markdown("\n\n".join(lines), help=HIT_HELP if hit is not None else None)
+    """What the study warns of without making it a rule, and HIT by what is on record: words in one line, so that the
+    ranked doses stay in sight, and what they rest on behind them."""
+    short, whole = [], []
+    for met in decision.warnings:
+        short.append(f":material/notification_important: **{met.rule.name or met.rule.condition(run.study)}**")
+        whole.append(f"Warning: {met.rule.condition(run.study)}; {_here(run, met)}.")
+    if (hit := decision.hit) is not None:
+        short.append(f"{HIT_SIGNS[hit.word]} **HIT: {hit.word}**")
+        whole += [f"HIT: {hit.word}, {hit.why}", HIT_HELP]
+    if short:
+        st.markdown(" · ".join(short), help="\n\n".join(whole))
 
 
 def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: bool) -> None:

@@ -18,19 +18,16 @@ from core.icu.ask.coloring import (
     by_phenotype,
 )
 from core.icu.ask.stay_values import StayValue
-from core.policies.families import expert_keys
-from core.policies.key import FUSED, PolicyKey
-from pages.components.policies.hazards import rules_of_session
+from core.policies.key import FUSED
+from pages.components.shell.filters import AGAINST_WORDS, key_of, policies_to_hold
 from pages.components.shell.held import held
-from pages.components.shell.names import policy_name
-from pages.components.shell.session import get_session
+from pages.components.shell.rules import rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
 PHENOTYPE, OUTCOME, LENGTH, HOURS, DISAGREEMENT = "Phenotype", "Outcome", "Length of stay", "Recorded hours", "Policy"
 WORDS = {DISAGREEMENT: "Where a policy disagrees"}
-ADVICE = "advice"  # the run's recommended step, in the place of a policy's name
 VALUES: dict[StayValue, str] = {
     "first": "First",
     "last": "Last",
@@ -77,22 +74,17 @@ def _column(run: RunView, name: str) -> Coloring:
 
 
 def _disagreement(run: RunView, k: int) -> Coloring:
-    session = get_session()
-    names = [*([ADVICE] if run.advice is not None else []), FUSED, *(key.policy for key in expert_keys(k))]
-    names += [name for name in run.baselines if PolicyKey.at(name, k, session.lambda_, session.mode) in run.evaluated]
-
-    def said(name: str) -> str:
-        return "Advice of the run" if name == ADVICE else policy_name(run, name, k)
-
-    policy = (
-        st.selectbox("Policy", names, format_func=said, **held("map-policy", names, key=f"map-policy-{k}")) or FUSED
+    policies = policies_to_hold(run, k)
+    policy = st.selectbox(
+        "Policy", policies, format_func=policies.__getitem__, **held("map-policy", policies, key=f"map-policy-{k}")
     )
     against: Against | None = st.segmented_control(
         "Held against",
         AGAINST,
-        format_func=lambda one: "doses given" if one == "given" else "clinicians' likeliest",
+        format_func=AGAINST_WORDS.__getitem__,
         required=True,
         **held("map-against", AGAINST),
     )
-    key = None if policy == ADVICE else PolicyKey.at(policy, k, session.lambda_, session.mode)
-    return by_disagreement(run, key, against or AGAINST[0], rules_of_session(run.study), said(policy))
+    name = policy or FUSED
+    rules = rules_of_session(run.study)
+    return by_disagreement(run, key_of(name, k), against or AGAINST[0], rules, policies[name])

@@ -10,14 +10,15 @@ import streamlit as st
 
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
+from core.icu.ask.options import refused_steps
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
 from pages.components.policies.choices import choices_badge, choices_here
-from pages.components.policies.hazards import rules_of_session
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
+from pages.components.shell.rules import rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.advice import AdviceRecord, DialRecord
@@ -67,6 +68,11 @@ def headline(run: RunView) -> None:
         with place:
             _hazard(rates[rates["rule"] == number], advice)
     st.caption(
+        f":material/block: **Where nothing is ranked.** {_refused(run)}",
+        help="Per step, on the Patient page: too few similar states that meet the same hazards, or a state too far "
+        "from all records.",
+    )
+    st.caption(
         f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}",
         help=HIDDEN,
     )
@@ -82,6 +88,18 @@ def _hazards(path: str, made: str, rules: tuple[Rule, ...], share: float, _run: 
     return advice_hazards(_run, rules, share)
 
 
+def _refused(run: RunView) -> str:
+    """At how many steps the records say too little to rank doses."""
+    steps = refused_steps(run)
+    n, total, patients = int(steps.sum()), int(run.trajectories.mask.sum()), int(steps.any(axis=1).sum())
+    if not n:
+        return f"All {total:,} recorded steps have enough similar patients for a ranking of doses."
+    return (
+        f"At {fmt_percent(n / total)} of {total:,} recorded steps ({patients:,} patients) too few similar patients are "
+        "on record: there no dose is ranked."
+    )
+
+
 def _in_words(run: RunView, advice: AdviceRecord) -> str:
     """What the advised or nearest dial would do, without its name."""
     shown = advice.shown.share
@@ -91,6 +109,11 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
         "do as clinicians do"
     )
     return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
+
+
+def _followed(dial: DialRecord) -> str:
+    """How often the advice is followed where it has a dose of its own."""
+    return "always followed" if dial.share == 1 else f"followed at {fmt_percent(dial.share, 0)}"
 
 
 def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
@@ -105,7 +128,7 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         ess=dial.ess,
         n=advice.n,
         estimator="mix, cross-fitted",
-        mode=f"a = {dial.share:g}",
+        mode=_followed(dial),
         help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
         f"{-run.study.terminal_coeff:+g} for death.",
         note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
@@ -133,7 +156,7 @@ def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
         digits=1,
         n=advice.n,
         estimator="mix on the outcome alone",
-        mode=f"a = {dial.share:g}",
+        mode=_followed(dial),
         help="How many more of a hundred patients survive: the same judges, asked about the outcome alone.",
         note=f"{under}{true}",
     )

@@ -65,6 +65,7 @@ def difference_view(run: RunView, mode: str) -> None:
         "its policy is worth at the first step, held against "
         f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
         csv=rows,
+        reasons="why not more",
     )
 
 

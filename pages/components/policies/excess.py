@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DOSES_OF = ("of its likeliest bin", MEAN_DOSE := "mean over its probabilities")
 FEWEST = 20  # patients, below which no curve is drawn
 SURPRISES = 25
+WHOLE = 100  # from this dose on no decimals are told
 
 
 @panel
@@ -59,7 +60,7 @@ def excess_panel(run: RunView) -> None:
     if too_few(patients, FEWEST):
         return
     data = run.trajectories.subset(patients)
-    doses = np.asarray(run.study.actions.representative)
+    doses = run.cohort.bin_doses
     at_steps = {
         name: step_excess(
             run.probs(PolicyKey.at(name, k, lambda_, mode))[patients], data.actions, data.mask, doses, expected=expected
@@ -76,12 +77,20 @@ def excess_panel(run: RunView) -> None:
         "Mortality against dose excess for "
         + ", ".join(policy_name(run, name) for name in chosen)
         + ", with 95 % bands.",
-        caption=f"{len(patients):,} {who}, {mode}, 95 % Wilson intervals. Sicker patients get other doses, so a "
-        "lowest point "
-        "near 0 does not show that following the policy would save anyone; on simulated cohorts compare true values.",
+        caption=f"{len(patients):,} {who}, {mode}, 95 % Wilson intervals. {_counted_at(run)} Sicker patients get other "
+        "doses, so a lowest point near 0 does not show that following the policy would save anyone; on simulated "
+        "cohorts compare true values.",
         data=pd.concat([curve.assign(policy=name) for name, curve in curves.items()]),
     )
     _surprises(run, chosen[0], at_steps[chosen[0]], patients, k)
+
+
+def _counted_at(run: RunView) -> str:
+    """At which amounts the dose bins count."""
+    doses, middle = run.cohort.bin_doses, np.asarray(run.study.actions.representative)
+    how = "their middles, as no amounts are recorded" if (doses == middle).all() else "the medians of recorded amounts"
+    said = ", ".join(f"{dose:,.0f}" if dose >= WHOLE else f"{dose:.3g}" for dose in doses[1:])
+    return f"Dose bins count at {how}: {said} {run.study.actions.unit}."
 
 
 def _surprises(run: RunView, policy: str, at_steps: np.ndarray, patients: np.ndarray, n_clusters: int) -> None:

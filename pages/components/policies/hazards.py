@@ -26,12 +26,12 @@ from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.patient_list import patient_list
 from pages.components.shell.patients import MOST_ROWS, patient_table
+from pages.components.shell.rules import KEPT, rules_of_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
     from core.study import StudySpec
 
-KEPT = "hazard-rules"  # study -> rules of this session
 EDITOR = "hazard-editor"
 RULES, WARNINGS = "Rules", "Warnings"
 MOST_RULES = 8
@@ -123,13 +123,6 @@ def _patients(
         f"{verb}; each opens at the first.",
         steps=shown["first"].to_numpy(),
     )
-
-
-def rules_of_session(study: StudySpec) -> list[Rule]:
-    """The rules in force: those of the editable table and the warnings that were made rules, or the study's defaults
-    where nobody has changed them."""
-    kept: dict[str, list[Rule]] = st.session_state.setdefault(KEPT, {})
-    return kept.setdefault(study.name, default_rules(study))
 
 
 def _counted(study: StudySpec, rules: list[Rule]) -> list[Rule]:

@@ -240,7 +240,6 @@ def _support_table(
             {
                 "policy": policy_name(run, row.policy),
                 "support": row.support,
-                "why": row.reasons,
                 "ESS": round(row.ess, 1),
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),
@@ -248,6 +247,7 @@ def _support_table(
                 f"top dose under {settings.probability_floor:.0%}": fmt_percent(
                     unsupported_share(probability, behavior, floor=settings.probability_floor)
                 ),
+                "why not more": row.reasons,
             }
         )
     table(
@@ -257,4 +257,5 @@ def _support_table(
         caption="ESS: how many patients the weighted estimate is worth. Largest weight: share of the whole estimate "
         "that rests on one patient. Ratio 0: share of the stays without a say.",
         help=support_rule(run),
+        reasons="why not more",
     )

@@ -76,6 +76,7 @@ def against_view(run: RegistryView) -> None:
         "means, PHWIS and PHWDR, the published estimators, stand in the other views."
         + (" ±: standard error of the simulation." if known else ""),
         csv=rows,
+        reasons="why not more",
     )
 
 

@@ -44,3 +44,9 @@ def went_back() -> bool:
     """True where this run of the page answers Back or Forward: the address is then the truth, whole."""
     context = get_script_run_ctx()
     return context is not None and context.is_history_navigation
+
+
+def is_fragment() -> bool:
+    """True where a part of the page reruns alone, which a visitor has moved."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)

@@ -45,7 +45,8 @@ def policy_names(n_clusters: int, run: RunView | None = None) -> list[str]:
 
 def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:
     """K, lambda and mode in one row."""
-    first, second, third = st.columns([2, 3, 2], vertical_alignment="bottom")
+    row = st.container(key=f"{key}-sticky-controls")
+    first, second, third = row.columns([2, 3, 2], vertical_alignment="bottom")
     with first:
         k = k_slider(run, key=f"{key}-k")
     with second:

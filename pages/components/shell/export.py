@@ -6,15 +6,19 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.base.text import cell, markup
+from core.base.text import cell, markdown, markup
 from core.figures.theme import LEAVING, fmt, fmt_count, fmt_interval, on_dark
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
 
+KEYS = ("patient", "seed", "row")  # numbers that name something
+THOUSAND, SMALLEST_FIXED, MOST_DECIMALS = 1000, 0.05, 2
+NUMBER = re.compile(r"[-+<>≥≤±\d.,%\s\[\]()–∞]+")  # and its interval, in brackets or without
 SelectionMode = Literal["points", "box", "lasso"]
 Rows = pd.DataFrame | Callable[[], pd.DataFrame]
 Given = TypeVar("Given", str, bytes)
@@ -81,26 +85,92 @@ def table(
     csv: Rows | None = None,
     placeholder: str | None = None,
     help: str | None = None,
+    reasons: str = "",
 ) -> Any:
     """Show a table with a CSV download; `csv` is the table to export where it differs. Returns the selection event.
 
-    `placeholder` is shown in empty cells; `help` opens at the end of the caption.
+    `placeholder` is shown in empty cells; `help` opens at the end of the caption. Numbers are told as `number_columns`
+    says, unless `column_config` says otherwise; the CSV has them whole. `reasons` names a column of sentences, which no
+    cell shows whole: they stand under the table, by the text of its first column.
     """
+    shown, told = number_columns(frame.drop(columns=reasons) if reasons else frame)
+    told |= {name: _joined(told.get(name), config) for name, config in (column_config or {}).items()}
+    for name in [name for name in shown.columns if _is_percent(told.get(name))]:  # its own format drops closing zeros
+        shown[name] = 100 * shown[name]
+        told[name] = told[name] | {"type_config": told[name]["type_config"] | {"format": "%.1f %%"}}
     event = st.dataframe(
-        frame,
+        shown,
         key=key,
         hide_index=True,
         height=height,
         on_select=on_select,
         selection_mode=selection_mode,
-        column_config=column_config,
+        column_config=told,
         placeholder=placeholder,
         alt=caption or name or key,
     )
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(caption or f"{len(frame):,} rows", help=help)
         csv_button(frame if csv is None else csv, key, name=name)
+    if reasons:
+        _reasons(frame, reasons)
     return event
+
+
+def _reasons(frame: pd.DataFrame, column: str) -> None:
+    """The sentences of a column, folded, one line a row that has any."""
+    told = [(who, why) for who, why in zip(frame.iloc[:, 0], frame[column], strict=True) if why not in ("", "–")]
+    if told:
+        with st.expander(f"{column[:1].upper()}{column[1:]} ({len(told)})", icon=":material/info:"):
+            st.markdown("\n".join(f"- **{markdown(str(who))}**: {markdown(str(why))}" for who, why in told))
+
+
+def number_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table to be read, and how its columns are told: each with as many decimals throughout as it needs (two at most,
+    none from 1,000 on, where thousands are separated), numbers in text at the right."""
+    shown, told = frame.copy(deep=False), {}
+    for name in frame.columns:
+        values = frame[name]
+        if name in KEYS or not isinstance(values, pd.Series) or pd.api.types.is_bool_dtype(values.dtype):
+            continue
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            largest = float(values.abs().replace(np.inf, np.nan).max())
+            if largest >= THOUSAND:
+                shown[name] = values.round(0)
+                told[name] = st.column_config.NumberColumn(format="localized")
+            elif pd.api.types.is_float_dtype(values.dtype) and largest >= SMALLEST_FIXED:
+                told[name] = st.column_config.NumberColumn(format=f"%.{_decimals(values)}f")
+        elif len(texts := [text for text in values.dropna() if text != ""]) and all(map(_is_number, texts)):
+            told[name] = st.column_config.Column(alignment="right")
+    return shown, told
+
+
+def _joined(ours: dict[str, Any] | None, theirs: Any) -> Any:
+    """A caller's column with our format and alignment where it says nothing of them."""
+    if not ours or not isinstance(theirs, dict):
+        return theirs
+    kind, own = theirs.get("type_config") or {}, ours.get("type_config") or {}
+    if kind and kind.get("type") == own.get("type") and kind.get("format") is None:
+        kind = kind | {"format": own.get("format")}
+    joined = theirs | {"alignment": theirs.get("alignment") or ours.get("alignment")}
+    return joined | ({"type_config": kind} if kind else {})
+
+
+def _is_percent(config: Any) -> bool:
+    """True for a share that is to be told in percent, and not as a bar."""
+    kind = (config.get("type_config") or {}) if isinstance(config, dict) else {}
+    return bool(kind.get("type") == "number" and kind.get("format") == "percent")
+
+
+def _decimals(values: pd.Series) -> int:
+    """The fewest decimals, of at most two, that lose nothing of values rounded to two."""
+    rounded = values.dropna().round(MOST_DECIMALS)
+    return next((d for d in range(MOST_DECIMALS) if bool((rounded.round(d) == rounded).all())), MOST_DECIMALS)
+
+
+def _is_number(text: object) -> bool:
+    """True for '27.5 %', '(1.20 [0.80, 1.60])' and '118 (38.1 %)'."""
+    return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def show(

@@ -48,7 +48,11 @@ STYLE = """<style>
 .pp-run {font-size: .84rem; opacity: .9; margin: 0 0 .2rem 0; line-height: 1.6;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] table {font-size: .84rem;}
 .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {padding: .28rem .5rem; white-space: nowrap;}
+.st-key-flow {max-width: 72rem; margin: 0 auto;}
 .st-key-patient-line p {font-size: .87rem; line-height: 1.45;}
+/* What moves the page stays in sight while one reads on. */
+@media (min-width: 900px) {div:has(> [class*="-sticky-controls"]) {position: sticky; top: 0; z-index: 5;
+  background: light-dark(#FFFFFF, #11161C);} [class*="-sticky-controls"] {padding: .25rem 1.4rem 0 0;}}
 /* Between the arrows stands a patient, which says what they lead to; their names are for those who listen. */
 :is(.st-key-previous-patient, .st-key-next-patient) [data-testid="stMarkdownContainer"] {position: absolute;
   clip-path: inset(50%);}

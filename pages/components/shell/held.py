@@ -9,8 +9,9 @@ first choice, which is shown where the address says nothing usable, leaves no pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ from pages.components.shell.session import get_session, let_show
 
 BETWEEN = ","  # the options of one parameter, where several are chosen
 ON, OFF = "on", "off"
+Number = TypeVar("Number", int, float)
 
 
 def held(
@@ -27,23 +29,69 @@ def held(
     widget, where it is not the parameter's name; drops: parameters that mean nothing after another choice."""
     choices = list(options)
     start = first if first in choices else next(iter(choices), None)
-    known = {str(choice): choice for choice in choices}
-    return _bound(name, key, known.get(get_session().marks.get(name, ""), start), start, str, tuple(drops))
+    return _bound(name, key, chosen(name, choices, start), start, str, tuple(drops))
 
 
-def held_many(name: str, options: Iterable[Any], first: Iterable[Any], *, key: str = "") -> dict[str, Any]:
+def held_many(name: str, options: Iterable[Any], first: Iterable[Any] = (), *, key: str = "") -> dict[str, Any]:
     """Arguments of a widget of several choices; none of them is a choice, too."""
-    known, start = {str(choice): choice for choice in options}, list(first)
-    said = get_session().marks.get(name)
-    texts = [] if said is None else [text for text in said.split(BETWEEN) if text in known]
-    shown = start if said is None or (said != BETWEEN and not texts) else [known[text] for text in texts]
-    return _bound(name, key, shown, start, lambda chosen: BETWEEN.join(map(str, chosen)) or BETWEEN)
+    start = list(first)
+    shown = chosen_many(name, options, start)
+    return _bound(name, key, shown, start, lambda some: BETWEEN.join(map(str, some)) or BETWEEN)
 
 
 def held_switch(name: str, first: bool = False, *, key: str = "") -> dict[str, Any]:
     """Arguments of a toggle or a checkbox."""
-    shown = {ON: True, OFF: False}.get(get_session().marks.get(name, ""), first)
-    return _bound(name, key, shown, first, lambda on: ON if on else OFF)
+    return _bound(name, key, chosen_switch(name, first), first, lambda on: ON if on else OFF)
+
+
+def held_number(name: str, low: Number, high: Number, first: Number, *, key: str = "") -> dict[str, Any]:
+    """Arguments of a slider with one handle; low, high: its ends, of the type of `first`."""
+    return _bound(name, key, _numbers(name, low, high, (first,))[0], first, _text)
+
+
+def held_range(name: str, low: Number, high: Number, *, key: str = "") -> dict[str, Any]:
+    """Arguments of a slider with two handles, which start at its ends."""
+    first = (low, high)
+    return _bound(name, key, chosen_range(name, low, high), first, lambda ends: BETWEEN.join(map(_text, ends)))
+
+
+def chosen(name: str, options: Iterable[Any], first: Any = None) -> Any:
+    """What `held` shows, without its widget."""
+    return {str(option): option for option in options}.get(get_session().marks.get(name, ""), first)
+
+
+def chosen_many(name: str, options: Iterable[Any], first: Iterable[Any] = ()) -> list[Any]:
+    """What `held_many` shows, without its widget."""
+    known, start = {str(option): option for option in options}, list(first)
+    said = get_session().marks.get(name)
+    texts = [] if said is None else [text for text in said.split(BETWEEN) if text in known]
+    return start if said is None or (said != BETWEEN and not texts) else [known[text] for text in texts]
+
+
+def chosen_switch(name: str, first: bool = False) -> bool:
+    """What `held_switch` shows, without its widget."""
+    return {ON: True, OFF: False}.get(get_session().marks.get(name, ""), first)
+
+
+def chosen_range(name: str, low: Number, high: Number) -> tuple[Number, Number]:
+    """What `held_range` shows, without its widget."""
+    ends = _numbers(name, low, high, (low, high))
+    return min(ends), max(ends)
+
+
+def _numbers(name: str, low: Number, high: Number, first: tuple[Number, ...]) -> tuple[Number, ...]:
+    """The numbers that a parameter holds, brought between the ends; `first` where it does not hold as many."""
+    try:
+        said = [float(text) for text in get_session().marks.get(name, "").split(BETWEEN)]
+    except ValueError:
+        return first
+    if len(said) != len(first) or not all(map(math.isfinite, said)):
+        return first
+    return tuple(min(max(type(start)(value), low), high) for value, start in zip(said, first, strict=True))
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _bound(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.theme import fmt_unit
+from core.icu.ask.find import Filters, largest_doses, outcome_words, share_of, stay_value
 from core.icu.ask.names import phenotypes_of
+from pages.components.shell.held import ON
 from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
@@ -19,61 +20,12 @@ if TYPE_CHECKING:
 
 PATIENT_PAGE = "pages/patient.py"
 MOST_ROWS = 2000
-WALKED = "filter-selection"  # True: previous and next on the patient's page walk the selection
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which patients a list shows; empty means no restriction."""
-
-    phenotypes: tuple[int, ...] = ()
-    outcomes: tuple[str, ...] = ()
-    splits: tuple[str, ...] = ()
-    steps: tuple[int, int] | None = None
-    selection: bool = False
+WALKED = "find-selection"  # on: previous and next on the patient's page walk the selection
 
 
 def horizon_words(study: StudySpec) -> str:
     """Until when the outcome was looked for, in brackets, where the study says so."""
     return f" ({study.outcome_horizon})" if study.outcome_horizon else ""
-
-
-def outcome_words(run: RunView) -> np.ndarray:
-    """(N,) the study's words for the outcome of each patient."""
-    return np.where(run.cohort.outcomes > 0, run.study.survived_label, run.study.died_label)
-
-
-def matching(run: RunView, n_clusters: int, filters: Filters) -> np.ndarray:
-    """Positions of the patients that pass the filters, sorted."""
-    keep = np.ones(run.cohort.n_patients, dtype=bool)
-    if filters.phenotypes:
-        keep &= np.isin(run.labels(n_clusters), filters.phenotypes)
-    if filters.outcomes:
-        keep &= np.isin(outcome_words(run), filters.outcomes)
-    if filters.splits:
-        keep &= np.isin(run.split_name, filters.splits)
-    if filters.steps is not None:
-        keep &= (run.cohort.lengths >= filters.steps[0]) & (run.cohort.lengths <= filters.steps[1])
-    selection = get_session().selection
-    if filters.selection and selection is not None:
-        keep &= selection.marks(len(keep))
-    return np.flatnonzero(keep)
-
-
-def filter_name(run: RunView, n_clusters: int, filters: Filters) -> str:
-    """What the filters ask for in a few words: 'phenotype 2 of 3, died, test'."""
-    parts = []
-    if filters.phenotypes:
-        noun = "phenotype" if len(filters.phenotypes) == 1 else "phenotypes"
-        parts.append(f"{noun} {' + '.join(map(str, filters.phenotypes))} of {n_clusters}")
-    parts += [" + ".join(chosen) for chosen in (filters.outcomes, filters.splits) if chosen]
-    shortest, longest = int(run.cohort.lengths.min()), int(run.cohort.lengths.max())
-    if filters.steps is not None and filters.steps != (shortest, longest):
-        parts.append("{}–{} steps".format(*filters.steps))
-    selection = get_session().selection
-    if filters.selection and selection is not None:
-        parts.append(f"in {selection.name}")
-    return ", ".join(parts) or "all patients"
 
 
 def longest_unseen(run: RunView, listed: np.ndarray) -> int:
@@ -90,7 +42,7 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
     """
     cohort, study = run.cohort, run.study
     first = cohort.starts[patients]
-    dose = np.maximum.reduceat(cohort.actions, cohort.starts)[patients]
+    dose = largest_doses(run)[patients]
     columns: dict[str, object] = {
         "patient": cohort.patients[patients],
         "phenotype": phenotypes_of(run, n_clusters, patients),
@@ -102,14 +54,29 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
     }
     names = study.names if every_column else study.highlights[:4]
     for name in names:
-        unit = fmt_unit(study.column(name).unit)
-        columns[f"{name} at start ({unit})"] = cohort.states[first, study.index(name)].round(2)
+        column = study.column(name)
+        decimals = 2 if column.decimals is None else column.decimals
+        values = cohort.states[first, study.index(name)].astype(np.float64)
+        columns[f"{name} at start ({fmt_unit(column.unit)})"] = values.round(decimals)
     return pd.DataFrame(columns)
+
+
+def asked_for(run: RunView, patients: np.ndarray, filters: Filters) -> dict[str, np.ndarray]:
+    """What the filters ask of these patients and the list does not show, one column each."""
+    columns = {}
+    if filters.column is not None:
+        column, what = run.study.column(filters.column.column), filters.column.what
+        decimals = 2 if column.decimals is None else column.decimals
+        title = f"{column.name}, {what} ({fmt_unit(column.unit)})"
+        columns[title] = stay_value(run, filters.column)[patients].round(decimals)
+    if filters.departing is not None:
+        columns["steps with another dose (%)"] = share_of(run, filters.departing)[patients].round(0)
+    return columns
 
 
 def walk_selection() -> None:
     """Let previous and next on the patient's page walk the selection alone."""
-    st.session_state[WALKED] = True
+    get_session().mark(WALKED, ON)
 
 
 def open_patient(patient: int, step: int | None = None) -> None:

@@ -10,17 +10,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.base.text import markdown
 from core.figures.theme import fmt_percent
-from core.icu.ask.names import phenotype_texts
+from core.icu.ask.find import filter_text, matching
 from core.icu.selection import LONGEST_NAME
-from pages.components.shell.patients import Filters, filter_name, matching
+from pages.components.shell.filters import filter_form, forget
 from pages.components.shell.session import BAR, get_session, link_popover
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
 
 KEPT = "kept-selections"
-SLICE = ("slice-phenotype", "slice-outcome", "slice-split", "slice-steps", "slice-within")
-NOTHING = "slice-matched-nothing"
+FORM = "select"
 FEW = 20
 
 
@@ -88,44 +87,18 @@ def _said(run: RunView) -> str:
     )
 
 
+@st.fragment
 def _slice(run: RunView) -> None:
-    """Select by phenotype, outcome, split and length of stay."""
-    session, study = get_session(), run.study
-    k = session.n_clusters
+    """Select by anything that tells patients apart: the form of the patient's page, and how many it finds."""
+    k = get_session().n_clusters
     st.markdown("**Select patients by**")
-    with st.form("slice", border=False):
-        named = phenotype_texts(run, k).__getitem__
-        st.multiselect("Phenotype", range(k), format_func=named, key=f"{SLICE[0]}-{k}", placeholder="any")
-        st.multiselect("Outcome", [study.survived_label, study.died_label], key=SLICE[1], placeholder="any")
-        st.multiselect("Split", ["train", "valid", "test"], key=SLICE[2], placeholder="any")
-        shortest, longest = int(run.cohort.lengths.min()), int(run.cohort.lengths.max())
-        if shortest < longest:
-            st.slider("Steps in the unit", shortest, longest, (shortest, longest), key=SLICE[3])
-        if session.selection is not None:
-            st.checkbox("Only within the current selection", key=SLICE[4])
-        st.form_submit_button("Select", on_click=_take_slice, args=(run, k), key="slice-select")
-    if st.session_state.pop(NOTHING, False):
-        st.caption(":material/info: No patient matches; the selection is as it was.")
-
-
-def _take_slice(run: RunView, k: int) -> None:
-    state = st.session_state
-    filters = Filters(
-        tuple(state[f"{SLICE[0]}-{k}"]),
-        tuple(state[SLICE[1]]),
-        tuple(state[SLICE[2]]),
-        state.get(SLICE[3]),
-        bool(state.get(SLICE[4], False)),
-    )
-    select_matching(run, k, filters)
-
-
-def select_matching(run: RunView, n_clusters: int, filters: Filters) -> None:
-    """Make the patients that pass the filters the selection (a callback)."""
-    found = matching(run, n_clusters, filters)
-    st.session_state[NOTHING] = not len(found)
-    if len(found):
-        get_session().select(filter_name(run, n_clusters, filters), found)
+    filters = filter_form(run, k, FORM, width=2)
+    found = matching(run, k, filters)
+    label = f"Select {len(found):,} patient" + ("" if len(found) == 1 else "s")
+    if st.button(label, key="slice-select", icon=":material/select_check_box:", disabled=not len(found)):
+        get_session().select(filter_text(run, k, filters), found)
+        forget(FORM)
+        st.rerun()
 
 
 def _names() -> None:

@@ -19,7 +19,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.icu.selection import Selection
-from pages.components.shell.address import went_back
+from pages.components.shell.address import is_fragment, went_back
 from pages.components.shell.places import NAME, fetch_text, put_text
 from pages.components.shell.visitor import old_owner, visitor
 
@@ -31,6 +31,7 @@ MODES: tuple[Mode, ...] = ("prospective", "retrospective")
 KEY = "phenopolicy"
 BAR = "selection-bar-shows"  # the selection that the head of the page names
 WRITTEN = "phenopolicy-url"  # what this session last wrote into the URL
+ARRIVING = "phenopolicy-arriving"  # True while the page that a visit began with is drawn for the first time
 MARK = re.compile(r"[a-z]{1,16}(-[a-z]{1,16}){1,3}")  # "registry-patient": a parameter that one page alone reads
 LONGEST_MARK = 200
 LASTING = ("-job", "-cohort")  # marks of what was started or brought in, which going back does not undo
@@ -248,6 +249,7 @@ def get_session() -> Session:
             session.read_set_up(params)
         st.session_state[KEY] = session
         st.session_state[WRITTEN] = params
+        st.session_state[ARRIVING] = True
     found: Session = st.session_state[KEY]
     return found
 
@@ -255,6 +257,7 @@ def get_session() -> Session:
 def sync_url() -> Session:
     """Adopt what the visitor changed in the URL since the last run, then write the session back into it."""
     person = visitor()
+    st.session_state[ARRIVING] = False
     if KEY in st.session_state and get_session().owner != person.owner:
         st.session_state.clear()  # somebody else has signed in: nothing of the one before stays
     session = get_session()
@@ -271,8 +274,14 @@ def sync_url() -> Session:
 
 
 def write_url() -> None:
-    """Let the URL say what the session says."""
+    """Let the URL say what the session says.
+
+    A visit that begins at a bare address leaves it so until something is chosen: the browser does not yet have the
+    script of `address`, and would keep the bare address as a place to go back to.
+    """
     wanted = get_session().to_params()
+    if st.session_state.get(ARRIVING) and not st.query_params and not is_fragment():
+        return
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
     st.session_state[WRITTEN] = wanted

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.theme import fmt, fmt_percent
-from core.fusion.dials import MIXTURE, Dial
+from core.fusion.dials import MIXTURE, Dial, furthest_graded
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of
 from pages.components.shell.export import metric
 from pages.components.shell.held import held
@@ -44,9 +44,19 @@ def dial_slider(dial: Dial, furthest: float | None, start: str, key: str, name: 
 
 
 def dial_verdict(
-    table: pd.DataFrame, dial: Dial, setting: float, furthest: float | None, floor: float, start: str
+    table: pd.DataFrame,
+    judged: pd.DataFrame | None,
+    dial: Dial,
+    setting: float,
+    furthest: float | None,
+    floor: float,
+    start: str,
 ) -> None:
-    """Whether the records support this setting, and how far they go."""
+    """Whether the trust frontier holds this setting, and what the mix says beyond it.
+
+    table: the published estimators, whose effective sample sizes make the frontier; judged: the mix, None where an
+    earlier run has none.
+    """
     if furthest is None:
         st.warning(
             f"Even the {start}' own policy rests on fewer than {floor:g} patients here: nothing can be judged.",
@@ -54,22 +64,37 @@ def dial_verdict(
         )
         return
     reached, pooled = setting_text(dial, furthest, start), "pooled_ess" in table
+    mix = _mix_text(judged, dial, furthest, start)
     if dial.settings.index(setting) > dial.settings.index(furthest):
         here = table[table["setting"] == setting].iloc[0]
         both = f", {fmt(float(here['pooled_ess']), 1)} over all stays together" if pooled else ""
         st.warning(
-            f"Beyond the trust frontier ({reached}), where the effective sample size first falls under {floor:g}; here "
-            f"it is {fmt(float(here['ess']), 1)}{both}. What is shown rests on too few patients.",
+            f"Beyond the trust frontier ({reached}), where the published estimators' effective sample size first falls "
+            f"under {floor:g}; here it is {fmt(float(here['ess']), 1)}{both}. {mix}",
             icon=":material/warning:",
         )
-    else:
-        both = ", by length of stay and over all stays together" if pooled else ""
-        doubt = str(table.loc[table["setting"] == furthest, "support"].iloc[0]) != "supported"
-        st.info(
-            f"The records can judge this policy as far as **{reached}**: the effective sample size is at least "
-            f"{floor:g}{both}." + (" Even there they support it weakly." if doubt else ""),
-            icon=":material/rule:" if doubt else ":material/verified:",
-        )
+        return
+    both = ", by length of stay and over all stays together" if pooled else ""
+    doubt = str(table.loc[table["setting"] == furthest, "support"].iloc[0]) != "supported"
+    weakly = " Even there they are supported weakly." if doubt else ""
+    st.info(
+        f"**Trust frontier: {reached}.** As far as that the published estimators keep an effective sample size of at "
+        f"least {floor:g}{both}.{weakly} {mix}",
+        icon=":material/rule:" if doubt else ":material/verified:",
+    )
+
+
+def _mix_text(judged: pd.DataFrame | None, dial: Dial, furthest: float, start: str) -> str:
+    """How far the mix goes, which remembers fewer actions than the published estimators, and so keeps more patients."""
+    if judged is None:
+        return ""
+    graded = furthest_graded(judged)
+    if graded is None or dial.settings.index(graded) <= dial.settings.index(furthest):
+        return "The mix goes no further: beyond, its differences are not graded supported either."
+    return (
+        f"The mix looks back on fewer actions and keeps more patients: it grades the difference supported as far as "
+        f"{setting_text(dial, graded, start)}, but between the two it is the only witness."
+    )
 
 
 def dial_distance(now: pd.DataFrame, differing: str, over: str) -> None:

@@ -57,22 +57,27 @@ def difference_chart(
     who: str,
     axis: str,
     truth: pd.DataFrame | None,
+    furthest: float | None = None,
     hidden: Sequence[str] | None = None,
 ) -> None:
     """The difference along the axis, `current` marked; figure and data can be taken along.
 
-    judged: setting, then the columns of `judged_row`; truth: setting, true_difference, true_difference_se; hidden: of
-    each row, the strength of an unrecorded cause that would kill its gain, in few words.
+    judged: setting, then the columns of `judged_row`; truth: setting, true_difference, true_difference_se; furthest:
+    the trust frontier, where the axis has one; hidden: of each row, the strength of an unrecorded cause that would kill
+    its gain, in few words.
     """
     known = truth is not None and len(truth) > 0
     st.markdown(f"**Difference to the {who}** (mix, 95 % intervals)")
     show(
-        difference_axis(judged, place, ticks, current, axis=axis, who=who, truth=truth, notes=hidden),
+        difference_axis(
+            judged, place, ticks, current, axis=axis, who=who, truth=truth, furthest=furthest, notes=hidden
+        ),
         key,
         f"Difference of {policy} to the {who} with 95 % intervals: "
         + "; ".join(f"{fmt(r.setting, 2)}: {r.difference:+.2f}, {r.grade}" for r in rows_of(judged)),
         caption=f"{int(judged['n'].iloc[0]):,} test patients. Above the dotted line: better than the {who}. Hollow: "
         "weak; hollow and gray: not supported, whose intervals may leave the picture."
+        + (" Shaded: within the trust frontier." if furthest is not None else "")
         + (f" Upright bars: true differences of simulated patients, ± {Z95:.2f} standard errors." if known else ""),
         data=judged if truth is None else judged.merge(truth, on="setting", how="left"),
     )

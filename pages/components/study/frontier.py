@@ -89,7 +89,7 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
     """Slider, verdict, the difference as number and picture, then the published values; returns the setting on show."""
     dial, start = way.dial, words.start
     setting = dial_slider(dial, way.furthest, start, slider_key, f"{words.key}-setting")
-    dial_verdict(way.values, dial, setting, way.furthest, way.floor, start)
+    dial_verdict(way.values, way.judged, dial, setting, way.furthest, way.floor, start)
     now = way.values[way.values["setting"] == setting]
     left, right = st.columns([3, 1])
     with left:
@@ -108,6 +108,7 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
             who=start,
             axis=dial.title,
             truth=way.truth,
+            furthest=way.furthest,
             hidden=[f"gain, by Γ of a hidden cause: {way.hidden_short(row)}" for row in way.judged.to_dict("records")],
         )
     st.markdown("**Published estimators**")
@@ -127,8 +128,8 @@ def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help
         words.key,
         f"Value and effective sample size of {way.policy} from the {start} to itself; "
         f"{setting_text(dial, setting, start)} is marked.",
-        caption=f"{int(now['n'].iloc[0]):,} test patients, {caption} Shaded: the records still support it; to the "
-        "right of it, values rest on hardly any patient. Hollow: weak, gray: not supported."
+        caption=f"{int(now['n'].iloc[0]):,} test patients, {caption} Shaded: within the trust frontier; to the "
+        "right of it, these values rest on hardly any patient. Hollow: weak, gray: not supported."
         + (f" Upright bars: true values of simulated patients, ± {Z95:.2f} standard errors." if known else ""),
         data=way.values,
         help=help,

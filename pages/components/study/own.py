@@ -127,6 +127,7 @@ def _list(run: AnyView, words: OwnWords) -> None:
         caption=f"In brackets: not supported by the records. {words.stands} hold them too. A table cannot be asked "
         "about what was never recorded, so it is not rolled out in the simulator: its true value stays unknown. "
         "Whether it was learned from the very patients that judge it, no number can show.",
+        reasons="why not more",
     )
     _each(run, words, found, own)
 

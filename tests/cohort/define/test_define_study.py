@@ -71,6 +71,17 @@ def test_roles_units_ranges_and_terms_come_with_their_evidence(table: pd.DataFra
     assert "half of the rows of 'charttime' come within 2 h" in evidence["step_hours"]
 
 
+def test_the_example_of_hazards_is_a_study_without_its_marks(proposed: ProposedStudy, tmp_path: Path) -> None:
+    head, _, example = study_text(proposed).partition("What makes a dose hazardous")
+    meant = [line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in example.splitlines()]
+    path = tmp_path / "s.toml"
+    path.write_text(head + _ + "\n".join(meant), encoding="utf-8")
+    study = StudySpec.from_toml(path)
+    before = proposed.study
+    assert (len(study.hazards), len(study.warnings)) == (len(before.hazards) + 1, len(before.warnings) + 1)
+    assert {hazard.column for hazard in (study.hazards[-1], study.warnings[-1])} <= set(study.names)
+
+
 def test_more_of_the_severity_is_worse_so_that_the_outcome_is_not_doubted(table: pd.DataFrame) -> None:
     """Pressure goes most with death here, but the other way round."""
     low = table.assign(map=table["map"] - 30 * table["hospital_mortality"])

@@ -10,7 +10,18 @@ import pytest
 
 from core.icu.ask import options
 from core.icu.ask.frontier import as_far_as_supported, reach_of
-from core.icu.ask.options import AGENTS, FEW, NOBODY, RARE, critic_ties, rank_options, refusal, step_estimates, too_far
+from core.icu.ask.options import (
+    AGENTS,
+    FEW,
+    NOBODY,
+    RARE,
+    critic_ties,
+    rank_options,
+    refusal,
+    refused_steps,
+    step_estimates,
+    too_far,
+)
 from core.icu.view import RunView
 from core.policies import PolicyKey
 
@@ -25,6 +36,12 @@ def run(tiny_run: Path) -> RunView:
 @pytest.fixture(scope="module")
 def longest(run: RunView) -> int:
     return int(np.argmax(run.cohort.lengths))
+
+
+def test_refused_steps_are_those_with_a_reason(run: RunView) -> None:
+    some, lengths = range(12), run.cohort.lengths
+    expected = [[t < lengths[p] and refusal(run, p, t) != "" for t in range(run.support.shape[1])] for p in some]
+    assert refused_steps(run)[:12].tolist() == expected
 
 
 def test_the_critic_says_when_it_cannot_tell_doses_apart(run: RunView, longest: int) -> None:
