@@ -168,6 +168,7 @@ def test_a_recorded_column_left_out_moves_the_odds_by_what_the_network_reads_of_
     assert np.allclose(odds_moved(experts, states, taken, [[0], [1], [2]]), 1, atol=0.01)
     alone = strongest_first(["kin", "age"], odds_moved(experts, states[:, :2], taken, [[1], [0]]))
     assert [one.column for one in alone] == ["age", "kin"]
+    assert strongest_first(["kin", "age"], np.empty((2, 0))) == (), "no decision, nothing moved"
     strong = np.exp(slope * np.quantile(np.abs(states[:, 0]), 0.95))
     assert (alone[0].gamma, alone[1].gamma) == (pytest.approx(strong, rel=0.02), pytest.approx(1, abs=0.01))
     hidden = Hidden(Bounds(-np.log(GAMMAS), np.log(GAMMAS)), Bounds(-np.log(GAMMAS), np.log(GAMMAS)))

@@ -48,7 +48,9 @@ def beside_a_claim(columns: Sequence[ColumnOdds], lasting: float, passing: float
 
 
 def strongest_first(names: Sequence[str], moved: np.ndarray) -> tuple[ColumnOdds, ...]:
-    """The `STRONG` quantile over steps, moved (G, m), of each named group."""
+    """The `STRONG` quantile over steps, moved (G, m), of each named group; none of them where there is no step."""
+    if not moved.shape[1]:
+        return ()
     strong = np.quantile(moved, STRONG, axis=1)
     found = sorted(zip(names, strong, strict=True), key=lambda pair: -pair[1])
     return tuple(ColumnOdds(column=name, gamma=float(one)) for name, one in found)
