@@ -2,6 +2,9 @@
 
     r_t = sum_j C_j f_j(s_t, s_{t+1}) + terminal_coeff * outcome_{t+1}
 
+or, where the study names a `reward_column`, what the file gives (see `core.trajectories.rewards_of`).
+
+
 stagnation       f = [x' = x and x' > 0], x in physical units
 difference       f = u' - u, u = x scaled to [-1, 1] over the training patients
 tanh_difference  f = tanh(u' - u)

@@ -176,6 +176,14 @@ class StudySpec(Config):
     step_hours: float = Field(gt=0, description="Hours a step")
     start_hours: float = Field(0.0, description="Start of step 0 in hours from onset")
     terminal_coeff: float = Field(description="Weight of the outcome: earned for survival, lost for death")
+    outcome: Literal["survival", "number", "none"] = Field(
+        "survival",
+        description="What the outcome column tells: survival, as +1 or -1; number, any number; none: there is no such "
+        "column",
+    )
+    reward_column: str = Field(
+        "", description="Column of a file with the reward of each step as given, in place of terms and outcome"
+    )
     outcome_labels: tuple[str, ...] = Field(("outcome",), description="Other names of the outcome column")
     survived_label: str = Field("survived", description="Word for the good outcome")
     died_label: str = Field("died", description="Word for the bad outcome")
@@ -225,6 +233,46 @@ class StudySpec(Config):
             if self.column(term.column).kind != "temporal":
                 raise ValueError(f"reward '{term.name}' needs a temporal column, '{term.column}' is static")
         return self
+
+    @model_validator(mode="after")
+    def _one_reward(self) -> Self:
+        """The reward is given by a column, or computed from terms and outcome."""
+        given = self.reward_column
+        if given and (self.rewards or self.terminal_coeff):
+            raise ValueError(
+                f"reward_column '{given}' holds the whole reward: leave out [[rewards]] and set terminal_coeff = 0"
+            )
+        if given in (*RESERVED, *self.names) or given.startswith("dose_"):
+            raise ValueError(f"reward_column cannot be '{given}', which is a column of another meaning")
+        if self.outcome == "none" and self.terminal_coeff:
+            raise ValueError("a study without outcome (outcome = 'none') needs terminal_coeff = 0")
+        if self.outcome == "none" and not given and not self.rewards:
+            raise ValueError("a study without outcome needs [[rewards]], or a reward_column")
+        return self
+
+    @property
+    def tells_survival(self) -> bool:
+        """True where the outcome says who survived: without that no share of survivors exists."""
+        return self.outcome == "survival"
+
+    def outcome_text(self, outcome: float) -> str:
+        """The outcome of a stay in words: 'survived', 'outcome 3.5', 'no outcome'."""
+        if self.outcome == "none":
+            return "no outcome"
+        if self.outcome == "number":
+            return f"outcome {outcome:.4g}"
+        return self.survived_label if outcome > 0 else self.died_label
+
+    @property
+    def earned(self) -> str:
+        """What the reward of a stay is, in words."""
+        if self.reward_column:
+            return f"reward of a stay, as column '{self.reward_column}' of its file gives it"
+        if self.outcome == "none":
+            return "reward of a stay, by the terms of the study"
+        if self.outcome == "number":
+            return f"reward of a stay, with {self.terminal_coeff:+g} times its outcome at the end"
+        return f"reward of a stay, mainly {self.terminal_coeff:+g} for survival and {-self.terminal_coeff:+g} for death"
 
     def per_kg_hour(self, dose: float, weight: float) -> str:
         """A dose of one step per kg of body weight and hour: '17 U/kg/h'; empty where the study does not tell it so."""

@@ -157,13 +157,12 @@ def _first_run() -> None:
 def _state(run: RunView) -> None:
     """Size, phenotypes, and the gain of the fused policy over the clinicians by the published estimator."""
     session = get_session()
-    died = int((run.cohort.outcomes < 0).sum())
+    told, share = run.study.tells_survival, run.cohort.mortality()
+    died = f"{fmt_percent(share)} {run.study.died_label}" if told else None
     n = run.cohort.n_patients
     cards = st.columns([2, 2, 3, 3])
     with cards[0]:
-        metric(
-            "Patients", n, n=n, digits=0, text=fmt_count(n), estimator=f"{fmt_percent(died / n)} {run.study.died_label}"
-        )
+        metric("Patients", n, n=n, digits=0, text=fmt_count(n), estimator=died or "")
     with cards[1]:
         chosen = run.indices[run.indices["n_clusters"] == session.n_clusters]
         silhouette = float(chosen["silhouette"].iloc[0]) if len(chosen) else None
@@ -192,9 +191,8 @@ def _own_settings(run: RunView) -> str:
 def _reading(run: RunView) -> str:
     """What value and support mean, in two sentences."""
     return (
-        f"Value is the expected discounted reward of a stay: mainly {run.study.terminal_coeff:+g} for survival and "
-        f"{-run.study.terminal_coeff:+g} for death. The effective sample size (ESS) says how many patients' records "
-        f"speak for the policy; ± is a standard error. {MODE_HELP}"
+        f"Value is the expected discounted {run.study.earned}. The effective sample size (ESS) says how many patients' "
+        f"records speak for the policy; ± is a standard error. {MODE_HELP}"
     )
 
 

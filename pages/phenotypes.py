@@ -20,7 +20,7 @@ from pages.components.phenotypes.map import map_panel
 from pages.components.phenotypes.trust import trust_panel
 from pages.components.shell.controls import k_slider
 from pages.components.shell.export import show
-from pages.components.shell.frame import empty, page, require_run
+from pages.components.shell.frame import empty, no_survival, page, require_run
 from pages.components.shell.held import held, held_many
 from pages.components.shell.panels import panel
 from pages.components.shell.selection_bar import selection_bar
@@ -70,9 +70,6 @@ def published_panel(run: RunView) -> None:
             max_selections=9,
         )
     left, right = st.columns([1, 2], gap="medium")
-    labels = run.labels(k)
-    names = phenotype_texts(run, k)
-    outcomes = outcome_table(labels, run.cohort.outcomes, k)
     with left:
         st.markdown("**Silhouette by K**")
         show(
@@ -83,23 +80,33 @@ def published_panel(run: RunView) -> None:
             caption="Higher is better; below 0.25 there is little cluster structure.",
         )
     with right:
-        st.markdown(f"**{study.survived_label.capitalize()} and {study.died_label} by phenotype**")
-        show(
-            outcome_bars(
-                outcomes,
-                survived=study.survived_label.capitalize(),
-                died=study.died_label.capitalize(),
-                height=70 * k + 90,
-                names=names,
-            ),
-            "outcomes",
-            "Bars of survival and mortality by phenotype: "
-            + "; ".join(f"{name} {m:.1%} died" for name, m in zip(names, outcomes["mortality"], strict=True)),
-            caption=f"All {run.cohort.n_patients:,} patients, 95 % Wilson intervals.",
-            data=outcomes,
-        )
+        _outcomes(run, k)
     _courses(run, k, features)
     _severity(run, k)
+
+
+def _outcomes(run: RunView, k: int) -> None:
+    """Survival and mortality by phenotype, where the study's outcome tells them."""
+    study, names = run.study, phenotype_texts(run, k)
+    if not study.tells_survival:
+        no_survival()
+        return
+    outcomes = outcome_table(run.labels(k), run.cohort.outcomes, k)
+    st.markdown(f"**{study.survived_label.capitalize()} and {study.died_label} by phenotype**")
+    show(
+        outcome_bars(
+            outcomes,
+            survived=study.survived_label.capitalize(),
+            died=study.died_label.capitalize(),
+            height=70 * k + 90,
+            names=names,
+        ),
+        "outcomes",
+        "Bars of survival and mortality by phenotype: "
+        + "; ".join(f"{name} {m:.1%} died" for name, m in zip(names, outcomes["mortality"], strict=True)),
+        caption=f"All {run.cohort.n_patients:,} patients, 95 % Wilson intervals.",
+        data=outcomes,
+    )
 
 
 def _courses(run: RunView, k: int, features: Sequence[str]) -> None:

@@ -50,12 +50,15 @@ class Run:
 
     @cached_property
     def patients(self) -> pd.DataFrame:
-        """One row a stay, by its key: steps, survived, split ("train", "valid", "test"), person, phenotype."""
+        """One row a stay, by its key: steps, survived, split ("train", "valid", "test"), person, phenotype.
+
+        In place of survived stands outcome where that does not tell survival.
+        """
         cohort, view = self.view.cohort, self.view
         return pd.DataFrame(
             {
                 "steps": cohort.lengths,
-                "survived": cohort.outcomes > 0,
+                **({"survived": ~cohort.died} if cohort.study.tells_survival else {"outcome": cohort.outcomes}),
                 "split": view.split_name,
                 "person": cohort.persons,
                 "phenotype": view.labels(view.n_clusters),

@@ -86,7 +86,6 @@ def add_policy(view: AnyView, name: str, source: Any, owner: str = "", replace: 
 def _write(folder: Path, view: RunView, policy: BroughtPolicy, found: Judgment, name: str) -> None:
     """All files of an added policy but its card and its record."""
     key, survival = PolicyKey(name), found.survival
-    assert survival is not None, "policies of doses are judged for survival too"
     probs = on_grid(view.cohort, policy.probs)
     q, test = evaluated_q(view, probs), view.split.test
     beside = Beside(view, test, name, probs[test], q[test])

@@ -93,10 +93,11 @@ def hidden_words(form: Form, found: HiddenCauses | None, columns: Sequence[Colum
 class Judgment:
     """A policy's evidence, of doses or (`form`) of sets of drugs.
 
-    judged: value and difference by the mix, survival: the same of who survives, as shares (doses alone); light: the
-    grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows it), beside left_out, what
-    recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the policy and one for the
-    recorded course; truth, gain: where it is known; choices: the difference under others of the study, where asked.
+    judged: value and difference by the mix, survival: the same of who survives, as shares (of doses alone, where the
+    outcome tells it); light: the grade of judged; hidden: what unrecorded causes could do to it (None: nobody follows
+    it), beside left_out, what recorded columns do; phwis, phwdr; hazards: see `violation_rates`, a row a rule for the
+    policy and one for the recorded course; truth, gain: where it is known; choices: the difference under others of the
+    study, where asked.
     """
 
     name: str
@@ -195,10 +196,11 @@ def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judg
     phwis, phwdr = _weighted(bench, probs, clinicians)
     shown, mask = bench.judged, data.transition_mask[bench.judged]
     truth, gain = _true(bench, policy)
+    lived = data.survived
     return Judgment(
         name=policy.name,
         judged=judged,
-        survival=judge_survival(bench.histories, data.outcomes > 0, folds, settings)[0],
+        survival=None if lived is None else judge_survival(bench.histories, lived, folds, settings)[0],
         light=grade(judged, GradeSettings(ess=config.ess_floor)),
         hidden=hidden_causes(judged, Z95, bench.left_out),
         left_out=bench.left_out,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort import rules, sequences, twins
-from core.cohort.columns import IMPUTED, OPTIONAL, resolve_columns
+from core.cohort.columns import IMPUTED, OPTIONAL, needed_columns, resolve_columns
 from core.cohort.save import stored_flags
 from core.cohort.units import convert_units
 from core.study import StudySpec
@@ -80,7 +80,7 @@ def examine(
 
 
 def _numeric(study: StudySpec) -> set[str]:
-    return {"step", *study.names, "action", "outcome", *OPTIONAL} - {"subject"}
+    return {*needed_columns(study), *OPTIONAL} - {"traj", "subject"}
 
 
 def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem]:
@@ -94,7 +94,7 @@ def _cell_problems(cells: Mapping[str, Cells], study: StudySpec) -> list[Problem
     if "action" in cells:
         problems += rules.action_problems(cells["action"], study)
     if "outcome" in cells:
-        problems += rules.outcome_problems(cells["outcome"])
+        problems += rules.outcome_problems(cells["outcome"], study)
     if "dose" in cells and "action" in cells:
         problems += rules.dose_problems(cells["dose"], cells["action"], study)
     return problems
@@ -117,7 +117,9 @@ def _stay_problems(
 ) -> list[Problem]:
     problems = list(sequences.step_order_problems(stays, study))
     if "outcome" in cells:
-        problems += sequences.outcome_places(stays, cells["outcome"])
+        problems += sequences.outcome_places(stays, cells["outcome"], study)
+    if study.reward_column in cells:
+        problems += sequences.reward_places(stays, cells[study.reward_column], study.reward_column)
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
@@ -159,7 +161,7 @@ def _summary(
     facts["patients"] = 0 if stays is None else int((stays.lengths > 1).sum())
     if stays is not None and len(stays.keys):
         facts["steps_median"], facts["steps_max"] = float(np.median(stays.lengths)), int(stays.lengths.max())
-        if "outcome" in cells:
+        if "outcome" in cells and study.tells_survival:
             final = cells["outcome"].values[stays.order[stays.starts + stays.lengths - 1]]
             known = final[np.isin(final, (-1, 1)) & (stays.lengths > 1)]
             facts["mortality_percent"] = float(100 * np.mean(known == -1)) if len(known) else float("nan")

@@ -24,10 +24,11 @@ class Cohort:
 
     frame: columns traj, step, <state columns>, action, outcome; traj is text, in natural order ("2" before "10");
       steps run 0..T-1 in each patient; no NaN; state columns float32 in physical units; outcome is 0 but on the last
-      row, where it is +1 (survived) or -1 (died).
+      row, where it is +1 (survived) or -1 (died), or the number that the study asks for. No column outcome where the
+      study has none.
     imputed: (rows, D) bool, True where a state value was not recorded but filled in.
-    extra: optional columns (dose, hours, subject) of the same rows, None where the file had none; read the hours from
-      `hours`, which knows what to do where there are none.
+    extra: optional columns (dose, hours, subject) and the reward as given, of the same rows, None where the file had
+      none; read the hours from `hours`, which knows what to do where there are none.
     twins: (N,) position of the first stay that is the same under another key, its own where there is none; None: none.
     """
 
@@ -60,8 +61,27 @@ class Cohort:
 
     @cached_property
     def outcomes(self) -> np.ndarray:
-        """(N,) +1 survived, -1 died."""
+        """(N,) +1 survived, -1 died; or the study's number; 0 where it has no outcome."""
+        if self.study.outcome == "none":
+            return np.zeros(self.n_patients, dtype=np.float32)
         return np.asarray(self.frame["outcome"].to_numpy()[self.starts + self.lengths - 1].astype(np.float32))
+
+    @cached_property
+    def died(self) -> np.ndarray:
+        """(N,) bool; nobody where the study's outcome does not tell who survived."""
+        return np.asarray(self.outcomes < 0) & self.study.tells_survival
+
+    def mortality(self, stays: np.ndarray | slice = slice(None)) -> float:
+        """Share of the stays at these positions that died; NaN for no stays, and where the outcome does not tell."""
+        died = self.died[stays]
+        return float(died.mean()) if len(died) and self.study.tells_survival else float("nan")
+
+    @property
+    def given_rewards(self) -> np.ndarray | None:
+        """(rows,) reward of the step from each row to the next as the file gives it, 0 on a stay's last row; None where
+        the study computes it."""
+        name = self.study.reward_column
+        return None if not name or self.extra is None else self.extra[name].to_numpy(np.float64)
 
     @cached_property
     def states(self) -> np.ndarray:
@@ -153,7 +173,7 @@ class Cohort:
 
     @cached_property
     def data_hash(self) -> str:
-        """16 hex digits over lengths, states, actions, outcomes and which stays are of one person.
+        """16 hex digits over lengths, states, actions, outcomes, given rewards and which stays are of one person.
 
         Equal data that are split alike give equal hashes: how persons are called does not matter, nor whether they are
         named at all where each has one stay.
@@ -162,6 +182,8 @@ class Cohort:
         for array in (self.lengths.astype(np.int64), self.states, self.actions, self.outcomes):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(",".join(self.study.names).encode())
+        if self.given_rewards is not None:
+            digest.update(self.given_rewards.tobytes())
         if self.persons.max(initial=-1) + 1 < self.n_patients:
             digest.update(self.persons.astype(np.int64).tobytes())
         return digest.hexdigest()[:16]

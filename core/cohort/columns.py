@@ -35,7 +35,13 @@ class Resolution:
 
 def needed_columns(study: StudySpec) -> tuple[str, ...]:
     """Names that a cohort file must have, in the order of `Cohort.frame`."""
-    return ("traj", "step", *study.names, "action", "outcome")
+    outcome = () if study.outcome == "none" else ("outcome",)
+    return ("traj", "step", *study.names, "action", *given_reward(study), *outcome)
+
+
+def given_reward(study: StudySpec) -> tuple[str, ...]:
+    """The column of the reward as given, where the study names one."""
+    return (study.reward_column,) if study.reward_column else ()
 
 
 def resolve_columns(names: Iterable[object], study: StudySpec, columns: Mapping[str, str] | None) -> Resolution:
@@ -102,7 +108,7 @@ def _hits(labels: list[str], target: str, study: StudySpec, taken: set[int]) -> 
     accepted = (target, *study.outcome_labels) if target == "outcome" else (target,)
     aliases = [i for i in free if labels[i] in accepted]
     plain = {_plain(name) for name in accepted}
-    exact_names = {*study.names, *OPTIONAL, "traj", "step", "action"} - {target}
+    exact_names = {*study.names, *given_reward(study), *OPTIONAL, "traj", "step", "action"} - {target}
     return aliases or [i for i in free if _plain(labels[i]) in plain and labels[i] not in exact_names]
 
 

@@ -115,11 +115,11 @@ def wilson_interval(successes: int, n: int) -> Estimate:
 def outcome_by_group(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
     """Deaths by group: group, patients, deaths, mortality, mortality_low, mortality_high, survival (1 - mortality).
 
-    The bounds are the 95 % Wilson interval of the mortality.
+    The bounds are the 95 % Wilson interval of the mortality. No rows where the outcome does not tell who survived.
     """
     rows = []
-    for group, members in _members(cohort, groups):
-        deaths = int((cohort.outcomes[members] < 0).sum())
+    for group, members in _members(cohort, groups) if cohort.study.tells_survival else ():
+        deaths = int(cohort.died[members].sum())
         share = wilson_interval(deaths, int(members.sum()))
         rows.append([group, share.n, deaths, share.value, share.low, share.high, 1 - share.value])
     names = ["group", "patients", "deaths", "mortality", "mortality_low", "mortality_high", "survival"]
@@ -171,7 +171,7 @@ def cohort_facts(cohort: Cohort) -> dict[str, Any]:
         "patients": cohort.n_patients,
         "steps": len(cohort.frame),
         "steps_median": float(np.median(cohort.lengths)),
-        "mortality": float((cohort.outcomes < 0).mean()),
+        "mortality": cohort.mortality(),
         "missing_percent": float(100 * _imputed(cohort).mean()),
         "columns": cohort.study.n_columns,
         "actions": cohort.study.n_actions,

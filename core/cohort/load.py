@@ -13,7 +13,7 @@ import pandas as pd
 from core.base.errors import CohortError
 from core.cohort.check import Checked
 from core.cohort.cohort import Cohort
-from core.cohort.columns import OPTIONAL
+from core.cohort.columns import OPTIONAL, given_reward
 from core.cohort.impute import impute
 from core.cohort.mapped import examine_as
 from core.study import StudySpec, load_study
@@ -92,7 +92,8 @@ def reimpute(cohort: Cohort, train_patients: np.ndarray | Sequence[int]) -> Coho
     recorded = (np.where(flags[:, j], np.float32(np.nan), stored[:, j]) for j in range(cohort.study.n_columns))
     train = _train_mask(train_patients, cohort.n_patients)
     states, imputed = impute(recorded, cohort.starts, cohort.lengths, cohort.study, train)
-    step, action, outcome = (cohort.frame[name].to_numpy() for name in ("step", "action", "outcome"))
+    step, action = (cohort.frame[name].to_numpy() for name in ("step", "action"))
+    outcome = None if cohort.study.outcome == "none" else cohort.frame["outcome"].to_numpy()
     frame = _table(cohort.frame["traj"].array, step, action, outcome, states, cohort.study)
     return replace(cohort, frame=frame, imputed=imputed)
 
@@ -114,22 +115,25 @@ def _build(
     order = stays.order[in_kept]
     recorded = (cells[name].values[order] for name in study.names)
     states, imputed = impute(recorded, starts, lengths, study, _train_mask(train_patients, len(lengths)))
-    action, outcome = (cells[name].values[order].astype(np.int64) for name in ("action", "outcome"))
+    action = cells["action"].values[order].astype(np.int64)
+    outcome = None if study.outcome == "none" else cells["outcome"].values[order]
+    outcome = outcome.astype(np.int64) if outcome is not None and study.tells_survival else outcome
     if checked.filled is not None:
         imputed |= checked.filled[order]
     position = np.cumsum(kept) - 1
     twins = position[checked.twins[kept]]
     table = _table(_keys(stays, kept, lengths), stays.step[in_kept], action, outcome, states, study)
-    return Cohort(table, study, origin, report, imputed, _extra(checked, order), twins)
+    return Cohort(table, study, origin, report, imputed, _extra(checked, order, study), twins)
 
 
 def _table(
-    keys: Any, step: np.ndarray, action: np.ndarray, outcome: np.ndarray, states: np.ndarray, study: StudySpec
+    keys: Any, step: np.ndarray, action: np.ndarray, outcome: np.ndarray | None, states: np.ndarray, study: StudySpec
 ) -> pd.DataFrame:
-    """`Cohort.frame` around the array of states (rows, D), which is not copied."""
+    """`Cohort.frame` around the array of states (rows, D), which is not copied; outcome None: the study has none."""
     head = pd.DataFrame({"traj": keys, "step": step}, copy=False)
     body = pd.DataFrame(states, columns=list(study.names), copy=False)
-    tail = pd.DataFrame({"action": action, "outcome": outcome}, copy=False)
+    ends = {} if outcome is None else {"outcome": outcome}
+    tail = pd.DataFrame({"action": action, **ends}, copy=False)
     return pd.concat([head, body, tail], axis=1)
 
 
@@ -150,12 +154,15 @@ def _train_mask(train_patients: np.ndarray | Sequence[int] | None, n: int) -> np
     return mask
 
 
-def _extra(checked: Checked, order: np.ndarray) -> pd.DataFrame | None:
-    """The optional columns that the file has: dose and hours, NaN where a value cannot be used; subject as text."""
+def _extra(checked: Checked, order: np.ndarray, study: StudySpec) -> pd.DataFrame | None:
+    """The optional columns that the file has: dose and hours, NaN where a value cannot be used; subject as text; and
+    the reward as given, 0 on a stay's last row."""
     found = {name: checked.cells[name] for name in OPTIONAL if name in checked.cells}
     values: dict[str, Any] = {n: np.where(cells.usable, cells.values, np.nan)[order] for n, cells in found.items()}
     if "dose" in values:
         values["dose"] = np.where(values["dose"] < 0, np.nan, values["dose"])
+    for name in given_reward(study):
+        values[name] = np.where(checked.cells[name].missing, 0.0, checked.cells[name].values)[order]
     if checked.persons is not None:
         values["subject"] = checked.persons.array.take(checked.persons.code[order], allow_fill=True)
     return pd.DataFrame(values) if values else None

@@ -130,9 +130,12 @@ def good_steps(cells: Cells) -> np.ndarray:
     return np.asarray((values >= 0) & (np.mod(values, 1) == 0) & (values < 2**31))
 
 
-def outcome_problems(cells: Cells) -> Iterator[Problem]:
-    """An outcome cell is 0, +1 or -1; where they may stand is for `sequences.outcome_places`."""
+def outcome_problems(cells: Cells, study: StudySpec) -> Iterator[Problem]:
+    """An outcome cell is 0, +1 or -1, or any number where the study says so; where they may stand is for
+    `sequences.outcome_places`."""
     yield from number_problems("outcome", cells, required=True)
+    if not study.tells_survival:
+        return
     other = np.flatnonzero(cells.usable & ~np.isin(cells.values, (-1, 0, 1)))
     remedy = OUTCOME_REMEDY
     yield from listed(

@@ -10,7 +10,7 @@ from core.cohort.hours import usable_hours
 from core.study import StudySpec
 from core.tables.report import Problem
 from core.tables.rows import SortedRows, order_warning
-from core.tables.rules import listed, warned
+from core.tables.rules import listed, number_problems, warned
 from core.tables.values import Cells
 
 UNLIKE = 1.5  # times the study's step, beyond which hours that far apart are another unit or another step
@@ -82,10 +82,15 @@ def _too_long(stays: SortedRows, study: StudySpec) -> Iterator[Problem]:
     yield from listed("too-many-steps", "step", rows, message, remedy)
 
 
-def outcome_places(stays: SortedRows, outcome: Cells) -> Iterator[Problem]:
-    """The outcome stands on the last row of each patient and only there."""
+def outcome_places(stays: SortedRows, outcome: Cells, study: StudySpec) -> Iterator[Problem]:
+    """The outcome stands on the last row of each patient and only there; a number may be 0 there."""
     value = outcome.values[stays.order]
     last = stays.last
+    if not study.tells_survival:
+        remedy = "Write the outcome of each patient on the last row and 0 on all others."
+        early = stays.order[~last & np.isfinite(value) & (value != 0)]
+        yield from listed("outcome-early", "outcome", early, lambda row: _early(outcome, row), remedy, outcome.at)
+        return
     patient_of = {row: stays.name(i) for i, row in enumerate(stays.order[last].tolist())}
     lacking = stays.order[last & (value == 0)]
     remedy = OUTCOME_REMEDY
@@ -95,17 +100,35 @@ def outcome_places(stays: SortedRows, outcome: Cells) -> Iterator[Problem]:
     def without(row: int) -> str:
         return f"patient {patient_of[row]} has no outcome on the last row."
 
-    def misplaced(row: int) -> str:
-        return f"{outcome.values[row]:+g} stands before the patient's last row."
-
     early = stays.order[~last & np.isin(value, (-1, 1))]
     yield from listed("outcome-missing", "outcome", lacking, without, remedy, outcome.at)
-    yield from listed("outcome-early", "outcome", early, misplaced, OUTCOME_REMEDY, outcome.at)
+    yield from listed("outcome-early", "outcome", early, lambda row: _early(outcome, row), OUTCOME_REMEDY, outcome.at)
     final = value[last & np.isin(value, (-1, 1))]
     if len(final) and len(np.unique(final)) == 1 and len(final) == len(stays.keys):
         word = "survived" if final[0] == 1 else "died"
         message = f"all patients {word}: survival models and stratified splits have nothing to tell apart."
         yield Problem("one-outcome", message, None, "outcome", float(final[0]), "", "warning", len(final))
+
+
+def _early(outcome: Cells, row: int) -> str:
+    return f"{outcome.values[row]:+g} stands before the patient's last row."
+
+
+def reward_places(stays: SortedRows, reward: Cells, name: str) -> Iterator[Problem]:
+    """A given reward is that of the step from its row to the next: a number on every row but a stay's last, on which
+    it is 0 or empty."""
+    yield from number_problems(name, reward, required=False)
+    order, value, last = stays.order, reward.values[stays.order], stays.last
+    empty = order[~last & reward.missing[order]]
+    remedy = "Write the reward earned between the row and the next one; 0 where nothing is earned."
+    yield from listed("reward-missing", name, empty, lambda row: "the reward of this step is missing.", remedy)
+    late = order[last & np.isfinite(value) & (value != 0)]
+
+    def message(row: int) -> str:
+        return f"{reward.values[row]:+g} stands on the patient's last row, which no step follows."
+
+    remedy = "Write it on the row before; where the last row is a decision, add a row with the state it led to."
+    yield from listed("reward-late", name, late, message, remedy, reward.at)
 
 
 def single_step_warning(stays: SortedRows) -> Iterator[Problem]:

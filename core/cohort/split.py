@@ -13,7 +13,7 @@ from core.tables.split import Split, apportion
 
 
 def split_cohort(cohort: Cohort, seed: int = 0, fractions: Sequence[float] = (0.7, 0.15, 0.15)) -> Split:
-    """Random split by patient, stratified by outcome; the same seed gives the same split.
+    """Random split by patient, stratified by who died, where that is told; the same seed gives the same split.
 
     Where the file names persons (column `subject`), all stays of a person fall into one part. Part sizes are the
     fractions of the persons by largest remainder, each at least 1; each part gets its share of persons with a death,
@@ -28,7 +28,7 @@ def split_cohort(cohort: Cohort, seed: int = 0, fractions: Sequence[float] = (0.
     if n < 3:
         raise CohortError(f"{n} patients cannot be split into training, validation and test; at least 3 are needed.")
     sizes = _at_least_one(apportion(shares, n))
-    died = np.bincount(person, weights=cohort.outcomes < 0, minlength=n) > 0
+    died = np.bincount(person, weights=cohort.died, minlength=n) > 0
     rng = stream(seed, "split")
     dead, alive = rng.permutation(np.flatnonzero(died)), rng.permutation(np.flatnonzero(~died))
     deaths = apportion(sizes / n, len(dead))

@@ -86,7 +86,7 @@ def find_twins(
 ) -> np.ndarray:
     """`same_stays` of a checked table; filled: (file rows, D) True where a value was filled in before it was saved."""
     own = np.arange(len(stays.keys))
-    if not len(own) or not all(name in cells for name in (*study.names, "action", "outcome")):
+    if not len(own) or not all(name in cells for name in (*study.names, "action")):
         return own
 
     def recorded(column: int) -> np.ndarray:
@@ -94,8 +94,10 @@ def find_twins(
         values = values if filled is None else np.where(filled[:, column], np.nan, values)
         return np.asarray(values[stays.order].astype(np.float32))
 
-    action, outcome = (cells[name].values[stays.order] for name in ("action", "outcome"))
-    ending = np.repeat(outcome[stays.starts + stays.lengths - 1], stays.lengths)
+    action, ending = cells["action"].values[stays.order], np.zeros(len(stays.order))
+    if study.outcome != "none":
+        outcome = cells["outcome"].values[stays.order]
+        ending = np.repeat(outcome[stays.starts + stays.lengths - 1], stays.lengths)
     prints = fingerprints((recorded(j) for j in range(study.n_columns)), study, action, ending)
     return same_stays(prints, stays.starts, stays.lengths)
 

@@ -1,8 +1,11 @@
 """A simulator from elsewhere: one adapter class says what it is, and it becomes cohorts and true values.
 
 The simulator is any Gymnasium environment with a finite number of actions. An episode of L decisions becomes a stay of
-L + 1 rows, since the engine earns the outcome on the transition into the last row. Where the environment's last
+L + 1 rows, since the engine earns a reward on the transition from one row to the next. Where the environment's last
 observation is no living state, the last row repeats the one before. The last row's action has no effect.
+
+The reward is the environment's own, each step's as it came, where the study names a `reward_column`; else it is computed
+from the study's terms and outcome. The outcome is what the study says: survival, a number, or none.
 """
 
 from __future__ import annotations
@@ -43,9 +46,10 @@ class Adapter(ABC):
     def clinicians(self, observation: Any, state: np.ndarray) -> np.ndarray:
         """(A,) probabilities of the recorded behavior."""
 
-    @abstractmethod
-    def survived(self, reward: float, info: dict[str, Any]) -> bool:
-        """The outcome, from the last step's reward and info."""
+    def outcome(self, reward: float, info: dict[str, Any]) -> float:
+        """The outcome, from the last step's reward and info: +1 survived, -1 died, or the study's number. Not asked
+        where the study has none."""
+        return 0.0
 
 
 def collect(adapter: Adapter, n: int, seed: int, act: Act | None = None) -> Cohort:
@@ -62,11 +66,12 @@ def collect(adapter: Adapter, n: int, seed: int, act: Act | None = None) -> Coho
 
 
 def mean_return(adapter: Adapter, act: Act | None, n: int, seed: int, gamma: float = 1.0) -> TrueValue:
-    """Monte Carlo value of a policy in the simulator itself: mean discounted return and survival over n stays."""
+    """Monte Carlo value of a policy in the simulator itself: mean discounted return and survival over n stays, survival
+    NaN where the outcome does not tell it."""
     cohort = collect(adapter, n, seed, act)
     data = make_trajectories(cohort, fit_scaler(cohort))
     returns = data.rewards.astype(np.float64) @ gamma ** np.arange(data.rewards.shape[1])
-    alive = (cohort.outcomes > 0).astype(np.float64)
+    alive = np.full(n, np.nan) if data.survived is None else data.survived.astype(np.float64)
     errors = [float(x.std(ddof=1) / np.sqrt(n)) for x in (returns, alive)]
     return TrueValue(float(returns.mean()), errors[0], float(alive.mean()), errors[1], n)
 
@@ -74,10 +79,10 @@ def mean_return(adapter: Adapter, act: Act | None, n: int, seed: int, gamma: flo
 def _episode(
     adapter: Adapter, env: gymnasium.Env[Any, Any], seed: int, rng: np.random.Generator, act: Act
 ) -> pd.DataFrame | None:
-    """Rows step, <columns>, action, outcome of one episode; None where it is longer than the horizon."""
+    """Rows step, <columns>, action, reward, outcome of one episode; None where it is longer than the horizon."""
     study = adapter.study
     observation, _ = env.reset(seed=seed)
-    states, actions = [], []
+    states, actions, rewards = [], [], []
     state = adapter.columns(observation)
     assert state is not None, "an episode must begin in a living state"
     while True:
@@ -88,6 +93,7 @@ def _episode(
         if len(states) >= study.horizon:  # one more row is to come
             return None
         observation, reward, terminated, truncated, info = env.step(action)
+        rewards.append(float(reward))
         after = adapter.columns(observation)
         if terminated or truncated:
             break
@@ -95,9 +101,9 @@ def _episode(
         state = after
     states.append(state if after is None else after)
     actions.append(actions[-1])
+    told: dict[str, Any] = {study.reward_column: [*rewards, 0.0]} if study.reward_column else {}
+    if study.outcome != "none":
+        told["outcome"] = [0.0] * len(rewards) + [adapter.outcome(rewards[-1], info)]
     table = pd.DataFrame(np.stack(states), columns=list(study.names))
     table.insert(0, "step", np.arange(len(states)))
-    table["action"] = actions
-    table["outcome"] = 0
-    table.loc[len(states) - 1, "outcome"] = 1 if adapter.survived(float(reward), info) else -1
-    return table
+    return table.assign(action=actions, **told)

@@ -47,5 +47,5 @@ class IcuSepsis(Adapter):
     def clinicians(self, observation: Any, state: np.ndarray) -> np.ndarray:
         return np.asarray(self._arrays[1][int(observation)])
 
-    def survived(self, reward: float, info: dict[str, Any]) -> bool:
-        return reward > 0
+    def outcome(self, reward: float, info: dict[str, Any]) -> float:
+        return 1.0 if reward > 0 else -1.0

@@ -35,7 +35,7 @@ from core.evaluation.policies import (
 from core.evaluation.recorded import Recorded
 from core.evaluation.similar import SimilarStates, find_similar
 from core.evaluation.support import Light, Support, support_light
-from core.evaluation.survival import SurvivalCurve, expected_survival, survival_curve
+from core.evaluation.survival import SurvivalCurve, expected_survival, no_curve, survival_curve
 from core.evaluation.weighted import DEFAULT_ESTIMATOR, METHODS, Critic, weighted_draws, weighted_many
 from core.evaluation.wis import per_decision_wis, wdr, wis
 
@@ -86,6 +86,7 @@ __all__ = [
     "judge",
     "knn_behavior_policy",
     "mortality_by_excess",
+    "no_curve",
     "per_decision_wis",
     "pessimistic_step",
     "phwdr",

@@ -28,12 +28,22 @@ class SurvivalCurve:
     high: np.ndarray
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
-        """Survival at values x, same shape: linear between bins, constant beyond the first and the last."""
-        return np.asarray(np.interp(x, self.value, self.fitted))
+        """Survival at values x, same shape: linear between bins, constant beyond the first and the last; NaN where the
+        curve has no bin."""
+        return self._read(x, self.fitted)
 
     def band(self, x: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """95 % band (low, high) at values x."""
-        return np.interp(x, self.value, self.low), np.interp(x, self.value, self.high)
+        return self._read(x, self.low), self._read(x, self.high)
+
+    def _read(self, x: np.ndarray | float, told: np.ndarray) -> np.ndarray:
+        return np.asarray(np.interp(x, self.value, told) if len(self.value) else np.full(np.shape(x), np.nan))
+
+
+def no_curve() -> SurvivalCurve:
+    """The curve of stays that nobody knows the survival of: without a bin."""
+    none = np.zeros(0)
+    return SurvivalCurve(none, none, none.astype(np.int64), none, none, none)
 
 
 def survival_curve(

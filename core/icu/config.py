@@ -70,6 +70,13 @@ class RewardGroup(Config):
     def apply(self, study: StudySpec) -> StudySpec:
         """The study with these weights; `ConfigError` for a term the study does not have."""
         weights = dict(self.__pydantic_extra__)
+        if study.reward_column and (weights or self.terminal_coeff is not None):
+            raise ConfigError(
+                f"rewards: study '{study.name}' takes its reward from column '{study.reward_column}', which has no "
+                "weights; leave them out."
+            )
+        if study.outcome == "none" and self.terminal_coeff:
+            raise ConfigError(f"rewards: study '{study.name}' has no outcome to weigh; leave out {TERMINAL}.")
         unknown = sorted(set(weights) - {term.name for term in study.rewards})
         if unknown:
             there = ", ".join(term.name for term in study.rewards) or "none"
@@ -89,7 +96,8 @@ class RewardGroup(Config):
             term.name: (float | None, Field(None, description=_meaning(term, study), examples=[term.coefficient]))
             for term in study.rewards
         }
-        fields[TERMINAL] = (float | None, type(self).model_fields[TERMINAL])
+        if not study.reward_column and study.outcome != "none":
+            fields[TERMINAL] = (float | None, type(self).model_fields[TERMINAL])
         kind = create_model("Weights", __base__=Config, __doc__=RewardGroup.__doc__, **fields)
         return kind(**{name: value for name, value in self.model_dump().items() if name in fields})
 

@@ -63,7 +63,7 @@ def phenotype_panel(view: RunView, most_points: int = MOST_POINTS) -> list[Panel
         f"Line of the silhouette against K: {at_k}.",
         "Training patients, in latent space. Higher is better; below 0.25 there is little cluster structure.",
     )
-    return [silhouette, _map(view, k, most_points), _outcomes(view, k), *_courses(view, k), *_severity(view, k)]
+    return [silhouette, _map(view, k, most_points), *_outcomes(view, k), *_courses(view, k), *_severity(view, k)]
 
 
 def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
@@ -72,7 +72,7 @@ def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
     rng = stream(view.config.run.seed, "figures", "map")
     shown = drawn[stratified_sample(labels[drawn], most_points, rng)]
     names, texts = phenotype_names(view, k), phenotype_texts(view, k)
-    sizes = "; ".join(f"{name.text}, {name.n:,} patients, {fmt_percent(name.mortality)} died" for name in names)
+    sizes = "; ".join(f"{name.text}, {name.n:,} patients{name.died}" for name in names)
     stated = f"{len(shown):,} of {len(labels):,} patients drawn, stratified by phenotype."
     return PanelFigure(
         "phenotype-map",
@@ -83,24 +83,23 @@ def _map(view: RunView, k: int, most_points: int) -> PanelFigure:
     )
 
 
-def _outcomes(view: RunView, k: int) -> PanelFigure:
+def _outcomes(view: RunView, k: int) -> list[PanelFigure]:
+    """Survival by phenotype; nothing where the study's outcome does not tell it."""
     study = view.study
+    if not study.tells_survival:
+        return []
     table = outcome_table(view.labels(k), view.cohort.outcomes, k)
     names = phenotype_texts(view, k)
     died = "; ".join(f"{name} {fmt_percent(m)}" for name, m in zip(names, table["mortality"], strict=True))
-    return PanelFigure(
+    words = {"survived": study.survived_label.capitalize(), "died": study.died_label.capitalize()}
+    figure = PanelFigure(
         "outcomes",
         f"{study.survived_label.capitalize()} and {study.died_label} by phenotype",
-        outcome_bars(
-            table,
-            survived=study.survived_label.capitalize(),
-            died=study.died_label.capitalize(),
-            height=70 * k + 90,
-            names=names,
-        ),
+        outcome_bars(table, height=70 * k + 90, names=names, **words),
         f"Bars by phenotype; {study.died_label}: {died}.",
         f"All {view.cohort.n_patients:,} patients, 95 % Wilson intervals.",
     )
+    return [figure]
 
 
 def _courses(view: RunView, k: int) -> list[PanelFigure]:
@@ -165,7 +164,8 @@ def policy_panel(
     it the box plots say what is missing. published: cohort, policy, estimator, value.
     """
     boxes = [_boxes(view, repeats, published, cohort, estimator) for cohort in COHORTS for estimator in ESTIMATORS]
-    return [*boxes, _survival(view), _excess(view), *_shares(view)]
+    survival = [_survival(view), _excess(view)] if view.study.tells_survival else []
+    return [*boxes, *survival, *_shares(view)]
 
 
 def _boxes(

@@ -147,10 +147,10 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
         save_cohort(data, path)
 
     def summary(self, data: Cohort) -> str:
-        died = float((data.outcomes < 0).mean())
         kind = "simulated" if data.origin.simulated else "recorded"
+        died = f", mortality {data.mortality():.1%}" if data.study.tells_survival else ""
         kind += f" ({data.origin.world})" if data.origin.world else ""
-        return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps, mortality {died:.1%}"
+        return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps{died}"
 
     def mapping(self, data: Cohort) -> str:
         return data.report.mapping

@@ -37,6 +37,11 @@ class PhenotypeName:
     mortality: float
 
     @property
+    def died(self) -> str:
+        """', 27.5 % died'; empty where that is not known."""
+        return f", {100 * self.mortality:.1f} % died" if np.isfinite(self.mortality) else ""
+
+    @property
     def text(self) -> str:
         """'Phenotype 1: low platelets, high lactate'."""
         return f"Phenotype {self.short}"

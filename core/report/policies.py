@@ -35,8 +35,7 @@ def the_policies(view: RunView, repeats: pd.DataFrame | None = None, published: 
         "Policies and their values",
         [
             f"K = {view.n_clusters}, λ = {fusion.lambda_:g}, {fusion.mode} mode, test patients only. Value: expected "
-            f"discounted reward of a stay, mainly {view.study.terminal_coeff:+g} for survival and "
-            f"{-view.study.terminal_coeff:+g} for death.",
+            f"discounted {view.study.earned}.",
             "ESS is the number of patients that the weighted estimate is worth. Values in brackets are not supported "
             f"by the records (ESS under {floor:g}); their intervals understate the doubt. FQE is the critic's own "
             "estimate: it weighs no patient, so it has neither interval nor ESS.",

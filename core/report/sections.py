@@ -140,10 +140,7 @@ def the_cohort(view: RunView) -> Section:
     """Attrition, what was mended, outcomes, and the parts of the split."""
     cohort, study = view.cohort, view.study
     parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
-    rows = [
-        (name, fmt_count(len(who)), fmt_percent(float((cohort.outcomes[who] < 0).mean()) if len(who) else np.nan))
-        for name, who in parts.items()
-    ]
+    rows = [(name, fmt_count(len(who)), fmt_percent(cohort.mortality(who))) for name, who in parts.items()]
     tables = [
         attrition_table(view.report, "stays"),
         Table.of(
@@ -158,13 +155,15 @@ def the_cohort(view: RunView) -> Section:
         lines = pd.DataFrame({"mapping.toml": [line for line in view.report.mapping.splitlines() if line]})
         tables.append(Table.of("The mapping through which the raw file was read; with it the run is made anew.", lines))
     tables += mended_table(view.report)
-    died = int((cohort.outcomes < 0).sum())
+    died = "its outcome does not tell who survived"
+    if study.tells_survival:
+        died = f"{int(cohort.died.sum()):,} ({fmt_percent(cohort.mortality())}) {study.died_label}"
     return Section(
         "cohort",
         "Cohort",
         [
-            f"{cohort.n_patients:,} stays with {len(cohort.frame):,} steps of {study.step_hours:g} hours; {died:,} "
-            f"({fmt_percent(died / cohort.n_patients)}) {study.died_label}.{_starts(cohort)}"
+            f"{cohort.n_patients:,} stays with {len(cohort.frame):,} steps of {study.step_hours:g} hours; {died}."
+            f"{_starts(cohort)}"
         ],
         tables=tables,
     )
@@ -201,7 +200,7 @@ def the_phenotypes(view: RunView) -> Section:
     """Outcomes by phenotype, indices by K, the honesty table, and the phenotype panel."""
     k, study = view.n_clusters, view.study
     names = phenotype_texts(view, k)
-    outcomes = outcome_table(view.labels(k), view.cohort.outcomes, k)
+    outcomes = outcome_table(view.labels(k), np.where(study.tells_survival, view.cohort.outcomes, np.nan), k)
     rows = [
         (
             names[int(row["group"])],

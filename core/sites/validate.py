@@ -47,7 +47,8 @@ class SitePolicy(Config):
 
 
 class SiteResult(Config):
-    """What leaves a site. deaths, phenotypes: None where a count below 11 is left out."""
+    """What leaves a site. deaths, phenotypes: None where a count below 11 is left out, deaths
+    also where the outcome does not tell them."""
 
     schema_version: Literal[2] = 2
     site: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
@@ -70,7 +71,8 @@ def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
         keys = [key for key in policy_keys([k], [fusion.lambda_], [PROSPECTIVE]) if key.base != CLINICIAN]
         judged = judge_policies(stays, view.study, k, keys, np.arange(cohort.n_patients), None)
         labels = view.phenotypes.labels(view.encoder().encode(stays.trajectories), k)
-        died = int((cohort.outcomes < 0).sum())
+        died = int(cohort.died.sum())
+        told = view.study.tells_survival
         return SiteResult.build(
             {
                 "site": site,
@@ -78,7 +80,7 @@ def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
                 "study": view.study.name,
                 "stays": cohort.n_patients,
                 "steps": len(cohort.frame),
-                "deaths": suppressed([died, cohort.n_patients - died])[0],
+                "deaths": suppressed([died, cohort.n_patients - died])[0] if told else None,
                 "phenotypes": suppressed(np.bincount(labels, minlength=k).tolist()),
                 "policies": [_policy(stays, key, one) for key, one in zip(keys, judged, strict=True)],
             },

@@ -237,7 +237,7 @@ def _sexes(study: StudySpec, level: Mapping[str, np.ndarray]) -> Iterator[Proble
 
 def _outcome(stays: SortedRows, cells: Mapping[str, Cells], study: StudySpec) -> Iterator[Problem]:
     """Survivors who were sicker at the end than those who died: the coding of the outcome is turned around."""
-    if "outcome" not in cells or study.severity not in cells:
+    if not study.tells_survival or "outcome" not in cells or study.severity not in cells:
         return
     last = stays.order[stays.starts + stays.lengths - 1]
     outcome, severity = cells["outcome"].values[last], cells[study.severity].values[last]

@@ -20,7 +20,8 @@ class Trajectories:
     """N stays padded to the study's horizon T; padding is 0 (actions, rewards, states) and False (mask).
 
     states (N, T, D) float32 scaled; actions (N, T) int64; rewards (N, T) float32, of t -> t+1, so 0 on the
-    last real step; mask (N, T) real steps; outcomes (N,) +1 survived, -1 died.
+    last real step; mask (N, T) real steps; outcomes (N,) +1 survived, -1 died, or what
+    the study asks for (see `Cohort.outcomes`).
     """
 
     study: StudySpec
@@ -47,6 +48,11 @@ class Trajectories:
         mask[:, :-1] &= self.mask[:, 1:]
         mask[:, -1] = False
         return mask
+
+    @property
+    def survived(self) -> np.ndarray | None:
+        """(N,) bool; None where the study's outcome does not tell."""
+        return self.outcomes > 0 if self.study.tells_survival else None
 
     @property
     def static(self) -> np.ndarray:
@@ -104,23 +110,31 @@ def make_trajectories(cohort: Cohort, scaler: Scaler) -> Trajectories:
 
 
 def rewards_of(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray:
-    """(N, T) float32 rewards of t -> t+1 in the study's terms, 0 where no step follows. study: the cohort's own, or one
-    that differs from it in the terms of its reward alone."""
-    raw, step = cohort.states, cohort.frame["step"].to_numpy(np.int64)
-    patient = np.repeat(np.arange(cohort.n_patients), cohort.lengths)
+    """(N, T) float32 rewards of t -> t+1 in the study's terms, or as the cohort's file gives them; 0 where no step
+    follows. study: the cohort's own, or one that differs from it in the terms of its reward alone."""
+    if cohort.given_rewards is not None:
+        return _placed(cohort, np.arange(len(cohort.frame)), cohort.given_rewards)
+    raw, patient = cohort.states, np.repeat(np.arange(cohort.n_patients), cohort.lengths)
     here = np.flatnonzero(np.append(patient[1:] == patient[:-1], False))
     blocks = (here[start : start + BLOCK] for start in range(0, len(here), BLOCK))
     reward = np.zeros(0, dtype=np.float32)
     reward = np.concatenate([reward, *(step_rewards(raw[b], raw[b + 1], study, scaler.spans) for b in blocks)])
     last = cohort.starts + cohort.lengths - 1
     reward += np.float32(study.terminal_coeff) * np.where(np.isin(here + 1, last), cohort.outcomes[patient[here]], 0)
-    rewards = np.zeros((cohort.n_patients, study.horizon), dtype=np.float32)
-    rewards[patient[here], step[here]] = reward
-    return rewards
+    return _placed(cohort, here, reward)
+
+
+def _placed(cohort: Cohort, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(N, T) float32 values (n,) of these rows at their places, 0 elsewhere."""
+    patient = np.repeat(np.arange(cohort.n_patients), cohort.lengths)
+    grid = np.zeros((cohort.n_patients, cohort.study.horizon), dtype=np.float32)
+    grid[patient[rows], cohort.frame["step"].to_numpy(np.int64)[rows]] = values
+    return grid
 
 
 def reward_terms(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray:
-    """(N, T, J + 1) what each term of the reward adds to it, its coefficient included, and the outcome last.
+    """(N, T, J + 1) what each term of the reward adds to it, its coefficient included, and the outcome last, or in its
+    place the reward as given.
 
     Their sum is `rewards_of` but for float32 rounding: the reward is linear in its coefficients.
     """

@@ -41,8 +41,8 @@ def by_phenotype(view: RunView, n_clusters: int) -> Coloring:
 
 
 def by_outcome(view: RunView) -> Coloring:
-    """Survived or died, in the study's words."""
-    died = (view.cohort.outcomes < 0).astype(int)
+    """Survived or died, in the study's words; only where the outcome tells it."""
+    died = view.cohort.died.astype(int)
     return Coloring("Outcome", "groups", died, outcome_texts(view.study), (SURVIVED, DIED))
 
 

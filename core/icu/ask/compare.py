@@ -6,7 +6,8 @@ an interval, since the error of the critic is not known), value, low, high, ess,
 far the records carry the weighted estimates) and reasons, the sentences that say why not (all empty for fqe from ess
 on), n, concordance_rate, entropy (share of that of uniform dosing, 0..1), unsupported_share (of steps whose top action
 clinicians hardly ever give), survival with survival_low and survival_high (the weights of PHWIS on who survived),
-expected_survival (read off the curve at PHWDR), action_shares.
+expected_survival (read off the curve at PHWDR; all of survival NaN where the study's outcome does not tell it),
+action_shares.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from core.evaluation import (
     action_shares,
     concordance_rate,
     direct_many,
+    no_curve,
     policy_entropy,
     propensities,
     state_values,
@@ -59,16 +61,20 @@ def compare_policies(
         described.append(_describe(probs, some, mask))
     evaluated, n_bootstrap = np.stack(chosen), some.config.evaluation.n_bootstrap
     recorded = Recorded(data.rewards, mask, given, some.config.agents.gamma, some.persons)
-    lived = Recorded(_survived(data, mask), mask, given, 1.0, some.persons)
     own_critic = Critic(np.stack(q_taken), np.stack(v))
     phwis = weighted_many("phwis", recorded, evaluated, None, n_bootstrap, bootstrap_rng(some))
-    survival = weighted_many("phwis", lived, evaluated, None, n_bootstrap, bootstrap_rng(some))
+    lived, survival = _survived(data, mask), None
+    if lived is not None:
+        told = Recorded(lived, mask, given, 1.0, some.persons)
+        survival = weighted_many("phwis", told, evaluated, None, n_bootstrap, bootstrap_rng(some))
     phwdr = weighted_many("phwdr", recorded, evaluated, own_critic, n_bootstrap, bootstrap_rng(some))
     pooled = weighted_many("wis", recorded, evaluated)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):
-        shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
+        shared = _shared(
+            key, phwis[i], None if survival is None else survival[i], described[i], float(curve.at(phwdr[i].value))
+        )
         others = [phwdr[i], *([own[key]] if key in own else [])]
         unusual = described[i]["unsupported_share"]
         light = support_light(phwis[i], some.config.evaluation.ess_floor, unusual, others, pooled[i].ess)
@@ -89,10 +95,13 @@ def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict
     return dict(zip(own, direct_many(values, mask), strict=True))
 
 
-def _survived(data: Trajectories, mask: np.ndarray) -> np.ndarray:
-    """(N, T) 1 on the last transition of those who survived: its expectation is the survival under a policy."""
+def _survived(data: Trajectories, mask: np.ndarray) -> np.ndarray | None:
+    """(N, T) 1 on the last transition of those who survived: its expectation is the survival under a policy; None where
+    nobody knows."""
+    if data.survived is None:
+        return None
     last = mask & (np.cumsum(mask, axis=1) == mask.sum(axis=1, keepdims=True))
-    return np.asarray((last & (data.outcomes > 0)[:, None]).astype(np.float64))
+    return np.asarray((last & data.survived[:, None]).astype(np.float64))
 
 
 def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:
@@ -101,15 +110,18 @@ def recorded_survival(stays: Stays, patients: np.ndarray) -> SurvivalCurve:
     The value is the clinicians' own Q by fitted evaluation; on its scale their PHWDR gives their survival. The source
     takes Q* (kept where the critic is "fqi"), which is higher than any value that is read off there, so that all
     policies look deadlier than the records. The curve is monotone, and its band resamples persons, not steps.
+    It has no bin where the study's outcome does not tell who survived.
     """
     data, settings = stays.trajectories.subset(patients), stays.config.evaluation
+    if data.survived is None:
+        return no_curve()
     q = stays.fqi_q if settings.control_variate == "fqi" else fqe_q(stays, PolicyKey(CLINICIAN))
     mask = data.transition_mask
     values = propensities(np.asarray(q[patients]), data.actions)
     owner, _ = np.nonzero(mask)
     return survival_curve(
         values[mask],
-        data.outcomes[owner],
+        data.survived[owner],
         stays.persons[patients][owner],
         n_bootstrap=settings.n_bootstrap,
         rng=bootstrap_rng(stays),
@@ -131,7 +143,7 @@ def _describe(probs: np.ndarray, some: Stays, mask: np.ndarray) -> dict[str, Any
 
 
 def _shared(
-    key: PolicyKey, support: OPEResult, survival: OPEResult, described: dict[str, object], expected: float
+    key: PolicyKey, support: OPEResult, survival: OPEResult | None, described: dict[str, object], expected: float
 ) -> dict[str, object]:
     """What all estimates of a policy share."""
     return {
@@ -139,9 +151,9 @@ def _shared(
         "ess": support.ess,
         "zero_weight": support.zero_weight,
         "max_weight": support.max_weight,
-        "survival": survival.value,
-        "survival_low": survival.low,
-        "survival_high": survival.high,
+        "survival": survival.value if survival else np.nan,
+        "survival_low": survival.low if survival else np.nan,
+        "survival_high": survival.high if survival else np.nan,
         "expected_survival": expected,
         **described,
     }

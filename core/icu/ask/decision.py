@@ -177,7 +177,7 @@ def _neighbors(run: RunView, patient: int, step: int, settings: DecisionSettings
         closeness=float(run.support[patient, step]),
         doses=neighborhood(run, patient, step),
         patients=similar,
-        died=int((cohort.outcomes[similar.patients] < 0).sum()),
+        died=int(cohort.died[similar.patients].sum()),
         courses=tuple(courses),
         table=similar_table(run, similar, list(settings.followed), settings.n_clusters),
     )

@@ -64,7 +64,7 @@ class Filters:
 
 def outcome_words(view: RunView) -> np.ndarray:
     """(N,) the study's words for the outcome of each patient."""
-    return np.where(view.cohort.outcomes > 0, view.study.survived_label, view.study.died_label)
+    return np.array([view.study.outcome_text(outcome) for outcome in view.cohort.outcomes], dtype=object)
 
 
 def largest_doses(view: RunView) -> np.ndarray:

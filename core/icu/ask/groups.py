@@ -24,13 +24,15 @@ class Courses:
 def outcome_table(labels: np.ndarray, outcomes: np.ndarray, n_groups: int) -> pd.DataFrame:
     """Survival and mortality of each group with Wilson intervals.
 
-    labels (N,) 0..G-1; outcomes (N,) +1 survived, -1 died. Columns group, n, survived, survival, survival_low,
-    survival_high, mortality, mortality_low, mortality_high.
+    labels (N,) 0..G-1; outcomes (N,) +1 survived, -1 died, all NaN where nobody knows, as the shares then are. Columns
+    group, n, survived, survival, survival_low, survival_high, mortality, mortality_low, mortality_high.
     """
     n = np.bincount(labels, minlength=n_groups)
     alive = np.bincount(labels, weights=(np.asarray(outcomes) > 0), minlength=n_groups).astype(int)
     share = np.where(n > 0, alive / np.maximum(n, 1), np.nan)
     low, high = wilson(alive, n)
+    if np.isnan(outcomes).any():
+        share, low, high = (np.full(n_groups, np.nan) for _ in range(3))
     return pd.DataFrame(
         {
             "group": np.arange(n_groups),

@@ -57,7 +57,10 @@ def hover_columns(view: RunView) -> tuple[HoverColumn, ...]:
 
 
 def outcome_texts(study: StudySpec) -> tuple[str, str]:
-    """'survived within 90 days' and 'died within 90 days', as far as the study says within what."""
+    """'survived within 90 days' and 'died within 90 days', as far as the study says within what; twice the same where
+    the outcome does not tell."""
+    if not study.tells_survival:
+        return "survival not told", "survival not told"
     within = study.outcome_horizon.split(";")[0].strip()
     return f"{study.survived_label} {within}".strip(), f"{study.died_label} {within}".strip()
 
@@ -70,10 +73,12 @@ def hover_texts(view: RunView, patients: np.ndarray) -> list[str]:
 
 @remembered_by(1)
 def _texts(view: RunView) -> list[str]:
-    columns, (survived, died) = hover_columns(view), outcome_texts(view.study)
-    texts = []
+    columns, study, texts = hover_columns(view), view.study, []
+    survived, died = outcome_texts(study)
     for patient, outcome in enumerate(view.cohort.outcomes):
         told = [column.text(patient) for column in columns]
-        head = " · ".join([*told[:1], died if outcome < 0 else survived])
+        head = " · ".join(
+            [*told[:1], study.outcome_text(outcome) if not study.tells_survival else died if outcome < 0 else survived]
+        )
         texts.append(f"{head}<br>{' · '.join(told[1:])}")
     return texts

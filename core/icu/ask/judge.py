@@ -45,15 +45,15 @@ STEP = "pessimistic-step"
 class StepAdvice:
     """The pessimistic step of a run's own cohort.
 
-    judged: at each dial, in reward; survival: the same as shares; advice: the gate's choice, by reward; own (N, T): the
-    action that it takes by itself, -1 where it does as clinicians do, by a fold that never saw the stay; learned: what
-    each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
+    judged: at each dial, in reward; survival: the same as shares, None where nobody knows; advice: the gate's choice,
+    by reward; own (N, T): the action that it takes by itself, -1 where it does as clinicians do, by a fold that never
+    saw the stay; learned: what each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
     probs (n, T, A), the clinicians' probabilities by a model that never saw the stay, and behaviors (n, T, A) by the
     model of each fold.
     """
 
     judged: tuple[Judged, ...]
-    survival: tuple[Judged, ...]
+    survival: tuple[Judged | None, ...]
     advice: Advice
     own: np.ndarray
     learned: tuple[FoldStep, ...]
@@ -67,11 +67,11 @@ class StepAdvice:
 @dataclass(frozen=True, eq=False)
 class Bench:
     """What every judgment of the same policies on the same patients shares, whatever is earned: histories, folds with
-    policies and clinicians' probabilities, and survived (N,) of the stays."""
+    policies and clinicians' probabilities, and survived (N,) of the stays (None: nobody knows)."""
 
     histories: Histories
     folds: tuple[Fold, ...]
-    survived: np.ndarray
+    survived: np.ndarray | None
     settings: JudgeSettings
 
     def reward(self) -> list[Judged]:
@@ -79,8 +79,10 @@ class Bench:
         to it."""
         return judge(self.histories, self.folds, replace(self.settings, hidden=True))
 
-    def survival(self) -> list[Judged]:
-        """Survival and difference to the clinicians' of each policy, as shares."""
+    def survival(self) -> list[Judged] | list[None]:
+        """Survival and difference to the clinicians' of each policy, as shares; None where nobody knows."""
+        if self.survived is None:
+            return [None] * len(self.folds[0].policies)
         return judge_survival(self.histories, self.survived, self.folds, self.settings)
 
 
@@ -146,7 +148,7 @@ class Jury:
     def bench(self, policies: Sequence[Deferring]) -> Bench:
         """Judges of these policies, probabilities at all the stays."""
         folds = tuple(Fold(held, policies, given) for held, given in zip(self.held, self.behavior, strict=True))
-        return Bench(self.histories, folds, self.some.trajectories.outcomes > 0, self.settings)
+        return Bench(self.histories, folds, self.some.trajectories.survived, self.settings)
 
 
 def make_jury(
@@ -184,7 +186,8 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]], probs[held] = taken[held], behavior[held]
-    judges = Bench(histories, tuple(folds), stays.trajectories.outcomes[some] > 0, judge_settings(study))
+    lived = stays.trajectories.survived
+    judges = Bench(histories, tuple(folds), None if lived is None else lived[some], judge_settings(study))
     judged, survival = tuple(judges.reward()), tuple(judges.survival())
     told = tuple(learned), some, histories, judges.folds, probs, tuple(behaviors)
     advice = gate(judged, GateSettings.of_floor(stays.config.evaluation.ess_floor))
@@ -216,7 +219,7 @@ def advice_record(
                 true_n=gain and gain.n,
                 true_survival_gain=gain and gain.survival,
                 true_survival_se=gain and gain.survival_se,
-                **survival_columns(lives),
+                **({} if lives is None else survival_columns(lives)),
             )
         )
     names = [one.name for one in advised.judged]
@@ -239,15 +242,15 @@ def advice_record(
 def judgment_rows(
     keys: Sequence[PolicyKey],
     judged: Sequence[Judged],
-    survival: Sequence[Judged],
+    survival: Sequence[Judged | None],
     floor: float,
     left_out: Sequence[ColumnOdds],
 ) -> pd.DataFrame:
     """One row a policy: its key, mix and difference with interval and standard error, the same of survival, ess,
     spread, n, grade, doubts, `HIDDEN_COLUMNS` (NaN where nobody follows).
 
-    judged and survival: of each key, in reward and as shares; floor: effective stays below which a difference is weak;
-    left_out: the strength of recorded columns.
+    judged and survival: of each key, in reward and as shares (None: nobody knows); floor: effective stays below which a
+    difference is weak; left_out: the strength of recorded columns.
     """
     rows = []
     for key, one, lives in zip(keys, judged, survival, strict=True):
@@ -262,8 +265,10 @@ def left_out(advised: StepAdvice, study: StudySpec) -> tuple[ColumnOdds, ...]:
     return strengths(study, advised.histories, models, [fold.held for fold in advised.folds])
 
 
-def survival_columns(judged: Judged) -> dict[str, float]:
-    """`SURVIVAL_COLUMNS` of a policy whose survival was judged, shares in 0..1."""
+def survival_columns(judged: Judged | None) -> dict[str, float]:
+    """`SURVIVAL_COLUMNS` of a policy, shares in 0..1; NaN where its survival was not judged."""
+    if judged is None:
+        return dict.fromkeys(SURVIVAL_COLUMNS, np.nan)
     found = judged.value, judged.difference
     numbers = [number for one in found for number in (one.value, one.low, one.high, one.se)]
     return dict(zip(SURVIVAL_COLUMNS, numbers, strict=True))

@@ -165,7 +165,7 @@ def metrics_document(
         cohort=CohortMetrics(
             **on.model_dump(),
             steps=len(cohort.frame),
-            mortality=number(float((cohort.outcomes < 0).mean())),
+            mortality=number(cohort.mortality()),
             clinicians=clinicians,
             clinicians_note=CLINICIANS[clinicians],
             shared_stays=0 if shared is None else int(shared.any.sum()),

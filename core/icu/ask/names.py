@@ -45,12 +45,12 @@ def _all_names(view: RunView) -> dict[int, tuple[PhenotypeName, ...]]:
         some = stream(view.config.run.seed, "phenotypes", "names").choice(n_stays, MOST_STAYS, replace=False)
     known = {k: found[some] for k, found in labels.items()}
     named = name_phenotypes(values_of_stays(view, "mean")[some], features, known)
-    died = (view.cohort.outcomes < 0).astype(float)
+    told = view.study.tells_survival
     found = {}
     for k, words in named.items():
         n = np.bincount(labels[k], minlength=k)
-        deaths = np.bincount(labels[k], weights=died, minlength=k)
-        share = np.where(n > 0, deaths / np.maximum(n, 1), np.nan)
+        deaths = np.bincount(labels[k], weights=view.cohort.died, minlength=k)
+        share = np.where((n > 0) & told, deaths / np.maximum(n, 1), np.nan)
         found[k] = tuple(PhenotypeName(i, words[i], int(n[i]), float(share[i])) for i in range(k))
     return found
 

@@ -31,7 +31,8 @@ def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
 
     One row a dose: action, n (states), in_band (of these, the ones that meet the same of the study's hazard rules as
     this state: all of them, but in a run from before hazards were matched) and share of n, patients (who got it, each
-    once however many of the states are theirs), survival of these with its Wilson interval low, high.
+    once however many of the states are theirs), survival of these with its Wilson interval low, high,
+    NaN where the outcome does not tell it.
     """
     states = _states(view, patient, step)
     actions, size = view.trajectories.actions[states[:, 0], states[:, 1]], view.study.n_actions
@@ -43,8 +44,8 @@ def neighborhood(view: RunView, patient: int, step: int) -> pd.DataFrame:
     low, high = wilson(survived, patients)
     with np.errstate(invalid="ignore", divide="ignore"):
         share, survival = n / max(len(actions), 1), survived / patients
-    nothing = n == 0
-    low[nothing], high[nothing] = np.nan, np.nan
+    nothing = (n == 0) | (not view.study.tells_survival)
+    survival[nothing], low[nothing], high[nothing] = np.nan, np.nan, np.nan
     in_band = np.bincount(actions[same], minlength=size)
     columns = {"action": np.arange(size), "n": n, "in_band": in_band, "share": share, "patients": patients}
     columns["survival"] = survival
@@ -103,7 +104,7 @@ def similar_table(view: RunView, similar: Similar, columns: list[str], n_cluster
         **({"hours from onset": cohort.hours[at]} if cohort.timed else {}),
         f"{study.actions.drug} then": [study.actions.label(int(a)) for a in cohort.actions[at]],
         "steps after": last - at,
-        "outcome": np.where(cohort.outcomes[similar.patients] > 0, study.survived_label, study.died_label),
+        "outcome": [study.outcome_text(outcome) for outcome in cohort.outcomes[similar.patients]],
         "phenotype": phenotypes_of(view, n_clusters, similar.patients),
     }
     for name in columns:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.figures.theme import fmt_unit
 from core.icu.view import RunView
-from core.study import Column
+from core.study import Column, StudySpec
 
 CONFORMS = "http://mlcommons.org/croissant/1.0"
 CONTEXT: dict[str, Any] = {
@@ -61,7 +61,7 @@ def croissant(view: RunView) -> dict[str, Any]:
         _field("step", "whole", f"Number of the step from 0; one is {study.step_hours:g} hours"),
         *(_field(column.name, "number", _meaning(column)) for column in study.columns),
         _field("action", "whole", "Dose given: " + "; ".join(_doses(view))),
-        _field("outcome", "whole", f"1 {study.survived_label}, -1 {study.died_label}; one value a stay"),
+        *_ends(study),
     ]
     return {
         "@context": CONTEXT,
@@ -115,6 +115,15 @@ def _field(name: str, kind: str, meaning: str) -> dict[str, Any]:
 def _meaning(column: Column) -> str:
     known = "one value a stay" if column.kind == "static" else "one value a step"
     return f"{column.label or column.name} ({fmt_unit(column.unit)}), {known}"
+
+
+def _ends(study: StudySpec) -> list[dict[str, Any]]:
+    """The reward as given, and the outcome, as far as the study has them."""
+    found = [_field(study.reward_column, "number", "Reward of the step, as given")] if study.reward_column else []
+    if study.tells_survival:
+        said = f"1 {study.survived_label}, -1 {study.died_label}; one value a stay"
+        return [*found, _field("outcome", "whole", said)]
+    return found if study.outcome == "none" else [*found, _field("outcome", "number", "One value a stay")]
 
 
 def _doses(view: RunView) -> list[str]:

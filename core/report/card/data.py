@@ -11,6 +11,7 @@ from core.figures.theme import fmt, fmt_count, fmt_percent, fmt_unit
 from core.icu.ask.against import question
 from core.icu.view import RunView
 from core.report.card.parts import FEW, NOT_SHOWN, CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+from core.study import StudySpec
 
 USE = (
     "Research and teaching: review of past care by clinicians, study of methods, teaching. Not a medical device.",
@@ -53,7 +54,7 @@ def out_of_scope(_: RunView) -> CardItem:
 def population(view: RunView) -> CardItem:
     """Whose stays, what removed some, and the parts they were split into."""
     cohort, study, origin = view.cohort, view.study, view.manifest.origin
-    died = cohort.outcomes < 0
+    died = cohort.died
     said = [
         f"Simulated patients ({origin.like}-like, seed {origin.seed}); no real person is among them."
         if view.manifest.simulated
@@ -63,7 +64,7 @@ def population(view: RunView) -> CardItem:
         f"{study.step_hours:g} hours.",
     ]
     parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
-    deaths = shown_counts([int(died[who].sum()) for who in parts.values()])
+    deaths = shown_counts([int(died[who].sum()) for who in parts.values()]) if study.tells_survival else ["–"] * 3
     rows = [(name, fmt_count(len(who)), dead) for (name, who), dead in zip(parts.items(), deaths, strict=True)]
     tables = [
         CardTable.of(
@@ -161,7 +162,12 @@ def outcome_and_estimand(view: RunView) -> CardItem:
     """The reward's terms, the discount, and what the values are values of."""
     study, gamma = view.study, view.config.agents.gamma
     rows = [(term.name, term.kind.replace("_", " "), term.column, f"{term.coefficient:+g}") for term in study.rewards]
-    rows.append(("outcome", "at the last step", study.died_label, f"±{study.terminal_coeff:g}"))
+    if study.reward_column:
+        rows.append(("as recorded", "one a step", study.reward_column, "+1"))
+    elif study.outcome == "number":
+        rows.append(("outcome", "at the last step", "outcome", f"{study.terminal_coeff:+g}"))
+    elif study.tells_survival:
+        rows.append(("outcome", "at the last step", study.died_label, f"±{study.terminal_coeff:g}"))
     when = f" {study.outcome_horizon}" if study.outcome_horizon else ""
     return CardItem(
         key="estimand",
@@ -172,17 +178,23 @@ def outcome_and_estimand(view: RunView) -> CardItem:
             hti("details and output of the intervention"),
         ],
         said=[
-            f"Outcome: {study.survived_label} or {study.died_label}{when}. Actions: {study.n_actions} doses of "
+            f"Outcome: {_outcome(study)}{when}. Actions: {study.n_actions} doses of "
             f"{fmt_unit(study.actions.drug)} in {fmt_unit(study.actions.unit)}, one each {study.step_hours:g} hours, "
             f"{study.horizon} steps at most.",
             f"Estimand: the mean discounted reward of a stay (discount {gamma:g} a step) if the policy chose every "
-            "dose, less that under the clinicians, for patients like the test patients; and the same of survival.",
+            "dose, less that under the clinicians, for patients like the test patients"
+            + ("; and the same of survival." if study.tells_survival else "."),
         ],
         tables=[
             CardTable.of("Terms of the reward.", pd.DataFrame(rows, columns=["term", "form", "column", "weight"])),
         ],
         unanswered=[] if study.outcome_horizon else ["By when the outcome is told: the study does not say."],
     )
+
+
+def _outcome(study: StudySpec) -> str:
+    told = {"survival": f"{study.survived_label} or {study.died_label}", "number": "a number a stay", "none": "none"}
+    return told[study.outcome]
 
 
 def assumptions(_: RunView) -> CardItem:

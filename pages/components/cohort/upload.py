@@ -68,9 +68,9 @@ class CohortFile:
 
     def usable(self, report: CohortReport) -> str:
         facts = report.summary
-        died = facts.get("mortality_percent", float("nan"))
+        died = f", mortality {facts['mortality_percent']:.1f} %" if "mortality_percent" in facts else ""
         return (
-            f"Usable: {facts.get('patients', 0):,} patients, mortality {died:.1f} %, "
+            f"Usable: {facts.get('patients', 0):,} patients{died}, "
             f"{facts.get('missing_percent', 0):.1f} % of the values to be filled in."
         )
 
@@ -81,7 +81,13 @@ def _layout(spec: StudySpec) -> None:
         "traj": ("key of the patient", ""),
         "step": ("0, 1, 2, ... in each patient", f"{spec.step_hours:g} h"),
         "action": (f"dose bin of {spec.actions.drug}: 0 to {spec.n_actions - 1}", spec.actions.unit),
-        "outcome": (f"last row: +1 {spec.survived_label}, -1 {spec.died_label}; other rows: 0", ""),
+        "outcome": (
+            f"last row: +1 {spec.survived_label}, -1 {spec.died_label}; other rows: 0"
+            if spec.tells_survival
+            else "last row: the outcome of the stay; other rows: 0",
+            "",
+        ),
+        spec.reward_column: ("reward of the step from this row to the next; last row: 0", ""),
     }
     rows = [
         {"column": name, "meaning": roles[name][0], "unit": roles[name][1]}

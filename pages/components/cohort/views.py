@@ -31,7 +31,7 @@ from core.figures.theme import (
 )
 from core.icu.ask.names import phenotype_texts
 from pages.components.shell.export import metric, show, table
-from pages.components.shell.frame import current_run, empty
+from pages.components.shell.frame import current_run, empty, no_survival
 from pages.components.shell.held import held, held_switch
 from pages.components.shell.provenance import state_knows, where_from
 from pages.components.shell.session import get_session
@@ -64,7 +64,6 @@ def draw(cohort: Cohort) -> None:
 def _facts(cohort: Cohort) -> None:
     facts = cohort_facts(cohort)
     n, steps = facts["patients"], facts["steps"]
-    died = outcome_by_group(cohort).iloc[0]
     cards = st.columns(4)
     with cards[0]:
         metric("Patients", n, text=fmt_count(n), estimator=str(facts["origin"]))
@@ -73,13 +72,7 @@ def _facts(cohort: Cohort) -> None:
         median = f"median {facts['steps_median']:g} per patient, {hours:g} h each"
         metric("Steps", steps, text=fmt_count(steps), estimator=median)
     with cards[2]:
-        metric(
-            f"Share {cohort.study.died_label}",
-            died["mortality"],
-            text=fmt_percent(died["mortality"]),
-            n=n,
-            estimator=f"95 % CI {fmt_percent(died['mortality_low'])} to {fmt_percent(died['mortality_high'])}",
-        )
+        _mortality(cohort)
     with cards[3]:
         missing, of = facts["missing_percent"] / 100, f"of {steps * facts['columns']:,} values"
         metric("Values filled in", missing, text=fmt_percent(missing), estimator=of)
@@ -87,6 +80,20 @@ def _facts(cohort: Cohort) -> None:
     small = cohort_too_small(cohort)
     if small:
         st.warning(" ".join(small), icon=":material/groups:")
+
+
+def _mortality(cohort: Cohort) -> None:
+    if not cohort.study.tells_survival:
+        metric("Outcome", None, estimator="does not tell who survived")
+        return
+    died = outcome_by_group(cohort).iloc[0]
+    metric(
+        f"Share {cohort.study.died_label}",
+        died["mortality"],
+        text=fmt_percent(died["mortality"]),
+        n=cohort.n_patients,
+        estimator=f"95 % CI {fmt_percent(died['mortality_low'])} to {fmt_percent(died['mortality_high'])}",
+    )
 
 
 def _groups(cohort: Cohort) -> np.ndarray | None:
@@ -212,15 +219,7 @@ def _outcome(cohort: Cohort, groups: np.ndarray | None) -> None:
     outcome, record = outcome_by_group(cohort, groups), in_record_by_hour(cohort, groups)
     left, right = st.columns(2)
     with left:
-        st.markdown(f"**Share {cohort.study.died_label}**")
-        show(
-            mortality_bars(outcome, looks, died=cohort.study.died_label),
-            "cohort-outcome",
-            "Mortality by group with 95 % intervals.",
-            caption="Marker: share; bar: 95 % Wilson interval; dashed: all patients. "
-            "Groups found in the data: no cause, no effect of treatment.",
-            data=outcome,
-        )
+        _died(cohort, outcome, looks)
     with right:
         st.markdown("**In the record at each hour**" if cohort.timed else "**Still in the record**")
         show(
@@ -231,9 +230,25 @@ def _outcome(cohort: Cohort, groups: np.ndarray | None) -> None:
             + (" Stays enter at their first recorded hour." if cohort.timed else ""),
             data=record,
         )
-    numbers = record.pivot(index="group", columns="hours", values="n").reindex(list(outcome["group"]))
+    numbers = record.pivot(index="group", columns="hours", values="n").reindex(list(dict.fromkeys(record["group"])))
     numbers.columns = [f"{hour:g} h" for hour in numbers.columns]
     table(numbers.reset_index(), "cohort-at-step", caption="Numbers in the record at each hour.")
+
+
+def _died(cohort: Cohort, outcome: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
+    """Share that died, by group."""
+    if not cohort.study.tells_survival:
+        no_survival()
+        return
+    st.markdown(f"**Share {cohort.study.died_label}**")
+    show(
+        mortality_bars(outcome, looks, died=cohort.study.died_label),
+        "cohort-outcome",
+        "Mortality by group with 95 % intervals.",
+        caption="Marker: share; bar: 95 % Wilson interval; dashed: all patients. "
+        "Groups found in the data: no cause, no effect of treatment.",
+        data=outcome,
+    )
 
 
 def _doses(cohort: Cohort, groups: np.ndarray | None) -> None:

@@ -103,7 +103,8 @@ def _went_on(run: RunView, decision: Decision, hidden: bool) -> None:
         )
         return
     n, died = len(similar.patients), decision.neighbors.died
-    outcome = study.survived_label if run.cohort.outcomes[decision.patient] > 0 else study.died_label
+    outcome = study.outcome_text(run.cohort.outcomes[decision.patient])
+    died_too = f", {died} of them {study.died_label}" if study.tells_survival else ""
     drawn = []
     for course in courses:
         column = study.column(course.column)
@@ -116,7 +117,7 @@ def _went_on(run: RunView, decision: Decision, hidden: bool) -> None:
         "similar-courses",
         f"Later course of {n} similar patients. "
         + " ".join(f"{course.column}, median by hours: {_spoken(course.others)}." for course in courses),
-        caption=f"{n} similar patients, {died} of them {study.died_label}{'' if hidden else f'; this one {outcome}'}. "
+        caption=f"{n} similar patients{died_too}{'' if hidden else f'; this one {outcome}'}. "
         "Blue: median and middle half of those still in the record, who are not all that were there at first."
         + ("" if hidden else " Dotted: this stay, not known at this step."),
         data=pd.concat([course.others.assign(measurement=course.column) for course in courses]),

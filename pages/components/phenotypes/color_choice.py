@@ -41,7 +41,13 @@ VALUES: dict[StayValue, str] = {
 def choose_coloring(run: RunView, k: int) -> Coloring:
     """Ask what to color by, and what belongs to the choice; the coloring of all patients of the run."""
     columns = {column.name: column.label or column.name for column in run.study.columns}
-    fixed = [PHENOTYPE, OUTCOME, DISAGREEMENT, LENGTH, *([HOURS] if run.cohort.timed else [])]
+    fixed = [
+        PHENOTYPE,
+        *([OUTCOME] if run.study.tells_survival else []),
+        DISAGREEMENT,
+        LENGTH,
+        *([HOURS] if run.cohort.timed else []),
+    ]
     keys = [*fixed, *(f"column {name}" for name in columns)]
     chosen = st.selectbox(
         "Color by",
@@ -53,7 +59,7 @@ def choose_coloring(run: RunView, k: int) -> Coloring:
     if chosen == DISAGREEMENT:
         return _disagreement(run, k)
     simple = {OUTCOME: by_outcome, LENGTH: by_length, HOURS: by_hours}
-    if chosen in simple:
+    if chosen in simple and chosen in keys:
         return simple[chosen](run)
     if chosen not in keys or chosen == PHENOTYPE:
         return by_phenotype(run, k)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.figures.coloring import Coloring, shade_range
-from core.figures.theme import fmt_percent
 from core.icu.ask.names import phenotype_names
 from pages.components.phenotypes.color_choice import PHENOTYPE
 
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
 def alternative(run: RunView, k: int, method: str, coloring: Coloring, stated: str) -> str:
     """The map in words: how many are drawn, the phenotypes with their patients, and the range of what colors them."""
-    groups = "; ".join(
-        f"{one.text}, {one.n:,} patients, {fmt_percent(one.mortality)} died" for one in phenotype_names(run, k)
-    )
+    groups = "; ".join(f"{one.text}, {one.n:,} patients{one.died}" for one in phenotype_names(run, k))
     colored = "" if coloring.title == PHENOTYPE else f" Colored by {coloring.title}{_spread(coloring)}."
     return f"{method} map of {stated[0].lower()}{stated[1:]} in {k} phenotypes: {groups}.{colored}"
 

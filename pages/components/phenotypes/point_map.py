@@ -44,8 +44,8 @@ def point_map(run: RunView, k: int, method: str, coloring: Coloring, shown: np.n
     """Draw the patients `shown` (sorted positions), colored as asked, with the selection; a lasso selects."""
     name = f"point-map-{method}"
     names = phenotype_names(run, k)
-    died = run.study.died_label
-    details = [f"{one.n:,} patients, {fmt_percent(one.mortality, 0)} {died}" for one in names]
+    died = run.study.died_label if run.study.tells_survival else ""
+    details = [f"{one.n:,} patients" + (f", {fmt_percent(one.mortality, 0)} {died}" if died else "") for one in names]
     texts = tuple(one.text for one in names)
     look = look_message(
         name,
@@ -104,7 +104,7 @@ def _message(path: str, created: str, method: str, _run: RunView, _shown: np.nda
         name,
         _run.projection(method)[_shown],
         cohort.patients[_shown],
-        cohort.outcomes[_shown] < 0,
+        cohort.died[_shown],
         outcome_texts(_run.study),
         told,
     )

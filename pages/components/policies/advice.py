@@ -63,7 +63,7 @@ def headline(run: RunView) -> None:
     with places[0]:
         _difference(run, advice, advice.shown)
     with places[1]:
-        _survival(advice, advice.shown)
+        _survival(run, advice, advice.shown)
     for place, number in zip(places[2:], range(len(rules)), strict=False):
         with place:
             _hazard(rates[rates["rule"] == number], advice)
@@ -129,15 +129,17 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         n=advice.n,
         estimator="mix, cross-fitted",
         mode=_followed(dial),
-        help=f"{HOW} The value is in reward of a stay, mainly {run.study.terminal_coeff:+g} for survival and "
-        f"{-run.study.terminal_coeff:+g} for death.",
+        help=f"{HOW} The value is in {run.study.earned}.",
         note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
     )
 
 
-def _survival(advice: AdviceRecord, dial: DialRecord) -> None:
+def _survival(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
     """The same difference in survival, in points of a hundred."""
     title = "Survival, minus clinicians"
+    if not run.study.tells_survival:
+        metric(title, None, estimator="the study's outcome does not tell who survived")
+        return
     if dial.survival_points is None or dial.survival is None:
         metric(title, None, estimator="survival was not judged in this run; train it again")
         return

@@ -13,7 +13,7 @@ from core.figures.dose_excess import mortality_by_dose
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, policy_names, too_few
 from pages.components.shell.export import show
-from pages.components.shell.frame import empty
+from pages.components.shell.frame import empty, no_survival
 from pages.components.shell.held import held, held_many
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
@@ -58,6 +58,9 @@ def excess_panel(run: RunView) -> None:
         empty("No policy chosen", "Choose at least one policy above.")
         return
     if too_few(patients, FEWEST):
+        return
+    if not run.study.tells_survival:
+        no_survival()
         return
     data = run.trajectories.subset(patients)
     doses = run.cohort.bin_doses

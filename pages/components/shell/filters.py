@@ -65,7 +65,7 @@ def filters_of(run: RunView, k: int, form: str) -> Filters:
     only = chosen_switch(f"{form}-selection") and session.selection is not None
     return Filters(
         phenotypes=tuple(chosen_many(f"{form}-phenotype-{_letter(k)}", range(k))),
-        outcomes=tuple(chosen_many(f"{form}-outcome", (study.survived_label, study.died_label))),
+        outcomes=tuple(chosen_many(f"{form}-outcome", _outcomes(run))),
         splits=tuple(chosen_many(f"{form}-split", SPLITS)),
         steps=steps,
         doses=tuple(chosen_many(f"{form}-dose", range(study.n_actions))),
@@ -137,8 +137,13 @@ def _who(run: RunView, k: int, form: str) -> None:
 
 
 def _outcome(run: RunView, k: int, form: str) -> None:
-    words = (run.study.survived_label, run.study.died_label)
-    st.multiselect("Outcome", words, placeholder=ANY, **held_many(f"{form}-outcome", words))
+    if words := _outcomes(run):
+        st.multiselect("Outcome", words, placeholder=ANY, **held_many(f"{form}-outcome", words))
+
+
+def _outcomes(run: RunView) -> tuple[str, ...]:
+    """Outcomes to choose among; none where the study's outcome does not tell survival."""
+    return (run.study.survived_label, run.study.died_label) if run.study.tells_survival else ()
 
 
 def _split(run: RunView, k: int, form: str) -> None:

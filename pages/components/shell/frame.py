@@ -307,6 +307,11 @@ def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "
             go_to(page, action)
 
 
+def no_survival() -> None:
+    """Where survival would stand, in a study whose outcome does not tell it."""
+    empty("No survival is known", "The outcome of this study is a number, or it has none: nobody knows who survived.")
+
+
 def go_to(
     page: str, label: str, more: Mapping[str, str] | None = None, *, icon: str | None = ":material/arrow_forward:"
 ) -> None:

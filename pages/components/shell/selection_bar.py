@@ -79,11 +79,12 @@ def _said(run: RunView) -> str:
     if selection is None:
         return ":material/select: No patients selected"
     n, noun = len(selection), "patient" if len(selection) == 1 else "patients"
-    died = float((run.cohort.outcomes[selection.patients] < 0).mean())
+    told, share = run.study.tells_survival, run.cohort.mortality(selection.patients)
+    died = f" · {fmt_percent(share)} {run.study.died_label}" if told else ""
     few = " (few: read with care)" if n < FEW else ""
     return (
-        f":material/select: Selected: **{markdown(selection.name)}** · {n:,} {noun} of {run.cohort.n_patients:,} · "
-        f"{fmt_percent(died)} {run.study.died_label}{few}"
+        f":material/select: Selected: **{markdown(selection.name)}** · {n:,} {noun} of {run.cohort.n_patients:,}"
+        f"{died}{few}"
     )
 
 

@@ -97,8 +97,10 @@ def _effects(run: RunView, inside: np.ndarray, other: np.ndarray, against: str, 
     """One value a patient and feature, compared by standardized mean difference."""
     study = run.study
     values = values_of_stays(run, what)
-    used = np.concatenate([values, run.cohort.lengths[:, None], (run.cohort.outcomes < 0)[:, None]], axis=1)
-    names = [*(c.label or c.name for c in study.columns), "Steps in the unit", study.died_label.capitalize()]
+    ends = run.cohort.died if study.tells_survival else run.cohort.outcomes
+    used = np.concatenate([values, run.cohort.lengths[:, None], ends[:, None]], axis=1)
+    end = study.died_label.capitalize() if study.tells_survival else "Outcome"
+    names = [*(c.label or c.name for c in study.columns), "Steps in the unit", end]
     units = dict(zip(names, [*("" if c.binary else c.unit for c in study.columns), "", ""], strict=True))
     effects = effect_sizes(used, inside, names, other)
     shown = effects.dropna(subset=["effect"])

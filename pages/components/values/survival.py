@@ -25,7 +25,7 @@ from pages.components.shell.estimates import (
     truth_missed,
 )
 from pages.components.shell.export import show, table
-from pages.components.shell.frame import empty
+from pages.components.shell.frame import empty, no_survival
 from pages.components.shell.held import held_many
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @panel
 def survival_panel(run: RunView) -> None:
     """Survival by the mix against the clinicians', then the published figure with its error."""
+    if not run.study.tells_survival:
+        no_survival()
+        return
     k, lambda_, mode = fusion_controls(run, "survival")
     _judged(run, mode)
     st.markdown("**Published figure: survival read off a curve of values**")
@@ -136,7 +139,7 @@ def _bias(run: RunView, rows: pd.DataFrame) -> None:
     """Say so where the curve misses what is known: the survival of the test patients under their clinicians."""
     if "clinician" not in rows.index or not len(run.split.test):
         return
-    observed = float((run.cohort.outcomes[run.split.test] > 0).mean())
+    observed = 1 - run.cohort.mortality(run.split.test)
     expected = float(rows["expected_survival"].to_dict()["clinician"])
     if abs(observed - expected) > 0.1:
         st.warning(
