@@ -1,10 +1,10 @@
 """A simulator from elsewhere: one adapter class says what it is, and it becomes cohorts and true values.
 
 The simulator is any Gymnasium environment with a finite number of actions. An episode of L decisions becomes a stay of
-L + 1 rows, since the engine earns a reward on the transition from one row to the next. Where the environment's last
-observation is no living state, the last row repeats the one before. The last row's action has no effect.
+L + 1 rows, since a reward is earned between one row and the next. Where the environment's last observation is no living
+state, the last row repeats the one before. The last row's action has no effect.
 
-The reward is the environment's own, each step's as it came, where the study names a `reward_column`; else it is computed
+The reward is the environment's own, each step's as it came, where the study names a `reward_column`; else it follows
 from the study's terms and outcome. The outcome is what the study says: survival, a number, or none.
 """
 

@@ -18,6 +18,7 @@ from core.icu.ask.against import (
     ADVICE,
     advice_hazards,
     against_clinicians,
+    as_told,
     hidden_text,
     points_text,
     question,
@@ -30,6 +31,7 @@ from core.icu.view import RunView
 from core.policies.hazards import default_rules, default_warnings
 from core.report.parts import Section, Table
 from core.report.policies import bracketed
+from core.study import StudySpec
 
 TITLE = "Against the clinicians"
 HAZARDOUS = "Hazardous doses: how often such a dose is given at the recorded steps where the rule applies."
@@ -46,7 +48,7 @@ def against_the_clinicians(view: RunView) -> Section:
     shown = view.advice.shown
     what = "advised" if view.advice.share else "nearest to being advised, but not advised"
     names = phenotype_texts(view, view.n_clusters)
-    tables = [_differences(rows, names), _frontier(view)]
+    tables = [_differences(rows, names, view.study), _frontier(view)]
     if warnings := default_warnings(view.study):
         tables.insert(0, _hazards(advice_hazards(view, warnings, shown.share), what, WARNED))
     if rules := default_rules(view.study):
@@ -112,7 +114,7 @@ def _survival(dial: DialRecord) -> list[str]:
     return [f"{said} In truth {100 * dial.true_survival_gain:+.1f} ± {100 * dial.true_survival_se:.1f}."]
 
 
-def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
+def _differences(rows: pd.DataFrame, names: Sequence[str], study: StudySpec) -> Table:
     lines = []
     for row in rows.to_dict("records"):
         lines.append(
@@ -131,11 +133,12 @@ def _differences(rows: pd.DataFrame, names: Sequence[str]) -> Table:
                 "true survival, points": true_points_text(row),
             }
         )
+    scales = "in reward and in survival points" if study.tells_survival else "in reward"
     return Table.of(
-        "Difference of each policy to the clinicians in reward and in survival points, with 95 % intervals, the stays "
+        f"Difference of each policy to the clinicians {scales}, with 95 % intervals, the stays "
         "it rests on, its grade and, on simulated patients, the true differences. In brackets: not supported. Advice, "
         "a: the advised step with probability a, else as clinicians do.",
-        pd.DataFrame(lines),
+        as_told(pd.DataFrame(lines), study),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from core.figures.policy_values import policy_forest
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent
 from core.figures.theme import policy_style as style
+from core.icu.ask.against import as_told
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.tables import policy_table
 from core.icu.panels import PanelFigure, policy_panel
@@ -95,13 +96,17 @@ def _looks(view: RunView, rows: pd.DataFrame) -> Table:
             }
         )
     rare = fmt_percent(view.config.evaluation.probability_floor, 0)
-    return Table.of(
+    said = (
         "Survival under each policy, and what the policy looks like. Survival by the mix stands under Against the "
         "clinicians. Survival, weighted: the weights of PHWIS on who survived. Published figure: read off the survival "
-        "curve at PHWDR, with the curve's 95 % band there; it is no estimate of survival. Agrees: "
-        "steps whose likeliest dose was given. Entropy: 1 is a uniform choice; * is near-uniform, without preference. "
-        f"Rarely given: steps whose likeliest dose clinicians give with probability below {rare}.",
-        pd.DataFrame(lines),
+        "curve at PHWDR, with the curve's 95 % band there; it is no estimate of survival."
+    )
+    if not view.study.tells_survival:
+        said = "What each policy looks like."
+    return Table.of(
+        f"{said} Agrees: steps whose likeliest dose was given. Entropy: 1 is a uniform choice; * is near-uniform, "
+        f"without preference. Rarely given: steps whose likeliest dose clinicians give with probability below {rare}.",
+        as_told(pd.DataFrame(lines), view.study),
     )
 
 

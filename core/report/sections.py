@@ -13,6 +13,7 @@ import pandas as pd
 from core.base.config import Config
 from core.cohort import Cohort
 from core.figures.theme import fmt, fmt_count, fmt_duration, fmt_percent, fmt_unit
+from core.icu.ask.against import as_told
 from core.icu.ask.groups import outcome_table
 from core.icu.ask.names import phenotype_texts
 from core.icu.config import RunConfig, load_preset
@@ -144,8 +145,8 @@ def the_cohort(view: RunView) -> Section:
     tables = [
         attrition_table(view.report, "stays"),
         Table.of(
-            "Parts of the cohort, split by person and stratified by outcome.",
-            pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
+            "Parts of the cohort, split by person" + (" and stratified by outcome." if study.tells_survival else "."),
+            as_told(pd.DataFrame(rows, columns=["part", "stays", study.died_label]), study),
         ),
     ]
     if view.report.notes:
@@ -239,7 +240,7 @@ def the_phenotypes(view: RunView) -> Section:
         tables=[
             Table.of(
                 f"Outcomes by phenotype of all patients, 95 % Wilson intervals (K = {k}).",
-                pd.DataFrame(rows, columns=columns),
+                as_told(pd.DataFrame(rows, columns=columns), study),
             ),
             Table.of(
                 "How far to trust them: the encoder beside plain rivals on the same patients. η² of stay length: 0 is "

@@ -87,6 +87,15 @@ def points_text(row: Mapping[Any, Any], name: str) -> str:
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" if np.isfinite(value) else "–"
 
 
+def as_told(frame: pd.DataFrame, study: StudySpec) -> pd.DataFrame:
+    """The table without its columns on survival, where the study's outcome does not tell who survived."""
+    if study.tells_survival:
+        return frame
+    ends = tuple(f"{label}{part}" for label in (study.survived_label, study.died_label) for part in ("", ", interval"))
+    said = [name for name in frame if name in ends or "survival" in name or "published figure" in name]
+    return frame.drop(columns=said)
+
+
 def hidden_text(row: Mapping[Any, Any]) -> str:
     """The Gamma at which a claimed gain dies, 'no gain claimed', or '–' where it is not known."""
     found = HiddenCauses.of_row(row)

@@ -47,9 +47,9 @@ class StepAdvice:
 
     judged: at each dial, in reward; survival: the same as shares, None where nobody knows; advice: the gate's choice,
     by reward; own (N, T): the action that it takes by itself, -1 where it does as clinicians do, by a fold that never
-    saw the stay; learned: what each fold has learned. For what is asked further: rows (n,) positions of the stays, their histories, the folds, and
-    probs (n, T, A), the clinicians' probabilities by a model that never saw the stay, and behaviors (n, T, A) by the
-    model of each fold.
+    saw the stay; learned: what each fold has learned. For what is asked further: rows (n,) positions of the stays,
+    their histories, the folds, and probs (n, T, A), the clinicians' probabilities by a model that never saw the stay,
+    and behaviors (n, T, A) by the model of each fold.
     """
 
     judged: tuple[Judged, ...]

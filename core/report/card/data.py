@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.figures.theme import fmt, fmt_count, fmt_percent, fmt_unit
-from core.icu.ask.against import question
+from core.icu.ask.against import as_told, question
 from core.icu.view import RunView
 from core.report.card.parts import FEW, NOT_SHOWN, CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
 from core.study import StudySpec
@@ -68,8 +68,8 @@ def population(view: RunView) -> CardItem:
     rows = [(name, fmt_count(len(who)), dead) for (name, who), dead in zip(parts.items(), deaths, strict=True)]
     tables = [
         CardTable.of(
-            "Parts, split by person and stratified by outcome.",
-            pd.DataFrame(rows, columns=["part", "stays", study.died_label]),
+            "Parts, split by person" + (" and stratified by outcome." if study.tells_survival else "."),
+            as_told(pd.DataFrame(rows, columns=["part", "stays", study.died_label]), study),
         ),
         _attrition(view),
         _characteristics(view),

@@ -75,13 +75,16 @@ def _got(run: RunView, decision: Decision) -> None:
     seldom = rows["patients"] < FEWEST_SURVIVAL
     rows.loc[seldom, ["survival", "low", "high"]] = np.nan
     labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    n, by_dose, lived = int(rows["n"].sum()), "", "Nobody knows who survived."
+    if run.study.tells_survival:
+        by_dose = ", and survival by dose"
+        lived = f"Survival of those patients with 95 % Wilson intervals, not shown under {FEWEST_SURVIVAL}."
     show(
         similar_states(rows, labels),
         "similar-states",
-        f"Doses given in the {int(rows['n'].sum())} most similar states, and survival by dose.",
-        caption=f"The {int(rows['n'].sum())} nearest states of training patients, who may have several each; survival "
-        f"of those patients with 95 % Wilson intervals, not shown under {FEWEST_SURVIVAL}. Treated "
-        "patients differ from untreated ones: description, not effect.",
+        f"Doses given in the {n} most similar states{by_dose}.",
+        caption=f"The {n} nearest states of training patients, who may have several each. {lived} Treated patients "
+        "differ from untreated ones: description, not effect.",
         data=rows.assign(dose=labels),
     )
 

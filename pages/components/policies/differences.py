@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, two_lines
-from core.icu.ask.against import against_clinicians, hidden_text, points_text, true_points_text
+from core.icu.ask.against import against_clinicians, as_told, hidden_text, points_text, true_points_text
 from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
 
 PUBLISHED = ("phwis", "phwdr")
+POINTS = (
+    "Survival, points: how many more of a hundred patients survive than under the clinicians, by the same judges asked "
+    "about the outcome alone. "
+)
 
 
 def difference_view(run: RunView, mode: str) -> None:
@@ -57,10 +61,9 @@ def difference_view(run: RunView, mode: str) -> None:
         _lines(run, rows, mode),
         "difference-table",
         name="against-clinicians",
-        caption="In brackets: not supported by the records. Survival, points: how many more of a hundred patients "
-        "survive than under the clinicians, by the same judges asked about the outcome alone. PHWIS and PHWDR: "
-        "published estimators of the value itself, with their own intervals and support; the mix is the value that "
-        "belongs to the difference. Γ: by how much an unrecorded cause must multiply the odds of a dose throughout a "
+        caption=f"In brackets: not supported by the records. {POINTS if run.study.tells_survival else ''}PHWIS and "
+        "PHWDR: published estimators of the value itself, with their own intervals and support; the mix is the value "
+        "that belongs to the difference. Γ: by how much an unrecorded cause must multiply the odds of a dose throughout a "
         "stay to kill a claimed gain; passing: where it is another cause at every step. Its own Q: what an agent says "
         "its policy is worth at the first step, held against "
         f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
@@ -116,4 +119,4 @@ def _lines(run: RunView, rows: pd.DataFrame, mode: str) -> pd.DataFrame:
         line["mix"] = bracketed(mix, row.grade) if np.isfinite(row.mix) else "–"
         line |= {ESTIMATORS[name]: published.get((row.policy, name), "–") for name in PUBLISHED}
         lines.append(line | {"why not more": row.doubts, "its own Q": row.learned})
-    return pd.DataFrame(lines)
+    return as_told(pd.DataFrame(lines), run.study)
