@@ -91,6 +91,21 @@ def late_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, late_coho
 
 
 @pytest.fixture(scope="session")
+def numbered_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run as if its study's outcome were any number, which says nothing of survival."""
+    from core.runs.manifest import read_manifest
+
+    folder = tmp_path_factory.mktemp("numbered") / "numbered"
+    folder.mkdir()
+    for part in tiny_run.iterdir():
+        (folder / part.name).symlink_to(part)
+    manifest = read_manifest(tiny_run)
+    (folder / "manifest.json").unlink()
+    manifest.model_copy(update={"study": {**manifest.study, "outcome": "number"}}).write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_registry(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder of a small complete run on a simulated registry, made once for all workers; read only."""
     from core.registry import simulate_registry

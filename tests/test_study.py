@@ -166,11 +166,16 @@ def test_dose_labels_are_readable_at_any_scale(tmp_path: Path) -> None:
 
 STATIC_AND_NEXT = GOOD[GOOD.index('kind = "static"') : GOOD.index("plausible = [10, 250]")]
 SWAPPED = STATIC_AND_NEXT.replace("static", "-").replace("temporal", "static").replace('"-"', '"temporal"')
+ENDLESS = f'terminal_coeff = 0.0\noutcome = "none"\n{GOOD[GOOD.index("severity") : GOOD.index("[[rewards]]")]}'
 WRONG = [
     ('severity = "lactate"', 'severity = "sofa"', "severity names column 'sofa', which the study does not have"),
     ('column = "lactate"', 'column = "age"', "needs a temporal column, 'age' is static"),
     ('column = "lactate"', 'column = "nothing"', "reward 'clearance' names column 'nothing'"),
     ("horizon = 5", "horizon = 1", "'horizon' = 1 is not usable"),
+    ("horizon = 5", 'horizon = 5\nreward_column = "paid"', "reward_column 'paid' holds the whole reward: leave out"),
+    ("terminal_coeff = 10.0", 'terminal_coeff = 10.0\noutcome = "none"', "needs terminal_coeff = 0"),
+    (GOOD[GOOD.index("terminal") :], ENDLESS, "a study without outcome needs [[rewards]], or a reward_column"),
+    (GOOD[GOOD.index("terminal") :], f'reward_column = "map"\n{ENDLESS}', "reward_column cannot be 'map'"),
     ("horizon = 5", "horizn = 5", "unknown key 'horizn'"),
     ("horizon = 5", "", "key 'horizon' is missing; add it"),
     ("horizon = 5", "horizon = 5\ngamma = 0.99", "unknown key 'gamma'"),  # the discount is a setting of the run
@@ -193,6 +198,22 @@ def test_a_wrong_study_is_explained(tmp_path: Path, old: str, new: str, message:
     assert old in GOOD
     with pytest.raises(StudyError, match=re.escape(message)):
         load_study(write(tmp_path, GOOD.replace(old, new, 1)))
+
+
+def test_what_is_earned_and_how_a_stay_ended_is_said_in_words() -> None:
+    study = load_study()
+    paid = study.model_copy(update={"reward_column": "paid", "rewards": (), "terminal_coeff": 0.0, "outcome": "none"})
+    number = study.model_copy(update={"outcome": "number"})
+    none = study.model_copy(update={"outcome": "none"})
+    assert [one.earned for one in (study, paid, number, none)] == [
+        "reward of a stay, mainly +15 for survival and -15 for death",
+        "reward of a stay, as column 'paid' of its file gives it",
+        "reward of a stay, with +15 times its outcome at the end",
+        "reward of a stay, by the terms of the study",
+    ]
+    assert [study.outcome_text(end) for end in (1, -1)] == [study.survived_label, study.died_label]
+    assert (number.outcome_text(2.5), none.outcome_text(0)) == ("outcome 2.5", "no outcome")
+    assert [one.tells_survival for one in (study, number, none)] == [True, False, False]
 
 
 def test_a_study_that_cannot_be_read_is_explained(tmp_path: Path) -> None:

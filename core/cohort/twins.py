@@ -132,7 +132,8 @@ def person_warning(stays: SortedRows, persons: Keys) -> Iterator[Problem]:
 
 def rows_recur(prints: Fingerprints, rows: np.ndarray, stay: np.ndarray) -> bool:
     """True where, among the rows (n,) bool, those of different stays (n,) are often equal."""
-    told = rows & (prints.measured >= FEWEST_IN_ROW)
+    enough = min(FEWEST_IN_ROW, max(int(prints.measured.max(initial=0)), 1))  # a study may have fewer such columns
+    told = rows & (prints.measured >= enough)
     pairs = np.unique(np.column_stack([prints.states[told], stay[told].astype(np.uint64)]), axis=0)
     if not len(pairs):
         return False

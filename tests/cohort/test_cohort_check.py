@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.cohort import CohortReport, Problem, check_cohort, report_text
+from core.cohort import CohortReport, Problem, check_cohort, make_cohort, report_text
 from core.study import StudySpec
 
 
@@ -276,3 +276,37 @@ def test_a_broken_step_hides_no_other_patient(table: pd.DataFrame, study: StudyS
     """Patient 1 cannot be ordered; the gap of patient 3 is still found."""
     report = check_cohort(put(table, 2, "step", "x").drop(index=6), study)
     assert [(p.rule, p.row) for p in report.errors] == [("not-a-number", 2), ("step-gap", 7)]
+
+
+GIVEN = {"reward_column": "paid", "terminal_coeff": 0.0}
+
+
+def with_rewards(table: pd.DataFrame, study: StudySpec, **changes: object) -> tuple[pd.DataFrame, StudySpec]:
+    """A reward of 1 on every row that a step follows, nothing on the last ones."""
+    last = table["outcome"] != 0
+    return table.assign(paid=np.where(last, np.nan, 1.0)), study.model_copy(update={**GIVEN, **changes})
+
+
+def test_a_given_reward_is_a_number_on_every_row_that_a_step_follows(table: pd.DataFrame, study: StudySpec) -> None:
+    good, paid = with_rewards(table, study)
+    assert not check_cohort(good, paid).problems
+    np.testing.assert_array_equal(make_cohort(good, paid).given_rewards, np.where(table["outcome"] != 0, 0, 1))
+    missing = one(check_cohort(put(good, 2, "paid", None), paid), "reward-missing")
+    assert (missing.row, missing.column) == (2, "paid")
+    late = one(check_cohort(put(good, 3, "paid", -2.0), paid), "reward-late")
+    assert (late.row, late.value) == (3, -2.0)
+    assert "which no step follows" in late.message
+    assert one(check_cohort(put(good, 1, "paid", "much"), paid), "not-a-number").row == 1
+    assert one(check_cohort(table, paid), "missing-column").column == "paid"
+
+
+def test_an_outcome_may_be_any_number_or_none(table: pd.DataFrame, study: StudySpec) -> None:
+    number = study.model_copy(update={"outcome": "number"})
+    scored = put(put(table, 3, "outcome", 0.25), 5, "outcome", 0)
+    assert not check_cohort(scored, number).problems
+    assert make_cohort(scored, number).outcomes.tolist() == [0.25, 0, 1, -1]
+    early = one(check_cohort(put(scored, 1, "outcome", 3), number), "outcome-early")
+    assert (early.row, early.column) == (1, "outcome")
+    bare, none = with_rewards(table, study, outcome="none")
+    assert not check_cohort(bare.drop(columns="outcome"), none).problems
+    assert make_cohort(bare.drop(columns="outcome"), none).outcomes.tolist() == [0, 0, 0, 0]

@@ -69,6 +69,20 @@ def test_reward_weights_replace_the_studys() -> None:
         RewardGroup(C_4=1.0).apply(without)
 
 
+def test_there_is_no_weight_of_a_given_reward_nor_of_an_outcome_that_is_not_there() -> None:
+    study = load_study()
+    none = study.model_copy(update={"outcome": "none", "terminal_coeff": 0.0})
+    paid = none.model_copy(update={"reward_column": "paid", "rewards": ()})
+    assert RewardGroup().apply(paid) == paid
+    assert RewardGroup(C_2=-1.0).apply(none).outcome == "none"
+    for weights in (RewardGroup(C_2=-1.0), RewardGroup(terminal_coeff=1.0)):
+        with pytest.raises(ConfigError, match="takes its reward from column 'paid', which has no weights"):
+            weights.apply(paid)
+    with pytest.raises(ConfigError, match="has no outcome to weigh; leave out terminal_coeff"):
+        RewardGroup(terminal_coeff=1.0).apply(none)
+    assert "terminal_coeff" not in type(RewardGroup().named(none)).model_fields
+
+
 def test_weights_of_a_studys_own_terms_are_set_by_name_and_shown_with_their_meaning() -> None:
     study = load_study()
     own = study.model_copy(

@@ -107,3 +107,13 @@ def max_of(arrays: list) -> object:
     import numpy as np
 
     return np.maximum.reduce(arrays)
+
+
+@pytest.mark.parametrize(("name", "part"), [("values", "Survival"), ("phenotypes", "Published panel")])
+def test_where_no_outcome_tells_survival_pages_say_so(
+    open_page, app_data: Path, numbered_run: Path, name: str, part: str
+) -> None:
+    (app_data / "runs" / "numbered").symlink_to(numbered_run, target_is_directory=True)
+    page = open_page(name, {"run": "numbered", f"{name}-view": part})
+    assert "No survival is known" in texts(page)
+    assert "% died" not in texts(page)

@@ -26,7 +26,8 @@ from core.policies.hazards import default_rules, default_warnings
 from core.report import render_report, write_report
 from core.report.against import against_the_clinicians
 from core.report.page import figure_json
-from core.report.sections import the_cohort
+from core.report.policies import the_policies
+from core.report.sections import the_cohort, the_phenotypes
 from core.runs.manifest import sealed
 
 ORDER = ("Hazardous doses", "Difference of each policy to the clinicians", "Values of all policies")  # captions
@@ -271,3 +272,13 @@ def test_an_unfinished_run_has_no_report(copy: Path) -> None:
     write_json(copy / "manifest.json", sealed(manifest))
     with pytest.raises(RunError, match="not finished"):
         write_report(copy, copy / "report.html")
+
+
+def test_where_no_outcome_tells_survival_the_report_leaves_it_out(numbered_run: Path) -> None:
+    view = RunView(numbered_run)
+    told = the_cohort(view)
+    assert "its outcome does not tell who survived" in told.sentences[0]
+    assert list(told.tables[1].columns) == ["part", "stays"]
+    titles = [title for table in (*the_policies(view).tables, *the_phenotypes(view).tables) for title in table.columns]
+    assert {"policy", "phenotype", "value"} <= set(titles)
+    assert not [title for title in titles if re.search("surviv|died", title)]

@@ -92,7 +92,7 @@ def as_told(frame: pd.DataFrame, study: StudySpec) -> pd.DataFrame:
     if study.tells_survival:
         return frame
     ends = tuple(f"{label}{part}" for label in (study.survived_label, study.died_label) for part in ("", ", interval"))
-    said = [name for name in frame if name in ends or "survival" in name or "published figure" in name]
+    said = [name for name in map(str, frame) if name in ends or "survival" in name or "published figure" in name]
     return frame.drop(columns=said)
 
 

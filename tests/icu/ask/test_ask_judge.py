@@ -12,6 +12,7 @@ from core.base.errors import RunError
 from core.cohort import ground_truth
 from core.evaluation.judging.survival import judge_survival
 from core.icu.advice import SURVIVAL_COLUMNS
+from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.judge import advice_record, advise, bench, histories_of, judge_policies, judgment_rows, left_out
 from core.icu.fit.advised import true_gains
 from core.icu.hidden_causes import HIDDEN_COLUMNS
@@ -136,3 +137,17 @@ def test_true_gains_are_the_mean_over_folds_by_the_stays_they_advise(view: RunVi
     heavy = true_gains(view, truth, [replace(first, stays=10**9), second], [1.0], 80, 3)[0]
     assert heavy.value == pytest.approx(alone.value, rel=1e-5)
     assert whole.value != pytest.approx(alone.value)
+
+
+def test_where_no_outcome_tells_survival_no_estimate_of_it_is_made(numbered_run: Path) -> None:
+    view, keys = RunView(numbered_run), [PolicyKey(CLINICIAN), PolicyKey("zero-drug")]
+    judges = bench(view, view.study, view.n_clusters, keys, view.split.test, view.split.learners)
+    table = judgment_rows(keys, judges.reward(), judges.survival(), 10, ())
+    assert table["difference"].notna().all()
+    assert table[list(SURVIVAL_COLUMNS)].isna().all(axis=None)
+    curve = recorded_survival(view, view.split.train)
+    assert not len(curve.value)
+    told = compare_policies(view, view.split.test, keys, curve)
+    assert told["value"].notna().all()
+    assert told[["survival", "survival_low", "survival_high", "expected_survival"]].isna().all(axis=None)
+    assert np.isnan(view.cohort.mortality())
