@@ -184,6 +184,11 @@ class StudySpec(Config):
     reward_column: str = Field(
         "", description="Column of a file with the reward of each step as given, in place of terms and outcome"
     )
+    last_row: Literal["state", "decision"] = Field(
+        "state",
+        description="What a stay's last row is: the state that it ended in, whose action has no effect; or a decision "
+        "as any other, with which it ends",
+    )
     outcome_labels: tuple[str, ...] = Field(("outcome",), description="Other names of the outcome column")
     survived_label: str = Field("survived", description="Word for the good outcome")
     died_label: str = Field("died", description="Word for the bad outcome")
@@ -249,6 +254,11 @@ class StudySpec(Config):
         if self.outcome == "none" and not given and not self.rewards:
             raise ValueError("a study without outcome needs [[rewards]], or a reward_column")
         return self
+
+    @property
+    def fewest_rows(self) -> int:
+        """Rows of a stay that hold one decision: one more where the last row is none."""
+        return 1 if self.last_row == "decision" else 2
 
     @property
     def tells_survival(self) -> bool:

@@ -253,7 +253,7 @@ def _critic(bench: Bench, probs: np.ndarray, held: np.ndarray) -> np.ndarray:
         estimator="extra_trees", n_trees=config.critic_trees, shrinkage=500.0, gamma=config.gamma, seed=config.seed
     )
     fit = FittedQEvaluation(settings, data.study.n_actions, data.study.names)
-    for _ in fit.fit(transitions, probs[transitions.patient, transitions.step + 1]):
+    for _ in fit.fit(transitions, probs[transitions.patient, transitions.next_step]):
         pass
     mask = data.mask[held]
     return padded(fit.q_values(data.states[held][mask]).astype(np.float64), mask)

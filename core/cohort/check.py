@@ -75,7 +75,7 @@ def examine(
     problems = without_notes(folded(problems, rules.MAPPED["comma"]))
     problems.sort(key=lambda problem: problem.severity)  # errors first, each kind in the order of the checks
     summary = _summary(frame, found.renamed, cells, stays, study)
-    report = CohortReport(tuple(problems), _attrition(len(frame), stays, traj), summary)
+    report = CohortReport(tuple(problems), _attrition(len(frame), stays, traj, study), summary)
     return Checked(report, cells, filled, persons, stays, same)
 
 
@@ -119,24 +119,25 @@ def _stay_problems(
     if "outcome" in cells:
         problems += sequences.outcome_places(stays, cells["outcome"], study)
     if study.reward_column in cells:
-        problems += sequences.reward_places(stays, cells[study.reward_column], study.reward_column)
+        problems += sequences.reward_places(stays, cells[study.reward_column], study)
     for column in study.columns:
         if column.kind == "static" and column.name in cells:
             problems += static_changes(column.name, stays, cells[column.name])
     if "hours" in cells:
         problems += sequences.hours_problems(stays, cells["hours"], study)
-    problems += sequences.single_step_warning(stays)
+    if study.fewest_rows > 1:
+        problems += sequences.single_step_warning(stays)
     if persons is not None:
         problems += twins.person_warning(stays, persons)
-    if len(stays.keys) and not (stays.lengths > 1).any():
+    if len(stays.keys) and not (stays.lengths >= study.fewest_rows).any():
         remedy = "Each patient needs at least two steps; check that 'traj' holds the patient."
         problems.append(Problem("no-patients", "no patient has more than one step.", None, "traj", None, remedy))
     return problems
 
 
-def _attrition(rows: int, stays: SortedRows | None, keys: Keys | None) -> tuple[Exclusion, ...]:
+def _attrition(rows: int, stays: SortedRows | None, keys: Keys | None, study: StudySpec) -> tuple[Exclusion, ...]:
     """From the rows read to the rows that a cohort would hold."""
-    single = 0 if stays is None else int((stays.lengths == 1).sum())
+    single = 0 if stays is None else int((stays.lengths < study.fewest_rows).sum())
     removed = [] if stays is None else [("stay of one step", single, single)]
     return attrition_chart(0 if keys is None else len(keys.names), rows, *removed)
 
@@ -158,12 +159,12 @@ def _summary(
     states = [cells[name] for name in study.names if name in cells]
     total = max(len(frame) * len(states), 1)
     facts["missing_percent"] = 100 * sum(int(cell.missing.sum()) for cell in states) / total
-    facts["patients"] = 0 if stays is None else int((stays.lengths > 1).sum())
+    facts["patients"] = 0 if stays is None else int((stays.lengths >= study.fewest_rows).sum())
     if stays is not None and len(stays.keys):
         facts["steps_median"], facts["steps_max"] = float(np.median(stays.lengths)), int(stays.lengths.max())
         if "outcome" in cells and study.tells_survival:
             final = cells["outcome"].values[stays.order[stays.starts + stays.lengths - 1]]
-            known = final[np.isin(final, (-1, 1)) & (stays.lengths > 1)]
+            known = final[np.isin(final, (-1, 1)) & (stays.lengths >= study.fewest_rows)]
             facts["mortality_percent"] = float(100 * np.mean(known == -1)) if len(known) else float("nan")
     if "action" in cells:
         taken = cells["action"].values

@@ -78,8 +78,8 @@ class Cohort:
 
     @property
     def given_rewards(self) -> np.ndarray | None:
-        """(rows,) reward of the step from each row to the next as the file gives it, 0 on a stay's last row; None where
-        the study computes it."""
+        """(rows,) reward of the step from each row to the next as the file gives it, 0 on a stay's last row if that
+        is no decision; None where the study computes it."""
         name = self.study.reward_column
         return None if not name or self.extra is None else self.extra[name].to_numpy(np.float64)
 

@@ -105,10 +105,10 @@ def _build(
     train_patients: np.ndarray | Sequence[int] | None,
     origin: Origin,
 ) -> Cohort:
-    """Sort, drop stays of one step, impute, and set the types of `Cohort.frame`."""
+    """Sort, drop stays without a decision, impute, and set the types of `Cohort.frame`."""
     assert checked.stays is not None
     stays, cells = checked.stays, checked.cells
-    kept = stays.lengths > 1
+    kept = stays.lengths >= study.fewest_rows
     lengths = stays.lengths[kept]
     starts = np.cumsum(lengths) - lengths
     in_kept = np.repeat(kept, stays.lengths)

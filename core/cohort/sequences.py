@@ -114,11 +114,12 @@ def _early(outcome: Cells, row: int) -> str:
     return f"{outcome.values[row]:+g} stands before the patient's last row."
 
 
-def reward_places(stays: SortedRows, reward: Cells, name: str) -> Iterator[Problem]:
+def reward_places(stays: SortedRows, reward: Cells, study: StudySpec) -> Iterator[Problem]:
     """A given reward is that of the step from its row to the next: a number on every row but a stay's last, on which
-    it is 0 or empty."""
+    it is 0 or empty; on that too where it is a decision."""
+    name, order = study.reward_column, stays.order
     yield from number_problems(name, reward, required=False)
-    order, value, last = stays.order, reward.values[stays.order], stays.last
+    value, last = reward.values[order], stays.last & (study.last_row == "state")
     empty = order[~last & reward.missing[order]]
     remedy = "Write the reward earned between the row and the next one; 0 where nothing is earned."
     yield from listed("reward-missing", name, empty, lambda row: "the reward of this step is missing.", remedy)
@@ -127,7 +128,7 @@ def reward_places(stays: SortedRows, reward: Cells, name: str) -> Iterator[Probl
     def message(row: int) -> str:
         return f"{reward.values[row]:+g} stands on the patient's last row, which no step follows."
 
-    remedy = "Write it on the row before; where the last row is a decision, add a row with the state it led to."
+    remedy = "Write it on the row before; where the last row is a decision, say so in the study (last_row)."
     yield from listed("reward-late", name, late, message, remedy, reward.at)
 
 

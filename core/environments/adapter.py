@@ -1,8 +1,8 @@
 """A simulator from elsewhere: one adapter class says what it is, and it becomes cohorts and true values.
 
 The simulator is any Gymnasium environment with a finite number of actions. An episode of L decisions becomes a stay of
-L + 1 rows, since a reward is earned between one row and the next. Where the environment's last observation is no living
-state, the last row repeats the one before. The last row's action has no effect.
+L rows where the study's last row is a decision, and else of L + 1: the last one then holds the last observation, or
+repeats the one before where that is no living state, and its action has no effect.
 
 The reward is the environment's own, each step's as it came, where the study names a `reward_column`; else it follows
 from the study's terms and outcome. The outcome is what the study says: survival, a number, or none.
@@ -90,20 +90,26 @@ def _episode(
         action = int(rng.choice(study.n_actions, p=probs / probs.sum()))
         states.append(state)
         actions.append(action)
-        if len(states) >= study.horizon:  # one more row is to come
+        if len(states) + study.fewest_rows - 1 > study.horizon:  # the last state's row is to come, if it has one
             return None
         observation, reward, terminated, truncated, info = env.step(action)
-        rewards.append(float(reward))
+        earned = float(reward)
+        rewards.append(earned)
         after = adapter.columns(observation)
         if terminated or truncated:
             break
         assert after is not None, "a step that does not end the episode must lead to a living state"
         state = after
-    states.append(state if after is None else after)
-    actions.append(actions[-1])
-    told: dict[str, Any] = {study.reward_column: [*rewards, 0.0]} if study.reward_column else {}
-    if study.outcome != "none":
-        told["outcome"] = [0.0] * len(rewards) + [adapter.outcome(rewards[-1], info)]
+    if study.last_row == "state":
+        states.append(state if after is None else after)
+        actions.append(actions[-1])
+        rewards.append(0.0)
     table = pd.DataFrame(np.stack(states), columns=list(study.names))
     table.insert(0, "step", np.arange(len(states)))
-    return table.assign(action=actions, **told)
+    table["action"] = actions
+    if study.reward_column:
+        table[study.reward_column] = rewards
+    if study.outcome != "none":
+        table["outcome"] = 0.0
+        table.loc[len(states) - 1, "outcome"] = adapter.outcome(earned, info)
+    return table

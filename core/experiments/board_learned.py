@@ -99,6 +99,6 @@ def forest_value(bench: Bench, policy: BroughtPolicy) -> float:
         estimator="extra_trees", n_trees=config.critic_trees, shrinkage=500.0, gamma=config.gamma, seed=config.seed
     )
     fit = FittedQEvaluation(settings, data.study.n_actions, data.study.names)
-    for _ in fit.fit(transitions, probs[transitions.patient, transitions.step + 1]):
+    for _ in fit.fit(transitions, probs[transitions.patient, transitions.next_step]):
         pass
     return float(fit.v(data.states[:, 0], probs[:, 0]).mean())

@@ -71,7 +71,7 @@ def fit_critics(case: Case) -> dict[str, np.ndarray]:
     config = FQIConfig.build({**FORESTS, "gamma": case.gamma, "seed": case.seed})
     n_actions, names = case.data.study.n_actions, case.data.study.names
     optimal, own = FittedQIteration(config, n_actions, names), FittedQEvaluation(config, n_actions, names)
-    after = case.probs[:, transitions.patient, transitions.step + 1].astype(np.float32)
+    after = case.probs[:, transitions.patient, transitions.next_step].astype(np.float32)
     for steps in (optimal.fit(transitions), own.fit(transitions, after)):
         for _ in steps:
             pass

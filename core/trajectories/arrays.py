@@ -19,8 +19,8 @@ BLOCK = 200_000  # rows handled at once
 class Trajectories:
     """N stays padded to the study's horizon T; padding is 0 (actions, rewards, states) and False (mask).
 
-    states (N, T, D) float32 scaled; actions (N, T) int64; rewards (N, T) float32, of t -> t+1, so 0 on the
-    last real step; mask (N, T) real steps; outcomes (N,) +1 survived, -1 died, or what
+    states (N, T, D) float32 scaled; actions (N, T) int64; rewards (N, T) float32, of t -> t+1, so 0 on the last real
+    step, unless the study's last row is a decision; mask (N, T) real steps; outcomes (N,) +1 survived, -1 died, or what
     the study asks for (see `Cohort.outcomes`).
     """
 
@@ -43,7 +43,12 @@ class Trajectories:
 
     @cached_property
     def transition_mask(self) -> np.ndarray:
-        """(N, T) True where step t has a successor: the steps that have a reward, and that off-policy estimates use."""
+        """(N, T) True where step t is a decision: the steps that have a reward, and that off-policy estimates use.
+
+        Those are the steps with a successor; all, where the study's last row is a decision too.
+        """
+        if self.study.last_row == "decision":
+            return self.mask
         mask = self.mask.copy()
         mask[:, :-1] &= self.mask[:, 1:]
         mask[:, -1] = False
@@ -88,6 +93,11 @@ class Transitions:
     patient: np.ndarray  # (n,) int64
     step: np.ndarray  # (n,) int64
 
+    @property
+    def next_step(self) -> np.ndarray:
+        """(n,) the t of s'; where the stay ends that of s, since nothing of s' is read there."""
+        return self.step + ~self.terminals
+
     def __len__(self) -> int:
         return len(self.actions)
 
@@ -113,22 +123,23 @@ def rewards_of(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray:
     """(N, T) float32 rewards of t -> t+1 in the study's terms, or as the cohort's file gives them; 0 where no step
     follows. study: the cohort's own, or one that differs from it in the terms of its reward alone."""
     if cohort.given_rewards is not None:
-        return _placed(cohort, np.arange(len(cohort.frame)), cohort.given_rewards)
+        return _placed(cohort, cohort.given_rewards)
     raw, patient = cohort.states, np.repeat(np.arange(cohort.n_patients), cohort.lengths)
     here = np.flatnonzero(np.append(patient[1:] == patient[:-1], False))
     blocks = (here[start : start + BLOCK] for start in range(0, len(here), BLOCK))
-    reward = np.zeros(0, dtype=np.float32)
-    reward = np.concatenate([reward, *(step_rewards(raw[b], raw[b + 1], study, scaler.spans) for b in blocks)])
-    last = cohort.starts + cohort.lengths - 1
-    reward += np.float32(study.terminal_coeff) * np.where(np.isin(here + 1, last), cohort.outcomes[patient[here]], 0)
-    return _placed(cohort, here, reward)
+    reward = np.zeros(len(raw), dtype=np.float32)
+    for rows in blocks:
+        reward[rows] = step_rewards(raw[rows], raw[rows + 1], study, scaler.spans)
+    last_decision = cohort.starts + cohort.lengths - study.fewest_rows
+    reward[last_decision] += np.float32(study.terminal_coeff) * cohort.outcomes
+    return _placed(cohort, reward)
 
 
-def _placed(cohort: Cohort, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(N, T) float32 values (n,) of these rows at their places, 0 elsewhere."""
+def _placed(cohort: Cohort, values: np.ndarray) -> np.ndarray:
+    """(N, T) float32 values (rows,) at their places, 0 elsewhere."""
     patient = np.repeat(np.arange(cohort.n_patients), cohort.lengths)
     grid = np.zeros((cohort.n_patients, cohort.study.horizon), dtype=np.float32)
-    grid[patient[rows], cohort.frame["step"].to_numpy(np.int64)[rows]] = values
+    grid[patient, cohort.frame["step"].to_numpy(np.int64)] = values
     return grid
 
 
@@ -144,8 +155,12 @@ def reward_terms(cohort: Cohort, study: StudySpec, scaler: Scaler) -> np.ndarray
 
 
 def make_transitions(trajectories: Trajectories, patients: np.ndarray | None = None) -> Transitions:
-    """Flat transitions of the given patient positions (None: all), in order of patient and step."""
+    """Flat transitions of the given patient positions (None: all), in order of patient and step.
+
+    Where a stay ends with its last row, that row's state stands for the next one, of which nothing is read.
+    """
     mask = trajectories.transition_mask
+    decisions = mask.sum(axis=1)
     if patients is not None:
         keep = np.zeros(trajectories.n, dtype=bool)
         keep[patients] = True
@@ -155,8 +170,8 @@ def make_transitions(trajectories: Trajectories, patients: np.ndarray | None = N
         states=trajectories.states[patient, step],
         actions=trajectories.actions[patient, step],
         rewards=trajectories.rewards[patient, step],
-        next_states=trajectories.states[patient, step + 1],
-        terminals=step + 2 == trajectories.lengths[patient],
+        next_states=trajectories.states[patient, np.minimum(step + 1, trajectories.lengths[patient] - 1)],
+        terminals=step + 1 == decisions[patient],
         patient=patient,
         step=step,
     )

@@ -293,6 +293,9 @@ def test_a_given_reward_is_a_number_on_every_row_that_a_step_follows(table: pd.D
     np.testing.assert_array_equal(make_cohort(good, paid).given_rewards, np.where(table["outcome"] != 0, 0, 1))
     missing = one(check_cohort(put(good, 2, "paid", None), paid), "reward-missing")
     assert (missing.row, missing.column) == (2, "paid")
+    ended = paid.model_copy(update={"last_row": "decision"})
+    assert [p.row for p in check_cohort(good, ended).errors] == [3, 5, 9, 11]
+    assert make_cohort(good.fillna({"paid": -1.0}), ended).given_rewards.tolist().count(-1) == 4
     late = one(check_cohort(put(good, 3, "paid", -2.0), paid), "reward-late")
     assert (late.row, late.value) == (3, -2.0)
     assert "which no step follows" in late.message

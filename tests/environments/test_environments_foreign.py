@@ -46,6 +46,24 @@ def test_each_transition_has_the_reward_that_the_simulator_gave_it(stays: Cohort
     np.testing.assert_array_equal(terms, data.rewards[..., None])
 
 
+def test_an_episode_needs_no_row_for_the_state_that_it_ended_in(stays: Cohort) -> None:
+    """The same transitions, of which an end has no next state to speak of; one decision is a stay too."""
+    bare = collect(Lake(last_row="decision", horizon=STEPS), 300, seed=3)
+    np.testing.assert_array_equal(bare.lengths, stays.lengths - 1)
+    scaler = fit_scaler(stays)
+    moves, same = (make_transitions(make_trajectories(cohort, scaler)) for cohort in (bare, stays))
+    for name in ("states", "actions", "rewards", "terminals", "patient", "step", "next_step"):
+        np.testing.assert_array_equal(getattr(moves, name), getattr(same, name))
+    np.testing.assert_array_equal(moves.next_states[~moves.terminals], same.next_states[~same.terminals])
+    np.testing.assert_array_equal(moves.next_states[moves.terminals], moves.states[moves.terminals])
+    single = make_cohort(bare.frame.assign(earned=bare.given_rewards).iloc[: bare.lengths[0] + 1], bare.study)
+    assert single.lengths.tolist() == [bare.lengths[0], 1]
+    assert make_transitions(make_trajectories(single, scaler)).terminals.tolist() == [False] * (bare.lengths[0] - 1) + [
+        True,
+        True,
+    ]
+
+
 def test_an_estimate_from_its_records_holds_its_truth(stays: Cohort) -> None:
     """The difference of a policy to the recorded behavior, both exact, with the behavior that the adapter tells."""
     lake, bench = Lake(), make_bench(stays, JudgeConfig())

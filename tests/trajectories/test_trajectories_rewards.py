@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from core.cohort import Cohort
 from core.rewards import step_rewards
 from core.study import RewardTerm, StudySpec, load_study
-from core.trajectories import fit_scaler, make_trajectories, reward_terms
+from core.trajectories import fit_scaler, make_trajectories, make_transitions, reward_terms
 
 
 def g(value: float, low: float, high: float) -> float:
@@ -37,6 +38,20 @@ def test_rewards_by_hand(small_cohort: Cohort) -> None:
         0,
     ]  # a score that stays 0 is no stagnation
     np.testing.assert_allclose(rewards, [first, second], rtol=1e-5)
+
+
+def test_where_the_last_row_is_a_decision_it_earns_the_outcome_and_all_else_stays(small_cohort: Cohort) -> None:
+    scaler, study = fit_scaler(small_cohort), small_cohort.study.model_copy(update={"last_row": "decision"})
+    ended, usual = (make_trajectories(one, scaler) for one in (replace(small_cohort, study=study), small_cohort))
+    rows, last = np.arange(2), small_cohort.lengths - 1
+    moved = usual.rewards.copy()
+    moved[rows, last - 1] -= 10 * small_cohort.outcomes
+    moved[rows, last] += 10 * small_cohort.outcomes
+    np.testing.assert_allclose(ended.rewards, moved, atol=1e-5)
+    np.testing.assert_array_equal(ended.transition_mask, ended.mask)
+    moves = make_transitions(ended)
+    assert len(moves) == small_cohort.lengths.sum()
+    np.testing.assert_array_equal(moves.step[moves.terminals], last)
 
 
 def test_terms_of_the_reward_sum_to_it_and_each_is_its_coefficient_times_its_own(small_cohort: Cohort) -> None:

@@ -26,7 +26,7 @@ def evaluated_q(view: RunView, probs: np.ndarray) -> np.ndarray:
     from core.agents.fqi import FittedQEvaluation
 
     transitions = make_transitions(view.trajectories, view.split.train)
-    after = probs[transitions.patient, transitions.step + 1].astype(np.float32)
+    after = probs[transitions.patient, transitions.next_step].astype(np.float32)
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
     for _ in fit.fit(transitions, after, load_critic(view.path / "fqe.npz").structure):
         pass

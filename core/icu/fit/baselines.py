@@ -71,7 +71,7 @@ def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
     if rule is None:
         return None
     grid = padded(view.cohort.states[:, view.study.index(rule.column)].astype(float), mask, np.inf)
-    return np.asarray(grid[transitions.patient, transitions.step + 1] < rule.at_least)
+    return np.asarray(grid[transitions.patient, transitions.next_step] < rule.at_least)
 
 
 def _network(view: RunView, name: str, transitions: Transitions) -> Training:

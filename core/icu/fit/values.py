@@ -59,7 +59,7 @@ def fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
 def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress]:
     from core.agents.fqi import FittedQEvaluation
 
-    after = transitions.patient, transitions.step + 1
+    after = transitions.patient, transitions.next_step
     policies = view.evaluated
     probs = np.empty((len(policies), len(transitions), view.study.n_actions), dtype=np.float32)
     for row, key in enumerate(policies):

@@ -77,6 +77,7 @@ class CohortFile:
 
 def _layout(spec: StudySpec) -> None:
     """What a file must hold, with units, and an empty template."""
+    ends = " to the next; last row: 0" if spec.last_row == "state" else ", the last row's too"
     roles = {
         "traj": ("key of the patient", ""),
         "step": ("0, 1, 2, ... in each patient", f"{spec.step_hours:g} h"),
@@ -87,7 +88,7 @@ def _layout(spec: StudySpec) -> None:
             else "last row: the outcome of the stay; other rows: 0",
             "",
         ),
-        spec.reward_column: ("reward of the step from this row to the next; last row: 0", ""),
+        spec.reward_column: (f"reward of the step from this row{ends}", ""),
     }
     rows = [
         {"column": name, "meaning": roles[name][0], "unit": roles[name][1]}
