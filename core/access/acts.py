@@ -90,7 +90,7 @@ class Acting:
     def storing(self, folder: Path, size: int, detail: str) -> Iterator[None]:
         """Within it something of `size` bytes takes its place in a folder of one's uploads, whole or not at all.
 
-        Two uploads at once, in two tabs or on two servers, do not pass the quota together.
+        Two at once into one folder, in two tabs or on two servers, do not pass the quota together.
         """
         with changing(folder):
             self.upload(size, detail)

@@ -38,7 +38,6 @@ WORDS: dict[Form, dict[str, str]] = {
         "persons": "persons",
         "choice": "dose",
         "times": "steps",
-        "data": "cohort",
     },
     SETS: {
         "choosers": "experts",
@@ -46,7 +45,6 @@ WORDS: dict[Form, dict[str, str]] = {
         "persons": "patients",
         "choice": "combination",
         "times": "decisions",
-        "data": "registry",
     },
 }
 FEWEST_SHOWN = 11  # patients; below it a count could point at somebody

@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--thinks", type=float, default=THINKS, help="mean seconds between pages (default 6)")
     parser.add_argument("--starts", type=int, default=20, help="cold starts (default 20)")
     parser.add_argument("--visitors", type=int, default=20, help="who come at once to a cold start (default 20)")
+    parser.add_argument("--alone", action="store_true", help="no training beside the server")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # server and training end with it
@@ -88,12 +89,14 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
         "sessions": options.sessions,
         "minutes": options.minutes,
         "thinks_seconds": options.thinks,
+        "training_beside": not options.alone,
     }
 
 
 def soak(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     """All visitors on one server, a training beside it; then the memory after they have left."""
-    with serve(data, STARTS) as address, training(data) as trained:
+    beside: AbstractContextManager[list[int]] = nullcontext([]) if options.alone else training(data)
+    with serve(data, STARTS) as address, beside as trained:
         server = serving(address)
         empty = server.memory_info().rss / MEGABYTE
         asyncio.run(_tour(address))

@@ -331,7 +331,10 @@ def test_a_few_times_that_cannot_be_read_are_left_out_and_counted(tmp_path: Path
     extraction = extracted(tables, tmp_path)
     assert np.isnan(stay(extraction)["HR"].loc[0])
     assert (
-        said(extraction, "rows of chartevents have a charttime that cannot be read (such as 'soon'); they are left out")
+        said(
+            extraction,
+            "rows of chartevents have a charttime that cannot be read (written like 'aaaa'); they are left out",
+        )
         == 1
     )
 

@@ -26,7 +26,7 @@ def evaluated(request: pytest.FixtureRequest) -> tuple[dict[str, Any], tuple[str
 
 def test_every_policy_has_its_difference_with_interval_error_and_grade(evaluated) -> None:
     document, lines, *_ = evaluated
-    for (name, policy), line in zip(document["policies"].items(), lines, strict=False):
+    for name, policy in document["policies"].items():
         assert set(policy["mix"]) == {"value", "low", "high"}, name
         difference = policy["difference"]
         assert set(difference) == {"value", "low", "high", "se"}
@@ -34,8 +34,8 @@ def test_every_policy_has_its_difference_with_interval_error_and_grade(evaluated
         assert (policy["grade"] == "supported") == (policy["grade_reasons"] == "")
         assert difference["high"] - difference["low"] == pytest.approx(2 * Z95 * difference["se"], abs=1e-9)
         assert policy["mix"]["low"] <= policy["mix"]["value"] <= policy["mix"]["high"]
-        assert line.startswith(name)
-        assert f"{difference['value']:+.3f} [" in line
+        told = [line for line in lines if line.startswith(name)]
+        assert any(f"{difference['value']:+.3f} [" in line for line in told), f"{name}: printed, too"
 
 
 def test_those_who_treated_differ_from_themselves_by_nothing(evaluated) -> None:

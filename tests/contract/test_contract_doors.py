@@ -12,8 +12,8 @@ MAY = {
     "core/registry/study.py": "the same",
     "core/runs/integrity.py": "compares them",
     "core/runs/run.py": "the stages at work, on files that were compared when the run was taken up",
-    "core/bring/added.py": "the same run again, with the policies that were added since it was opened",
     "pages/components/shell/frame.py": "compares them, and remembers the view for all who see the same of it",
+    "pages/components/registry/session.py": "the same",
 }
 
 

@@ -28,6 +28,7 @@ from core.report.comparison import (
 )
 from core.runs.manifest import sealed
 from core.sites import digest_of
+from pages.components.experiments.compare import _which
 
 SETTINGS = {
     "title": "For a test",
@@ -35,6 +36,17 @@ SETTINGS = {
     "repeats": [1, 2, 3],
     "development": {"like": "mimic-iv", "patients": 160, "seed": 3},
 }
+
+
+def test_a_comparison_is_remembered_apart_for_who_sees_other_added_policies(tiny_run: Path, tmp_path: Path) -> None:
+    """Two visitors may call their own policies alike; neither is shown what the other's is worth."""
+    shutil.copy(tiny_run / "manifest.json", tmp_path)
+    for owner in ("me", "you"):
+        (tmp_path / "brought" / f"~{owner}" / "mine").mkdir(parents=True)
+        (tmp_path / "brought" / f"~{owner}" / "mine" / "added.json").write_text("{}")
+    views = [RunView(tmp_path, owners) for owners in ((), ("me",), ("you",))]
+    assert len({_which(view, views[0]) for view in views}) == 3
+    assert _which(views[1], views[0]) == _which(RunView(tmp_path, ("me",)), RunView(tmp_path))
 
 
 def choose(page: AppTest, name: str) -> AppTest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -62,7 +63,8 @@ def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
                 if sessions[OVER]() is None:
                     return
 
-    asyncio.run(serve_until_it_is_gone())
+    with ThreadPoolExecutor(1) as other:  # browser tests leave a running loop in this thread
+        other.submit(asyncio.run, serve_until_it_is_gone()).result()
     assert sessions[OVER]() is None
     assert sessions[LASTS]() is not None
     assert app._user_lifespan is letting_go, "the app is served so"

@@ -137,6 +137,24 @@ def test_a_dial_that_hardly_any_course_follows_is_no_evidence(ess: float) -> Non
     assert advice("dqn-screened", along({("mixture", 1.0): estimate(3.0, 0.1, ess=11.0)}), 30).setting == 1.0
 
 
+def test_a_decision_that_is_left_to_the_experts_is_moved_by_no_hidden_cause() -> None:
+    """Alone: nothing moves. Beside another decision: ratios are tilted as if that one were made alone."""
+    bench = bench_of(300, 0.2)
+    (left,) = bench.judge([[{"chronic": one.treatments["chronic"].as_given()} for one in bench.parts]])
+    assert left.hidden is not None
+    for kind in (left.hidden.lasting, left.hidden.passing):
+        np.testing.assert_allclose([kind.low, kind.high], 0, atol=1e-9)
+    rng = np.random.default_rng(0)
+    own, made, theirs = rng.uniform(0.1, 0.9, (3, *bench.behavior.shape))
+    parts = np.zeros((*bench.behavior.shape, 2))
+    alone, beside = DeferringSets("p", parts, taken=own), DeferringSets("p", parts, taken=own * theirs, left=theirs)
+    flat = bench.histories.flat
+    expected, found = alone.tilted(bench.histories, flat(made)), beside.tilted(bench.histories, flat(made * theirs))
+    np.testing.assert_allclose(found, expected)
+    whole = np.exp(beside.log_ratios(bench.histories, flat(made * theirs)))
+    np.testing.assert_allclose(sum(found), whole)  # nothing hidden: the ratio itself
+
+
 def test_what_an_unrecorded_cause_could_do_is_told_of_whoever_leaves_the_experts() -> None:
     bench = bench_of(1500, 0.2)
     pairs = [None, *((plan(bench.parts[0], name), plan(bench.parts[1], name)) for name in (SOMETIMES, ALWAYS))]

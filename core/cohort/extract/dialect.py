@@ -44,7 +44,11 @@ def read_header(path: Path) -> Header:
     if "\r" in header:
         raise ExtractError(f"{path} ends its lines with a carriage return alone; save it with the line ends of Unix.")
     delimiter = max(DELIMITERS, key=header.count)  # the first of them where none occurs
-    return Header(_names(path, next(csv.reader([header], delimiter=delimiter))), delimiter)
+    try:
+        names = next(csv.reader([header], delimiter=delimiter))
+    except csv.Error as error:  # a first line longer than any header
+        raise ExtractError(f"{path} cannot be read as a CSV table: {error}. Download the file again.") from None
+    return Header(_names(path, names), delimiter)
 
 
 def _names(path: Path, header: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
 from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, hours, number
+from core.cohort.extract.work import Work, hours, number, shape
 from core.study import StudySpec
 
 ANY = 1e9
@@ -22,7 +22,6 @@ SCORED = (
     "GCS motor", "HR", "urine", "ventilator setting", "Weight",
 )  # fmt: skip
 NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '.', '___')"  # what stands for a value that is missing
-SHORT = 12  # characters of a value that is shown
 TUBE = "no response-ett"  # a verbal response that a tube prevents
 
 
@@ -116,13 +115,10 @@ def _tell_nothing(work: Work, stream: Stream) -> None:
 
 
 def _tell_unread(work: Work, stream: Stream, unread: int, total: int) -> None:
-    """Values that are no numbers; an example where it is short and has a digit, so that it is no text of a person."""
-    example = work.db.execute(f"""SELECT {stream.value} FROM raw_{stream.table}
-                                  WHERE {_unread(work, stream)} AND length({stream.value}) <= {SHORT}
-                                        AND regexp_matches({stream.value}, '[0-9]') LIMIT 1""").fetchone()
-    such = f" (such as '{example[0]}')" if example else ""
-    reason = f"have a {stream.value} that is no number{such}; they are left out"
-    work.lose(unread, total, f"rows of {stream.table}", reason)
+    """Values that are no numbers, and how one of them is written."""
+    row = work.db.execute(f"SELECT min({stream.value}) FROM raw_{stream.table} WHERE {_unread(work, stream)}")
+    reason = f"have a {stream.value} that is no number (written like '{shape(str(row.fetchall()[0][0]))}')"
+    work.lose(unread, total, f"rows of {stream.table}", f"{reason}; they are left out")
 
 
 def _unread(work: Work, stream: Stream) -> str:

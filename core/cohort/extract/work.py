@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from core.study import StudySpec
 if TYPE_CHECKING:
     import duckdb
 
+LONGEST_SHAPE = 20  # characters
 MOST_UNREADABLE = 0.5  # of a table's times; above this the table is in another format, and no cohort comes from it
 
 
@@ -61,7 +63,7 @@ class Work:
 
     def unreadable(self, rows: int, of: int, table: str, column: str, example: object = "") -> None:
         """Note times that cannot be read; `ExtractError` where they are most of the table."""
-        given = f" (such as '{str(example)[:40]}')" if example else ""
+        given = f" (written like '{shape(str(example))}')" if example else ""
         said = f"{rows:,} of {of:,} rows of {table} have a {column} that cannot be read{given}"
         if rows > MOST_UNREADABLE * of:
             raise ExtractError(
@@ -69,6 +71,14 @@ class Work:
             )
         if rows:
             self.losses.append(f"{said}; they are left out.")
+
+
+def shape(text: str) -> str:
+    """How something is written, and not what: digits become 9, letters a.
+
+    Notes leave with the cohort and its report, and what stands where a number or time should be may be a person's.
+    """
+    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", text))[:LONGEST_SHAPE]
 
 
 def ident(column: str) -> str:

@@ -50,15 +50,26 @@ class SetHistories(Histories):
 @dataclass(frozen=True, eq=False)
 class DeferringSets(Deferring):
     """own (N, T, 1 + P): how likely the policy gives nothing, and each part; taken (N, T): its probability of the set
-    that was given."""
+    that was given.
+
+    Several decisions of a step make one set. left (N, T): of what was given, the clinicians' probability of the part
+    whose decision the policy leaves to them, a factor of `taken` and of their own probability; None: it leaves none.
+    """
 
     taken: np.ndarray = field(kw_only=True)
+    left: np.ndarray | None = field(default=None, kw_only=True)
 
     def only(self, chosen: np.ndarray) -> DeferringSets:
         """The same policy at the chosen stays alone, (N,) bool."""
-        deferred = None if self.deferred is None else self.deferred[chosen]
-        return replace(self, own=self.own[chosen], deferred=deferred, taken=self.taken[chosen])
+        deferred, left = (None if part is None else part[chosen] for part in (self.deferred, self.left))
+        return replace(self, own=self.own[chosen], deferred=deferred, taken=self.taken[chosen], left=left)
 
     def chance(self, histories: Histories) -> np.ndarray:
         """(m,) probability of the set that was given, where the policy decides itself."""
         return histories.flat(self.taken)
+
+    def tilted(self, histories: Histories, behavior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of any policy, of the decisions that it makes itself: causes of those that it leaves move nothing."""
+        left = 1.0 if self.left is None else histories.flat(self.left)
+        d, own = self.share(histories), self.chance(histories) / left
+        return d + (1 - d) * own, (1 - d) * own * (left / behavior - 1)

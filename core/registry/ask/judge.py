@@ -71,13 +71,19 @@ class Bench:
         both = tuple(zip(self.parts, plans, strict=True))
         drugs = np.concatenate([drugs_given(one, plan) for one, plan in both])
         nothing = np.zeros((*drugs.shape[:2], 1))  # the reference: no critic reads it
-        taken = np.concatenate([_taken(one, plan) for one, plan in both])
-        return DeferringSets(name, np.concatenate([nothing, drugs], axis=2), taken=taken)
+        taken, left = (np.concatenate([of(one, plan) for one, plan in both]) for of in (_taken, _left))
+        return DeferringSets(name, np.concatenate([nothing, drugs], axis=2), taken=taken, left=left)
 
 
 def _taken(recorded: Recorded, plan: Plan) -> np.ndarray:
     """(N, T) probability of all that was given under a policy."""
     return grid_propensities(recorded.courses, recorded.treatments, plan, np.ones(recorded.courses.going.shape))
+
+
+def _left(recorded: Recorded, plan: Plan) -> np.ndarray:
+    """(N, T) the experts' probability of what was given at decisions that a policy leaves to them, 1 where at none."""
+    treatments = {name: points for name, points in recorded.treatments.items() if plan[name].left}
+    return grid_propensities(recorded.courses, treatments, plan, np.ones(recorded.courses.going.shape))
 
 
 def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:

@@ -39,13 +39,15 @@ class Advice:
     """What a policy does at the n points of one treatment.
 
     taken (n,) its probability of the recorded combination; drugs (n, n_drugs) how likely it gives each drug; rare (n,)
-    bool: experts hardly ever give its likeliest combination there; distance (n,) total variation from the experts.
+    bool: experts hardly ever give its likeliest combination there; distance (n,) total variation from the experts;
+    left: it leaves these decisions to the experts, whatever they know.
     """
 
     taken: np.ndarray
     drugs: np.ndarray
     rare: np.ndarray
     distance: np.ndarray
+    left: bool = False
 
 
 Plan = Mapping[str, Advice]  # a policy, by treatment
@@ -95,7 +97,7 @@ class Points:
         """Of who leaves these decisions to the experts: what was recorded, as likely as they made it."""
         n, actions = len(self.given), np.where(self.actions >= 0, self.actions, len(self.matrix))
         taken, drugs = propensities(self.behavior, actions), self.given.astype(np.float32)
-        return Advice(taken, drugs, rare=np.zeros(n, dtype=bool), distance=np.zeros(n))
+        return Advice(taken, drugs, rare=np.zeros(n, dtype=bool), distance=np.zeros(n), left=True)
 
     def advice(self, probs: np.ndarray, probability_floor: float) -> Advice:
         """What a policy with probabilities (n, A + 1) does here; see `behavior` for the last action."""

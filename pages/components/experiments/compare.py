@@ -19,6 +19,7 @@ from core.report.comparison import (
     shared_values,
     value_differences,
 )
+from core.runs.added import added_stamp
 from pages.components.shell.estimates import ESTIMATORS, bracketed, rows_of
 from pages.components.shell.export import metric, show, table
 from pages.components.shell.frame import empty, finished_run, visible_runs
@@ -27,6 +28,8 @@ from pages.components.shell.session import get_session
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
+
+Made = tuple[tuple[str, tuple[tuple[str, int], ...]], ...]  # of each run: when, and what was added since
 
 
 def draw() -> None:
@@ -103,14 +106,14 @@ def _settings(first: RunView, second: RunView, names: tuple[str, str]) -> None:
 
 
 @st.cache_data(max_entries=32, ttl="6h", show_spinner="Comparing the phenotypes ...")
-def _agreement(paths: tuple[str, str], made: tuple[str, str], _first: RunView, _second: RunView) -> Agreement | None:
+def _agreement(paths: tuple[str, str], made: Made, _first: RunView, _second: RunView) -> Agreement | None:
     return phenotype_agreement(_first, _second)
 
 
 @st.cache_data(max_entries=32, ttl="6h", show_spinner="Comparing the values ...")
 def _differences(
     paths: tuple[str, str],
-    made: tuple[str, str],
+    made: Made,
     policies: list[str],
     estimator: str,
     _first: RunView,
@@ -119,9 +122,12 @@ def _differences(
     return value_differences(_first, _second, policies, estimator)
 
 
-def _which(first: RunView, second: RunView) -> tuple[tuple[str, str], tuple[str, str]]:
-    """What a cached comparison depends on: folders, and when the runs were made."""
-    return (str(first.path), str(second.path)), (first.manifest.created, second.manifest.created)
+def _which(first: RunView, second: RunView) -> tuple[tuple[str, str], Made]:
+    """What a cached comparison depends on: folders, when the runs were made, and which added policies this visitor
+    sees in them: those of two visitors may bear the same name."""
+    views = first, second
+    made = tuple((view.manifest.created, added_stamp(view.path, view.owners)) for view in views)
+    return (str(first.path), str(second.path)), made
 
 
 def _phenotypes(first: RunView, second: RunView) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -27,6 +28,7 @@ NOT_JUDGED = (
     "before its folds were kept is judged here once it is trained again."
 )
 VIEWS = ("Patients", "What sets them apart", "What the advice does for them")
+LOOKED = "advice-looked-at"  # of each run, the sets of patients in which this session has looked at the advice
 
 
 def selected_patients(run: RunView, k: int, hint: str) -> None:
@@ -62,7 +64,10 @@ def selected_patients(run: RunView, k: int, hint: str) -> None:
 
 def _advice(run: RunView, selection: Selection) -> None:
     """The advice's difference to the clinicians in the selection."""
-    looks = sum(past is not None for past in get_session().past) + 1
+    everything: dict[str, set[str]] = st.session_state.setdefault(LOOKED, {})
+    looked = everything.setdefault(str(run.path), set())
+    looked.add(hashlib.sha256(selection.encode().encode()).hexdigest())  # undoing a selection unsees nothing
+    looks = len(looked)
     with st.spinner("Judging the advice in the selection ..."):
         judged = advice_in(run, selection, looks)
     if judged is None:

@@ -91,7 +91,8 @@ def excess_panel(run: RunView) -> None:
 def _counted_at(run: RunView) -> str:
     """At which amounts the dose bins count."""
     doses, middle = run.cohort.bin_doses, np.asarray(run.study.actions.representative)
-    how = "their middles, as no amounts are recorded" if (doses == middle).all() else "the medians of recorded amounts"
+    medians = "the medians of recorded amounts or, of rare bins, their middles"
+    how = "their middles" if (doses == middle).all() else medians
     said = ", ".join(f"{dose:,.0f}" if dose >= WHOLE else f"{dose:.3g}" for dose in doses[1:])
     return f"Dose bins count at {how}: {said} {run.study.actions.unit}."
 

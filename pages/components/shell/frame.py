@@ -52,7 +52,7 @@ STYLE = """<style>
 .st-key-patient-line p {font-size: .87rem; line-height: 1.45;}
 /* What moves the page stays in sight while one reads on. */
 @media (min-width: 900px) {div:has(> [class*="-sticky-controls"]) {position: sticky; top: 0; z-index: 5;
-  background: light-dark(#FFFFFF, #11161C);} [class*="-sticky-controls"] {padding: .25rem 1.4rem 0 0;}}
+  background: light-dark(#FFFFFF, #11161C);} [class*="-sticky-controls"] {padding: .1rem 1.4rem 0 0;}}
 /* Between the arrows stands a patient, which says what they lead to; their names are for those who listen. */
 :is(.st-key-previous-patient, .st-key-next-patient) [data-testid="stMarkdownContainer"] {position: absolute;
   clip-path: inset(50%);}

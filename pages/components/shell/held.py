@@ -91,7 +91,7 @@ def _numbers(name: str, low: Number, high: Number, first: tuple[Number, ...]) ->
 
 
 def _text(value: float) -> str:
-    return f"{value:.6g}"
+    return f"{value:.12g}"  # whole: a handle left at an end of many digits must not cut that end off
 
 
 def _bound(

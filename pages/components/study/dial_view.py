@@ -88,9 +88,13 @@ def _mix_text(judged: pd.DataFrame | None, dial: Dial, furthest: float, start: s
     """How far the mix goes, which remembers fewer actions than the published estimators, and so keeps more patients."""
     if judged is None:
         return ""
-    graded = furthest_graded(judged)
-    if graded is None or dial.settings.index(graded) <= dial.settings.index(furthest):
-        return "The mix goes no further: beyond, its differences are not graded supported either."
+    graded, place = furthest_graded(judged), dial.settings.index
+    if graded is None or place(graded) < place(furthest):
+        reached = "at no setting" if graded is None else f"only as far as {setting_text(dial, graded, start)}"
+        return f"The mix goes less far: it grades the difference supported {reached}."
+    if graded == furthest:
+        last = furthest == dial.settings[-1]
+        return "" if last else "The mix goes no further: the next difference is not graded supported either."
     return (
         f"The mix looks back on fewer actions and keeps more patients: it grades the difference supported as far as "
         f"{setting_text(dial, graded, start)}, but between the two it is the only witness."
