@@ -104,12 +104,17 @@ def _episode(
         states.append(state if after is None else after)
         actions.append(actions[-1])
         rewards.append(0.0)
-    table = pd.DataFrame(np.stack(states), columns=list(study.names))
+    end = 0.0 if study.outcome == "none" else adapter.outcome(earned, info)
+    return _rows(study, np.stack(states), actions, rewards, end)
+
+
+def _rows(study: StudySpec, states: np.ndarray, actions: list[int], rewards: list[float], end: float) -> pd.DataFrame:
+    """The table of one episode, with the columns that its study asks for."""
+    table = pd.DataFrame(states, columns=list(study.names))
     table.insert(0, "step", np.arange(len(states)))
     table["action"] = actions
     if study.reward_column:
         table[study.reward_column] = rewards
     if study.outcome != "none":
-        table["outcome"] = 0.0
-        table.loc[len(states) - 1, "outcome"] = adapter.outcome(earned, info)
+        table["outcome"] = np.append(np.zeros(len(states) - 1), end)
     return table

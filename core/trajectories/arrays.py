@@ -96,7 +96,7 @@ class Transitions:
     @property
     def next_step(self) -> np.ndarray:
         """(n,) the t of s'; where the stay ends that of s, since nothing of s' is read there."""
-        return self.step + ~self.terminals
+        return np.asarray(self.step + ~self.terminals)
 
     def __len__(self) -> int:
         return len(self.actions)

@@ -63,18 +63,13 @@ def compare_policies(
     recorded = Recorded(data.rewards, mask, given, some.config.agents.gamma, some.persons)
     own_critic = Critic(np.stack(q_taken), np.stack(v))
     phwis = weighted_many("phwis", recorded, evaluated, None, n_bootstrap, bootstrap_rng(some))
-    lived, survival = _survived(data, mask), None
-    if lived is not None:
-        told = Recorded(lived, mask, given, 1.0, some.persons)
-        survival = weighted_many("phwis", told, evaluated, None, n_bootstrap, bootstrap_rng(some))
+    survival = _survivals(some, given, evaluated)
     phwdr = weighted_many("phwdr", recorded, evaluated, own_critic, n_bootstrap, bootstrap_rng(some))
     pooled = weighted_many("wis", recorded, evaluated)
     own = _evaluated(some, keys, mask)
     rows = []
     for i, key in enumerate(keys):
-        shared = _shared(
-            key, phwis[i], None if survival is None else survival[i], described[i], float(curve.at(phwdr[i].value))
-        )
+        shared = _shared(key, phwis[i], survival[i], described[i], float(curve.at(phwdr[i].value)))
         others = [phwdr[i], *([own[key]] if key in own else [])]
         unusual = described[i]["unsupported_share"]
         light = support_light(phwis[i], some.config.evaluation.ess_floor, unusual, others, pooled[i].ess)
@@ -84,6 +79,16 @@ def compare_policies(
             estimate = {"estimator": name, "value": result.value, "low": result.low, "high": result.high}
             rows.append({**shared, **estimate, "n": result.n, **graded, **(UNWEIGHTED if name == "fqe" else {})})
     return pd.DataFrame(rows)
+
+
+def _survivals(some: Stays, given: np.ndarray, evaluated: np.ndarray) -> list[OPEResult] | list[None]:
+    """Survival by the weights of PHWIS under each of the evaluated probabilities (P, N, T); None where nobody knows."""
+    mask = some.trajectories.transition_mask
+    lived = _survived(some.trajectories, mask)
+    if lived is None:
+        return [None] * len(evaluated)
+    told = Recorded(lived, mask, given, 1.0, some.persons)
+    return weighted_many("phwis", told, evaluated, None, some.config.evaluation.n_bootstrap, bootstrap_rng(some))
 
 
 def _evaluated(some: Stays, keys: Sequence[PolicyKey], mask: np.ndarray) -> dict[PolicyKey, OPEResult]:
