@@ -75,6 +75,21 @@ def words(study: StudySpec) -> list[str]:
     return list(np.unique(outcome_words(view)))
 
 
+def died(study: StudySpec) -> int:
+    return int(replace(cohort(), study=study).died.sum())
+
+
+def decisions(study: StudySpec) -> int:
+    found = replace(cohort(), study=study)
+    return len(make_transitions(make_trajectories(found, fit_scaler(found, np.arange(12)))))
+
+
+def paid(study: StudySpec) -> Any:
+    """The rewards that a file with such a column gives."""
+    last = cohort().frame["outcome"] != 0
+    return make_cohort(cohort().frame.assign(paid=np.where(last, 0.0, 1.0)), study).given_rewards
+
+
 def indicated(study: StudySpec) -> Any:
     data = make_trajectories(cohort(), fit_scaler(cohort(), np.arange(12)))
     view: Any = SimpleNamespace(cohort=cohort(), study=study, trajectories=data)
@@ -204,6 +219,9 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any, Any]] = {
         STUDY.published,
         STUDY.published.model_copy(update={"columns": ""}),
     ),
+    "StudySpec.outcome": (died, STUDY, with_field(outcome="number")),
+    "StudySpec.last_row": (decisions, STUDY, with_field(last_row="decision")),
+    "StudySpec.reward_column": (paid, STUDY, with_field(reward_column="paid")),
     "Column.label": (
         lambda study: table_of(study).set_index("column")["label"]["Platelets"],
         STUDY,
