@@ -157,7 +157,7 @@ class Acting:
         clear(self.root)
         keep = self.settings.retention
         days: dict[Kind, float] = {"run": keep.runs, "verdicts": keep.verdicts, "link": keep.links}
-        days |= dict.fromkeys(("data", "encoder", "study"), keep.uploads)
+        days |= dict.fromkeys(("data", "encoder", "study", "policy"), keep.uploads)
         gone = past(self.root, days)
         for one in gone:
             self.delete(one)

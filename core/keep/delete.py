@@ -32,6 +32,8 @@ def delete(root: Path, what: Holding) -> None:
         remove_tree(gone)
     elif what.path.is_dir():
         remove_tree(_out_of_sight(what.path))
+    elif what.kind == "policy":  # it went with its run
+        return
     else:
         with changing(what.path.parent):
             for path in what.files:

@@ -7,19 +7,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from core.base.errors import ArtifactError, PhenoPolicyError
 from core.base.files import files_below, read_json
+from core.runs.added import OWN
 from core.runs.folders import owner_of
+from core.runs.integrity import BESIDE
 from core.runs.job import JOB, read_record
 from core.runs.lock import is_held
 from core.runs.manifest import MANIFEST, read_manifest
 from core.runs.study import studies
 
-Kind = Literal["run", "data", "encoder", "study", "verdicts", "link"]
-KINDS: tuple[Kind, ...] = ("run", "data", "encoder", "study", "verdicts", "link")
+Kind = Literal["run", "policy", "data", "encoder", "study", "verdicts", "link"]
+KINDS: tuple[Kind, ...] = ("run", "policy", "data", "encoder", "study", "verdicts", "link")
 MEGABYTE = 1_000_000
 OWNER = re.compile(r"[0-9a-f]{32}")  # see `owner_of`
 UPLOADS, LINKS, VERDICTS = "uploads", "links", "verdicts"
@@ -41,9 +44,12 @@ class Holding:
 
     @property
     def files(self) -> list[Path]:
-        """All of its files; those that stand beside one, of the same name but for their ending, are part of it."""
+        """All of its files; those that stand beside one, of the same name but for their ending, are part of it. What
+        visitors have added to a run is theirs."""
         if self.path.is_dir():
-            return [path for path in files_below(self.path) if path.is_file()]
+            found = [path for path in files_below(self.path) if path.is_file()]
+            theirs = f"{self.path / BESIDE / OWN}"
+            return [path for path in found if self.kind != "run" or not str(path).startswith(theirs)]
         return [path for path in self.path.parent.glob(f"{self.path.stem}.*") if path.is_file()] or [self.path]
 
     @property
@@ -61,7 +67,8 @@ class Holding:
 
 def holdings(root: Path) -> list[Holding]:
     """Everything that is kept in a data folder, runs first, each kind the newest first."""
-    found = [*runs(root), *_uploads(root / UPLOADS), *_links(root / LINKS)]
+    made = list(runs(root))
+    found = [*made, *chain.from_iterable(map(policies, made)), *_uploads(root / UPLOADS), *_links(root / LINKS)]
     return sorted(found, key=lambda one: (KINDS.index(one.kind), -one.created))
 
 
@@ -82,6 +89,13 @@ def run_in(folder: Path) -> Holding:
         return Holding("run", folder, folder.name, _asked_by(folder), _changed(folder))
     created = _time(manifest.created, folder)
     return Holding("run", folder, manifest.name, manifest.owner, created, manifest.data_hash, manifest.shared)
+
+
+def policies(run: Holding) -> Iterator[Holding]:
+    """Policies that visitors have added to a run for themselves, whosever run it is."""
+    for folder in sorted((run.path / BESIDE).glob(f"{OWN}*/[!.]*")):
+        name = f"{folder.name} on {run.name}"
+        yield Holding("policy", folder, name, folder.parent.name[len(OWN) :], _changed(folder), run.data_hash)
 
 
 def with_rows_of(root: Path, data_hash: str) -> list[Holding]:

@@ -20,6 +20,8 @@ from core.cli.main import main
 from core.icu.study import ICU
 from core.icu.verdicts import give_verdict
 from core.keep.holdings import MEGABYTE, holdings, used, with_rows_of
+from core.runs.added import OWN
+from core.runs.integrity import BESIDE
 from core.runs.lock import hold
 from core.runs.manifest import read_manifest
 from core.runs.status import list_runs
@@ -160,6 +162,31 @@ def test_quotas_are_asked_before_an_upload_and_before_a_run(data: Path) -> None:
     assert not (data / "runs" / "next").exists()
     acting(data, person(BEN), quota=exact).upload(100, "cohort x")
     assert [what for what, _, _ in told(data)] == ["upload", "refused", "refused", "upload"]
+
+
+def test_a_policy_that_a_visitor_adds_to_anothers_run_is_the_visitors(data: Path) -> None:
+    run, before = data / "runs" / "anns", used(data, ANN)
+    mine = run / BESIDE / f"{OWN}{BEN}" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "policy.npy").write_bytes(bytes(5000))
+    own = used(data, BEN)
+    assert used(data, ANN) == before
+    (policy,) = (one for one in holdings(data) if one.kind == "policy")
+    assert (policy.owner, policy.name, policy.size, policy.data_hash) == (BEN, "mine on Ann's", 5000, COHORT)
+    with pytest.raises(AccessError, match="is for its owner"):
+        acting(data, person(ANN)).delete(policy)
+    with pytest.raises(AccessError, match="MB"):
+        acting(data, person(BEN), quota=Quota(megabytes=own[0] / MEGABYTE)).upload(1, "cohort x")
+    acting(data, person(BEN)).delete(policy)
+    assert not mine.exists()
+    assert read_manifest(run).name == "Ann's"
+    assert used(data, BEN)[0] == own[0] - 5000
+
+    mine.mkdir()
+    everything = holdings(data)
+    for one in everything:
+        acting(data, person("c" * 32, Role.ADMIN)).delete(one)
+    assert holdings(data) == [], "a policy went with its run, and brought no folder back"
 
 
 def test_a_run_is_shared_on_purpose_and_taken_back(data: Path) -> None:

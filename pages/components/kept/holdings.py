@@ -17,6 +17,7 @@ from pages.components.shell.visitor import me
 
 WORDS = {
     "run": "run",
+    "policy": "policy of your own",
     "data": "data",
     "encoder": "encoder",
     "study": "definition of a study",
