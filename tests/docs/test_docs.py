@@ -156,3 +156,14 @@ def test_names_said_to_stand_in_a_file_stand_in_it(document: Path) -> None:
 def test_citation_and_package_name_one_version() -> None:
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
     assert re.search(rf"^version: {re.escape(project['version'])}$", text_of(ROOT / "CITATION.cff"), re.MULTILINE)
+
+
+def test_the_survival_card_tells_the_error_that_was_measured() -> None:
+    from pages.components.policies.advice import SURVIVAL_MET
+
+    lines = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith("| advice, as given |"))
+    _, _, cohorts, error, bias, held, *_ = (cell.strip() for cell in row.split("|"))
+    assert f"On {cohorts} simulated cohorts" in SURVIVAL_MET
+    assert f"{error} points off on average, {bias.removeprefix('+')} too high" in SURVIVAL_MET
+    assert f"held the truth in {held}" in SURVIVAL_MET

@@ -37,6 +37,10 @@ HOW = (
     "follow the advice."
 )
 
+SURVIVAL_MET = (  # held to docs/evidence.md by a test
+    "On 20 simulated cohorts the advice's figure was 4.6 points off on average, 4.5 too high (its dial is the one that "
+    "looked best); its interval held the truth in 95 %."
+)
 HIDDEN = (
     "Marginal sensitivity model: at every step the odds of the dose given, by all that clinicians knew, may differ "
     "from those by the record by at most this factor. Where the advice does as clinicians do, nothing moves. The cause "
@@ -159,7 +163,7 @@ def _survival(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         n=advice.n,
         estimator="mix on the outcome alone",
         mode=_followed(dial),
-        help="How many more of a hundred patients survive: the same judges, asked about the outcome alone.",
+        help=f"How many more of a hundred patients survive: the same judges, asked about the outcome alone. {SURVIVAL_MET}",
         note=f"{under}{true}",
     )
 
