@@ -163,7 +163,8 @@ def _survival(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         n=advice.n,
         estimator="mix on the outcome alone",
         mode=_followed(dial),
-        help=f"How many more of a hundred patients survive: the same judges, asked about the outcome alone. {SURVIVAL_MET}",
+        help="How many more of a hundred patients survive: the same judges, asked about the outcome alone. "
+        + SURVIVAL_MET,
         note=f"{under}{true}",
     )
 
