@@ -10,7 +10,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from core.access.settings import ServerSettings, SignIn
-from core.keep.backup import kept_folders
+from core.icu.study import ICU
+from core.keep.backup import AUDIT
+from core.keep.holdings import LINKS, MORE, UPLOADS
+from core.registry.study import REGISTRY
 from core.teaching.rooms import rooms_root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +45,7 @@ def test_every_setting_stands_in_the_table_with_what_holds_unless_it_is_set() ->
 def test_every_folder_of_data_stands_in_the_table_is_ignored_by_git_and_removed_by_make_clean() -> None:
     table = PAGE.read_text(encoding="utf-8").partition("## Where data go")[2].partition("## ")[0]
     said = set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE))
-    assert said == {*kept_folders(), rooms_root().name}
+    assert said == {ICU.home, REGISTRY.home, UPLOADS, LINKS, *MORE, AUDIT, rooms_root().name}
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
     clean = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nclean:\n")[2].splitlines()[0].split()
     for name in said:
