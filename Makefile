@@ -73,4 +73,4 @@ $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) data/benchmarks data/runs data/registry data/uploads data/links data/experiments data/sweeps data/audit
+	rm -rf $(VENV) data/benchmarks data/runs data/registry data/uploads data/links data/conferences data/experiments data/sweeps data/audit

@@ -100,8 +100,8 @@ def restore(archive: Path, root: Path) -> Copied:
     filled = [name for name in kept_folders() if (root / name).is_dir() and any((root / name).iterdir())]
     if filled:
         raise RunError(f"{root} keeps something already ({', '.join(filled)}); restore into an empty folder.")
-    root.mkdir(parents=True, exist_ok=True)
     with private_files():
+        root.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".restore-", dir=root))
         try:
             index = _checked(_unpack(archive, stage), stage, archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -195,8 +196,11 @@ def test_a_server_without_sign_in_does_not_listen_to_other_machines(address: str
         refuse_to_bind(own, ServerSettings())
 
 
-def test_the_server_itself_refuses_in_a_sentence() -> None:
+def test_the_server_itself_refuses_in_a_sentence_and_asks_nobody_for_its_address(tmp_path: Path) -> None:
+    told = tmp_path / "reached"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "browser" / "alone"), "REACHED_OUT": str(told)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.port", "1"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode != 0
     assert "app: server.address = 0.0.0.0 lets other machines in, and there is no sign-in." in ended.stderr
+    assert not told.exists(), told.read_text(encoding="utf-8")

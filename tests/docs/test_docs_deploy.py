@@ -10,8 +10,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from core.access.settings import ServerSettings, SignIn
+from core.icu.study import ICU
+from core.keep.backup import AUDIT
+from core.keep.holdings import LINKS, MORE, UPLOADS
+from core.registry.study import REGISTRY
+from core.teaching.rooms import rooms_root
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "deploy.md"
 TABLE = PAGE.read_text(encoding="utf-8").partition("## All settings")[2]
 ROW = re.compile(r"^\| `([a-z_.]+)` \| `?([^|`]+)`? \|", re.MULTILINE)
 WORDS = {"needed": None, "nobody": (), "none": "", "true": True, "false": False}
@@ -34,3 +40,14 @@ def test_every_setting_stands_in_the_table_with_what_holds_unless_it_is_set() ->
         assert field.is_required() == (said[name] == "needed"), name
         if not field.is_required():
             assert str(WORDS.get(said[name], said[name])) == str(field.default), name
+
+
+def test_every_folder_of_data_stands_in_the_table_is_ignored_by_git_and_removed_by_make_clean() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("## Where data go")[2].partition("## ")[0]
+    said = set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE))
+    assert said == {ICU.home, REGISTRY.home, UPLOADS, LINKS, *MORE, AUDIT, rooms_root().name}
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    clean = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nclean:\n")[2].splitlines()[0].split()
+    for name in said:
+        assert f"data/{name}/" in ignored
+        assert f"data/{name}" in clean
