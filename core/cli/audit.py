@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from datetime import date
 
 from core.access.chain import Found, check, lines
 from core.access.settings import server_settings
@@ -23,7 +24,7 @@ def add_audit_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name, text in (("who", "owner or name"), ("run", "folder name of a run"), ("what", "as in 'patient opened'")):
         verb.add_argument(f"--{name}", default="", help=text)
     verb.add_argument("--patient", default="", help="key of a patient; found where keys are hashed, too")
-    verb.add_argument("--since", default="", metavar="DAY", help="as in 2026-11-28 (UTC)")
+    verb.add_argument("--since", type=_day, metavar="DAY", help="as in 2026-11-28 (UTC)")
     verb.set_defaults(function=show_audit)
 
 
@@ -35,6 +36,9 @@ def verify_audit(options: argparse.Namespace) -> int:
         print(f"note: {sentence}")
     for sentence in checked.broken:
         print(f"audit: {sentence}", file=sys.stderr)
+    if not checked.lines:
+        print(f"{trail.folder}: no line is there; nothing was done yet, or all of it was taken away.")
+        return 2 if checked.broken else 0
     said = "are as they were written" if not checked.broken else "were looked at"
     print(f"{trail.folder}: {checked.lines} lines in {checked.files} files {said}; the last is {checked.last}")
     return 2 if checked.broken else 0
@@ -51,6 +55,14 @@ def show_audit(options: argparse.Namespace) -> None:
             print("  ".join(_cells(found)))
 
 
+def _day(text: str) -> str:
+    """A day as lines tell it; another way to write one would compare as text, and find nothing or everything."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day; write it as in 2026-11-28") from None
+
+
 def _trail() -> Trail:
     return Trail(data_root(), server_settings().audit)
 
@@ -63,7 +75,7 @@ def _is_asked_for(found: Found, options: argparse.Namespace, patient: str) -> bo
         and options.run in ("", line.run)
         and options.what in ("", line.what)
         and patient in ("", line.patient)
-        and line.at >= options.since
+        and line.at >= (options.since or "")
     )
 
 

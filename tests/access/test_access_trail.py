@@ -181,3 +181,9 @@ def test_the_verbs_verify_show_and_name_the_broken_line(
     said = capsys.readouterr().err
     assert "audit: line 1 " in said
     assert "no line has the SHA-256 ffff" in said
+    assert main(["audit", "show", "--since", "2999-01-01"]) == 0
+    assert capsys.readouterr().out == ""
+    for day in ("yesterday", "28.11.2026"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["audit", "show", "--since", day])
+        assert f"'{day}' is no day; write it as in 2026-11-28" in capsys.readouterr().err
