@@ -9,9 +9,6 @@ nothing needs to be rolled out; intervals of shares are Clopper and Pearson's.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy.stats import beta
@@ -22,6 +19,7 @@ from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, gate
 from core.evaluation.policies import propensities
+from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_lab import HIGHLIGHTS, learn, make_records
 from tests.benchmarks.mix_worlds import LabWorld
 
@@ -70,25 +68,11 @@ def exact_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="3201-3204", help="first-last")
-    parser.add_argument("--patients", type=int, default=2_000)
+    parser = lab_parser(__doc__, "3201-3204")
     parser.add_argument("--memory", action="store_true", help="the simulator's second version")
-    parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
-    parser.add_argument("--summarize", type=Path, nargs="+", help="only print the table of these CSV files")
     asked = parser.parse_args()
-    if asked.summarize:
-        table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
-    else:
-        world = LabWorld("none, memory" if asked.memory else "none", World("none", memory=asked.memory))
-        first, last = (int(part) for part in asked.seeds.split("-"))
-        rows = []
-        for seed in range(first, last + 1):
-            rows.append(run_seed(world, seed, asked.patients))
-            print(f"{world.name}, {asked.patients:,} patients, seed {seed} done", flush=True)
-            if asked.out:
-                pd.DataFrame(rows).to_csv(asked.out, index=False)
-        table = pd.DataFrame(rows)
+    world = LabWorld("none, memory" if asked.memory else "none", World("none", memory=asked.memory))
+    table = lab_rows(asked, world.name, lambda seed: [run_seed(world, seed, asked.patients)])
     print(summary(table).T.to_string(header=False))
 
 

@@ -12,9 +12,7 @@ are those of `mix_lab`, without the two that know the phenotype.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +24,7 @@ from core.evaluation.judging.gate import DIALS
 from core.evaluation.judging.hidden import MOST, Bounds
 from core.evaluation.judging.mix import Judged
 from core.evaluation.policies import propensities
+from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_lab import HIGHLIGHTS, fixed_policies, fixed_truth, learn, make_records, step_truth
 from tests.benchmarks.mix_rules import RULES
 from tests.benchmarks.mix_worlds import LabWorld
@@ -94,26 +93,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="931-936", help="first-last")
-    parser.add_argument("--patients", type=int, default=2_000)
+    parser = lab_parser(__doc__, "931-936")
     parser.add_argument("--confounding", type=float, default=0.5)
     parser.add_argument("--effect", choices=("full", "weak", "no-benefit", "none"), default="full")
-    parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
-    parser.add_argument("--summarize", type=Path, nargs="+", help="only print the table of these CSV files")
     asked = parser.parse_args()
-    if asked.summarize:
-        table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
-    else:
-        world = LabWorld(f"{asked.effect}, S = {asked.confounding:g}", World(asked.effect, asked.confounding))
-        first, last = (int(part) for part in asked.seeds.split("-"))
-        rows: list[dict[str, object]] = []
-        for seed in range(first, last + 1):
-            rows += run_seed(world, seed, asked.patients)
-            print(f"{world.name}, {asked.patients:,} patients, seed {seed} done", flush=True)
-            if asked.out:
-                pd.DataFrame(rows).to_csv(asked.out, index=False)
-        table = pd.DataFrame(rows)
+    world = LabWorld(f"{asked.effect}, S = {asked.confounding:g}", World(asked.effect, asked.confounding))
+    table = lab_rows(asked, world.name, lambda seed: run_seed(world, seed, asked.patients))
     print(summary(table).T.to_string(header=False))
 
 

@@ -10,14 +10,11 @@ Design seeds were 3001-3012; report on others. Tables: `mix_summary`.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from core.cohort import History
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
@@ -31,6 +28,7 @@ from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.judging.stacked import Propensities, fit_propensities
 from core.evaluation.policies import propensities
 from core.trajectories import Scaler, Trajectories, make_trajectories
+from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_rules import RULES, rule_doses
 from tests.benchmarks.mix_summary import publish, summaries
 from tests.benchmarks.mix_today import today
@@ -204,28 +202,15 @@ def advised(label: str, judged: Sequence[Judged], truth: Sequence[float]) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="3101-3106", help="first-last")
-    parser.add_argument("--patients", type=int, default=2_000)
+    parser = lab_parser(__doc__, "3101-3106")
     parser.add_argument("--world", choices=tuple(WORLDS), default="full")
-    parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
     parser.add_argument("--without-today", action="store_true", help="leave out PHWDR with its forest critic")
     parser.add_argument("--publish", action="store_true", help="with --summarize: keep the tables for the pages")
-    parser.add_argument("--summarize", type=Path, nargs="+", help="only print the tables of these CSV files")
     asked = parser.parse_args()
-    if asked.summarize:
-        table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
-        if asked.publish:
-            publish(table)
-    else:
-        first, last = (int(part) for part in asked.seeds.split("-"))
-        rows: list[dict[str, object]] = []
-        for seed in range(first, last + 1):
-            rows += run_seed(WORLDS[asked.world], seed, asked.patients, not asked.without_today)
-            print(f"{asked.world}, {asked.patients:,} patients, seed {seed} done", flush=True)
-            if asked.out:
-                pd.DataFrame(rows).to_csv(asked.out, index=False)
-        table = pd.DataFrame(rows)
+    world, today = WORLDS[asked.world], not asked.without_today
+    table = lab_rows(asked, asked.world, lambda seed: run_seed(world, seed, asked.patients, today))
+    if asked.summarize and asked.publish:
+        publish(table)
     for title, found in summaries(table).items():
         print(title, found.to_string(index=False), "", sep="\n")
 

@@ -11,7 +11,6 @@ way, and each is held against the truth of its own policies.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -41,6 +40,7 @@ from core.icu.fit.advised import FoldStep, true_gains
 from core.icu.study import run_study
 from core.icu.view import RunView
 from core.trajectories import Scaler, fit_scaler
+from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_rules import RULES, rule_doses
 from tests.benchmarks.mix_worlds import STUDY, WORLDS, LabWorld
 
@@ -159,24 +159,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="3101-3104", help="first-last")
-    parser.add_argument("--patients", type=int, default=2_000)
+    parser = lab_parser(__doc__, "3101-3104")
     parser.add_argument("--world", choices=tuple(WORLDS), default="full")
-    parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
-    parser.add_argument("--summarize", type=Path, nargs="+", help="only print the table of these CSV files")
     asked = parser.parse_args()
-    if asked.summarize:
-        table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
-    else:
-        first, last = (int(part) for part in asked.seeds.split("-"))
-        rows: list[dict[str, object]] = []
-        for seed in range(first, last + 1):
-            rows += run_seed(WORLDS[asked.world], seed, asked.patients)
-            print(f"{asked.world}, {asked.patients:,} patients, seed {seed} done", flush=True)
-            if asked.out:
-                pd.DataFrame(rows).to_csv(asked.out, index=False)
-        table = pd.DataFrame(rows)
+    table = lab_rows(asked, asked.world, lambda seed: run_seed(WORLDS[asked.world], seed, asked.patients))
     print(summary(table).to_string(index=False))
 
 

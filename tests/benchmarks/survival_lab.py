@@ -11,7 +11,6 @@ to them over patients who meet both.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -40,6 +39,7 @@ from core.icu.view import RunView
 from core.policies import NamedPolicy
 from core.policies.key import CLINICIAN, PROSPECTIVE
 from core.trajectories import make_transitions
+from tests.benchmarks.lab_rows import lab_parser, lab_rows
 
 LAST_STAGE = "clinicians"  # what comes after values policies and changes none, but for Q*
 SETTINGS = {  # one number of phenotypes, and no map: neither changes a policy at the default K
@@ -145,24 +145,11 @@ def _scores(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="3201-3202", help="first-last")
-    parser.add_argument("--patients", type=int, default=2_000)
+    parser = lab_parser(__doc__, "3201-3202")
     parser.add_argument("--effect", choices=tuple(EFFECTS), default="full")
-    parser.add_argument("--out", type=Path, help="CSV of all rows, written after every seed")
-    parser.add_argument("--summarize", type=Path, nargs="+", help="only print the table of these CSV files")
     asked = parser.parse_args()
-    if asked.summarize:
-        table = pd.concat([pd.read_csv(path) for path in asked.summarize], ignore_index=True)
-    else:
-        first, last = (int(part) for part in asked.seeds.split("-"))
-        rows: list[dict[str, object]] = []
-        for seed in range(first, last + 1):
-            rows += run_seed(World(asked.effect, memory=True), seed, asked.patients)
-            print(f"seed {seed} done", flush=True)
-            if asked.out:
-                pd.DataFrame(rows).to_csv(asked.out, index=False)
-        table = pd.DataFrame(rows)
+    world = World(asked.effect, memory=True)
+    table = lab_rows(asked, asked.effect, lambda seed: run_seed(world, seed, asked.patients))
     print(summary(table).round(2).to_string(index=False))
 
 
