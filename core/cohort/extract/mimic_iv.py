@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Kind
 from core.cohort.extract.relation import texts
-from core.cohort.extract.wanted import spelled
 from core.cohort.extract.work import MOST_UNREADABLE, Work, code_of, flag, hours, ident, moment, number
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
@@ -145,10 +144,10 @@ def read_entries(work: Work) -> None:
     _circuit(work)
     _emar(work)
     for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
-        codes = texts(spelled(work.concepts.heparin.get(kind, ())))
+        codes = texts(work.concepts.heparin.get(kind, ()))
         work.counts[name] = work.number(
             f"""SELECT count(DISTINCT {work.read("inputevents", "stay_id", "ident")})
-                FROM raw_inputevents WHERE trim(itemid) IN ({codes})"""
+                FROM raw_inputevents WHERE {code_of("itemid")} IN ({codes})"""
         )
 
 

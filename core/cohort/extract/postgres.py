@@ -27,7 +27,7 @@ class Server:
             ) from None
         self._scratch = scratch
         try:
-            self._connection = psycopg.connect(address, options="-c default_transaction_read_only=on")
+            self._connection = psycopg.connect(address, options="-c default_transaction_read_only=on -c TimeZone=UTC")
             rows = self._connection.execute("""SELECT table_schema, table_name, column_name
                 FROM information_schema.columns
                 WHERE table_schema NOT IN ('pg_catalog', 'information_schema')""").fetchall()  # fmt: skip
@@ -65,7 +65,9 @@ class Server:
         only: sql.Composable = sql.SQL("")
         if need.code:
             code = next(column for column in columns if column.lower() == need.code)
-            only = sql.SQL("WHERE {}::text = ANY({})").format(sql.Identifier(code), sql.Literal(list(need.codes)))
+            only = sql.SQL(r"WHERE regexp_replace(btrim({}::text), '\.0+$', '') = ANY({})").format(
+                sql.Identifier(code), sql.Literal(list(need.codes))
+            )
         query = sql.SQL("COPY (SELECT {} FROM {} {}) TO STDOUT (FORMAT csv, HEADER false)").format(
             fields, sql.Identifier(schema, table), only
         )

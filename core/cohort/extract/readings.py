@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 from core.cohort.extract.concepts import Concept, Stream
 from core.cohort.extract.relation import text, texts
-from core.cohort.extract.wanted import spelled
-from core.cohort.extract.work import Work, hours, number, shape
+from core.cohort.extract.work import Work, code_of, hours, number, shape
 from core.study import StudySpec
 
 ANY = 1e9
@@ -35,7 +34,7 @@ def prepare(work: Work) -> None:
         low, high = plausible(name, concept, work.study)
         above = -math.inf if concept.above is None else concept.above
         for source in concept.sources:
-            for code in spelled(source.codes):
+            for code in source.codes:
                 row = [source.stream, code, name, source.factor, source.offset, source.fraction, source.rank]
                 work.db.execute("INSERT INTO selector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*row, low, high, above])
     work.db.execute("""
@@ -199,18 +198,19 @@ def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
             if code in work.found[stream.table]
         )
     verbal = texts(_sources(work, name).get("GCS verbal", []))
-    tube = f"CASE WHEN {stream.code} IN ({verbal}) THEN lower({stream.text}) LIKE '{TUBE}%' ELSE false END"
+    code = code_of(stream.code)
+    tube = f"CASE WHEN {code} IN ({verbal}) THEN lower({stream.text}) LIKE '{TUBE}%' ELSE false END"
     tube = f"coalesce({tube}, false)" if stream.text else "false"
     value = work.read(stream.table, stream.value, "number")
     return f"""SELECT *, coalesce(recorded, CASE WHEN tube THEN 1 END) AS value, unread AND NOT tube AS unread
-               FROM ({first}, {stream.code} AS code, {value} AS recorded, {tube} AS tube,
+               FROM ({first}, {code} AS code, {value} AS recorded, {tube} AS tube,
                             {_unread(work, stream)} AS unread
-                     FROM raw_{stream.table} WHERE {stream.code} IN ({texts(codes)}))"""
+                     FROM raw_{stream.table} WHERE {code} IN ({texts(codes)}))"""
 
 
 def _sources(work: Work, stream: str) -> dict[str, list[str]]:
-    """Codes of each concept in a stream, in every spelling."""
+    """Codes of each concept in a stream."""
     return {
-        name: [code for source in concept.sources if source.stream == stream for code in spelled(source.codes)]
+        name: [code for source in concept.sources if source.stream == stream for code in source.codes]
         for name, concept in work.concepts.concepts.items()
     }

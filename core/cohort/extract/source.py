@@ -38,7 +38,9 @@ def connect(scratch: Path, memory_gb: float, threads: int) -> duckdb.DuckDBPyCon
         "threads": threads,
         "temp_directory": str(scratch / "spill"),
     }
-    return duckdb.connect(str(scratch / "extract.duckdb"), config=config)
+    db = duckdb.connect(str(scratch / "extract.duckdb"), config=config)
+    db.execute("SET TimeZone = 'UTC'")  # what has a zone would else be told in that of this machine
+    return db
 
 
 def open_source(

@@ -15,7 +15,7 @@ from core.cohort.extract.faults import LINE, bad_line, not_utf8
 from core.cohort.extract.manifest import CopiedTable
 from core.cohort.extract.relation import Csv, Relation, text, texts
 from core.cohort.extract.wanted import Wanted, read_column
-from core.cohort.extract.work import PARSERS
+from core.cohort.extract.work import PARSERS, code_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -108,7 +108,8 @@ def _write(db: duckdb.DuckDBPyConnection, relation: Relation, rows: str, at: Cop
     """Write the next part; returns its rows."""
     select = relation.select(at.columns, rows)
     if at.code:
-        select = f'SELECT * FROM ({select}) WHERE "{at.code}" IN ({texts(at.codes)})'
+        code = code_of(at.code)
+        select = f'SELECT * REPLACE ({code} AS "{at.code}") FROM ({select}) WHERE {code} IN ({texts(at.codes)})'
     if at.parsed:  # read once here, so that no extraction does it again; the text stays where it cannot be read
         held = {name: read_column(name, kind) for name, kind in at.parsed.items()}
         read = ", ".join(f'{PARSERS[kind](name)} AS "{held[name]}"' for name, kind in at.parsed.items())

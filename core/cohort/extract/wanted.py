@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.cohort.extract.concepts import Concepts, Kind
@@ -35,9 +35,4 @@ def wanted(concepts: Concepts, table: str) -> Wanted:
         return Wanted(columns, parsed=described.parsed)
     sources = [source for concept in concepts.concepts.values() for source in concept.sources]
     codes = {code for source in sources if source.stream in streams for code in source.codes}
-    return Wanted(columns, next(iter(streams.values())), spelled(codes), described.parsed)
-
-
-def spelled(codes: Iterable[str]) -> tuple[str, ...]:
-    """Each code as it may stand in a table: 220045, or 220045.0 where a program took it for a number."""
-    return tuple(sorted(spelling for code in codes for spelling in (code, f"{code}.0")))
+    return Wanted(columns, next(iter(streams.values())), tuple(sorted(codes)), described.parsed)

@@ -81,19 +81,28 @@ def shape(text: str) -> str:
     return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", text))[:LONGEST_SHAPE]
 
 
+# A cast passes over spaces around what it reads by itself; trim takes twice the time of the cast.
+
+
 def ident(column: str) -> str:
     """SQL: a whole number, also where it is written 220045.0; NULL where it is none."""
-    return f"TRY_CAST(trim({column}) AS BIGINT)"
+    return f"TRY_CAST({column} AS BIGINT)"
 
 
 def moment(column: str) -> str:
-    """SQL: a time; NULL where it cannot be read."""
-    return f"TRY_CAST(trim({column}) AS TIMESTAMP)"
+    """SQL: a time; NULL where it cannot be read. One with a zone becomes universal time, a day alone its midnight.
+
+    A cast to TIMESTAMP would pass over the zone; one that heeds it takes five times as long, so that what is written
+    as releases write it, YYYY-MM-DD HH:MM:SS, goes the short way.
+    """
+    plain = f"length({column}) < 20 AND {column} LIKE '%:__:__'"
+    zoned = f"CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"  # the session's own zone is UTC
+    return f"CASE WHEN {plain} THEN TRY_CAST({column} AS TIMESTAMP) WHEN isfinite({zoned}) THEN {zoned} END"
 
 
 def number(column: str) -> str:
     """SQL: a number; NULL where it is none, or not finite."""
-    value = f"TRY_CAST(trim({column}) AS DOUBLE)"
+    value = f"TRY_CAST({column} AS DOUBLE)"
     return f"CASE WHEN isfinite({value}) THEN {value} END"
 
 
@@ -103,8 +112,9 @@ def flag(column: str) -> str:
 
 
 def code_of(column: str) -> str:
-    """SQL: a code as text, 220045.0 as 220045."""
-    return f"regexp_replace(trim({column}), '\\.0+$', '')"
+    """SQL: a code as text, without spaces around it, 220045.0 as 220045."""
+    odd = f"contains({column}, ' ') OR contains({column}, '.')"
+    return f"CASE WHEN {odd} THEN regexp_replace(trim({column}), '\\.0+$', '') ELSE {column} END"
 
 
 PARSERS: dict[Kind, Callable[[str], str]] = {"ident": ident, "moment": moment, "number": number}
