@@ -77,7 +77,7 @@ def test_a_copy_of_files_yields_their_cohort_and_holds_only_the_wanted_rows(
     assert last.fraction == 1.0
     assert last.metrics["rows"] == written
     assert last.metrics["kept"] == written - 40
-    assert rows == (len(hospital()["icu/chartevents"]) + 2, 0, 1)
+    assert rows == (len(hospital()["icu/chartevents"]) + 2, 0, 0), "codes are held in one spelling"
     texts = duckdb.execute(f"SELECT charttime FROM '{tmp_path}/copy/icu/chartevents/*.parquet'").fetchall()
     assert [text for (text,) in texts if text is not None] == ["soon"]  # the others are held as times
 
@@ -281,7 +281,9 @@ def test_blocks_are_whole_records_and_any_can_be_the_first(
         found = list(_read(path, 0, size, folder / "block"))
         assert "".join(block for block, _, _ in found) == whole[len("x,y\n") :]
         for i, (block, end, lines) in enumerate(found):
-            assert lines in (None, len(read_back(block)))
+            records = read_back(block)
+            told = all("\n" not in cell for record in records for cell in record)
+            assert lines == len(records) if told else lines in (None, len(records))
             again = "".join(text for text, _, _ in _read(path, end, size, folder / "block"))
             assert again == "".join(text for text, _, _ in found[i + 1 :])
     records = [record for block, _, _ in found for record in read_back(block)]

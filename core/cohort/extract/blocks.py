@@ -14,13 +14,14 @@ from core.base.errors import ExtractError
 
 CHUNK = 4 << 20  # bytes
 QUOTE, NEWLINE = b'"', b"\n"
+_OTHERS = bytes(byte for byte in range(256) if byte not in QUOTE + NEWLINE)
 
 
 @dataclass(frozen=True)
 class Block:
     """Lines written to a file: where the next block begins (bytes, uncompressed), bytes of the file read so far.
 
-    lines: how many, or None where a quote may hide the end of one.
+    lines: how many, or None where a quote may hide the end of one of them.
     """
 
     end: int
@@ -63,24 +64,38 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 def _fill(stream: BinaryIO, file: BinaryIO, carry: bytes, size: int) -> tuple[int, bytes, int | None]:
     """Write `size` bytes and the rest of the line; returns what was written, what was read beyond, and the lines."""
-    written = quotes = lines = 0
-    last = NEWLINE
+    written = lines = 0
+    last, left, hides = NEWLINE, b"", False  # left: a quote that is not closed yet
     while True:
         chunk = carry or stream.read(CHUNK)
         carry = b""
         if chunk and written + len(chunk) >= size:
-            cut = _line_end(chunk, quotes)
+            cut = _line_end(chunk, len(left))
             chunk, carry = (chunk[:cut], chunk[cut:]) if cut else (chunk, b"")
         else:
             cut = 0
         file.write(chunk)
         written += len(chunk)
-        quotes += chunk.count(QUOTE)
-        lines += chunk.count(NEWLINE)
+        ends, left, odd = _line_ends(chunk, left)
+        lines, hides = lines + ends, hides or odd
         last = chunk[-1:] or last
         if cut or not chunk:
             lines += last != NEWLINE  # the file may end without ending its last line
-            return written, carry, None if quotes else lines
+            return written, carry, None if hides or left else lines
+
+
+def _line_ends(chunk: bytes, left: bytes) -> tuple[int, bytes, bool]:
+    """Line ends in `chunk`; the quote that is not closed at its end; whether a quote may hide one of them.
+
+    left: the quote that was not closed before it. Quotes that are closed within their line hide nothing: they stand
+    side by side once all else is taken out.
+    """
+    if not left and QUOTE not in chunk:
+        return chunk.count(NEWLINE), b"", False
+    marks = (left + chunk.translate(None, _OTHERS)).replace(2 * QUOTE, b"")
+    ends, quotes = marks.count(NEWLINE), marks.count(QUOTE)
+    left = QUOTE * (quotes % 2)
+    return ends, left, marks != NEWLINE * ends + left
 
 
 def _line_end(chunk: bytes, quotes: int) -> int:
