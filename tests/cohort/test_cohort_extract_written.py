@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import pytest
 from core.base.errors import ExtractError
 from core.cohort.extract import Extraction, copy_source, extract_mimic_iv
 from core.cohort.extract.dialect import damaged, read_header
-from tests.cohort.hospital import at, given, hospital, write
+from core.cohort.extract.source import connect
+from tests.cohort.hospital import Rows, at, given, hospital, write
 
 
 def said(extraction: Extraction, words: str) -> int:
@@ -124,3 +127,77 @@ def test_stays_taken_a_few_at_a_time_are_the_same_cohort(tmp_path: Path, monkeyp
     pd.testing.assert_frame_equal(apart.frame, together.frame)
     pd.testing.assert_frame_equal(apart.ages, together.ages)
     assert (apart.attrition, apart.implausible) == (together.attrition, together.implausible)
+
+
+# ---------------------------------------------------------------- times and codes in other spellings
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+ANYWHERE = ("hosp/labevents", "icu/chartevents", "icu/inputevents", "icu/outputevents", "icu/icustays")
+
+
+ODD = {"itemid": "{} ", "stay_id": " {}.0", "subject_id": "{}.00 ", "valuenum": " {} "}
+
+
+def rewritten(names: tuple[str, ...], column: str, how: Callable[[str], str]) -> dict[str, Rows]:
+    """The hospital with the cells of `column` written anew; every column of times where it is "time"."""
+    tables = hospital()
+    for name in names:
+        for row in tables[name]:
+            for key, cell in row.items():
+                if key == column or (column == "time" and TIME.fullmatch(str(cell))):
+                    row[key] = how(str(cell))
+    return tables
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Extraction:
+    return extract_mimic_iv(write(hospital(), tmp_path_factory.mktemp("plain")))
+
+
+def in_cairo(time: str) -> str:
+    return (pd.Timestamp(time) + pd.Timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S") + "+02:00"
+
+
+def test_times_with_a_zone_are_the_same_cohort_and_told(tmp_path: Path, plain: Extraction) -> None:
+    source = write(rewritten((*ANYWHERE, "icu/procedureevents"), "time", in_cairo), tmp_path / "source")
+    list(copy_source("mimic-iv", source, tmp_path / "copy"))
+    made, copied = extract_mimic_iv(source), extract_mimic_iv(tmp_path / "copy")
+    assert said(made, "Times with a zone are taken as universal time: labevents.charttime") == 1
+    assert copied.losses == made.losses
+    for one in (made, copied):
+        pd.testing.assert_frame_equal(one.frame, plain.frame)
+
+
+def test_spaces_and_points_in_codes_keys_and_times_are_the_same_cohort(tmp_path: Path, plain: Extraction) -> None:
+    tables = rewritten(ANYWHERE, "time", lambda time: f" {time}  ")
+    for name in ANYWHERE:
+        for row in tables[name]:
+            row |= {key: how.format(row[key]) for key, how in ODD.items() if key in row}
+    source = write(tables, tmp_path / "source")
+    list(copy_source("mimic-iv", source, tmp_path / "copy"))
+    for one in (source, tmp_path / "copy"):
+        made = extract_mimic_iv(one)
+        pd.testing.assert_frame_equal(made.frame, plain.frame)
+        assert made.losses == plain.losses
+
+
+def test_a_zone_in_some_tables_and_days_without_an_hour_are_told(tmp_path: Path, plain: Extraction) -> None:
+    made = extract_mimic_iv(write(rewritten(("icu/outputevents",), "time", in_cairo), tmp_path / "zone"))
+    assert said(made, "universal time: outputevents.charttime. Times of labevents.charttime, icustays.intime, ") == 1
+    pd.testing.assert_frame_equal(made.frame, plain.frame)
+    tables = rewritten(("hosp/labevents",), "charttime", lambda time: time[:10])
+    days = extract_mimic_iv(write(tables, tmp_path / "days"))
+    assert (
+        said(days, "Rows of labevents have a charttime that is a day without an hour; it is taken as its midnight") == 1
+    )
+    assert not said(plain, "day without an hour")
+
+
+def test_times_are_told_in_universal_time_wherever_the_machine_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    db = connect(tmp_path, 1.0, 1)
+    assert db.execute("SELECT TIMESTAMPTZ '2150-07-01 10:00:00+02'::VARCHAR").fetchall() == [
+        ("2150-07-01 08:00:00+00",)
+    ]

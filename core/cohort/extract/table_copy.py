@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from core.base.errors import ExtractError
 from core.cohort.extract.blocks import blocks
+from core.cohort.extract.concepts import Kind
 from core.cohort.extract.faults import LINE, bad_line, not_utf8
 from core.cohort.extract.manifest import CopiedTable
 from core.cohort.extract.relation import Csv, Relation, text, texts
 from core.cohort.extract.wanted import Wanted, read_column
-from core.cohort.extract.work import PARSERS, code_of
+from core.cohort.extract.work import PARSERS, code_of, plain_time
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,16 +111,24 @@ def _write(db: duckdb.DuckDBPyConnection, relation: Relation, rows: str, at: Cop
     if at.code:
         code = code_of(at.code)
         select = f'SELECT * REPLACE ({code} AS "{at.code}") FROM ({select}) WHERE {code} IN ({texts(at.codes)})'
-    if at.parsed:  # read once here, so that no extraction does it again; the text stays where it cannot be read
+    if at.parsed:  # read once here, so that no extraction does it again; the text stays where that is not all it says
         held = {name: read_column(name, kind) for name, kind in at.parsed.items()}
         read = ", ".join(f'{PARSERS[kind](name)} AS "{held[name]}"' for name, kind in at.parsed.items())
-        left = ", ".join(f'CASE WHEN "{column}" IS NULL THEN "{name}" END AS "{name}"' for name, column in held.items())
+        left = ", ".join(
+            f'CASE WHEN {_says_more(name, kind)} THEN "{name}" END AS "{name}"' for name, kind in at.parsed.items()
+        )
         select = f"SELECT * REPLACE ({left}) FROM (SELECT *, {read} FROM ({select}))"
     part = folder / f"part-{at.parts:05d}.parquet"
     hidden = part.with_name(f".{part.name}")
     written = db.execute(f"COPY ({select}) TO {text(str(hidden))} (FORMAT parquet)").fetchall()
     os.replace(hidden, part)
     return int(written[0][0])
+
+
+def _says_more(name: str, kind: Kind) -> str:
+    """SQL: whether the text of a column says what its reading does not: that it cannot be read, or how it was."""
+    unread = f'"{read_column(name, kind)}" IS NULL'
+    return f"{unread} OR NOT {plain_time(name)}" if kind == "moment" else unread
 
 
 def _count(db: duckdb.DuckDBPyConnection, rows: str) -> int:

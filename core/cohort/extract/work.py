@@ -92,12 +92,17 @@ def ident(column: str) -> str:
 def moment(column: str) -> str:
     """SQL: a time; NULL where it cannot be read. One with a zone becomes universal time, a day alone its midnight.
 
-    A cast to TIMESTAMP would pass over the zone; one that heeds it takes five times as long, so that what is written
-    as releases write it, YYYY-MM-DD HH:MM:SS, goes the short way.
+    A cast to TIMESTAMP would pass over the zone; one that heeds it takes five times as long, and is for other times
+    than plain ones.
     """
-    plain = f"length({column}) < 20 AND {column} LIKE '%:__:__'"
-    zoned = f"CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"  # the session's own zone is UTC
-    return f"CASE WHEN {plain} THEN TRY_CAST({column} AS TIMESTAMP) WHEN isfinite({zoned}) THEN {zoned} END"
+    zoned = f"CAST(TRY_CAST(trim({column}) AS TIMESTAMPTZ) AS TIMESTAMP)"  # the session's own zone is UTC
+    short = f"WHEN {plain_time(column)} THEN TRY_CAST({column} AS TIMESTAMP)"
+    return f"CASE {short} WHEN isfinite({zoned}) THEN {zoned} END"
+
+
+def plain_time(column: str) -> str:
+    """SQL: whether a time is written as releases write it, YYYY-MM-DD HH:MM:SS, without a zone."""
+    return f"(length({column}) < 20 AND {column} LIKE '%:__:__')"
 
 
 def number(column: str) -> str:
