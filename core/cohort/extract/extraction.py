@@ -34,6 +34,7 @@ from core.cohort.extract.select import (
 )
 from core.cohort.extract.source import connect, open_source, open_tables
 from core.cohort.extract.steps import BODY, CARE, DRUGS
+from core.cohort.extract.unread import tell_persons, tell_unread
 from core.cohort.extract.watch import Watch, Watched
 from core.cohort.extract.work import Work
 from core.study import StudySpec, load_study
@@ -125,9 +126,11 @@ def _attempt(
 def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest | None) -> Extraction:
     reader.check(work)
     tell_clocks(work)
+    tell_unread(work)
     population = _population(work, reader)
     work.watch.at(PARTS[0])
     reader.read_stays(work)
+    tell_persons(work)
     if population == "sepsis-3":
         reader.read_infection(work)
         suspect(work)

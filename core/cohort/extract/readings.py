@@ -21,6 +21,7 @@ SCORED = (
     "GCS motor", "HR", "urine", "ventilator setting", "Weight",
 )  # fmt: skip
 NO_VALUE = "('', 'na', 'n/a', 'nan', 'null', 'none', '.', '___')"  # what stands for a value that is missing
+KEYLESS = "stay_id IS NULL AND subject_id IS NULL"  # of rows of `recorded`: what says whose they are cannot be read
 TUBE = "no response-ett"  # a verbal response that a tube prevents
 
 
@@ -82,12 +83,16 @@ def read_streams(work: Work, names: Iterable[str], of_all: bool = False) -> None
         stream = work.concepts.streams[name]
         if stream.table not in work.found:
             continue
-        before, untimed, _ = _kept(work)
+        before, untimed, _, _ = _kept(work)
         work.watch.at(f"reading {stream.table}", before)
         work.db.execute(f"INSERT INTO recorded {_wanted(work, name, stream, of_all)}")
-        after, timeless, unread = _kept(work)
+        after, timeless, unread, keyless = _kept(work)
         if after == before and work.number("SELECT count(*) FROM candidate"):
             _tell_nothing(work, stream)
+        if keyless:
+            said = f"have no {_key(stream)} that can be read; they are left out"
+            work.lose(keyless, keyless + after - before, f"rows of {stream.table}", said)
+            work.db.execute(f"DELETE FROM recorded WHERE {KEYLESS}")
         if unread:
             _tell_unread(work, stream, unread, after - before)
             work.db.execute("DELETE FROM recorded WHERE value IS NULL")
@@ -96,12 +101,19 @@ def read_streams(work: Work, names: Iterable[str], of_all: bool = False) -> None
             work.db.execute(f"DELETE FROM recorded WHERE h IS NULL AND NOT coalesce({_static(work)}, false)")
 
 
-def _kept(work: Work) -> tuple[int, int, int]:
-    """How many values of stays are kept so far; how many of them have no time, and how many no number, to be read."""
-    row = work.db.execute("""SELECT count(stay_id), count(stay_id) FILTER (WHERE h IS NULL),
-                                    count(stay_id) FILTER (WHERE value IS NULL) FROM recorded""").fetchone()
+def _kept(work: Work) -> tuple[int, int, int, int]:
+    """Values of stays kept so far; of them those without a time, and those without a number, to be read; and values
+    that are nobody's, their key being none."""
+    row = work.db.execute(f"""SELECT count(stay_id), count(stay_id) FILTER (WHERE h IS NULL),
+                                     count(stay_id) FILTER (WHERE value IS NULL), count(*) FILTER (WHERE {KEYLESS})
+                              FROM recorded""").fetchone()
     assert row is not None
-    return int(row[0]), int(row[1]), int(row[2])
+    return int(row[0]), int(row[1]), int(row[2]), int(row[3])
+
+
+def _key(stream: Stream) -> str:
+    """The column that says whose a value is."""
+    return stream.column or stream.key
 
 
 def _tell_nothing(work: Work, stream: Stream) -> None:
@@ -159,17 +171,17 @@ def _wanted(work: Work, name: str, stream: Stream, of_all: bool) -> str:
     everyone = "OR concept = 'Platelets'" if of_all else ""
     elsewhere = f"OR ({_static(work)} AND person IN (SELECT subject_id FROM candidate))" if person else ""
     return f"""
-        SELECT stay_id, coalesce(subject_id, person), concept, h, value, rank,
+        SELECT stay_id, CASE WHEN id IS NOT NULL THEN coalesce(subject_id, person) END, concept, h, value, rank,
                value BETWEEN low AND high AND value > above, tube
-        FROM (SELECT who.stay_id, who.subject_id, person, concept, {clock} AS h, rank, low, high, above, tube,
+        FROM (SELECT id, who.stay_id, who.subject_id, person, concept, {clock} AS h, rank, low, high, above, tube,
                      CASE WHEN fraction AND raw.value > 0 AND raw.value <= 1 THEN 100 * raw.value
                           ELSE raw.value * factor + shift END AS value,
                      (h IS NULL OR (h >= from_h AND h < to_h)) AND (({whose}) {everyone}) AS inside
               FROM ({_rows(work, name, stream, person or "NULL")}) AS raw
               JOIN (SELECT * FROM selector WHERE stream = {text(name)}) USING (code)
-              {"LEFT JOIN" if person else "JOIN"} {"stay" if of_all else "candidate"} AS who ON who.{stream.key} = id
+              LEFT JOIN {"stay" if of_all else "candidate"} AS who ON who.{stream.key} = id
               WHERE raw.value IS NOT NULL OR raw.unread)
-        WHERE (stay_id IS NOT NULL AND inside) {elsewhere}"""
+        WHERE (stay_id IS NOT NULL AND inside) {elsewhere} OR id IS NULL"""
 
 
 def _person(work: Work, stream: Stream) -> str:
@@ -185,9 +197,9 @@ def _time(work: Work, stream: Stream) -> str:
 
 def _rows(work: Work, name: str, stream: Stream, person: str) -> str:
     """SQL: rows of a stream as id, person, code, t, value, tube, and whether what stands there is no number."""
-    key = stream.column or stream.key
+    key = _key(stream)
     kind = work.db.execute(f"SELECT typeof(any_value({stream.key})) FROM stay").fetchall()[0][0]
-    keyed = work.read(stream.table, key, "ident") if kind == "BIGINT" else f"trim({key})"
+    keyed = work.read(stream.table, key, "ident") if kind == "BIGINT" else f"nullif(trim({key}), '')"
     first = f"SELECT {keyed} AS id, {person} AS person, {_time(work, stream)} AS t"
     codes = [code for source in _sources(work, name).values() for code in source]
     if not stream.code:  # one column a concept
