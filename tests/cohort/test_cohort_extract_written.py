@@ -201,3 +201,30 @@ def test_times_are_told_in_universal_time_wherever_the_machine_stands(
     assert db.execute("SELECT TIMESTAMPTZ '2150-07-01 10:00:00+02'::VARCHAR").fetchall() == [
         ("2150-07-01 08:00:00+00",)
     ]
+
+
+def test_keys_numbers_and_persons_that_cannot_be_read_are_counted(tmp_path: Path, plain: Extraction) -> None:
+    tables = hospital()
+    for name in ("hosp/labevents", "icu/chartevents"):
+        tables[name] += [{**tables[name][0], key: "?"} for key in ("subject_id", "stay_id") if key in tables[name][0]]
+    tables["icu/outputevents"] += [{**tables["icu/outputevents"][0], key: "a lot"} for key in ("stay_id", "value")]
+    tables["icu/inputevents"].append({**tables["icu/inputevents"][0], "stay_id": ""})
+    tables["hosp/diagnoses_icd"].append({**tables["hosp/diagnoses_icd"][0], "icd_version": "X"})
+    tables["hosp/patients"][1] |= {"gender": "unknown", "anchor_age": ""}
+    keys = {"subject_id": 1, "emar_id": "1-1"}
+    tables["hosp/emar"] = [{**keys, "charttime": at(22), "medication": "Heparin", "event_txt": "Administered"}]
+    tables["hosp/emar_detail"] = [{**keys, "dose_given": "5,000", "dose_given_unit": "UNIT"}]
+    made = extract_mimic_iv(write(tables, tmp_path))
+    pd.testing.assert_frame_equal(made.frame, plain.frame)
+    assert set(made.losses) - set(plain.losses) == {
+        "1 of 7 stays are of persons recorded as neither male nor female; their gender is missing.",
+        "1 of 7 rows of patients have no anchor_age that can be read; it is taken as missing.",
+        "1 of 7 stays are of persons without an age that can be read; they are left out.",
+        "1 of 7 rows of inputevents have no stay_id that can be read; it is taken as missing.",
+        "1 of 6 rows of outputevents have no stay_id that can be read (written like 'a aaa'); it is taken as missing.",
+        "1 of 6 rows of outputevents have no value that can be read (written like 'a aaa'); it is taken as missing.",
+        "1 of 8 rows of diagnoses_icd have no icd_version that can be read (written like 'a'); it is taken as missing.",
+        "1 of 22 rows of chartevents have no stay_id that can be read; they are left out.",
+        "1 of 13 rows of labevents have no subject_id that can be read; they are left out.",
+        "1 of 1 entries of heparin in emar have a dose_given that is no number; that dose is left out.",
+    }

@@ -1,15 +1,21 @@
 """Keys and numbers that cannot be read in the tables that are read whole, and persons of whom too little is known.
 
-What stands there is written, but is no number, so that its row belongs to nobody or says nothing: it is counted. Values
-of streams are counted where they are read (`readings`), times where they are used.
+A row with such a key belongs to nobody, and one with such a number says nothing: both are counted. Values of streams
+are counted where they are read (`readings`), most times where they are used.
 """
 
 from __future__ import annotations
 
+from core.cohort.extract.concepts import Kind
 from core.cohort.extract.readings import NO_VALUE
 from core.cohort.extract.work import Work, shape
 
 KEYS = ("subject_id", "hadm_id", "stay_id", "anchor_age", "anchor_year", "icd_version")  # whole numbers in MIMIC-IV
+TIMES = {  # of MIMIC-IV's tables, beside those that are counted where they are used
+    "admissions": ("deathtime", "dischtime"),
+    "microbiologyevents": ("chartdate", "charttime"),
+    "emar": ("charttime",),
+}
 OF_NUMBERS = ("mimic-iv", "meds")  # databases whose keys are numbers
 
 
@@ -24,21 +30,22 @@ def tell_unread(work: Work) -> None:
         row = work.db.execute(f"SELECT count(*), {counts} FROM raw_{table}").fetchone()
         assert row is not None
         for i, name in enumerate(read):
-            rows, example = row[1 + 2 * i], row[2 + 2 * i]
-            said = f"have a {name} that is no number (written like '{shape(str(example))}'); it is taken as missing"
-            work.lose(int(rows), int(row[0]), f"rows of {table}", said)
+            rows, example = int(row[1 + 2 * i]), shape(str(row[2 + 2 * i] or ""))
+            written = f" (written like '{example}')" if example.strip() else ""
+            said = f"have no {name} that can be read{written}; it is taken as missing"
+            work.lose(rows, int(row[0]), f"rows of {table}", said)
 
 
 def _columns(work: Work, table: str) -> dict[str, str]:
-    """SQL by column of a table: whether something is written there that cannot be read."""
+    """SQL by column of a table: whether it cannot be read. A number may be missing, a key may not."""
     described = work.concepts.tables[table]
-    kinds = dict.fromkeys(KEYS, "ident") if work.concepts.database in OF_NUMBERS else {}
+    kinds: dict[str, Kind] = dict.fromkeys(KEYS, "ident") if work.concepts.database in OF_NUMBERS else {}
+    kinds |= dict.fromkeys(TIMES.get(table, ()), "moment")
     kinds |= {name: kind for name, kind in described.parsed.items() if kind != "moment"}
     names = [name for name in (*described.required, *described.optional) if name in work.found[table]]
+    written = {name: "true" if name in KEYS else f"lower(trim({name})) NOT IN {NO_VALUE}" for name in names}
     return {
-        name: f"{work.read(table, name, kinds[name])} IS NULL AND lower(trim({name})) NOT IN {NO_VALUE}"
-        for name in names
-        if name in kinds
+        name: f"{work.read(table, name, kinds[name])} IS NULL AND {written[name]}" for name in names if name in kinds
     }
 
 
