@@ -18,7 +18,7 @@ from core.__main__ import main
 from core.base.errors import ExtractError
 from core.base.types import Progress
 from core.cohort.extract import Extraction, copy_source, extract, table_copy
-from core.cohort.extract.blocks import blocks
+from core.cohort.extract.blocks import GZIP_FILE, blocks
 from core.cohort.extract.manifest import read_manifest
 from tests.cohort.hospital import hospital, measured, write
 
@@ -260,7 +260,7 @@ def read_back(text: str) -> list[list[str]]:
 @settings(deadline=None, max_examples=60)
 @given(
     rows=st.lists(st.tuples(CELL, CELL), max_size=12), size=st.integers(1, 40), chunk=st.integers(1, 30),
-    ended=st.booleans(), packed=st.booleans(),
+    ended=st.booleans(), packed=st.sampled_from([None, GZIP_FILE, gzip.GzipFile]),
 )  # fmt: skip
 def test_blocks_are_whole_records_and_any_can_be_the_first(
     tmp_path_factory: pytest.TempPathFactory,
@@ -268,7 +268,7 @@ def test_blocks_are_whole_records_and_any_can_be_the_first(
     size: int,
     chunk: int,
     ended: bool,
-    packed: bool,
+    packed: type[gzip.GzipFile] | None,
 ) -> None:
     folder = tmp_path_factory.mktemp("blocks")
     text = io.StringIO()
@@ -278,6 +278,7 @@ def test_blocks_are_whole_records_and_any_can_be_the_first(
     path.write_bytes(gzip.compress(whole.encode()) if packed else whole.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.cohort.extract.blocks.CHUNK", chunk)
+        patch.setattr("core.cohort.extract.blocks.GZIP_FILE", packed)
         found = list(_read(path, 0, size, folder / "block"))
         assert "".join(block for block, _, _ in found) == whole[len("x,y\n") :]
         for i, (block, end, lines) in enumerate(found):

@@ -17,7 +17,7 @@ Population = Literal["sepsis-3", "codes", "platelets"]
 
 
 class ExtractOptions(Config):
-    """What to extract; None lets the study or the database decide, as each description says."""
+    """What to extract; what is left empty is decided by the study or the database, as each description says."""
 
     population: Population | None = Field(
         default=None,
