@@ -12,9 +12,9 @@ FIRST = 10_000  # rows of a table that are looked at
 ENDINGS = ("time", "_dttm")  # of the names of columns that hold times of day
 
 
-def tell_clocks(work: Work) -> None:
-    """Note the columns whose times carry a zone, beside those that carry none, and those that hold days alone."""
-    zoned, bare = [], []
+def clocks(work: Work) -> tuple[str, ...]:
+    """Sentences on the columns whose times carry a zone, beside those that carry none, and those that hold days."""
+    zoned, bare, said = [], [], []
     for table in work.found:
         for column in _columns(work, table):
             rows, of_zone, of_day = _seen(work, table, column)
@@ -23,14 +23,15 @@ def tell_clocks(work: Work) -> None:
             if of_zone < rows:
                 bare.append(f"{table}.{column}")
             if of_day:
-                work.losses.append(f"Rows of {table} have a {column} that is a day without an hour; it is taken as its "
-                                   f"midnight.")  # fmt: skip
-    if zoned:
-        others = f" Times of {', '.join(bare)} carry none and are taken as they stand: hours between the two are wrong "
-        others += "where they are not universal time."
-        work.losses.append(
-            f"Times with a zone are taken as universal time: {', '.join(zoned)}.{others if bare else ''}"
+                said.append(f"Rows of {table} have a {column} that is a day without an hour: it is its midnight.")
+    if zoned and bare:
+        said.append(
+            f"Times with a zone are taken as universal time: {', '.join(zoned)}. Those of {', '.join(bare)} carry none "
+            f"and are taken as they stand: hours between the two are wrong where they are not universal time."
         )
+    elif zoned:
+        said.append("All times carry a zone and are taken as universal time.")
+    return tuple(said)
 
 
 def _columns(work: Work, table: str) -> list[str]:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from core.base.errors import ExtractError
 from core.cohort.extract import clif, eicu, meds, mimic_iv
-from core.cohort.extract.clocks import tell_clocks
+from core.cohort.extract.clocks import clocks
 from core.cohort.extract.concepts import Concepts, load_concepts
 from core.cohort.extract.drugs import standardize
 from core.cohort.extract.faults import in_words, not_utf8
@@ -125,7 +125,7 @@ def _attempt(
 
 def _extract(work: Work, reader: ModuleType, source: str, copied: CopyManifest | None) -> Extraction:
     reader.check(work)
-    tell_clocks(work)
+    work.clocks = clocks(work)
     tell_unread(work)
     population = _population(work, reader)
     work.watch.at(PARTS[0])

@@ -49,6 +49,7 @@ def definitions(work: Work, population: str) -> tuple[str, ...]:
     return (
         POPULATIONS[population].format(work.concepts.sepsis),
         *_time(work),
+        *work.clocks,
         *_values(work),
         *work.concepts.remarks,
         outcome,

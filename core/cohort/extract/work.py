@@ -42,6 +42,7 @@ class Work:
     window: Window
     found: dict[str, set[str]]  # columns of each table that is there
     watch: Watch = field(default_factory=Watch)
+    clocks: tuple[str, ...] = ()  # what there is to say of zones and of days without an hour
     losses: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     implausible: dict[str, int] = field(default_factory=dict)
