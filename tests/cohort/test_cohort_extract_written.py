@@ -208,7 +208,7 @@ def test_keys_numbers_and_persons_that_cannot_be_read_are_counted(tmp_path: Path
     for name in ("hosp/labevents", "icu/chartevents"):
         tables[name] += [{**tables[name][0], key: "?"} for key in ("subject_id", "stay_id") if key in tables[name][0]]
     tables["icu/outputevents"] += [{**tables["icu/outputevents"][0], key: "a lot"} for key in ("stay_id", "value")]
-    tables["icu/inputevents"].append({**tables["icu/inputevents"][0], "stay_id": ""})
+    tables["icu/inputevents"] += [{**tables["icu/inputevents"][0], key: ""} for key in ("stay_id", "itemid")]
     tables["hosp/diagnoses_icd"].append({**tables["hosp/diagnoses_icd"][0], "icd_version": "X"})
     tables["hosp/patients"][1] |= {"gender": "unknown", "anchor_age": ""}
     keys = {"subject_id": 1, "emar_id": "1-1"}
@@ -220,7 +220,8 @@ def test_keys_numbers_and_persons_that_cannot_be_read_are_counted(tmp_path: Path
         "1 of 7 stays are of persons recorded as neither male nor female; their gender is missing.",
         "1 of 7 rows of patients have no anchor_age that can be read; it is taken as missing.",
         "1 of 7 stays are of persons without an age that can be read; they are left out.",
-        "1 of 7 rows of inputevents have no stay_id that can be read; it is taken as missing.",
+        "1 of 8 rows of inputevents have no stay_id that can be read; it is taken as missing.",
+        "1 of 8 rows of inputevents have no itemid that can be read; it is taken as missing.",
         "1 of 6 rows of outputevents have no stay_id that can be read (written like 'a aaa'); it is taken as missing.",
         "1 of 6 rows of outputevents have no value that can be read (written like 'a aaa'); it is taken as missing.",
         "1 of 8 rows of diagnoses_icd have no icd_version that can be read (written like 'a'); it is taken as missing.",

@@ -10,7 +10,8 @@ from core.cohort.extract.concepts import Kind
 from core.cohort.extract.readings import NO_VALUE
 from core.cohort.extract.work import Work, shape
 
-KEYS = ("subject_id", "hadm_id", "stay_id", "anchor_age", "anchor_year", "icd_version")  # whole numbers in MIMIC-IV
+# Whole numbers in MIMIC-IV.
+KEYS = ("subject_id", "hadm_id", "stay_id", "itemid", "anchor_age", "anchor_year", "icd_version")
 TIMES = {  # of MIMIC-IV's tables, beside those that are counted where they are used
     "admissions": ("deathtime", "dischtime"),
     "microbiologyevents": ("chartdate", "charttime"),
