@@ -18,12 +18,15 @@ TOGETHER = 10_000  # stays whose readings are gathered at a time
 UNKNOWN = "heparin given that cannot be resolved into units"
 
 
+Columns = dict[str, np.ndarray]
+
+
 @dataclass
 class _Whole:
     """What the portions add up to: rows, ages, values refused by column, and by rule the stays and steps left."""
 
-    frames: list[pd.DataFrame] = field(default_factory=list)
-    ages: list[pd.DataFrame] = field(default_factory=list)
+    frames: list[Columns] = field(default_factory=list)
+    ages: list[Columns] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     left: dict[str, np.ndarray] = field(default_factory=dict)
     unknown: bool = False  # whether some heparin could not be resolved
@@ -38,8 +41,8 @@ class _Whole:
         self.unknown |= bool(_unknown(work, grid).any())
         if keep.any():
             made = assemble(grid.select(keep), work.study, work.window, work.options)
-            self.frames.append(made.frame)
-            self.ages.append(made.ages)
+            self.frames.append(_columns(made.frame))
+            self.ages.append(_columns(made.ages))
             self.refused.update(made.refused)
 
     def attrition(self, before: list[Exclusion]) -> list[Exclusion]:
@@ -51,10 +54,10 @@ class _Whole:
         return chart
 
     def assembled(self) -> Assembled | None:
-        """All rows, ordered by stay; None where there are none."""
+        """All rows, ordered by stay; None where there are none. What is put together is let go of, so ask once."""
         if not self.frames:
             return None
-        order = np.argsort(np.concatenate([frame["traj"].to_numpy() for frame in self.frames]), kind="stable")
+        order = np.argsort(np.concatenate([frame["traj"] for frame in self.frames]), kind="stable")
         return Assembled(_ordered(self.frames, order), _ordered(self.ages, order), dict(self.refused))
 
 
@@ -103,7 +106,14 @@ def _unknown(work: Work, grid: Grid) -> np.ndarray:
     return np.asarray(np.nan_to_num(grid.values["unresolved heparin"])[:, work.window.lead :] > 0)
 
 
-def _ordered(frames: list[pd.DataFrame], order: np.ndarray) -> pd.DataFrame:
-    """The rows of all frames in this order, put together column by column, so that one copy of all is enough."""
-    return pd.DataFrame({name: np.concatenate([frame[name].to_numpy() for frame in frames])[order]
-                         for name in frames[0]})  # fmt: skip
+def _columns(frame: pd.DataFrame) -> Columns:
+    """Each column as an array of its own, which can be let go of alone."""
+    return {name: frame[name].to_numpy(copy=True) for name in frame}
+
+
+def _ordered(portions: list[Columns], order: np.ndarray) -> pd.DataFrame:
+    """The rows of all portions in this order, put together column by column, so that one more column is enough."""
+    names = list(portions[0])
+    return pd.DataFrame(
+        {name: np.concatenate([portion.pop(name) for portion in portions])[order] for name in names}, copy=False
+    )
