@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from core.base.errors import ExtractError
 from core.cohort.extract.concepts import Kind
-from core.cohort.extract.readings import NO_VALUE
+from core.cohort.extract.emar import read_emar
 from core.cohort.extract.relation import texts
-from core.cohort.extract.work import MOST_UNREADABLE, Work, code_of, flag, hours, ident, moment, number
+from core.cohort.extract.work import MOST_UNREADABLE, Work, code_of, flag, hours, ident, moment
 
 KEPT = "coalesce(lower(statusdescription), '') <> 'rewritten'"
 TWICE = 0.25  # of all rows; where more are copies, files were put together
 AT_ONCE = 1 / 60 + 1e-9  # hours: what runs no longer than a minute is a push
-GIVEN = "('administered', 'started', 'restarted', 'flushed', 'delayed administered', 'delayed flushed')"  # eMAR events
 
 
 def check(work: Work) -> None:
@@ -143,7 +142,7 @@ def read_entries(work: Work) -> None:
         LEFT JOIN agent USING (code) WHERE s IS NOT NULL
     """)
     _circuit(work)
-    _emar(work)
+    read_emar(work)
     for name, kind in (("heparin_drip", "drip"), ("heparin_prophylaxis", "subcutaneous")):
         codes = texts(work.concepts.heparin.get(kind, ()))
         work.counts[name] = work.number(
@@ -206,32 +205,6 @@ def _circuit(work: Work) -> None:
         INSERT INTO entry
         SELECT stay_id, 'heparin', 'circuit', h - 1, h, max(value), 'units', NULL, NULL, NULL FROM reading
         WHERE concept = 'circuit heparin' AND plausible AND value > 0 AND h IS NOT NULL GROUP BY stay_id, h
-    """)
-
-
-def _emar(work: Work) -> None:
-    """Heparin of the medication record: flushes and locks apart from the rest."""
-    work.db.execute(f"""
-        CREATE TABLE medicated AS
-        SELECT emar_id, stay_id, from_h, to_h, {hours("time", "intime")} AS h, drug, dose, unit, written
-        FROM (SELECT DISTINCT emar_id, {ident("subject_id")} AS subject_id, {moment("charttime")} AS time,
-                     lower(medication) AS drug, lower(trim(event_txt)) AS event FROM raw_emar)
-        JOIN (SELECT emar_id, {number("dose_given")} AS dose, lower(trim(dose_given_unit)) AS unit,
-                     max(lower(trim(dose_given))) AS written FROM raw_emar_detail GROUP BY ALL) USING (emar_id)
-        JOIN candidate USING (subject_id) WHERE contains(drug, 'heparin') AND event IN {GIVEN}
-    """)
-    total, unread = "SELECT count(DISTINCT emar_id) FROM medicated", f"dose IS NULL AND written NOT IN {NO_VALUE}"
-    work.lose(work.number(f"{total} WHERE {unread}"), work.number(total), "entries of heparin in emar",
-              "have a dose_given that is no number; that dose is left out")  # fmt: skip
-    work.db.execute("""
-        INSERT INTO entry
-        SELECT stay_id, 'heparin',
-               CASE WHEN regexp_matches(drug, 'flush|lock|dwell') THEN 'flush'
-                    WHEN regexp_matches(drug, 'crrt|dialysis') THEN 'circuit' ELSE 'emar' END,
-               h, h, dose, unit, NULL, NULL, NULL
-        FROM (SELECT stay_id, from_h, to_h, h, drug, sum(dose) AS dose, any_value(unit) AS unit FROM medicated
-              WHERE dose > 0 GROUP BY emar_id, stay_id, from_h, to_h, h, drug)
-        WHERE h >= from_h AND h < to_h
     """)
 
 
