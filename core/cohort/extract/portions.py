@@ -108,7 +108,7 @@ def _unknown(work: Work, grid: Grid) -> np.ndarray:
 
 def _columns(frame: pd.DataFrame) -> Columns:
     """Each column as an array of its own, which can be let go of alone."""
-    return {name: frame[name].to_numpy(copy=True) for name in frame}
+    return {str(name): frame[name].to_numpy(copy=True) for name in frame}
 
 
 def _ordered(portions: list[Columns], order: np.ndarray) -> pd.DataFrame:
