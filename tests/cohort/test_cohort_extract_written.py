@@ -181,15 +181,10 @@ def test_spaces_and_points_in_codes_keys_and_times_are_the_same_cohort(tmp_path:
         assert made.losses == plain.losses
 
 
-def test_a_zone_in_some_tables_and_days_without_an_hour_are_told(tmp_path: Path, plain: Extraction) -> None:
-    made = extract_mimic_iv(write(rewritten(("icu/outputevents",), "time", in_cairo), tmp_path / "zone"))
-    words = "universal time: outputevents.charttime. Those of labevents.charttime, icustays.intime, "
-    assert sum(words in note for note in made.notes) == 1
-    pd.testing.assert_frame_equal(made.frame, plain.frame)
+def test_days_without_an_hour_are_told(tmp_path: Path, plain: Extraction) -> None:
     tables = rewritten(("hosp/labevents",), "charttime", lambda time: time[:10])
-    days = extract_mimic_iv(write(tables, tmp_path / "days"))
     words = "Rows of labevents have a charttime that is a day without an hour: it is its midnight."
-    assert words in days.notes
+    assert words in extract_mimic_iv(write(tables, tmp_path)).notes
     assert words not in plain.notes
 
 
@@ -203,8 +198,8 @@ def test_times_are_told_in_universal_time_wherever_the_machine_stands(
     ]
 
 
-def test_keys_numbers_and_persons_that_cannot_be_read_are_counted(tmp_path: Path, plain: Extraction) -> None:
-    tables = hospital()
+def test_keys_numbers_persons_and_a_zone_in_one_table_are_told(tmp_path: Path, plain: Extraction) -> None:
+    tables = rewritten(("icu/outputevents",), "time", in_cairo)
     for name in ("hosp/labevents", "icu/chartevents"):
         tables[name] += [{**tables[name][0], key: "?"} for key in ("subject_id", "stay_id") if key in tables[name][0]]
     tables["icu/outputevents"] += [{**tables["icu/outputevents"][0], key: "a lot"} for key in ("stay_id", "value")]
@@ -216,6 +211,8 @@ def test_keys_numbers_and_persons_that_cannot_be_read_are_counted(tmp_path: Path
     tables["hosp/emar_detail"] = [{**keys, "dose_given": "5,000", "dose_given_unit": "UNIT"}]
     made = extract_mimic_iv(write(tables, tmp_path))
     pd.testing.assert_frame_equal(made.frame, plain.frame)
+    words = "universal time: outputevents.charttime. Those of labevents.charttime, emar.charttime, icustays.intime, "
+    assert sum(words in note for note in made.notes) == 1
     assert set(made.losses) - set(plain.losses) == {
         "1 of 7 stays are of persons recorded as neither male nor female; their gender is missing.",
         "1 of 7 rows of patients have no anchor_age that can be read; it is taken as missing.",
