@@ -21,7 +21,8 @@ from core.cli.main import main
 from core.registry import simulate_registry
 from core.registry.added import check_name
 from core.registry.ask.against import against_experts
-from core.registry.ask.own import added_choices, policy_file, policy_probs
+from core.registry.ask.ope import UNSEEN
+from core.registry.ask.own import added_choices, beside_known, policy_file, policy_probs
 from core.registry.cohort.choices import SetChoices
 from core.registry.cohort.drugs import Combinations
 from core.registry.config import ScreeningConfig
@@ -29,6 +30,7 @@ from core.registry.document import evaluate_registry
 from core.registry.spec import load_registry_spec
 from core.registry.view import RegistryView
 from core.report.registry import against_the_experts
+from tests.registry.course_world import recorded
 
 SAME = {"rtol": 1e-9, "atol": 1e-12}
 
@@ -152,6 +154,25 @@ def test_sets_beside_the_catalog_stand_behind_it_and_each_is_followed_by_itself_
     chosen = SetChoices.of(known, 2, np.array([1, 0, 0, 1]), drugs, np.array([0.25, 0.5, 0.5, 0.75]))
     assert chosen.catalog.names == ("no drug", "a", "a + b", "b")
     np.testing.assert_allclose(chosen.probs(np.array([1, 0])), [[0, 0, 1, 0], [0, 0.5, 0, 0.5]])
+
+
+@pytest.mark.parametrize("beside", [0, 1, 400])
+def test_experts_leave_one_share_to_all_unknown_sets_together(beside: int) -> None:
+    drugs = np.array([[int(bit) for bit in f"{number:09b}"] for number in range(2 + beside)], dtype=np.uint8)
+    wide = Combinations(tuple("abcdefghi"), drugs, np.zeros(len(drugs), dtype=np.int64))
+    points, taken = recorded(60, 3).treatments["chronic"], np.arange(60) % len(drugs)
+    known = replace(points, matrix=drugs[:2], given=drugs[taken[points.course]])
+    told = known.widened(wide)
+    each = UNSEEN / (beside + 1)
+    expected = np.concatenate([points.expert * (1 - UNSEEN), np.full((len(points.expert), beside + 1), each)], axis=1)
+    np.testing.assert_allclose(told.behavior, expected, rtol=1e-6)
+    np.testing.assert_allclose(told.behavior.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(beside_known(points.expert, wide).sum(axis=1), 1, rtol=1e-6)
+    assert (told.actions == taken[points.course]).all()
+    always = told.advice(told.learned(np.eye(len(drugs))[told.actions]), 0.01)
+    assert (always.taken == 1).all(), "whoever gives the very set that was recorded agrees with it"
+    some = told.only(np.arange(len(told.course)) % 2 == 0, np.arange(60))
+    np.testing.assert_allclose(some.behavior, told.behavior[::2])
 
 
 def test_a_decision_left_out_stays_with_the_experts(view: RegistryView, asked: Asked, folder: Path) -> None:
