@@ -23,7 +23,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.base.types import OPEResult
-from core.bring.choices import PolicyChoices, policy_choices
+from core.bring.choices import policy_choices
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
 from core.evaluation import (
@@ -37,6 +37,7 @@ from core.evaluation import (
     weighted_many,
 )
 from core.evaluation.judging.atlas import Records
+from core.evaluation.judging.choices import PolicyChoices
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring

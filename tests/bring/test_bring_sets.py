@@ -105,6 +105,18 @@ def test_the_card_is_computed_anew_and_a_changed_policy_is_found(view: RegistryV
         verify_card(card, view.cohort, policy_file(view, "dqn"))
 
 
+def test_a_card_of_sets_says_what_survives_other_rewards(view: RegistryView) -> None:
+    """A copy of a built-in policy has its lines; `verify` compares them with all other numbers."""
+    card, advice = pp.open_run(view.path, "registry").added["copy"], view.advice
+    assert advice is not None
+    assert advice.atlas is not None
+    assert card.choices is not None
+    own = advice.atlas.policies["dqn"].lines
+    assert [one.text for one in card.choices.lines] == [one.text for one in own]
+    kept, known = (np.array([one.scaled for one in lines]) for lines in (card.choices.lines, own))
+    np.testing.assert_allclose(kept, known, **SAME)
+
+
 def test_all_forms_say_the_same(view: RegistryView, asked: Asked) -> None:
     run = pp.RegistryRun(view)
     table = bring_sets(policy_file(view, "dqn"), asked)

@@ -86,9 +86,7 @@ def recorded_groups(spec: RegistrySpec, names: Sequence[str]) -> dict[str, list[
     columns = [*((feature.name, feature.label or feature.name) for feature in spec.features)]
     columns += [(one.name, one.title) for one in spec.indicators]
     said = [words for _, words in columns]
-    return {
-        words if said.count(words) == 1 else f"{words} ({name})": _filled(name, names) for name, words in columns
-    }
+    return {words if said.count(words) == 1 else f"{words} ({name})": _filled(name, names) for name, words in columns}
 
 
 def _filled(column: str, names: Sequence[str]) -> list[int]:
