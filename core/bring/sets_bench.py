@@ -45,7 +45,7 @@ VALID = 0.1  # share of a fold's learners that choose the epoch of its networks 
 
 
 class SetBench(Protocol):
-    """Courses that judge. ends: what a policy does at them; judged: by the mix; otherwise: the same in other rewards and
+    """Courses that judge. ends: what a policy does at them; judged: by the mix; otherwise: so in other rewards and
     discounts; table: PHWIS and PHWDR, two rows; left_out: how far recorded columns move the odds, where it is known."""
 
     @property

@@ -1,4 +1,4 @@
-"""The reward atlas of a registry: which choices are tried, and that each is judged and learned as if it had been set."""
+"""The reward atlas of a registry: which choices are tried, each judged and learned from as if it had been set."""
 
 from __future__ import annotations
 

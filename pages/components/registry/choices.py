@@ -17,9 +17,9 @@ WORDS = ChoiceWords(
     "doubled, that of a state that ends the decisions and that of death halved and doubled, other discounts, and draws "
     "of all costs at once between half and double; nothing is worth less than death. Networks, policies and the "
     "experts' probabilities stay. The dials are judged anew under each choice: whether to depart from experts, whether "
-    "a gain is claimed, and the sign of the difference. The random forest's leaves are averaged anew, to see whether its "
-    "combinations stay; the Q-networks are not learned anew. Robust: these choices do not matter. It does not say that "
-    "the advice is right.",
+    "a gain is claimed, and the sign of the difference. The random forest's leaves are averaged anew, to see whether "
+    "its combinations stay; the Q-networks are not learned anew. Robust: these choices do not matter. It does not say "
+    "that the advice is right.",
     of="of rewards and discount: the advice, what is claimed of it, and the sign of its estimate.",
     groups=("Weights", "Discount", "Several at once"),
     who=EXPERTS,
