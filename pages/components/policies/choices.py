@@ -22,6 +22,7 @@ HOW = (
 )
 
 WORDS = ChoiceWords(
+    key="choices",
     how=HOW,
     of="of reward weights, discount and dose bins: the advice, what is claimed of it, and the sign of its estimate.",
     groups=("Weights", "Discount and doses", "Several at once"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 WORDS = ChoiceWords(
+    key="registry-choices",
     how="A state costs what it earns less than being alive and well. Tried: each passing state's cost off, halved and "
     "doubled, that of a state that ends the decisions and that of death halved and doubled, other discounts, and draws "
     "of all costs at once between half and double; nothing is worth less than death. Networks, policies and the "

@@ -26,10 +26,11 @@ MOST_NAMED = 4  # choices at one step that are told one by one
 
 @dataclass(frozen=True)
 class ChoiceWords:
-    """how: what was tried, in a tooltip; of: what the badge is about; groups: of choices, by weights, by all else that
+    """key: of widgets and figures; how: what was tried, in a tooltip; of: what the badge is about; groups: of choices, by weights, by all else that
     is chosen alone, and by several at once; who: those who treated; records: what judges; same: of what is learned
     anew, for the column and for its caption; axis: of the forest; page: where a run is set up."""
 
+    key: str
     how: str
     of: str
     groups: tuple[str, str, str]
@@ -54,7 +55,7 @@ def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
         "Choices",
         words.groups,
         default=words.groups[0],
-        key="choices-group",
+        key=f"{words.key}-group",
         required=True,
         label_visibility="collapsed",
         persist_state="session",
@@ -103,7 +104,7 @@ def _forest(shown: Sequence[ChoiceRecord], n: int, words: ChoiceWords) -> None:
     names = {str(place): two_lines(markup(one.text)) for place, one in enumerate(shown)}
     show(
         difference_forest(frame, names, height_each=30, x=words.axis),
-        "choices-forest",
+        f"{words.key}-forest",
         f"Difference to the {words.who} under each choice: " + "; ".join(f"{o.text} {o.scaled_text}" for o in shown),
         caption="The dial that the run shows, judged in the reward of each choice, and divided by the SD of "
         f"what {words.records} return in it, since weights change the unit. Intervals are of each choice by itself.",
@@ -131,7 +132,7 @@ def _table(atlas: AtlasRecord, n: int, words: ChoiceWords) -> None:
         )
     table(
         pd.DataFrame(lines),
-        "choices-table",
+        f"{words.key}-table",
         name="choices",
         caption=f"In brackets: not supported by the records. {words.same[1]}",
         csv=pd.DataFrame([one.model_dump() for one in atlas.choices]),
