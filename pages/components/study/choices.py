@@ -26,9 +26,10 @@ MOST_NAMED = 4  # choices at one step that are told one by one
 
 @dataclass(frozen=True)
 class ChoiceWords:
-    """key: of widgets and figures; how: what was tried, in a tooltip; of: what the badge is about; groups: of choices, by weights, by all else that
-    is chosen alone, and by several at once; who: those who treated; records: what judges; same: of what is learned
-    anew, for the column and for its caption; axis: of the forest; page: where a run is set up."""
+    """key: of widgets and figures; how: what was tried, in a tooltip; of: what the badge is on; groups: of choices, by
+    weights, by all else that is chosen alone, and by several at once; who: those who treated; records: what judges;
+    same: of what is learned anew, for the column and for its caption; axis: of the forest; page: where a run is set up.
+    """
 
     key: str
     how: str
