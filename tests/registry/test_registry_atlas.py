@@ -43,6 +43,8 @@ def test_costs_are_moved_one_by_one_and_nothing_is_worth_less_than_death() -> No
     assert all(min(one.rewards.values()) == one.rewards["dead"] for one in drawn)
     assert all(0.15 <= 1 - one.rewards["chronic_gvhd"] <= 0.6 for one in drawn)
     assert all(one.spec.rewards["alive"] == 1.0 for one in others)
+    alike = spec.model_copy(update={"rewards": dict.fromkeys(spec.rewards, 1.0)})
+    assert [one.cause for one in choices_of(alike, 0)] == ["", DISCOUNT, DISCOUNT], "no weight, where nothing costs"
 
 
 def test_a_choice_is_judged_as_if_the_registry_had_made_it(view: RegistryView) -> None:

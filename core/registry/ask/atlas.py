@@ -85,7 +85,7 @@ def choices_of(spec: RegistrySpec, seed: int) -> list[Otherwise]:
     gammas = [one for one in GAMMAS if abs(one - spec.gamma) > 1e-9]
     found += [Otherwise(spec.model_copy(update={"gamma": one}), DISCOUNT, f"{one:g}") for one in gammas]
     costly, told = [state for state, _ in _states(spec)], [spec.gamma, *gammas]
-    for number, factors in enumerate(latin_factors(len(costly), seed)):
+    for number, factors in enumerate(latin_factors(len(costly), seed) if costly else ()):
         drawn = _weighed(spec, dict(zip(costly, map(float, factors), strict=True)))
         gamma = told[number % len(told)]
         said = f"draw {number + 1}, discount {gamma:g}"
