@@ -18,6 +18,8 @@ View = TypeVar("View", RunView, RegistryView)
 class KeptRun(ABC, Generic[View]):
     """One finished run. `view` is the folder's reader, for what is not offered here."""
 
+    view: View
+
     def __init__(self, view: View) -> None:
         self.view = view
 

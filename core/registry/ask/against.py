@@ -21,7 +21,7 @@ def against_experts(view: RegistryView) -> pd.DataFrame | None:
     if view.judgments is None:
         return None
     advice, rows = view.advice, []
-    atlas = advice and advice.atlas
+    atlas = advice.atlas if advice else None
     for name, setting in gate_places():
         place = f"{TITLES[RECOMMENDED]}, {dial_text(DIALS[name], setting)}"
         row = _row(view.judgments, view.frontier_truth, RECOMMENDED, name, setting)

@@ -223,7 +223,7 @@ def _at_test_points(view: RegistryView, decision: str, means: np.ndarray) -> tup
 
 def point_choices(view: RegistryView, patient: int, stage: int, decision: str) -> PointChoices | None:
     """What the choices do at one decision of a patient (position) at a stage (index); None for a run without them."""
-    atlas, means = view.advice and view.advice.atlas, view.atlas_means
+    atlas, means = view.advice.atlas if view.advice else None, view.atlas_means
     if atlas is None or means is None or decision not in means:
         return None
     models, data, here = view.models(decision), view.points[decision], [point(view, patient, stage, decision)]

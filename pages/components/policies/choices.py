@@ -41,7 +41,8 @@ WORDS = ChoiceWords(
 @panel
 def choices_panel(run: RunView) -> None:
     """Badge, sentences, forest and table of all choices."""
-    choices_view(run.advice and run.advice.atlas, run.advice.n if run.advice else 0, WORDS)
+    advice = run.advice
+    choices_view(advice.atlas if advice else None, advice.n if advice else 0, WORDS)
 
 
 def choices_here(run: RunView, patient: int, step: int) -> None:

@@ -37,7 +37,8 @@ WORDS = ChoiceWords(
 
 def choices_panel(run: RegistryView) -> None:
     """Badge, sentences, forest and table of all choices."""
-    choices_view(run.advice and run.advice.atlas, run.advice.n if run.advice else 0, WORDS)
+    advice = run.advice
+    choices_view(advice.atlas if advice else None, advice.n if advice else 0, WORDS)
 
 
 def choices_here(run: RegistryView, patient: int, stage: int, decision: str) -> None:
