@@ -61,4 +61,8 @@ class OPEResult(Estimate):
 
     def __str__(self) -> str:
         """ "PHWDR 5.42 [4.80, 6.11], ESS 61.3 of 300 stays"."""
-        return f"{self.estimator.upper()} {self._text()}, ESS {self.ess:.1f} of {self.n:,} stays"
+        return self.of("stays")
+
+    def of(self, records: str) -> str:
+        """In a sentence; records: what it was estimated from."""
+        return f"{self.estimator.upper()} {self._text()}, ESS {self.ess:.1f} of {self.n:,} {records}"

@@ -122,11 +122,12 @@ class Judgment:
     def __str__(self) -> str:
         found = self.judged.difference
         known = "" if self.gain is None else f"\n  true difference {self.gain.value:+.2f}"
+        records = "courses" if self.form == SETS else "stays"
         first = f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the"
         lines = (*self.light.reasons, hidden_words(self.form, self.hidden, self.left_out))
         return (
             f"{first} {CHOOSERS[self.form]}, {self.light.grade}\n"
-            f"  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}{known}"
+            f"  value {self.judged.value.value:.2f}; {self.phwis.of(records)}; {self.phwdr.of(records)}{known}"
             + "".join(f"\n  {line}" for line in lines)
         )
 

@@ -223,11 +223,16 @@ def test_without_a_run_everyone_is_judged_by_strangers_and_the_experts_differ_fr
     bench = make_set_bench(asked, config, ScreeningConfig(epochs=1))
     assert (bench.held.sum(axis=0) == 1).all()
     policy = bring_sets(nothing, asked, "nothing")
-    found = judge_sets_on(bench, policy)
-    again = judge_sets_on(bench, BroughtSets("nothing", policy.choices))
+    found = judge_sets_on(bench, policy, choices=True)
+    again = judge_sets_on(bench, BroughtSets("nothing", policy.choices), choices=True)
+    assert found.choices is not None
+    own, judged = found.choices.lines[0], found.judged
+    ends = judged.difference.value, judged.difference.low, judged.difference.high
+    assert own.scaled == pytest.approx(tuple(end / judged.unit for end in ends))
     cards = [make_card(one, policy, cohort, config) for one in (found, again)]
     assert cards[0].numbers == cards[1].numbers
     assert (cards[0].stays, cards[0].form) == (len(bench.recorded.courses), "drug sets")
     assert "It leaves to the experts: Acute GVHD treatment." in cards[0].limits
+    assert f"of {found.phwis.n:,} courses;" in str(found)
     left: Mapping[str, SetChoices] = {}
     assert bench.judged(left).difference.value == pytest.approx(0.0, abs=1e-9)
