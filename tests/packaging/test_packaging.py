@@ -18,7 +18,7 @@ EXTRAS = {
     "boosting": {"xgboost-cpu"},
     "cluster": {"dask[distributed]"},
     "worlds": {"gymnasium"},
-    "minari": {"gymnasium", "minari"},
+    "minari": {"gymnasium", "minari", "pillow"},
 }
 
 
