@@ -86,7 +86,7 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert [row["estimator"] for row in scores] == ["mix", "phwis", "phwdr"]
     assert main(["leaderboard", "--worlds", "null", *sizes, "--seed", "1", "--out", str(out)]) == 2
     assert "holds a board of other settings" in capsys.readouterr().err
-    assert main(["leaderboard", "--worlds", "moon", "--out", str(out)]) == 2
+    assert main(["leaderboard", "--worlds", "moon", "--out", str(tmp_path / "moon.json")]) == 2
     assert "world 'moon' is not known; choose among heparin," in capsys.readouterr().err
 
 
