@@ -244,7 +244,8 @@ def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[
     rng = stream(config.seed, "judgment", "bootstrap")
     phwis = weighted_many("phwis", recorded, chosen, None, config.n_bootstrap, rng)[0]
     rng = stream(config.seed, "judgment", "bootstrap")
-    return phwis, weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+    phwdr = weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+    return phwis.known, phwdr.known
 
 
 def _critic(bench: Bench, probs: np.ndarray, held: np.ndarray) -> np.ndarray:

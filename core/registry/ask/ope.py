@@ -253,7 +253,7 @@ class Judging:
         phwdr = weighted_many("phwdr", weighed, pi, Critic(q_taken, v), self.n_bootstrap, self._rng())
         rows = []
         for plan, *results in zip(plans, phwis, phwdr, direct_many(v, mask), strict=True):
-            rows += self._rows(plan, _known(results[0]), _known(results[1]), results[2])
+            rows += self._rows(plan, results[0].known, results[1].known, results[2])
         return pd.DataFrame(rows)
 
     def _rng(self) -> np.random.Generator:
@@ -267,10 +267,3 @@ class Judging:
         shared = {"support": light.grade, "reasons": " ".join(light.reasons), "n": phwis.n, "distance": distance}
         names = ("estimator", "value", "low", "high", "ess", "zero_weight", "max_weight")
         return [{**{name: getattr(result, name) for name in names}, **shared} for result in (phwis, phwdr)]
-
-
-def _known(result: OPEResult) -> OPEResult:
-    """Where no course agrees with the policy to its end there is no estimate, and ESS is 0."""
-    if result.zero_weight < 1:
-        return result
-    return replace(result, value=np.nan, low=np.nan, high=np.nan, ess=0.0, max_weight=np.nan)
