@@ -21,11 +21,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if TYPE_CHECKING:
     from core.api import Run, judge, open_run, run, run_steps, verify
-    from core.cohort import check_cohort, load_cohort, simulate_cohort
+    from core.cohort import check_cohort, load_cohort, save_cohort, simulate_cohort
 
 _HOMES = {
     **dict.fromkeys(("Run", "judge", "open_run", "run", "run_steps", "verify"), "api"),
-    **dict.fromkeys(("check_cohort", "load_cohort", "simulate_cohort"), "cohort"),
+    **dict.fromkeys(("check_cohort", "load_cohort", "save_cohort", "simulate_cohort"), "cohort"),
 }
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "open_run",
     "run",
     "run_steps",
+    "save_cohort",
     "simulate_cohort",
     "verify",
 ]

@@ -15,11 +15,12 @@ from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
 from core.access.trail import Trail, What
 from core.base.errors import AccessError
-from core.keep.delete import changing, delete, past, stamp
+from core.keep.delete import delete, past, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
 from core.keep.leftovers import clear
 from core.runs import jobs
 from core.runs.folders import data_root
+from core.runs.lock import changing
 from core.runs.status import JobStatus, seen_by, share
 from core.runs.study import AnyStudy
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ import pandas as pd
 
 from core.api.export import anndata_parts, d3rlpy_arrays, minari_episodes
 from core.api.figures import Figures, icu_figures
+from core.api.kept import KeptRun
 from core.api.values import ranked
 from core.base.errors import ConfigError, RunError
-from core.bring import Card, Evidence, add_policy, added_cards, open_again, remove_policy
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.icu.ask.compare import compare_policies
@@ -24,19 +23,8 @@ from core.icu.view import RunView
 from core.policies.key import KEY_COLUMNS, PolicyKey
 
 
-class Run:
+class Run(KeptRun[RunView]):
     """One finished run. `view` is the folder's reader, for what is not offered here."""
-
-    def __init__(self, view: RunView) -> None:
-        self.view = view
-
-    @property
-    def folder(self) -> Path:
-        return self.view.path
-
-    @property
-    def name(self) -> str:
-        return self.view.manifest.name
 
     @property
     def n_clusters(self) -> int:
@@ -117,34 +105,7 @@ class Run:
         """Names that `policy` takes."""
         return [*dict.fromkeys(key.policy for key in self.view.evaluated), *self.view.added]
 
-    def add_policy(self, name: str, source: Any) -> Evidence:
-        """Judge a policy of your own on the run's test patients, and keep it beside the run's; see `core.bring.bring`.
-
-        source: probabilities (one row a row of `states`), a function of the physical states, a model, or a file. From
-        then on it is one of the run's policies: in `values()`, `policy(name)`, the figures, the app and the report. One
-        that you added before under that name is replaced.
-        """
-        evidence = add_policy(self.view, name, source, replace=True)
-        self._look_again()
-        return evidence
-
-    def remove_policy(self, name: str) -> None:
-        """Take a policy that was added out of the run; `ConfigError` where there is none of that name."""
-        remove_policy(self.folder, name)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self.view = open_again(self.view)
-        self.__dict__.pop("figures", None)
-
-    @property
-    def added(self) -> dict[str, Card]:
-        """Evidence cards of the policies that were added, by name."""
-        return added_cards(self.view)
-
-    @cached_property
-    def figures(self) -> Figures:
-        """The published figures of the run, as `run.figures.outcomes`; `dir(run.figures)` lists them."""
+    def _figures(self) -> Figures:
         return Figures(lambda: icu_figures(self.view))
 
     def to_d3rlpy(self, split: str = "train") -> dict[str, np.ndarray]:

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.api.figures import Figures, registry_figures
+from core.api.kept import KeptRun
 from core.api.values import ranked
 from core.base.errors import ConfigError
-from core.bring import Asked, Card, Evidence, add_policy, added_cards, open_again, remove_policy
+from core.bring import Asked
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, OBSERVED, POLICIES
 from core.registry.ask.own import beside_known, policy_probs
 from core.registry.view import RegistryView
 
 
-class RegistryRun:
+class RegistryRun(KeptRun[RegistryView]):
     """One finished run. `view` is the folder's reader, for what is not offered here."""
-
-    def __init__(self, view: RegistryView) -> None:
-        self.view = view
-
-    @property
-    def folder(self) -> Path:
-        return self.view.path
-
-    @property
-    def name(self) -> str:
-        return self.view.manifest.name
 
     def values(self) -> pd.DataFrame:
         """One row a policy, and a row a dial that the advice was chosen among, as `Run.values`: supported ones first.
@@ -50,31 +37,6 @@ class RegistryRun:
         """Names that `policy` takes."""
         return [*POLICIES, *self.view.added]
 
-    def add_policy(self, name: str, source: Any) -> Evidence:
-        """Judge a policy of your own on the run's test patients, and keep it beside the run's.
-
-        source: a table or file, answers by decision, or a function of a decision and its states; see
-        `core.bring.bring_sets`. From then on it is one of the run's policies: in `values()`, `policy(name)`, the
-        figures, the app and the report. One that you added before under that name is replaced.
-        """
-        evidence = add_policy(self.view, name, source, replace=True)
-        self._look_again()
-        return evidence
-
-    def remove_policy(self, name: str) -> None:
-        """Take a policy that was added out of the run; `ConfigError` where there is none of that name."""
-        remove_policy(self.folder, name)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self.view = open_again(self.view)
-        self.__dict__.pop("figures", None)
-
-    @property
-    def added(self) -> dict[str, Card]:
-        """Evidence cards of the policies that were added, by name."""
-        return added_cards(self.view)
-
     def states(self, decision: str) -> pd.DataFrame:
         """What a function that is added is told at each decision point: features and indicators, and `stage`, its day;
         rows as in `policy(...).table(decision)`."""
@@ -90,9 +52,7 @@ class RegistryRun:
             raise ConfigError(f"there is no dial '{dial}'; choose one of {', '.join(DIALS)}, or none.")
         return PolicyOfRegistry(self.view, name, dial, setting)
 
-    @cached_property
-    def figures(self) -> Figures:
-        """Figures of the run by name, as `run.figures.differences`."""
+    def _figures(self) -> Figures:
         return Figures(lambda: registry_figures(self.view))
 
     def __repr__(self) -> str:

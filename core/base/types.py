@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,17 @@ class OPEResult(Estimate):
 
     def __str__(self) -> str:
         """ "PHWDR 5.42 [4.80, 6.11], ESS 61.3 of 300 stays"."""
-        return f"{self.estimator.upper()} {self._text()}, ESS {self.ess:.1f} of {self.n:,} stays"
+        return self.of("stays")
+
+    @property
+    def known(self) -> OPEResult:
+        """Itself; no value with an ESS of 0 where no record agrees with the policy to its end, and all weigh alike."""
+        if self.zero_weight < 1:
+            return self
+        return replace(self, value=math.nan, low=math.nan, high=math.nan, ess=0.0, max_weight=math.nan)
+
+    def of(self, records: str) -> str:
+        """In a sentence; records: what it was estimated from."""
+        if self.ess == 0:
+            return f"{self.estimator.upper()}: none of {self.n:,} {records} agrees with it to its end"
+        return f"{self.estimator.upper()} {self._text()}, ESS {self.ess:.1f} of {self.n:,} {records}"

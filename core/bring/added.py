@@ -41,6 +41,7 @@ from core.registry.added import added_to as sets_added_to
 from core.registry.added import check_name as check_set_name
 from core.registry.view import RegistryView
 from core.runs.added import policy_folder, write_record
+from core.runs.lock import changing
 
 AnyView = RunView | RegistryView
 AnyAdded = AddedPolicy | AddedSets
@@ -77,9 +78,11 @@ def add_policy(view: AnyView, name: str, source: Any, owner: str = "", replace: 
         write(whole)
         write_card(evidence.card, whole / "card.html")
         write_record(whole, view.path, name, owner, files)
-        if folder.exists():
-            folder.rename(Path(made) / "before")
-        whole.rename(folder)
+        with changing(folder.parent):  # judging takes a while: another tab may have given the name meanwhile
+            check_policy_name(view, name, (owner,), own)
+            if folder.exists():
+                folder.rename(Path(made) / "before")
+            whole.rename(folder)
     return evidence
 
 

@@ -20,11 +20,11 @@ from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError
 from core.base.files import write_atomic, write_json
 from core.base.types import OPEResult
-from core.bring.choices import PolicyChoices
 from core.bring.judgment import DOSES, SETS, Form, JudgeConfig, Judgment, hidden_words
 from core.bring.policy import BroughtPolicy
 from core.bring.sets import BroughtSets
 from core.cohort import Cohort
+from core.evaluation.judging.choices import PolicyChoices
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import MixEstimate
 from core.icu.hidden_causes import HiddenCauses

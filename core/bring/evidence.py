@@ -51,7 +51,7 @@ def judge_policy(
     if isinstance(cohort, RegistryCohort):
         asked = Asked.of_cohort(cohort)
         sets = bring_sets(source, asked, name)  # before the experts' networks, which take minutes
-        found = judge_sets_on(make_set_bench(asked, config), sets)
+        found = judge_sets_on(make_set_bench(asked, config), sets, choices=True)
         return Evidence(sets, found, make_card(found, sets, cohort, config, files))
     policy = bring(source, cohort, name)
     found = judge_on(make_bench(cohort, config), policy, choices=True)
@@ -60,7 +60,7 @@ def judge_policy(
 
 def judge_sets_beside(bench: RunBench, policy: BroughtSets) -> Evidence:
     """Judge a policy of drug sets on the test patients of a registry run, as the run's own were."""
-    found = judge_sets_on(bench, policy)
+    found = judge_sets_on(bench, policy, choices=True)
     return Evidence(policy, found, make_card(found, policy, bench.asked.cohort, bench.config, basis="run"))
 
 

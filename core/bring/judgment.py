@@ -23,7 +23,7 @@ from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.base.types import OPEResult
-from core.bring.choices import PolicyChoices, policy_choices
+from core.bring.choices import policy_choices
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
 from core.evaluation import (
@@ -37,6 +37,7 @@ from core.evaluation import (
     weighted_many,
 )
 from core.evaluation.judging.atlas import Records
+from core.evaluation.judging.choices import PolicyChoices
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.deferring import Deferring
@@ -121,11 +122,12 @@ class Judgment:
     def __str__(self) -> str:
         found = self.judged.difference
         known = "" if self.gain is None else f"\n  true difference {self.gain.value:+.2f}"
+        records = "courses" if self.form == SETS else "stays"
         first = f"{self.name}: {found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f}) against the"
         lines = (*self.light.reasons, hidden_words(self.form, self.hidden, self.left_out))
         return (
             f"{first} {CHOOSERS[self.form]}, {self.light.grade}\n"
-            f"  value {self.judged.value.value:.2f}; {self.phwis}; {self.phwdr}{known}"
+            f"  value {self.judged.value.value:.2f}; {self.phwis.of(records)}; {self.phwdr.of(records)}{known}"
             + "".join(f"\n  {line}" for line in lines)
         )
 
@@ -242,7 +244,8 @@ def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[
     rng = stream(config.seed, "judgment", "bootstrap")
     phwis = weighted_many("phwis", recorded, chosen, None, config.n_bootstrap, rng)[0]
     rng = stream(config.seed, "judgment", "bootstrap")
-    return phwis, weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+    phwdr = weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+    return phwis.known, phwdr.known
 
 
 def _critic(bench: Bench, probs: np.ndarray, held: np.ndarray) -> np.ndarray:

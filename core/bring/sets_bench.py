@@ -20,12 +20,15 @@ from core.base.types import OPEResult
 from core.bring.judgment import SETS, JudgeConfig, Judgment
 from core.bring.sets import Asked, BroughtSets
 from core.bring.sets_truth import true_of_sets
+from core.evaluation.judging.atlas import policies_under
+from core.evaluation.judging.choices import PolicyChoices
 from core.evaluation.judging.crossfit import Fold, assign_folds
 from core.evaluation.judging.crossfit import judge as judge_folds
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
 from core.icu.hidden_causes import HiddenCauses
+from core.registry.ask.atlas import choices_of, records_of
 from core.registry.ask.frontier import Ends, brought_ends, plan_at
 from core.registry.ask.hidden import TOLD, hidden_row
 from core.registry.ask.judge import Bench
@@ -42,8 +45,8 @@ VALID = 0.1  # share of a fold's learners that choose the epoch of its networks 
 
 
 class SetBench(Protocol):
-    """Courses that judge. ends: what a policy does at them; judged: by the mix; table: PHWIS and PHWDR, two rows;
-    left_out: how far recorded columns move the odds, where it is known."""
+    """Courses that judge. ends: what a policy does at them; judged: by the mix; otherwise: so in other rewards and
+    discounts; table: PHWIS and PHWDR, two rows; left_out: how far recorded columns move the odds, where it is known."""
 
     @property
     def asked(self) -> Asked: ...
@@ -53,6 +56,7 @@ class SetBench(Protocol):
     def left_out(self) -> tuple[ColumnOdds, ...]: ...
     def ends(self, choices: Mapping[str, SetChoices]) -> Ends: ...
     def judged(self, choices: Mapping[str, SetChoices]) -> Judged: ...
+    def otherwise(self, choices: Mapping[str, SetChoices]) -> PolicyChoices: ...
     def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame: ...
 
 
@@ -99,6 +103,9 @@ class RunBench:
     def judged(self, choices: Mapping[str, SetChoices]) -> Judged:
         return self.bench.judge([self.plans(choices)])[0]
 
+    def otherwise(self, choices: Mapping[str, SetChoices]) -> PolicyChoices:
+        return _otherwise(self, self.bench, [self.bench.fold([self.plans(choices)])])
+
     def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame:
         one, (plan, taught) = self.evaluation, self.plans(choices)
         return one.judging.table(one.recorded, [plan], [one.judging.critic(one.learned, taught)])
@@ -130,12 +137,20 @@ class FoldBench:
         return brought_ends(self.recorded, choices)
 
     def judged(self, choices: Mapping[str, SetChoices]) -> Judged:
+        bench, folds = self._folds(choices)
+        return judge_folds(bench.histories, folds, bench.settings)[0]
+
+    def otherwise(self, choices: Mapping[str, SetChoices]) -> PolicyChoices:
+        return _otherwise(self, *self._folds(choices))
+
+    def _folds(self, choices: Mapping[str, SetChoices]) -> tuple[Bench, list[Fold]]:
+        """Courses, which are the same in all folds, and who judges them."""
         floor, folds = self.config.probability_floor, []
         for held, recorded in zip(self.held, self.seen, strict=True):
             bench = Bench.of(self.judging, recorded)
             policy = bench.policy("policy", [plan_at(brought_ends(recorded, choices), floor)])
             folds.append(Fold(held, [policy], bench.behavior))
-        return judge_folds(bench.histories, folds, bench.settings)[0]
+        return bench, folds
 
     def table(self, choices: Mapping[str, SetChoices]) -> pd.DataFrame:
         floor, critics = self.config.probability_floor, []
@@ -144,6 +159,13 @@ class FoldBench:
             critics.append(self.judging.critic(taught, plan_at(brought_ends(taught, choices), floor)))
         plan = plan_at(self.ends(choices), floor)
         return self.judging.table(self.recorded, [plan], [_FoldedCritic(critics, self.held)])
+
+
+def _otherwise(of: SetBench, bench: Bench, folds: list[Fold]) -> PolicyChoices:
+    """The one policy of the folds in other rewards and discounts."""
+    asked = of.asked.spec.model_copy(update={"gamma": of.config.gamma})
+    records, named = records_of(of.asked.cohort, bench, folds, choices_of(asked, of.config.seed))
+    return policies_under(records, named, of.config.ess_floor)[0]
 
 
 class _FoldedCritic(LinearCritic):
@@ -211,8 +233,8 @@ def _experts(
             return np.asarray(end.value.probs(inputs.transform(data.states[at], data.stage[at])))
 
 
-def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
-    """Everything about one policy on these courses."""
+def judge_sets_on(bench: SetBench, policy: BroughtSets, choices: bool = False) -> Judgment:
+    """Everything about one policy on these courses; choices: also in other reasonable rewards and discounts."""
     config, ends = bench.config, bench.ends(policy.choices)
     judged, plan = bench.judged(policy.choices), plan_at(ends, config.probability_floor)
     own: dict[str, tuple[Points, np.ndarray]] = {
@@ -239,6 +261,7 @@ def judge_sets_on(bench: SetBench, policy: BroughtSets) -> Judgment:
         truth=truth,
         gain=gain,
         form=SETS,
+        choices=bench.otherwise(policy.choices) if choices else None,
     )
 
 

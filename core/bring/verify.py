@@ -73,7 +73,7 @@ def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
         _check_policy(card, sets.digest)
         run = judged_on if isinstance(judged_on, RegistryView) else None
         bench: SetBench = make_set_bench(asked, card.config) if run is None else RunBench.of(run)
-        found = judge_sets_on(bench, sets)
+        found = judge_sets_on(bench, sets, choices=card.choices is not None)
         return make_card(found, sets, asked.cohort, bench.config, basis=card.basis)
     cohort = judged_on.cohort if isinstance(judged_on, RunView) else judged_on
     brought = bring(policy, cohort, card.policy)

@@ -13,7 +13,7 @@ from core.cli.shared import positive, print_progress
 def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Policies and estimators on worlds whose truth is known."""
     verb = verbs.add_parser("leaderboard", help="policies and estimators on simulated worlds, against the truth")
-    verb.add_argument("--out", type=Path, required=True, help=".json")
+    verb.add_argument("--out", type=Path, required=True, help=".json; one that was stopped is gone on with")
     verb.add_argument("--worlds", nargs="+", metavar="WORLD", help="some of the worlds (default: all)")
     verb.add_argument(
         "--patients", type=positive, default=1000, help="in a cohort, to judge or to learn (default: 1000)"
@@ -28,11 +28,11 @@ def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentPars
 def make(options: argparse.Namespace) -> None:
     from core.base.files import write_json
     from core.cohort.simulate.named import WORLDS
-    from core.experiments.leaderboard import ESTIMATORS, BoardSettings, Leaderboard, leaderboard
+    from core.experiments.leaderboard import ESTIMATORS, BoardSettings, Leaderboard, kept_rows, leaderboard
     from core.registry.simulate.world import WORLDS as SET_WORLDS
 
     settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)
-    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings)
+    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings, kept_rows(options.out, settings))
     found: list[Leaderboard] = []
 
     def steps() -> Iterator[Progress]:

@@ -38,9 +38,14 @@ def d3rlpy() -> Any:
     return module
 
 
+def their_names() -> list[str]:
+    """What `their_policies` are called: "d3rlpy-cql" and so on."""
+    return [f"{LIBRARY}-{name}" for name in THEIRS]
+
+
 def their_policies(school: School) -> dict[str, Rule]:
-    """One policy an agent of `THEIRS`, named "d3rlpy-cql" and so on."""
-    return {f"{LIBRARY}-{name}": _learned(school, settings) for name, settings in THEIRS.items()}
+    """One policy an agent of `THEIRS`."""
+    return {name: _learned(school, settings) for name, settings in zip(their_names(), THEIRS.values(), strict=True)}
 
 
 def _learned(school: School, settings: str) -> Rule:

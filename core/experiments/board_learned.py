@@ -63,9 +63,14 @@ def make_school(world: World, n_patients: int, seed: int, updates: int) -> Schoo
     return School(cohort.study, scaler, make_transitions(make_trajectories(cohort, scaler)), updates, seed)
 
 
+def our_names() -> list[str]:
+    """What `our_policies` are called, as their rules are."""
+    return [name.replace("_", "-") for name in OURS]
+
+
 def our_policies(school: School) -> dict[str, Rule]:
-    """One policy a rule of `OURS`, called as the rule is."""
-    return {name.replace("_", "-"): _learned(school, name) for name in OURS}
+    """One policy a rule of `OURS`."""
+    return {name: _learned(school, rule) for name, rule in zip(our_names(), OURS, strict=True)}
 
 
 def _learned(school: School, algorithm: str) -> Rule:

@@ -6,7 +6,7 @@ no learned policy among them, and no fitted Q evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -44,10 +44,10 @@ SET_RULES: dict[str, Answer] = {
 }
 
 
-def judged_sets(world: str, patients: int, config: JudgeConfig) -> Iterator[Judgment]:
-    """Every rule on a registry of one of `WORLDS`, in their order."""
+def judged_sets(world: str, patients: int, config: JudgeConfig, names: Sequence[str]) -> Iterator[Judgment]:
+    """These rules on a registry of one of `WORLDS`."""
     cohort, _ = simulate_world(patients, config.seed, WORLDS[world])
     asked = Asked.of_cohort(cohort)
     bench = make_set_bench(asked, config)
-    for name, rule in SET_RULES.items():
-        yield judge_sets_on(bench, bring_sets(rule, asked, name))
+    for name in names:
+        yield judge_sets_on(bench, bring_sets(SET_RULES[name], asked, name))

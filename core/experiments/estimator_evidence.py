@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from core.base.files import read_json, write_json
 from core.base.shipped import shipped
 
@@ -27,6 +29,16 @@ NAMES = {
     "pdwis": "per-decision WIS",
     "wdr": "WDR",
     "fqe": "FQE",
+}
+MEASURED = {  # of the quoted table, in words
+    "n": "policies",
+    "bias": "bias",
+    "rmse": "RMSE",
+    "coverage": "interval holds the truth",
+    "width": "width of the interval",
+    "rank_correlation": "rank correlation",
+    "rank_sd": "its SD over seeds",
+    "seeds": "seeds",
 }
 SWEPT = ("propensities", "k", "pseudo_count", "n", "bias", "rmse", "median_ess", "calibration_error", "log_ratio_rmse")
 Row = dict[str, Any]
@@ -83,6 +95,12 @@ def _estimators(summary: Row, study: str) -> dict[str, Row]:
 def load_evidence() -> Row | None:
     """The stored evidence; None where no lab has been quoted yet."""
     return read_json(PATH) if PATH.is_file() else None
+
+
+def evidence_table(evidence: Row, study: str = "simulated") -> pd.DataFrame:
+    """One row an estimator, by its name in words, in the columns of `MEASURED`."""
+    rows = [{"estimator": NAMES[name], **row} for name, row in evidence["studies"][study].items()]
+    return pd.DataFrame(rows)[["estimator", *MEASURED]]
 
 
 def evidence_note(estimator: str, evidence: Row | None = None) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from core.base.errors import ConfigError
+from core.base.files import read_json
 from core.base.types import Estimate, Progress
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.bring.judgment import Bench
@@ -25,12 +27,13 @@ from core.cohort.simulate.generate import simulate_world
 from core.cohort.simulate.named import RULES, WORLDS, Rule
 from core.cohort.simulate.world import World
 from core.experiments import board_d3rlpy
-from core.experiments.board_learned import forest_value, make_school, our_policies
+from core.experiments.board_learned import forest_value, make_school, our_names, our_policies
 from core.experiments.board_sets import SET_RULES, judged_sets
 from core.policies.hazards import GIVEN
 from core.registry.simulate.world import WORLDS as SET_WORLDS
 
 STEPS = 1000  # of progress, a world
+Row = Mapping[str, object]
 MIX, FQE, THEIR_FQE = "mix", "fqe", "d3rlpy-fqe"
 ESTIMATORS = (MIX, "phwis", "phwdr", FQE, THEIR_FQE)
 
@@ -64,10 +67,28 @@ class BoardSettings:
     d3rlpy: bool = False
 
 
-def leaderboard(worlds: Sequence[str], settings: BoardSettings) -> Iterator[tuple[Progress, Leaderboard]]:
-    """Judge all policies on a cohort of each world; yields progress and the board so far.
+def kept_rows(path: Path, settings: BoardSettings) -> list[Row]:
+    """Rows of the board in a file, to go on with; none where there is no file.
 
-    `ConfigError` for an unknown world, or where d3rlpy is asked for and not installed.
+    `ConfigError` where it was made with other settings.
+    """
+    if not path.is_file():
+        return []
+    stored = read_json(path)
+    if not isinstance(stored, dict) or stored.get("settings") != asdict(settings):
+        raise ConfigError(
+            f"{path} holds a board of other settings; give the settings that it was made with, or another --out."
+        )
+    return list(stored["policies"])
+
+
+def leaderboard(
+    worlds: Sequence[str], settings: BoardSettings, kept: Sequence[Row] = ()
+) -> Iterator[tuple[Progress, Leaderboard]]:
+    """Judge all policies on a cohort of each world; yields progress and the board so far, at least once.
+
+    kept: rows of a board of the same settings that was stopped, or of other worlds; none is made again. `ConfigError`
+    for an unknown world, or where d3rlpy is asked for and not installed.
     """
     unknown = [name for name in worlds if name not in SET_WORLDS and name not in WORLDS]
     if unknown:
@@ -75,25 +96,40 @@ def leaderboard(worlds: Sequence[str], settings: BoardSettings) -> Iterator[tupl
     kinds = [name if name in SET_WORLDS else WORLDS[name] for name in worlds]
     if settings.d3rlpy:
         board_d3rlpy.d3rlpy()
-    rows: list[dict[str, object]] = []
+    rows = [dict(row) for row in kept]
     for place, (name, world) in enumerate(zip(worlds, kinds, strict=True)):
-        n_policies, judged = _board_of(world, settings)
-        for number, row in enumerate(judged, start=1):
+        names = list(SET_RULES) if isinstance(world, str) else _names(settings)
+        done = {row["policy"] for row in rows if row["world"] == name}
+        missing = [policy for policy in names if policy not in done]
+        for number, row in enumerate(_rows(world, missing, settings), start=1 + len(names) - len(missing)):
             rows.append({"world": name, **row})
-            table = pd.DataFrame(rows)
-            board = Leaderboard(table, estimator_scores(table), asdict(settings))
-            fraction = round(STEPS * (place + number / n_policies))
-            yield Progress("leaderboard", fraction, STEPS * len(worlds), f"{name}: {row['policy']}"), board
+            fraction = round(STEPS * (place + number / len(names)))
+            said = Progress("leaderboard", fraction, STEPS * len(worlds), f"{name}: {row['policy']}")
+            yield said, _board(rows, settings)
+    yield Progress("leaderboard", STEPS * len(worlds), STEPS * len(worlds), "done"), _board(rows, settings)
 
 
-def _board_of(world: World | str, settings: BoardSettings) -> tuple[int, Iterator[dict[str, object]]]:
-    """How many policies take part in a world, and their rows; a name is that of a world of drug sets."""
+def _board(rows: Sequence[Row], settings: BoardSettings) -> Leaderboard:
+    table = pd.DataFrame(rows)
+    return Leaderboard(table, estimator_scores(table), asdict(settings))
+
+
+def _names(settings: BoardSettings) -> list[str]:
+    """Policies that take part in a world of doses."""
+    return [*RULES, *our_names(), *(board_d3rlpy.their_names() if settings.d3rlpy else ())]
+
+
+def _rows(world: World | str, names: Sequence[str], settings: BoardSettings) -> Iterator[Row]:
+    """A row for each of these policies of a world; a name is that of a world of drug sets."""
+    if not names:
+        return
     config = JudgeConfig(seed=settings.seed, truth_patients=settings.truth_patients)
     if isinstance(world, str):
-        return len(SET_RULES), map(policy_row, judged_sets(world, settings.patients, config))
+        yield from map(policy_row, judged_sets(world, settings.patients, config, names))
+        return
     cohort, _ = simulate_world("mimic-iv", settings.patients, settings.seed, world)
     bench, policies = make_bench(cohort, config), _policies(world, settings)
-    return len(policies), (_judged(bench, name, rule, settings) for name, rule in policies.items())
+    yield from (_judged(bench, name, policies[name], settings) for name in names)
 
 
 def _policies(world: World, settings: BoardSettings) -> dict[str, Rule]:

@@ -14,7 +14,14 @@ from core.figures.theme import ACCENT, INK, NEUTRAL, REFERENCE_BAND, UNSUPPORTED
 
 GRADES = {"supported": (ACCENT, ""), "weak": (ACCENT, "-open"), "not supported": (UNSUPPORTED, "-open")}
 IN_REWARD = "value minus the clinicians' (reward of a stay)"
-IN_SPREADS = "value minus the clinicians' (SDs of the stays' returns)"
+
+
+def in_spreads(who: str, records: str) -> str:
+    """Title of an axis of differences to those who treated, in SDs of what the records return."""
+    return f"value minus the {who}' (SDs of the {records}' returns)"
+
+
+IN_SPREADS = in_spreads("clinicians", "stays")
 IN_SURVIVAL = "survival minus the clinicians' (points of a hundred)"
 
 

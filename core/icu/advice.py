@@ -9,9 +9,9 @@ import numpy as np
 from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
+from core.evaluation.judging.choices import AtlasRecord
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.left_out import ColumnOdds
-from core.icu.atlas import AtlasRecord
 from core.icu.hidden_causes import UNKNOWN, HiddenCauses, in_words
 
 MOST_STAYS = 20_000  # that learn, and that are judged: more would narrow no interval that matters, and cost memory

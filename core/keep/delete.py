@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-
-from filelock import FileLock
 
 from core.base.errors import RunError
 from core.base.files import write_atomic
 from core.keep.holdings import Holding, Kind, holdings
 from core.keep.leftovers import GONE, remove_gone, remove_tree
-from core.runs.lock import LOCK, hold
+from core.runs.lock import changing, hold
 from core.runs.study import studies
 
 STAMP = ".deleted"  # changes with every deletion, so that a server drops what it holds in memory
@@ -39,14 +36,6 @@ def delete(root: Path, what: Holding) -> None:
             for path in what.files:
                 path.unlink(missing_ok=True)
     write_atomic(root / STAMP, lambda file: file.write(secrets.token_bytes(8)))
-
-
-@contextmanager
-def changing(folder: Path) -> Iterator[None]:
-    """Within it nobody else stores or deletes things of several files in a folder, on another server either."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / LOCK):
-        yield
 
 
 def stamp(root: Path) -> bytes:

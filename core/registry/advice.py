@@ -6,6 +6,7 @@ from typing import Literal
 
 from core.base.config import Config
 from core.evaluation.judging.left_out import ColumnOdds
+from core.registry.atlas import SetAtlas
 
 EXPERTS = "experts"  # what is recommended where no dial is
 
@@ -16,7 +17,8 @@ class RegistryAdvice(Config):
 
     claims: the gain may be called one, at claim_z standard errors, which is more than it takes to advise (advise_z).
     n: patients who judged; text: the advice in a sentence; left_out: how far leaving out each recorded column moves the
-    odds of what was given, strongest first; None in a run from before it was asked.
+    odds of what was given, strongest first; atlas: the same under other rewards and discounts; None in a run from
+    before they were asked.
     """
 
     schema_version: Literal[1] = 1
@@ -30,6 +32,7 @@ class RegistryAdvice(Config):
     n: int
     text: str
     left_out: tuple[ColumnOdds, ...] | None = None
+    atlas: SetAtlas | None = None
 
     @property
     def advised(self) -> bool:

@@ -216,14 +216,19 @@ def store_truth(view: RegistryView) -> Iterator[Progress]:
 
 def store_frontier(view: RegistryView) -> Iterator[Progress]:
     """frontier.parquet, judgments.parquet and advice.json on test patients, frontier_truth.parquet on simulated ones:
-    from the experts to each policy."""
+    from the experts to each policy; atlas.npz: leaf means of each forest under other rewards."""
+    from core.registry.ask.atlas import reward_atlas
     from core.registry.ask.frontier import frontier, frontier_truth
     from core.registry.ask.tables import Evaluation
 
-    found = frontier(Evaluation.own(view))
+    evaluation = Evaluation.own(view)
+    found = frontier(evaluation)
     write_table(view.path / "frontier.parquet", found.values)
     write_table(view.path / "judgments.parquet", found.judgments)
-    write_json(view.path / "advice.json", found.advice.model_dump(mode="json"))
+    atlas = reward_atlas(evaluation, found.advice)
+    write_arrays(view.path / "atlas.npz", **atlas.means)
+    advice = found.advice.model_copy(update={"atlas": atlas.record})
+    write_json(view.path / "advice.json", advice.model_dump(mode="json"))
     table = pd.DataFrame()
     for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
         yield progress

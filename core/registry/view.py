@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from core.base.errors import ArtifactError
@@ -289,6 +290,13 @@ class RegistryView:
         """What the run advises by default; None for a run from before there was advice."""
         path = self.path / "advice.json"
         return RegistryAdvice.build(read_json(path), where=str(path)) if path.is_file() else None
+
+    @cached_property
+    def atlas_means(self) -> dict[str, np.ndarray] | None:
+        """(C, leaves) leaf means of each learned decision's forest under each choice of the advice's atlas; None for a
+        run from before other choices were tried."""
+        path = self.path / "atlas.npz"
+        return read_arrays(path) if path.is_file() else None
 
     @property
     def columns(self) -> tuple[ColumnOdds, ...]:

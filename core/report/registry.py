@@ -86,6 +86,7 @@ def against_the_experts(view: RegistryView) -> Section:
             "grade": row["grade"],
             "if a cause is not recorded": hidden_in_words(row, view.columns),
             "why not more": row["doubts"] or "–",
+            "under other choices": row["choices"] or "–",
             "true difference ± standard error": _true(row["true_difference"], row["true_difference_se"], "+"),
         }
         for row in rows.to_dict("records")
@@ -102,7 +103,7 @@ def against_the_experts(view: RegistryView) -> Section:
     return Section(
         "against",
         title,
-        [view.advice.text, how, *_added(view)],
+        [view.advice.text, *(view.advice.atlas.sentences() if view.advice.atlas else []), how, *_added(view)],
         tables=[Table.of(caption, pd.DataFrame(lines))],
         figures=[_forest(rows)],
     )

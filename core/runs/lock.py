@@ -37,6 +37,14 @@ def hold(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Within it nobody else stores or deletes things of several files in a folder, on another server either."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):
+        yield
+
+
 def is_held(folder: Path) -> bool:
     """True while a live process works on the folder."""
     return is_locked(folder / LOCK)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError, PolicyError, RunError
-from core.bring import add_policy, bring, bring_table, open_again, remove_policy
+from core.bring import add_policy, added, bring, bring_table, open_again, remove_policy
 from core.cli.main import main
 from core.cohort import ground_truth, save_cohort, simulate_cohort
 from core.fusion.dials import MIXTURE
@@ -176,6 +177,28 @@ def test_a_name_is_given_once_and_each_visitor_has_a_shelf(folder: Path, tmp_pat
         remove_policy(run, "never")
     remove_policy(run, "never", OTHER)
     assert open_again(view, [OTHER]).added == ("copy",)
+
+
+def test_a_name_that_another_tab_gives_meanwhile_is_not_taken_from_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found the name free; the other is done while this one judges."""
+    shutil.copytree(folder, tmp_path / "run")
+    view = RunView(tmp_path / "run")
+    theirs = view.path / "brought" / "mine"
+
+    def judged(view: RunView, policy: object) -> SimpleNamespace:
+        shutil.copytree(view.path / "brought" / "copy", theirs)
+        return SimpleNamespace(judgment=None, card=None)
+
+    monkeypatch.setattr(added, "judge_beside", judged)
+    monkeypatch.setattr(added, "_write", lambda folder, **_: None)
+    monkeypatch.setattr(added, "write_card", lambda card, path: None)
+    monkeypatch.setattr(added, "write_record", lambda *_: None)
+    with pytest.raises(ConfigError, match="has a policy 'mine' already"):
+        add_policy(view, "mine", np.zeros(len(view.cohort.frame), dtype=np.int64))
+    assert (theirs / "policy.npy").is_file()
+    assert {path.name for path in theirs.parent.iterdir() if path.is_dir()} == {"copy", "mine"}
 
 
 def test_a_file_is_checked_before_anything_is_kept(view: RunView, tmp_path: Path) -> None:

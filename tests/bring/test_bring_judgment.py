@@ -26,11 +26,11 @@ from core.bring import (
     verify_card,
     write_card,
 )
-from core.bring.choices import PolicyChoices
 from core.bring.judgment import Bench, on_grid
 from core.cli.main import main
 from core.cohort import Cohort, simulate_cohort
 from core.evaluation import phwis, propensities
+from core.evaluation.judging.choices import PolicyChoices
 from core.icu.ask.atlas import choices_of
 
 A = 5

@@ -21,7 +21,8 @@ from core.cli.main import main
 from core.registry import simulate_registry
 from core.registry.added import check_name
 from core.registry.ask.against import against_experts
-from core.registry.ask.own import added_choices, policy_file, policy_probs
+from core.registry.ask.ope import UNSEEN
+from core.registry.ask.own import added_choices, beside_known, policy_file, policy_probs
 from core.registry.cohort.choices import SetChoices
 from core.registry.cohort.drugs import Combinations
 from core.registry.config import ScreeningConfig
@@ -29,6 +30,7 @@ from core.registry.document import evaluate_registry
 from core.registry.spec import load_registry_spec
 from core.registry.view import RegistryView
 from core.report.registry import against_the_experts
+from tests.registry.course_world import recorded
 
 SAME = {"rtol": 1e-9, "atol": 1e-12}
 
@@ -103,6 +105,18 @@ def test_the_card_is_computed_anew_and_a_changed_policy_is_found(view: RegistryV
         verify_card(card, view.cohort, policy_file(view, "dqn"))
 
 
+def test_a_card_of_sets_says_what_survives_other_rewards(view: RegistryView) -> None:
+    """A copy of a built-in policy has its lines; `verify` compares them with all other numbers."""
+    card, advice = pp.open_run(view.path, "registry").added["copy"], view.advice
+    assert advice is not None
+    assert advice.atlas is not None
+    assert card.choices is not None
+    own = advice.atlas.policies["dqn"].lines
+    assert [one.text for one in card.choices.lines] == [one.text for one in own]
+    kept, known = (np.array([one.scaled for one in lines]) for lines in (card.choices.lines, own))
+    np.testing.assert_allclose(kept, known, **SAME)
+
+
 def test_all_forms_say_the_same(view: RegistryView, asked: Asked) -> None:
     run = pp.RegistryRun(view)
     table = bring_sets(policy_file(view, "dqn"), asked)
@@ -154,6 +168,25 @@ def test_sets_beside_the_catalog_stand_behind_it_and_each_is_followed_by_itself_
     np.testing.assert_allclose(chosen.probs(np.array([1, 0])), [[0, 0, 1, 0], [0, 0.5, 0, 0.5]])
 
 
+@pytest.mark.parametrize("beside", [0, 1, 400])
+def test_experts_leave_one_share_to_all_unknown_sets_together(beside: int) -> None:
+    drugs = np.array([[int(bit) for bit in f"{number:09b}"] for number in range(2 + beside)], dtype=np.uint8)
+    wide = Combinations(tuple("abcdefghi"), drugs, np.zeros(len(drugs), dtype=np.int64))
+    points, taken = recorded(60, 3).treatments["chronic"], np.arange(60) % len(drugs)
+    known = replace(points, matrix=drugs[:2], given=drugs[taken[points.course]])
+    told = known.widened(wide)
+    each = UNSEEN / (beside + 1)
+    expected = np.concatenate([points.expert * (1 - UNSEEN), np.full((len(points.expert), beside + 1), each)], axis=1)
+    np.testing.assert_allclose(told.behavior, expected, rtol=1e-6)
+    np.testing.assert_allclose(told.behavior.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(beside_known(points.expert, wide).sum(axis=1), 1, rtol=1e-6)
+    assert (told.actions == taken[points.course]).all()
+    always = told.advice(told.learned(np.eye(len(drugs))[told.actions]), 0.01)
+    assert (always.taken == 1).all(), "whoever gives the very set that was recorded agrees with it"
+    some = told.only(np.arange(len(told.course)) % 2 == 0, np.arange(60))
+    np.testing.assert_allclose(some.behavior, told.behavior[::2])
+
+
 def test_a_decision_left_out_stays_with_the_experts(view: RegistryView, asked: Asked, folder: Path) -> None:
     """What it does is the built-in experts' there, and its true value that of the same rule in the simulator."""
     policy = bring_sets(nothing, asked, "nothing")
@@ -190,11 +223,16 @@ def test_without_a_run_everyone_is_judged_by_strangers_and_the_experts_differ_fr
     bench = make_set_bench(asked, config, ScreeningConfig(epochs=1))
     assert (bench.held.sum(axis=0) == 1).all()
     policy = bring_sets(nothing, asked, "nothing")
-    found = judge_sets_on(bench, policy)
-    again = judge_sets_on(bench, BroughtSets("nothing", policy.choices))
+    found = judge_sets_on(bench, policy, choices=True)
+    again = judge_sets_on(bench, BroughtSets("nothing", policy.choices), choices=True)
+    assert found.choices is not None
+    own, judged = found.choices.lines[0], found.judged
+    ends = judged.difference.value, judged.difference.low, judged.difference.high
+    assert own.scaled == pytest.approx(tuple(end / judged.unit for end in ends))
     cards = [make_card(one, policy, cohort, config) for one in (found, again)]
     assert cards[0].numbers == cards[1].numbers
     assert (cards[0].stays, cards[0].form) == (len(bench.recorded.courses), "drug sets")
     assert "It leaves to the experts: Acute GVHD treatment." in cards[0].limits
+    assert f"of {found.phwis.n:,} courses;" in str(found)
     left: Mapping[str, SetChoices] = {}
     assert bench.judged(left).difference.value == pytest.approx(0.0, abs=1e-9)

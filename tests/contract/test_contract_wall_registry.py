@@ -42,7 +42,7 @@ LEARNED = {
     "catalogs": ("decisions.json",),  # and the scaling of states and which inputs vary
     "screening": ("screening_*",),
     "q-networks": ("dqn_*.safetensors",),
-    "forests": ("forest_*.npz",),
+    "forests": ("forest_*.npz", "atlas.npz"),  # and their leaves under other rewards
     "reward networks": ("reward_*.safetensors",),
     "combinations": ("combinations.parquet",),
 }

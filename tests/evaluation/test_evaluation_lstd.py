@@ -156,6 +156,26 @@ def test_restlessness_counts_what_has_moved_so_far_alone() -> None:
     assert np.array_equal(again, features.situations(histories).base[3:5]), "neither others nor what follows matters"
 
 
+def test_what_lies_beyond_the_training_steps_counts_as_their_end() -> None:
+    """One stay, held out, is at hundreds of SDs of a column that hardly varies among the others."""
+    rng = np.random.default_rng(5)
+    states, actions = rng.normal(size=(150, 3, 2)) * [1.0, 0.005], rng.integers(0, 3, (150, 3))
+    states[0, :, 1] = [0.0, 3.0, -3.0]
+    rewards, mask, train = rng.normal(size=(150, 3)), np.ones((150, 3), dtype=bool), np.arange(150) > 0
+    histories = Histories(states, actions, rewards, mask, np.arange(3.0))
+    found = FeatureMap.fit(histories, train[histories.stay], FeatureSettings((0, 1), history=True))
+    ends = histories.flat(states)[train[histories.stay], 1]
+    kept, seen = states.copy(), found.situations(histories)
+    kept[0, 1:, 1] = [ends.max(), ends.min()]
+    calm = found.situations(Histories(kept, actions, rewards, mask, np.arange(3.0)))
+    most = np.abs(seen.base[train[histories.stay]]).max(axis=0)
+    assert (np.abs(seen.base) <= most + 1e-9).all()
+    np.testing.assert_allclose(seen.modifiers[:3], calm.modifiers[:3])
+    critics = Lstd.prepare(histories, found, train)
+    critic = critics.fit(critics.expected(histories.taken()), np.ones(450))
+    assert np.abs(critics.q_taken(critic)[:3]).max() < 5, "rewards are about 1"
+
+
 def test_a_highlight_that_is_no_column_is_named() -> None:
     histories = record(5, seed=0).histories
     with pytest.raises(ValueError, match=r"highlights name state columns \[7\], of which there are 3"):

@@ -104,3 +104,15 @@ def test_another_doubt_never_raises_the_grade(max_weight: float, other: float, s
     doubted = support_light(weighted, 30, share, [replace(GOOD, value=other)])
     assert ORDER.index(doubted.grade) <= ORDER.index(alone.grade)
     assert set(alone.reasons) <= set(doubted.reasons)
+
+
+def test_where_no_record_agrees_to_its_end_there_is_no_value() -> None:
+    """All weigh alike then, which is no evidence: an ESS of all of them would say the contrary."""
+    found = OPEResult(6.83, 5.05, 8.51, 160, 160.0, 1.0, 1 / 160, "phwis")
+    known = found.known
+    assert np.isnan([known.value, known.low, known.high]).all()
+    assert (known.ess, known.n) == (0.0, 160)
+    assert known.of("courses") == "PHWIS: none of 160 courses agrees with it to its end"
+    followed = replace(found, zero_weight=0.99)
+    assert followed.known is followed
+    assert str(followed) == "PHWIS 6.83 [5.05, 8.51], ESS 160.0 of 160 stays"

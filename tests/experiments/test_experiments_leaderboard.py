@@ -74,12 +74,19 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert all(0 < row["ess"] <= 40 for row in board["policies"])
     assert [row["coverage"] is None for row in board["estimators"]] == [False, False, False, True]
     assert "true_difference" in capsys.readouterr().out
-    assert main(["leaderboard", "--worlds", "transplant-null", *sizes, "--out", str(out)]) == 0
+    rows, known = board["policies"], len(board["policies"])
+    stopped = {**board, "policies": [{**rows[0], "mix": 77.0}, *rows[1:4], *rows[5:]]}
+    out.write_text(json.dumps(stopped))
+    assert main(["leaderboard", "--worlds", "null", "transplant-null", *sizes, "--out", str(out)]) == 0
     board = json.loads(out.read_text())
-    assert [row["policy"] for row in board["policies"]] == list(SET_RULES)
-    assert [row["true_difference"] for row in board["policies"]] == [0.0] * len(SET_RULES)
-    assert [row["estimator"] for row in board["estimators"]] == ["mix", "phwis", "phwdr"]
-    assert main(["leaderboard", "--worlds", "moon", "--out", str(out)]) == 2
+    assert board["policies"][:known] == [*stopped["policies"], rows[4]], "only what was missing is made, and as before"
+    sets, scores = board["policies"][known:], board["estimators"][4:]
+    assert [row["policy"] for row in sets] == list(SET_RULES)
+    assert [row["true_difference"] for row in sets] == [0.0] * len(SET_RULES)
+    assert [row["estimator"] for row in scores] == ["mix", "phwis", "phwdr"]
+    assert main(["leaderboard", "--worlds", "null", *sizes, "--seed", "1", "--out", str(out)]) == 2
+    assert "holds a board of other settings" in capsys.readouterr().err
+    assert main(["leaderboard", "--worlds", "moon", "--out", str(tmp_path / "moon.json")]) == 2
     assert "world 'moon' is not known; choose among heparin," in capsys.readouterr().err
 
 

@@ -18,7 +18,7 @@ EXTRAS = {
     "boosting": {"xgboost-cpu"},
     "cluster": {"dask[distributed]"},
     "worlds": {"gymnasium"},
-    "minari": {"gymnasium", "minari"},
+    "minari": {"gymnasium", "minari", "pillow"},
 }
 
 
@@ -101,6 +101,17 @@ print([error.value for error in app.exception], "core" in sys.modules, app.title
 """
     found = run(site, tmp_path, "-c", code)
     assert found.stdout.startswith("[] False"), found.stdout + found.stderr
+
+
+def test_files_that_travel_are_found_by_one_function() -> None:
+    """Whoever counts folders up to `data/` finds nothing once the engine is installed under its own name."""
+    counting = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "core").rglob("*.py"))
+        if "__file__).resolve().parents" in path.read_text(encoding="utf-8")
+    ]
+    # core/packaging works in a checkout alone
+    assert [path for path in counting if not path.startswith("core/packaging/")] == ["core/base/shipped.py"]
 
 
 def test_renaming_touches_the_package_and_no_other_core() -> None:

@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 from core.base.errors import ArtifactError
 from core.base.text import markdown
 from core.bring import add_policy
+from core.evaluation.judging.atlas import DRAWS
+from core.evaluation.judging.choices import BEFORE
 from core.figures.theme import policy_style
 from core.fusion.dials import MIXTURE, furthest_supported
 from core.icu.ask.against import against_clinicians, hidden_text
-from core.icu.ask.atlas import DRAWS
 from core.icu.ask.differences import differences_along, hidden_in_words
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.hazards import hazard_table
@@ -26,7 +27,6 @@ from core.icu.ask.in_words import in_words
 from core.icu.ask.judge import STEP
 from core.icu.ask.tables import policy_table
 from core.icu.ask.tree_words import as_text, deferring_text, fidelity_text
-from core.icu.atlas import BEFORE
 from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey

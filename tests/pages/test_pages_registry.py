@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.base.files import read_json, write_json
+from core.base.text import markdown
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
 from core.registry.ask.hidden import hidden_in_words
@@ -175,6 +176,7 @@ ALL_VIEWS = [
         "Whole course",
         "Trust frontier",
         "Table",
+        "Choices",
     )
 ]
 
@@ -202,6 +204,10 @@ def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str,
     columns, table = (frame.value for frame in page.dataframe[:2])
     assert columns.iloc[0, 0] == run.columns[0].column
     assert len(table) == 10  # six dials and four policies
+    atlas = run.advice.atlas
+    assert markdown(atlas.badge[1:]) in texts(page)
+    assert atlas.badge in table["under other choices"].tolist()[:6]
+    assert table["under other choices"].tolist()[6:] == [one.badge for one in atlas.policies.values()]
     assert table["true difference"].str.contains("±").all()
     assert {"difference", "ESS", "grade", "mix"} <= set(table.columns)
     (folded,) = [box for box in page.expander if box.label.startswith("Why not more")]

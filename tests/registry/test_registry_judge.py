@@ -16,10 +16,11 @@ from core.evaluation.judging.left_out import strongest_first
 from core.evaluation.judging.mix import Judged, MixEstimate
 from core.evaluation.judging.sets import DeferringSets, SetHistories
 from core.registry.ask.compared import DIALS, gate_places
-from core.registry.ask.hidden import hidden_in_words, hidden_text, odds_moved
+from core.registry.ask.hidden import hidden_in_words, hidden_text, odds_moved, recorded_groups
 from core.registry.ask.judge import Bench, advice, judgment_table
 from core.registry.cohort.courses import weighted_returns
 from core.registry.simulate import registry_truth, simulate_registry
+from core.registry.spec import load_registry_spec
 from tests.registry.course_world import ALWAYS, SOMETIMES, TRUE, judging, plan, recorded
 
 
@@ -198,6 +199,17 @@ def test_a_recorded_column_left_out_moves_the_odds_by_what_the_network_reads_of_
     assert "Leaving out age" in hidden_in_words(gained, alone)
     assert (hidden_text(nothing), hidden_text({})) == ("no gain", "–")
     assert hidden_text(gained).startswith("dies at")
+
+
+def test_columns_that_are_called_alike_are_left_out_one_by_one() -> None:
+    spec = load_registry_spec()
+    features = [one.model_copy(update={"label": "Age"}) if "gender" in one.name else one for one in spec.features]
+    twins = spec.model_copy(update={"features": tuple(features)})
+    names = [*spec.feature_names, *spec.indicator_names]
+    groups = recorded_groups(twins, names)
+    assert list(groups)[:2] == ["Age (age)", "Age (gender)"]
+    assert [groups[f"Age ({name})"] for name in ("age", "gender", "donor_gender")] == [[0], [1], [8]]
+    assert sum(map(len, groups.values())) == len(names) - 1, "all columns but `alive`"
 
 
 def test_a_gain_dies_at_the_strength_that_takes_its_interval() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from pathlib import Path
 
 from pydantic import Field
 
 from core.base.config import Config
+from core.base.shipped import shipped
 from core.hazard import Hazard
 from core.tables.propose import loose
 
-PATH = Path(__file__).resolve().parents[3] / "data" / "reference" / "drug_names.toml"
+PATH = shipped("reference", "drug_names.toml")
 
 
 class Drug(Config):

@@ -18,14 +18,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.base.rng import stream
+from core.base.statistics import Z95
 from core.base.threads import side_by_side
+from core.evaluation.judging.choices import ChoiceLine, PolicyChoices
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge_terms
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureSettings
+from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticTerms, contrasts, pessimistic_terms
 from core.evaluation.policies import propensities
+
+GAMMAS, DRAWS = (0.95, 0.99, 1.0), 12  # other discounts, and draws of all weights at once
+HALF, DOUBLE = 0.5, 2.0
+CHANGES = {0.0: "off", HALF: "halved", DOUBLE: "doubled"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,15 @@ class Choice:
 
     factors: tuple[float, ...]
     world: World
+
+
+@dataclass(frozen=True)
+class Named:
+    """A choice and what is chosen otherwise, in words (see `ChoiceLine`)."""
+
+    choice: Choice
+    cause: str
+    change: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +135,38 @@ def judged_under(records: Records, choices: Sequence[Choice]) -> list[tuple[Judg
 
     side_by_side(ask, range(len(worlds)))
     return judged
+
+
+def policies_under(records: Records, named: Sequence[Named], floor: float) -> list[PolicyChoices]:
+    """Every policy of the folds as it is under every choice, the first the study's own, in SDs of the recorded returns;
+    floor: effective stays below which a difference is weak."""
+    found = judged_under(records, [one.choice for one in named])
+    return [
+        PolicyChoices(lines=tuple(_line(*told, floor) for told in zip(named, each, strict=True)))
+        for each in zip(*found, strict=True)
+    ]
+
+
+def _line(named: Named, judged: Judged, floor: float) -> ChoiceLine:
+    found, unit = judged.difference, judged.unit if judged.unit > 0 else 1.0
+    return ChoiceLine(
+        cause=named.cause,
+        change=named.change,
+        value=found.value / unit,
+        low=found.low / unit,
+        high=found.high / unit,
+        ess=found.ess,
+        grade=grade(judged, GradeSettings(ess=floor)).grade,
+        claims=bool(found.value - Z95 * found.se > 0),
+    )
+
+
+def latin_factors(n: int, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """(draws, n) factors of n weights at once, each between half and double, spread evenly on a logarithmic axis."""
+    from scipy.stats.qmc import LatinHypercube
+
+    spread: np.ndarray = LatinHypercube(n, rng=stream(seed, "atlas")).random(draws)
+    return np.asarray(HALF * (DOUBLE / HALF) ** spread)
 
 
 def _by_world(choices: Sequence[Choice]) -> tuple[list[World], list[list[int]]]:

@@ -43,7 +43,11 @@ class Situations:
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
     """phi with the scales of the steps it was fitted on, so that it says the same of a patient whoever else is asked
-    about: spread (D,) SD of the state; center, scale (C,) of state, restlessness (and doses); horizon T."""
+    about: spread (D,) SD of the state; center, scale (C,) of state, restlessness (and doses); horizon T.
+
+    low, high (C,): ends of what these steps hold, in SDs. What lies beyond counts as the end: a column that hardly
+    varied among few stays would else put another stay at hundreds of SDs, and a critic that is linear there anywhere.
+    """
 
     settings: FeatureSettings
     n_actions: int
@@ -51,6 +55,8 @@ class FeatureMap:
     spread: np.ndarray
     center: np.ndarray
     scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
     @classmethod
     def fit(cls, histories: Histories, chosen: np.ndarray, settings: FeatureSettings) -> FeatureMap:
@@ -62,11 +68,14 @@ class FeatureMap:
         spread = _spread(histories.flat(histories.states)[chosen])
         columns = _columns(histories, spread, settings.history)[chosen]
         horizon = histories.mask.shape[1]
-        return cls(settings, histories.n_actions, horizon, spread, columns.mean(axis=0), _spread(columns))
+        center, scale = columns.mean(axis=0), _spread(columns)
+        low, high = ((end - center) / scale for end in (columns.min(axis=0), columns.max(axis=0)))
+        return cls(settings, histories.n_actions, horizon, spread, center, scale, low, high)
 
     def situations(self, histories: Histories) -> Situations:
         """Base and modifiers of all steps."""
-        scaled = (_columns(histories, self.spread, self.settings.history) - self.center) / self.scale
+        told = (_columns(histories, self.spread, self.settings.history) - self.center) / self.scale
+        scaled = np.clip(told, self.low, self.high)
         width = histories.states.shape[-1]
         state, restless, doses = scaled[:, :width], scaled[:, width].copy(), scaled[:, width + 1 :]
         restless[histories.time == 0] = 0  # nothing has moved yet: neither calm nor restless

@@ -12,28 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.base.rng import stream
-from core.evaluation.judging.atlas import Atlas, Choice, Records, World
+from core.evaluation.judging.atlas import CHANGES, GAMMAS, Atlas, Choice, Named, Records, World, latin_factors
 from core.evaluation.judging.atlas import reward_atlas as ask_all
+from core.evaluation.judging.choices import DISCOUNT, DOSES, OUTCOME, SEVERAL, AtlasRecord, ChoiceRecord
 from core.evaluation.judging.gate import CLINICIANS, DIALS, GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, grade
 from core.icu.ask.judge import StepAdvice, judge_settings, step_features
-from core.icu.atlas import DISCOUNT, DOSES, OUTCOME, SEVERAL, AtlasRecord, ChoiceRecord
 from core.icu.view import RunView
 from core.study import RewardTerm, StudySpec
-
-GAMMAS, DRAWS = (0.95, 0.99, 1.0), 12
-HALF, DOUBLE = 0.5, 2.0
-CHANGES = {0.0: "off", HALF: "halved", DOUBLE: "doubled"}
-
-
-@dataclass(frozen=True)
-class Named:
-    """A choice and what is chosen otherwise, in words (see `ChoiceRecord`)."""
-
-    choice: Choice
-    cause: str
-    change: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +60,8 @@ def choices_of(study: StudySpec, gamma: float, seed: int) -> list[Named]:
 
 def _draws(study: StudySpec, worlds: Sequence[World], seed: int) -> list[Named]:
     """All weights at once, each between half and double; worlds take turns."""
-    from scipy.stats.qmc import LatinHypercube
-
-    sampler = LatinHypercube(len(study.rewards) + 1, rng=stream(seed, "atlas"))
-    factors = HALF * (DOUBLE / HALF) ** sampler.random(DRAWS)
     found = []
-    for number, drawn in enumerate(factors):
+    for number, drawn in enumerate(latin_factors(len(study.rewards) + 1, seed)):
         world = worlds[number % len(worlds)]
         said = f"draw {number + 1}, discount {world.gamma:g}"
         said += f", {_joined(study, world)} as one" if world.joined is not None else ""

@@ -15,17 +15,22 @@ def against_experts(view: RegistryView) -> pd.DataFrame | None:
     """Judgments of the dials that the gate chose among, then of every policy as it is, added ones
     last; None for an earlier run.
 
-    Columns of `view.judgments`, policy by its title and with its dial where it has one, and true_value,
-    true_difference, true_difference_se (NaN for real patients).
+    Columns of `view.judgments`, policy by its title and with its dial where it has one, true_value, true_difference,
+    true_difference_se (NaN for real patients), and choices: the badge of the reward atlas, "" where it was not asked.
     """
     if view.judgments is None:
         return None
-    rows = []
+    advice, rows = view.advice, []
+    atlas = advice.atlas if advice else None
     for name, setting in gate_places():
         place = f"{TITLES[RECOMMENDED]}, {dial_text(DIALS[name], setting)}"
-        rows.append(_row(view.judgments, view.frontier_truth, RECOMMENDED, name, setting) | {"policy": place})
+        row = _row(view.judgments, view.frontier_truth, RECOMMENDED, name, setting)
+        shown = atlas is not None and advice is not None and (advice.dial, advice.setting) == (name, setting)
+        rows.append(row | {"policy": place, "choices": atlas.badge if atlas and shown else ""})
     for policy in (*GREEDY, *view.added):
-        rows.append(_row(view.judgments, view.truth, policy, "", None) | {"policy": TITLES.get(policy, policy)})
+        row = _row(view.judgments, view.truth, policy, "", None)
+        tried = atlas.policies.get(policy) if atlas else None
+        rows.append(row | {"policy": TITLES.get(policy, policy), "choices": tried.badge if tried else ""})
     return pd.DataFrame(rows)
 
 

@@ -79,9 +79,14 @@ def hidden_text(row: Mapping[Any, Any]) -> str:
 
 
 def recorded_groups(spec: RegistrySpec, names: Sequence[str]) -> dict[str, list[int]]:
-    """Columns of the states that a recorded column fills, by its words; those of a category belong together."""
-    groups = {feature.label or feature.name: _filled(feature.name, names) for feature in spec.features}
-    return groups | {one.title: _filled(one.name, names) for one in spec.indicators}
+    """Columns of the states that a recorded column fills, by its words; those of a category belong together.
+
+    Words that are said of several columns are followed by the column's name.
+    """
+    columns = [*((feature.name, feature.label or feature.name) for feature in spec.features)]
+    columns += [(one.name, one.title) for one in spec.indicators]
+    said = [words for _, words in columns]
+    return {words if said.count(words) == 1 else f"{words} ({name})": _filled(name, names) for name, words in columns}
 
 
 def _filled(column: str, names: Sequence[str]) -> list[int]:

@@ -19,7 +19,7 @@ import pandas as pd
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
-from core.evaluation.judging.gate import GateSettings, gate
+from core.evaluation.judging.gate import Advice, GateSettings, gate
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.sets import DeferringSets, SetHistories
@@ -61,8 +61,12 @@ class Bench:
     def judge(self, plans: Sequence[Sequence[Plan] | None]) -> list[Judged]:
         """Value and difference to the experts of policies, each by what it does at the courses of each part; None for
         the experts themselves, whatever probabilities a network gives them."""
+        return judge(self.histories, [self.fold(plans)], self.settings)
+
+    def fold(self, plans: Sequence[Sequence[Plan] | None]) -> Fold:
+        """Who judges, by policies as in `judge`."""
         policies = [self.policy(str(place), each) for place, each in enumerate(plans)]
-        return judge(self.histories, [Fold(self.held, policies, self.behavior)], self.settings)
+        return Fold(self.held, policies, self.behavior)
 
     def policy(self, name: str, plans: Sequence[Plan] | None) -> Deferring:
         """A policy as judges take it; see `judge`."""
@@ -92,6 +96,15 @@ def judgment_table(judged: Sequence[Judged], floor: float) -> pd.DataFrame:
     return pd.DataFrame([judged_row(one, settings, WORDS) | hidden_row(one) for one in judged])
 
 
+def gate_of(policy: str, candidates: Sequence[Judged], floor: float) -> Advice:
+    """The gate's choice among a policy's judgments at `gate_places`, in their order; floor: see `GateSettings`."""
+    named = [
+        replace(one, name=f"{policy}, {dial_text(DIALS[dial], setting)}")
+        for one, (dial, setting) in zip(candidates, gate_places(), strict=True)
+    ]
+    return gate(named, GateSettings.of_floor(floor))
+
+
 def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> RegistryAdvice:
     """The gate's choice among a policy's dials (`gate_places`), or the experts.
 
@@ -99,13 +112,9 @@ def advice(policy: str, along: Mapping[str, Sequence[Judged]], floor: float) -> 
     with hundreds of combinations many dials rest on a handful of courses, so what is graded "not supported" (fewer than
     a third of the floor's effective courses) is never advised.
     """
-    places = gate_places()
-    candidates = [
-        replace(along[name][DIALS[name].settings.index(setting)], name=f"{policy}, {dial_text(DIALS[name], setting)}")
-        for name, setting in places
-    ]
-    settings = GateSettings.of_floor(floor)
-    found = gate(candidates, settings)
+    places, settings = gate_places(), GateSettings.of_floor(floor)
+    candidates = [along[name][DIALS[name].settings.index(setting)] for name, setting in places]
+    found = gate_of(policy, candidates, floor)
     differences = [one.difference for one in candidates]
     ranks = [(one.ess > settings.fewest, one.value - settings.advise_z * one.se) for one in differences]
     dial_name, setting = places[ranks.index(max(ranks))]

@@ -29,7 +29,7 @@ from core.policies.doses import total_variation
 from core.registry.cohort.courses import Courses
 from core.registry.cohort.drugs import Combinations
 
-UNSEEN = 1e-3  # expert probability of a combination outside the catalog
+UNSEEN = 1e-3  # expert probability of all combinations outside the catalog together
 WORDS = Words("course", "courses", "combinations", "experts")
 RIDGE = 10.0  # penalty of the critic's coefficients
 
@@ -58,8 +58,9 @@ class Points:
     """Decision points of some courses for one treatment.
 
     course, step (n,): where they are on the (N, T) grid; states (n, D); actions (n,), -1 outside the catalog; given
-    (n, n_drugs) 0/1 as recorded; matrix (A, n_drugs) the catalog; expert (n, A) calibrated probabilities; place (n,):
-    which of the cohort's decision points they are.
+    (n, n_drugs) 0/1 as recorded; matrix (A + beside, n_drugs) the catalog, the last `beside` of whose sets no learning
+    patient was given; expert (n, A) calibrated probabilities of the others; place (n,): which of the cohort's decision
+    points they are.
     """
 
     course: np.ndarray
@@ -70,24 +71,25 @@ class Points:
     matrix: np.ndarray
     expert: np.ndarray
     place: np.ndarray
+    beside: int = 0
 
     @property
     def behavior(self) -> np.ndarray:
-        """(n, A + 1) what the experts do; the last action stands for any combination outside the catalog."""
-        return np.concatenate([self.expert, np.full((len(self.expert), 1), UNSEEN, dtype=np.float32)], axis=1)
+        """(n, A + beside + 1) what the experts do; the last action stands for any combination outside the catalog."""
+        return with_unseen(self.expert, self.beside + 1)
 
     def only(self, here: np.ndarray, position: np.ndarray) -> Points:
         """Some of the points, (n,) bool, on the grid of courses at new positions."""
         each = (self.states, self.actions, self.given)
         states, actions, given = (array[here] for array in each)
         course = position[self.course[here]]
-        return Points(course, self.step[here], states, actions, given, self.matrix, self.expert[here], self.place[here])
+        places = {"course": course, "step": self.step[here], "place": self.place[here], "expert": self.expert[here]}
+        return replace(self, states=states, actions=actions, given=given, **places)
 
     def widened(self, catalog: Combinations) -> Points:
-        """The same points over a catalog that begins with theirs; experts give the sets behind it as any unseen one."""
-        beside = np.full((len(self.expert), len(catalog) - len(self.matrix)), UNSEEN, dtype=np.float32)
-        expert = np.concatenate([self.expert, beside], axis=1)
-        return replace(self, actions=catalog.encode(self.given), matrix=catalog.matrix, expert=expert)
+        """The same points over a catalog that begins with the sets that experts gave."""
+        beside = len(catalog) - self.expert.shape[1]
+        return replace(self, actions=catalog.encode(self.given), matrix=catalog.matrix, beside=beside)
 
     def learned(self, probs: np.ndarray) -> np.ndarray:
         """(n, A + 1) a policy over the catalog (n, A), which never gives anything outside it."""
@@ -108,6 +110,15 @@ class Points:
             rare=propensities(behavior, probs.argmax(axis=1)) < probability_floor,
             distance=total_variation(probs, behavior),
         )
+
+
+def with_unseen(expert: np.ndarray, beside: int) -> np.ndarray:
+    """(n, A + beside) float32, rows sum to 1: experts' probabilities (n, A) and those of choices outside the catalog,
+    to which they leave `UNSEEN` in equal parts, however many are told apart; as they are where none is."""
+    if not beside:
+        return expert
+    unseen = np.full((len(expert), beside), UNSEEN / beside, dtype=np.float32)
+    return np.concatenate([np.asarray(expert * (1 - UNSEEN), dtype=np.float32), unseen], axis=1)
 
 
 def grid_propensities(courses: Courses, treatments: Mapping[str, Points], plan: Plan, kept: np.ndarray) -> np.ndarray:
@@ -242,7 +253,7 @@ class Judging:
         phwdr = weighted_many("phwdr", weighed, pi, Critic(q_taken, v), self.n_bootstrap, self._rng())
         rows = []
         for plan, *results in zip(plans, phwis, phwdr, direct_many(v, mask), strict=True):
-            rows += self._rows(plan, _known(results[0]), _known(results[1]), results[2])
+            rows += self._rows(plan, results[0].known, results[1].known, results[2])
         return pd.DataFrame(rows)
 
     def _rng(self) -> np.random.Generator:
@@ -256,10 +267,3 @@ class Judging:
         shared = {"support": light.grade, "reasons": " ".join(light.reasons), "n": phwis.n, "distance": distance}
         names = ("estimator", "value", "low", "high", "ess", "zero_weight", "max_weight")
         return [{**{name: getattr(result, name) for name in names}, **shared} for result in (phwis, phwdr)]
-
-
-def _known(result: OPEResult) -> OPEResult:
-    """Where no course agrees with the policy to its end there is no estimate, and ESS is 0."""
-    if result.zero_weight < 1:
-        return result
-    return replace(result, value=np.nan, low=np.nan, high=np.nan, ess=0.0, max_weight=np.nan)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.registry.ask.compared import RECOMMENDED
-from core.registry.ask.ope import UNSEEN
+from core.registry.ask.ope import with_unseen
 from core.registry.ask.patient import point
 from core.registry.cohort.drugs import Combinations
 from core.registry.view import RegistryView
@@ -33,8 +33,7 @@ def policy_probs(
 
 def beside_known(experts: np.ndarray, catalog: Combinations) -> np.ndarray:
     """Experts' probabilities (n, A) over a catalog that goes on behind theirs."""
-    beside = np.full((len(experts), len(catalog) - experts.shape[1]), UNSEEN, dtype=np.float32)
-    return np.concatenate([experts, beside], axis=1)
+    return with_unseen(experts, len(catalog) - experts.shape[1])
 
 
 def added_choices(view: RegistryView, patient: int, stage: int, decision: str) -> dict[str, list[tuple[str, float]]]:

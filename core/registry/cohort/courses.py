@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,10 +60,16 @@ def make_courses(cohort: RegistryCohort, patients: np.ndarray, first: int) -> Co
         going[:, t] = unbroken & open_[:, t]
         followed[:, t] = going[:, t] & present[:, t + 1]
         unbroken = followed[:, t]
-    arrived = state_rewards(cohort.indicators[safe[:, 1:].reshape(-1)], spec).reshape(shape)
     begun = going[:, 0]
-    rewards = np.where(followed, arrived, 0.0)
-    return Courses(first, np.asarray(patients)[begun], going[begun], followed[begun], rewards[begun])
+    bare = Courses(first, np.asarray(patients)[begun], going[begun], followed[begun], np.zeros((begun.sum(), shape[1])))
+    return replace(bare, rewards=course_rewards(cohort, spec, bare))
+
+
+def course_rewards(cohort: RegistryCohort, spec: RegistrySpec, courses: Courses) -> np.ndarray:
+    """(N, T) what recorded courses earn by the rewards of `spec`, the registry's own or others."""
+    arrived = np.maximum(cohort.row_of[courses.patients][:, courses.first + 1 :], 0)
+    earned = state_rewards(cohort.indicators[arrived.reshape(-1)], spec).reshape(arrived.shape)
+    return np.where(courses.followed, earned, 0.0)
 
 
 def weighted_returns(courses: Courses, kept_share: np.ndarray, gamma: float) -> np.ndarray:

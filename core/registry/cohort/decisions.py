@@ -12,7 +12,7 @@ who are lost on the way (`weighted_returns`), so that every such point has a rew
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -142,14 +142,11 @@ def decision_points(
     after = cohort.row_of[patient, stage + 1]
     followed = after >= 0
     arrived = np.where(followed, after, 0)
-    rewards = np.where(followed, state_rewards(cohort.indicators[arrived], spec), np.nan)
     point_of = np.full(len(cohort.frame), -1, dtype=np.int64)
     point_of[row] = np.arange(len(row))
     following = np.where(followed, point_of[arrived], -1)
     if chosen.counts == TO_THE_END:
-        last = stage == chosen.stages[-1]
-        rewards[last] = _to_the_end(cohort, patient[last], chosen.stages[-1], learned)
-        followed = followed | last
+        followed = followed | (stage == chosen.stages[-1])
     return DecisionData(
         decision=decision,
         names=encoder.names,
@@ -158,11 +155,28 @@ def decision_points(
         stage=stage,
         states=encoder.transform(cohort.frame.iloc[row]),
         drugs=cohort.drugs(decision)[row],
-        rewards=rewards,
+        rewards=point_rewards(cohort, spec, decision, row, learned),
         next=following,
         terminal=followed & (following < 0),
         followed=followed,
     )
+
+
+def point_rewards(
+    cohort: RegistryCohort, spec: RegistrySpec, decision: str, row: np.ndarray, learned: np.ndarray | None = None
+) -> np.ndarray:
+    """(n,) rewards of a decision's points at these rows of the cohort, NaN where none is known.
+
+    spec: the registry's own, or the same with other rewards or another discount; learned: see `decision_points`.
+    """
+    chosen = spec.decision(decision)
+    patient, stage = cohort.patient_index[row], cohort.stage_index[row]
+    after = cohort.row_of[patient, stage + 1]
+    rewards = np.where(after >= 0, state_rewards(cohort.indicators[np.maximum(after, 0)], spec), np.nan)
+    if chosen.counts == TO_THE_END:
+        last = stage == chosen.stages[-1]
+        rewards[last] = _to_the_end(replace(cohort, spec=spec), patient[last], chosen.stages[-1], learned)
+    return rewards
 
 
 def _to_the_end(cohort: RegistryCohort, patients: np.ndarray, stage: int, learned: np.ndarray | None) -> np.ndarray:

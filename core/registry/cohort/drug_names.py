@@ -6,12 +6,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 
+from core.base.shipped import shipped
 from core.registry.cohort.drugs import NO_DRUG
 from core.registry.spec import Decision
 
-NAMES = Path(__file__).resolve().parents[3] / "data" / "reference" / "registry_drugs.toml"
+NAMES = shipped("reference", "registry_drugs.toml")
 
 
 @dataclass(frozen=True)

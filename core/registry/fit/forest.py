@@ -13,7 +13,8 @@ instead of n A walks through every tree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -38,16 +39,31 @@ class RewardForest:
 
     def predict(self, inputs: np.ndarray, drugs: np.ndarray) -> np.ndarray:
         """Predicted reward of each state under each combination: (n, D), (A, n_drugs) 0/1 -> (n, A) float32."""
+        return np.concatenate([part[0] for part in self._predicted(inputs, drugs, self.means[None])])
+
+    def best(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """(J, n) combination of highest predicted reward, had the leaves these means (J, leaves): see `averaged`."""
+        found = [np.stack([one.argmax(axis=1) for one in part]) for part in self._predicted(inputs, drugs, means)]
+        return np.concatenate(found, axis=1)
+
+    def averaged(self, inputs: np.ndarray, drugs: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+        """(J, leaves) float32 means of the leaves, which stay as they are, in J other rewards of the decisions that the
+        forest was grown on: inputs (n, D), drugs (n, n_drugs), rewards (n, J)."""
+        rows = np.concatenate([inputs, drugs], axis=1).astype(np.float32)
+        averages = LeafAverages(self.forest.leaves(rows), self.forest.n_leaves)
+        return averages.average(np.asarray(rewards, dtype=np.float32)).T.astype(np.float32)
+
+    def _predicted(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves)."""
         low, high = self._bounds
         given = _inside(np.asarray(drugs, dtype=np.float32), low[:, self.n_columns :], high[:, self.n_columns :])
-        worth = given.astype(np.float32) * self.means
+        worth = [given.astype(np.float32) * one for one in means]
         rows = np.asarray(inputs, dtype=np.float32)
-        out = np.empty((len(rows), len(drugs)), dtype=np.float32)
         step = max(1, CHUNK_NUMBERS // len(self.means))
-        for start in range(0, len(rows), step):
-            part = _inside(rows[start : start + step], low[:, : self.n_columns], high[:, : self.n_columns])
-            out[start : start + step] = part.astype(np.float32) @ worth.T
-        return out / self.forest.n_trees
+        for start in range(0, max(len(rows), 1), step):
+            inside = _inside(rows[start : start + step], low[:, : self.n_columns], high[:, : self.n_columns])
+            part = inside.astype(np.float32)
+            yield [part @ one.T / self.forest.n_trees for one in worth]
 
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +117,8 @@ def fit_reward_forest(
         min_leaf=config.min_leaf,
         seed=derive_seed(seed, "registry", "forest", name),
     )
-    means = LeafAverages(forest.leaves(rows), forest.n_leaves).average(rewards[:, None].astype(np.float32))[:, 0]
-    return RewardForest(forest, means.astype(np.float32), inputs.shape[1])
+    bare = RewardForest(forest, np.zeros(forest.n_leaves, dtype=np.float32), inputs.shape[1])
+    return replace(bare, means=bare.averaged(inputs, drugs, rewards[:, None])[0])
 
 
 def _inside(rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

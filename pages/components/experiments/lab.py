@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.files import read_json
-from core.experiments.estimator_evidence import NAMES, load_evidence
+from core.experiments.estimator_evidence import MEASURED, evidence_table, load_evidence
 from core.experiments.judgment_evidence import COLUMNS, GOALS, judgment_evidence
 from core.figures.experiments import coverage_by_band
 from pages.components.experiments.folders import LAB, labs
@@ -36,16 +36,6 @@ CAPTIONS = {
     "propensities": "What it costs to estimate the clinicians' probabilities from k neighbors with a pseudo-count.",
 }
 GOAL = 0.90
-QUOTED = {
-    "n": "policies",
-    "rmse": "RMSE",
-    "coverage": "interval holds the truth",
-    "width": "width of the interval",
-    "rank_correlation": "rank correlation",
-    "rank_sd": "its SD over seeds",
-}
-
-
 JUDGED = {
     "estimators": "Differences to the clinicians, by estimator",
     "worlds": "The mix, by world",
@@ -117,10 +107,9 @@ def _quoted() -> None:
         "Study", studies, format_func=names.__getitem__, **held("lab-quoted", studies), required=True
     )
     study = str(chosen or studies[0])
-    measured = evidence["studies"][study]
-    rows = pd.DataFrame([{"estimator": NAMES[name], **row} for name, row in measured.items()])
+    rows = evidence_table(evidence, study)
     table(
-        rows.round(3).rename(columns=QUOTED),
+        rows.round(3).rename(columns=MEASURED),
         "lab-quoted-table",
         name="estimators",
         caption=f"Found with this program on {evidence['date']}: {len(settings['seeds'])} seeds, {names[study]}, "

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from core.experiments.estimator_evidence import NAMES, load_evidence
+from core.experiments.estimator_evidence import MEASURED, evidence_table, load_evidence
 from core.experiments.judgment_evidence import COLUMNS, GOALS, judgment_evidence
 from pages.components.shell.export import table
-
-PUBLISHED = {
-    "n": "policies",
-    "rmse": "RMSE",
-    "coverage": "interval holds the truth",
-    "width": "width",
-    "rank_correlation": "rank correlation",
-}
 
 
 def lab() -> None:
@@ -34,11 +25,9 @@ def lab() -> None:
         )
     if published is not None:
         st.markdown("**Published estimators: values, held against the truth**")
-        measured = published["studies"]["simulated"]
-        rows = pd.DataFrame([{"estimator": NAMES[name], **row} for name, row in measured.items()])
-        rows = rows[["estimator", *PUBLISHED]]
+        rows = evidence_table(published).drop(columns=["bias", "rank_sd", "seeds"])
         table(
-            rows.round(2).rename(columns=PUBLISHED),
+            rows.round(2).rename(columns=MEASURED),
             "learn-lab-published",
             name="lab-of-published-estimators",
             caption=f"{len(published['settings']['seeds'])} simulated cohorts of "

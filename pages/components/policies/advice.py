@@ -13,12 +13,13 @@ from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.icu.ask.options import refused_steps
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
-from pages.components.policies.choices import choices_badge, choices_here
+from pages.components.policies.choices import WORDS, choices_here
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
 from pages.components.shell.frame import empty
 from pages.components.shell.panels import panel
 from pages.components.shell.rules import rules_of_session
+from pages.components.study.choices import choices_badge
 
 if TYPE_CHECKING:
     from core.icu.advice import AdviceRecord, DialRecord
@@ -81,7 +82,7 @@ def headline(run: RunView) -> None:
         help=HIDDEN,
     )
     if advice.atlas is not None:
-        choices_badge(advice.atlas)
+        choices_badge(advice.atlas, WORDS)
     if not rules:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 

@@ -14,10 +14,12 @@ from core.registry.advice import EXPERTS
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, TITLES, dial_text
 from core.registry.ask.hidden import TOLD, hidden_in_words
+from pages.components.registry.choices import WORDS
 from pages.components.registry.frontier import HOW
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import show, table
 from pages.components.shell.frame import empty
+from pages.components.study.choices import choices_badge
 from pages.components.study.differences import difference_card
 from pages.components.study.frontier import BEFORE
 from pages.components.study.left_out import left_out_table
@@ -51,6 +53,8 @@ def against_view(run: RegistryView) -> None:
     )
     if run.columns:
         left_out_table(run.columns, "registry-left-out", "what was given", "decisions")
+    if advice.atlas is not None:
+        choices_badge(advice.atlas, WORDS)
     known = bool(rows["true_difference"].notna().any())
     show(
         difference_forest(rows, {name: name for name in rows["policy"]}, x=IN_REWARD),
@@ -102,5 +106,6 @@ def _lines(rows: pd.DataFrame, known: bool) -> pd.DataFrame:
         if "hidden_low" in rows:
             line[f"with hidden causes, Γ = {TOLD:g}"] = _told(row.hidden_low, row.hidden_high)
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
+        line["under other choices"] = row.choices or "–"
         lines.append(line | {"mix": bracketed(mix, row.grade), "why not more": row.doubts or "–"})
     return pd.DataFrame(lines)

@@ -18,6 +18,7 @@ from core.registry.ask.own import added_choices
 from core.registry.ask.patient import prescribed, recommend
 from core.registry.cohort.describe import highest_return, patient_course, reward_tolerance
 from core.registry.spec import DEAD
+from pages.components.registry.choices import choices_here
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
 from pages.components.registry.session import in_text, looks_of, mark, number_mark, set_mark
 from pages.components.shell.estimates import rows_of
@@ -58,6 +59,7 @@ def options_panel(run: RegistryView, patient: int) -> None:
         st.caption(line)
     if decision in run.treatments:
         _ranked(run, options, stage, decision, given, Screen(n, floor))
+        choices_here(run, patient, stage, decision)
     else:
         likely_table(options, given)
     screened_out_table(options, decision in run.treatments)

@@ -13,6 +13,7 @@ from core.figures.theme import fmt, fmt_count, fmt_interval
 from core.registry.ask.compared import MIXTURE, OBSERVED, along
 from core.registry.spec import TO_THE_END
 from pages.components.registry.against import against_view
+from pages.components.registry.choices import choices_panel
 from pages.components.registry.frontier import course_rule, frontier_panel
 from pages.components.registry.own import own_panel
 from pages.components.registry.session import looks_of
@@ -31,6 +32,7 @@ VIEWS = (
     "Whole course",
     "Trust frontier",
     "Table",
+    "Choices",
     "Your own",
 )
 GROUPS = {"all": "everyone asked", "ill": "patients with what it treats"}
@@ -57,6 +59,8 @@ def draw(run: RegistryView) -> None:
         frontier_panel(run)
     elif view == VIEWS[5]:
         _table(run)
+    elif view == VIEWS[6]:
+        choices_panel(run)
     else:
         own_panel(run)
 

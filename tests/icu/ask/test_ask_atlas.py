@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.evaluation.judging.atlas import World
+from core.evaluation.judging.atlas import DRAWS, World
+from core.evaluation.judging.choices import DISCOUNT, DOSES, NOTHING_ELSE, OUTCOME, SEVERAL
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import CLINICIANS, DIALS, Advice
 from core.evaluation.judging.histories import Histories
-from core.icu.ask.atlas import DRAWS, RunAtlas, choices_of, reward_atlas, same_actions, step_choices
+from core.icu.ask.atlas import RunAtlas, choices_of, reward_atlas, same_actions, step_choices
 from core.icu.ask.judge import StepAdvice
-from core.icu.atlas import DISCOUNT, DOSES, NOTHING_ELSE, OUTCOME, SEVERAL
 from core.icu.view import RunView
 from core.study import RewardTerm, StudySpec, load_study
 
@@ -57,8 +57,8 @@ def test_the_weight_that_decides_is_named() -> None:
     drawn = [one for one in record.others if one.cause == SEVERAL]
     clear = [one for one in drawn if abs(one.factors[0] - 0.7 * one.factors[1]) > 0.1]
     assert all(bool(one.recommended) == (one.factors[0] > 0.7 * one.factors[1]) for one in clear)
-    assert record.advice.depends[:2] == (benefit, harm)
-    assert DISCOUNT not in record.advice.depends, "one step knows no discount"
+    assert record.headlines[0].depends[:2] == (benefit, harm)
+    assert DISCOUNT not in record.headlines[0].depends, "one step knows no discount"
     assert record.badge.startswith(f"depends on: {benefit}, {harm}")
     assert f"holds in {record.overall.held} of {len(record.others)} choices" in record.badge
     assert record.steady == 0 < record.departs, "every dose moves with the weight that decides"
@@ -70,7 +70,7 @@ def test_a_gain_that_no_choice_takes_away_is_called_robust() -> None:
     assert all(one.claims and one.value > 0 for one in judged)
     weighed = record.model_copy(update={"choices": (record.own, *judged)})
     assert weighed.badge == f"robust: holds in all {len(judged)} choices"
-    assert all(line.robust for line in (weighed.advice, weighed.claim, weighed.sign))
+    assert all(line.robust for line in weighed.headlines)
     assert f"A gain is claimed (robust: holds in all {len(judged)} choices)." in weighed.sentences()
 
 
