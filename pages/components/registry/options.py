@@ -77,9 +77,9 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
     first = next((s for s in stages if course.loc[course["stage"] == s, "state"].iloc[0] in treated), stages[-1])
     stage = number_mark("stage", first, 0, len(run.spec.stages) - 1)
     stage = stage if stage in stages else first
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="large")
     st.session_state["registry-stage"] = stage
-    left.segmented_control(
+    row.segmented_control(
         "Stage",
         stages,
         required=True,
@@ -92,7 +92,7 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
     usual = treated[state] if treated.get(state) in posed else posed[0]
     decision = mark("decision") if mark("decision") in posed else usual
     st.session_state["registry-decision"] = decision
-    right.segmented_control(
+    row.segmented_control(
         "Decision",
         posed,
         required=True,
