@@ -66,7 +66,8 @@ STYLE = """<style>
     white-space: normal !important; padding: .2rem .25rem; font-size: .8rem;}
   .pp-more {display: none;}
   .st-key-patient-bar :is([data-testid="stPageLink"], [data-testid="stPopover"])
-    [data-testid="stMarkdownContainer"] {position: absolute; clip-path: inset(50%);}}
+    [data-testid="stMarkdownContainer"] {position: absolute; clip-path: inset(50%);}
+  .st-key-patient-bar > :has([data-testid="stPopover"]) {flex: 0 0 auto !important; width: auto !important;}}
 @media (min-width: 768px) and (max-width: 1100px) {
   [data-testid="stSidebar"][data-collapsed="false"] {width: 184px !important;}}
 .pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
