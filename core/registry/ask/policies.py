@@ -45,8 +45,9 @@ from core.registry.simulate import DecisionState, draw_combinations
 class TreatmentModels:
     """Everything learned about one treatment decision.
 
-    forest is read when first asked for. shares (2, A): of each combination among training decisions without and with the indicator that it treats (treats;
-    "" where it treats none: all are without); temperature: T of the softened policies.
+    forest: read when first asked for. shares (2, A): of each combination among training decisions without and with the
+    indicator that it treats (treats; "" where it treats none: all are without); temperature: T of the softened
+    policies.
     """
 
     catalog: Combinations

@@ -20,6 +20,7 @@ from core.registry.cohort.describe import highest_return, patient_course, reward
 from core.registry.spec import DEAD
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
 from pages.components.registry.session import in_text, looks_of, mark, number_mark, set_mark
+from pages.components.registry.why import why_view
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import failed
@@ -57,7 +58,7 @@ def options_panel(run: RegistryView, patient: int) -> None:
     for line in _of_added(run, patient, stage, decision):
         st.caption(line)
     if decision in run.treatments:
-        _ranked(run, options, stage, decision, given, Screen(n, floor))
+        _ranked(run, options, (patient, stage, decision), given, Screen(n, floor))
     else:
         likely_table(options, given)
     screened_out_table(options, decision in run.treatments)
@@ -162,8 +163,11 @@ def _of_added(run: RegistryView, patient: int, stage: int, decision: str) -> lis
     ]
 
 
-def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, screen: Screen) -> None:
-    """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded."""
+def _ranked(run: RegistryView, options: pd.DataFrame, asked: tuple[int, int, str], given: int, screen: Screen) -> None:
+    """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded.
+
+    asked: patient, stage and decision.
+    """
     allowed = options[options["screened"]]
     founded = allowed[allowed["count"] >= FEWEST_GIVEN].reset_index(drop=True)
     rare = allowed[allowed["count"] < FEWEST_GIVEN]
@@ -193,6 +197,7 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
         + (" Diamonds: the policy as far as the records support it." if supported else ""),
         data=founded.drop(columns=["rank"]),
     )
+    _, stage, decision = asked
     most = highest_return(run.spec, decision, stage)
     if float(founded["q"].max()) > most:
         st.warning(
@@ -206,6 +211,7 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
             f"{', '.join(rare['name'])}."
         )
     options_table(founded)
+    why_view(run, founded, *asked)
 
 
 def _order(run: RegistryView, founded: pd.DataFrame) -> bool:
