@@ -94,9 +94,10 @@ def similar_but_for_one(
     spread = bank.std(axis=0)
     spread[spread == 0] = 1.0
     apart = (((bank - state) / spread) ** 2).astype(np.float32)  # (n, D)
-    for j in () if nominal is None else np.flatnonzero(nominal):
-        differ = 1 - ((np.unique(bank[:, j], return_counts=True)[1] / len(bank)) ** 2).sum()
-        apart[:, j] = np.where(bank[:, j] == state[j], 0.0, 2 / max(differ, 1e-12))
+    for column in () if nominal is None else np.flatnonzero(nominal):
+        codes = bank[:, column]
+        differ = 1 - ((np.unique(codes, return_counts=True)[1] / len(bank)) ** 2).sum()
+        apart[:, column] = np.where(codes == state[column], 0.0, 2 / max(differ, 1e-12))
     unlike = train_hazards != hazards
     wrong, far, others = unlike.sum(axis=1), apart.sum(axis=1), train_groups != group
     rows = np.full((bank.shape[1], k), -1, dtype=np.int64)
