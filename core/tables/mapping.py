@@ -105,7 +105,7 @@ class TableMapping(Config):
         description='the study\'s name = values that mean "not measured"; "*" stands for every state column',
     )
     outcome: OutcomeRule | None = Field(
-        None, description="the outcome, where the file does not say it as the study does"
+        None, description="the outcome, where the file tells it otherwise than the study"
     )
     action: DoseRule | None = Field(None, description="raw doses, put into the study's bins")
     time: TimeRule | None = Field(None, description="times, from which steps and hours follow")
