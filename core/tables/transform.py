@@ -14,7 +14,7 @@ from core.tables.mapping import DoseRule, Factor, OutcomeRule, TableMapping
 from core.tables.recode import plain_codes, recoded, renamed
 from core.tables.report import Problem
 from core.tables.steps import Stepped, one_row_a_step, timed, within_horizon
-from core.tables.values import plain_value, read_cells
+from core.tables.values import read_cells
 
 DIED, SURVIVED = -1, 1
 
@@ -142,7 +142,7 @@ def _ends(table: pd.DataFrame, rule: OutcomeRule | None, study: StudySpec) -> tu
     problems = []
     foreign = np.flatnonzero(filled & value.isna())
     if len(foreign):
-        text = plain_value(table[rule.column].iloc[foreign[0]])
+        text = plain_codes(table[rule.column].iloc[foreign[:1]]).iloc[0]
         message = f"'{text}' is neither a code for died nor for survived."
         remedy = "Name it in the mapping's [outcome]."
         if not study.tells_survival:
