@@ -22,13 +22,15 @@ def why_bars(found: Why, option: int, line: Callable[[Any], str], *, name: str, 
     table = whole.dropna(subset=["moved"])
     shown = table.head(MOST_BARS)
     names = [line(row) for row in rows_of(shown)]
+    few, many = shown["patients"].min(), shown["patients"].max()
+    similar = f"{few}" if few == many else f"{few} to {many}"
     show(
         moved_bars(shown, names),
         "why",
         f"What moves the value of {name}: "
         + "; ".join(f"{text} {row.moved:+.2f}" for text, row in zip(names, rows_of(shown), strict=True)),
-        caption=f"{lead} Lines: the middle 80 % over {shown['patients'].min()} to {shown['patients'].max()} similar "
-        f"patients. What the model leans on, not an effect. The {len(shown)} largest of {len(table)} columns.",
+        caption=f"{lead} Lines: the middle 80 % over {similar} similar patients. What the model "
+        f"leans on, not an effect. The {len(shown)} largest of {len(table)} columns.",
         data=whole,
         help=how,
     )
