@@ -23,7 +23,6 @@ from pages.components.policies.frontier import frontier_panel
 from pages.components.policies.fusion import lambda_panel
 from pages.components.policies.hazards import hazard_panel
 from pages.components.policies.in_words import in_words_panel
-from pages.components.policies.own import own_panel
 from pages.components.policies.worth import support_panel, value_panel
 from pages.components.shell.estimates import NEAR_UNIFORM, choose_patients, fusion_controls, too_few
 from pages.components.shell.export import show
@@ -82,9 +81,16 @@ def main() -> None:
         VIEWS[6]: excess_panel,
         VIEWS[7]: hazard_panel,
         VIEWS[8]: in_words_panel,
-        VIEWS[9]: own_panel,
+        VIEWS[9]: _own,
     }
     panels[view or VIEWS[0]](run)
+
+
+def _own(run: RunView) -> None:
+    """Policies from elsewhere; only this view reads what judges them."""
+    from pages.components.policies.own import own_panel
+
+    own_panel(run)
 
 
 @panel

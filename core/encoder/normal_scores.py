@@ -7,6 +7,7 @@ unit or on any monotone transform of it, and no outlier dominates. Ties share th
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +26,8 @@ class NormalScores(nn.Module):
 
     def reset(self) -> None:
         """Knots for columns that are uniform on [-1, 1], until `fit` is called."""
-        self.knots.copy_(torch.linspace(-1, 1, N_KNOTS))
+        even = np.linspace(-1, 1, N_KNOTS, dtype=np.float32)  # on "meta", where weights are only to be filled, torch's
+        self.knots.copy_(torch.from_numpy(even))  # own linspace would first read a library of symbolic algebra
 
     def fit(self, values: Tensor) -> None:
         """Take the knots from values (n, F) of the training patients."""

@@ -79,18 +79,25 @@ def similar_but_for_one(
     hazards: np.ndarray,
     group: object,
     k: int = N_SIMILAR,
+    nominal: np.ndarray | None = None,
 ) -> np.ndarray:
     """For each column, the k training states nearest in all other columns: rows (D, k) int, nearest first, -1 where
     there are no more.
 
     As `find_similar` with the column left out, its hazards too: what such states have in the column is what it might
     have been here. train_states (n, D), state (D,) in any units; train_hazards (n, D), hazards (D,): which hazards of
-    each column are met; train_groups (n,), group: whose states they are, nobody is similar to himself.
+    each column are met; train_groups (n,), group: whose states they are, nobody is similar to himself. nominal (D,)
+    bool: columns whose values are codes: other codes are apart by 2 / (share of pairs that differ), so that two states
+    drawn at random are as far apart in it as in any other column.
     """
     bank = np.asarray(train_states, np.float64)
     spread = bank.std(axis=0)
     spread[spread == 0] = 1.0
     apart = (((bank - state) / spread) ** 2).astype(np.float32)  # (n, D)
+    for column in () if nominal is None else np.flatnonzero(nominal):
+        codes = bank[:, column]
+        differ = 1 - ((np.unique(codes, return_counts=True)[1] / len(bank)) ** 2).sum()
+        apart[:, column] = np.where(codes == state[column], 0.0, 2 / max(differ, 1e-12))
     unlike = train_hazards != hazards
     wrong, far, others = unlike.sum(axis=1), apart.sum(axis=1), train_groups != group
     rows = np.full((bank.shape[1], k), -1, dtype=np.int64)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from core.base.statistics import wilson
 from core.base.types import OPEResult
@@ -107,7 +106,7 @@ def rank_correlations(rows: pd.DataFrame) -> list[Row]:
 def _rank(part: pd.DataFrame) -> float:
     if part["value"].nunique() < 2 or part["true_value"].nunique() < 2:
         return float("nan")
-    return float(spearmanr(part["value"], part["true_value"]).statistic)
+    return float(part["value"].rank().corr(part["true_value"].rank()))  # Spearman's
 
 
 def propensity_costs(estimates: pd.DataFrame, curves: pd.DataFrame) -> list[Row]:

@@ -148,11 +148,15 @@ def _moments(hours: np.ndarray, step: int | None, step_hours: float, rows: int) 
 
 def _view(values: np.ndarray, reference: tuple[float, float] | None) -> tuple[float, float]:
     """Axis range: the values with room around them, never narrower than 60 % of the healthy range, so that noise
-    does not look like a course."""
+    does not look like a course; hardly below 0 where no value is."""
     low, high = float(values.min()), float(values.max())
     least = 0.6 * (reference[1] - reference[0]) if reference else max(abs(high) * 0.1, 1.0)
     pad = max(0.15 * (high - low), (least - (high - low)) / 2)
-    return low - pad, high + pad
+    bottom, top = low - pad, high + pad
+    if low >= 0 > bottom:
+        above = max(bottom, -0.1 * top)  # room for half a marker
+        bottom, top = above, top + above - bottom
+    return bottom, top
 
 
 def _told(

@@ -16,6 +16,8 @@ from core.figures.theme import NEUTRAL, apply_theme
 
 HALO = "#FFFFFF"
 
+NBSP = "\u00a0"  # plain spaces at the start of a text are not drawn
+
 
 def patient_course(
     days: Sequence[float],
@@ -84,7 +86,7 @@ def _chances(fig: Draft, table: pd.DataFrame, y: np.ndarray) -> None:
             x=np.maximum(experts, chance),
             y=y,
             mode="text",
-            text=[f"   {a:.1f} → {b:.1f}" for a, b in zip(experts, chance, strict=True)],
+            text=[f"{4 * NBSP}{a:.1f} → {b:.1f}" for a, b in zip(experts, chance, strict=True)],
             textposition="middle right",
             cliponaxis=False,
             hoverinfo="skip",
@@ -114,8 +116,8 @@ def ranked_options(table: pd.DataFrame, *, supported: bool = False) -> go.Figure
     probability and chance (shares, of the experts and of the policy as far as the records support it), group (number),
     given (bool). supported: rows are sorted by chance, which is drawn; else by group, with lines between groups.
     """
-    last = "experts (bar), policy as far as supported (%)" if supported else "experts' probability (%)"
-    titles = ["Q (rewards still to come)", "recorded reward, 95 % interval", last]
+    last = "experts → supported (%)" if supported else "experts' share (%)"
+    titles = ["Q (rewards to come)", "recorded reward, 95 % CI", last]
     fig = Draft(
         rows=1,
         cols=3,

@@ -69,8 +69,9 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
 
     @cached_property
     def encoder_history(self) -> pd.DataFrame:
-        """epoch, train_loss, valid_loss."""
-        return pd.DataFrame(list(self.encoder().history), columns=["epoch", "train_loss", "valid_loss"])
+        """epoch, train_loss, valid_loss; of the manifest alone, so that torch need not load."""
+        known = read_json(self.path / "encoder" / "encoder.json").get("history", [])
+        return pd.DataFrame(list(known), columns=["epoch", "train_loss", "valid_loss"])
 
     @remembered(1)
     def encoder(self) -> Encoder:

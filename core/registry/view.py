@@ -195,7 +195,7 @@ class RegistryView:
             inputs=inputs,
             screening=self.screening(decision),
             q_network=self.q_network(decision),
-            forest=load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
+            read_forest=lambda: load_reward_forest(path, len(inputs.names), len(catalog.drugs)),
             shares=usual_shares(catalog, data.drugs[here], ill),
             treats=treats,
             temperature=reward_tolerance(self.spec) or 1.0,  # all rewards alike: nothing is learned at any T

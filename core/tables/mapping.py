@@ -52,13 +52,14 @@ class Factor(Config):
 
 
 class OutcomeRule(Config):
-    """What the file's outcome column says: codes that mean died (all others that are filled in mean survived, unless
-    `survived` names them) and where they stand: on every row of a stay, or on its last row alone."""
+    """What the file's outcome column says and where it stands: on every row of a stay, or on its last row alone. Of a
+    study of survival: codes that mean died (all others that are filled in mean survived, unless `survived` names them);
+    of one whose outcome is a number: that number, and no codes."""
 
-    column: str = Field(description="column of the file that says who died")
-    died: tuple[str, ...] = Field(min_length=1, description="codes that mean died")
+    column: str = Field(description="column of the file that says who died, or holds the outcome as a number")
+    died: tuple[str, ...] = Field((), description="codes that mean died; needed where the outcome is survival")
     survived: tuple[str, ...] = Field((), description="codes that mean survived; none named: every other code")
-    place: Literal["every row", "last row"] = Field("every row", description="rows on which the code stands")
+    place: Literal["every row", "last row"] = Field("every row", description="rows on which it stands")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -103,7 +104,9 @@ class TableMapping(Config):
         default_factory=dict,
         description='the study\'s name = values that mean "not measured"; "*" stands for every state column',
     )
-    outcome: OutcomeRule | None = Field(None, description="who died, where the file does not say it as the study does")
+    outcome: OutcomeRule | None = Field(
+        None, description="the outcome, where the file tells it otherwise than the study"
+    )
     action: DoseRule | None = Field(None, description="raw doses, put into the study's bins")
     time: TimeRule | None = Field(None, description="times, from which steps and hours follow")
     aggregate: dict[str, Aggregate] = Field(

@@ -311,8 +311,14 @@ def _doubt(series: pd.Series, source: str, column: Column) -> str:
 
 
 def _outcome(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
-    """Who died: the study's own column, or a two-coded one of a known name, on every row or on the last."""
+    """Who died: the study's own column, or a two-coded one of a known name, on every row or on the last; a number where
+    the study's outcome is one."""
+    if study.outcome == "none":
+        return
     own = _named(table, ["outcome", *study.outcome_labels], found.used)
+    if not study.tells_survival:
+        _number(table, own, found)
+        return
     for source in own:
         if set(plain_codes(table[source]).unique()) <= {"-1", "0", "1"}:
             found.propose("outcome", source, "0, and +1 or -1 on each stay's last row")
@@ -328,6 +334,21 @@ def _outcome(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
         survived = [code for code in codes if code not in died]
         found.sections["outcome"] = {"column": source, "died": died, "survived": survived, "place": place}
         found.propose("outcome", source, f"two codes, {codes[0]} and {codes[1]}, on {place}; {died[0]} = died")
+        return
+
+
+def _number(table: pd.DataFrame, own: list[str], found: _Found) -> None:
+    """The study's own column of numbers, as the study has it or the same on every row of a stay."""
+    stay = found.sections.get("columns", {}).get("traj", "traj")
+    for source in own:
+        cells = read_cells(table[source])
+        if cells.unreadable.any() or not cells.usable.any():
+            continue
+        if stay in table.columns and (table.groupby(stay, sort=False)[source].nunique(dropna=False) == 1).all():
+            found.sections["outcome"] = {"column": source}
+            found.propose("outcome", source, "the same number on every row of a stay")
+        else:
+            found.propose("outcome", source, "a number, 0 before each stay's last row")
         return
 
 

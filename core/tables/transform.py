@@ -56,14 +56,16 @@ def apply_mapping(frame: pd.DataFrame, study: StudySpec, mapping: TableMapping) 
         return Mapped(table, own, rows, units, tuple(problems))
     if mapping.action is not None:
         table = table.rename(columns={mapping.action.dose: "dose"})
-    table, more = recoded(table, mapping, ("step", *own.names, "dose", "hours", "action", "outcome"))
+    _check_outcome(mapping.outcome, own)
+    told = [] if mapping.outcome is None or own.tells_survival else [mapping.outcome.column]
+    table, more = recoded(table, mapping, ("step", *own.names, "dose", "hours", "action", "outcome", *told))
     problems += more
     if mapping.time is not None and "traj" in table.columns:
         table, more = timed(table, mapping.time, own)
         problems += more
     if _refused(problems) or not {"traj", "step"} <= {*map(str, table.columns)}:
         return Mapped(table, own, rows, units, tuple(problems))
-    ends, more = _ends(table, mapping.outcome)
+    ends, more = _ends(table, mapping.outcome, own)
     stepped = within_horizon(_stepped(table, mapping, own), mapping, own)
     problems += [*more, *stepped.problems]
     table = stepped.frame
@@ -117,21 +119,35 @@ def _stepped(table: pd.DataFrame, mapping: TableMapping, study: StudySpec) -> St
     return one_row_a_step(table, mapping, study)
 
 
-def _ends(table: pd.DataFrame, rule: OutcomeRule | None) -> tuple[pd.Series | None, list[Problem]]:
-    """+1 or -1 by stay, from the outcome column's codes; None where the file needs no rule."""
+def _check_outcome(rule: OutcomeRule | None, study: StudySpec) -> None:
+    """`ConfigError` where the mapping tells of another kind of outcome than the study has."""
+    if rule is None:
+        return
+    if study.outcome == "none":
+        raise ConfigError(f"study '{study.name}' has no outcome; leave [outcome] out of the mapping.")
+    if study.tells_survival and not rule.died:
+        raise ConfigError('[outcome] names no code that means died; name them, as in died = ["1"].')
+    if not study.tells_survival and (rule.died or rule.survived):
+        raise ConfigError(
+            f"the outcome of study '{study.name}' is a number, not survival; leave died and survived out of [outcome]."
+        )
+
+
+def _ends(table: pd.DataFrame, rule: OutcomeRule | None, study: StudySpec) -> tuple[pd.Series | None, list[Problem]]:
+    """The outcome by stay, +1 or -1 from codes, or a number; None where the file needs no rule."""
     if rule is None:
         return None, []
-    codes = plain_codes(table[rule.column])
-    filled = codes != ""
-    died = codes.isin(plain_codes(rule.died))
-    survived = codes.isin(plain_codes(rule.survived)) if rule.survived else filled & ~died
-    value = pd.Series(np.where(died, DIED, np.where(survived, SURVIVED, np.nan)))
+    value, filled = _coded(table, rule) if study.tells_survival else _numbered(table, rule)
     keys, step = table["traj"].to_numpy(), pd.Series(read_cells(table["step"]).values)
     problems = []
     foreign = np.flatnonzero(filled & value.isna())
     if len(foreign):
-        message = f"'{codes.iloc[foreign[0]]}' is neither a code for died nor for survived."
-        problems.append(_error("outcome-code", message, foreign, rule.column, "Name it in the mapping's [outcome]."))
+        text = plain_codes(table[rule.column].iloc[foreign[:1]]).iloc[0]
+        message = f"'{text}' is neither a code for died nor for survived."
+        remedy = "Name it in the mapping's [outcome]."
+        if not study.tells_survival:
+            message, remedy = f"'{text}' is no number.", "Correct it, or map the column that holds the outcome."
+        problems.append(_error("outcome-code", message, foreign, rule.column, remedy))
     if rule.place == "last row":
         value = value.where(step == step.groupby(keys, sort=False).transform("max"))
     by_stay = value.groupby(keys, sort=False)
@@ -146,6 +162,21 @@ def _ends(table: pd.DataFrame, rule: OutcomeRule | None) -> tuple[pd.Series | No
         message = f"stay {keys[lost[0]]} has no outcome; {int(ends.isna().sum()):,} stays have none."
         problems.append(_error("outcome-missing", message, lost, rule.column, "Fill it in, or leave the stays out."))
     return ends, problems
+
+
+def _coded(table: pd.DataFrame, rule: OutcomeRule) -> tuple[pd.Series, np.ndarray]:
+    """+1 or -1 on each row by its code, NaN for another; and where there is one."""
+    codes = plain_codes(table[rule.column])
+    filled = (codes != "").to_numpy()
+    died = codes.isin(plain_codes(rule.died))
+    survived = codes.isin(plain_codes(rule.survived)) if rule.survived else filled & ~died
+    return pd.Series(np.where(died, DIED, np.where(survived, SURVIVED, np.nan))), filled
+
+
+def _numbered(table: pd.DataFrame, rule: OutcomeRule) -> tuple[pd.Series, np.ndarray]:
+    """The number on each row, NaN for what is none; and where something stands."""
+    cells = read_cells(table[rule.column])
+    return pd.Series(np.where(cells.usable, cells.values, np.nan), dtype=np.float64), ~cells.missing
 
 
 def _with_outcome(table: pd.DataFrame, ends: pd.Series) -> pd.DataFrame:

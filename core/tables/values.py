@@ -57,7 +57,7 @@ def read_cells(series: pd.Series) -> Cells:
         return Cells(series, values, np.isnan(values), np.broadcast_to(False, len(series)))
     if isinstance(dtype, pd.StringDtype) and (plain := _plain_numbers(series)) is not None:
         return Cells(series, plain, np.isnan(plain), np.broadcast_to(False, len(series)))
-    lowered = _texts(series).str.casefold()
+    lowered = texts_of(series).str.casefold()
     missing = lowered.isin(MISSING_TEXT).to_numpy(bool)
     numbers = pd.to_numeric(lowered.replace(TRUTH), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -73,7 +73,7 @@ def _plain_numbers(series: pd.Series) -> np.ndarray | None:
         return None
 
 
-def _texts(series: pd.Series) -> pd.Series:
+def texts_of(series: pd.Series) -> pd.Series:
     """Stripped text of every cell; missing ones are empty."""
     if isinstance(series.dtype, pd.StringDtype):
         return series.fillna("").str.strip()

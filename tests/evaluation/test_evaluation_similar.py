@@ -91,3 +91,11 @@ def test_nearest_but_for_one_column_is_nearest_without_the_column(seed: int, k: 
         same = bands if j != 2 else np.full(len(bands), band)  # hazards of the column go with it
         rows, _ = slow(bank[:, kept], same, groups, state[kept], band, group, k)
         assert found[j][found[j] >= 0].tolist() == rows
+
+
+def test_other_codes_are_as_far_apart_as_numbers_drawn_at_random() -> None:
+    bank = np.array([[0.0, 3.0], [0.1, 7.0], [5.0, 3.0], [9.0, 7.0]])  # 7 is not nearer to 8 than 3 is
+    nothing, groups = np.zeros((4, 2), dtype=int), np.arange(4)
+    found = similar_but_for_one(bank, nothing, groups, bank[0], nothing[0], 0, 3, np.array([False, True]))
+    assert found[0].tolist()[0] == 2, "with the number left out, the one of the same code comes first"
+    assert found[1].tolist() == [1, 2, 3], "with the code left out, numbers alone count"

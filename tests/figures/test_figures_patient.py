@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from core.figures.patient import (
     Measurement,
@@ -89,6 +90,18 @@ def test_the_chosen_step_is_marked_inside_the_panels_and_not_over_their_titles()
     marks = [s for s in fig.layout.shapes if s.type == "rect" and s.xref == "x"]
     assert [s.yref for s in marks] == ["y domain", "y2 domain"]
     assert all(s.x0 < -4.0 < s.x1 for s in marks)
+
+
+@pytest.mark.parametrize(
+    ("values", "reference"),
+    [([0.0, 0.0], (0.0, 2.0)), ([0.1, 3.0], None), ([5.0, 5.0], (0.0, 100.0)), ([-3.0, 1.0], None)],
+)
+def test_a_panel_hardly_goes_below_0_where_no_value_does(values: list[float], reference) -> None:
+    course = lactate(values=np.array(values), imputed=np.zeros(2, dtype=bool), reference=reference)
+    fig = timeline(HOURS[:2], [course], np.zeros(2, int), LABELS, drug="heparin", unit="units")
+    low, high = fig.layout.yaxis.range
+    assert low <= min(values) < max(values) + 0.01 < high
+    assert low < -3 if min(values) < 0 else low >= -0.1 * high
 
 
 def test_a_range_outside_of_the_view_is_not_drawn() -> None:

@@ -58,3 +58,23 @@ def test_going_back_takes_the_earlier_address_whole_and_keeps_what_is_at_work() 
     assert (session.chosen, session.lambda_) == ({"lambda_"}, 2.0)
     assert (session.patient, session.step) == (None, None)
     assert session.selection is not None
+
+
+def test_an_option_with_a_comma_is_one_option(open_page, app_run: str, monkeypatch) -> None:
+    words = ("alive, at home", "died in 100 % of", "died")
+    monkeypatch.setattr("pages.components.shell.filters._outcomes", lambda run: words)
+    page = open_page("patient", {"find-patient": "on", "patient-blind": "off"})
+    page.multiselect(key="select-outcome").set_value(list(words[:2])).run()
+    kept = parameter(page, "select-outcome")
+    assert kept is not None
+    again = open_page("patient", {"find-patient": "on", "patient-blind": "off", "select-outcome": kept})
+    assert again.multiselect(key="select-outcome").value == list(words[:2])
+
+
+def test_a_hazard_stands_in_a_link_by_its_words(open_page, app_run: str) -> None:
+    page = open_page("patient", {"find-patient": "on", "patient-blind": "off"})
+    asked = page.multiselect(key="select-hazard").options[0]
+    page.multiselect(key="select-hazard").set_value([asked]).run()
+    assert parameter(page, "select-hazard") == asked.replace("%", "%25").replace(",", "%2C")
+    other = open_page("patient", {"find-patient": "on", "patient-blind": "off", "select-hazard": "0"})
+    assert other.multiselect(key="select-hazard").value == [], "a place would be another hazard under other rules"

@@ -18,6 +18,7 @@ from core.registry.ask.compared import along
 from core.registry.ask.hidden import hidden_in_words
 from core.registry.ask.own import policy_file
 from core.registry.ask.patient import recommend
+from core.registry.ask.why import why
 from core.registry.view import RegistryView
 from core.runs.folders import owner_of
 from core.runs.job import JobRecord
@@ -298,6 +299,13 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
     out = page.dataframe[-1].value
     assert len(out) == len(options) - 4
     assert out["reason"].str.contains("the screen keeps 4").all()
+    page.toggle(key="registry-why").set_value(True).run()
+    box = next(box for box in page.selectbox if box.key.startswith("registry-why"))
+    first = shown["combination"].iloc[0]
+    assert box.value == int(allowed.loc[allowed["name"] == first, "action"].iloc[0])
+    found = why(run, patient, 2, "chronic")
+    assert f"{found.advantage[box.value]:+.2f} by Q" in texts(page)
+    assert "on" in page.query_params["registry-why"]
 
 
 def test_the_screen_can_leave_nothing_and_then_nothing_is_ranked(

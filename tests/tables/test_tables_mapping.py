@@ -129,6 +129,27 @@ def test_the_outcome_of_every_row_stands_on_the_last(table: pd.DataFrame, study:
     assert "has no outcome; 1 stays have none" in refused(apply_mapping(empty, study, parse_mapping(rule)))[0]
 
 
+def test_an_outcome_may_be_a_number(table: pd.DataFrame, study: StudySpec) -> None:
+    days = study.model_copy(update={"outcome": "number"})
+    alive = {stay: 2.5 * place for place, stay in enumerate(table["traj"].unique(), start=1)}
+    given = table.drop(columns="outcome").assign(
+        days=table["traj"].map(lambda stay: f"{alive[stay]:.1f}".replace(".", ","))
+    )
+    rule = {"outcome": {"column": "days"}, "decimal": ","}
+    told = apply_mapping(given, days, parse_mapping(rule)).frame["outcome"].to_numpy()
+    last = table["traj"].ne(table["traj"].shift(-1)).to_numpy()
+    assert told.tolist() == np.where(last, table["traj"].map(alive), 0.0).tolist()
+    wrong = given.assign(days=given["days"].where(given.index != 0, "long"))
+    assert "'long' is no number" in refused(apply_mapping(wrong, days, parse_mapping(rule)))[0]
+    for other, codes, said in (
+        (study, {}, "names no code that means died"),
+        (days, {"died": [1]}, "is a number, not survival"),
+        (study.model_copy(update={"outcome": "none"}), {"died": [1]}, "has no outcome; leave"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            apply_mapping(given, other, parse_mapping({"outcome": {"column": "days", **codes}}))
+
+
 def test_an_outcome_on_the_last_row_alone(table: pd.DataFrame, study: StudySpec) -> None:
     given = table.drop(columns="outcome").assign(status=table["outcome"].map({0: "", 1: "home", -1: "dead"}))
     rule = {"outcome": {"column": "status", "died": ["dead"], "place": "last row"}}

@@ -74,6 +74,19 @@ def test_a_table_of_another_tool_comes_in_whole(cohort: pd.DataFrame) -> None:
     assert "1 = died" in evidence["outcome"]
 
 
+def test_an_outcome_that_is_a_number_is_no_code(cohort: pd.DataFrame) -> None:
+    days = STUDY.model_copy(update={"outcome": "number"})
+    last = cohort["traj"].ne(cohort["traj"].shift(-1))
+    alive = cohort["traj"].astype("category").cat.codes % 2  # 0 and 1 alone: codes of a study of survival
+    every, ends = cohort.assign(outcome=alive), cohort.assign(outcome=alive.where(last, 0))
+    for given, rule in ((every, True), (ends, False)):
+        proposed = propose_mapping(given, days)
+        assert (proposed.mapping.outcome is not None) == rule
+        told = apply_mapping(given, days, proposed.mapping).frame["outcome"].astype(float)
+        np.testing.assert_array_equal(told, ends["outcome"])
+    assert propose_mapping(every, STUDY.model_copy(update={"outcome": "none"})).mapping.outcome is None
+
+
 def test_times_and_raw_doses_come_in(cohort: pd.DataFrame) -> None:
     start = pd.Timestamp("2150-03-01 08:10")
     at = start + pd.to_timedelta(cohort["step"] * 4 + 0.3, unit="h") + pd.to_timedelta(cohort["traj"] * 37, unit="D")

@@ -22,7 +22,9 @@ be told apart, and differ by a factor below e.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from torch import nn
@@ -43,18 +45,23 @@ from core.registry.simulate import DecisionState, draw_combinations
 class TreatmentModels:
     """Everything learned about one treatment decision.
 
-    shares (2, A): of each combination among training decisions without and with the indicator that it treats (treats;
-    "" where it treats none: all are without); temperature: T of the softened policies.
+    forest: read when first asked for. shares (2, A): of each combination among training decisions without and with the
+    indicator that it treats (treats; "" where it treats none: all are without); temperature: T of the softened
+    policies.
     """
 
     catalog: Combinations
     inputs: Inputs
     screening: Screening
     q_network: nn.Sequential
-    forest: RewardForest
+    read_forest: Callable[[], RewardForest]
     shares: np.ndarray
     treats: str
     temperature: float
+
+    @cached_property
+    def forest(self) -> RewardForest:
+        return self.read_forest()
 
     def q(self, states: np.ndarray, stage: np.ndarray) -> np.ndarray:
         """Q of every combination: states (n, D), stage indices (n,) -> (n, A) float32."""

@@ -11,7 +11,7 @@ import pandas as pd
 from core.registry.cohort.drug_names import DrugReader, Words
 from core.registry.spec import Decision, Feature
 from core.tables.recode import plain_codes
-from core.tables.values import MISSING_TEXT, Cells, read_cells, safe_text
+from core.tables.values import MISSING_TEXT, Cells, read_cells, texts_of
 
 YES_NO = ("no", "yes")
 
@@ -27,12 +27,6 @@ class Drugs:
     usual: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def texts_of(series: pd.Series) -> list[str]:
-    """Stripped text of every cell, "" where it is missing."""
-    texts = [safe_text(value).strip() for value in series.reset_index(drop=True).astype(object)]
-    return ["" if text.casefold() in MISSING_TEXT else text for text in texts]
-
-
 def read_categories(series: pd.Series, feature: Feature) -> Cells:
     """Codes of a category column: the position in `feature.categories`; letter case does not matter, and 0 and 1 (or
     false and true) stand for no and yes."""
@@ -45,9 +39,9 @@ def read_categories(series: pd.Series, feature: Feature) -> Cells:
     codes = {category.casefold(): float(i) for i, category in enumerate(feature.categories)}
     if feature.categories == YES_NO:
         codes |= {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
-    texts = texts_of(series)
-    missing = np.array([not text for text in texts], dtype=bool)
-    values = np.array([codes.get(text.casefold(), np.nan) for text in texts], dtype=np.float64)
+    which, texts = pd.factorize(texts_of(series))  # a column repeats a handful of texts
+    missing = np.array([text.casefold() in MISSING_TEXT for text in texts], dtype=bool)[which]
+    values = np.array([codes.get(text.casefold(), np.nan) for text in texts], dtype=np.float64)[which]
     return Cells(series, values, missing, np.isnan(values) & ~missing)
 
 

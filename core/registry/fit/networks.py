@@ -30,8 +30,9 @@ def new_network(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequenti
     """A network of these layer sizes; the same generator gives the same weights."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(sizes):
-        layer = nn.utils.skip_init(nn.Linear, fan_in, fan_out)
-        bound = 1 / math.sqrt(fan_in)
+        layer, bound = nn.Linear(fan_in, fan_out, device="meta"), 1 / math.sqrt(fan_in)  # draws nothing of its own
+        layer.weight = nn.Parameter(torch.empty(fan_out, fan_in))
+        layer.bias = nn.Parameter(torch.empty(fan_out))
         with torch.no_grad():
             layer.weight.uniform_(-bound, bound, generator=generator)
             layer.bias.uniform_(-bound, bound, generator=generator)

@@ -8,10 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.theme import fmt, fmt_percent, fmt_unit
-from core.figures.why import moved_bars
 from core.icu.ask.why import why
-from pages.components.shell.estimates import rows_of
-from pages.components.shell.export import show
+from pages.components.study.why import beside_similar, why_bars
 
 if TYPE_CHECKING:
     from core.icu.ask.decision import Decision
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from core.study import Column
 
 LONGEST = 16  # characters of a column's label in a bar; a longer one gives way to the column's short name
-MOST_BARS = 8  # of the columns; all are in the CSV
 HOW = (
     "For each column in turn: the value is replaced by those of the 30 training states that are nearest in all other "
     "columns and meet the same hazards, and encoder, weights and agents are asked again (with FQI, the forest). Bar: "
@@ -45,23 +42,15 @@ def why_view(run: RunView, decision: Decision, by: str) -> None:
         key=f"why-dose-{decision.patient}-{decision.step}-{by}",
     )
     found = why(run, decision.patient, decision.step, decision.settings.key, by)
-    table = found.table(action).dropna(subset=["moved"])
-    shown = table.head(MOST_BARS)
-    columns = [run.study.column(name) for name in shown["column"]]
-    names = [_line(column, row.value, row.similar) for column, row in zip(columns, rows_of(shown), strict=True)]
     spread = float(ranked.loc[ranked["action"] == action, "spread"].iloc[0])
-    show(
-        moved_bars(shown, names),
-        "why",
-        f"What moves the value of {run.study.actions.label(action)}: "
-        + "; ".join(f"{name} {row.moved:+.2f}" for name, row in zip(names, rows_of(shown), strict=True)),
-        caption=f"Advantage of this dose over what clinicians give here: {found.advantage[action]:+.2f} by "
-        f"{by.split(' (')[0]}. Doses closer than {fmt(spread)} are one option: smaller bars say little. Lines: the "
-        "middle 80 % over "
-        f"{shown['patients'].min()} to {shown['patients'].max()} similar patients. What the model leans on, not an "
-        f"effect. The {len(shown)} largest of {len(table)} columns.",
-        data=found.table(action),
-        help=HOW,
+    why_bars(
+        found,
+        action,
+        lambda row: _line(run.study.column(row.column), row.value, row.similar),
+        name=run.study.actions.label(action),
+        lead=f"Advantage of this dose over what clinicians give here: {found.advantage[action]:+.2f} by "
+        f"{by.split(' (')[0]}. Doses closer than {fmt(spread)} are one option: smaller bars say little.",
+        how=HOW,
     )
 
 
@@ -76,6 +65,6 @@ def _line(column: Column, value: float, similar: float) -> str:
     title = column.label if 0 < len(column.label) <= LONGEST else column.name
     if column.binary:
         word, share = column.word(value) or ("yes" if value else "no"), similar if value else 1 - similar
-        return f"{title}: {word}<br>similar patients: {fmt_percent(share, 0)}"
+        return beside_similar(f"{title}:", word, fmt_percent(share, 0))
     unit = "" if column.unit == "1" else f" {fmt_unit(column.unit)}"
-    return f"{title} {column.text(value)}{unit}<br>similar patients: {column.text(similar)}"
+    return beside_similar(title, f"{column.text(value)}{unit}", column.text(similar))

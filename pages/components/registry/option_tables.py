@@ -87,7 +87,7 @@ def _readable(part: pd.DataFrame) -> pd.DataFrame:
 
 def _columns() -> dict[str, object]:
     return {
-        "combination": st.column_config.TextColumn(width="large"),
+        "combination": st.column_config.TextColumn(width=290),
         "Q": st.column_config.NumberColumn(format="%.2f", width="small"),
         "experts": st.column_config.NumberColumn(format="percent", width="small"),
         "as far as supported": st.column_config.NumberColumn(format="percent", width="small"),

@@ -21,6 +21,7 @@ from core.registry.spec import DEAD
 from pages.components.registry.choices import choices_here
 from pages.components.registry.option_tables import likely_table, options_table, screened_out_table
 from pages.components.registry.session import in_text, looks_of, mark, number_mark, set_mark
+from pages.components.registry.why import why_view
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show
 from pages.components.shell.frame import failed
@@ -58,7 +59,7 @@ def options_panel(run: RegistryView, patient: int) -> None:
     for line in _of_added(run, patient, stage, decision):
         st.caption(line)
     if decision in run.treatments:
-        _ranked(run, options, stage, decision, given, Screen(n, floor))
+        _ranked(run, options, (patient, stage, decision), given, Screen(n, floor))
         choices_here(run, patient, stage, decision)
     else:
         likely_table(options, given)
@@ -79,9 +80,9 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
     first = next((s for s in stages if course.loc[course["stage"] == s, "state"].iloc[0] in treated), stages[-1])
     stage = number_mark("stage", first, 0, len(run.spec.stages) - 1)
     stage = stage if stage in stages else first
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="large")
     st.session_state["registry-stage"] = stage
-    left.segmented_control(
+    row.segmented_control(
         "Stage",
         stages,
         required=True,
@@ -94,7 +95,7 @@ def _choose(run: RegistryView, course: pd.DataFrame, stages: list[int]) -> tuple
     usual = treated[state] if treated.get(state) in posed else posed[0]
     decision = mark("decision") if mark("decision") in posed else usual
     st.session_state["registry-decision"] = decision
-    right.segmented_control(
+    row.segmented_control(
         "Decision",
         posed,
         required=True,
@@ -164,8 +165,11 @@ def _of_added(run: RegistryView, patient: int, stage: int, decision: str) -> lis
     ]
 
 
-def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str, given: int, screen: Screen) -> None:
-    """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded."""
+def _ranked(run: RegistryView, options: pd.DataFrame, asked: tuple[int, int, str], given: int, screen: Screen) -> None:
+    """Near-equivalent options in groups, with Q, recorded reward and expert probability; refused where unfounded.
+
+    asked: patient, stage and decision.
+    """
     allowed = options[options["screened"]]
     founded = allowed[allowed["count"] >= FEWEST_GIVEN].reset_index(drop=True)
     rare = allowed[allowed["count"] < FEWEST_GIVEN]
@@ -195,6 +199,7 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
         + (" Diamonds: the policy as far as the records support it." if supported else ""),
         data=founded.drop(columns=["rank"]),
     )
+    _, stage, decision = asked
     most = highest_return(run.spec, decision, stage)
     if float(founded["q"].max()) > most:
         st.warning(
@@ -208,6 +213,7 @@ def _ranked(run: RegistryView, options: pd.DataFrame, stage: int, decision: str,
             f"{', '.join(rare['name'])}."
         )
     options_table(founded)
+    why_view(run, founded, *asked)
 
 
 def _order(run: RegistryView, founded: pd.DataFrame) -> bool:

@@ -232,7 +232,7 @@ def _course(run: RegistryView, patient: int) -> None:
         caption="What was given at each stage, and how it went. Reward: earned on arriving at the next stage.",
         column_config={
             "stage": st.column_config.TextColumn(width="small"),
-            "given": st.column_config.TextColumn(width="large"),
+            "given": st.column_config.TextColumn(width=300),
             "reward": st.column_config.TextColumn(width="small"),
         },
     )

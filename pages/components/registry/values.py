@@ -15,7 +15,6 @@ from core.registry.spec import TO_THE_END
 from pages.components.registry.against import against_view
 from pages.components.registry.choices import choices_panel
 from pages.components.registry.frontier import course_rule, frontier_panel
-from pages.components.registry.own import own_panel
 from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
@@ -62,7 +61,14 @@ def draw(run: RegistryView) -> None:
     elif view == VIEWS[6]:
         choices_panel(run)
     else:
-        own_panel(run)
+        _own(run)
+
+
+def _own(run: RegistryView) -> None:
+    """Policies from elsewhere; only this view reads what judges them."""
+    from pages.components.registry.own import own_panel
+
+    own_panel(run)
 
 
 def _matched(run: RegistryView) -> None:

@@ -70,7 +70,7 @@ def filters_of(run: RunView, k: int, form: str) -> Filters:
         steps=steps,
         doses=tuple(chosen_many(f"{form}-dose", range(study.n_actions))),
         column=_range(run, form),
-        hazards=tuple(hazards[i] for i in chosen_many(f"{form}-hazard", range(len(hazards)))),
+        hazards=tuple(hazards[name] for name in chosen_many(f"{form}-hazard", hazards)),
         departing=_departing(run, k, form),
         selection=session.selection if only else None,
     )
@@ -231,22 +231,23 @@ def _range(run: RunView, form: str) -> ColumnRange | None:
     return None if asked == ends else ColumnRange(name, what, *asked)
 
 
-def _hazards(run: RunView) -> list[Hazardous]:
-    """What can be asked of the rules in force, and of the study's warnings."""
+def _hazards(run: RunView) -> dict[str, Hazardous]:
+    """What can be asked of the rules in force, and of the study's warnings, by its words: in a link, a place would mean
+    another hazard where other rules are in force."""
     rules = rules_of_session(run.study)
     warned = [rule for rule in default_warnings(run.study) if rule not in rules]
-    return [Hazardous(rule, given) for rule in (*rules, *warned) for given in (True, False)]
+    asked = [Hazardous(rule, given) for rule in (*rules, *warned) for given in (True, False)]
+    return {hazard_text(run, one): one for one in asked}
 
 
 def _hazard(run: RunView, k: int, form: str) -> None:
     hazards = _hazards(run)
     st.multiselect(
         "Hazard",
-        range(len(hazards)),
-        format_func=lambda i: hazard_text(run, hazards[i]),
+        hazards,
         placeholder=ANY,
         help="Any of them is enough. Policies, Hazard rules, changes the rules.",
-        **held_many(f"{form}-hazard", range(len(hazards))),
+        **held_many(f"{form}-hazard", hazards),
     )
 
 

@@ -63,7 +63,13 @@ STYLE = """<style>
   white-space: normal; overflow: visible;}
 @media (max-width: 1200px) {
   .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {
-    white-space: normal !important; padding: .2rem .3rem;}}
+    white-space: normal !important; padding: .2rem .25rem; font-size: .8rem;}
+  .pp-more {display: none;}
+  .st-key-patient-bar :is([data-testid="stPageLink"], [data-testid="stPopover"])
+    [data-testid="stMarkdownContainer"] {position: absolute; clip-path: inset(50%);}
+  .st-key-patient-bar > :has([data-testid="stPopover"]) {flex: 0 0 auto !important; width: auto !important;}}
+@media (min-width: 768px) and (max-width: 1100px) {
+  [data-testid="stSidebar"][data-collapsed="false"] {width: 184px !important;}}
 .pp-badge {display: inline-block; border-radius: 999px; padding: 0 .55rem; font-size: .76rem; font-weight: 600;
   margin-right: .35rem; border: 1px solid currentColor;}
 .pp-simulated {color: light-dark(#6B2F90, #CFA6E6); background: rgba(123, 63, 160, .10);}
@@ -112,21 +118,28 @@ def page(
         st.title(title, anchor=False, width="content", help=intro if short else None)
         if shown is not None:
             _run_line(shown)
-        _purpose(shown.population if shown is not None else population)
+        _purpose(shown, population)
     if not short:
         st.caption(intro)
     old_link(session)
     return session
 
 
-def _purpose(population: str) -> None:
-    """What the app is for, in one word that stands on every page and opens to the whole statement."""
-    people = markup(fmt_unit(population))
+def _purpose(shown: Subject | None, population: str) -> None:
+    """What the app is for, in one word that stands on every page and opens to the whole statement, and to what the run
+    is where a narrow window has no room for it."""
+    people = markup(fmt_unit(population if shown is None else shown.population))
+    made = "" if shown is None else f" The run: {_made(shown)}."
     st.html(
         f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
-        f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.</div></details>",
+        f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.{made}</div></details>",
         width="content",
     )
+
+
+def _made(shown: Subject) -> str:
+    """'preset quick · data 37496b447b9d263d'."""
+    return f"{markup(shown.settings)} · data <code>{markup(shown.data_hash)}</code>"
 
 
 def current_subject() -> Subject | None:
@@ -166,8 +179,8 @@ def _run_line(shown: Subject) -> None:
     if n < SMALL_COHORT:
         badges += f'<span class="pp-badge pp-small">small cohort: {n} patients, expect wide intervals</span>'
     st.html(
-        f'<div class="pp-run">{badges}Run <b>{markup(shown.name)}</b> · {n:,} patients · '
-        f"{markup(shown.settings)} · data <code>{markup(shown.data_hash)}</code></div>",
+        f'<div class="pp-run">{badges}Run <b>{markup(shown.name)}</b> · {n:,} patients'
+        f'<span class="pp-more"> · {_made(shown)}</span></div>',
         width="content",
     )
 

@@ -15,6 +15,11 @@ from core.tables.mapping import EVERY, FIRST_ROW, TableMapping
 Put = Callable[[dict[str, Any]], None]  # into the sections of a document
 AS_STUDY = "as the study says it: +1 or -1 on the last row, 0 on the others"
 PLACES = (AS_STUDY, "a code on every row", "a code on the last row")
+NUMBERS = (
+    "as the study says it: on the last row, 0 on the others",
+    "a number on every row",
+    "a number on the last row",
+)
 BINS, RAW = "dose bins", "raw doses"
 KINDS = ("step numbers", "datetime", "hours", "minutes", "days")
 USUAL = "last value; doses summed"
@@ -40,12 +45,12 @@ class Rules:
 
 def draw_rules(rules: Rules) -> Put:
     """The widgets; what is returned puts what they hold into the sections of a document."""
-    start, needs = rules.start, ("outcome", "action", "step")
+    start, needs = rules.start, ("outcome", "action", "step")[rules.spec.outcome == "none" :]
     asked = [start.outcome, start.action, start.time, *(name for name in needs if name not in rules.found)]
     with st.expander("Outcome, dose and steps", expanded=any(asked)):
         left, middle, right = st.columns(3)
         with left:
-            outcome = _outcome(rules)
+            outcome = _no_outcome if rules.spec.outcome == "none" else _outcome(rules)
         with middle:
             action = _action(rules)
         with right:
@@ -65,21 +70,29 @@ def _why(rules: Rules, name: str) -> None:
         st.caption(rules.evidence[name])
 
 
+def _no_outcome(made: dict[str, Any]) -> None:
+    """A study without outcome maps none."""
+
+
 def _outcome(rules: Rules) -> Put:
     rule, own = rules.start.outcome, rules.start.columns.get("outcome") or rules.found.get("outcome")
     source = rules.choose("Outcome", "outcome", rule.column if rule else own)
     place = 0 if rule is None else 1 + (rule.place == "last row")
-    says = st.selectbox("Who died stands there", PLACES, index=place, key=rules.key("outcome-place"))
-    died = st.text_input("Codes for died", ", ".join(rule.died) if rule else "1", key=rules.key("outcome-died"))
+    survival = rules.spec.tells_survival
+    title, places = ("Who died stands there", PLACES) if survival else ("It stands there", NUMBERS)
+    says = st.selectbox(title, places, index=place, key=rules.key("outcome-place"))
+    died = ""
+    if survival:
+        died = st.text_input("Codes for died", ", ".join(rule.died) if rule else "1", key=rules.key("outcome-died"))
     _why(rules, "outcome")
 
     def put(made: dict[str, Any]) -> None:
-        if source is not None and says == AS_STUDY and source != rules.found.get("outcome"):
+        if source is not None and says == places[0] and source != rules.found.get("outcome"):
             made["columns"]["outcome"] = source
-        if source is not None and says != AS_STUDY:
+        if source is not None and says != places[0]:
             codes = listed(died)
             survived = [code for code in (rule.survived if rule else ()) if code not in codes]
-            where = "every row" if says == PLACES[1] else "last row"
+            where = "every row" if says == places[1] else "last row"
             made["outcome"] = {"column": source, "died": codes, "survived": survived, "place": where}
 
     return put

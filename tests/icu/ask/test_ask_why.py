@@ -7,10 +7,11 @@ import pytest
 
 from core.base.errors import ConfigError
 from core.cohort import History
+from core.evaluation.moved import MIDDLE, moves
 from core.fusion import fuse, fusion_weights
 from core.icu.ask import why as asked
 from core.icu.ask.options import AGENTS, CRITIC, step_estimates
-from core.icu.ask.why import MIDDLE, moves, why
+from core.icu.ask.why import why
 from core.icu.fit.simulated import SimulatedStays
 from core.icu.view import RunView
 from core.policies import PolicyKey
