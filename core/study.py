@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from core.actions import Actions
 from core.base.config import Config, explain
 from core.base.errors import StudyError
 from core.base.shipped import shipped
@@ -89,45 +89,6 @@ class Column(Config):
         return self
 
 
-class Actions(Config):
-    """Dose bins of the studied drug: bin 0 is no drug, bin i is (upper[i-1], upper[i]]."""
-
-    drug: str = Field(description="Name of the drug")
-    unit: str = Field(description="Unit of its doses")
-    amount: str = Field(
-        "", description="Short name of the amount in a dose, to tell it per kg and hour; empty: not told"
-    )
-    upper: tuple[float, ...] = Field(description="Upper dose of each bin, rising; the first is 0, no drug")
-    representative: tuple[float, ...] = Field(description="Dose that stands for each bin in dose arithmetic")
-
-    @model_validator(mode="after")
-    def _bins(self) -> Self:
-        if len(self.upper) < 2 or len(self.upper) != len(self.representative):
-            raise ValueError("actions: give at least two bins, and one representative dose per bin")
-        if self.upper[0] != 0 or not all(low < high for low, high in pairwise(self.upper)):
-            raise ValueError("actions: upper doses start at 0 (no drug) and increase strictly")
-        return self
-
-    def bin(self, dose: np.ndarray) -> np.ndarray:
-        """Bin index of each dose; doses above the last bin fall into it. Same shape, int64; `ValueError` for NaN."""
-        if np.isnan(dose).any():
-            raise ValueError("a missing dose has no bin: decide first whether it means no drug")
-        index = np.searchsorted(np.asarray(self.upper), dose, side="left")
-        return np.minimum(index, len(self.upper) - 1).astype(np.int64)
-
-    def label(self, action: int) -> str:
-        """Readable dose range of one bin."""
-        if action == 0:
-            return f"no {self.drug}"
-        low, high = _short(self.upper[action - 1]), _short(self.upper[action])
-        return f"> 0–{high}" if action == 1 else f"{low}–{high}"  # no drug is a bin of its own
-
-
-def _short(dose: float) -> str:
-    """A dose in few characters: 42,645 and 0.05, never 0 for a small one."""
-    return f"{dose:,.0f}" if abs(dose) >= 100 else f"{dose:.3g}"
-
-
 class RewardTerm(Config):
     """One term of the reward; see `core.rewards` for the equation of each kind."""
 
@@ -198,7 +159,7 @@ class StudySpec(Config):
     severity: str = Field(description="Column that reads as overall severity")
     highlights: tuple[str, ...] = Field(description="Columns that figures show first")
     columns: tuple[Column, ...] = Field(description="The state columns, static ones first")
-    actions: Actions = Field(description="Dose bins of the drug")
+    actions: Actions = Field(description="What is decided at each step: doses of a drug, a choice, or drugs together")
     rewards: tuple[RewardTerm, ...] = Field((), description="Terms of the reward besides the outcome")
     indication: Indication | None = Field(None, description="Without it the drug may be indicated in every state")
     hazards: tuple[Hazard, ...] = Field((), description="Rules of hazard to start from")
@@ -253,6 +214,16 @@ class StudySpec(Config):
             raise ValueError("a study without outcome (outcome = 'none') needs terminal_coeff = 0")
         if self.outcome == "none" and not given and not self.rewards:
             raise ValueError("a study without outcome needs [[rewards]], or a reward_column")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_of_doses(self) -> Self:
+        """Hazards and indication speak of "this dose and more", which only doses have."""
+        if not self.actions.ordered and (self.hazards or self.warnings or self.indication):
+            raise ValueError(
+                f"[[hazards]], [[warnings]] and [indication] speak of doses; actions of kind '{self.actions.kind}' "
+                "have none: leave them out"
+            )
         return self
 
     @property
@@ -364,7 +335,7 @@ class StudySpec(Config):
 
     @property
     def n_actions(self) -> int:
-        return len(self.actions.upper)
+        return self.actions.count
 
     def index(self, name: str) -> int:
         """Position of a column among the states."""

@@ -12,7 +12,8 @@ import pandas as pd
 from core.cohort.define.names import names
 from core.cohort.define.roles import Roles
 from core.hazard import Hazard
-from core.study import Actions, Column, RewardTerm, load_study
+from core.actions import Actions
+from core.study import Column, RewardTerm, load_study
 from core.tables.values import read_cells
 
 QUARTILES = (0.25, 0.5, 0.75)
