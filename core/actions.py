@@ -10,6 +10,7 @@ of the clinicians and advice see what an action gives (`given`), never its numbe
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -24,6 +25,7 @@ _KEYS: dict[ActionKind, tuple[str, ...]] = {
     "choice": ("names",),
     "combination": ("sets",),
 }
+_DOSE = re.compile(r"\b[Dd]ose(?=s?\b)")
 NOTHING = "nothing"  # of several drugs; not the name of one
 
 
@@ -79,7 +81,7 @@ class Actions(Config):
             return self
         if self.count < 2:
             raise ValueError("actions: give at least two")
-        labels = [self.label(action) for action in range(self.count)]
+        labels = self.labels
         doubled = sorted({label for label in labels if labels.count(label) > 1})
         if doubled or not all(labels):
             raise ValueError(f"actions: each needs a name of its own; given twice or empty: {', '.join(doubled)}")
@@ -109,8 +111,24 @@ class Actions(Config):
         return self.kind
 
     @property
+    def labels(self) -> list[str]:
+        """Readable names of all actions."""
+        return [self.label(action) for action in range(self.count)]
+
+    @property
     def words(self) -> str:
         return f"{self.kind}s"
+
+    def said(self, text: str) -> str:
+        """A text that speaks of doses, in the words of these actions: 'each dose' -> 'each choice'."""
+        if self.ordered:
+            return text
+        return _DOSE.sub(lambda found: self.word.capitalize() if found[0] == "Dose" else self.word, text)
+
+    @property
+    def title(self) -> str:
+        """Of an axis or a legend: 'dose (U per 4 h)', 'choice'."""
+        return f"{self.word} ({self.unit})" if self.unit else self.word
 
     @property
     def in_unit(self) -> str:

@@ -136,8 +136,7 @@ def _near_uniform(run: RunView, probs: dict[str, np.ndarray], mask: np.ndarray) 
     if flat:
         st.warning(
             f"Near-uniform: {', '.join(flat)} of the entropy of a uniform choice. Such a policy hardly prefers any "
-            "dose; "
-            "its likeliest dose overstates what it says.",
+            + run.study.actions.said("dose; its likeliest dose overstates what it says."),
             icon=":material/warning:",
         )
 
@@ -179,28 +178,28 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
 def _draw_difference(
     run: RunView, cell: DoseMap, names: list[str], title: str, policy: str, minimum: int, who: str
 ) -> None:
-    labels = [run.study.actions.label(action) for action in range(run.study.n_actions)]
+    labels = run.study.actions.labels
     data = pd.DataFrame(
         {
             "row": np.repeat(names, len(labels)),
-            "dose": labels * len(names),
+            run.study.actions.word: labels * len(names),
             "recommended": cell.recommended.ravel(),
             "given": cell.given.ravel(),
             "difference": cell.difference.ravel(),
             "recorded steps": cell.count.ravel(),
         }
     )
-    unit = f"dose ({run.study.actions.unit})"
+    unit = run.study.actions.title
     figure = dose_difference_map(
         cell.difference, cell.count, minimum, names, labels, row_title=title, action_title=unit
     )
     show(
         figure,
         "dose-difference",
-        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and dose; "
+        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and {run.study.actions.word}; "
         f"{int((cell.count < minimum).sum())} cells hatched as insufficient data.",
         caption=f"Recommended minus given share, percentage points, {who}: orange is more often than clinicians, blue "
-        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that dose (n is written).",
+        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that {run.study.actions.word} (n is written).",
         data=data,
     )
 

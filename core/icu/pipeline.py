@@ -268,14 +268,15 @@ def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: 
 def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
     """The policies of a run at one K and lambda; the ablation without encoder at the run's own K alone."""
     names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
-    return [*policy_keys([n_clusters], [lambda_], modes), *baseline_keys(names, n_clusters, lambda_, modes)]
+    own = policy_keys([n_clusters], [lambda_], modes, view.study.actions.has_nothing)
+    return [*own, *baseline_keys(names, n_clusters, lambda_, modes)]
 
 
 def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
     write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
-    keys = policy_keys(view.k_values, view.lambdas, MODES)
+    keys = policy_keys(view.k_values, view.lambdas, MODES, view.study.actions.has_nothing)
     keys += baseline_keys(view.baselines, view.n_clusters, view.config.fusion.lambda_, MODES)
     write_table(view.path / "evaluations.parquet", compare_policies(view, view.split.test, keys, curve))
     if view.config.run.plot_flag:

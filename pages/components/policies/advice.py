@@ -82,7 +82,7 @@ def headline(run: RunView) -> None:
     )
     if advice.atlas is not None:
         choices_badge(advice.atlas)
-    if not rules:
+    if not rules and run.study.actions.ordered:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 
 
@@ -109,10 +109,16 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
     shown = advice.shown.share
     often = "always" if shown == 1 else f"in {fmt_percent(shown, 0)} of such steps"
     step = (
-        f"where records show another dose of {run.study.actions.drug} to do better, give it {often}; everywhere else "
+        f"where records show another {_of_drug(run)} to do better, give it {often}; everywhere else "
         "do as clinicians do"
     )
     return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
+
+
+def _of_drug(run: RunView) -> str:
+    """'dose of heparin', 'choice', 'combination'."""
+    actions = run.study.actions
+    return f"dose of {actions.drug}" if actions.ordered else actions.word
 
 
 def _followed(dial: DialRecord) -> str:

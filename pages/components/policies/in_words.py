@@ -78,7 +78,7 @@ def _tree(run: RunView, found: InWords) -> None:
     text = as_text(study, found, name, run.manifest.name)
     learned = " At a = 1, learned anew from patients who do not judge it." if found.policy == STEP else ""
     show(
-        policy_tree(boxes(study, found), study.n_actions),
+        policy_tree(boxes(study, found), study.n_actions, ordered=study.actions.ordered),
         "policy-tree",
         f"Tree of {name}, from all states to {len(found.tree.limits)} groups; as text below.",
         caption=f"{fidelity_text(found)} At the run's own K and λ, prospective, by this step's columns alone.{learned} "

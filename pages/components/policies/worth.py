@@ -186,7 +186,7 @@ def support_panel(run: RunView) -> None:
     floors = np.linspace(0, 0.25, 26)
     probs = {name: run.probs(PolicyKey.at(name, k, lambda_, mode))[patients][mask] for name in names}
     top, mass = {}, {}
-    for name in (*policy_names(k), *run.added):  # the table below holds them all
+    for name in policy_names(k, run, baselines=False):  # the table below holds them all
         top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)
     left, right = st.columns(2, gap="medium")
     with left:
