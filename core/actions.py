@@ -1,6 +1,6 @@
 """What is decided at each step of a study: a dose of one drug, one of several choices, or several drugs together.
 
-    dose         bins of one drug's dose, each more than the one before; bin 0 is no drug, bin i is (upper[i-1], upper[i]]
+    dose         bins of one drug's dose, each more than the one before: 0 is no drug, bin i is (upper[i-1], upper[i]]
     choice       names without an order, such as "left" and "right"
     combination  sets of named drugs, without an order; the empty set, nothing given, comes first if it is one of them
 

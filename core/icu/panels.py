@@ -273,7 +273,9 @@ def _shares(view: RunView) -> list[PanelFigure]:
             PanelFigure(
                 name,
                 f"{title}, by phenotype",
-                action_share_bars(names, known, doses, legend=view.study.actions.title, ordered=view.study.actions.ordered),
+                action_share_bars(
+                    names, known, doses, legend=view.study.actions.title, ordered=view.study.actions.ordered
+                ),
                 f"Stacked bars of dose shares by phenotype; all patients: {everybody}.",
                 f"{int(data.mask.sum()):,} steps of {len(test):,} test patients, grouped by the phenotype of the whole "
                 "stay; a recommendation is the policy's likeliest dose.",

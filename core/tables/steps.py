@@ -88,7 +88,9 @@ def one_row_a_step(frame: pd.DataFrame, mapping: TableMapping, study: StudySpec)
         return Stepped(table, rows, tuple(problems))
     table, rows, filled = _filled(table, rows, study)
     if filled and not study.actions.has_nothing:
-        message = f"{filled:,} steps without any row cannot be filled: none of the study's {study.actions.words} is nothing."
+        message = (
+            f"{filled:,} steps without any row cannot be filled: none of the study's {study.actions.words} is nothing."
+        )
         remedy = 'Give a row a step, or say gaps = "refuse" in [time].'
         problems.append(Problem("steps-filled", message, None, "action", None, remedy, "error", filled))
     elif filled:

@@ -81,7 +81,9 @@ def test_doses_in_another_order_are_other_doses() -> None:
 
 def test_effects_of_drugs_add_up_and_each_set_has_a_constant_of_its_own() -> None:
     actions, n = Actions.build(SETS, "actions"), 6
-    histories = Histories(np.ones((n, 2, 1)), np.zeros((n, 2), int), np.zeros((n, 2)), np.ones((n, 2), bool), actions.given)
+    histories = Histories(
+        np.ones((n, 2, 1)), np.zeros((n, 2), int), np.zeros((n, 2)), np.ones((n, 2), bool), actions.given
+    )
     features = FeatureMap.fit(histories, np.ones(2 * n, bool), FeatureSettings((0,), ordered=False))
     nothing, fluids, pressor, both = features.action_part(
         features.situations(histories.only(np.arange(n) < 2)), np.eye(4)

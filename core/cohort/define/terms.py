@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.actions import Actions
 from core.cohort.define.names import names
 from core.cohort.define.roles import Roles
 from core.hazard import Hazard
-from core.actions import Actions
 from core.study import Column, RewardTerm, load_study
 from core.tables.values import read_cells
 

@@ -109,8 +109,7 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
     shown = advice.shown.share
     often = "always" if shown == 1 else f"in {fmt_percent(shown, 0)} of such steps"
     step = (
-        f"where records show another {_of_drug(run)} to do better, give it {often}; everywhere else "
-        "do as clinicians do"
+        f"where records show another {_of_drug(run)} to do better, give it {often}; everywhere else do as clinicians do"
     )
     return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
 
