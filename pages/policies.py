@@ -178,11 +178,11 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
 def _draw_difference(
     run: RunView, cell: DoseMap, names: list[str], title: str, policy: str, minimum: int, who: str
 ) -> None:
-    labels = run.study.actions.labels
+    labels, word = run.study.actions.labels, run.study.actions.word
     data = pd.DataFrame(
         {
             "row": np.repeat(names, len(labels)),
-            run.study.actions.word: labels * len(names),
+            word: labels * len(names),
             "recommended": cell.recommended.ravel(),
             "given": cell.given.ravel(),
             "difference": cell.difference.ravel(),
@@ -196,10 +196,11 @@ def _draw_difference(
     show(
         figure,
         "dose-difference",
-        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and {run.study.actions.word}; "
+        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and {word}; "
         f"{int((cell.count < minimum).sum())} cells hatched as insufficient data.",
         caption=f"Recommended minus given share, percentage points, {who}: orange is more often than clinicians, blue "
-        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that {run.study.actions.word} (n is written).",
+        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that {word} (n "
+        "is written).",
         data=data,
     )
 

@@ -97,8 +97,8 @@ def _calibration(view: RunView) -> list[Table]:
         lines.append({"of": label, "bins": len(curve), "error": error, "lowest bin": ends[0], "highest bin": ends[1]})
     return [
         Table.of(
-            "Calibration of the clinicians' probabilities by models that had not seen the person, in bins of about equal "
-            "counts: predicted → observed share with 95 % Wilson interval. Error: mean distance of the two.",
+            "Calibration of the clinicians' probabilities by models that had not seen the person, in bins of about "
+            "equal counts: predicted → observed share with 95 % Wilson interval. Error: mean distance of the two.",
             pd.DataFrame(lines),
         )
     ]

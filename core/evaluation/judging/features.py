@@ -6,8 +6,8 @@
     unordered what the action gives x (1, highlights, phenotype weights); one-hot of sets of two parts or more
 
 Of doses action 0 (nothing given) is the reference. What an unordered action gives is the one-hot choice, or the drugs
-of a set, whose effects add up but for a constant of each set, so that no number of an action matters. The action part is
-linear in the one-hot action, so that its mean under a policy is the same function of the policy's probabilities.
+of a set, whose effects add up but for a constant of each set, so that no number of an action matters. The action part
+is linear in the one-hot action, so that its mean under a policy is the same function of the policy's probabilities.
 Accumulated dose stays out: sick patients have been given more, and a critic that sees it takes the confounding for an
 effect.
 """

@@ -17,10 +17,11 @@ class Histories:
 
     states (N, T, D) in any scale; actions (N, T) int; rewards (N, T); mask (N, T) True at the steps that have a reward
     (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none, or (A, C) what
-    each gives of C parts, where actions are choices or sets of drugs and have no order; memberships (N, T, K) phenotype weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay
-    its own); gamma the discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its
-    reward and what comes next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError
-    where shapes disagree, or a value at an evaluated step is not finite.
+    each gives of C parts, where actions are choices or sets of drugs and have no order; memberships (N, T, K) phenotype
+    weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay its own); gamma the
+    discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its reward and what comes
+    next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError where shapes disagree, or
+    a value at an evaluated step is not finite.
     """
 
     BY_STAY: ClassVar[tuple[str, ...]] = (

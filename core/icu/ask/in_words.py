@@ -163,9 +163,10 @@ def _fidelity(jury: Jury, targets: np.ndarray, tree: PolicyTree, group: np.ndarr
 def _groups(jury: Jury, tree: PolicyTree, group: np.ndarray) -> pd.DataFrame:
     """What the tree does in each group beside what was given to the test patients, one row a group.
 
-    steps, stays; own and given: mean dose (NaN where actions are none); change: their difference; moved: share of the doses given that it moves, at
-    least; departs: that share is more than `LEAST_MOVED` beyond chance. _low and _high: intervals by person, corrected
-    for the number of groups; NaN where fewer than `FEWEST_PERSONS` stays are in the group, which then departs nowhere.
+    steps, stays; own and given: mean dose (NaN where actions are none); change: their difference; moved: share of the
+    doses given that it moves, at least; departs: that share is more than `LEAST_MOVED` beyond chance. _low and _high:
+    intervals by person, corrected for the number of groups; NaN where fewer than `FEWEST_PERSONS` stays are in the
+    group, which then departs nowhere.
 
         moved = 1/2 sum_a |p(a) - kept f(a)|,   f shares of the doses given, kept = 1 - p(as clinicians)
 

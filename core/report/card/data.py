@@ -178,8 +178,8 @@ def outcome_and_estimand(view: RunView) -> CardItem:
             hti("details and output of the intervention"),
         ],
         said=[
-            f"Outcome: {_outcome(study)}{when}. Actions: {study.n_actions} {_actions(study)}, one each {study.step_hours:g} hours, "
-            f"{study.horizon} steps at most.",
+            f"Outcome: {_outcome(study)}{when}. Actions: {study.n_actions} {_actions(study)}, one each "
+            f"{study.step_hours:g} hours, {study.horizon} steps at most.",
             f"Estimand: the mean discounted reward of a stay (discount {gamma:g} a step) if the policy chose every "
             f"{study.actions.word}, less that under the clinicians, for patients like the test patients"
             + ("; and the same of survival." if study.tells_survival else "."),

@@ -33,8 +33,8 @@ def _words(run: RunView) -> OwnWords:
         key="own-policy",
         form=f"one row for every step of this run, with the columns `traj`, `step` and `p0` to `p{study.n_actions - 1}`"
         f", the probabilities of the {study.actions.words}.",
-        columns=f"{study.actions.words.capitalize()}{unit}: {doses}. The file beside is this run's fused policy in that "
-        "form.",
+        columns=f"{study.actions.words.capitalize()}{unit}: {doses}. The file beside is this run's fused policy in "
+        "that form.",
         example=lambda: policy_file(run),
         read=lambda frame, name: bring_table(frame, run.cohort, "policy", name),
         size=lambda policy: policy.n_bytes,

@@ -38,8 +38,8 @@ NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uni
 
 
 def policy_names(n_clusters: int, run: RunView, *, baselines: bool = True) -> list[str]:
-    """Policies that a run compares at one K, in the order of tables: its baselines, unless they are left out, then those
-    that were added to it, last."""
+    """Policies that a run compares at one K, in the order of tables: its baselines, unless they are left out, then
+    those that were added to it, last."""
     rivals = run.baselines if baselines else ()
     return names_at(n_clusters, rivals, run.n_clusters, run.added, run.study.actions.has_nothing)
 
