@@ -151,7 +151,7 @@ class Histories:
     @property
     def n_earlier(self) -> int:
         """Columns that say what was given before, the last of `propensity_columns`."""
-        return 2 * self._amounts.shape[1]
+        return 2 * int(self._amounts.shape[1])
 
     @property
     def _amounts(self) -> np.ndarray:
