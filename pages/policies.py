@@ -46,6 +46,7 @@ VIEWS = (
     "In words",
     "Your own",
 )
+OF_DOSES = VIEWS[6:8]  # they speak of "this dose and more"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +66,13 @@ def main() -> None:
     )
     run = require_run()
     selection_bar(run)
+    actions = run.study.actions
+    views = VIEWS if actions.ordered else tuple(name for name in VIEWS if name not in OF_DOSES)
     view = st.segmented_control(
         "View",
-        VIEWS,
-        **held("policies-view", VIEWS),
+        views,
+        **held("policies-view", views),
+        format_func=actions.said,
         required=True,
         label_visibility="collapsed",
     )
@@ -101,7 +105,10 @@ def dose_panel(run: RunView) -> None:
                 COUNTED_BY,
                 **held("doses-top", COUNTED_BY),
                 required=True,
-                help="A policy is a probability for each dose; the published tables count its likeliest dose.",
+                format_func=run.study.actions.said,
+                help=run.study.actions.said(
+                    "A policy is a probability for each dose; the published tables count its likeliest dose."
+                ),
             )
             == COUNTED_BY[0]
         )

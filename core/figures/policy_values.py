@@ -135,11 +135,16 @@ def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offse
 
 
 def support_curves(
-    floors: np.ndarray, shares: Mapping[str, np.ndarray], marked: float, names: Sequence[str] = ()
+    floors: np.ndarray,
+    shares: Mapping[str, np.ndarray],
+    marked: float,
+    names: Sequence[str] = (),
+    what: str = "dose",
 ) -> go.Figure:
     """Share of each policy's recommendations that clinicians give with probability below a floor, by floor (0..1).
 
-    names: of the phenotypes, at the pointer; the end of a line has room for the number alone.
+    names: of the phenotypes, at the pointer; the end of a line has room for the number alone; what: an action is
+    called.
     """
     fig, ends = Draft(), []
     for policy, share in shares.items():
@@ -168,7 +173,7 @@ def support_curves(
     )
     apply_theme(
         fig,
-        x="clinicians' probability of the recommended dose (%)",
+        x=f"clinicians' probability of the recommended {what} (%)",
         y="recommendations below it (%)",
         height=380,
         legend=False,

@@ -61,7 +61,7 @@ def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.n
     fixed = np.log(np.maximum(shares, tiny))[actions]
     mean, half = float(fixed.mean()), Z95 * float(fixed.std()) / np.sqrt(len(fixed))
     agrees, apart = bool(own.mean() > mean), own - fixed
-    alike = not agrees and apart.mean() > -Z95 * apart.std() / np.sqrt(len(apart))
+    alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
     text = (
         f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of the doses given, "
         f"{mean:.2f} by fixed shares{ALIKE if alike else ''}"

@@ -97,8 +97,8 @@ def _refused(run: RunView) -> str:
     steps = refused_steps(run)
     n, total, patients = int(steps.sum()), int(run.trajectories.mask.sum()), int(steps.any(axis=1).sum())
     if not n:
-        return f"All {total:,} recorded steps have enough similar patients for a ranking of doses."
-    return (
+        return f"All {total:,} recorded steps have enough similar patients for a ranking of {run.study.actions.words}."
+    return run.study.actions.said(
         f"At {fmt_percent(n / total)} of {total:,} recorded steps ({patients:,} patients) too few similar patients are "
         "on record: there no dose is ranked."
     )
@@ -243,13 +243,13 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
         st.caption(f":material/balance: {BEFORE}")
         return
     place, action = advised_at(run, patient, step)
-    clinicians = "as clinicians do"
+    clinicians, word = "as clinicians do", run.study.actions.word
     if place == "apart":
         said = "not computed for this stay: it is not among those that advice was learned and judged on."
     elif place == "last" and not hidden:
-        said = f"{clinicians}. No step follows in the record, so no other dose was asked for."
+        said = f"{clinicians}. No step follows in the record, so no other {word} was asked for."
     elif place in ("deferred", "last"):
-        said = f"{clinicians}. The records show no dose that does better here."
+        said = f"{clinicians}. The records show no {word} that does better here."
     else:
         dose = f"{run.study.actions.label(action)}"
         danger = " :material/warning:" if least_hazardous is not None and action >= least_hazardous else ""

@@ -13,7 +13,7 @@ from core.figures.dose_excess import mortality_by_dose
 from core.policies.key import CLINICIAN, FUSED, PolicyKey
 from pages.components.shell.estimates import choose_patients, fusion_controls, policy_names, too_few
 from pages.components.shell.export import show
-from pages.components.shell.frame import empty, no_doses, no_survival
+from pages.components.shell.frame import empty, no_survival
 from pages.components.shell.held import held, held_many
 from pages.components.shell.names import phenotype_texts_here, policy_name
 from pages.components.shell.panels import panel
@@ -32,9 +32,6 @@ WHOLE = 100  # from this dose on no decimals are told
 @panel
 def excess_panel(run: RunView) -> None:
     """Dose excess of the chosen policies, and the surprises of one of them."""
-    if not run.study.actions.ordered:
-        no_doses(run.study)
-        return
     k, lambda_, mode = fusion_controls(run, "excess")
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:

@@ -21,7 +21,7 @@ from core.policies.key import CLINICIAN, PolicyKey
 from core.policies.rules import OPERATORS, HazardRule, Rule
 from pages.components.shell.estimates import choose_patients, fusion_controls, rows_of, too_few
 from pages.components.shell.export import csv_button, show, table
-from pages.components.shell.frame import empty, no_doses
+from pages.components.shell.frame import empty
 from pages.components.shell.held import held
 from pages.components.shell.panels import panel
 from pages.components.shell.patient_list import patient_list
@@ -40,9 +40,6 @@ MOST_RULES = 8
 @panel
 def hazard_panel(run: RunView) -> None:
     """Rules, then the rates of all policies under them."""
-    if not run.study.actions.ordered:
-        no_doses(run.study)
-        return
     st.markdown(
         "A rule names a state in which a dose would be hazardous. Counted is the probability that a policy puts on "
         "such doses at the steps where the rule applies; for the recorded course, how often such a dose was given."

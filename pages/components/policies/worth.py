@@ -197,12 +197,15 @@ def support_panel(run: RunView) -> None:
             "Count",
             COUNTS,
             required=True,
+            format_func=run.study.actions.said,
             **held("support-count", COUNTS),
             label_visibility="collapsed",
         )
         shown = top if which == COUNTS[0] else mass
         show(
-            support_curves(floors, shown, settings.probability_floor, phenotype_texts_here(run)),
+            support_curves(
+                floors, shown, settings.probability_floor, phenotype_texts_here(run), run.study.actions.word
+            ),
             "support-curves",
             "Share of each policy's recommendations below a clinician probability, by that probability.",
             caption=f"{mask.sum():,} steps of {len(patients):,} test patients; the dashed line is the run's floor.",
@@ -269,7 +272,7 @@ def _support_table(
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),
                 "ratio 0": fmt_percent(row.zero_weight),
-                f"top dose under {settings.probability_floor:.0%}": fmt_percent(
+                f"top {run.study.actions.word} under {settings.probability_floor:.0%}": fmt_percent(
                     unsupported_share(probability, behavior, floor=settings.probability_floor)
                 ),
                 "why not more": row.reasons,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from core.icu.view import RunView
     from core.runs.status import RunInfo
     from core.runs.study import AnyStudy
-    from core.study import StudySpec
 
 SMALL_COHORT = 100
 MOST_SAID = 3  # damaged runs that are told of at once
@@ -311,11 +310,6 @@ def empty(title: str, text: str, *, icon: str = ":material/info:", page: str = "
 def no_survival() -> None:
     """Where survival would stand, in a study whose outcome does not tell it."""
     empty("No survival is known", "The outcome of this study is a number, or it has none: nobody knows who survived.")
-
-
-def no_doses(study: StudySpec) -> None:
-    """Where something would stand that speaks of "this dose and more", in a study whose actions have no order."""
-    empty("Actions without an order", f"Nothing is more than another: this study's actions are {study.actions.words}.")
 
 
 def go_to(
