@@ -72,7 +72,7 @@ def main() -> None:
         "View",
         views,
         **held("policies-view", views),
-        format_func=actions.said,
+        format_func=lambda name: name if actions.ordered else name.replace("Doses", "Actions"),
         required=True,
         label_visibility="collapsed",
     )
