@@ -125,8 +125,8 @@ def _lines(study: StudySpec, found: InWords, name: str, run: str) -> Iterator[st
     yield f"Where it departs from the clinicians (intervals corrected for {len(found.groups)} groups):"
     for row in _rows(departures(study, found)):
         yield (
-            f"    {row.group}: {row.said}. {row.steps:,} steps of {row.stays:,} patients; {_mean_dose(study, row)}moves "
-            f"{fmt_percent(row.moved, 0)} of the {actions.words}; effect {effect_text(row)}, "
+            f"    {row.group}: {row.said}. {row.steps:,} steps of {row.stays:,} patients; {_mean_dose(study, row)}"
+            f"moves {fmt_percent(row.moved, 0)} of the {actions.words}; effect {effect_text(row)}, "
             f"true effect (simulated) {true_text(row)}"
         )
     yield deferring_text(found)

@@ -131,7 +131,7 @@ def _mean_doses(row: Any, unit: str) -> dict[str, str]:
 def _departures(run: RunView, found: InWords) -> None:
     """The groups in which the tree departs, and what to do elsewhere."""
     st.markdown("**Where it truly departs from the clinicians**")
-    rows, unit = departures(run.study, found), run.study.actions.unit
+    rows, unit, words = departures(run.study, found), run.study.actions.unit, run.study.actions.words
     known = rows["true_difference"].notna().any()
     lines = [
         {
@@ -144,7 +144,7 @@ def _departures(run: RunView, found: InWords) -> None:
             "ESS": round(row.ess, 1) if np.isfinite(row.ess) else None,
             "steps": row.steps,
             "patients": row.stays,
-            f"{run.study.actions.words} moved": f"{100 * row.moved:.0f} % [{100 * row.moved_low:.0f}, {100 * row.moved_high:.0f}]",
+            f"{words} moved": f"{100 * row.moved:.0f} % [{100 * row.moved_low:.0f}, {100 * row.moved_high:.0f}]",
         }
         | (_mean_doses(row, unit) if run.study.actions.ordered else {})
         for row in rows_of(rows)
