@@ -45,6 +45,7 @@ VIEWS = (
     "In words",
     "Your own",
 )
+OF_DOSES = VIEWS[6:8]  # they speak of "this dose and more"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +65,13 @@ def main() -> None:
     )
     run = require_run()
     selection_bar(run)
+    actions = run.study.actions
+    views = VIEWS if actions.ordered else tuple(name for name in VIEWS if name not in OF_DOSES)
     view = st.segmented_control(
         "View",
-        VIEWS,
-        **held("policies-view", VIEWS),
+        views,
+        **held("policies-view", views),
+        format_func=lambda name: name if actions.ordered else name.replace("Doses", "Actions"),
         required=True,
         label_visibility="collapsed",
     )
@@ -107,7 +111,10 @@ def dose_panel(run: RunView) -> None:
                 COUNTED_BY,
                 **held("doses-top", COUNTED_BY),
                 required=True,
-                help="A policy is a probability for each dose; the published tables count its likeliest dose.",
+                format_func=run.study.actions.said,
+                help=run.study.actions.said(
+                    "A policy is a probability for each dose; the published tables count its likeliest dose."
+                ),
             )
             == COUNTED_BY[0]
         )
@@ -142,8 +149,7 @@ def _near_uniform(run: RunView, probs: dict[str, np.ndarray], mask: np.ndarray) 
     if flat:
         st.warning(
             f"Near-uniform: {', '.join(flat)} of the entropy of a uniform choice. Such a policy hardly prefers any "
-            "dose; "
-            "its likeliest dose overstates what it says.",
+            + run.study.actions.said("dose; its likeliest dose overstates what it says."),
             icon=":material/warning:",
         )
 
@@ -185,28 +191,29 @@ def _difference(run: RunView, given: Given, probs: dict[str, np.ndarray], k: int
 def _draw_difference(
     run: RunView, cell: DoseMap, names: list[str], title: str, policy: str, minimum: int, who: str
 ) -> None:
-    labels = [run.study.actions.label(action) for action in range(run.study.n_actions)]
+    labels, word = run.study.actions.labels, run.study.actions.word
     data = pd.DataFrame(
         {
             "row": np.repeat(names, len(labels)),
-            "dose": labels * len(names),
+            word: labels * len(names),
             "recommended": cell.recommended.ravel(),
             "given": cell.given.ravel(),
             "difference": cell.difference.ravel(),
             "recorded steps": cell.count.ravel(),
         }
     )
-    unit = f"dose ({run.study.actions.unit})"
+    unit = run.study.actions.title
     figure = dose_difference_map(
         cell.difference, cell.count, minimum, names, labels, row_title=title, action_title=unit
     )
     show(
         figure,
         "dose-difference",
-        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and dose; "
+        f"Heat map of recommended minus given share, {policy_name(run, policy)}, by {title} and {word}; "
         f"{int((cell.count < minimum).sum())} cells hatched as insufficient data.",
         caption=f"Recommended minus given share, percentage points, {who}: orange is more often than clinicians, blue "
-        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that dose (n is written).",
+        f"less often. Hatched: insufficient data, fewer than {minimum} recorded steps with that {word} (n "
+        "is written).",
         data=data,
     )
 

@@ -130,7 +130,7 @@ def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> N
 
 
 def _by_dose(run: RunView, names: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, who: str) -> None:
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    labels = run.study.actions.labels
     tables, given = {}, np.bincount(run.trajectories.actions[patients][mask], minlength=len(labels))
     for name, q in names.items():
         means = patient_means(q, mask)
@@ -264,7 +264,7 @@ def _distribution(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "critics")
     patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
     boxes = {}
-    for name in (*policy_names(k), *run.added):
+    for name in policy_names(k, run, baselines=False):
         key = PolicyKey.at(name, k, lambda_, mode)
         boxes[name] = quantiles(state_values(run.probs(key)[patients, 0], critic(run, key)[patients, 0]))
     truth = true_values(run, k, lambda_, mode)

@@ -71,7 +71,7 @@ class Run(KeptRun[RunView]):
     def actions(self) -> list[str]:
         """What each action number means."""
         study = self.view.study
-        return [study.actions.label(a) for a in range(study.n_actions)]
+        return study.actions.labels
 
     def values(self) -> pd.DataFrame:
         """One row a policy, the run's own at its own K and lambda and those that were added.

@@ -249,7 +249,7 @@ def _hazards(found: Judgment) -> list[Hazard]:
 def _actions(policy: BroughtPolicy | BroughtSets, cohort: Cohort | RegistryCohort) -> list[str]:
     """What its shares are of: doses, or the drugs of each decision that it makes."""
     if isinstance(cohort, Cohort):
-        return [cohort.study.actions.label(a) for a in range(cohort.study.n_actions)]
+        return cohort.study.actions.labels
     decided = policy.choices if isinstance(policy, BroughtSets) else {}
     return [
         f"{cohort.spec.decision(name).title}: {drug}" for name, one in decided.items() for drug in one.catalog.drugs

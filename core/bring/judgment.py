@@ -177,7 +177,7 @@ def make_bench(cohort: Cohort, config: JudgeConfig) -> Bench:
     seed = derive_seed(config.seed, "judgment")
     rows = at_most(np.arange(cohort.n_patients), seed)
     data = make_trajectories(cohort, fit_scaler(cohort)).subset(rows)
-    doses = np.asarray(cohort.study.actions.representative)
+    doses = cohort.study.actions.given
     grids = data.states, data.actions, data.rewards, data.transition_mask
     histories = Histories(*grids, doses, None, cohort.persons[rows], config.gamma)
     return Bench(cohort, rows, data, histories, tuple(held_out(histories, seed)), config)

@@ -97,6 +97,8 @@ def action_problems(cells: Cells, study: StudySpec) -> Iterator[Problem]:
     remedy = (
         f"Use the dose bins 0 to {last} of the study (0 = no {study.actions.drug}), or name a column of raw doses in "
         "the mapping."
+        if study.actions.ordered
+        else f"Use the numbers 0 to {last} of the study's {study.actions.words} (0 = {study.actions.label(0)})."
     )
     whole = cells.usable & (np.mod(np.where(cells.usable, cells.values, 0), 1) == 0)
     broken = np.flatnonzero(cells.usable & ~whole)
@@ -149,6 +151,8 @@ def dose_problems(dose: Cells, actions: Cells, study: StudySpec) -> Iterator[Pro
     if len(bad):
         value = dose.at(bad[0])
         yield from warned("dose-value", "dose", bad, f"'{value}' is no dose; shown as missing.", value=value)
+    if not study.actions.ordered:
+        return
     both = dose.usable & (dose.values >= 0) & actions.usable
     bins = study.actions.bin(np.where(both, dose.values, 0))
     differ = np.flatnonzero(both & (bins != np.where(both, actions.values, 0)))

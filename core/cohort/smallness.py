@@ -37,4 +37,6 @@ def too_small(n_stays: int, died: int | None, treated_steps: int, drug: str) -> 
 def cohort_too_small(cohort: Cohort) -> tuple[str, ...]:
     """`too_small` for a cohort."""
     died = int(cohort.died.sum()) if cohort.study.tells_survival else None
-    return too_small(cohort.n_patients, died, int((cohort.actions > 0).sum()), cohort.study.actions.drug)
+    actions = cohort.study.actions
+    given = int((cohort.actions > 0).sum()) if actions.has_nothing else len(cohort.actions)
+    return too_small(cohort.n_patients, died, given, actions.drug)

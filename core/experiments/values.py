@@ -27,7 +27,8 @@ def compared_keys(view: RunView, lambda_: float, modes: Sequence[str]) -> list[P
     """Every policy of a run at its own K: simple ones, its agents, fused in all versions, single expert, baselines."""
     k = view.n_clusters
     versions = [PolicyKey(FUSED, k, lambda_, mode).in_version(name) for mode in modes for name in EPSILONS]
-    keys = [*policy_keys([k], [lambda_], modes), *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
+    own = policy_keys([k], [lambda_], modes, view.study.actions.has_nothing)
+    keys = [*own, *versions, *baseline_keys(view.baselines, k, lambda_, modes)]
     return list(dict.fromkeys(keys))
 
 

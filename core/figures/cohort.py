@@ -167,10 +167,11 @@ def in_record(table: pd.DataFrame, looks: Looks) -> go.Figure:
     ).figure()
 
 
-def dose_shares(table: pd.DataFrame, groups: Sequence[str], unit: str) -> go.Figure:
-    """How often each dose bin was given, stacked by group; table: group, action, dose, n, share."""
+def dose_shares(table: pd.DataFrame, groups: Sequence[str], what: str, *, ordered: bool = True) -> go.Figure:
+    """How often each action was given, stacked by group; table: group, action, dose, n, share; what: the actions are,
+    such as "dose (U)"; ordered: each is more than the one before."""
     fig = Draft()
-    colors = action_colors(int(table["action"].max()) + 1)
+    colors = action_colors(int(table["action"].max()) + 1, ordered)
     for action, part in table.groupby("action", sort=True):
         part = part.set_index("group").reindex(list(groups))
         fig.add_trace(
@@ -187,7 +188,7 @@ def dose_shares(table: pd.DataFrame, groups: Sequence[str], unit: str) -> go.Fig
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
     fig.update_xaxes(tickformat=".0%", range=[0, 1])
     fig.update_yaxes(categoryorder="array", categoryarray=list(groups)[::-1])
-    return apply_theme(fig, "", f"Share of steps by dose ({unit})", "", height=170 + 34 * len(groups)).figure()
+    return apply_theme(fig, "", f"Share of steps by {what}", "", height=170 + 34 * len(groups)).figure()
 
 
 def published_means(table: pd.DataFrame, published: Sequence[tuple[str, str]]) -> go.Figure:

@@ -29,6 +29,7 @@ from core.figures.theme import (
 )
 
 TARGET = "#B87A00"  # range to steer to: the reward's, or a usual goal of care
+BLOCK = 0.8  # height of an action without an order, in rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ def timeline(
     step_hours: float = 4.0,
     window: tuple[float, float] | None = None,
     height_each: int = 112,
+    ordered: bool = True,
 ) -> go.Figure:
     """The stay as small multiples on one axis of hours: doses as bars below, one panel a measurement above.
 
@@ -67,13 +69,16 @@ def timeline(
     Recorded values are filled, imputed ones hollow, those that the study warns of as a fall are triangles; the healthy
     range is a green band, a target lies between dashed lines with a bar at the right. `step` is marked in every panel.
     window: hours that the axis spans (None: the stay), the same wherever it can be so that stays can be compared.
+    ordered: actions are doses; else each is a block in a row of its own, none higher than another.
     """
     rows = len(measurements) + 1
-    titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(drug.capitalize() + " given", unit)]
+    given = drug.capitalize() + (" given" if ordered else "")
+    titles = [axis_label(m.name, m.unit) for m in measurements] + [axis_label(given, unit)]
     fig = Draft(rows=rows, cols=1, shared_xaxes=True, subplot_titles=titles, vertical_spacing=min(0.055, 0.3 / rows))
     for row, measurement in enumerate(measurements, start=1):
         _add_measurement(fig, hours, measurement, row)
-    _add_doses(fig, hours, actions, _told(actions, action_labels, amounts, per_kg), action_labels, rows, step_hours)
+    told = _told(actions, action_labels, amounts, per_kg)
+    _add_doses(fig, hours, actions, told, action_labels, rows, step_hours, ordered)
     shapes = [shape for row, m in enumerate(measurements, start=1) for shape in _bands(m, row)]
     fig.shapes += shapes + _moments(hours, step, step_hours, rows)
     apply_theme(fig, height=rows * height_each + 70, legend=False)
@@ -181,12 +186,14 @@ def _add_doses(
     labels: Sequence[str],
     row: int,
     step_hours: float,
+    ordered: bool,
 ) -> None:
-    colors = action_colors(len(labels))
+    colors = action_colors(len(labels), ordered)
     fig.add_trace(
         bar(
             x=hours[: len(actions)],
-            y=np.where(actions > 0, actions, 0.06),
+            y=np.where(actions > 0, actions, 0.06) if ordered else np.full(len(actions), BLOCK),
+            base=None if ordered else actions - BLOCK / 2,
             width=0.8 * step_hours,
             marker={"color": [colors[a] for a in actions]},
             name="dose",
@@ -199,7 +206,7 @@ def _add_doses(
     fig.update_yaxes(
         tickvals=list(range(len(labels))),
         ticktext=list(labels),
-        range=[-0.2, len(labels) - 0.5],
+        range=[-0.2 if ordered else -0.6, len(labels) - 0.5],
         row=row,
         col=1,
         tickfont={"size": 10},

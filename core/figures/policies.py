@@ -16,17 +16,25 @@ from core.figures.theme import (
     INK_ON_FILL,
     action_colors,
     apply_theme,
+    ink_on,
 )
 
 
 def action_share_bars(
-    names: Sequence[str], shares: np.ndarray, action_labels: Sequence[str], *, dose_unit: str, title: str = ""
+    names: Sequence[str],
+    shares: np.ndarray,
+    action_labels: Sequence[str],
+    *,
+    legend: str,
+    ordered: bool = True,
+    title: str = "",
 ) -> go.Figure:
-    """Share of steps with each dose, one bar a policy: shares (policies, A), rows sum to 1."""
+    """Share of steps with each action, one bar a policy: shares (policies, A), rows sum to 1; legend: what the actions
+    are, such as "dose (U)"; ordered: each is more than the one before."""
     fig = Draft()
-    colors = action_colors(len(action_labels))
+    colors = action_colors(len(action_labels), ordered)
     for a, label in enumerate(action_labels):
-        dark = a > len(action_labels) / 2
+        ink = ("white" if a > len(action_labels) / 2 else INK_ON_FILL) if ordered else ink_on(colors[a])
         fig.add_trace(
             bar(
                 x=100 * shares[:, a],
@@ -38,7 +46,7 @@ def action_share_bars(
                 textposition="inside",
                 insidetextanchor="middle",
                 textangle=0,
-                textfont={"color": "white" if dark else INK_ON_FILL, "size": 12},
+                textfont={"color": ink, "size": 12},
                 hovertemplate=f"%{{y}}<br>{label}: %{{x:.2f}} % of steps<extra></extra>",
             )
         )
@@ -46,7 +54,7 @@ def action_share_bars(
     fig.update_layout(
         barmode="stack",
         bargap=0.22,
-        legend={"title": {"text": f"dose ({dose_unit})  "}, "orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        legend={"title": {"text": f"{legend}  "}, "orientation": "h", "y": 1.02, "yanchor": "bottom"},
         legend_traceorder="normal",
         margin={"l": 8, "r": 12, "t": 60 if title else 44, "b": 44},
     )
@@ -137,11 +145,17 @@ def _hatch(column: int, row: int, lines: int = 7) -> str:
 
 
 def fused_share_area(
-    x: np.ndarray, shares: np.ndarray, action_labels: Sequence[str], ticks: Mapping[float, str], current: float
+    x: np.ndarray,
+    shares: np.ndarray,
+    action_labels: Sequence[str],
+    ticks: Mapping[float, str],
+    current: float,
+    *,
+    ordered: bool = True,
 ) -> go.Figure:
     """Dose shares of the fused policy along lambda: shares (L, A), x (L,) positions on the lambda axis."""
     fig = Draft()
-    colors = action_colors(len(action_labels))
+    colors = action_colors(len(action_labels), ordered)
     floor, ends = np.zeros(len(x)), []
     for a, label in enumerate(action_labels):
         fig.add_trace(

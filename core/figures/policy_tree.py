@@ -25,9 +25,9 @@ class TreeNode:
     action: int | None = None
 
 
-def policy_tree(nodes: Sequence[TreeNode], n_actions: int) -> go.Figure:
+def policy_tree(nodes: Sequence[TreeNode], n_actions: int, *, ordered: bool = True) -> go.Figure:
     """The boxes of a tree, groups equally high from top to bottom in the order given."""
-    colors = [*action_colors(n_actions), CLINICIANS]
+    colors = [*action_colors(n_actions, ordered), CLINICIANS]
     inner = {node.parent for node in nodes}
     below = {node.number: int(node.number not in inner) for node in nodes}
     for node in reversed(nodes):  # parents come before their children

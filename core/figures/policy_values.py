@@ -135,11 +135,16 @@ def _forest_trace(rows: pd.DataFrame, policies: list[str], estimator: str, offse
 
 
 def support_curves(
-    floors: np.ndarray, shares: Mapping[str, np.ndarray], marked: float, names: Sequence[str] = ()
+    floors: np.ndarray,
+    shares: Mapping[str, np.ndarray],
+    marked: float,
+    names: Sequence[str] = (),
+    what: str = "dose",
 ) -> go.Figure:
     """Share of each policy's recommendations that clinicians give with probability below a floor, by floor (0..1).
 
-    names: of the phenotypes, at the pointer; the end of a line has room for the number alone.
+    names: of the phenotypes, at the pointer; the end of a line has room for the number alone; what: an action is
+    called.
     """
     fig, ends = Draft(), []
     for policy, share in shares.items():
@@ -168,7 +173,7 @@ def support_curves(
     )
     apply_theme(
         fig,
-        x="clinicians' probability of the recommended dose (%)",
+        x=f"clinicians' probability of the recommended {what} (%)",
         y="recommendations below it (%)",
         height=380,
         legend=False,
@@ -179,10 +184,10 @@ def support_curves(
     return fig.figure()
 
 
-def calibration_plot(table: pd.DataFrame) -> go.Figure:
+def calibration_plot(table: pd.DataFrame, what: str = "dose") -> go.Figure:
     """Calibration of the clinician policy: how often a dose was given where the policy gave it this probability.
 
-    table: predicted, observed, low, high (0..1) and n, one row a bin.
+    table: predicted, observed, low, high (0..1) and n, one row a bin; what: an action is called.
     """
     fig = Draft()
     fig.add_trace(
@@ -211,7 +216,9 @@ def calibration_plot(table: pd.DataFrame) -> go.Figure:
         )
     )
     fig.add_annotation(x=72, y=78, text="perfect calibration", textangle=-38, showarrow=False, font={"color": NEUTRAL})
-    apply_theme(fig, x="predicted probability of a dose (%)", y="how often it was given (%)", height=340, legend=False)
+    apply_theme(
+        fig, x=f"predicted probability of a {what} (%)", y="how often it was given (%)", height=340, legend=False
+    )
     fig.update_xaxes(range=[-3, 103])
     fig.update_yaxes(range=[-3, 103])
     return fig.figure()

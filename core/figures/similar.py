@@ -124,7 +124,7 @@ def _span(known: pd.DataFrame, own: np.ndarray) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
 
 
-def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figure:
+def similar_states(table: pd.DataFrame, action_labels: Sequence[str], *, ordered: bool = True) -> go.Figure:
     """What similar states got and how those patients did: table action, n, share, survival, low, high (0..1)."""
     fig = Draft(
         rows=1,
@@ -134,7 +134,7 @@ def similar_states(table: pd.DataFrame, action_labels: Sequence[str]) -> go.Figu
         subplot_titles=("What they got", "Of these, survived"),
     )
     y = [action_labels[int(a)] for a in table["action"]]
-    colors = action_colors(len(action_labels))
+    colors = action_colors(len(action_labels), ordered)
     share = 100 * table["share"].to_numpy(dtype=float)
     fig.add_trace(
         bar(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from colorsys import hls_to_rgb
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,12 +139,28 @@ def policy_style(policy: str, names: Sequence[str] = ()) -> Style:
     return _POLICIES.get(policy, Style(policy, NEUTRAL, "longdash", "circle-open"))
 
 
-def action_colors(n_actions: int) -> list[str]:
-    """Colors of the dose bins: gray for no drug, then light to dark with the dose (any number of bins)."""
+def action_colors(n_actions: int, ordered: bool = True) -> list[str]:
+    """Colors of the dose bins: gray for no drug, then light to dark with the dose (any number of bins); of actions
+    without an order colors that are only told apart."""
+    if not ordered:
+        few = n_actions <= len(PHENOTYPE_COLORS)
+        return [*PHENOTYPE_COLORS[:n_actions]] if few else _hues(n_actions)
     if n_actions < 2:
         return ["#C9CED6"]
     points = [0.85 - 0.58 * i / max(n_actions - 2, 1) for i in range(n_actions - 1)]
     return ["#C9CED6", *sample_colorscale("Viridis", points)]
+
+
+def _hues(n: int) -> list[str]:
+    """n hues around the circle, dark and light in turn, so that neighbors differ."""
+    rgb = (hls_to_rgb(i / n, 0.42 + 0.24 * (i % 2), 0.55) for i in range(n))
+    return ["#" + "".join(f"{round(255 * part):02X}" for part in one) for one in rgb]
+
+
+def ink_on(color: str) -> str:
+    """Ink that is read on a fill `#RRGGBB`: dark on light, white on dark."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return INK_ON_FILL if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else "white"
 
 
 def with_alpha(color: str, alpha: float) -> str:

@@ -151,6 +151,13 @@ class RunFolder:
         return read_table(path) if path.is_file() else None
 
     @cached_property
+    def calibration(self) -> pd.DataFrame | None:
+        """Predicted beside observed shares of the clinicians' choices (`core.icu.ask.calibrated`), by models that had
+        not seen the person; None for a run from before it."""
+        path = self.path / "calibration.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
     def subgroups(self) -> pd.DataFrame | None:
         """The advice's difference in groups of patients (`core.icu.ask.audit`); None for a run from before them."""
         path = self.path / "subgroups.parquet"

@@ -16,7 +16,6 @@ from core.evaluation.judging.stacked import Propensities
 from core.runs.document import number
 from core.study import StudySpec
 
-EARLIER_DOSES = "earlier doses"
 HIDDEN_COLUMNS = (  # of tables, in the order of the fields of `HiddenCauses`
     *("claim_dies_at", "claim_dies_at_passing", "hidden_gamma", "hidden_low", "hidden_high"),
     *("hidden_passing_low", "hidden_passing_high"),
@@ -126,9 +125,10 @@ def strengths(
     """
     columns, actions = histories.propensity_columns(), histories.flat(histories.actions)
     width = columns.shape[1]
-    groups = [*([place] for place in range(len(study.names))), [width - 2, width - 1]]
+    earlier = list(range(width - histories.n_earlier, width))
+    groups = [*([place] for place in range(len(study.names))), earlier]
     moved = []
     for model, stays in zip(fitted, held, strict=True):
         steps = stays[histories.stay]
         moved.append(odds_moved(model, columns[steps], actions[steps], groups))
-    return strongest_first([*study.names, EARLIER_DOSES], np.concatenate(moved, axis=1))
+    return strongest_first([*study.names, f"earlier {study.actions.words}"], np.concatenate(moved, axis=1))

@@ -164,7 +164,8 @@ def policy_panel(
     it the box plots say what is missing. published: cohort, policy, estimator, value.
     """
     boxes = [_boxes(view, repeats, published, cohort, estimator) for cohort in COHORTS for estimator in ESTIMATORS]
-    survival = [_survival(view), _excess(view)] if view.study.tells_survival else []
+    excess = [_excess(view)] if view.study.actions.ordered else []
+    survival = [_survival(view), *excess] if view.study.tells_survival else []
     return [*boxes, *survival, *_shares(view)]
 
 
@@ -256,15 +257,16 @@ def _shares(view: RunView) -> list[PanelFigure]:
     k, fusion, test = view.n_clusters, view.config.fusion, view.split.test
     data, labels = view.trajectories.subset(test), view.labels(view.n_clusters)[test]
     probs = view.probs(PolicyKey.at(FUSED, k, fusion.lambda_, fusion.mode))[test]
-    doses = [view.study.actions.label(action) for action in range(view.study.n_actions)]
+    actions = view.study.actions
+    doses = actions.labels
     groups = [np.ones(len(test), dtype=bool), *(labels == i for i in range(k))]
     names = ["All patients", *map(two_lines, phenotype_texts(view, k))]
     given = np.stack([given_shares(data.actions[g], len(doses), data.mask[g]) for g in groups])
     advised = np.stack([action_shares(probs[g], data.mask[g]) for g in groups])
     panels = []
     for name, title, shares in (
-        ("shares-given", "Doses as given by clinicians", given),
-        ("shares-recommended", "Doses as recommended by the fused policy", advised),
+        ("shares-given", actions.said("Doses as given by clinicians"), given),
+        ("shares-recommended", actions.said("Doses as recommended by the fused policy"), advised),
     ):
         known = np.nan_to_num(shares)
         everybody = ", ".join(f"{dose} {share:.1%}" for dose, share in zip(doses, known[0], strict=True))
@@ -272,10 +274,10 @@ def _shares(view: RunView) -> list[PanelFigure]:
             PanelFigure(
                 name,
                 f"{title}, by phenotype",
-                action_share_bars(names, known, doses, dose_unit=view.study.actions.unit),
-                f"Stacked bars of dose shares by phenotype; all patients: {everybody}.",
+                action_share_bars(names, known, doses, legend=actions.title, ordered=actions.ordered),
+                f"Stacked bars of {actions.word} shares by phenotype; all patients: {everybody}.",
                 f"{int(data.mask.sum()):,} steps of {len(test):,} test patients, grouped by the phenotype of the whole "
-                "stay; a recommendation is the policy's likeliest dose.",
+                f"stay; a recommendation is the policy's likeliest {actions.word}.",
             )
         )
     return panels

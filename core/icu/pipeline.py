@@ -24,6 +24,7 @@ from core.evaluation.judging.gate import DIALS
 from core.icu.advice import AdviceRecord
 from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
+from core.icu.ask.calibrated import calibration_table
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.differences import differences_between
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
@@ -221,7 +222,7 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     advice.npz: what its folds learned, to judge it again in a selection;
     atlas.npy: what would be under other choices; jury.npy: the clinicians' probabilities that judged;
     subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
-    learned."""
+    learned; calibration.parquet: the clinicians' probabilities on stays that taught them nothing."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
@@ -238,6 +239,7 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     judgments = _judgments(view, jury.bench_of(keys), keys, record)
     write_table(view.path / "judgments.parquet", judgments)
     yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
+    write_table(view.path / "calibration.parquet", calibration_table(advised))
     learned = learned_table(view, judgments, advised)
     write_table(view.path / "learned.parquet", learned)
     agree = int(learned["agrees"].sum())
@@ -268,14 +270,15 @@ def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: 
 def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[str]) -> list[PolicyKey]:
     """The policies of a run at one K and lambda; the ablation without encoder at the run's own K alone."""
     names = [name for name in view.baselines if name != NO_ENCODER or n_clusters == view.n_clusters]
-    return [*policy_keys([n_clusters], [lambda_], modes), *baseline_keys(names, n_clusters, lambda_, modes)]
+    own = policy_keys([n_clusters], [lambda_], modes, view.study.actions.has_nothing)
+    return [*own, *baseline_keys(names, n_clusters, lambda_, modes)]
 
 
 def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
     write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
-    keys = policy_keys(view.k_values, view.lambdas, MODES)
+    keys = policy_keys(view.k_values, view.lambdas, MODES, view.study.actions.has_nothing)
     keys += baseline_keys(view.baselines, view.n_clusters, view.config.fusion.lambda_, MODES)
     write_table(view.path / "evaluations.parquet", compare_policies(view, view.split.test, keys, curve))
     if view.config.run.plot_flag:

@@ -253,7 +253,8 @@ class RunView(RunFolder, Stays):  # type: ignore[override]
 
     @cached_property
     def evaluated(self) -> list[PolicyKey]:
-        return evaluated_keys(self.k_values, self.n_clusters, self.config.fusion.lambda_, self.baselines)
+        lambda_, nothing = self.config.fusion.lambda_, self.study.actions.has_nothing
+        return evaluated_keys(self.k_values, self.n_clusters, lambda_, self.baselines, nothing)
 
     @property
     def own_policy(self) -> PolicyKey:

@@ -17,6 +17,7 @@ from core.policies.key import (
     PROSPECTIVE,
     SIMPLE,
     SINGLE_EXPERT,
+    ZERO_DRUG,
     PolicyKey,
 )
 
@@ -36,9 +37,14 @@ def is_taken(name: str) -> bool:
     return agent or plain in {plain_name(taken) for taken in (*_TAKEN, *_WORDS)}
 
 
-def simple_keys() -> list[PolicyKey]:
-    """Clinicians, random dosing, and no drug."""
-    return [PolicyKey(name) for name in SIMPLE]
+def simple_names(nothing: bool = True) -> tuple[str, ...]:
+    """Clinicians, random dosing, and no drug, where the study has such an action (`Actions.has_nothing`)."""
+    return SIMPLE if nothing else tuple(name for name in SIMPLE if name != ZERO_DRUG)
+
+
+def simple_keys(nothing: bool = True) -> list[PolicyKey]:
+    """Keys of `simple_names`."""
+    return [PolicyKey(name) for name in simple_names(nothing)]
 
 
 def expert_keys(n_clusters: int) -> list[PolicyKey]:
@@ -46,9 +52,11 @@ def expert_keys(n_clusters: int) -> list[PolicyKey]:
     return [PolicyKey.of_expert(index, n_clusters) for index in range(n_clusters)]
 
 
-def policy_keys(k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str]) -> list[PolicyKey]:
+def policy_keys(
+    k_values: Iterable[int], lambdas: Sequence[float], modes: Sequence[str], nothing: bool = True
+) -> list[PolicyKey]:
     """The simple policies, then for every K its phenotype policies, and fused and single expert in each mode."""
-    keys = simple_keys()
+    keys = simple_keys(nothing)
     for k in k_values:
         keys += expert_keys(k)
         for mode in modes:
@@ -64,11 +72,11 @@ def baseline_keys(names: Sequence[str], n_clusters: int, lambda_: float, modes: 
 
 
 def evaluated_keys(
-    k_values: Sequence[int], n_clusters: int, lambda_: float, baselines: Sequence[str] = ()
+    k_values: Sequence[int], n_clusters: int, lambda_: float, baselines: Sequence[str] = (), nothing: bool = True
 ) -> list[PolicyKey]:
     """Policies whose Q a run evaluates, in the order it stores them: the simple ones, the phenotype policies of every
     K, at the run's own K the single expert and the fused policy at its own lambda in both modes, and the baselines."""
-    keys = simple_keys() + [key for k in k_values for key in expert_keys(k)]
+    keys = simple_keys(nothing) + [key for k in k_values for key in expert_keys(k)]
     for mode in MODES:
         keys.append(PolicyKey(FUSED, n_clusters, lambda_, mode))
         keys.append(PolicyKey(SINGLE_EXPERT, n_clusters, np.inf, mode))
@@ -89,14 +97,18 @@ def rolled_out_keys(
 
 
 def names_at(
-    n_clusters: int, baselines: Sequence[str] = (), own_n_clusters: int = 0, added: Sequence[str] = ()
+    n_clusters: int,
+    baselines: Sequence[str] = (),
+    own_n_clusters: int = 0,
+    added: Sequence[str] = (),
+    nothing: bool = True,
 ) -> list[str]:
     """Names of the policies that stand beside each other at one K, in the order of tables: baselines, then added ones,
     last.
 
-    own_n_clusters: the K at which the run holds the ablation without encoder.
+    own_n_clusters: the K at which the run holds the ablation without encoder; nothing: see `simple_names`.
     """
     experts = [key.policy for key in expert_keys(n_clusters)]
-    clinicians, *others = SIMPLE
+    clinicians, *others = simple_names(nothing)
     held = [name for name in baselines if name != NO_ENCODER or n_clusters == own_n_clusters]
     return [clinicians, *experts, FUSED, SINGLE_EXPERT, *others, *held, *added]

@@ -24,6 +24,7 @@ from core.icu.ask.against import (
     question,
     true_points_text,
 )
+from core.icu.ask.calibrated import TOGETHER, calibration_curve, calibration_error
 from core.icu.ask.differences import differences_between
 from core.icu.ask.names import phenotype_texts
 from core.icu.panels import PanelFigure
@@ -74,9 +75,33 @@ def against_the_clinicians(view: RunView) -> Section:
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
             *_added(view),
         ],
-        tables=tables,
+        tables=[*tables, *_calibration(view)],
         figures=[_forest(rows, names)],
     )
+
+
+def _calibration(view: RunView) -> list[Table]:
+    """How right the clinicians' probabilities are that these differences divide by; none for a run from before."""
+    table = view.calibration
+    if table is None:
+        return []
+    lines = []
+    for action, label in enumerate((f"all {view.study.actions.words} together", *view.study.actions.labels), TOGETHER):
+        curve = calibration_curve(table, action)
+        ends = [
+            f"{100 * row.predicted:.1f} → {100 * row.observed:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}], "
+            f"n = {row.n:,}"
+            for row in (curve.iloc[0], curve.iloc[-1])
+        ]
+        error = f"{calibration_error(curve):.3f}"
+        lines.append({"of": label, "bins": len(curve), "error": error, "lowest bin": ends[0], "highest bin": ends[1]})
+    return [
+        Table.of(
+            "Calibration of the clinicians' probabilities by models that had not seen the person, in bins of about "
+            "equal counts: predicted → observed share with 95 % Wilson interval. Error: mean distance of the two.",
+            pd.DataFrame(lines),
+        )
+    ]
 
 
 def _added(view: RunView) -> list[str]:

@@ -68,7 +68,8 @@ def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
     with opened(bundle) as (view, digest):
         k, fusion = view.n_clusters, view.config.fusion
         stays = ForeignStays(view, cohort, "own")
-        keys = [key for key in policy_keys([k], [fusion.lambda_], [PROSPECTIVE]) if key.base != CLINICIAN]
+        compared = policy_keys([k], [fusion.lambda_], [PROSPECTIVE], view.study.actions.has_nothing)
+        keys = [key for key in compared if key.base != CLINICIAN]
         judged = judge_policies(stays, view.study, k, keys, np.arange(cohort.n_patients), None)
         labels = view.phenotypes.labels(view.encoder().encode(stays.trajectories), k)
         died = int(cohort.died.sum())

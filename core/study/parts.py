@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from core.base.config import Config
@@ -72,45 +70,6 @@ class Column(Config):
             if pair is not None and not pair[0] < pair[1]:
                 raise ValueError(f"column '{self.name}': {key} must be (low, high) with low < high")
         return self
-
-
-class Actions(Config):
-    """Dose bins of the studied drug: bin 0 is no drug, bin i is (upper[i-1], upper[i]]."""
-
-    drug: str = Field(description="Name of the drug")
-    unit: str = Field(description="Unit of its doses")
-    amount: str = Field(
-        "", description="Short name of the amount in a dose, to tell it per kg and hour; empty: not told"
-    )
-    upper: tuple[float, ...] = Field(description="Upper dose of each bin, rising; the first is 0, no drug")
-    representative: tuple[float, ...] = Field(description="Dose that stands for each bin in dose arithmetic")
-
-    @model_validator(mode="after")
-    def _bins(self) -> Self:
-        if len(self.upper) < 2 or len(self.upper) != len(self.representative):
-            raise ValueError("actions: give at least two bins, and one representative dose per bin")
-        if self.upper[0] != 0 or not all(low < high for low, high in pairwise(self.upper)):
-            raise ValueError("actions: upper doses start at 0 (no drug) and increase strictly")
-        return self
-
-    def bin(self, dose: np.ndarray) -> np.ndarray:
-        """Bin index of each dose; doses above the last bin fall into it. Same shape, int64; `ValueError` for NaN."""
-        if np.isnan(dose).any():
-            raise ValueError("a missing dose has no bin: decide first whether it means no drug")
-        index = np.searchsorted(np.asarray(self.upper), dose, side="left")
-        return np.minimum(index, len(self.upper) - 1).astype(np.int64)
-
-    def label(self, action: int) -> str:
-        """Readable dose range of one bin."""
-        if action == 0:
-            return f"no {self.drug}"
-        low, high = _short(self.upper[action - 1]), _short(self.upper[action])
-        return f"> 0–{high}" if action == 1 else f"{low}–{high}"  # no drug is a bin of its own
-
-
-def _short(dose: float) -> str:
-    """A dose in few characters: 42,645 and 0.05, never 0 for a small one."""
-    return f"{dose:,.0f}" if abs(dose) >= 100 else f"{dose:.3g}"
 
 
 class RewardTerm(Config):

@@ -15,7 +15,8 @@ from core.base.errors import StudyError
 from core.base.shipped import shipped
 from core.base.text import check_plain
 from core.hazard import Hazard
-from core.study.parts import Actions, Column, Indication, Published, RewardTerm
+from core.study.actions import Actions
+from core.study.parts import Column, Indication, Published, RewardTerm
 
 STUDIES = shipped("studies")
 DEFAULT_STUDY = "thrombocytopenia"
@@ -56,7 +57,7 @@ class StudySpec(Config):
     severity: str = Field(description="Column that reads as overall severity")
     highlights: tuple[str, ...] = Field(description="Columns that figures show first")
     columns: tuple[Column, ...] = Field(description="The state columns, static ones first")
-    actions: Actions = Field(description="Dose bins of the drug")
+    actions: Actions = Field(description="What is decided at each step: doses of a drug, a choice, or drugs together")
     rewards: tuple[RewardTerm, ...] = Field((), description="Terms of the reward besides the outcome")
     indication: Indication | None = Field(None, description="Without it the drug may be indicated in every state")
     hazards: tuple[Hazard, ...] = Field((), description="Rules of hazard to start from")
@@ -111,6 +112,16 @@ class StudySpec(Config):
             raise ValueError("a study without outcome (outcome = 'none') needs terminal_coeff = 0")
         if self.outcome == "none" and not given and not self.rewards:
             raise ValueError("a study without outcome needs [[rewards]], or a reward_column")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_of_doses(self) -> Self:
+        """Hazards and indication speak of "this dose and more", which only doses have."""
+        if not self.actions.ordered and (self.hazards or self.warnings or self.indication):
+            raise ValueError(
+                f"[[hazards]], [[warnings]] and [indication] speak of doses; actions of kind '{self.actions.kind}' "
+                "have none: leave them out"
+            )
         return self
 
     @property
@@ -222,7 +233,7 @@ class StudySpec(Config):
 
     @property
     def n_actions(self) -> int:
-        return len(self.actions.upper)
+        return self.actions.count
 
     def index(self, name: str) -> int:
         """Position of a column among the states."""

@@ -74,7 +74,7 @@ def _hours(series: pd.Series, rule: TimeRule, name: str) -> tuple[pd.Series, lis
 
 def one_row_a_step(frame: pd.DataFrame, mapping: TableMapping, study: StudySpec) -> Stepped:
     """Rows of one stay and step put together: the last recorded value of a state, the sum of a dose, the largest of a
-    0/1 column and of an action, unless `aggregate` says otherwise. Steps without a row are filled where asked."""
+    0/1 column and of a dose bin, unless `aggregate` says otherwise. Steps without a row are filled where asked."""
     keys = [frame["traj"].to_numpy(), frame["step"].to_numpy()]
     order = np.lexsort((np.arange(len(frame)), keys[1], pd.factorize(keys[0])[0]))
     together = frame.iloc[order].duplicated(["traj", "step"]).to_numpy()
@@ -87,7 +87,13 @@ def one_row_a_step(frame: pd.DataFrame, mapping: TableMapping, study: StudySpec)
     if mapping.time is None or mapping.time.gaps == "refuse":
         return Stepped(table, rows, tuple(problems))
     table, rows, filled = _filled(table, rows, study)
-    if filled:
+    if filled and not study.actions.has_nothing:
+        message = (
+            f"{filled:,} steps without any row cannot be filled: none of the study's {study.actions.words} is nothing."
+        )
+        remedy = 'Give a row a step, or say gaps = "refuse" in [time].'
+        problems.append(Problem("steps-filled", message, None, "action", None, remedy, "error", filled))
+    elif filled:
         message = f"{filled:,} steps without any row were filled: empty states, no {study.actions.drug}."
         problems.append(_warning("steps-filled", message, None, filled))
     return Stepped(table, rows, tuple(problems))
@@ -119,6 +125,8 @@ def _together(
 def _default(name: str, study: StudySpec) -> Aggregate:
     if name == "dose":
         return "sum"
+    if name == "action" and not study.actions.ordered:
+        return "last"
     if name == "action" or (name in study.names and study.column(name).binary):
         return "max"
     return "first" if name in study.names and study.column(name).kind == "static" else "last"

@@ -189,6 +189,10 @@ def _with_outcome(table: pd.DataFrame, ends: pd.Series) -> pd.DataFrame:
 
 def _binned(table: pd.DataFrame, rule: DoseRule, study: StudySpec) -> tuple[pd.DataFrame, list[Problem]]:
     """The study's bin of each dose; a dose that is missing, negative or no number is an error."""
+    if not study.actions.ordered:
+        message = f"the study's actions are {study.actions.words}, which no dose says."
+        remedy = "Leave out [action], and give the number of each action in the column action."
+        return table, [_error("dose", message, np.arange(min(1, len(table))), "dose", remedy)]
     cells = read_cells(table["dose"])
     empty = cells.missing if rule.empty == "refuse" else np.zeros(len(table), dtype=bool)
     dose = np.where(cells.missing, 0.0, cells.values)

@@ -76,7 +76,15 @@ AT_STATES = {
 }
 JUDGED = ("evaluations.parquet",)  # on test patients
 # Each stay by models of others, validation and test patients among them: see tests/icu/ask/test_ask_judge.py.
-CROSS_FITTED = ("judgments.parquet", "advice.*", "atlas.npy", "jury.npy", "subgroups.parquet", "learned.parquet")
+CROSS_FITTED = (
+    "judgments.parquet",
+    "advice.*",
+    "atlas.npy",
+    "jury.npy",
+    "subgroups.parquet",
+    "learned.parquet",
+    "calibration.parquet",
+)
 # Said of all patients together, and read by no later stage; truths are empty for recorded patients.
 DESCRIBED = ("report.json", "projection.*", "honesty.parquet", "truth.parquet", "frontier.parquet")
 

@@ -24,7 +24,7 @@ LAKE = {
     "severity": "row",
     "highlights": ["row", "column"],
     "columns": [{"name": "row", **PLACE}, {"name": "column", **PLACE}],
-    "actions": {"drug": "way", "unit": "number", "upper": [0, 1, 2, 3], "representative": [0, 1, 2, 3]},
+    "actions": {"kind": "choice", "drug": "way", "names": ["left", "down", "right", "up"]},
 }
 
 

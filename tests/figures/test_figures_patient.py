@@ -136,3 +136,12 @@ def test_q_values_carry_their_spread() -> None:
     fig = q_by_action(table.assign(low=table["value"] - 0.5, high=table["value"] + 0.5), LABELS)
     assert list(fig.data[0].x) == [1.0, 2.0, 3.0]
     np.testing.assert_allclose(fig.data[0].error_x.array, 0.5)
+
+
+def test_actions_without_an_order_are_blocks_in_rows_of_their_own() -> None:
+    actions = np.array([2, 0, 1, 2])
+    fig = timeline(HOURS, [lactate()], actions, LABELS, drug="way", unit="", ordered=False)
+    block = fig.data[-1]
+    assert len(set(block.y)) == 1, "none is higher than another"
+    np.testing.assert_allclose(np.asarray(block.base, dtype=float) + np.asarray(block.y) / 2, actions)
+    assert fig.layout.annotations[1].text == "Way"

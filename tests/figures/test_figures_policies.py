@@ -27,7 +27,7 @@ def forest_table() -> pd.DataFrame:
 
 def test_share_bars_stack_to_all_steps() -> None:
     shares = np.array([[0.86, 0.1, 0.04], [0.2, 0.3, 0.5]])
-    fig = action_share_bars(["given", "fused"], shares, LABELS, dose_unit="units")
+    fig = action_share_bars(["given", "fused"], shares, LABELS, legend="dose (units)")
     np.testing.assert_allclose(np.sum([t.x for t in fig.data], axis=0), [100, 100])
     np.testing.assert_allclose(fig.data[2].x, 100 * shares[:, 2])
     assert [t.name for t in fig.data] == LABELS

@@ -96,3 +96,9 @@ def test_lists_hold_each_policy_once_and_the_ablation_where_there_is_one() -> No
     assert all(key.acts_forward for key in rolled_out)
     assert PolicyKey("fused", 2, 15.0, "prospective") in rolled_out
     assert PolicyKey("no-encoder", 3, 15.0, "prospective") in rolled_out
+
+
+def test_without_an_action_that_gives_nothing_there_is_no_policy_that_always_does() -> None:
+    for keys in (policy_keys([3], [15.0], ["prospective"], False), evaluated_keys((2, 3), 3, 15.0, ("dqn",), False)):
+        assert "zero-drug" not in {key.policy for key in keys}
+    assert set(names_at(3, ("dqn",))) - set(names_at(3, ("dqn",), nothing=False)) == {"zero-drug"}

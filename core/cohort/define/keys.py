@@ -52,6 +52,7 @@ def _kind(annotation: Any) -> str:
         return str(choices[0].replace("'", '"').replace(", ", " or "))
     for pattern, words in (
         ("dict", "a table"),
+        ("tuple[tuple[str", "list of lists of texts"),
         ("tuple[float, float]", "[low, high]"),
         ("tuple[float", "list of numbers"),
         ("tuple[str", "list of texts"),

@@ -87,7 +87,7 @@ def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
     from sklearn.linear_model import Ridge
 
     evaluated, last = histories.evaluated, histories.last
-    start = histories.propensity_columns()[histories.time == 0][:, :-2]  # no dose came before
+    start = histories.propensity_columns()[histories.time == 0][:, : -histories.n_earlier]  # no dose came before
     spread = start.std(axis=0)
     start = (start - start.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     final, prognosis = histories.rewards[evaluated, last].astype(np.float64), np.zeros(len(evaluated))

@@ -3,11 +3,13 @@
     base      1, standardized state, restlessness and its square, t / T and its square, first step (and squares of the
               state, where actions have no order)
     ordered   one-hot dose; any dose x (1, highlights, phenotype weights); top dose x the first two highlights
-    unordered one-hot action x (1, highlights, phenotype weights)
+    unordered what the action gives x (1, highlights, phenotype weights); one-hot of sets of two parts or more
 
-Action 0 (nothing given) is the reference. The action part is linear in the one-hot action, so that its mean under a
-policy is the same function of the policy's probabilities. Accumulated dose stays out: sick patients have been given
-more, and a critic that sees it takes the confounding for an effect.
+Of doses action 0 (nothing given) is the reference. What an unordered action gives is the one-hot choice, or the drugs
+of a set, whose effects add up but for a constant of each set, so that no number of an action matters. The action part
+is linear in the one-hot action, so that its mean under a policy is the same function of the policy's probabilities.
+Accumulated dose stays out: sick patients have been given more, and a critic that sees it takes the confounding for an
+effect.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ N_TOP = 2  # highlights that may change the effect of the top dose
 @dataclass(frozen=True)
 class FeatureSettings:
     """highlights: state columns that may change a dose's effect, the study's own in order of weight; ordered: actions
-    are doses, each more than the one before; history: previous and accumulated dose join base and modifiers, for a
-    critic of the clinicians themselves alone."""
+    are doses, each more than the one before; history: what was given before joins the base, and of one drug the
+    modifiers too, for a critic of the clinicians themselves alone."""
 
     highlights: tuple[int, ...] = ()
     ordered: bool = True
@@ -43,9 +45,10 @@ class Situations:
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
     """phi with the scales of the steps it was fitted on, so that it says the same of a patient whoever else is asked
-    about: spread (D,) SD of the state; center, scale (C,) of state, restlessness (and doses); horizon T.
+    about: spread (D,) SD of the state; center, scale (F,) of state, restlessness (and doses); horizon T; parts (A, C)
+    what each action gives and together (A, G) one-hot of those that give several parts, where actions have no order.
 
-    low, high (C,): ends of what these steps hold, in SDs. What lies beyond counts as the end: a column that hardly
+    low, high (F,): ends of what these steps hold, in SDs. What lies beyond counts as the end: a column that hardly
     varied among few stays would else put another stay at hundreds of SDs, and a critic that is linear there anywhere.
     """
 
@@ -57,6 +60,8 @@ class FeatureMap:
     scale: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    parts: np.ndarray
+    together: np.ndarray
 
     @classmethod
     def fit(cls, histories: Histories, chosen: np.ndarray, settings: FeatureSettings) -> FeatureMap:
@@ -70,7 +75,8 @@ class FeatureMap:
         horizon = histories.mask.shape[1]
         center, scale = columns.mean(axis=0), _spread(columns)
         low, high = ((end - center) / scale for end in (columns.min(axis=0), columns.max(axis=0)))
-        return cls(settings, histories.n_actions, horizon, spread, center, scale, low, high)
+        scales = spread, center, scale, low, high
+        return cls(settings, histories.n_actions, horizon, *scales, *_parts(histories))
 
     def situations(self, histories: Histories) -> Situations:
         """Base and modifiers of all steps."""
@@ -82,7 +88,8 @@ class FeatureMap:
         t, ones = histories.time / self.horizon, np.ones(len(scaled))
         base = [ones, restless, restless**2, t, t**2, (histories.time == 0).astype(np.float64)]
         wide = [state, doses] if self.settings.ordered else [state, doses, state**2]
-        modifiers = [ones[:, None], state[:, list(self.settings.highlights)], doses]
+        amounts = [doses] if histories.n_earlier == 2 else []  # of many parts they would be too many
+        modifiers = [ones[:, None], state[:, list(self.settings.highlights)], *amounts]
         if histories.memberships is not None:
             modifiers.append(histories.flat(histories.memberships))
         return Situations(np.concatenate([np.stack(base, axis=1), *wide], axis=1), np.concatenate(modifiers, axis=1))
@@ -91,10 +98,19 @@ class FeatureMap:
         """(m, E) action part under action weights (m, A): one-hot for an action, probabilities for a policy."""
         modifiers, given = situations.modifiers, weights[:, 1:]
         if not self.settings.ordered:
-            return np.asarray((given[:, :, None] * modifiers[:, None, :]).reshape(len(given), -1))
+            each = (weights @ self.parts)[:, :, None] * modifiers[:, None, :]
+            return np.concatenate([each.reshape(len(weights), -1), weights @ self.together], axis=1)
         top = min(N_TOP, len(self.settings.highlights))
         parts = [given, given.sum(axis=1, keepdims=True) * modifiers, given[:, -1:] * modifiers[:, 1 : 1 + top]]
         return np.concatenate(parts, axis=1)
+
+
+def _parts(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
+    """(A, C) what each action gives, where doses tell no parts every action but 0 itself; (A, G) which give several."""
+    each, doses = np.eye(histories.n_actions), np.asarray(histories.doses, dtype=np.float64)
+    if doses.ndim == 1:
+        return each[:, 1:], each[:, :0]
+    return doses, each[:, doses.sum(axis=1) > 1]
 
 
 def _spread(columns: np.ndarray) -> np.ndarray:
@@ -104,13 +120,13 @@ def _spread(columns: np.ndarray) -> np.ndarray:
 
 
 def _columns(histories: Histories, spread: np.ndarray, history: bool) -> np.ndarray:
-    """(m, C) state, restlessness (and previous and accumulated dose)."""
+    """(m, C) state, restlessness (and what was given before)."""
     state = histories.flat(histories.states).astype(np.float64)
     change = np.abs((state - histories.before(state)) / spread).mean(axis=1)
     change[histories.time == 0] = 0
     restless = histories.so_far(change) / np.maximum(histories.time, 1)
-    doses = histories.propensity_columns()[:, -2:] if history else np.empty((len(state), 0))
-    return np.concatenate([state, restless[:, None], doses], axis=1)
+    earlier = histories.propensity_columns()[:, -histories.n_earlier :] if history else np.empty((len(state), 0))
+    return np.concatenate([state, restless[:, None], earlier], axis=1)
 
 
 def one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:

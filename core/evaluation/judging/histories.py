@@ -16,11 +16,12 @@ class Histories:
     """N stays of at most T steps, and the flat list of their m evaluated steps in order of stay and step.
 
     states (N, T, D) in any scale; actions (N, T) int; rewards (N, T); mask (N, T) True at the steps that have a reward
-    (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none; memberships
-    (N, T, K) phenotype weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay
-    its own); gamma the discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its
-    reward and what comes next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError
-    where shapes disagree, or a value at an evaluated step is not finite.
+    (`Trajectories.transition_mask`; nothing else is read); doses (A,) amount of each action, 0 for none, or (A, C) what
+    each gives of C parts, where actions are choices or sets of drugs and have no order; memberships (N, T, K) phenotype
+    weights as known at the step, or None; persons (N,) key of each stay's person (None: every stay its own); gamma the
+    discount; follow_up (N, T) 0 where a stay is lost to follow-up after the step, so that its reward and what comes
+    next are unknown, else 1 / the share that is kept there (None: nobody is lost). ValueError where shapes disagree, or
+    a value at an evaluated step is not finite.
     """
 
     BY_STAY: ClassVar[tuple[str, ...]] = (
@@ -116,8 +117,8 @@ class Histories:
         return np.bincount(self.stay, weights=steps, minlength=len(self.mask))
 
     def so_far(self, steps: np.ndarray) -> np.ndarray:
-        """Sum over a stay's steps up to and with this one. (m,) -> (m,)."""
-        grid = np.zeros(self.mask.shape)
+        """Sum over a stay's steps up to and with this one. (m, ...) -> (m, ...)."""
+        grid = np.zeros((*self.mask.shape, *steps.shape[1:]))
         grid[self.mask] = steps
         return np.asarray(np.cumsum(grid, axis=1)[self.mask])
 
@@ -147,14 +148,25 @@ class Histories:
         """(m, A) what was done at each step as an action's weights: one-hot."""
         return np.asarray(np.eye(self.n_actions)[self.flat(self.actions)])
 
+    @property
+    def n_earlier(self) -> int:
+        """Columns that say what was given before, the last of `propensity_columns`."""
+        return 2 * int(self._amounts.shape[1])
+
+    @property
+    def _amounts(self) -> np.ndarray:
+        """(A, C) what each action gives; of doses C is 1."""
+        return np.asarray(self.doses, dtype=np.float64).reshape(self.n_actions, -1)
+
     def propensity_columns(self) -> np.ndarray:
-        """(m, D + K + 2): state, phenotype weights, previous dose and accumulated dose before the step.
+        """(m, D + K + 2 C): state, phenotype weights, what the step before gave and what was given so far before the
+        step, of each of C parts (one of doses).
 
         Earlier doses stand for what clinicians know of a patient and the state does not show.
         """
         # summed over the doses before: a sum less the step's own dose would show that dose in its last digits
-        previous = self.before(np.asarray(self.doses, dtype=np.float64)[self.flat(self.actions)])
+        previous = self.before(self._amounts[self.flat(self.actions)])
         parts = [self.flat(self.states)]
         if self.memberships is not None:
             parts.append(self.flat(self.memberships))
-        return np.concatenate([*parts, previous[:, None], self.so_far(previous)[:, None]], axis=1)
+        return np.concatenate([*parts, previous, self.so_far(previous)], axis=1)

@@ -14,6 +14,7 @@ w and g_p are linear in the reward, so a step learned in J rewards at once is on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,7 +57,8 @@ class PessimisticStep:
 
     def advantages(self, histories: Histories, behavior: np.ndarray) -> Advantages:
         """Of every action at all steps; behavior (m, A) the clinicians' probabilities there."""
-        return self.advantages_by(contrasts(self.features, histories, behavior))
+        each = [self.advantages_by(x[None]) for x in _contrasts(self.features, histories, behavior)]  # one at a time
+        return Advantages(*(np.concatenate(one, axis=1) for one in zip(*((a.value, a.se) for a in each), strict=True)))
 
     def advantages_by(self, contrast: np.ndarray) -> Advantages:
         """The same from x (A, m, E), see `contrasts`."""
@@ -96,10 +98,16 @@ class PessimisticTerms:
 
 def contrasts(features: FeatureMap, histories: Histories, behavior: np.ndarray) -> np.ndarray:
     """(A, m, E) x of every action at all steps. behavior (m, A) the clinicians' probabilities there."""
+    return np.stack(list(_contrasts(features, histories, behavior)))
+
+
+def _contrasts(features: FeatureMap, histories: Histories, behavior: np.ndarray) -> Iterator[np.ndarray]:
+    """(m, E) of each action."""
     situations = features.situations(histories)
     usual = features.action_part(situations, behavior)
-    actions = [one_hot(np.full(len(behavior), action), histories.n_actions) for action in range(histories.n_actions)]
-    return np.stack([features.action_part(situations, weights) - usual for weights in actions])
+    for action in range(histories.n_actions):
+        weights = one_hot(np.full(len(behavior), action), histories.n_actions)
+        yield features.action_part(situations, weights) - usual
 
 
 def pessimistic_step(

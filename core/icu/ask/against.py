@@ -31,7 +31,8 @@ Place = Literal["advised", "deferred", "last", "apart"]
 def question(study: StudySpec) -> str:
     """What a run of the study asks, in a clinician's words."""
     who = study.population[:1].lower() + study.population[1:]
-    return f"How much {study.actions.drug}, if any, every {study.step_hours:g} h, for {who}?"
+    what = f"How much {study.actions.drug}, if any" if study.actions.ordered else f"Which {study.actions.drug}"
+    return f"{what}, every {study.step_hours:g} h, for {who}?"
 
 
 def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
@@ -48,7 +49,8 @@ def against_clinicians(view: RunView, mode: str) -> pd.DataFrame | None:
     table = table.reindex(columns=list(dict.fromkeys([*table, *SURVIVAL_COLUMNS, *HIDDEN_COLUMNS])))
     table = table[table["mode"].isin(("", mode)) & (table["policy"] != CLINICIAN)].reset_index(drop=True)
     table = table.merge(true_differences(view), on=list(KEY_COLUMNS), how="left")
-    order = names_at(view.n_clusters, view.baselines, view.n_clusters, view.added)
+    nothing = view.study.actions.has_nothing
+    order = names_at(view.n_clusters, view.baselines, view.n_clusters, view.added, nothing)
     table = table.sort_values("policy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     if view.advice is not None:
         table = pd.concat([_dials(view), table], ignore_index=True)

@@ -1,8 +1,9 @@
 """The reward atlas of a run: which choices are tried, what the advice says under each, and at one step of a stay.
 
 One at a time: each weight of the reward off, halved and doubled, the outcome's halved and doubled, other discounts,
-neighboring doses as one. Then draws of all weights at once by a Latin hypercube, each between half and double, in the
-discounts and doses in turn. Bins can only be joined: a run keeps the dose bin of a step, no amount.
+neighboring doses as one (of actions without an order none are neighbors). Then draws of all weights at once by a Latin
+hypercube, each between half and double, in the discounts and doses in turn. Bins can only be joined: a run keeps the
+dose bin of a step, no amount.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def choices_of(study: StudySpec, gamma: float, seed: int) -> list[Named]:
                 found.append(Named(Choice(tuple(changed), own), _weight_of(study, int(part)), CHANGES[factor]))
     worlds = [World(one) for one in GAMMAS if abs(one - gamma) > 1e-9]
     found += [Named(Choice(tuple(as_told), one), DISCOUNT, f"{one.gamma:g}") for one in worlds]
-    pairs = [World(gamma, lower) for lower in range(1, study.n_actions - 1)]
+    pairs = [World(gamma, lower) for lower in range(1, study.n_actions - 1)] if study.actions.ordered else []
     found += [Named(Choice(tuple(as_told), one), DOSES, f"{_joined(study, one)} as one") for one in pairs]
     return found + (_draws(study, [own, *worlds, *pairs], seed) if len(active) > 1 else [])
 

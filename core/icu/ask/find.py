@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,20 @@ def largest_doses(view: RunView) -> np.ndarray:
     return np.maximum.reduceat(view.cohort.actions, view.cohort.starts)
 
 
+def commonest(view: RunView) -> np.ndarray:
+    """(N,) the action of most steps of each stay, the first of those that are equally common in order of the study."""
+    stay, n = np.repeat(np.arange(view.cohort.n_patients), view.cohort.lengths), view.study.n_actions
+    counts = np.bincount(stay * n + view.cohort.actions, minlength=view.cohort.n_patients * n)
+    return np.asarray(counts.reshape(-1, n).argmax(axis=1))
+
+
+def _has_dose(view: RunView, doses: Sequence[int]) -> np.ndarray:
+    """(N,) True where the largest dose is one of these; of actions without an order, where some step has one."""
+    if view.study.actions.ordered:
+        return np.isin(largest_doses(view), doses)
+    return np.asarray(np.logical_or.reduceat(np.isin(view.cohort.actions, doses), view.cohort.starts))
+
+
 def matching(view: RunView, n_clusters: int, filters: Filters) -> np.ndarray:
     """Positions of the patients that pass the filters, sorted. n_clusters: the K whose phenotypes are meant."""
     cohort = view.cohort
@@ -85,7 +100,7 @@ def matching(view: RunView, n_clusters: int, filters: Filters) -> np.ndarray:
     if filters.steps is not None:
         keep &= (cohort.lengths >= filters.steps[0]) & (cohort.lengths <= filters.steps[1])
     if filters.doses:
-        keep &= np.isin(largest_doses(view), filters.doses)
+        keep &= _has_dose(view, filters.doses)
     if filters.column is not None:
         value = stay_value(view, filters.column)
         keep &= (value >= filters.column.low) & (value <= filters.column.high)
@@ -128,7 +143,8 @@ def filter_text(view: RunView, n_clusters: int, filters: Filters) -> str:
     if filters.steps is not None and filters.steps != (int(view.cohort.lengths.min()), int(view.cohort.lengths.max())):
         parts.append("{}–{} steps".format(*filters.steps))
     if filters.doses:
-        parts.append(f"largest dose {' or '.join(study.actions.label(a) for a in filters.doses)}")
+        what = "largest dose" if study.actions.ordered else f"some {study.actions.word}"
+        parts.append(f"{what} {' or '.join(study.actions.label(a) for a in filters.doses)}")
     if filters.column is not None:
         parts.append(_range_text(view, filters.column))
     if filters.hazards:

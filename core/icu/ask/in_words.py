@@ -163,15 +163,16 @@ def _fidelity(jury: Jury, targets: np.ndarray, tree: PolicyTree, group: np.ndarr
 def _groups(jury: Jury, tree: PolicyTree, group: np.ndarray) -> pd.DataFrame:
     """What the tree does in each group beside what was given to the test patients, one row a group.
 
-    steps, stays; own and given: mean dose; change: their difference; moved: share of the doses given that it moves, at
-    least; departs: that share is more than `LEAST_MOVED` beyond chance. _low and _high: intervals by person, corrected
-    for the number of groups; NaN where fewer than `FEWEST_PERSONS` stays are in the group, which then departs nowhere.
+    steps, stays; own and given: mean dose (NaN where actions are none); change: their difference; moved: share of the
+    doses given that it moves, at least; departs: that share is more than `LEAST_MOVED` beyond chance. _low and _high:
+    intervals by person, corrected for the number of groups; NaN where fewer than `FEWEST_PERSONS` stays are in the
+    group, which then departs nowhere.
 
         moved = 1/2 sum_a |p(a) - kept f(a)|,   f shares of the doses given, kept = 1 - p(as clinicians)
 
     moved is linear in f while no sign turns, and so is its error taken.
     """
-    held, doses = jury.histories.actions[jury.held[0]], jury.histories.doses
+    held, doses = jury.histories.actions[jury.held[0]], _amounts(jury)
     person, needed, rows = jury.histories.person[jury.held[0]], corrected_z(Z95, len(tree.limits)), []
     for number, probs in enumerate(tree.probs):
         here = (group[jury.held[0]] == number).astype(float)
@@ -186,6 +187,12 @@ def _groups(jury: Jury, tree: PolicyTree, group: np.ndarray) -> pd.DataFrame:
             row |= {name: value, f"{name}_low": value - z * error, f"{name}_high": value + z * error}
         rows.append(row | {"departs": bool(row["moved_low"] > LEAST_MOVED)})
     return pd.DataFrame(rows)
+
+
+def _amounts(jury: Jury) -> np.ndarray:
+    """(A,) dose of each action; NaN where actions are none."""
+    doses = np.asarray(jury.histories.doses, dtype=np.float64)
+    return doses if doses.ndim == 1 else np.full(len(doses), np.nan)
 
 
 def _judged(

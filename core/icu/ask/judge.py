@@ -276,19 +276,19 @@ def survival_columns(judged: Judged | None) -> dict[str, float]:
 
 def judge_settings(study: StudySpec) -> JudgeSettings:
     """The study's highlights may change what a dose does, most important first."""
-    return JudgeSettings(FeatureSettings(_highlights(study)))
+    return JudgeSettings(FeatureSettings(_highlights(study), study.actions.ordered))
 
 
 def step_features(study: StudySpec) -> FeatureSettings:
     """What the pessimistic step looks at: the judge's features, and the doses so far."""
-    return FeatureSettings(_highlights(study), history=True)
+    return FeatureSettings(_highlights(study), study.actions.ordered, history=True)
 
 
 def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     """Stays as the mix sees them: scaled states, and phenotype weights by the steps so far at the run's lambda."""
     data = stays.trajectories
     memberships = stays.weights(n_clusters, stays.config.fusion.lambda_, PROSPECTIVE)
-    doses = np.asarray(study.actions.representative)
+    doses = study.actions.given
     grids = data.states, data.actions, data.rewards, data.transition_mask
     return Histories(*grids, doses, memberships, stays.persons, stays.config.agents.gamma)
 

@@ -24,6 +24,7 @@ from core.policies.families import expert_keys
 from core.policies.key import CLINICIAN, NO_ENCODER, PolicyKey
 
 SLACK = 0.25
+ALIKE = ", alike but for chance: what is given may not depend on the state"
 CRITIC, NEIGHBORS, STACK = "critic", "clinicians by neighbors", "clinicians by the judge's models"
 
 
@@ -59,10 +60,11 @@ def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.n
     own = np.log(np.maximum(np.take_along_axis(probs, actions[:, None], axis=1)[:, 0], tiny))
     fixed = np.log(np.maximum(shares, tiny))[actions]
     mean, half = float(fixed.mean()), Z95 * float(fixed.std()) / np.sqrt(len(fixed))
-    agrees = bool(own.mean() > mean)
+    agrees, apart = bool(own.mean() > mean), own - fixed
+    alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
     text = (
         f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of the doses given, "
-        f"{mean:.2f} by fixed shares"
+        f"{mean:.2f} by fixed shares{ALIKE if alike else ''}"
     )
     return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)
 

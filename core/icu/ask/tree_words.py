@@ -105,7 +105,9 @@ def as_text(study: StudySpec, found: InWords, name: str, run: str) -> str:
 
 
 def _lines(study: StudySpec, found: InWords, name: str, run: str) -> Iterator[str]:
-    yield f"{name}, in words (run {run}; doses of {study.actions.drug} in {study.actions.unit})"
+    actions = study.actions
+    unit = f" in {actions.unit}" if actions.unit else ""
+    yield f"{name}, in words (run {run}; {actions.words} of {actions.drug}{unit})"
     yield "Research and teaching only; nothing in it may guide the care of a patient."
     yield ""
     yield fidelity_text(found)
@@ -123,11 +125,16 @@ def _lines(study: StudySpec, found: InWords, name: str, run: str) -> Iterator[st
     yield f"Where it departs from the clinicians (intervals corrected for {len(found.groups)} groups):"
     for row in _rows(departures(study, found)):
         yield (
-            f"    {row.group}: {row.said}. {row.steps:,} steps of {row.stays:,} patients; mean dose {row.given:,.0f} "
-            f"-> {row.own:,.0f}; moves {fmt_percent(row.moved, 0)} of the doses; effect {effect_text(row)}, "
+            f"    {row.group}: {row.said}. {row.steps:,} steps of {row.stays:,} patients; {_mean_dose(study, row)}"
+            f"moves {fmt_percent(row.moved, 0)} of the {actions.words}; effect {effect_text(row)}, "
             f"true effect (simulated) {true_text(row)}"
         )
     yield deferring_text(found)
+
+
+def _mean_dose(study: StudySpec, row: Any) -> str:
+    """'mean dose 900 -> 300; ' of a group; nothing of actions that are no doses."""
+    return f"mean dose {row.given:,.0f} -> {row.own:,.0f}; " if study.actions.ordered else ""
 
 
 def _share(share: Share) -> str:

@@ -98,6 +98,6 @@ class _Dialed:
         states = self.view.scaler.scale(history.states)
         shape = states.shape[:2]
         given = np.concatenate([history.actions, np.zeros((len(history), 1), dtype=np.int64)], axis=1)
-        doses = np.asarray(self.view.study.actions.representative)
+        doses = self.view.study.actions.given
         grids = states, given, np.zeros(shape), np.ones(shape, dtype=bool)
         return Histories(*grids, doses, np.stack(self._memberships, axis=1))

@@ -65,7 +65,8 @@ def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress
     for row, key in enumerate(policies):
         probs[row] = view.probs(key)[after]
     # The trees grow on the study's own policies alone, so that their values do not depend on the baselines beside them.
-    own = len(evaluated_keys(view.k_values, view.n_clusters, view.config.fusion.lambda_))
+    lambda_, nothing = view.config.fusion.lambda_, view.study.actions.has_nothing
+    own = len(evaluated_keys(view.k_values, view.n_clusters, lambda_, (), nothing))
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
     yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", 0.9)
     forest = fit.forest

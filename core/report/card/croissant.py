@@ -60,7 +60,7 @@ def croissant(view: RunView) -> dict[str, Any]:
         _field("traj", "text", "Key of the stay"),
         _field("step", "whole", f"Number of the step from 0; one is {study.step_hours:g} hours"),
         *(_field(column.name, "number", _meaning(column)) for column in study.columns),
-        _field("action", "whole", "Dose given: " + "; ".join(_doses(view))),
+        _field("action", "whole", f"{view.study.actions.word.capitalize()} given: " + "; ".join(_doses(view))),
         *_ends(study),
     ]
     return {
@@ -128,4 +128,4 @@ def _ends(study: StudySpec) -> list[dict[str, Any]]:
 
 def _doses(view: RunView) -> list[str]:
     actions = view.study.actions
-    return [f"{a} {actions.label(a)} {fmt_unit(actions.unit)}" for a in range(view.study.n_actions)]
+    return [f"{a} {label} {fmt_unit(actions.unit)}".strip() for a, label in enumerate(actions.labels)]

@@ -178,11 +178,10 @@ def outcome_and_estimand(view: RunView) -> CardItem:
             hti("details and output of the intervention"),
         ],
         said=[
-            f"Outcome: {_outcome(study)}{when}. Actions: {study.n_actions} doses of "
-            f"{fmt_unit(study.actions.drug)} in {fmt_unit(study.actions.unit)}, one each {study.step_hours:g} hours, "
-            f"{study.horizon} steps at most.",
+            f"Outcome: {_outcome(study)}{when}. Actions: {study.n_actions} {_actions(study)}, one each "
+            f"{study.step_hours:g} hours, {study.horizon} steps at most.",
             f"Estimand: the mean discounted reward of a stay (discount {gamma:g} a step) if the policy chose every "
-            "dose, less that under the clinicians, for patients like the test patients"
+            f"{study.actions.word}, less that under the clinicians, for patients like the test patients"
             + ("; and the same of survival." if study.tells_survival else "."),
         ],
         tables=[
@@ -190,6 +189,12 @@ def outcome_and_estimand(view: RunView) -> CardItem:
         ],
         unanswered=[] if study.outcome_horizon else ["By when the outcome is told: the study does not say."],
     )
+
+
+def _actions(study: StudySpec) -> str:
+    """'doses of heparin in U', 'choices of way', 'combinations of treatment'."""
+    unit = f" in {fmt_unit(study.actions.unit)}" if study.actions.unit else ""
+    return f"{study.actions.words} of {fmt_unit(study.actions.drug)}{unit}"
 
 
 def _outcome(study: StudySpec) -> str:

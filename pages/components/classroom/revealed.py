@@ -58,7 +58,7 @@ def revealed(run: RunView, conference: Conference, me: str) -> None:
 
 
 def _labels(run: RunView) -> list[str]:
-    return [run.study.actions.label(action) for action in range(run.study.n_actions)]
+    return run.study.actions.labels
 
 
 def _chosen(run: RunView, conference: Conference, me: str) -> None:
@@ -131,7 +131,7 @@ def _similar(run: RunView, decision: Decision) -> None:
         st.warning(why, icon=":material/block:")
     n = int(doses["n"].sum())
     show(
-        similar_states(doses, _labels(run)),
+        similar_states(doses, _labels(run), ordered=run.study.actions.ordered),
         "class-similar",
         f"Doses given in the {n} most similar states, and survival by dose.",
         caption=f"{n} most similar states of training patients: what they got, and survival of those who got it (95 % "

@@ -75,13 +75,19 @@ class CohortFile:
         )
 
 
+def _action(spec: StudySpec) -> str:
+    """What a file's action is, in words."""
+    actions = spec.actions
+    return f"dose bin of {actions.drug}" if actions.ordered else f"number of a {actions.word}"
+
+
 def _layout(spec: StudySpec) -> None:
     """What a file must hold, with units, and an empty template."""
     ends = " to the next; last row: 0" if spec.last_row == "state" else ", the last row's too"
     roles = {
         "traj": ("key of the patient", ""),
         "step": ("0, 1, 2, ... in each patient", f"{spec.step_hours:g} h"),
-        "action": (f"dose bin of {spec.actions.drug}: 0 to {spec.n_actions - 1}", spec.actions.unit),
+        "action": (f"{_action(spec)}: 0 to {spec.n_actions - 1}", spec.actions.unit),
         "outcome": (
             f"last row: +1 {spec.survived_label}, -1 {spec.died_label}; other rows: 0"
             if spec.tells_survival

@@ -254,11 +254,12 @@ def _died(cohort: Cohort, outcome: pd.DataFrame, looks: dict[str, tuple[str, str
 def _doses(cohort: Cohort, groups: np.ndarray | None) -> None:
     shares = action_shares(cohort, groups)
     names = list(shares["group"].drop_duplicates())
-    st.markdown(f"**{cohort.study.actions.drug.capitalize()} given by clinicians**")
+    actions = cohort.study.actions
+    st.markdown(f"**{actions.drug.capitalize()}{' given' if actions.ordered else ','} by clinicians**")
     show(
-        dose_shares(shares, names, cohort.study.actions.unit),
+        dose_shares(shares, names, actions.title, ordered=actions.ordered),
         "cohort-doses",
-        "Stacked bars: share of steps in which each dose was given.",
-        caption="Where nearly all steps are of one dose, the records say little about the others.",
+        actions.said("Stacked bars: share of steps in which each dose was given."),
+        caption=actions.said("Where nearly all steps are of one dose, the records say little about the others."),
         data=shares,
     )

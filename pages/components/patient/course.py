@@ -172,7 +172,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         stay.hours,
         [stay.measurement(name) for name in names],
         stay.actions,
-        [study.actions.label(action) for action in range(study.n_actions)],
+        study.actions.labels,
         drug=study.actions.drug,
         unit=study.actions.unit,
         step=step,
@@ -181,6 +181,7 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         step_hours=study.step_hours,
         window=stay_window(study, stay.hours),
         height_each=PANEL_HEIGHT,
+        ordered=study.actions.ordered,
     )
     imputed = float(stay.imputed[:, [study.index(name) for name in names]].mean()) if names else 0.0
     show(

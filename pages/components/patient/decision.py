@@ -63,7 +63,7 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
     notes = [
         f"Step {decision.step + 1}, from the stay so far (prospective). "
         + ("" if hidden else f"Given: **{run.study.actions.label(decision.given)}**. ")
-        + f"Doses in {run.study.actions.unit}. Model output for review and teaching, never advice for a patient."
+        + f"{_in_unit(run)}Model output for review and teaching, never advice for a patient."
     ]
     top = decision.weights[decision.step]
     if top.max() > ONE_EXPERT:
@@ -77,14 +77,19 @@ def decision_panel(run: RunView, decision: Decision, hidden: bool = False) -> No
         _weights(run, decision, hidden)
     elif view == "What if":
         what_if_view(run, decision, hidden)
-        st.markdown("**Why? What moves the value of a dose here**")
+        st.markdown(run.study.actions.said("**Why? What moves the value of a dose here**"))
         why_view(run, decision, _by_choice())
     else:
         _options(run, decision, hidden)
 
 
+def _in_unit(run: RunView) -> str:
+    """In which unit doses are told; nothing of actions that are no doses."""
+    return f"Doses in {run.study.actions.unit}. " if run.study.actions.ordered else ""
+
+
 def _dose_labels(run: RunView, breaks: bool = False) -> list[str]:
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    labels = run.study.actions.labels
     return [in_lines(label) for label in labels] if breaks else labels
 
 
@@ -96,7 +101,7 @@ def stay_window(study: StudySpec, hours: np.ndarray) -> tuple[float, float]:
 
 def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     """Ranked options, near-equivalent ones together; refused as a whole or one by one where support is missing."""
-    options, estimates = decision.options, decision.options.estimates
+    options, estimates, said = decision.options, decision.options.estimates, run.study.actions.said
     _hazards(run, decision.hazards)
     _warnings(run, decision)
     if options.refused:
@@ -109,16 +114,17 @@ def _options(run: RunView, decision: Decision, hidden: bool) -> None:
     hazardous = [met.rule.from_action for met in decision.hazards]
     advised_here(run, decision.patient, decision.step, min(hazardous, default=None), hidden)
     if options.tied:
-        st.info("FQI cannot tell these doses apart: its values lie within its own spread.", icon=":material/equal:")
+        tied = said("FQI cannot tell these doses apart: its values lie within its own spread.")
+        st.info(tied, icon=":material/equal:")
     labels = _dose_labels(run)
-    st.markdown("**Expected return of each dose**")
+    st.markdown(said("**Expected return of each dose**"))
     show(
         q_by_action(estimates, labels),
         "q-by-action",
-        "Expected return of each dose by three estimates: "
+        said("Expected return of each dose by three estimates: ")
         + "; ".join(f"{r.estimate} {labels[r.action]} {r.value:.2f}" for r in rows_of(estimates)),
         caption="Bars: spread between experts or between trees, not confidence intervals; FQE has none. Agents and "
-        "critics learn on different scales: compare the doses of one estimate, not one estimate with another.",
+        + said("critics learn on different scales: compare the doses of one estimate, not one estimate with another."),
         data=estimates,
     )
 
@@ -171,7 +177,8 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
     """One line a dose: its group, value, what the supported policy and clinicians weigh, and similar states."""
     hazardous = [met.rule.from_action for met in decision.hazards]  # the smallest dose that breaks each
     labels, n = _dose_labels(run), int(options["similar"].sum())
-    lines = ["| Option | Dose | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
+    word = run.study.actions.word.capitalize()
+    lines = [f"| Option | {word} | Value | Supported | Clinicians | Similar |", "|:-:|:-|:-|-:|-:|-:|"]
     for row in rows_of(options):
         dose = labels[row.action]
         dose += " · *given*" if row.action == decision.given and not hidden else ""
@@ -196,8 +203,8 @@ def _ranked(run: RunView, options: pd.DataFrame, decision: Decision, hidden: boo
     st.caption(
         " ".join(
             [
-                "Doses of one option cannot be told apart: their values differ by less than ±, the larger of the "
-                "spreads between experts and between trees.",
+                run.study.actions.said("Doses of one option cannot be told apart: their values differ by less than ±, ")
+                + "the larger of the spreads between experts and between trees.",
                 "Why, see *What if*.",
                 *notes,
             ]
@@ -231,6 +238,8 @@ def known_weight(run: RunView, patient: int, step: int) -> float:
 def _per_kg(run: RunView, decision: Decision) -> list[str]:
     """The dose bins per kg and hour in a sentence; none where weight is not known."""
     weight, study = known_weight(run, decision.patient, decision.step), run.study
+    if not study.actions.ordered:
+        return []
     ends = [study.per_kg_hour(dose, weight).partition(" ") for dose in study.actions.upper]
     if not ends[0][0]:
         return []
@@ -263,10 +272,10 @@ def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
     show(
         probability_table(names, probs, _dose_labels(run, breaks=True), None if hidden else decision.given),
         "step-probabilities",
-        "Probability of each dose: "
+        run.study.actions.said("Probability of each dose: ")
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in zip(names, probs, strict=True)),
-        caption=f"Clinicians: share among {run.config.evaluation.n_neighbors} similar training states. Doses in "
-        f"{run.study.actions.unit}. As far as supported: the point between clinicians and fused policy up to which the "
+        caption=f"Clinicians: share among {run.config.evaluation.n_neighbors} similar training states. "
+        f"{_in_unit(run)}As far as supported: the point between clinicians and fused policy up to which the "
         "records of the test patients can judge it, an effective sample size of at least "
         f"{run.config.evaluation.ess_floor:g} (Policies, Trust frontier)."
         + ("" if weighed.reach is not None else " Here not even the clinicians' own policy meets it."),

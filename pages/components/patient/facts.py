@@ -19,4 +19,6 @@ def who(run: RunView, patient: int) -> str:
             static.append(column.word(first[j]) or f"{column.label or column.name} {first[j]:.0f}")
         else:
             static.append(f"{(column.label or column.name).lower()} {first[j]:.0f} {column.unit}")
-    return f"**Patient {markdown(run.cohort.patients[patient])}** · {', '.join(static)}"
+    return " · ".join(
+        [f"**Patient {markdown(run.cohort.patients[patient])}**", *([", ".join(static)] if static else [])]
+    )

@@ -13,7 +13,7 @@ from pages.components.shell.export import table
 from pages.components.shell.filters import filter_form, filters_of
 from pages.components.shell.frame import go_to
 from pages.components.shell.held import held_switch
-from pages.components.shell.patients import MOST_ROWS, WALKED, asked_for, longest_unseen, patient_table
+from pages.components.shell.patients import MOST_ROWS, WALKED, asked_for, dose_column, longest_unseen, patient_table
 from pages.components.shell.selection_bar import selection_bar
 from pages.components.shell.session import get_session
 from pages.components.shell.stepper import step_through
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORM = "find"
 STEPPER = (44, 215, 44)  # pixels: previous, the patient, next
-HINDSIGHT = ("phenotype", "outcome", "steps", "largest dose")  # columns that nobody knows at the bedside
+HINDSIGHT = ("phenotype", "outcome", "steps")  # columns that nobody knows at the bedside, beside that of doses
 
 
 def find_patient(run: RunView) -> None:
@@ -64,7 +64,7 @@ def _asked(run: RunView, k: int, blind: bool) -> Filters:
 
 def _list(run: RunView, k: int, filters: Filters, listed: np.ndarray, blind: bool) -> None:
     key = f"patients-{hash(filters)}"
-    unknown = list(HINDSIGHT) if blind else []
+    unknown = [*HINDSIGHT, dose_column(run.study)] if blind else []
     shown = listed[:MOST_ROWS]
     rows = patient_table(run, k, shown).drop(columns=unknown)
     for title, values in asked_for(run, shown, filters).items():

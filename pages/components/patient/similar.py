@@ -74,18 +74,19 @@ def _got(run: RunView, decision: Decision) -> None:
     rows = decision.neighbors.doses.copy()
     seldom = rows["patients"] < FEWEST_SURVIVAL
     rows.loc[seldom, ["survival", "low", "high"]] = np.nan
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    study = run.study
+    labels = study.actions.labels
     n, by_dose, lived = int(rows["n"].sum()), "", "Nobody knows who survived."
     if run.study.tells_survival:
         by_dose = ", and survival by dose"
         lived = f"Survival of those patients with 95 % Wilson intervals, not shown under {FEWEST_SURVIVAL}."
     show(
-        similar_states(rows, labels),
+        similar_states(rows, labels, ordered=run.study.actions.ordered),
         "similar-states",
-        f"Doses given in the {n} most similar states{by_dose}.",
+        study.actions.said(f"Doses given in the {n} most similar states{by_dose}."),
         caption=f"The {n} nearest states of training patients, who may have several each. {lived} Treated patients "
         "differ from untreated ones: description, not effect.",
-        data=rows.assign(dose=labels),
+        data=rows.assign(**{study.actions.word: labels}),
     )
 
 

@@ -103,7 +103,7 @@ def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str,
         "Fused, what if": after.fused,
         "Fused as far as supported, what if": after.supported,
     }
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    labels = run.study.actions.labels
     short = [in_lines(label) for label in labels]
     probs = np.stack(list(rows.values()))
     moved = 0.5 * float(np.abs(after.fused - before.fused).sum())
@@ -113,7 +113,7 @@ def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str,
     show(
         probability_table(list(rows), probs, short, None if hidden else decision.given),
         "what-if",
-        f"Probability of each dose, as recorded and with {changed}: "
+        run.study.actions.said(f"Probability of each dose, as recorded and with {changed}: ")
         + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),
         caption=f"Model output, not an effect: {changed}. The fused policy moves {fmt_percent(moved)} of its "
         f"probability. Support {fmt_percent(after.support, 0)}: so close are the {int(after.similar.sum())} nearest "

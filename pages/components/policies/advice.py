@@ -83,7 +83,7 @@ def headline(run: RunView) -> None:
     )
     if advice.atlas is not None:
         choices_badge(advice.atlas, WORDS)
-    if not rules:
+    if not rules and run.study.actions.ordered:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 
 
@@ -98,8 +98,8 @@ def _refused(run: RunView) -> str:
     steps = refused_steps(run)
     n, total, patients = int(steps.sum()), int(run.trajectories.mask.sum()), int(steps.any(axis=1).sum())
     if not n:
-        return f"All {total:,} recorded steps have enough similar patients for a ranking of doses."
-    return (
+        return f"All {total:,} recorded steps have enough similar patients for a ranking of {run.study.actions.words}."
+    return run.study.actions.said(
         f"At {fmt_percent(n / total)} of {total:,} recorded steps ({patients:,} patients) too few similar patients are "
         "on record: there no dose is ranked."
     )
@@ -110,10 +110,15 @@ def _in_words(run: RunView, advice: AdviceRecord) -> str:
     shown = advice.shown.share
     often = "always" if shown == 1 else f"in {fmt_percent(shown, 0)} of such steps"
     step = (
-        f"where records show another dose of {run.study.actions.drug} to do better, give it {often}; everywhere else "
-        "do as clinicians do"
+        f"where records show another {_of_drug(run)} to do better, give it {often}; everywhere else do as clinicians do"
     )
     return f"In words: {step}." if advice.share else f"What came nearest to being advised: {step}."
+
+
+def _of_drug(run: RunView) -> str:
+    """'dose of heparin', 'choice', 'combination'."""
+    actions = run.study.actions
+    return f"dose of {actions.drug}" if actions.ordered else actions.word
 
 
 def _followed(dial: DialRecord) -> str:
@@ -239,13 +244,13 @@ def advised_here(run: RunView, patient: int, step: int, least_hazardous: int | N
         st.caption(f":material/balance: {BEFORE}")
         return
     place, action = advised_at(run, patient, step)
-    clinicians = "as clinicians do"
+    clinicians, word = "as clinicians do", run.study.actions.word
     if place == "apart":
         said = "not computed for this stay: it is not among those that advice was learned and judged on."
     elif place == "last" and not hidden:
-        said = f"{clinicians}. No step follows in the record, so no other dose was asked for."
+        said = f"{clinicians}. No step follows in the record, so no other {word} was asked for."
     elif place in ("deferred", "last"):
-        said = f"{clinicians}. The records show no dose that does better here."
+        said = f"{clinicians}. The records show no {word} that does better here."
     else:
         dose = f"{run.study.actions.label(action)}"
         danger = " :material/warning:" if least_hazardous is not None and action >= least_hazardous else ""

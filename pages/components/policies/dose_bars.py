@@ -14,13 +14,13 @@ from pages.components.shell.export import show
 
 def dose_bars(study: StudySpec, names: Sequence[str], shares: np.ndarray, key: str, what: str, caption: str) -> None:
     """Draw the shares (policies, A) of each dose; `what` names them in the text alternative."""
-    labels = [study.actions.label(a) for a in range(study.n_actions)]
+    labels = study.actions.labels
     data = pd.DataFrame(shares, columns=labels)
     data.insert(0, "policy", list(names))
     show(
-        action_share_bars(names, shares, labels, dose_unit=study.actions.unit),
+        action_share_bars(names, shares, labels, legend=study.actions.title, ordered=study.actions.ordered),
         key,
-        f"Stacked bars of {what}: "
+        f"Stacked bars of {study.actions.said(what)}: "
         + "; ".join(
             f"{n}: " + ", ".join(f"{lab} {s:.0%}" for lab, s in zip(labels, row, strict=True))
             for n, row in zip(names, shares, strict=True)

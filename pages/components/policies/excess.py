@@ -36,7 +36,7 @@ def excess_panel(run: RunView) -> None:
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     with left:
         patients, who = choose_patients(run, "excess-patients")
-    names = [name for name in (*policy_names(k), *run.added) if name != CLINICIAN]
+    names = [name for name in policy_names(k, run, baselines=False) if name != CLINICIAN]
     with right:
         expected = (
             st.segmented_control(

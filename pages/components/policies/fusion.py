@@ -89,14 +89,17 @@ def _doses_along(
 ) -> None:
     """Mean probability of each dose under the fused policy at every lambda."""
     ticks = _ticks(position)
-    labels = [run.study.actions.label(a) for a in range(run.study.n_actions)]
+    labels = run.study.actions.labels
     shares = np.stack(course["shares"].to_list())
     x = np.array([position[value] for value in course["lambda_"]])
-    st.markdown("**Doses of the fused policy along λ** (mean probability)")
+    st.markdown(run.study.actions.said("**Doses of the fused policy along λ** (mean probability)"))
     show(
-        fused_share_area(x, shares, labels, {position[v]: t for v, t in ticks.items()}, position[lambda_]),
+        fused_share_area(
+            *(x, shares, labels, {position[v]: t for v, t in ticks.items()}, position[lambda_]),
+            ordered=run.study.actions.ordered,
+        ),
         "lambda-doses",
-        "Stacked areas: mean probability of each dose under the fused policy along λ.",
+        run.study.actions.said("Stacked areas: mean probability of each dose under the fused policy along λ."),
         caption=caption,
         data=pd.DataFrame(shares, columns=labels).assign(lambda_=course["lambda_"].to_numpy()),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -78,11 +78,11 @@ def _tree(run: RunView, found: InWords) -> None:
     text = as_text(study, found, name, run.manifest.name)
     learned = " At a = 1, learned anew from patients who do not judge it." if found.policy == STEP else ""
     show(
-        policy_tree(boxes(study, found), study.n_actions),
+        policy_tree(boxes(study, found), study.n_actions, ordered=study.actions.ordered),
         "policy-tree",
         f"Tree of {name}, from all states to {len(found.tree.limits)} groups; as text below.",
         caption=f"{fidelity_text(found)} At the run's own K and λ, prospective, by this step's columns alone.{learned} "
-        f"Doses in {study.actions.unit}; gray: as clinicians do.",
+        f"{f'Doses in {study.actions.unit}; gray' if study.actions.ordered else 'Gray'}: as clinicians do.",
         data=found.groups,
     )
     with st.expander("As text"):
@@ -120,10 +120,18 @@ def _worth(run: RunView, found: InWords) -> None:
     )
 
 
+def _mean_doses(row: Any, unit: str) -> dict[str, str]:
+    """The mean dose given in a group, and by how much the tree changes it."""
+    return {
+        f"mean dose given, {unit}": f"{row.given:,.0f}",
+        "change of it": f"{row.change:+,.0f} [{row.change_low:+,.0f}, {row.change_high:+,.0f}]",
+    }
+
+
 def _departures(run: RunView, found: InWords) -> None:
     """The groups in which the tree departs, and what to do elsewhere."""
     st.markdown("**Where it truly departs from the clinicians**")
-    rows, unit = departures(run.study, found), run.study.actions.unit
+    rows, unit, words = departures(run.study, found), run.study.actions.unit, run.study.actions.words
     known = rows["true_difference"].notna().any()
     lines = [
         {
@@ -136,10 +144,9 @@ def _departures(run: RunView, found: InWords) -> None:
             "ESS": round(row.ess, 1) if np.isfinite(row.ess) else None,
             "steps": row.steps,
             "patients": row.stays,
-            "doses moved": f"{100 * row.moved:.0f} % [{100 * row.moved_low:.0f}, {100 * row.moved_high:.0f}]",
-            f"mean dose given, {unit}": f"{row.given:,.0f}",
-            "change of it": f"{row.change:+,.0f} [{row.change_low:+,.0f}, {row.change_high:+,.0f}]",
+            f"{words} moved": f"{100 * row.moved:.0f} % [{100 * row.moved_low:.0f}, {100 * row.moved_high:.0f}]",
         }
+        | (_mean_doses(row, unit) if run.study.actions.ordered else {})
         for row in rows_of(rows)
     ]
     if lines:

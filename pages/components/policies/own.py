@@ -27,12 +27,14 @@ def own_panel(run: RunView) -> None:
 
 def _words(run: RunView) -> OwnWords:
     study = run.study
-    doses = "; ".join(f"`p{a}` {study.actions.label(a)}" for a in range(study.n_actions))
+    doses = "; ".join(f"`p{a}` {label}" for a, label in enumerate(study.actions.labels))
+    unit = f" in {study.actions.unit}" if study.actions.unit else ""
     return OwnWords(
         key="own-policy",
         form=f"one row for every step of this run, with the columns `traj`, `step` and `p0` to `p{study.n_actions - 1}`"
-        ", the probabilities of the doses.",
-        columns=f"Doses in {study.actions.unit}: {doses}. The file beside is this run's fused policy in that form.",
+        f", the probabilities of the {study.actions.words}.",
+        columns=f"{study.actions.words.capitalize()}{unit}: {doses}. The file beside is this run's fused policy in "
+        "that form.",
         example=lambda: policy_file(run),
         read=lambda frame, name: bring_table(frame, run.cohort, "policy", name),
         size=lambda policy: policy.n_bytes,

@@ -13,6 +13,7 @@ from core.experiments.estimator_evidence import evidence_note
 from core.experiments.published import published as published_row
 from core.figures.policy_values import calibration_plot, policy_forest, support_curves
 from core.figures.theme import fmt, fmt_interval, fmt_percent
+from core.icu.ask.calibrated import calibration_curve, calibration_error
 from core.policies.doses import unsupported_shares
 from core.policies.key import PolicyKey
 from pages.components.policies.audit import audit_view
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from core.study import StudySpec
 
 COUNTS = ("likeliest dose", "all probability")
+MODELS = ("Judge's models", "Neighbors")
 PUBLISHED_COHORT = "mimic-iv"
 
 
@@ -186,7 +188,7 @@ def support_panel(run: RunView) -> None:
     floors = np.linspace(0, 0.25, 26)
     probs = {name: run.probs(PolicyKey.at(name, k, lambda_, mode))[patients][mask] for name in names}
     top, mass = {}, {}
-    for name in (*policy_names(k), *run.added):  # the table below holds them all
+    for name in policy_names(k, run, baselines=False):  # the table below holds them all
         top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -195,38 +197,64 @@ def support_panel(run: RunView) -> None:
             "Count",
             COUNTS,
             required=True,
+            format_func=run.study.actions.said,
             **held("support-count", COUNTS),
             label_visibility="collapsed",
         )
         shown = top if which == COUNTS[0] else mass
         show(
-            support_curves(floors, shown, settings.probability_floor, phenotype_texts_here(run)),
+            support_curves(
+                floors, shown, settings.probability_floor, phenotype_texts_here(run), run.study.actions.word
+            ),
             "support-curves",
             "Share of each policy's recommendations below a clinician probability, by that probability.",
             caption=f"{mask.sum():,} steps of {len(patients):,} test patients; the dashed line is the run's floor.",
             data=pd.DataFrame({"floor": floors, **shown}),
         )
     with right:
-        st.markdown("**Calibration of the clinician policy**")
-        labels = ["all doses together", *(run.study.actions.label(a) for a in range(run.study.n_actions))]
-        which_dose = st.selectbox(
-            "Dose",
-            range(len(labels)),
-            format_func=labels.__getitem__,
-            label_visibility="collapsed",
-            **held("support-dose", range(len(labels))),
-        )
-        result = reliability(behavior, actions, None if which_dose == 0 else which_dose - 1)
-        show(
-            calibration_plot(result.curve),
-            "calibration",
-            "Observed share of a dose against its predicted probability, by bins.",
-            caption=f"Expected calibration error {result.error:.3f}, log loss {result.log_loss:.3f}. "
-            f"{settings.n_neighbors} neighbors among "
-            "training states; importance weights divide by these probabilities.",
-            data=result.curve,
-        )
+        _calibration(run, behavior, actions)
     _support_table(run, names, probs, behavior, compared(run, k, lambda_, mode))
+
+
+def _calibration(run: RunView, behavior: np.ndarray, actions: np.ndarray) -> None:
+    """Predicted beside observed shares of the judge's models on stays that they had not seen, or of the neighbors on
+    test patients: behavior (m, A) and actions (m,)."""
+    told = run.study.actions
+    st.markdown("**Calibration of the clinician policy**")
+    models = MODELS if run.calibration is not None else MODELS[1:]
+    left, right = st.columns(2)
+    by = left.segmented_control(
+        "By", models, required=True, **held("support-model", models), label_visibility="collapsed"
+    )
+    labels = [f"all {told.words} together", *told.labels]
+    place = right.selectbox(
+        told.word.capitalize(),
+        range(len(labels)),
+        format_func=labels.__getitem__,
+        label_visibility="collapsed",
+        **held("support-dose", range(len(labels))),
+    )
+    if run.calibration is not None and by == MODELS[0]:
+        curve = calibration_curve(run.calibration, place - 1)
+        said = (
+            "On all stays, each by a model that had not seen the person; every difference by the mix divides by these."
+        )
+    else:
+        result = reliability(behavior, actions, None if place == 0 else place - 1)
+        curve = result.curve
+        said = (
+            f"Log loss {result.log_loss:.3f}. {run.config.evaluation.n_neighbors} neighbors among training states, on "
+            "test patients; PHWIS and PHWDR divide by these."
+        )
+    show(
+        calibration_plot(curve, told.word),
+        "calibration",
+        f"Observed share of a {told.word} against its predicted probability: "
+        + "; ".join(f"{100 * r.predicted:.1f} % {100 * r.observed:.1f} % ({r.n:,})" for r in rows_of(curve)),
+        caption=f"Expected calibration error {calibration_error(curve):.3f}; {len(curve)} bins of about equal counts, "
+        f"95 % Wilson intervals. {said}",
+        data=curve,
+    )
 
 
 def _support_table(
@@ -244,7 +272,7 @@ def _support_table(
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),
                 "ratio 0": fmt_percent(row.zero_weight),
-                f"top dose under {settings.probability_floor:.0%}": fmt_percent(
+                f"top {run.study.actions.word} under {settings.probability_floor:.0%}": fmt_percent(
                     unsupported_share(probability, behavior, floor=settings.probability_floor)
                 ),
                 "why not more": row.reasons,

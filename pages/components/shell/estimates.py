@@ -37,10 +37,11 @@ ONE_EXPERT = 0.99  # largest fusion weight above which one expert decides
 NEAR_UNIFORM = 0.95  # normalized entropy from which a policy is called near-uniform
 
 
-def policy_names(n_clusters: int, run: RunView | None = None) -> list[str]:
-    """Policies that a run compares at one K, in the order of tables; where the run is given, its baselines, then those
-    that were added to it, last."""
-    return names_at(n_clusters) if run is None else names_at(n_clusters, run.baselines, run.n_clusters, run.added)
+def policy_names(n_clusters: int, run: RunView, *, baselines: bool = True) -> list[str]:
+    """Policies that a run compares at one K, in the order of tables: its baselines, unless they are left out, then
+    those that were added to it, last."""
+    rivals = run.baselines if baselines else ()
+    return names_at(n_clusters, rivals, run.n_clusters, run.added, run.study.actions.has_nothing)
 
 
 def fusion_controls(run: RunView, key: str) -> tuple[int, float, str]:

@@ -165,7 +165,7 @@ def _steps(run: RunView, k: int, form: str) -> None:
 def _dose(run: RunView, k: int, form: str) -> None:
     study = run.study
     st.multiselect(
-        "Largest dose of the stay",
+        "Largest dose of the stay" if study.actions.ordered else f"Some {study.actions.word} of the stay",
         range(study.n_actions),
         format_func=study.actions.label,
         placeholder=ANY,

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.figures.theme import fmt_unit
-from core.icu.ask.find import Filters, largest_doses, outcome_words, share_of, stay_value
+from core.icu.ask.find import Filters, commonest, largest_doses, outcome_words, share_of, stay_value
 from core.icu.ask.names import phenotypes_of
 from pages.components.shell.held import ON
 from pages.components.shell.session import get_session
@@ -34,15 +34,20 @@ def longest_unseen(run: RunView, listed: np.ndarray) -> int:
     return int(listed[np.lexsort((-run.cohort.lengths[listed], seen))[0]])
 
 
+def dose_column(study: StudySpec) -> str:
+    """Title of the column that says what a stay got in one word."""
+    return "largest dose" if study.actions.ordered else f"commonest {study.actions.word}"
+
+
 def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_column: bool = False) -> pd.DataFrame:
     """One row a patient: key, phenotype, outcome, split, steps, the first hour where hours were recorded, largest dose
-    bin, and columns at the first step.
+    bin or commonest action, and columns at the first step.
 
     Columns at the first step are the study's highlights, or all with `every_column` (for the export).
     """
     cohort, study = run.cohort, run.study
     first = cohort.starts[patients]
-    dose = largest_doses(run)[patients]
+    dose = (largest_doses(run) if study.actions.ordered else commonest(run))[patients]
     columns: dict[str, object] = {
         "patient": cohort.patients[patients],
         "phenotype": phenotypes_of(run, n_clusters, patients),
@@ -50,7 +55,7 @@ def patient_table(run: RunView, n_clusters: int, patients: np.ndarray, *, every_
         "split": run.split_name[patients],
         "steps": cohort.lengths[patients],
         **({"from (h)": cohort.hours[first]} if cohort.timed else {}),
-        "largest dose": [study.actions.label(int(a)) for a in dose],
+        dose_column(study): [study.actions.label(int(a)) for a in dose],
     }
     names = study.names if every_column else study.highlights[:4]
     for name in names:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from core.icu.ask.calibrated import TOGETHER, calibration_curve, calibration_error
 from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, chance_light, said_of, value_light
 from core.icu.view import RunView
 
@@ -39,7 +41,9 @@ def test_a_model_of_the_clinicians_must_beat_fixed_shares() -> None:
     assert learned.own == pytest.approx(np.log(0.9))
     assert learned.reference == pytest.approx((3 * np.log(0.75) + np.log(0.25)) / 4)
     assert not chance_light("model", np.broadcast_to(shares[::-1], (4, 2)), actions, shares, 2).agrees
-    assert not chance_light("model", np.broadcast_to(shares, (4, 2)), actions, shares, 2).agrees
+    alike = chance_light("model", np.broadcast_to(shares, (4, 2)), actions, shares, 2)
+    assert not alike.agrees
+    assert alike.text.endswith("alike but for chance: what is given may not depend on the state")
     assert np.isfinite(chance_light("model", np.eye(2)[1 - actions], actions, shares, 2).own)  # sure, and wrong
 
 
@@ -74,3 +78,18 @@ def test_a_rivals_own_number_is_its_policy_under_its_q_by_a_plain_loop(view: Run
 
 def test_a_run_from_before_has_no_lights_and_says_nothing() -> None:
     assert said_of(None, ["dqn"]) == ["–"]
+
+
+def test_calibration_is_of_stays_that_taught_the_model_nothing(view: RunView) -> None:
+    """Each action's bins hold all steps that the advice judged, and those of all actions each of them once more."""
+    table, steps = view.calibration, int(view.trajectories.transition_mask.sum())
+    assert table is not None
+    n = table.groupby("action")["n"].sum()
+    assert n.to_dict() == {TOGETHER: steps * view.study.n_actions} | dict.fromkeys(range(view.study.n_actions), steps)
+    given = view.trajectories.actions[view.trajectories.transition_mask]
+    for action in range(view.study.n_actions):
+        curve = calibration_curve(table, action)
+        assert (curve["observed"] * curve["n"]).sum() == pytest.approx((given == action).sum())
+        assert curve["predicted"].is_monotonic_increasing
+    two = pd.DataFrame({"predicted": [0.1, 0.5], "observed": [0.2, 0.4], "n": [10, 30]})
+    assert calibration_error(two) == pytest.approx(0.1)
