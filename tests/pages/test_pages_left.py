@@ -16,7 +16,7 @@ from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from app import app
 from pages.components.shell import first, left
 from pages.components.shell.first import alone_at_first
-from pages.components.shell.left import let_go, letting_go
+from pages.components.shell.left import let_go
 
 OVER, LASTS = "over", "lasts"
 
@@ -52,12 +52,25 @@ def test_what_is_over_goes_and_what_may_come_back_stays(sessions: dict[str, weak
 
 
 def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
-    sessions: dict[str, weakref.ref], monkeypatch: pytest.MonkeyPatch
+    sessions: dict[str, weakref.ref],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(left, "LOOK", 0.0)
 
+    broken = iter([True])
+    drop = left.let_go
+
+    def fails_at_first() -> int:
+        if next(broken, False):
+            raise AttributeError("a name of another version")
+        return drop()
+
+    monkeypatch.setattr(left, "let_go", fails_at_first)
+
     async def serve_until_it_is_gone() -> None:
-        async with letting_go(app):
+        async with app._user_lifespan(app):  # type: ignore[misc]  # as it is served
             for _ in range(100):
                 await asyncio.sleep(0)
                 if sessions[OVER]() is None:
@@ -67,7 +80,8 @@ def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
         other.submit(asyncio.run, serve_until_it_is_gone()).result()
     assert sessions[OVER]() is None
     assert sessions[LASTS]() is not None
-    assert app._user_lifespan is letting_go, "the app is served so"
+    assert "a name of another version" in caplog.text, "said, and the next look went on"
+    assert "PhenoPolicy: http://127.0.0.1:" in capsys.readouterr().out, "the address is said once it is served"
 
 
 def test_pages_are_drawn_one_after_another_the_first_time_and_beside_each_other_from_then_on(
