@@ -23,7 +23,7 @@ def add_keep_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verb.set_defaults(function=list_kept)
     verb = verbs.add_parser("delete", help="delete what is kept; says what still holds rows of the same patients")
     verb.add_argument("kind", choices=(*KINDS, "owner"), help="owner: everything of one")
-    verb.add_argument("name", help="folder or file name, or path as runs/NAME (data: their hash; an owner: the first 8 or more characters)")
+    verb.add_argument("name", help="name, or path as `kept` lists it; data: their hash; owner: 8 characters or more")
     verb.add_argument("--runs", action="store_true", help="delete runs that hold rows of these data, too")
     verb.add_argument("--yes", action="store_true", help="do it; else it is only said")
     verb.set_defaults(function=delete_kept)

@@ -174,9 +174,10 @@ def test_the_audit_tells_what_was_done_from_what_was_refused_or_failed(
     assert main(["backup", str(there)]) == 2
     with hold(data / "runs" / "anns"):
         assert main(["delete", "run", "anns", "--yes"]) == 2
-    with pytest.raises(OSError, match="disk"), monkeypatch.context() as broken:
-        broken.setattr("core.access.acts.delete", full_disk)
-        acting(data, person(ANN)).delete(holdings(data)[0])
+    (run, *_) = holdings(data)
+    monkeypatch.setattr("core.access.acts.delete", full_disk)
+    with pytest.raises(OSError, match="disk"):
+        acting(data, person(ANN)).delete(run)
     assert main(["backup", str(there.with_name("other.tar"))]) == 0
     (backup, at_work, *failed, done) = told(data)
     assert (backup[0], "is there already" in backup[2]) == ("refused", True)
