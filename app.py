@@ -22,12 +22,13 @@ from core.base.memory import keep_few_arenas
 from core.runs.folders import PRIVATE
 from core.teaching.rooms import end_old
 from pages.components.shell.door import Door
-from pages.components.shell.first import alone_at_first
+from pages.components.shell.first import import_alone
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 from pages.components.shell.left import letting_go
 from pages.components.shell.visitor import is_admitted, visitor, who_is_here
 
-ASSETS = Path(__file__).parent / "assets"
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
 PAGES = {
     "": [("overview", "Overview", "home"), ("learn", "Learn", "school"), ("classroom", "Class", "co_present")],
     "Data and training": [
@@ -61,8 +62,8 @@ def main() -> None:
     page = st.navigation(sections, expanded=True, position="sidebar" if is_admitted() else "hidden")
     who_is_here(visitor())
     try:
-        with alone_at_first(page.url_path):
-            page.run()
+        import_alone(HERE / "pages" / f"{page.url_path or 'overview'}.py")
+        page.run()
     except (PhenoPolicyError, OSError) as error:  # a full disk, a folder that can only be read
         failed(error, "Drawing this page")
 

@@ -1,4 +1,4 @@
-"""Sign-in at a real provider of OpenID Connect on this machine, through Chromium: people of each role, and two who may not enter."""
+"""Sign-in at a real OpenID Connect provider on this machine, through Chromium: some may enter, and some may not."""
 
 from __future__ import annotations
 
