@@ -10,11 +10,9 @@ from core.access.acts import Acting, acting
 from core.access.person import Person, Role
 from core.base.errors import ConfigError
 from core.keep.backup import restore
-from core.keep.holdings import KINDS, MEGABYTE, Holding, holdings, with_rows_of
+from core.keep.holdings import KINDS, MEGABYTE, SHORTEST_OWNER, Holding, holdings, with_rows_of
 from core.runs.folders import data_root
 from core.teaching.rooms import end_old
-
-SHORTEST_OWNER = 8  # characters of an owner that name it, as Kept data shows them
 
 
 def add_keep_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
