@@ -15,7 +15,7 @@ demo: $(VENV)/.app   ## build the default run from a simulated cohort (kept, res
 
 test: export OMP_NUM_THREADS := 1   # two workers on few cores: more threads only wait for each other
 test: $(VENV)/.dev browser lint   ## set up, check, test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -129,3 +129,8 @@ def _once(factory: pytest.TempPathFactory, worker_id: str, name: str, make: Call
             make(folder)
             (folder / "complete").touch()
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that drive a browser come first: they take longest, and none shall be left for one worker at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
