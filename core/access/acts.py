@@ -14,7 +14,7 @@ from pathlib import Path
 from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
 from core.access.trail import Trail, What
-from core.base.errors import AccessError, PhenoPolicyError
+from core.base.errors import AccessError, PhenoPolicyError, RunError
 from core.keep.backup import Copied, backup, refuse_to_replace
 from core.keep.delete import changing, delete, past, refuse_at_work, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
@@ -55,7 +55,7 @@ class Acting:
     def _refusals_noted(self, run: str = "") -> Iterator[None]:
         try:
             yield
-        except PhenoPolicyError as error:
+        except (AccessError, RunError) as error:
             self.note("refused", run=run, detail=str(error))
             raise
 
@@ -67,7 +67,8 @@ class Acting:
         try:
             yield
         except (PhenoPolicyError, OSError) as error:
-            self.note("failed", run=run, detail=f"{f'{what} {detail}'.strip()}: {error}")
+            why = error if isinstance(error, AccessError | RunError | OSError) else "what was given cannot be used"
+            self.note("failed", run=run, detail=f"{f'{what} {detail}'.strip()}: {why}")  # others may quote patients
             raise
 
     def require(self, role: Role, doing: str, run: str = "") -> None:

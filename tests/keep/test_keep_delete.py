@@ -14,7 +14,7 @@ from core.access.acts import Acting
 from core.access.chain import check, lines
 from core.access.person import Person, Role
 from core.access.settings import Quota, Retention, ServerSettings
-from core.base.errors import AccessError, RunError
+from core.base.errors import AccessError, PolicyError, RunError
 from core.base.files import write_json
 from core.cli.main import main
 from core.icu.study import ICU
@@ -178,8 +178,12 @@ def test_the_audit_tells_what_was_done_from_what_was_refused_or_failed(
     monkeypatch.setattr("core.access.acts.delete", full_disk)
     with pytest.raises(OSError, match="disk"):
         acting(data, person(ANN)).delete(run)
+    with pytest.raises(PolicyError), acting(data, person(ANN)).storing(data / "uploads" / ANN, 1, "policy mine"):
+        raise PolicyError("stay 'key-7' has 0.4")
     assert main(["backup", str(there.with_name("other.tar"))]) == 0
-    (backup, at_work, *failed, done) = told(data)
+    (backup, at_work, *failed, upload, unusable, done) = told(data)
+    assert upload == ("upload", "", "policy mine")
+    assert unusable == ("failed", "", "upload policy mine: what was given cannot be used"), "no patient is named"
     assert (backup[0], "is there already" in backup[2]) == ("refused", True)
     assert (at_work[:2], "is at work" in at_work[2]) == (("refused", "anns"), True)
     assert [line[:2] for line in failed] == [("delete", "anns"), ("failed", "anns")]
