@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd  # noqa: F401
 import plotly.graph_objects as go  # noqa: F401
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.web.server.server_util import get_url
 
 from core.access.acts import acting
 from core.access.person import Person, Role
@@ -17,13 +20,15 @@ from core.access.settings import refuse_to_bind, server_settings
 from core.base.errors import PhenoPolicyError, refused
 from core.base.memory import keep_few_arenas
 from core.runs.folders import PRIVATE
+from core.teaching.rooms import end_old
 from pages.components.shell.door import Door
-from pages.components.shell.first import alone_at_first
+from pages.components.shell.first import import_alone
 from pages.components.shell.frame import SIDEBAR_WIDTH, failed
 from pages.components.shell.left import letting_go
 from pages.components.shell.visitor import is_admitted, visitor, who_is_here
 
-ASSETS = Path(__file__).parent / "assets"
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
 PAGES = {
     "": [("overview", "Overview", "home"), ("learn", "Learn", "school"), ("classroom", "Class", "co_present")],
     "Data and training": [
@@ -57,15 +62,15 @@ def main() -> None:
     page = st.navigation(sections, expanded=True, position="sidebar" if is_admitted() else "hidden")
     who_is_here(visitor())
     try:
-        with alone_at_first(page.url_path):
-            page.run()
+        import_alone(HERE / "pages" / f"{page.url_path or 'overview'}.py")
+        page.run()
     except (PhenoPolicyError, OSError) as error:  # a full disk, a folder that can only be read
         failed(error, "Drawing this page")
 
 
 def server() -> dict[str, Any]:
-    """How the application is served: through the door, with its sign-in, letting go of who left; unusable settings are
-    said, and it ends."""
+    """How the application is served: through the door, with its sign-in, letting go of who left. Where settings are not
+    usable the server ends with a sentence before its address is said."""
     os.umask(PRIVATE)
     keep_few_arenas()
     try:
@@ -73,11 +78,21 @@ def server() -> dict[str, Any]:
         refuse_to_bind(st.get_option("server.address"), settings)
         secrets = {"auth": settings.sign_in.provider} if settings.sign_in else None
         acting(Person("", Role.ADMIN, "retention")).expire()
+        end_old()
     except (PhenoPolicyError, OSError) as error:
-        sys.exit(f"app: {refused(error) if isinstance(error, OSError) else error}")
+        print(f"app: {refused(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        sys.exit(2)
     origins = tuple(st.get_option("server.corsAllowedOrigins"))
     door = Middleware(Door, settings=settings, origins=origins)
-    return {"middleware": [door], "secrets": secrets, "lifespan": letting_go}
+    return {"middleware": [door], "secrets": secrets, "lifespan": serving}
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[None]:
+    """As long as the server lives; its address is said once it answers there."""
+    async with letting_go(app):
+        print(f"PhenoPolicy: {get_url(st.get_option('browser.serverAddress'))}", flush=True)
+        yield
 
 
 if __name__ == "__main__":  # Streamlit runs the script for each visitor

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
 from core.access.trail import Trail, What
-from core.base.errors import AccessError
-from core.keep.delete import delete, past, stamp
+from core.base.errors import AccessError, PhenoPolicyError, RunError
+from core.keep.backup import Copied, backup, refuse_to_replace
+from core.keep.delete import delete, past, refuse_at_work, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
 from core.keep.leftovers import clear
 from core.runs import jobs
@@ -55,8 +56,20 @@ class Acting:
     def _refusals_noted(self, run: str = "") -> Iterator[None]:
         try:
             yield
-        except AccessError as error:
+        except (AccessError, RunError) as error:
             self.note("refused", run=run, detail=str(error))
+            raise
+
+    @contextmanager
+    def doing(self, what: What, *, run: str = "", detail: str = "") -> Iterator[None]:
+        """Within it an act is done. Its line comes first, so that none is done that cannot be recorded; where the act
+        then fails, a line "failed" follows."""
+        self.note(what, run=run, detail=detail)
+        try:
+            yield
+        except (PhenoPolicyError, OSError) as error:
+            why = error if isinstance(error, AccessError | RunError | OSError) else "what was given cannot be used"
+            self.note("failed", run=run, detail=f"{f'{what} {detail}'.strip()}: {why}")  # others may quote patients
             raise
 
     def require(self, role: Role, doing: str, run: str = "") -> None:
@@ -81,20 +94,18 @@ class Acting:
                     f"you keep {own_runs} runs, and each person may keep {quota.runs}; delete one under Kept data."
                 )
 
-    def upload(self, size: int, detail: str) -> None:
-        """Before something of `size` bytes is stored among one's uploads."""
-        self.require(Role.RESEARCHER, "storing data")
-        self.must_fit(size)
-        self.note("upload", detail=detail)
-
     @contextmanager
     def storing(self, folder: Path, size: int, detail: str) -> Iterator[None]:
         """Within it something of `size` bytes takes its place in a folder of one's uploads, whole or not at all.
 
-        Two at once into one folder, in two tabs or on two servers, do not pass the quota together.
+        Two at once, in two tabs or on two servers, do not pass the quota together, and nobody deletes from that folder.
         """
-        with changing(folder):
-            self.upload(size, detail)
+        self.require(Role.RESEARCHER, "storing data")
+        with ExitStack() as alone:
+            for place in dict.fromkeys((self.root / UPLOADS / self.person.owner, folder)):
+                alone.enter_context(changing(place))
+            self.must_fit(size)
+            alone.enter_context(self.doing("upload", detail=detail))
             yield
 
     def start(
@@ -114,10 +125,10 @@ class Acting:
             self._require_own(run_in(run_dir), "training into this run")
         self._must_read_own(file, overrides or {}, run_dir.name)
         self.must_fit(runs=1)
-        self.note("train", run=run_dir.name)
-        return jobs.start_run(
-            study, file, run_dir, preset, overrides, self.person.owner, name=name, definition=definition
-        )
+        with self.doing("train", run=run_dir.name):
+            return jobs.start_run(
+                study, file, run_dir, preset, overrides, self.person.owner, name=name, definition=definition
+            )
 
     def _must_read_own(self, file: Path, overrides: Mapping[str, str], run: str) -> None:
         """A run reads one of their uploads, or the data of a run that they see; an administrator's reads any file."""
@@ -132,26 +143,36 @@ class Acting:
     def resume(self, run_dir: Path) -> JobStatus:
         """`core.runs.jobs.resume`, of a run that is theirs."""
         self._require_own(run_in(run_dir), "resuming a run")
-        self.note("resume", run=run_dir.name)
-        return jobs.resume(run_dir)
+        with self.doing("resume", run=run_dir.name):
+            return jobs.resume(run_dir)
 
     def cancel(self, run_dir: Path) -> None:
         """`core.runs.jobs.cancel`, of a run that is theirs."""
         self._require_own(run_in(run_dir), "cancelling a run")
-        self.note("cancel", run=run_dir.name)
-        jobs.cancel(run_dir)
+        with self.doing("cancel", run=run_dir.name):
+            jobs.cancel(run_dir)
 
     def share(self, run_dir: Path, shared: bool) -> None:
         """Let everybody who may enter see a run of theirs, or take that back."""
         self._require_own(run_in(run_dir), "sharing a run")
-        self.note("share", run=run_dir.name, detail="with everybody" if shared else "with nobody any more")
-        share(run_dir, shared)
+        with self.doing("share", run=run_dir.name, detail="with everybody" if shared else "with nobody any more"):
+            share(run_dir, shared)
 
     def delete(self, what: Holding) -> None:
         """Delete what is theirs; an administrator deletes anybody's."""
         self._require_own(what, "deleting this")
-        self.note("delete", run=what.path.name if what.kind == "run" else "", detail=f"{what.kind} {what.path.name}")
-        delete(self.root, what)
+        run = what.path.name if what.kind == "run" else ""
+        with self._refusals_noted(run):
+            refuse_at_work(what)
+        with self.doing("delete", run=run, detail=f"{what.kind} {what.path.name}"):
+            delete(self.root, what)
+
+    def backup(self, archive: Path) -> Copied:
+        """`core.keep.backup.backup`; the copy holds the line that says so."""
+        with self._refusals_noted():
+            refuse_to_replace(archive)
+        with self.doing("backup", detail=archive.name):
+            return backup(self.root, archive)
 
     def expire(self) -> list[Holding]:
         """Delete what visitors made and is past its days by the settings, and what killed programs left."""

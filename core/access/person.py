@@ -72,6 +72,11 @@ def recognized(claims: Mapping[str, Any], settings: SignIn) -> Person | None:
     return Person(owner, _role(claims, settings), name[:LONGEST_NAME], _until(claims, settings))
 
 
+def has_unchecked_email(claims: Mapping[str, Any], settings: SignIn) -> bool:
+    """True for one whose address no list is asked about: the provider does not say that it has checked it."""
+    return isinstance(claims.get("email"), str) and not _email_counts(claims, settings)
+
+
 def owner_of_subject(issuer: str, subject: str) -> str:
     """The owner of a person's files: the same at every sign-in; no visitor's key leads to it."""
     return hashlib.sha256(f"phenopolicy person {len(issuer)} {issuer} {subject}".encode()).hexdigest()[:32]
@@ -98,10 +103,13 @@ def _names(claims: Mapping[str, Any], settings: SignIn) -> Iterable[str]:
     yield f"sub:{claims['sub']}"
     yield from (f"group:{group}" for group in _texts(claims.get(settings.group_claim)))
     email = claims.get("email")
-    checked = claims.get("email_verified") is True or settings.trust_unverified_email
-    if isinstance(email, str) and email.count("@") == 1 and checked:
+    if isinstance(email, str) and email.count("@") == 1 and _email_counts(claims, settings):
         yield email.casefold()
         yield f"@{email.partition('@')[2]}".casefold()
+
+
+def _email_counts(claims: Mapping[str, Any], settings: SignIn) -> bool:
+    return claims.get("email_verified") is True or settings.trust_unverified_email
 
 
 def _entry(text: str) -> str:

@@ -38,7 +38,7 @@ TAIL = 1 << 16  # bytes; several times the longest line
 DAY = 24 * 3600
 What = Literal[
     "sign-in", "run opened", "patient opened", "export", "upload", "train", "resume", "cancel", "share", "delete",
-    "backup", "restore", "refused", "forgotten",
+    "backup", "restore", "refused", "failed", "forgotten",
 ]  # fmt: skip
 
 

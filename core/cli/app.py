@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
+from core.access.settings import server_settings
 from core.base.errors import ConfigError
 from core.base.priority import give_way
 from core.base.shipped import NAME, app_script
@@ -28,9 +29,10 @@ def add_app_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def app(options: argparse.Namespace) -> int:
-    """Exit status of the server; `ConfigError` where its library is not installed."""
+    """Exit status of the server; `ConfigError` where its library is not installed, or a setting is not usable."""
     if importlib.util.find_spec("streamlit") is None:
         raise ConfigError("streamlit, which serves the app, is not installed: pip install 'phenopolicy[app]'.")
+    server_settings()
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), "--server.port", str(options.port)]
     signal.signal(signal.SIGTERM, terminate)  # the server and what is built beside it end with this process
     try:

@@ -6,10 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterator
 from datetime import date
+from typing import get_args
 
 from core.access.chain import Found, check, lines
 from core.access.settings import server_settings
-from core.access.trail import Trail
+from core.access.trail import Trail, What
+from core.keep.holdings import SHORTEST_OWNER
 from core.runs.folders import data_root
 
 
@@ -21,8 +23,9 @@ def add_audit_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verb.add_argument("--holds", default="", metavar="SHA256", help="a line that an earlier check ended with")
     verb.set_defaults(function=verify_audit)
     verb = own.add_parser("show", help="print lines, the oldest first")
-    for name, text in (("who", "owner or name"), ("run", "folder name of a run"), ("what", "as in 'patient opened'")):
-        verb.add_argument(f"--{name}", default="", help=text)
+    verb.add_argument("--who", default="", help="name, or an owner's first 8 characters or more")
+    verb.add_argument("--run", default="", help="folder name of a run")
+    verb.add_argument("--what", choices=get_args(What), help="as in 'patient opened'")
     verb.add_argument("--patient", default="", help="key of a patient; found where keys are hashed, too")
     verb.add_argument("--since", type=_day, metavar="DAY", help="as in 2026-11-28 (UTC)")
     verb.set_defaults(function=show_audit)
@@ -71,18 +74,28 @@ def _is_asked_for(found: Found, options: argparse.Namespace, patient: str) -> bo
     line = found.line
     assert line is not None
     return (
-        options.who in ("", line.who, line.name)
+        (options.who in ("", line.name) or _begins(line.who, options.who))
         and options.run in ("", line.run)
-        and options.what in ("", line.what)
+        and options.what in (None, line.what)
         and patient in ("", line.patient)
         and line.at >= (options.since or "")
     )
 
 
+def _begins(owner: str, text: str) -> bool:
+    return len(text) >= SHORTEST_OWNER and owner.startswith(text)
+
+
 def _cells(found: Found) -> Iterator[str]:
     line = found.line
     assert line is not None
-    yield from (str(line.n), line.at[:19] + "Z", line.name or line.who[:8] or "command line", line.role, line.what)
+    yield from (
+        str(line.n),
+        line.at[:19] + "Z",
+        line.name or line.who[:SHORTEST_OWNER] or "command line",
+        line.role,
+        line.what,
+    )
     yield from filter(None, (line.run and f"run {line.run}", line.patient and f"patient {line.patient}", line.detail))
     if line.set_back:
         yield f"(the clock was set back by {line.set_back:g} s)"

@@ -68,8 +68,7 @@ def kept_folders() -> tuple[str, ...]:
 
 def backup(root: Path, archive: Path) -> Copied:
     """Save what is kept into a new file; runs stand still meanwhile, those at work are left out and named."""
-    if archive.exists():
-        raise RunError(f"{archive} is there already; name another file.")
+    refuse_to_replace(archive)
     left_out: list[str] = []
     saved: dict[str, Member] = {}
     with ExitStack() as held, private_files():
@@ -93,6 +92,12 @@ def backup(root: Path, archive: Path) -> Copied:
 
         write_atomic(archive, write)
     return Copied(len(saved), sum(member.size for member in saved.values()), tuple(left_out))
+
+
+def refuse_to_replace(archive: Path) -> None:
+    """Raise `RunError` where a file of that name is there already."""
+    if archive.exists():
+        raise RunError(f"{archive} is there already; name another file.")
 
 
 def restore(archive: Path, root: Path) -> Copied:

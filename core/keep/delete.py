@@ -21,21 +21,30 @@ DAY = 24 * 3600
 
 def delete(root: Path, what: Holding) -> None:
     """Delete one thing; `RunError` for a run at work. A folder is taken out of sight before its files go."""
+    refuse_at_work(what)
     if what.kind == "run":
-        if what.at_work:
-            raise RunError(f"{what} is at work; cancel it, then delete it.")
         with hold(what.path):
             gone = _out_of_sight(what.path)
         remove_tree(gone)
-    elif what.path.is_dir():
+    elif what.kind == "policy":
+        if not what.path.is_dir():  # it went with its run
+            return
         remove_tree(_out_of_sight(what.path))
-    elif what.kind == "policy":  # it went with its run
-        return
+    elif what.path.is_dir():
+        with changing(what.path.parent):
+            gone = _out_of_sight(what.path)
+        remove_tree(gone)
     else:
         with changing(what.path.parent):
             for path in what.files:
                 path.unlink(missing_ok=True)
     write_atomic(root / STAMP, lambda file: file.write(secrets.token_bytes(8)))
+
+
+def refuse_at_work(what: Holding) -> None:
+    """Raise `RunError` for a run at work."""
+    if what.at_work:
+        raise RunError(f"{what} is at work; cancel it, then delete it.")
 
 
 def stamp(root: Path) -> bytes:

@@ -25,6 +25,7 @@ Kind = Literal["run", "policy", "data", "encoder", "study", "verdicts", "link"]
 KINDS: tuple[Kind, ...] = ("run", "policy", "data", "encoder", "study", "verdicts", "link")
 MEGABYTE = 1_000_000
 OWNER = re.compile(r"[0-9a-f]{32}")  # see `owner_of`
+SHORTEST_OWNER = 8  # characters of an owner by which one is shown, and may be named where no other begins so
 UPLOADS, LINKS, VERDICTS = "uploads", "links", "verdicts"
 MORE = ("experiments", "sweeps")  # folders of folders of runs, made on the command line
 SMALL_FILES = {"studies": "study", VERDICTS: "verdicts"}  # folders of an owner in which each file is one holding

@@ -51,6 +51,16 @@ def open_conference(
     return conference
 
 
+def end_old(now: float | None = None) -> int:
+    """Delete the conferences that are over, and say how many."""
+    root = rooms_root()
+    if not root.is_dir():
+        return 0
+    with FileLock(root / ".lock"):
+        before = len(_all(root))
+        return before - len(_swept(root, time.time() if now is None else now))
+
+
 def find_conference(code: str, now: float | None = None) -> Conference:
     """The open conference of a code; `ConfigError`, the same for all reasons, where there is none."""
     path = _path(code)

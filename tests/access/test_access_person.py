@@ -13,7 +13,7 @@ import pytest
 
 from core.access.acts import Acting
 from core.access.chain import lines
-from core.access.person import Person, Role, local_person, owner_of_subject, recognized
+from core.access.person import Person, Role, has_unchecked_email, local_person, owner_of_subject, recognized
 from core.access.settings import ServerSettings, SignIn, refuse_to_bind, server_settings
 from core.base.errors import AccessError, ConfigError
 from core.icu.study import ICU
@@ -67,6 +67,12 @@ def test_a_role_comes_from_the_lists_and_the_highest_counts(told: dict[str, Any]
     assert person.role is role
 
 
+def test_an_address_that_the_provider_has_not_checked_is_told_from_one_on_no_list() -> None:
+    for told, unchecked in (({}, False), ({"email_verified": None}, True), ({"email": None}, False)):
+        assert has_unchecked_email(claims(**told), sign_in()) is unchecked
+    assert not has_unchecked_email(claims(email_verified=None), sign_in(trust_unverified_email=True))
+
+
 def test_a_claim_may_say_the_role_itself() -> None:
     settings = sign_in(viewers=[], researchers=[], admins=[], role_claim="app_role")
     roles = [recognized(claims(app_role=text), settings) for text in ("admin", ["viewer", "Researcher"], "stranger", 3)]
@@ -113,7 +119,7 @@ def test_a_viewer_is_refused_at_the_engines_door_and_the_audit_says_so(tmp_path:
         lambda: door.resume(run),
         lambda: door.cancel(run),
         lambda: door.share(run, True),
-        lambda: door.upload(1, "cohort"),
+        lambda: door.storing(tmp_path / "uploads", 1, "cohort").__enter__(),
     )
     for act in acts:
         with pytest.raises(AccessError, match=f"is for researchers; you are a {role.word}"):
@@ -201,6 +207,7 @@ def test_the_server_itself_refuses_in_a_sentence_and_asks_nobody_for_its_address
     env = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "browser" / "alone"), "REACHED_OUT": str(told)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.port", "1"]
     ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode != 0
+    assert ended.returncode == 2
+    assert "http" not in ended.stdout + ended.stderr, "no address is said of what is not served"
     assert "app: server.address = 0.0.0.0 lets other machines in, and there is no sign-in." in ended.stderr
     assert not told.exists(), told.read_text(encoding="utf-8")

@@ -172,6 +172,9 @@ def test_the_verbs_verify_show_and_name_the_broken_line(
     assert main(["audit", "show", "--patient", "key-1"]) == 0
     (row,) = capsys.readouterr().out.splitlines()
     assert "ann@clinic.test  researcher  patient opened  run r" in row
+    for who, rows in ((ANN.owner[:8], 3), (ANN.owner[:7], 0), (ANN.name, 3)):
+        assert main(["audit", "show", "--who", who]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == rows
     trail.add(ANN, "export")
     assert main(["audit", "verify", "--holds", last]) == 0
     path = trail.files()[0]

@@ -1,10 +1,11 @@
-"""Sign-in at a real provider of OpenID Connect on this machine, through Chromium: three people, three roles."""
+"""Sign-in at a real OpenID Connect provider on this machine, through Chromium: some may enter, and some may not."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +23,17 @@ from core.runs.manifest import read_manifest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PEOPLE = {"rae": "rae@clinic.test", "vic": "vic@clinic.test", "stan": "stan@elsewhere.test"}
+PEOPLE = {"rae": "rae@clinic.test", "vic": "vic@clinic.test", "stan": "stan@elsewhere.test", "una": "una@clinic.test"}
+UNCHECKED = "una"  # whose address the provider has not checked
 OTHER = "0" * 32
 
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    """Issuer of a provider that knows three people."""
+    """Issuer of a provider that knows four people."""
     mock = pytest.importorskip("oidc_provider_mock", reason="see requirements-dev.txt")
     people = [
-        mock.User(sub=sub, claims={"email": email, "email_verified": True, "name": sub.title()})
+        mock.User(sub=sub, claims={"email": email, "email_verified": sub != UNCHECKED, "name": sub.title()})
         for sub, email in PEOPLE.items()
     ]
     with mock.run_server_in_thread(user_claims=people, require_nonce=True) as server:
@@ -125,6 +127,12 @@ def test_people_see_what_their_role_gives_and_strangers_a_sentence(
     stan.goto(f"{clinic}/patient?run=tiny&patient=1")
     stan.get_by_text("is not on the list of those who may enter here").wait_for()
 
+    una = new_page()
+    sign_in(una, clinic, "una")
+    una.get_by_text("does not say that this address was checked").wait_for()
+
+    (until,) = (cookie["expires"] for cookie in rae.context.cookies() if cookie["name"] == "_streamlit_user")
+    assert 0 < until - time.time() < 12 * 3600 + 60, "as long as the sign-in lasts"
     rae.get_by_role("button", name="Sign out").click()
     rae.wait_for_url(lambda url: "owner" not in url and "run" not in url)
     rae.goto(f"{clinic}/experiments")
@@ -135,7 +143,14 @@ def test_people_see_what_their_role_gives_and_strangers_a_sentence(
     assert shake_hands(clinic, "http://127.0.0.1:1") == 403
     trail = Trail(data, Audit())
     assert check(trail).broken == ()
-    told = {(found.line.name, found.line.what, found.line.run) for found in lines(trail) if found.line}
+    every = [(found.line.name, found.line.what, found.line.run) for found in lines(trail) if found.line]
+    told = set(every)
+    for who, what in (
+        ("rae@clinic.test", "sign-in"),
+        ("stan@elsewhere.test", "refused"),
+        ("una@clinic.test", "refused"),
+    ):
+        assert every.count((who, what, "")) == 1, "once a sign-in, however many pages were opened with it"
     assert {("rae@clinic.test", "sign-in", ""), ("vic@clinic.test", "run opened", "tiny")} <= told
     assert {what for name, what, _ in told if name == "stan@elsewhere.test"} == {"refused"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in (data / "audit").iterdir())

@@ -51,7 +51,7 @@ MAY: dict[str, set[str]] = {
     "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites", "bring"},
     "learn": {*STAGES, *BELOW},
     "teaching": {*ENGINE, "icu"},
-    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access", "environments"},
+    "cli": {*ENGINE, *STUDIES, "experiments", "report", "bring", "sites", "keep", "access", "environments", "teaching"},
     "__main__": {"cli"},
 }
 # Libraries that a layer must do without: pages and figures compute nothing, and array stages run without torch.

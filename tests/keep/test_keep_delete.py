@@ -14,7 +14,7 @@ from core.access.acts import Acting
 from core.access.chain import check, lines
 from core.access.person import Person, Role
 from core.access.settings import Quota, Retention, ServerSettings
-from core.base.errors import AccessError, RunError
+from core.base.errors import AccessError, PolicyError, RunError
 from core.base.files import write_json
 from core.cli.main import main
 from core.icu.study import ICU
@@ -62,6 +62,11 @@ def acting(root: Path, who: Person, **settings: object) -> Acting:
     return Acting(who, root, ServerSettings(**settings))  # type: ignore[arg-type]
 
 
+def store(who: Acting, size: int) -> None:
+    with who.storing(who.root / "uploads" / who.person.owner / "studies", size, "cohort x"):
+        pass
+
+
 def told(root: Path) -> list[tuple[str, str, str]]:
     trail = acting(root, person(ANN)).trail
     assert check(trail).broken == ()
@@ -101,7 +106,7 @@ def test_one_deletes_what_is_ones_own_and_an_administrator_anything(data: Path) 
     left = [path for path in data.rglob("*") if path.is_file() and path.parent.name != "audit"]
     assert {path.name for path in left if path.stat().st_size} <= {".deleted"}
     assert {path.name for path in left} <= {".deleted", ".lock"}
-    assert [what for what, _, _ in told(data)] == ["refused"] * 2 + ["delete"] * 7
+    assert [what for what, _, _ in told(data)] == ["refused"] * 3 + ["delete"] * 6
 
 
 def test_the_verb_says_what_still_holds_rows_and_deletes_it_when_asked(
@@ -116,8 +121,10 @@ def test_the_verb_says_what_still_holds_rows_and_deletes_it_when_asked(
     assert "still holds rows of these patients: run 'Ann's'" in said
     assert [one.kind for one in with_rows_of(data, COHORT)] == ["run"], "verdicts hold keys of patients"
     assert main(["delete", "data", COHORT, "--yes"]) == 2
-    assert "there is no data" in capsys.readouterr().err
+    assert "but in run 'Ann's'; add --runs" in capsys.readouterr().err
     assert main(["delete", "run", "anns", "--yes"]) == 0
+    assert main(["delete", "data", COHORT, "--runs", "--yes"]) == 2
+    assert "there is no data" in capsys.readouterr().err
     assert with_rows_of(data, COHORT) == []
 
 
@@ -127,9 +134,65 @@ def test_data_and_their_runs_go_together_where_asked(data: Path) -> None:
     assert not any(b"traj" in path.read_bytes() for path in data.rglob("*.parquet"))
 
 
-def test_everything_of_one_owner_goes(data: Path) -> None:
-    assert main(["delete", "owner", ANN, "--yes"]) == 0
-    assert {one.owner for one in holdings(data)} == {BEN, ""}
+def test_runs_on_data_that_nobody_keeps_any_more_go_by_their_hash(data: Path, capsys: pytest.CaptureFixture) -> None:
+    for one in holdings(data):
+        if one.kind == "data":
+            one.path.unlink()
+    assert main(["delete", "data", COHORT]) == 0
+    assert "would delete: verdicts" in (said := capsys.readouterr().out)
+    assert "still holds rows of these patients: run 'Ann's'" in said
+    assert main(["delete", "data", COHORT, "--runs", "--yes"]) == 0
+    assert with_rows_of(data, COHORT) == []
+
+
+def test_a_name_of_several_things_is_refused_and_a_path_names_one(data: Path, capsys: pytest.CaptureFixture) -> None:
+    shutil.copytree(data / "runs" / "anns", data / "registry" / "anns")
+    assert main(["delete", "run", "anns", "--yes"]) == 2
+    assert "names 2 things of this kind; give the path of one: " in (said := capsys.readouterr().err)
+    assert {"runs/anns", "registry/anns"} <= set(said.rstrip(".\n").replace(",", "").split())
+    assert main(["delete", "run", "registry/anns", "--yes"]) == 0
+    assert [one.path for one in holdings(data) if one.kind == "run"] == [data / "runs" / "anns"]
+
+
+def test_everything_of_one_owner_goes_by_as_much_of_it_as_tells_it_apart(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alike = f"{ANN[:9]}{'c' * 23}"
+    shutil.copytree(data / "uploads" / ANN, data / "uploads" / alike)
+    for name, says in ((ANN[:9], "2 owners begin with"), ("a" * 7, "at least 8"), ("d" * 8, "no owner begins")):
+        assert main(["delete", "owner", name, "--yes"]) == 2
+        assert says in capsys.readouterr().err
+    assert main(["delete", "owner", ANN[:10], "--yes"]) == 0
+    assert {one.owner for one in holdings(data)} == {alike, BEN, ""}
+
+
+def test_the_audit_tells_what_was_done_from_what_was_refused_or_failed(
+    data: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path_factory.mktemp("saved") / "kept.tar"
+    there.write_bytes(b"")
+    assert main(["backup", str(there)]) == 2
+    with hold(data / "runs" / "anns"):
+        assert main(["delete", "run", "anns", "--yes"]) == 2
+    (run, *_) = holdings(data)
+    monkeypatch.setattr("core.access.acts.delete", full_disk)
+    with pytest.raises(OSError, match="disk"):
+        acting(data, person(ANN)).delete(run)
+    with pytest.raises(PolicyError), acting(data, person(ANN)).storing(data / "uploads" / ANN, 1, "policy mine"):
+        raise PolicyError("stay 'key-7' has 0.4")
+    assert main(["backup", str(there.with_name("other.tar"))]) == 0
+    (backup, at_work, *failed, upload, unusable, done) = told(data)
+    assert upload == ("upload", "", "policy mine")
+    assert unusable == ("failed", "", "upload policy mine: what was given cannot be used"), "no patient is named"
+    assert (backup[0], "is there already" in backup[2]) == ("refused", True)
+    assert (at_work[:2], "is at work" in at_work[2]) == (("refused", "anns"), True)
+    assert [line[:2] for line in failed] == [("delete", "anns"), ("failed", "anns")]
+    assert failed[1][2] == "delete run anns: the disk is full"
+    assert done == ("backup", "", "other.tar")
+
+
+def full_disk(*_: object) -> None:
+    raise OSError("the disk is full")
 
 
 def test_what_is_past_its_days_goes_and_nothing_else(data: Path) -> None:
@@ -152,15 +215,15 @@ def test_quotas_are_asked_before_an_upload_and_before_a_run(data: Path) -> None:
     assert runs == 1
     ann = person(ANN)
     exact = Quota(megabytes=(size + 100) / MEGABYTE)
-    acting(data, ann, quota=exact).upload(100, "cohort x")
+    store(acting(data, ann, quota=exact), 100)
     with pytest.raises(AccessError, match="more would pass"):
-        acting(data, ann, quota=exact).upload(101, "cohort x")
+        store(acting(data, ann, quota=exact), 101)
     with pytest.raises(AccessError, match="you keep 1 runs, and each person may keep 1"):
         acting(data, ann, quota=Quota(runs=1)).start(
             ICU, data / "uploads" / ANN / f"{COHORT}.parquet", data / "runs" / "next"
         )
     assert not (data / "runs" / "next").exists()
-    acting(data, person(BEN), quota=exact).upload(100, "cohort x")
+    store(acting(data, person(BEN), quota=exact), 100)
     assert [what for what, _, _ in told(data)] == ["upload", "refused", "refused", "upload"]
 
 
@@ -176,7 +239,7 @@ def test_a_policy_that_a_visitor_adds_to_anothers_run_is_the_visitors(data: Path
     with pytest.raises(AccessError, match="is for its owner"):
         acting(data, person(ANN)).delete(policy)
     with pytest.raises(AccessError, match="MB"):
-        acting(data, person(BEN), quota=Quota(megabytes=own[0] / MEGABYTE)).upload(1, "cohort x")
+        store(acting(data, person(BEN), quota=Quota(megabytes=own[0] / MEGABYTE)), 1)
     acting(data, person(BEN)).delete(policy)
     assert not mine.exists()
     assert read_manifest(run).name == "Ann's"

@@ -301,7 +301,7 @@ def test_steps_follow_the_magnitude(value: float, step: float) -> None:
     assert math.isclose(_step(value), step)
 
 
-def test_chart_colors_are_the_same_list_in_theme_and_settings() -> None:
+def test_settings_hold_the_colors_of_the_theme_and_no_file_watcher() -> None:
     import tomllib
 
     from core.figures.theme import PHENOTYPE_COLORS

@@ -1,11 +1,14 @@
-"""Visitors who come first draw a page alone; sessions of those who left are let go of in time, whoever comes after."""
+"""What a page needs is imported alone; sessions of those who left are let go of in time, whoever comes after."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +16,10 @@ from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
-from app import app
+from app import HERE, PAGES, app
 from pages.components.shell import first, left
-from pages.components.shell.first import alone_at_first
-from pages.components.shell.left import let_go, letting_go
+from pages.components.shell.first import import_alone
+from pages.components.shell.left import let_go
 
 OVER, LASTS = "over", "lasts"
 
@@ -52,12 +55,25 @@ def test_what_is_over_goes_and_what_may_come_back_stays(sessions: dict[str, weak
 
 
 def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
-    sessions: dict[str, weakref.ref], monkeypatch: pytest.MonkeyPatch
+    sessions: dict[str, weakref.ref],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(left, "LOOK", 0.0)
 
+    broken = iter([True])
+    drop = left.let_go
+
+    def fails_at_first() -> int:
+        if next(broken, False):
+            raise AttributeError("a name of another version")
+        return drop()
+
+    monkeypatch.setattr(left, "let_go", fails_at_first)
+
     async def serve_until_it_is_gone() -> None:
-        async with letting_go(app):
+        async with app._user_lifespan(app):  # type: ignore[misc]  # as it is served
             for _ in range(100):
                 await asyncio.sleep(0)
                 if sessions[OVER]() is None:
@@ -67,31 +83,35 @@ def test_a_server_that_nobody_visits_any_more_gives_the_memory_back(
         other.submit(asyncio.run, serve_until_it_is_gone()).result()
     assert sessions[OVER]() is None
     assert sessions[LASTS]() is not None
-    assert app._user_lifespan is letting_go, "the app is served so"
+    assert "a name of another version" in caplog.text, "said, and the next look went on"
+    assert "PhenoPolicy: http://127.0.0.1:" in capsys.readouterr().out, "the address is said once it is served"
 
 
-def test_pages_are_drawn_one_after_another_the_first_time_and_beside_each_other_from_then_on(
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_pages_need_is_imported_by_one_visitor_at_a_time_and_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(first, "_DRAWN", set())
-    inside, most = threading.Semaphore(0), []
-    beside: list[str] = []
+    seen = SimpleNamespace(beside=[], most=[], got=[])
+    module = "import seen, time\nseen.beside.append(1)\nseen.most.append(len(seen.beside))\ntime.sleep(0.02)\n"
+    monkeypatch.setitem(sys.modules, "seen", seen)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("of_a", "of_b", "later"):
+        (tmp_path / f"{name}.py").write_text(f"{module}seen.beside.pop()\nseen.got.append(__name__)\n", "utf-8")
+    for name in "ab":
+        drawn = "import seen\nseen.got.append('drawn')\ndef f():\n    import of_no_use\n"
+        (tmp_path / f"{name}.py").write_text(f"import of_{name}\n{drawn}", "utf-8")
+    monkeypatch.setattr(first, "_IMPORTED", set())
+    monkeypatch.setattr(first, "LATER", {"": (), "a": ("later",)})
+    visitors = [threading.Thread(target=import_alone, args=(tmp_path / f"{name}.py",)) for name in "aabb"]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert seen.most == [1, 1, 1]
+    assert sorted(seen.got) == ["later", "of_a", "of_b"], "and no page was drawn"
 
-    def draw(page: str) -> None:
-        with alone_at_first(page):
-            beside.append(page)
-            most.append(len(beside))
-            inside.acquire(timeout=0.05)  # time in which another one could come in
-            beside.remove(page)
 
-    def at_once(*pages: str) -> int:
-        most.clear()
-        visitors = [threading.Thread(target=draw, args=(page,)) for page in pages]
-        for visitor in visitors:
-            visitor.start()
-        for visitor in visitors:
-            visitor.join()
-        return max(most)
-
-    assert at_once("a", "a", "b", "c") == 1
-    assert at_once("a", "b", "c") > 1
+def test_every_page_has_its_script_and_what_comes_later_can_be_imported() -> None:
+    names = {name for pages in PAGES.values() for name, _, _ in pages}
+    assert set(first.LATER) <= {"", *names}
+    assert all(first.head(HERE / "pages" / f"{name}.py").body for name in names)
+    assert all(find_spec(module) for modules in first.LATER.values() for module in modules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.base.errors import ConfigError
+from core.cli.main import main
 from core.cohort import ground_truth
 from core.icu.ask.hazards import hazard_table
 from core.icu.view import RunView
@@ -34,6 +36,7 @@ from core.teaching.rooms import (
     change_conference,
     close_conference,
     conferences_of,
+    end_old,
     find_conference,
     open_conference,
 )
@@ -186,8 +189,13 @@ def test_conferences_last_a_day_are_few_and_close_for_their_teacher_alone(
     monkeypatch.setattr(rooms, "MOST_OF_ONE", 1)
     with pytest.raises(ConfigError, match="too many conferences"):
         open_conference("t", "r", "h", ASKED, "own", now=1e12 + LASTS + 2)
+    assert end_old(now=1e12 + LASTS + 3) == 0
+    assert find_conference(second.code, now=1e12 + LASTS + 3) == second
     close_conference(second.code, "t")
     assert not list(root.glob("*.json"))
+    open_conference("t", "r", "h", ASKED, "own", now=time.time() - LASTS - 1)
+    assert main(["expire"]) == 0
+    assert not list(root.glob("*.json")), "what is over goes though no other opens"
 
 
 @pytest.fixture(scope="module")

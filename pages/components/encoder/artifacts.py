@@ -84,8 +84,8 @@ def _accept(content: bytes, definition: StudySpec) -> None:
     folder = uploads_root(get_session().owner) / f"encoder-{hashlib.sha256(content).hexdigest()[:16]}"
     try:
         if not folder.is_dir():  # drawn again, it is there already
-            me().upload(len(content), f"encoder {folder.name}")
-        unpack_encoder(content, folder)
+            with me().storing(folder.parent, len(content), f"encoder {folder.name}"):
+                unpack_encoder(content, folder)
         encoder = load_encoder(folder, definition)
     except AccessError as error:
         failed(error, "Storing the encoder")

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.access.chain import Found, check, lines
 from core.base.text import markdown
+from core.keep.holdings import SHORTEST_OWNER
 from pages.components.shell.export import table
 from pages.components.shell.frame import empty
 from pages.components.shell.visitor import me
@@ -44,7 +45,7 @@ def _row(one: Found) -> dict[str, object]:
     return {
         "line": line.n,
         "when (UTC)": line.at[:19].replace("T", " "),
-        "who": line.name or line.who[:8] or "command line",
+        "who": line.name or line.who[:SHORTEST_OWNER] or "command line",
         "role": line.role,
         "what": line.what,
         "run": line.run,

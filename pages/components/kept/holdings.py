@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.base.errors import PhenoPolicyError
 from core.base.text import markdown
-from core.keep.holdings import MEGABYTE, Holding, holdings, with_rows_of
+from core.keep.holdings import MEGABYTE, SHORTEST_OWNER, Holding, holdings, with_rows_of
 from pages.components.shell.export import table
 from pages.components.shell.frame import empty, failed
 from pages.components.shell.places import STUDIES
@@ -83,7 +83,7 @@ def _row(one: Holding, owners: bool) -> dict[str, object]:
         "data hash": one.data_hash,
         "seen by": "everybody" if one.shared or not one.owner else "its owner",
     }
-    return row | ({"owner": one.owner[:8] or "everybody"} if owners else {})
+    return row | ({"owner": one.owner[:SHORTEST_OWNER] or "everybody"} if owners else {})
 
 
 def _marked(one: Holding, key: str) -> None:

@@ -18,13 +18,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.access.settings import ServerSettings, is_loopback
+from core.access.person import HOUR
+from core.access.settings import ServerSettings, SignIn, is_loopback
 from pages.components.shell.places import TOKEN, new_token
 
 COOKIE = "phenopolicy_visitor"
 OLD_COOKIE = "phenopolicy_link"  # the key that a link of an earlier version held, until its page has opened
 YEAR, MOMENT = 365 * 24 * 3600, 60  # seconds
+SIGNED_IN = b"_streamlit_user"  # how the names of Streamlit's cookies of a sign-in begin
 METRICS = "/_stcore/metrics"  # numbers of the server, of use to nobody here
+_AGE = re.compile(rb"max-age=\d+", re.IGNORECASE)
 _INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -69,7 +72,7 @@ class Door:
         """origins: other addresses, as "https://host", from which a browser may open the app's socket."""
         self.app, self.origins = app, frozenset(origins)
         self.local_only = settings.sign_in is None and not settings.open_without_sign_in
-        self.behind_tls = settings.sign_in is not None and settings.sign_in.address.startswith("https")
+        self.sign_in = settings.sign_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         here = (scope.get("server") or ("",))[0]
@@ -88,7 +91,7 @@ class Door:
         elif any(name == "owner" for name, _ in asked):
             await _without_key(scope, asked)(scope, receive, send)
         else:
-            await self.app(scope, receive, _admitting(scope, _secure(send) if self.behind_tls else send))
+            await self.app(scope, receive, _admitting(scope, _guarding(send, self.sign_in) if self.sign_in else send))
 
     def _may_connect(self, headers: Headers) -> bool:
         """A browser says which page opens a socket: it must be one of this very server."""
@@ -96,18 +99,29 @@ class Door:
         return not origin or urlsplit(origin).netloc == headers.get("host") or origin in self.origins
 
 
-def _secure(send: Send) -> Send:
-    """Sends every cookie for TLS alone: where a proxy ends TLS, the server itself sees plain HTTP."""
+def _guarding(send: Send, settings: SignIn) -> Send:
+    """Sends cookies for TLS alone where browsers reach the app by it, though a proxy may end it, and those of a sign-in
+    for as long as it lasts: Streamlit's live thirty days."""
+    behind_tls = settings.address.startswith("https")
+    lasts = b"Max-Age=%d" % (settings.hours * HOUR)
+
+    def guarded(cookie: bytes) -> bytes:
+        if cookie.startswith(SIGNED_IN):
+            cookie = _AGE.sub(lambda age: min(lasts, age[0], key=_seconds), cookie)
+        return cookie + b"; Secure" if behind_tls and b"; secure" not in cookie.lower() else cookie
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [
-                (name, value + b"; Secure" if name == b"set-cookie" and b"; secure" not in value.lower() else value)
-                for name, value in message["headers"]
+                (name, guarded(value) if name == b"set-cookie" else value) for name, value in message["headers"]
             ]
         await send(message)
 
     return answer
+
+
+def _seconds(age: bytes) -> int:
+    return int(age.rpartition(b"=")[2])
 
 
 async def _away(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,12 +7,14 @@ when the next visitor leaves, so that after the last one everything stayed until
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from core.base.memory import hand_back
 
+LOG = logging.getLogger(__name__)
 LOOK = 30.0  # seconds between two looks at who is gone
 
 
@@ -29,10 +31,17 @@ async def letting_go(app: object) -> AsyncIterator[None]:
 
 
 async def _look() -> None:
+    """Look for ever; what goes wrong is logged once, and the next look may go well."""
+    told = False
     while True:
         await asyncio.sleep(LOOK)
-        if let_go():
-            hand_back()
+        try:
+            if let_go():
+                hand_back()
+        except Exception:
+            if not told:
+                LOG.exception("sessions of visitors who left cannot be let go of; the next attempts fail silently")
+            told = True
 
 
 def let_go() -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 
 from core.access.acts import Acting, acting
-from core.access.person import Person, Role, local_person, recognized
+from core.access.person import Person, Role, has_unchecked_email, local_person, recognized
 from core.access.settings import server_settings
 from core.base.text import markdown
 from core.runs.folders import owner_of
@@ -17,7 +18,8 @@ from pages.components.shell.places import TOKEN, new_token, rename_old
 
 VISITOR = "phenopolicy-visitor"  # the person, in the session
 _SEEN: dict[Path, bytes] = {}  # the deletions that this process knows of, by data folder
-TOLD = "phenopolicy-told"  # whose coming the audit has been told of in this session
+_TOLD: set[tuple[Path, Person]] = set()  # whose sign-in the audit of a data folder has been told of by this process
+_TELLING = threading.Lock()
 RUNS_SEEN, ON_SHOW = "phenopolicy-runs-seen", "phenopolicy-patient-on-show"
 
 
@@ -57,23 +59,31 @@ def _signed_in() -> Person:
     assert settings is not None
     if not st.user.get("is_logged_in"):
         _ask("Sign in with the account that your institution gave you.")
-    person = recognized(dict(st.user.to_dict()), settings)
+    claims = dict(st.user.to_dict())
+    person = recognized(claims, settings)
     if person is None:
         _ask("Your sign-in was made for another application or by another provider.")
     if person.expired:
         _ask("Your sign-in has ended.")
     if person.role is Role.STRANGER:
-        _tell(person, "refused", "on no list")
-        _refuse(person)
+        unchecked = has_unchecked_email(claims, settings)
+        _tell(person, "refused", "the address is not checked" if unchecked else "on no list")
+        _refuse(person, unchecked)
     _tell(person, "sign-in")
     return person
 
 
-def _tell(person: Person, what: str, detail: str = "") -> None:
-    """Let the audit know who has come, once a session."""
-    if st.session_state.get(TOLD) != person:
-        acting(person).note("sign-in" if what == "sign-in" else "refused", detail=detail)
-        st.session_state[TOLD] = person
+def _tell(person: Person, what: Literal["sign-in", "refused"], detail: str = "") -> None:
+    """Let the audit know who has come, once a sign-in, however many pages and tabs are opened with it.
+
+    When it ends is part of a person, so that the next sign-in of the same one is another.
+    """
+    here = acting(person)
+    with _TELLING:
+        _TOLD.difference_update([told for told in _TOLD if told[1].expired])
+        if (here.root, person) not in _TOLD:
+            here.note(what, detail=detail)
+            _TOLD.add((here.root, person))
 
 
 def _ask(why: str) -> NoReturn:
@@ -83,13 +93,15 @@ def _ask(why: str) -> NoReturn:
     st.stop()
 
 
-def _refuse(person: Person) -> NoReturn:
-    st.title("PhenoPolicy", anchor=False)
-    st.error(
-        f"{markdown(person.name)} is known to your institution, but is not on the list of those who may enter here. "
-        "Ask whoever runs this server.",
-        icon=":material/block:",
+def _refuse(person: Person, unchecked: bool) -> NoReturn:
+    why = (
+        "is known to your institution, but its sign-in does not say that this address was checked, and only checked "
+        "addresses are looked up on the list of those who may enter here."
+        if unchecked
+        else "is known to your institution, but is not on the list of those who may enter here."
     )
+    st.title("PhenoPolicy", anchor=False)
+    st.error(f"{markdown(person.name)} {why} Ask whoever runs this server.", icon=":material/block:")
     st.button("Sign out", icon=":material/logout:", on_click=st.logout, key="sign-out")
     st.stop()
 

@@ -25,6 +25,7 @@ from pages.components.shell.estimates import bracketed
 from pages.components.shell.export import csv_button, file_name, recorded, table
 from pages.components.shell.frame import empty, failed
 from pages.components.shell.held import held
+from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
 from pages.components.shell.visitor import me
 from pages.components.study.upload import MAX_MEGABYTES
@@ -100,8 +101,9 @@ def _keep(run: AnyView, words: OwnWords, policy: Brought, name: str) -> None:
     session = get_session()
     try:
         check_policy_name(run, name, session.owners)
-        me().upload(words.size(policy), f"policy {name}")
-        with st.spinner("Judging the policy as the run's own were: about a quarter of a minute ..."), private_files():
+        said = "Judging the policy as the run's own were: about a quarter of a minute ..."
+        storing = me().storing(uploads_root(session.owner), words.size(policy), f"policy {name}")
+        with st.spinner(said), private_files(), storing:
             add_policy(run, name, policy, session.owner)
     except (PhenoPolicyError, OSError) as error:  # also a run that the server may only read
         failed(error, "Keeping the policy")
@@ -161,6 +163,6 @@ def _each(run: AnyView, words: OwnWords, found: Mapping[str, AnyAdded], own: str
             on_click="ignore",
         )
         if chosen.owner == own and st.button("Take it out", icon=":material/delete:", key=f"{words.key}-remove"):
-            me().note("delete", run=run.path.name, detail=f"policy {name}")
-            remove_policy(run.path, name, own)
+            with me().doing("delete", run=run.path.name, detail=f"policy {name}"):
+                remove_policy(run.path, name, own)
             st.rerun()

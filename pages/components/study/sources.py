@@ -62,8 +62,8 @@ def keep_definition(content: bytes) -> Path:
     """Where a definition was written among the visitor's uploads, by its hash."""
     path = uploads_root(get_session().owner) / "studies" / f"{hashlib.sha256(content).hexdigest()[:16]}.toml"
     if not path.is_file():  # drawn again, it is there already
-        me().upload(len(content), f"definition {path.stem}")
-        write_atomic(path, lambda target: target.write(content))
+        with me().storing(path.parent, len(content), f"definition {path.stem}"):
+            write_atomic(path, lambda target: target.write(content))
     return path
 
 
