@@ -56,7 +56,8 @@ class Actions(Config):
     @model_validator(mode="after")
     def _of_kind(self) -> Self:
         needed = _KEYS[self.kind]
-        lacking = [key for key in needed if not getattr(self, key)]
+        said = {"unit"} & self.model_fields_set  # a dose without a unit is said to have none
+        lacking = [key for key in needed if not getattr(self, key) and key not in said]
         if lacking:
             raise ValueError(f"actions of kind '{self.kind}' need {', '.join(lacking)}")
         allowed = {"kind", "drug", *needed, *(["amount"] if self.ordered else [])}

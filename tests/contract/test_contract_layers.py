@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOW = ("cohort", "trajectories", "encoder", "phenotypes", "agents")
-BELOW = {"actions", "base", "hazard", "study"}
+BELOW = {"base", "hazard", "study"}
 STAGES = {*FLOW, "fusion", "evaluation"}
 STUDIES = {"icu", "registry"}
 ENGINE = {*STAGES, *BELOW, "tables", "rewards", "policies", "runs"}
@@ -22,9 +22,8 @@ ENGINE = {*STAGES, *BELOW, "tables", "rewards", "policies", "runs"}
 # figures take arrays; a study knows no other study; what compares studies stands above them.
 MAY: dict[str, set[str]] = {
     "base": set(),
-    "actions": {"base"},
     "hazard": {"base"},
-    "study": {"actions", "base", "hazard"},
+    "study": {"base", "hazard"},
     "rewards": {*BELOW},
     "tables": {*BELOW},
     "cohort": {*BELOW, "tables", "rewards"},

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -62,7 +63,9 @@ def ask(
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in {"host": "app.test", **headers}.items()],
     }
-    asyncio.run(Door(page_server, settings, ("https://trusted.test",))(scope, receive, send))  # type: ignore[arg-type]
+    asked = Door(page_server, settings, ("https://trusted.test",))(scope, receive, send)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as other:  # browser tests leave a running loop in this thread
+        other.submit(asyncio.run, asked).result()
     return sent[0], [(name.decode(), value.decode()) for name, value in sent[0].get("headers", [])]
 
 

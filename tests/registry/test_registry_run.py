@@ -247,7 +247,7 @@ def test_too_few_patients_are_refused(registry_file: Path, tmp_path: Path) -> No
         ("decisions.json", lambda v: v.catalogs, "is not valid JSON"),
         ("screening_acute.safetensors", lambda v: v.screening("acute"), "not a readable safetensors file"),
         ("dqn_chronic.safetensors", lambda v: v.q_network("chronic"), "not a readable safetensors file"),
-        ("forest_acute.npz", lambda v: v.models("acute"), "not a set of stored arrays"),
+        ("forest_acute.npz", lambda v: v.models("acute").forest, "not a set of stored arrays"),
         ("ope.parquet", lambda v: v.ope, "is not a Parquet table"),
     ],
 )
