@@ -122,7 +122,7 @@ def learn(records: Records) -> list[Learned]:
         fitted = fit_propensities(columns[others], actions[others], histories.stay[others], STUDY.n_actions)
         behavior = np.zeros((*histories.mask.shape, STUDY.n_actions))
         behavior[histories.mask] = fitted.probs(columns)
-        step = pessimistic_step(histories, ~held, FeatureSettings(HIGHLIGHTS, history=True))
+        step = pessimistic_step(histories, ~held, FeatureSettings(HIGHLIGHTS, history=True), chances=behavior)
         found.append(Learned(held, fitted, behavior, step))
     return found
 

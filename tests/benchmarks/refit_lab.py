@@ -96,7 +96,7 @@ def _judged(
         histories = histories_of(view, STUDY, view.n_clusters)
         clinicians = fitted_clinicians(histories, ~held, seed)
         behavior = probs_of(histories, clinicians)
-        learned = pessimistic_step(histories, ~held, step_features(STUDY))
+        learned = pessimistic_step(histories, ~held, step_features(STUDY), chances=behavior)
         step = learned.policy("pessimistic step", histories, behavior)
         policies = [*_fixed(cohort, truth, view), *(step.toward(share) for share in DIALS)]
         judged = judge(histories, [Fold.by(histories, held, policies, behavior)], judge_settings(STUDY))

@@ -11,6 +11,7 @@ from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, 
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings
 from core.evaluation.judging.histories import Histories
+from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 
 N, HORIZON = 3_000, 3
 FEATURES = FeatureSettings((0,))
@@ -69,3 +70,18 @@ def test_the_clinicians_own_action_part_is_nothing() -> None:
     rows = np.flatnonzero(histories.time == 1)
     kept = features.action_part(situations.at(rows), histories.taken()[rows])
     assert kept == pytest.approx(features.action_part(situations, histories.taken())[rows])
+
+
+def test_a_step_learned_by_a_centered_critic_leaves_clinicians_alone_where_the_drug_does_nothing() -> None:
+    histories, chances = treat_the_sick(seed=3)
+    everyone, flat = np.ones(N, dtype=bool), histories.flat(chances)
+    plain, centered = (pessimistic_step(histories, everyone, FEATURES, chances=given) for given in (None, chances))
+    sick = histories.flat(histories.states)[:, 0] > 1
+
+    def in_its_errors(step: PessimisticStep) -> float:
+        """Largest advantage of the drug over what clinicians do with the sick, in standard errors."""
+        told = step.advantages(histories, flat)
+        return float(np.abs(told.value[sick, 1] / told.se[sick, 1]).max())
+
+    assert in_its_errors(plain) > 4
+    assert in_its_errors(centered) < 3

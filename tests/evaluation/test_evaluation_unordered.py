@@ -44,7 +44,7 @@ def judged(actions: Actions, order: np.ndarray) -> dict[str, np.ndarray]:
     behaviors = [behavior_probs(histories, ~one, 0) for one in held]
     folds = []
     for one, behavior in zip(held, behaviors, strict=True):
-        step = pessimistic_step(histories, ~one, FEATURES).policy("step", histories, behavior)
+        step = pessimistic_step(histories, ~one, FEATURES, chances=behavior).policy("step", histories, behavior)
         policies = [Deferring("own", own[..., order]), step.toward(0.5)]
         folds.append(Fold.by(histories, one, policies, behavior))
     settings = JudgeSettings(replace(FEATURES, history=False), hidden=True)

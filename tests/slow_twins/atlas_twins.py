@@ -29,7 +29,7 @@ def slow_choice(records: Records, choice: Choice) -> tuple[list[Judged], np.ndar
         folds.append(Fold(fold.held, policies, given, behavior))
     taken = np.full(told.mask.shape, -1)
     for fold, behavior in zip(folds, behaviors, strict=True):
-        policy = pessimistic_step(told, ~fold.held, records.features).policy("step", told, behavior)
+        policy = pessimistic_step(told, ~fold.held, records.features, chances=behavior).policy("step", told, behavior)
         assert policy.deferred is not None
         own = np.where(told.mask & (policy.deferred < 1), policy.own.argmax(axis=2), -1)
         taken[fold.held] = own[fold.held]

@@ -182,7 +182,7 @@ def _judged(records: Records, factors: Sequence[np.ndarray]) -> list[tuple[Judge
 
 def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence[np.ndarray]) -> list[np.ndarray]:
     """(h, T) of the fold's own h stays under each of the factors."""
-    terms = _learned(records, fold)
+    terms = _learned(records, fold, behavior)
     told = records.histories.only(fold.held)
     usual = told.flat(behavior[fold.held]).astype(np.float64)
     contrast, found = contrasts(terms.features, told, usual), []
@@ -193,8 +193,9 @@ def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence
     return found
 
 
-def _learned(records: Records, fold: Fold) -> PessimisticTerms:
-    return pessimistic_terms(replace(records.histories, rewards=records.terms), ~fold.held, records.features)
+def _learned(records: Records, fold: Fold, behavior: np.ndarray) -> PessimisticTerms:
+    histories = replace(records.histories, rewards=records.terms)
+    return pessimistic_terms(histories, ~fold.held, records.features, chances=behavior)
 
 
 def _joined(policy: Deferring, summed: np.ndarray) -> Deferring:

@@ -53,7 +53,7 @@ def null_advice(
     def advised(null: Histories) -> Advice:
         folds = []
         for one in held:
-            step = pessimistic_step(null, ~one, features).policy("step", null, probs)
+            step = pessimistic_step(null, ~one, features, chances=probs).policy("step", null, probs)
             folds.append(Fold.by(null, one, [step.toward(share) for share in DIALS], probs))
         return gate(judge(null, folds, settings), gates)
 

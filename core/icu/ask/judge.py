@@ -27,7 +27,7 @@ from core.evaluation.judging.grade import GradeSettings, grade, judged_row
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
-from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.pessimism import pessimistic_step
 from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.judging.survival import judge_survival
 from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, at_most, stays_advised
@@ -180,7 +180,8 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
     clinicians = side_by_side(lambda held: fitted_clinicians(histories, ~held, seed), parts)
     for held, fitted in zip(parts, clinicians, strict=True):
-        behavior, fitted_step = probs_of(histories, fitted), _step(histories, ~held, study)
+        behavior = probs_of(histories, fitted)
+        fitted_step = pessimistic_step(histories, ~held, step_features(study), chances=behavior)
         behaviors.append(behavior)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
@@ -293,10 +294,6 @@ def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     doses = study.actions.given
     grids = data.states, data.actions, data.rewards, data.transition_mask
     return Histories(*grids, doses, memberships, stays.persons, stays.config.agents.gamma)
-
-
-def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
-    return pessimistic_step(histories, chosen, step_features(study))
 
 
 def _highlights(study: StudySpec) -> tuple[int, ...]:
