@@ -49,7 +49,7 @@ from core.evaluation.judging.stacked import Propensities
 from core.evaluation.judging.survival import judge_survival
 from core.evaluation.support import Light
 from core.icu.advice import at_most
-from core.icu.ask.judge import fitted_clinicians, given, held_out, judge_settings, probs_of
+from core.icu.ask.judge import fitted_clinicians, held_out, judge_settings, probs_of
 from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses, hidden_causes, in_words, strengths
 from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
@@ -189,7 +189,7 @@ def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judg
     config, data, study = bench.config, bench.trajectories, bench.cohort.study
     probs = on_grid(bench.cohort, policy.probs)[bench.rows]
     folds = [
-        Fold(one, [Deferring(policy.name, probs)], given(bench.histories, each))
+        Fold.by(bench.histories, one, [Deferring(policy.name, probs)], each)
         for one, each in zip(bench.held, bench.behavior, strict=True)
     ]
     settings = judge_settings(study)

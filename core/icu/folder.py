@@ -132,8 +132,8 @@ class RunFolder:
 
     @cached_property
     def jury_behavior(self) -> np.ndarray | None:
-        """(n, T) clinicians' probability of the action taken, by which the run's policies were judged, test patients
-        first; None for a run from before it was kept."""
+        """(n, T, A) clinicians' probabilities, by which the run's policies were judged, test patients first; of older
+        runs (n, T), of the action taken alone; None for a run from before it was kept."""
         path = self.path / JURY
         return read_array(path) if path.is_file() else None
 

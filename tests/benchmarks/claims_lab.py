@@ -18,7 +18,6 @@ from core.cohort.simulate import World
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, gate
-from core.evaluation.policies import propensities
 from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_lab import HIGHLIGHTS, learn, make_records
 from tests.benchmarks.mix_worlds import LabWorld
@@ -29,9 +28,8 @@ def run_seed(world: LabWorld, seed: int, n: int) -> dict[str, object]:
     records = make_records(world, seed, n)
     histories, folds = records.histories, []
     for one in learn(records):
-        given = np.where(histories.mask, propensities(one.behavior, histories.actions), 1.0)
         step = one.step.policy("pessimistic step", histories, one.behavior)
-        folds.append(Fold(one.held, [step.toward(share) for share in DIALS], given))
+        folds.append(Fold.by(histories, one.held, [step.toward(share) for share in DIALS], one.behavior))
     judged = judge(histories, folds, JudgeSettings(FeatureSettings(HIGHLIGHTS)))
     advice, row = gate(judged), {"world": world.name, "patients": n, "seed": seed}
     row |= {"advises": advice.chosen is not None, "claims": advice.claims}

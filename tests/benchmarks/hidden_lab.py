@@ -23,7 +23,6 @@ from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS
 from core.evaluation.judging.hidden import MOST, Bounds
 from core.evaluation.judging.mix import Judged
-from core.evaluation.policies import propensities
 from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_lab import HIGHLIGHTS, fixed_policies, fixed_truth, learn, make_records, step_truth
 from tests.benchmarks.mix_rules import RULES
@@ -42,10 +41,9 @@ def run_seed(world: LabWorld, seed: int, n: int) -> Iterator[dict[str, object]]:
     histories, learned, fixed = records.histories, learn(records), fixed_policies(records)
     folds, nominal = [], np.ones(histories.mask.shape)
     for one in learned:
-        given = np.where(histories.mask, propensities(one.behavior, histories.actions), 1.0)
         step = one.step.policy("pessimistic step", histories, one.behavior)
-        folds.append(Fold(one.held, [*fixed, *(step.toward(a) for a in DIALS)], given))
-        nominal[one.held] = given[one.held]
+        folds.append(Fold.by(histories, one.held, [*fixed, *(step.toward(a) for a in DIALS)], one.behavior))
+        nominal[one.held] = folds[-1].behavior[one.held]
     ratio = _odds(truth.propensities[histories.mask]) / _odds(nominal[histories.mask])
     gammas = {q: float(np.quantile(np.maximum(ratio, 1 / ratio), q / 100)) for q in QUANTILES}
     true = [fixed_truth(world, *rule) for rule in RULES] + [step_truth(world, learned, a) for a in DIALS]

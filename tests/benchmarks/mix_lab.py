@@ -26,7 +26,6 @@ from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged, MixSettings
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.judging.stacked import Propensities, fit_propensities
-from core.evaluation.policies import propensities
 from core.trajectories import Scaler, Trajectories, make_trajectories
 from tests.benchmarks.lab_rows import lab_parser, lab_rows
 from tests.benchmarks.mix_rules import RULES, rule_doses
@@ -123,7 +122,7 @@ def learn(records: Records) -> list[Learned]:
         fitted = fit_propensities(columns[others], actions[others], histories.stay[others], STUDY.n_actions)
         behavior = np.zeros((*histories.mask.shape, STUDY.n_actions))
         behavior[histories.mask] = fitted.probs(columns)
-        step = pessimistic_step(histories, ~held, FeatureSettings(HIGHLIGHTS, history=True))
+        step = pessimistic_step(histories, ~held, FeatureSettings(HIGHLIGHTS, history=True), chances=behavior)
         found.append(Learned(held, fitted, behavior, step))
     return found
 
@@ -159,9 +158,8 @@ def run_seed(world: LabWorld, seed: int, n: int, slow: bool) -> Iterator[dict[st
     histories, learned, fixed = records.histories, learn(records), fixed_policies(records)
     folds = []
     for one in learned:
-        given = propensities(one.behavior, histories.actions)
         step = one.step.policy("pessimistic step", histories, one.behavior)
-        folds.append(Fold(one.held, [*fixed, *(step.toward(a) for a in DIALS)], np.where(histories.mask, given, 1.0)))
+        folds.append(Fold.by(histories, one.held, [*fixed, *(step.toward(a) for a in DIALS)], one.behavior))
     truth = [fixed_truth(world, *rule) for rule in RULES] + [step_truth(world, learned, a) for a in DIALS]
     names = [policy.name for policy in folds[0].policies]
     ess, cell = whole_ess(histories, folds), {"world": world.name, "patients": n, "seed": seed}

@@ -28,7 +28,6 @@ from core.evaluation.judging.gate import DIALS
 from core.evaluation.judging.pessimism import pessimistic_step
 from core.icu.ask.judge import (
     fitted_clinicians,
-    given,
     held_out,
     histories_of,
     judge_settings,
@@ -97,10 +96,10 @@ def _judged(
         histories = histories_of(view, STUDY, view.n_clusters)
         clinicians = fitted_clinicians(histories, ~held, seed)
         behavior = probs_of(histories, clinicians)
-        learned = pessimistic_step(histories, ~held, step_features(STUDY))
+        learned = pessimistic_step(histories, ~held, step_features(STUDY), chances=behavior)
         step = learned.policy("pessimistic step", histories, behavior)
         policies = [*_fixed(cohort, truth, view), *(step.toward(share) for share in DIALS)]
-        judged = judge(histories, [Fold(held, policies, given(histories, behavior))], judge_settings(STUDY))
+        judged = judge(histories, [Fold.by(histories, held, policies, behavior)], judge_settings(STUDY))
         found.append([(one.difference.value, one.difference.se, one.difference.ess) for one in judged])
         one = [FoldStep(clinicians, learned, int(held.sum()))]
         gains.append([gain.value for gain in true_gains(view, truth, one, DIALS, STEP_TRUTH // len(parts), seed)])

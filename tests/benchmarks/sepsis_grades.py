@@ -22,7 +22,7 @@ from core.evaluation.judging.histories import Histories
 from core.experiments.estimator_cases import CLINICIAN
 from core.experiments.estimator_sepsis import sepsis_policies
 from core.experiments.icu_sepsis import load_process, policy_value, sample_stays
-from core.icu.ask.judge import behavior_probs, given, held_out, judge_settings
+from core.icu.ask.judge import behavior_probs, held_out, judge_settings
 from core.trajectories import fit_scaler, make_trajectories
 
 
@@ -43,9 +43,7 @@ def judged_once(seed: int, n_patients: int) -> pd.DataFrame:
         grid = np.zeros((*data.mask.shape, histories.n_actions))
         grid[data.mask] = policy[sampled.states]
         told.append(Deferring(name, grid))
-    folds = [
-        Fold(one, told, given(histories, behavior_probs(histories, ~one, seed))) for one in held_out(histories, seed)
-    ]
+    folds = [Fold.by(histories, one, told, behavior_probs(histories, ~one, seed)) for one in held_out(histories, seed)]
     usual, rows = policy_value(process, process.expert), []
     for one, policy in zip(judge(histories, folds, judge_settings(cohort.study)), policies.values(), strict=True):
         gain = one.difference

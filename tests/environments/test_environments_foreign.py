@@ -15,7 +15,7 @@ from core.environments import collect, mean_return
 from core.evaluation import judge
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.deferring import Deferring
-from core.icu.ask.judge import given, judge_settings
+from core.icu.ask.judge import judge_settings
 from core.trajectories import fit_scaler, make_trajectories, make_transitions, reward_terms
 from tests.environments.lake import GOAL, HOLE, ICE, STEPS, Lake, careful, exact_value
 
@@ -70,7 +70,7 @@ def test_an_estimate_from_its_records_holds_its_truth(stays: Cohort) -> None:
     probs, usual = (
         on_grid(stays, np.stack([act(None, state) for state in stays.states])) for act in (careful, lake.clinicians)
     )
-    folds = [Fold(held, [Deferring("careful", probs)], given(bench.histories, usual)) for held in bench.held]
+    folds = [Fold.by(bench.histories, held, [Deferring("careful", probs)], usual) for held in bench.held]
     found = judge(bench.histories, folds, judge_settings(stays.study))[0]
     gamma = bench.config.gamma
     value, known = exact_value(lake, careful, gamma), exact_value(lake, lake.clinicians, gamma)

@@ -12,7 +12,6 @@ from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, gate
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.lstd import LstdSettings
-from core.evaluation.policies import propensities
 from tests.slow_twins.atlas_twins import slow_choice
 
 OWN = World(0.9)
@@ -41,10 +40,7 @@ def stays(n: int = 160, seed: int = 0) -> Records:
     number = np.arange(n) // 2 % 3
     behaviors = [0.9 * probs + 0.1 * rng.dirichlet(np.ones(4), size=(n, 5)) for _ in range(3)]
     policy = Deferring("rule", own)
-    folds = [
-        Fold(number == k, [policy.toward(a) for a in DIALS], np.where(mask, propensities(behaviors[k], actions), 1.0))
-        for k in range(3)
-    ]
+    folds = [Fold.by(histories, number == k, [policy.toward(a) for a in DIALS], behaviors[k]) for k in range(3)]
     settings = JudgeSettings(FeatureSettings((0, 1)))
     return Records(histories, terms, folds, behaviors, FeatureSettings((0, 1), history=True), settings)
 

@@ -14,7 +14,7 @@ from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureMap, FeatureSettings
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.pessimism import pessimistic_step
-from core.icu.ask.judge import behavior_probs, given
+from core.icu.ask.judge import behavior_probs
 from core.study.actions import Actions
 
 WAYS = {"kind": "choice", "drug": "way", "names": ("left", "down", "right", "up")}
@@ -44,9 +44,9 @@ def judged(actions: Actions, order: np.ndarray) -> dict[str, np.ndarray]:
     behaviors = [behavior_probs(histories, ~one, 0) for one in held]
     folds = []
     for one, behavior in zip(held, behaviors, strict=True):
-        step = pessimistic_step(histories, ~one, FEATURES).policy("step", histories, behavior)
+        step = pessimistic_step(histories, ~one, FEATURES, chances=behavior).policy("step", histories, behavior)
         policies = [Deferring("own", own[..., order]), step.toward(0.5)]
-        folds.append(Fold(one, policies, given(histories, behavior)))
+        folds.append(Fold.by(histories, one, policies, behavior))
     settings = JudgeSettings(replace(FEATURES, history=False), hidden=True)
     found = {one.name: one for one in judge(histories, folds, settings)}
     records = Records(histories, rewards[..., None], folds, behaviors, FEATURES, settings)

@@ -59,7 +59,7 @@ def record(n: int, seed: int, noise: float = 1.0) -> Recorded:
 class Tabular:
     """One feature a state and action, in place of a `FeatureMap`."""
 
-    def situations(self, histories: Histories) -> Situations:
+    def situations(self, histories: Histories, chances: np.ndarray | None = None) -> Situations:
         state = histories.flat(histories.states)
         return Situations(state, state)
 

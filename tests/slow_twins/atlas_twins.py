@@ -26,10 +26,10 @@ def slow_choice(records: Records, choice: Choice) -> tuple[list[Judged], np.ndar
         for i, t in zip(*np.nonzero(told.mask), strict=True):
             given[i, t] = behavior[i, t, told.actions[i, t]]
         policies = [Deferring(p.name, _summed(p.own, merge), p.deferred) for p in fold.policies]
-        folds.append(Fold(fold.held, policies, given))
+        folds.append(Fold(fold.held, policies, given, behavior))
     taken = np.full(told.mask.shape, -1)
     for fold, behavior in zip(folds, behaviors, strict=True):
-        policy = pessimistic_step(told, ~fold.held, records.features).policy("step", told, behavior)
+        policy = pessimistic_step(told, ~fold.held, records.features, chances=behavior).policy("step", told, behavior)
         assert policy.deferred is not None
         own = np.where(told.mask & (policy.deferred < 1), policy.own.argmax(axis=2), -1)
         taken[fold.held] = own[fold.held]

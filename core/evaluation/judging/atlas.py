@@ -29,7 +29,6 @@ from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticTerms, contrasts, pessimistic_terms
-from core.evaluation.policies import propensities
 
 GAMMAS, DRAWS = (0.95, 0.99, 1.0), 12  # other discounts, and draws of all weights at once
 HALF, DOUBLE = 0.5, 2.0
@@ -87,11 +86,11 @@ class Records:
         counts = np.bincount(histories.flat(histories.actions), minlength=len(groups)) + 1e-9
         doses = (counts * histories.doses) @ summed / (counts @ summed)
         behaviors = [behavior @ summed for behavior in self.behaviors]
-        folds = [
-            Fold(fold.held, [_joined(policy, summed) for policy in fold.policies], _of_taken(histories, actions, given))
-            for fold, given in zip(self.folds, behaviors, strict=True)
-        ]
         told = replace(histories, gamma=world.gamma, actions=actions, doses=doses)
+        folds = [
+            Fold.by(told, fold.held, [_joined(policy, summed) for policy in fold.policies], chances)
+            for fold, chances in zip(self.folds, behaviors, strict=True)
+        ]
         return replace(self, histories=told, folds=folds, behaviors=behaviors)
 
 
@@ -183,7 +182,7 @@ def _judged(records: Records, factors: Sequence[np.ndarray]) -> list[tuple[Judge
 
 def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence[np.ndarray]) -> list[np.ndarray]:
     """(h, T) of the fold's own h stays under each of the factors."""
-    terms = _learned(records, fold)
+    terms = _learned(records, fold, behavior)
     told = records.histories.only(fold.held)
     usual = told.flat(behavior[fold.held]).astype(np.float64)
     contrast, found = contrasts(terms.features, told, usual), []
@@ -194,15 +193,11 @@ def _taken(records: Records, fold: Fold, behavior: np.ndarray, factors: Sequence
     return found
 
 
-def _learned(records: Records, fold: Fold) -> PessimisticTerms:
-    return pessimistic_terms(replace(records.histories, rewards=records.terms), ~fold.held, records.features)
+def _learned(records: Records, fold: Fold, behavior: np.ndarray) -> PessimisticTerms:
+    histories = replace(records.histories, rewards=records.terms)
+    return pessimistic_terms(histories, ~fold.held, records.features, chances=behavior)
 
 
 def _joined(policy: Deferring, summed: np.ndarray) -> Deferring:
     """The policy with probabilities of joined actions summed. summed (A, A') 0 or 1."""
     return replace(policy, own=policy.own @ summed)
-
-
-def _of_taken(histories: Histories, actions: np.ndarray, behavior: np.ndarray) -> np.ndarray:
-    """(N, T) probability of the action taken; 1 where nothing is evaluated."""
-    return np.where(histories.mask, propensities(behavior, actions), 1.0)

@@ -21,7 +21,6 @@ from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import pessimistic_step
-from core.evaluation.policies import propensities
 
 RIDGE = 10.0  # of the prognosis; its columns are standardized
 
@@ -52,11 +51,10 @@ def null_advice(
     """
 
     def advised(null: Histories) -> Advice:
-        given = np.where(null.mask, propensities(probs, null.actions), 1.0)
         folds = []
         for one in held:
-            step = pessimistic_step(null, ~one, features).policy("step", null, probs)
-            folds.append(Fold(one, [step.toward(share) for share in DIALS], given))
+            step = pessimistic_step(null, ~one, features, chances=probs).policy("step", null, probs)
+            folds.append(Fold.by(null, one, [step.toward(share) for share in DIALS], probs))
         return gate(judge(null, folds, settings), gates)
 
     return side_by_side(advised, [redrawn(histories, probs, rng) for _ in range(repeats)])

@@ -29,6 +29,7 @@ from core.evaluation.judging.lstd import LinearCritic, Lstd, LstdSettings, trace
 from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
 from core.evaluation.judging.terms import JudgedTerms
 from core.evaluation.judging.windows import Corrected, corrected
+from core.evaluation.policies import propensities
 
 N_FOLDS = 5
 
@@ -37,11 +38,18 @@ N_FOLDS = 5
 class Fold:
     """held (N,) bool stays of the fold; policies of the other stays, with probabilities at all N (the critic's training
     stays need them too), the same names in every fold; behavior (N, T) propensity of the action taken, by a model of
-    the other stays."""
+    the other stays, and chances (N, T, A) of every action, by which critics center actions (None: they do not)."""
 
     held: np.ndarray
     policies: Sequence[Deferring]
     behavior: np.ndarray
+    chances: np.ndarray | None = None
+
+    @classmethod
+    def by(cls, histories: Histories, held: np.ndarray, policies: Sequence[Deferring], chances: np.ndarray) -> Fold:
+        """With the clinicians' probabilities of every action, (N, T, A)."""
+        taken = np.where(histories.mask, propensities(chances, histories.actions), 1.0)
+        return cls(held, policies, taken.astype(np.float64), chances)
 
 
 @dataclass(frozen=True)
@@ -208,7 +216,13 @@ def _judged_alone(everything: _Everything, group: np.ndarray) -> _Everything:
     place = np.cumsum(kept) - 1
     held = [_kept(one, kept[one.steps], place) for one in everything.held]
     alone = [
-        Fold(fold.held[chosen], [policy.only(chosen) for policy in fold.policies], fold.behavior[chosen])
+        replace(
+            fold,
+            held=fold.held[chosen],
+            policies=[policy.only(chosen) for policy in fold.policies],
+            behavior=fold.behavior[chosen],
+            chances=None if fold.chances is None else fold.chances[chosen],
+        )
         for fold in folds
     ]
     arrays = (pooled.v, pooled.delta, pooled.traced, pooled.log_ratios)
@@ -217,15 +231,15 @@ def _judged_alone(everything: _Everything, group: np.ndarray) -> _Everything:
 
 def _kept(one: _HeldOut, kept: np.ndarray, place: np.ndarray) -> _HeldOut:
     """A fold's steps that are kept (bool), at their new places."""
-    situations = Situations(one.situations.base[kept], one.situations.modifiers[kept])
-    return replace(one, steps=place[one.steps[kept]], phi=one.phi[kept], situations=situations)
+    return replace(one, steps=place[one.steps[kept]], phi=one.phi[kept], situations=one.situations.at(kept))
 
 
 def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, pooled: _Pooled) -> _HeldOut:
     """Fit the fold's critics on the other stays, and fill in its own steps of `pooled`."""
     steps = np.flatnonzero(fold.held[histories.stay])
     features = FeatureMap.fit(histories, ~fold.held[histories.stay], settings.features)
-    lstd = Lstd.prepare(histories, features, ~fold.held, settings.lstd)
+    chances = None if fold.chances is None else histories.flat(fold.chances)
+    lstd = Lstd.prepare(histories, features, ~fold.held, settings.lstd, chances)
     behavior = histories.flat(fold.behavior).astype(np.float64)
     critics = []
     for p, policy in enumerate(fold.policies):
@@ -238,8 +252,7 @@ def _judge_fold(histories: Histories, fold: Fold, settings: JudgeSettings, poole
         pooled.traced[p, steps] = traced(histories, delta, lstd.decay(np.exp(logs)))[steps]
         pooled.log_ratios[p, steps] = logs[steps]
         critics.append(critic)
-    here = Situations(lstd.situations.base[steps], lstd.situations.modifiers[steps])
-    return _HeldOut(steps, lstd.phi[steps], features, here, critics)
+    return _HeldOut(steps, lstd.phi[steps], features, lstd.situations.at(steps), critics)
 
 
 def _remembering(alone: _Everything, p: int, settings: MixSettings) -> list[list[Remembering]]:

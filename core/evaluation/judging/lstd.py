@@ -72,10 +72,15 @@ class Lstd:
 
     @classmethod
     def prepare(
-        cls, histories: Histories, features: FeatureMap, chosen: np.ndarray, settings: LstdSettings | None = None
+        cls,
+        histories: Histories,
+        features: FeatureMap,
+        chosen: np.ndarray,
+        settings: LstdSettings | None = None,
+        chances: np.ndarray | None = None,
     ) -> Lstd:
-        """chosen: (N,) stays to fit on, bool; the critic can then be asked about all."""
-        situations = features.situations(histories)
+        """chosen: (N,) stays to fit on, bool; the critic can then be asked about all. chances: as in `situations`."""
+        situations = features.situations(histories, chances)
         taken = features.action_part(situations, histories.taken())
         phi, width = np.concatenate([situations.base, taken], axis=1), situations.base.shape[1]
         rows = _by_time(histories, np.asarray(chosen, dtype=bool))

@@ -116,14 +116,16 @@ def pessimistic_step(
     features: FeatureSettings,
     lstd: LstdSettings | None = None,
     settings: PessimismSettings | None = None,
+    chances: np.ndarray | None = None,
 ) -> PessimisticStep:
     """Fit the clinicians' own Q on the chosen stays, (N,) bool.
 
-    Their next action is the recorded one, so no probabilities are needed. `features.history` should be on: what was
-    given before then enters as what it is, a mark of the patient.
+    Their next action is the recorded one, so no probabilities are needed; chances (N, T, A), where they are known,
+    center actions, see `features`. `features.history` should be on: what was given before then enters as what it is, a
+    mark of the patient.
     """
     one = replace(histories, rewards=histories.rewards[..., None])
-    return pessimistic_terms(one, chosen, features, lstd, settings).step(np.ones(1))
+    return pessimistic_terms(one, chosen, features, lstd, settings, chances).step(np.ones(1))
 
 
 def pessimistic_terms(
@@ -132,10 +134,11 @@ def pessimistic_terms(
     features: FeatureSettings,
     lstd: LstdSettings | None = None,
     settings: PessimismSettings | None = None,
+    chances: np.ndarray | None = None,
 ) -> PessimisticTerms:
     """`pessimistic_step` in the rewards (N, T, J) of the histories."""
     scales = FeatureMap.fit(histories, chosen[histories.stay], features)
-    critics = Lstd.prepare(histories, scales, chosen, lstd)
+    critics = Lstd.prepare(histories, scales, chosen, lstd, None if chances is None else histories.flat(chances))
     expected = critics.expected(histories.taken())
     same = np.ones(len(expected))
     critic = critics.fit(expected, same)

@@ -110,8 +110,9 @@ def _told(view: RunView, jury: Jury, policy: str) -> tuple[Deferring, tuple[floa
     """What the policy does at the jury's stays, and its true difference to the clinicians with its standard error."""
     if policy == STEP:
         (held,), (clinicians,), histories = jury.held, jury.clinicians, jury.histories
-        step = pessimistic_step(histories, ~held, step_features(view.study))
-        told = step.policy(STEP, histories, probs_of(histories, clinicians))
+        chances = probs_of(histories, clinicians)
+        step = pessimistic_step(histories, ~held, step_features(view.study), chances=chances)
+        told = step.policy(STEP, histories, chances)
         return told, true_gain_of_step(view, FoldStep(clinicians, step, int(held.sum())), _seed(view))
     key = own_key(view, policy)
     known = [row for row in true_differences(view).to_dict("records") if PolicyKey.of_row(row) == key]

@@ -27,10 +27,9 @@ from core.evaluation.judging.grade import GradeSettings, grade, judged_row
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import Judged
-from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
+from core.evaluation.judging.pessimism import pessimistic_step
 from core.evaluation.judging.stacked import Propensities, PropensitySettings, fit_propensities
 from core.evaluation.judging.survival import judge_survival
-from core.evaluation.policies import propensities
 from core.icu.advice import SURVIVAL_COLUMNS, AdviceRecord, DialRecord, at_most, stays_advised
 from core.icu.fit.advised import FoldStep, TrueGain
 from core.icu.hidden_causes import hidden_causes, hidden_row, strengths
@@ -119,7 +118,8 @@ class Jury:
     """What judges every policy on the same patients: the stays, judged ones first, their histories, and held (n,) bool
     of each fold's judged stays.
 
-    kept: the `behavior` of a jury that was made before from the same, so that nothing needs to be fitted; None: fit.
+    kept: the `behavior` of a jury that was made before from the same, so that nothing needs to be fitted; of runs from
+    before critics were centered (n, T), the probability of the action taken alone. None: fit.
     """
 
     some: Stays
@@ -136,10 +136,10 @@ class Jury:
 
     @cached_property
     def behavior(self) -> tuple[np.ndarray, ...]:
-        """(n, T) of each fold: by its clinicians, the probability of the action taken."""
+        """(n, T, A) of each fold: its clinicians' probabilities."""
         if self.kept is not None:
             return self.kept
-        return tuple(side_by_side(lambda one: given(self.histories, probs_of(self.histories, one)), self.clinicians))
+        return tuple(side_by_side(lambda one: probs_of(self.histories, one), self.clinicians))
 
     def bench_of(self, keys: Sequence[PolicyKey]) -> Bench:
         """Judges of these policies of the run, in their order."""
@@ -147,7 +147,9 @@ class Jury:
 
     def bench(self, policies: Sequence[Deferring]) -> Bench:
         """Judges of these policies, probabilities at all the stays."""
-        folds = tuple(Fold(held, policies, given) for held, given in zip(self.held, self.behavior, strict=True))
+        folds = tuple(
+            fold_of(self.histories, held, policies, kept) for held, kept in zip(self.held, self.behavior, strict=True)
+        )
         return Bench(self.histories, folds, self.some.trajectories.survived, self.settings)
 
 
@@ -178,11 +180,12 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
     clinicians = side_by_side(lambda held: fitted_clinicians(histories, ~held, seed), parts)
     for held, fitted in zip(parts, clinicians, strict=True):
-        behavior, fitted_step = probs_of(histories, fitted), _step(histories, ~held, study)
+        behavior = probs_of(histories, fitted)
+        fitted_step = pessimistic_step(histories, ~held, step_features(study), chances=behavior)
         behaviors.append(behavior)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
-        folds.append(Fold(held, [step.toward(share) for share in DIALS], given(histories, behavior)))
+        folds.append(Fold.by(histories, held, [step.toward(share) for share in DIALS], behavior))
         assert step.deferred is not None
         taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
         own[some[held]], probs[held] = taken[held], behavior[held]
@@ -293,10 +296,6 @@ def histories_of(stays: Stays, study: StudySpec, n_clusters: int) -> Histories:
     return Histories(*grids, doses, memberships, stays.persons, stays.config.agents.gamma)
 
 
-def _step(histories: Histories, chosen: np.ndarray, study: StudySpec) -> PessimisticStep:
-    return pessimistic_step(histories, chosen, step_features(study))
-
-
 def _highlights(study: StudySpec) -> tuple[int, ...]:
     return tuple(study.index(name) for name in study.highlights)
 
@@ -319,9 +318,11 @@ def held_out(histories: Histories, seed: int) -> list[np.ndarray]:
     return [number == k for k in range(int(number.max()) + 1)]
 
 
-def given(histories: Histories, behavior: np.ndarray) -> np.ndarray:
-    """(N, T) clinicians' probability of the action taken, from behavior (N, T, A); 1 where nothing is evaluated."""
-    return np.where(histories.mask, propensities(behavior, histories.actions), 1.0)
+def fold_of(histories: Histories, held: np.ndarray, policies: Sequence[Deferring], kept: np.ndarray) -> Fold:
+    """A fold by what a run kept of its clinicians: (N, T, A), or (N, T) of the action taken alone in older runs."""
+    if kept.ndim == 2:
+        return Fold(held, policies, kept.astype(np.float64))
+    return Fold.by(histories, held, policies, kept)
 
 
 def fitted_clinicians(histories: Histories, learners: np.ndarray, seed: int) -> Propensities:

@@ -13,13 +13,13 @@ import numpy as np
 from core.base.remembered import remembered_by
 from core.base.rng import derive_seed
 from core.base.statistics import Z95
-from core.evaluation.judging.crossfit import Fold, judge_groups
+from core.evaluation.judging.crossfit import judge_groups
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.icu.advice import stays_advised
 from core.icu.ask.audit import FEWEST_STAYS
-from core.icu.ask.judge import STEP, StepAdvice, held_out, histories_of, judge_settings
+from core.icu.ask.judge import STEP, StepAdvice, fold_of, held_out, histories_of, judge_settings
 from core.icu.selection import Selection
 from core.icu.view import RunView
 
@@ -28,13 +28,13 @@ FOLDS = ("taken", "given")
 
 def kept_folds(advised: StepAdvice) -> dict[str, np.ndarray]:
     """`FOLDS`, both (folds, n, T): of each fold, the action that its step takes, -1 where it does as clinicians do, and
-    the clinicians' probability of the action given; what judges the advice again."""
+    the clinicians' probabilities, (folds, n, T, A); what judges the advice again."""
     taken = []
     for fold in advised.folds:
         step = fold.policies[-1]  # the dial's last setting is the step itself
         assert step.deferred is not None
         taken.append(np.where(step.deferred < 1, step.own.argmax(axis=-1), -1).astype(np.int8))
-    given = [fold.behavior.astype(np.float32) for fold in advised.folds]
+    given = [chances.astype(np.float32) for chances in advised.behaviors]
     return dict(zip(FOLDS, (np.stack(taken), np.stack(given)), strict=True))
 
 
@@ -54,7 +54,7 @@ def advice_in(view: RunView, selection: Selection, looks: int) -> dict[str, obje
     for held, taken, given in zip(parts, *(kept[name] for name in FOLDS), strict=True):
         own = np.eye(histories.n_actions)[np.maximum(taken, 0)]
         step = Deferring(STEP, own, (taken < 0).astype(np.float64)).toward(advice.shown.share)
-        folds.append(Fold(held, [step], given.astype(np.float64)))
+        folds.append(fold_of(histories, held, [step], given))
     ((judged,),) = judge_groups(histories, folds, [chosen], judge_settings(view.study))
     gain, z = judged.difference, corrected_z(Z95, looks)
     widened = replace(gain, low=gain.value - z * gain.se, high=gain.value + z * gain.se)
