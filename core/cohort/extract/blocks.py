@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from core.base.errors import ExtractError
 
@@ -16,7 +16,8 @@ try:  # unpacks in about a third of the time; nothing else needs it
     from isal import igzip, isal_zlib
 
     GZIP_FILE: type[gzip.GzipFile] = igzip.IGzipFile
-    DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
+    OWN = cast("type[Exception]", isal_zlib.error)  # its types call it an instance
+    DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, OWN)
 except ImportError:
     GZIP_FILE, DAMAGED = gzip.GzipFile, (OSError, EOFError, zlib.error)
 
