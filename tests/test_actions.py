@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError, StudyError
 from core.study import StudySpec, load_study
 from core.study.actions import Actions
+from core.tables.mapping import TableMapping
+from core.tables.steps import one_row_a_step
 from tests.environments.lake import LAKE
 
 SETS = Actions(kind="combination", drug="treatment", sets=((), ("fluids",), ("fluids", "pressor")))
@@ -41,6 +44,10 @@ def test_a_text_of_doses_is_told_in_the_words_of_the_actions() -> None:
         ({"names": ["left", "left"]}, "given twice or empty: left"),
         ({"kind": "combination", "names": [], "sets": [["a"], []]}, "the empty set, nothing given, comes first"),
         ({"kind": "combination", "names": [], "sets": [["a", "a"], ["b"]]}, "names each drug once"),
+        ({"kind": "combination", "names": [], "sets": [[], ["a", "b"], ["b", "a"]]}, "two sets hold the same drugs"),
+        ({"kind": "combination", "names": [], "sets": [[""], ["a"]]}, "one is blank"),
+        ({"names": ["left", " "]}, "one is blank"),
+        ({"names": [f"way {i}" for i in range(128)]}, "at most 127, got 128"),
         ({"kind": "dose", "names": [], "upper": [0, 1]}, "actions of kind 'dose' need unit, representative"),
     ],
 )
@@ -55,3 +62,12 @@ def test_a_study_without_doses_has_no_rule_of_doses_and_no_dose_has_a_number() -
         StudySpec.build(LAKE | {"hazards": [hazard]}, "lake")
     with pytest.raises(ValueError, match="are no doses"):
         WAYS.bin(np.array([1.0]))
+
+
+def test_rows_of_one_step_are_put_together_by_no_arithmetic_on_numbers_of_choices() -> None:
+    study = StudySpec.build(LAKE, "lake")
+    rows = pd.DataFrame({"traj": ["a", "a"], "step": [0, 0], "row": [1, 2], "column": [0, 0], "action": [1, 3]})
+    with pytest.raises(ConfigError, match=r'action = "max" works on numbers of choices; give "first" or "last"'):
+        one_row_a_step(rows, TableMapping(aggregate={"action": "max"}), study)
+    kept = one_row_a_step(rows, TableMapping(aggregate={"action": "first"}), study)
+    assert kept.frame["action"].tolist() == [1]

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.access.person import Person, Role
 from core.access.settings import ServerSettings, server_settings
 from core.access.trail import Trail, What
-from core.base.errors import AccessError, PhenoPolicyError, RunError
+from core.base.errors import AccessError, RunError
 from core.keep.backup import Copied, backup, refuse_to_replace
 from core.keep.delete import delete, past, refuse_at_work, stamp
 from core.keep.holdings import MEGABYTE, UPLOADS, Holding, Kind, run_in, used
@@ -67,8 +67,10 @@ class Acting:
         self.note(what, run=run, detail=detail)
         try:
             yield
-        except (PhenoPolicyError, OSError) as error:
-            why = error if isinstance(error, AccessError | RunError | OSError) else "what was given cannot be used"
+        except Exception as error:
+            why = error if isinstance(error, AccessError | RunError) else "what was given cannot be used"
+            if isinstance(error, OSError):
+                why = error.strerror or type(error).__name__
             self.note("failed", run=run, detail=f"{f'{what} {detail}'.strip()}: {why}")  # others may quote patients
             raise
 

@@ -87,4 +87,4 @@ def run_bench(view: RunView) -> Bench:
     histories = histories_of(view.only(rows), view.study, view.n_clusters)
     held = (np.arange(len(rows)) < len(test),)
     moved = view.advice.left_out if view.advice else None
-    return Bench(view.cohort, rows, view.trajectories.subset(rows), histories, held, config, moved)
+    return Bench(view.cohort, rows, view.trajectories.subset(rows), histories, held, config, moved, view.centered)

@@ -138,7 +138,7 @@ class Judgment:
 class Bench:
     """Stays on which policies are judged. rows: their positions in the cohort, the judged and those who only teach;
     held: (n,) bool of each fold's judged stays among the rows; moved: how far recorded columns move the odds of a dose,
-    where a run knows it of all its stays."""
+    where a run knows it of all its stays; centered: False to judge as runs did before critics centered actions."""
 
     cohort: Cohort
     rows: np.ndarray
@@ -147,6 +147,7 @@ class Bench:
     held: tuple[np.ndarray, ...]
     config: JudgeConfig
     moved: tuple[ColumnOdds, ...] | None = None
+    centered: bool = True
 
     @property
     def judged(self) -> np.ndarray:
@@ -192,6 +193,8 @@ def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judg
         Fold.by(bench.histories, one, [Deferring(policy.name, probs)], each)
         for one, each in zip(bench.held, bench.behavior, strict=True)
     ]
+    if not bench.centered:
+        folds = [replace(fold, chances=None) for fold in folds]
     settings = judge_settings(study)
     judged = judge_folds(bench.histories, folds, replace(settings, hidden=True))[0]
     clinicians = np.select([one[:, None, None] for one in bench.held], bench.behavior)

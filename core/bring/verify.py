@@ -58,7 +58,10 @@ def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any
     again = _again(card, judged_on, policy)
     different = _differences(card, again)
     if different:
-        raise ArtifactError("the card's numbers do not come out again: " + "; ".join(different[:5]) + ".")
+        told = "; ".join(different[:5])
+        raise ArtifactError(
+            f"the card's numbers do not come out again: {told}. Where the card is older than this program, judge anew."
+        )
     known = again.true_value is None and card.true_value is not None
     rest = "Every number comes out again" + (", but the truth: a table cannot be rolled out." if known else ".")
     return Verdict((sealed, "Data and policy are those of the card.", rest), True)

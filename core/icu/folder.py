@@ -137,6 +137,12 @@ class RunFolder:
         path = self.path / JURY
         return read_array(path) if path.is_file() else None
 
+    @property
+    def centered(self) -> bool:
+        """Whether the critics that judged centered actions by the clinicians' probabilities; not in older runs, whose
+        further policies are judged as theirs were."""
+        return self.jury_behavior is None or self.jury_behavior.ndim == 3
+
     @cached_property
     def advice_folds(self) -> dict[str, np.ndarray] | None:
         """What each fold of the advice learned, see `core.icu.ask.selected.kept_folds`; None for a run from before it

@@ -26,7 +26,7 @@ from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.calibrated import calibration_table
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.differences import differences_between
+from core.icu.ask.differences import differences_between, jury_of
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
@@ -78,7 +78,10 @@ def evaluate_run(
     if own:
         keys += [PolicyKey(name) for name in view.added]
     table = compare_policies(stays, patients, keys, view.survival_curve)
-    judges = bench(stays, view.study, n_clusters, keys, patients, view.split.learners if own else None)
+    if own and n_clusters == view.n_clusters:
+        judges = jury_of(view).bench_of(keys)  # those of the run
+    else:
+        judges = bench(stays, view.study, n_clusters, keys, patients, view.split.learners if own else None)
     advice = view.advice if own else None
     if advice is None:
         advice, _ = _advice(view, advise(stays, view.study, view.n_clusters), cohort)

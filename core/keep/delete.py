@@ -29,7 +29,9 @@ def delete(root: Path, what: Holding) -> None:
     elif what.kind == "policy":
         if not what.path.is_dir():  # it went with its run
             return
-        remove_tree(_out_of_sight(what.path))
+        with changing(what.path.parent):
+            gone = _out_of_sight(what.path)
+        remove_tree(gone)
     elif what.path.is_dir():
         with changing(what.path.parent):
             gone = _out_of_sight(what.path)

@@ -26,6 +26,7 @@ _KEYS: dict[ActionKind, tuple[str, ...]] = {
     "combination": ("sets",),
 }
 _DOSE = re.compile(r"\b[Dd]ose(?=s?\b)")
+MOST = 127  # runs keep the number of an action in a byte
 NOTHING = "nothing"  # of several drugs; not the name of one
 
 
@@ -86,6 +87,12 @@ class Actions(Config):
         doubled = sorted({label for label in labels if labels.count(label) > 1})
         if doubled or not all(labels):
             raise ValueError(f"actions: each needs a name of its own; given twice or empty: {', '.join(doubled)}")
+        if any(not name.strip() for name in self.parts):
+            raise ValueError("actions: each needs a name of its own; one is blank")
+        if len({frozenset(one) for one in self.sets}) < len(self.sets):
+            raise ValueError("actions: two sets hold the same drugs")
+        if self.count > MOST:
+            raise ValueError(f"actions: at most {MOST}, got {self.count}")
         if any(len(set(one)) != len(one) for one in self.sets) or NOTHING in self.parts:
             raise ValueError(f"actions: a set names each drug once, and none is called '{NOTHING}'")
         if () in self.sets[1:]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.base.errors import ConfigError
 from core.study import StudySpec
 from core.tables.mapping import Aggregate, TableMapping, TimeRule
 from core.tables.report import Problem
@@ -108,6 +109,10 @@ def _together(
     for position, name in enumerate(map(str, table.columns)):
         series = table.iloc[:, position]
         rule = mapping.aggregate.get(name) or _default(name, study)
+        if name == "action" and not study.actions.ordered and rule not in ("first", "last"):
+            raise ConfigError(
+                f'aggregate: action = "{rule}" works on numbers of {study.actions.words}; give "first" or "last".'
+            )
         if name in ("traj", "step") or rule in ("first", "last"):
             found = series.groupby(group)
             columns[name] = found.first() if rule == "first" or name in ("traj", "step") else found.last()

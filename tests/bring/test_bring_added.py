@@ -12,18 +12,23 @@ import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError, PolicyError, RunError
+from core.base.files import write_array
 from core.bring import add_policy, added, bring, bring_table, open_again, remove_policy
+from core.bring.evidence import judge_beside
 from core.cli.main import main
 from core.cohort import ground_truth, save_cohort, simulate_cohort
+from core.evaluation import propensities
 from core.fusion.dials import MIXTURE
 from core.icu.added import added_to, check_name
 from core.icu.ask.against import against_clinicians
 from core.icu.ask.decision import DecisionSettings, decision_at
+from core.icu.ask.differences import jury_of
 from core.icu.ask.frontier import frontier_of
 from core.icu.ask.hazards import hazard_table
 from core.icu.ask.metrics import added_note
 from core.icu.ask.tables import comparison
 from core.icu.fit.simulated import RunPolicy
+from core.icu.folder import JURY
 from core.icu.foreign import ForeignStays
 from core.icu.view import RunView
 from core.policies import NamedPolicy, PolicyKey
@@ -226,3 +231,23 @@ def test_policies_on_the_command_line(folder: Path, tmp_path: Path, capsys: pyte
     assert main(["policy", "remove", run, "copy"]) == 0
     assert main(["policy", "list", run]) == 0
     assert "no policy was added" in capsys.readouterr().out
+
+
+def test_a_run_from_before_critics_centered_actions_judges_a_copy_as_it_judged_its_own(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    """It kept the clinicians' probability of the action taken alone: plain critics judged its own policies."""
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run, folder)
+    newer = RunView(folder)
+    jury, key = jury_of(newer), newer.own_policy
+    taken = np.where(jury.histories.mask, propensities(jury.behavior[0], jury.histories.actions), 1.0)
+    centered = jury.bench_of([key]).reward()[0].difference
+    write_array(folder / JURY, taken)
+    view = RunView(folder)
+    (own,) = jury_of(view).bench_of([key]).reward()
+    copy = judge_beside(view, bring_table(table_of(view, key), view.cohort, "copy")).judgment.judged
+    assert not view.centered
+    assert copy.difference.value == pytest.approx(own.difference.value, rel=1e-6)
+    assert copy.difference.se == pytest.approx(own.difference.se, rel=1e-6)
+    assert abs(own.difference.value - centered.value) > 0.01 * centered.se

@@ -91,6 +91,8 @@ class Records:
             Fold.by(told, fold.held, [_joined(policy, summed) for policy in fold.policies], chances)
             for fold, chances in zip(self.folds, behaviors, strict=True)
         ]
+        if self.folds[0].chances is None:
+            folds = [replace(fold, chances=None) for fold in folds]
         return replace(self, histories=told, folds=folds, behaviors=behaviors)
 
 
