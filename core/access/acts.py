@@ -68,9 +68,9 @@ class Acting:
         try:
             yield
         except Exception as error:
-            why = error if isinstance(error, AccessError | RunError) else "what was given cannot be used"
+            why = str(error) if isinstance(error, AccessError | RunError) else "what was given cannot be used"
             if isinstance(error, OSError):
-                why = error.strerror or type(error).__name__
+                why = error.strerror or str(error)  # without the path
             self.note("failed", run=run, detail=f"{f'{what} {detail}'.strip()}: {why}")  # others may quote patients
             raise
 

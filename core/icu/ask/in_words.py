@@ -111,8 +111,8 @@ def _told(view: RunView, jury: Jury, policy: str) -> tuple[Deferring, tuple[floa
     if policy == STEP:
         (held,), (clinicians,), histories = jury.held, jury.clinicians, jury.histories
         chances = probs_of(histories, clinicians)
-        known = chances if view.centered else None
-        step = pessimistic_step(histories, ~held, step_features(view.study), chances=known)
+        by = chances if view.centered else None
+        step = pessimistic_step(histories, ~held, step_features(view.study), chances=by)
         told = step.policy(STEP, histories, chances)
         return told, true_gain_of_step(view, FoldStep(clinicians, step, int(held.sum())), _seed(view))
     key = own_key(view, policy)
