@@ -20,7 +20,8 @@ PATH = shipped("reference", "judgment_evidence.json")
 
 class JudgmentEvidence(Config):
     """seeds: first and last; cohorts: how many of each size; ess_floor: effective stays of the estimates that count;
-    clear: true differences above it are told apart; tables: rows by name, see `tests/benchmarks/mix_summary.py`."""
+    clear: true differences above it are told apart; note: what has changed since; tables:
+    rows by name, see `tests/benchmarks/mix_summary.py`."""
 
     schema_version: int
     date: str
@@ -29,6 +30,7 @@ class JudgmentEvidence(Config):
     seeds: tuple[int, int]
     cohorts: dict[str, int]
     tables: dict[str, list[dict[str, Any]]]
+    note: str = ""
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the tables."""
@@ -39,7 +41,7 @@ class JudgmentEvidence(Config):
         """Which cohorts were measured, and when."""
         sizes = ", ".join(f"{count} of {int(size):,}" for size, count in self.cohorts.items())
         first, last = self.seeds
-        return f"Simulated cohorts by patients: {sizes} (seeds {first} to {last}, measured {self.date})."
+        return f"Simulated cohorts by patients: {sizes} (seeds {first} to {last}, measured {self.date}{self.note})."
 
     def of_the_mix(self) -> pd.DataFrame:
         """One row a size, the smallest first: how far differences by the mix, as runs use it, may be believed."""
