@@ -190,11 +190,9 @@ def judge_on(bench: Bench, policy: BroughtPolicy, choices: bool = False) -> Judg
     config, data, study = bench.config, bench.trajectories, bench.cohort.study
     probs = on_grid(bench.cohort, policy.probs)[bench.rows]
     folds = [
-        Fold.by(bench.histories, one, [Deferring(policy.name, probs)], each)
+        Fold.by(bench.histories, one, [Deferring(policy.name, probs)], each, bench.centered)
         for one, each in zip(bench.held, bench.behavior, strict=True)
     ]
-    if not bench.centered:
-        folds = [replace(fold, chances=None) for fold in folds]
     settings = judge_settings(study)
     judged = judge_folds(bench.histories, folds, replace(settings, hidden=True))[0]
     clinicians = np.select([one[:, None, None] for one in bench.held], bench.behavior)

@@ -88,11 +88,9 @@ class Records:
         behaviors = [behavior @ summed for behavior in self.behaviors]
         told = replace(histories, gamma=world.gamma, actions=actions, doses=doses)
         folds = [
-            Fold.by(told, fold.held, [_joined(policy, summed) for policy in fold.policies], chances)
-            for fold, chances in zip(self.folds, behaviors, strict=True)
+            Fold.by(told, one.held, [_joined(p, summed) for p in one.policies], chances, one.chances is not None)
+            for one, chances in zip(self.folds, behaviors, strict=True)
         ]
-        if self.folds[0].chances is None:
-            folds = [replace(fold, chances=None) for fold in folds]
         return replace(self, histories=told, folds=folds, behaviors=behaviors)
 
 

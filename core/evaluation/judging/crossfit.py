@@ -46,10 +46,17 @@ class Fold:
     chances: np.ndarray | None = None
 
     @classmethod
-    def by(cls, histories: Histories, held: np.ndarray, policies: Sequence[Deferring], chances: np.ndarray) -> Fold:
+    def by(
+        cls,
+        histories: Histories,
+        held: np.ndarray,
+        policies: Sequence[Deferring],
+        chances: np.ndarray,
+        centered: bool = True,
+    ) -> Fold:
         """With the clinicians' probabilities of every action, (N, T, A)."""
         taken = np.where(histories.mask, propensities(chances, histories.actions), 1.0)
-        return cls(held, policies, taken.astype(np.float64), chances)
+        return cls(held, policies, taken.astype(np.float64), chances if centered else None)
 
 
 @dataclass(frozen=True)
