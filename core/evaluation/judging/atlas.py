@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -158,6 +159,20 @@ def _line(named: Named, judged: Judged, floor: float) -> ChoiceLine:
         grade=grade(judged, GradeSettings(ess=floor)).grade,
         claims=bool(found.value - Z95 * found.se > 0),
     )
+
+
+def told_of(shown: Judged, floor: float) -> dict[str, Any]:
+    """What a `ChoiceRecord` says of the dial that is shown, in its choice's own reward."""
+    found = shown.difference
+    return {
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "se": found.se,
+        "ess": found.ess,
+        "unit": shown.unit,
+        "grade": grade(shown, GradeSettings(ess=floor)).grade,
+    }
 
 
 def latin_factors(n: int, seed: int, draws: int = DRAWS) -> np.ndarray:

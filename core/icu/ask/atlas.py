@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.evaluation.judging.atlas import CHANGES, GAMMAS, Atlas, Choice, Named, Records, World, latin_factors
+from core.evaluation.judging.atlas import CHANGES, GAMMAS, Atlas, Choice, Named, Records, World, latin_factors, told_of
 from core.evaluation.judging.atlas import reward_atlas as ask_all
 from core.evaluation.judging.choices import DISCOUNT, DOSES, OUTCOME, SEVERAL, AtlasRecord, ChoiceRecord
 from core.evaluation.judging.gate import CLINICIANS, DIALS, GateSettings, gate
-from core.evaluation.judging.grade import GradeSettings, grade
 from core.icu.ask.judge import StepAdvice, judge_settings, step_features
 from core.icu.view import RunView
 from core.study import RewardTerm, StudySpec
@@ -132,20 +131,13 @@ def _record(named: Named, found: Atlas, kept: np.ndarray, at: int, share: float,
     names = [one.name for one in judged]
     chosen = advice.recommended
     departs = (found.taken[at] >= 0) | (found.taken[0] >= 0)
-    one = shown.difference
     return ChoiceRecord(
         cause=named.cause,
         change=named.change,
         factors=named.choice.factors,
         gamma=named.choice.world.gamma,
         joined=named.choice.world.joined,
-        value=one.value,
-        low=one.low,
-        high=one.high,
-        se=one.se,
-        ess=one.ess,
-        unit=shown.unit,
-        grade=grade(shown, GradeSettings(ess=floor)).grade,
+        **told_of(shown, floor),
         recommended=0.0 if chosen == CLINICIANS else DIALS[names.index(chosen)],
         claims=advice.claims,
         same=int((kept[at] & departs).sum()),

@@ -27,10 +27,10 @@ from core.evaluation.judging.atlas import (
     judged_under,
     latin_factors,
     policies_under,
+    told_of,
 )
 from core.evaluation.judging.choices import DISCOUNT, OUTCOME, SEVERAL, ChoiceRecord
 from core.evaluation.judging.crossfit import Fold
-from core.evaluation.judging.grade import GradeSettings, grade
 from core.evaluation.judging.mix import Judged
 from core.registry.advice import RegistryAdvice
 from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, dial_text, gate_places
@@ -171,7 +171,7 @@ def _record(
     one: Otherwise, judged: Sequence[Judged], counts: tuple[int, int], shown: int, floor: float
 ) -> ChoiceRecord:
     """counts: decisions at which the forest keeps its choice, of those where either departs from the experts."""
-    found, chosen = judged[shown].difference, gate_of(RECOMMENDED, judged, floor)
+    chosen = gate_of(RECOMMENDED, judged, floor)
     at = None if chosen.chosen is None else gate_places()[_place(judged, chosen.chosen)]
     return ChoiceRecord(
         cause=one.cause,
@@ -179,13 +179,7 @@ def _record(
         factors=tuple(one.spec.rewards.values()),
         gamma=one.spec.gamma,
         joined=None,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        se=found.se,
-        ess=found.ess,
-        unit=judged[shown].unit,
-        grade=grade(judged[shown], GradeSettings(ess=floor)).grade,
+        **told_of(judged[shown], floor),
         recommended=0.0 if at is None else at[1],
         advised="" if at is None else dial_text(DIALS[at[0]], at[1]),
         claims=chosen.claims,
