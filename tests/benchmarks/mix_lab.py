@@ -11,13 +11,13 @@ Design seeds were 3001-3012; report on others. Tables: `mix_summary`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from core.cohort import History
-from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge_terms
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import CLINICIANS, DIALS, gate
@@ -36,11 +36,13 @@ from tests.benchmarks.mix_worlds import STUDY, WORLDS, LabWorld
 HIGHLIGHTS = tuple(STUDY.index(name) for name in STUDY.highlights)
 N_FOLDS = 5
 FIXED_TRUTH, STEP_TRUTH = 20_000, 2_000  # patients rolled out for a fixed policy, and for each fold's own
-MIXES = {
+MIXES = {  # all of memories that `REMEMBERED` has, so that one judgment serves them
     "mix": MixSettings(),
-    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), 1.0, 1.0),
-    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), 1.0, 1.0),
+    "fading mix": MixSettings((0, 0.7), (0, 1, 4), 0.75, 1.3, 0.0),  # of runs until 2026-11-29
+    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), 1.0, 1.0, 0.0),
+    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), 1.0, 1.0, 0.0),
 }
+REMEMBERED = MixSettings((0, 0.7, 1, 2, 4, 8), (0, 1, 2, 4, 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +166,10 @@ def run_seed(world: LabWorld, seed: int, n: int, slow: bool) -> Iterator[dict[st
     names = [policy.name for policy in folds[0].policies]
     ess, cell = whole_ess(histories, folds), {"world": world.name, "patients": n, "seed": seed}
     shared = [{**cell, "policy": m, "truth": t, "ess": e} for m, t, e in zip(names, truth, ess, strict=True)]
+    asked = JudgeSettings(FeatureSettings(HIGHLIGHTS), mix=REMEMBERED)
+    told = judge_terms(histories, folds, histories.rewards[..., None], asked)
     for label, mixed in MIXES.items():
-        judged = judge(histories, folds, JudgeSettings(FeatureSettings(HIGHLIGHTS), mix=mixed))
+        judged = replace(told, settings=mixed).judged(np.ones(1))
         for row, one in zip(shared, judged, strict=True):
             found = one.difference
             parts = {f"part {part.memory:g}": part.value for part in found.parts}

@@ -38,7 +38,7 @@ def test_the_clinicians_themselves_have_difference_0_and_the_recorded_mean_witho
     assert (result.difference.value, result.difference.se, result.difference.spread) == (0, 0, 0)
     assert result.value.value == pytest.approx(returns.mean())
     assert result.value.se == pytest.approx(returns.std(ddof=1) / 10)
-    assert [part.value for part in result.value.parts] == pytest.approx([returns.mean()] * 4)
+    assert [part.value for part in result.value.parts] == pytest.approx([returns.mean()] * 5)
     (asleep,) = judged(world, [world.policy().toward(0.0)])
     assert asleep.difference == result.difference
 
@@ -193,7 +193,7 @@ def test_witnesses_widen_the_interval_and_leave_the_value() -> None:
     usual = [Remembering(k, 0.0, np.zeros(40), 40.0) for k in (0, 0.5, 4)]
 
     def difference(witnesses: tuple[float, ...], unseen: float = 1.0) -> MixEstimate:
-        settings = MixSettings((0, 0.5), witnesses, spread=0.5, unseen=unseen)
+        settings = MixSettings((0, 0.5), witnesses, spread=0.5, unseen=unseen, heard=0)
         return mix("p", found, usual, returns, np.arange(40), settings).difference
 
     noise = rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(40)
@@ -203,12 +203,37 @@ def test_witnesses_widen_the_interval_and_leave_the_value() -> None:
     assert difference((0,), unseen=4.0).se == pytest.approx(np.hypot(2 * noise, 0.25))
 
 
+def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
+    """What few stays say of a long memory moves neither the value nor its interval; it is told all the same."""
+    rng = np.random.default_rng(2)
+    returns, rows, memories = rng.normal(size=30), rng.normal(size=(4, 30)), (0, 1, 2, 4)
+    values, followers = (1.0, 2.0, 6.0, 90.0), (30.0, 25.0, 20.0, 3.0)
+    found = [Remembering(*each) for each in zip(memories, values, rows, followers, strict=True)]
+    usual = [Remembering(k, 0.0, np.zeros(30), 30.0) for k in memories]
+
+    def difference(heard: float) -> MixEstimate:
+        settings = MixSettings((0, 1, 2), memories, unseen=1.0, heard=heard)
+        return mix("p", found, usual, returns, np.arange(30), settings).difference
+
+    assert difference(20).value == 3.0
+    assert difference(20.1).value == 1.5, "of a memory of two actions 20 stays are too few"
+    assert difference(20).spread == pytest.approx(np.sqrt((2**2 + 1 + 3**2) / 3)), "four actions have no follower"
+    assert difference(0).spread > 40
+    assert difference(30).se == pytest.approx(np.hypot(rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(30), 0.5))
+    assert [difference(30).ess, difference(20).ess] == [25, 20]
+    assert [part.heard for part in difference(20).parts] == [True, True, True, False]
+    assert "memory 4" not in str(difference(20))
+    assert "memory 4" in str(difference(0))
+
+
 @pytest.mark.parametrize(
     ("build", "text"),
     [
         (lambda: MixSettings((1, 1)), "memories must be distinct"),
         (lambda: MixSettings(witnesses=()), "witnesses must be distinct and at least one"),
-        (lambda: MixSettings(unseen=0.9), "unseen at least 1, got 0.75 and 0.9"),
+        (lambda: MixSettings(unseen=0.9), "unseen at least 1 and heard at least 0, got 1.0, 0.9 and 300.0"),
+        (lambda: MixSettings(heard=-1), "heard at least 0, got 1.0, 1.5 and -1"),
+        (lambda: MixSettings((2, 4)), r"memories must hold one of 0 to 1, which is always heard, got \(2, 4\)"),
         (lambda: MixSettings((0, 1.5)), "a memory is 0, a fraction below 1 or a whole number of steps, got 1.5"),
         (lambda: MixSettings(spread=-1), "spread must be at least 0"),
         (lambda: assign_folds(np.arange(3), 5), "n_folds must lie between 2 and the 3 persons"),

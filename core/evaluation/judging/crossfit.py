@@ -176,15 +176,21 @@ def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
     if not settings.hidden:
         return judged
     return [
-        replace(one, hidden=_hidden(histories, alone.folds, p, alone.pooled, settings.mix))
+        replace(one, hidden=_hidden(histories, alone.folds, p, alone.pooled, _weighing(one, settings.mix)))
         if one.difference.ess > 0
         else one
         for p, one in enumerate(judged)
     ]
 
 
-def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, settings: MixSettings) -> Hidden:
-    """What hidden causes could do to the difference of policy p, by its fading memories."""
+def _weighing(judged: Judged, settings: MixSettings) -> list[float]:
+    """The memories that a difference was averaged over and that weigh stays; one action where it is the critic alone."""
+    heard = [part.memory for part in judged.difference.parts if part.heard and part.memory in settings.memories]
+    return [memory for memory in heard if memory > 0] or [1]
+
+
+def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, memories: Sequence[float]) -> Hidden:
+    """What hidden causes could do to the difference of policy p, averaged over memories above 0."""
     fixed, moved = np.zeros((2, len(histories.stay)))
     for fold in folds:
         steps = fold.held[histories.stay]
@@ -194,7 +200,6 @@ def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled
     tilted = Tilted(1 - alive + _grid(histories, fixed), _grid(histories, moved), _grid(histories, logs))
     kept = 1.0 if histories.follow_up is None else histories.flat(histories.follow_up)
     rest = traced(histories, delta, histories.gamma * kept * np.minimum(np.exp(logs), 1))
-    memories = [memory for memory in settings.memories if memory > 0] or [1]
     followed = histories.log_followed[histories.evaluated]
     lasting, passing = (
         bounds(tilted, _grid(histories, errors), memories, histories.gamma, followed) for errors in (rest, delta)

@@ -7,12 +7,15 @@ V_k(clinicians) is the same estimate of the policy that always defers to them. F
 exactly; for the critic alone it takes with it what the critic gets wrong for everyone. So a policy that is the
 clinicians' own has difference 0 and the recorded mean as its value, without any noise.
 
-The memories k that are averaged are those with the smallest error: the critic alone, and one that fades. Both lean on
-the critic, and where hidden causes or what a chart does not show pull them from the truth they err together. So others
-bear witness, w: the critic alone, one action and four actions whole, whose distance from the mix is part of its error,
-and where they differ no number of stays makes the interval narrow. u stands for what influences do not see: that the
-clinicians' probabilities are estimated, and that few stays carry the largest weights. Standard errors sum influences by
-person. Memories, witnesses, f and u were chosen on simulated design cohorts, and reported on others.
+A longer memory leaves out less of what a policy would have changed, and rests on fewer stays: where weights of a few
+stays are all of it, its value is theirs, its standard error does not see it, and a mean with it is worse than without.
+So a memory longer than one action is heard only where enough effective stays follow the policy that long. The mix is
+then the critic alone and one action for a policy far from the clinicians, and nearly the whole course for one near them
+or in a large record. The memories k that are averaged and the witnesses w, one of them longer than all that are
+averaged, tell by their distances from the mix how far it may be off: where they differ no number of stays makes the
+interval narrow. u stands for what influences do not see: that the clinicians' probabilities are estimated, and that few
+stays carry the largest weights. Standard errors sum influences by person. Memories, witnesses, f, u and how many stays
+are enough were chosen on simulated design cohorts, and reported on others.
 """
 
 from __future__ import annotations
@@ -27,18 +30,22 @@ from core.base.types import Estimate
 from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
-AVERAGED, WITNESSES = (0, 0.7), (0, 1, 4)
+AVERAGED, WITNESSES = (0, 1, 2, 4), (0, 1, 2, 4, 8)
+SHORT = 1  # memories up to this one are always heard: they are what is left where nothing longer is
 
 
 @dataclass(frozen=True)
 class MixSettings:
     """memories that are averaged and witnesses to their error, see `core.evaluation.judging.windows`; spread: f, how
-    much of the witnesses' distance is added; unseen: u, by which the variance of the influences is enlarged."""
+    much of the witnesses' distance is added; unseen: u, by which the variance of the influences is enlarged; heard:
+    effective stays that have to follow a memory longer than one action, without which it neither counts nor bears
+    witness."""
 
     memories: tuple[float, ...] = AVERAGED
     witnesses: tuple[float, ...] = WITNESSES
-    spread: float = 0.75
-    unseen: float = 1.3
+    spread: float = 1.0
+    unseen: float = 1.5
+    heard: float = 300.0
 
     def __post_init__(self) -> None:
         for name in ("memories", "witnesses"):
@@ -47,32 +54,43 @@ class MixSettings:
                 raise ValueError(f"{name} must be distinct and at least one, got {given}")
             for memory in given:
                 check_memory(memory)
-        if self.spread < 0 or self.unseen < 1:
-            raise ValueError(f"spread must be at least 0 and unseen at least 1, got {self.spread} and {self.unseen}")
+            if min(given) > SHORT:
+                raise ValueError(f"{name} must hold one of 0 to {SHORT}, which is always heard, got {given}")
+        if self.spread < 0 or self.unseen < 1 or self.heard < 0:
+            got = f"{self.spread}, {self.unseen} and {self.heard}"
+            raise ValueError(f"spread must be at least 0, unseen at least 1 and heard at least 0, got {got}")
 
     @property
     def all_memories(self) -> tuple[float, ...]:
         """Those averaged, then the witnesses that are not among them."""
         return (*self.memories, *(memory for memory in self.witnesses if memory not in self.memories))
 
+    def of(self, memories: Sequence[float], found: Sequence[Remembering]) -> list[Remembering]:
+        """Those of `found` that are among these memories and are heard."""
+        return [
+            one for one in found if one.memory in memories and (one.memory <= SHORT or one.ess >= self.heard)
+        ]
+
 
 @dataclass(frozen=True)
 class Part:
-    """One memory's say in a mix: its value, standard error and effective stays."""
+    """One memory's say in a mix: its value, standard error and effective stays; heard: whether it is averaged or bears
+    witness here."""
 
     memory: float
     value: float
     se: float
     ess: float
+    heard: bool = True
 
 
 @dataclass(frozen=True)
 class MixEstimate(Estimate):
     """Estimate with its standard error `se`, the part `spread` of it that the witnesses' distance makes, and what each
-    memory says, those that are averaged first.
+    memory says, heard or not, those that are averaged first.
 
-    `ess` is the smallest effective number of stays among the averaged memories that weigh; 0: no recorded stay follows
-    it.
+    `ess` is the smallest effective number of stays among the averaged memories that are heard and weigh; 0: no recorded
+    stay follows it.
     """
 
     se: float
@@ -82,7 +100,8 @@ class MixEstimate(Estimate):
 
     def __str__(self) -> str:
         whole = f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}), n {self.n:,}, ESS {self.ess:,.0f}"
-        parts = ", ".join(f"memory {part.memory:g}: {part.value:.2f} ± {part.se:.2f}" for part in self.parts)
+        heard = [part for part in self.parts if part.heard]
+        parts = ", ".join(f"memory {part.memory:g}: {part.value:.2f} ± {part.se:.2f}" for part in heard)
         return f"{whole} [{parts}]"
 
 
@@ -151,18 +170,20 @@ def mix(
 
 def _noise(found: Sequence[Remembering], person: np.ndarray, settings: MixSettings) -> float:
     """Standard error of the averaged memories by their influences."""
-    averaged = [one.influence for one in found if one.memory in settings.memories]
+    averaged = [one.influence for one in settings.of(settings.memories, found)]
     return clustered_error(np.mean(averaged, axis=0), person)
 
 
 def _mixed(found: Sequence[Remembering], person: np.ndarray, unseen: float, settings: MixSettings) -> MixEstimate:
     """unseen: standard error that influences do not see; of the difference, as the recorded mean is what it is."""
-    by_memory = {one.memory: one for one in found}
-    averaged = [by_memory[memory] for memory in settings.memories]
+    averaged, witnesses = (settings.of(memories, found) for memories in (settings.memories, settings.witnesses))
     value = float(np.mean([one.value for one in averaged]))
-    away = np.array([by_memory[memory].value - value for memory in settings.witnesses])
+    away = np.array([one.value - value for one in witnesses])
     spread = settings.spread * float(np.sqrt((away**2).mean()))
     se = float(np.linalg.norm([_noise(found, person, settings), unseen, spread]))
     ess = min((one.ess for one in averaged if one.memory > 0), default=averaged[0].ess)
-    parts = tuple(Part(one.memory, one.value, clustered_error(one.influence, person), one.ess) for one in found)
+    parts = tuple(
+        Part(one.memory, one.value, clustered_error(one.influence, person), one.ess, one in (*averaged, *witnesses))
+        for one in found
+    )
     return MixEstimate(value, value - Z95 * se, value + Z95 * se, len(person), se, spread, ess, parts)
