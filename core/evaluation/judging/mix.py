@@ -67,9 +67,7 @@ class MixSettings:
 
     def of(self, memories: Sequence[float], found: Sequence[Remembering]) -> list[Remembering]:
         """Those of `found` that are among these memories and are heard."""
-        return [
-            one for one in found if one.memory in memories and (one.memory <= SHORT or one.ess >= self.heard)
-        ]
+        return [one for one in found if one.memory in memories and (one.memory <= SHORT or one.ess >= self.heard)]
 
 
 @dataclass(frozen=True)
