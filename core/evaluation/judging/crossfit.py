@@ -184,7 +184,7 @@ def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
 
 
 def _weighing(judged: Judged, settings: MixSettings) -> list[float]:
-    """The memories that a difference was averaged over and that weigh stays; one action where it is the critic alone."""
+    """The memories that a difference was averaged over and that weigh stays; one action where none of them does."""
     heard = [part.memory for part in judged.difference.parts if part.heard and part.memory in settings.memories]
     return [memory for memory in heard if memory > 0] or [1]
 

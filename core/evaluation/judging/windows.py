@@ -10,8 +10,8 @@ omega is normalized over all stays at each t and proportional to one of
 
 A short memory leaves out what a policy would have changed longer ago, and pays with less noise for it: at k = T this is
 the weighted doubly robust estimate. Fading keeps part of every ratio, so that its noise grows slowly and no step drops
-out at once; it raises ratios to powers, though, so that it is the estimate of no policy, and on design cohorts of 13,355
-stays it made differences a quarter too large. A stay that has ended has delta 0 and keeps being counted, with ratio 1 for the
+out at once; it raises ratios to powers, though, so that it is no policy's, and on design cohorts of 13,355 stays it
+made differences a quarter too large. A stay that has ended has delta 0 and keeps being counted, with ratio 1 for the
 steps that it lacks.
 """
 

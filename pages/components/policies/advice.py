@@ -31,8 +31,8 @@ BEFORE = (
     "that compares with them."
 )
 HOW = (
-    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last action, the last two and "
-    "the last four (longer ones where 300 stays' worth of records follow the advice that long), as a difference to what "
+    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last action, two and four "
+    "(longer ones where 300 stays' worth of records follow the advice that long), as a difference to what "
     "the clinicians achieved in the same stays. Every stay is judged by a fold of the data that never saw it; encoder "
     "and phenotypes are shared. The interval counts chance, and how far these estimates, and one that remembers eight "
     "actions, lie from the mean. ESS: how many stays' worth of records follow the advice."
