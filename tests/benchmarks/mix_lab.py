@@ -167,9 +167,9 @@ def run_seed(world: LabWorld, seed: int, n: int, slow: bool) -> Iterator[dict[st
     ess, cell = whole_ess(histories, folds), {"world": world.name, "patients": n, "seed": seed}
     shared = [{**cell, "policy": m, "truth": t, "ess": e} for m, t, e in zip(names, truth, ess, strict=True)]
     asked = JudgeSettings(FeatureSettings(HIGHLIGHTS), mix=REMEMBERED)
-    told = judge_terms(histories, folds, histories.rewards[..., None], asked)
+    in_all = judge_terms(histories, folds, histories.rewards[..., None], asked)
     for label, mixed in MIXES.items():
-        judged = replace(told, settings=mixed).judged(np.ones(1))
+        judged = replace(in_all, settings=mixed).judged(np.ones(1))
         for row, one in zip(shared, judged, strict=True):
             found = one.difference
             parts = {f"part {part.memory:g}": part.value for part in found.parts}
