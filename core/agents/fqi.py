@@ -87,15 +87,18 @@ class _Fitted:
         next_value: Callable[[NextValues, Values], np.ndarray],
         structure: Structure | None,
         many: bool,
+        first: Structure | None = None,
     ) -> Iterator[Progress]:
-        """Leaf averages to convergence, `structure_fits` times, from targets (n, P)."""
+        """Leaf averages to convergence, `structure_fits` times, from targets (n, P); structure, first: as in
+        `FittedQEvaluation.fit`."""
         config, rounds = self.config, 1 if structure is not None else self.config.structure_fits
         started, total = time.monotonic(), rounds * config.iterations
         rewards = transitions.rewards[:, None]
         going = np.float32(config.gamma) * ~transitions.terminals[:, None]
         for growth in range(rounds):
             if growth or structure is None:
-                structure = self._grow(transitions, targets.mean(axis=1), growth)
+                known = None if growth else first
+                structure = known or self._grow(transitions, targets.mean(axis=1), growth)
             regression = Regression(structure, transitions.states, transitions.actions, config.shrinkage)
             ahead = NextValues(structure, transitions.next_states)
             last = growth + 1 == rounds
@@ -185,13 +188,18 @@ class FittedQEvaluation(_Fitted):
     """Q of one policy, or of P policies at once, on a frozen forest."""
 
     def fit(
-        self, transitions: Transitions, next_probs: np.ndarray, structure: Structure | None = None
+        self,
+        transitions: Transitions,
+        next_probs: np.ndarray,
+        structure: Structure | None = None,
+        first: Structure | None = None,
     ) -> Iterator[Progress]:
         """Iterate to convergence; yields `Progress`.
 
         next_probs: action probabilities at the transitions' next states, (n, A) for one policy or (P, n, A) for P that
         share every sparse product. `structure`: forests to evaluate on (`fqi.model.structure`) instead of growing own
-        ones. Raises `ConfigError` for method refit, `ValueError` for probabilities of another shape.
+        ones; `first`: what `first_structure` gave of these transitions, which is then not grown again. Raises
+        `ConfigError` for method refit, `ValueError` for probabilities of another shape.
         """
         _check(transitions)
         if self.config.method == "refit":
@@ -210,7 +218,11 @@ class FittedQEvaluation(_Fitted):
         def expected(ahead: NextValues, values: Values) -> np.ndarray:
             return ahead.expected(values, probs)
 
-        yield from self._iterate_frozen("fqe", transitions, start, expected, structure, many)
+        yield from self._iterate_frozen("fqe", transitions, start, expected, structure, many, first)
+
+    def first_structure(self, transitions: Transitions) -> Structure:
+        """The forests that evaluation starts from: grown on the recorded returns, whatever the policy."""
+        return self._grow(transitions, returns_to_go(transitions, self.config.gamma), 0)
 
     def v(self, states: np.ndarray, probs: np.ndarray) -> np.ndarray:
         """V(s) = sum_a pi(a|s) Q(s, a); probs (..., A) or (P, ..., A)."""

@@ -53,6 +53,19 @@ class KeptRun(ABC, Generic[View]):
         self.view = open_again(self.view)
         self.__dict__.pop("figures", None)
 
+    def save_report(self, path: str | Path) -> Path:
+        """Write the run's report as one HTML file that works without a network; returns its path."""
+        from core.report import write_report  # what draws it takes a second to read
+
+        return write_report(self.folder, path)
+
+    def save_model_card(self, path: str | Path) -> list[Path]:
+        """Write the run's model card, PATH.html, with .json and a Croissant description (.croissant.json) beside it;
+        returns the three. `ConfigError` for a name that does not end in .html."""
+        from core.report.card import write_model_card
+
+        return write_model_card(self.folder, path)
+
     @property
     def added(self) -> dict[str, Card]:
         """Evidence cards of the policies that were added, by name."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -22,8 +22,9 @@ def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> li
     As many pieces at once as the numerical libraries may use threads here, each with one thread of its own: the result
     is the same, to the last digit, however many there are. Within a piece it is a plain loop.
     """
-    allowed = min((int(library["num_threads"]) for library in threadpool_info()), default=1)
-    with threadpool_limits(1):
+    controller = ThreadpoolController()  # looks for the libraries once, for both of what is asked of it
+    allowed = min((int(library["num_threads"]) for library in controller.info()), default=1)
+    with controller.limit(limits=1):
         if allowed == 1:
             return [work(piece) for piece in pieces]
         # OpenMP keeps its limit by thread, so each worker is told anew

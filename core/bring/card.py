@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError
 from core.base.files import write_atomic, write_json
+from core.base.judging import judging_words
 from core.base.types import OPEResult
 from core.bring.judgment import DOSES, SETS, Form, JudgeConfig, Judgment, hidden_words
 from core.bring.policy import BroughtPolicy
@@ -29,7 +30,7 @@ from core.evaluation.judging.left_out import ColumnOdds
 from core.evaluation.judging.mix import MixEstimate
 from core.icu.hidden_causes import HiddenCauses
 from core.registry.cohort.table import RegistryCohort
-from core.runs.manifest import now, versions
+from core.runs.manifest import JUDGED_BY, now, versions
 
 WORDS: dict[Form, dict[str, str]] = {
     DOSES: {
@@ -132,6 +133,12 @@ class Card(Config):
         return hidden_words(self.form, self.gamma.hidden, self.gamma.columns)
 
     @property
+    def judging(self) -> int | None:
+        """The version of the judging; None for a card from before it had a number."""
+        version = self.versions.get(JUDGED_BY, "")
+        return int(version) if version.isdigit() else None
+
+    @property
     def words(self) -> dict[str, str]:
         """What this study calls its records, choices and choosers."""
         return WORDS[self.form]
@@ -150,8 +157,10 @@ def make_card(
     config: JudgeConfig,
     files: Mapping[str, str] | None = None,
     basis: Literal["cohort", "run"] = "cohort",
+    centered: bool = True,
 ) -> Card:
-    """The sealed card of a judgment. files: names of the files it was made of, under "policy" and "cohort"."""
+    """The sealed card of a judgment. files: names of the files it was made of, under "policy" and "cohort"; centered:
+    as the `Bench` that judged."""
     names = files or {}
     card = Card(
         policy=policy.name,
@@ -179,7 +188,7 @@ def make_card(
         true_value=None if found.truth is None else _true(found.truth.value, found.truth.standard_error),
         true_difference=None if found.gain is None else _true(found.gain.value, found.gain.standard_error),
         limits=_limits(found, policy, cohort),
-        versions=versions(),
+        versions=versions(centered),
         made=now(),
         gamma=Gamma(hidden=found.hidden, columns=list(found.left_out)),
         form=found.form,
@@ -198,7 +207,9 @@ def write_card(card: Card, path: Path) -> list[Path]:
     )
     content = card.model_dump(mode="json")
     embedded = json.dumps(content, sort_keys=True).replace("<", "\\u003c")
-    text = environment.get_template("card.html.j2").render(card=card, embedded=embedded)
+    text = environment.get_template("card.html.j2").render(
+        card=card, embedded=embedded, judged_by=judging_words(card.judging)
+    )
     write_json(data, content)
     write_atomic(page, lambda file: file.write(text.encode()))
     return [page, data]

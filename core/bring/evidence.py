@@ -68,7 +68,7 @@ def judge_beside(view: RunView, policy: BroughtPolicy) -> Evidence:
     """Judge a policy on the test patients of a run, as the run's own were. Phenotypes are those of the run."""
     bench = run_bench(view)
     found = judge_on(bench, policy, choices=True)
-    return Evidence(policy, found, make_card(found, policy, view.cohort, bench.config, basis="run"))
+    return Evidence(policy, found, make_card(found, policy, view.cohort, bench.config, None, "run", bench.centered))
 
 
 def run_bench(view: RunView) -> Bench:

@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from core.agents.config import FQIConfig
-from core.agents.fqi import FittedQEvaluation
 from core.base.config import Config
 from core.base.rng import derive_seed, stream
 from core.base.statistics import Z95
 from core.base.types import OPEResult
 from core.bring.choices import policy_choices
+from core.bring.critics import StayCritic
 from core.bring.policy import BroughtPolicy
 from core.cohort import Cohort, TrueValue, ground_truth
 from core.evaluation import (
@@ -55,7 +54,7 @@ from core.policies.courses import courses_of
 from core.policies.hazards import GIVEN, default_rules, violation_rates
 from core.registry.ask.hidden import hidden_in_words
 from core.registry.simulate.truth import RegistryValue
-from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded, reward_terms
+from core.trajectories import Trajectories, fit_scaler, make_trajectories, padded, reward_terms
 
 Form = Literal["doses", "drug sets"]
 DOSES: Form = "doses"
@@ -166,6 +165,20 @@ class Bench:
         return [probs_of(self.histories, one) for one in self.clinicians]
 
     @cached_property
+    def critics(self) -> list[StayCritic]:
+        """The forests of each fold, which learn from the stays outside it."""
+        return [self._critic(~one) for one in self.held]
+
+    @cached_property
+    def whole_critic(self) -> StayCritic:
+        """The forests that learn from all stays."""
+        return self._critic(np.ones(len(self.rows), dtype=bool))
+
+    def _critic(self, learners: np.ndarray) -> StayCritic:
+        config = self.config
+        return StayCritic(self.trajectories, np.flatnonzero(learners), config.gamma, config.critic_trees, config.seed)
+
+    @cached_property
     def left_out(self) -> tuple[ColumnOdds, ...]:
         """How far each recorded column moves the odds of a dose, strongest first."""
         if self.moved is not None:
@@ -235,32 +248,19 @@ def _weighted(bench: Bench, probs: np.ndarray, clinicians: np.ndarray) -> tuple[
     """PHWIS and PHWDR of the judged stays; the critic of each fold is a forest grown on the others."""
     data, config, shown = bench.trajectories, bench.config, bench.judged
     q = np.zeros_like(probs)
-    for held in bench.held:
-        q[held] = _critic(bench, probs, held)
+    for held, critic in zip(bench.held, bench.critics, strict=True):
+        mask = data.mask[held]
+        q[held] = padded(critic.fitted(probs).q_values(data.states[held][mask]).astype(np.float64), mask)
     mask, actions = data.transition_mask[shown], data.actions[shown]
     behavior = np.where(mask, propensities(clinicians[shown], actions), 1.0)
     recorded = Recorded(data.rewards[shown], mask, behavior, config.gamma, bench.histories.person[shown])
     chosen = propensities(probs[shown], actions)[None]
-    critic = Critic(propensities(q[shown], actions)[None], state_values(probs[shown], q[shown])[None])
+    valued = Critic(propensities(q[shown], actions)[None], state_values(probs[shown], q[shown])[None])
     rng = stream(config.seed, "judgment", "bootstrap")
     phwis = weighted_many("phwis", recorded, chosen, None, config.n_bootstrap, rng)[0]
     rng = stream(config.seed, "judgment", "bootstrap")
-    phwdr = weighted_many("phwdr", recorded, chosen, critic, config.n_bootstrap, rng)[0]
+    phwdr = weighted_many("phwdr", recorded, chosen, valued, config.n_bootstrap, rng)[0]
     return phwis.known, phwdr.known
-
-
-def _critic(bench: Bench, probs: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Q (n, T, A) of the policy at the held stays by fitted Q evaluation on the others."""
-    data, config = bench.trajectories, bench.config
-    transitions = make_transitions(data, np.flatnonzero(~held))
-    settings = FQIConfig(
-        estimator="extra_trees", n_trees=config.critic_trees, shrinkage=500.0, gamma=config.gamma, seed=config.seed
-    )
-    fit = FittedQEvaluation(settings, data.study.n_actions, data.study.names)
-    for _ in fit.fit(transitions, probs[transitions.patient, transitions.next_step]):
-        pass
-    mask = data.mask[held]
-    return padded(fit.q_values(data.states[held][mask]).astype(np.float64), mask)
 
 
 def _hazards(bench: Bench, probs: np.ndarray) -> pd.DataFrame:

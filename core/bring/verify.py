@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ArtifactError
+from core.base.judging import JUDGING, judging_words
 from core.bring.card import Card, make_card, read_card
 from core.bring.evidence import run_bench
 from core.bring.judgment import judge_on, make_bench
@@ -44,13 +45,15 @@ def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any
     Raises `ArtifactError` where the seal, the data, the policy or a number differs, saying which and how.
     """
     card = read_card(Path(path))
-    sealed = "The seal fits: nothing was changed since the card was made."
+    sealed = f"The seal fits: nothing was changed since the card was made, by {judging_words(card.judging)}."
     of_run = isinstance(judged_on, (RunView, RegistryView))
     cohort = judged_on.cohort if isinstance(judged_on, (RunView, RegistryView)) else judged_on
     if isinstance(judged_on, (RunView, RegistryView)) and policy is None:
         policy = _kept(judged_on, card)
     if judged_on is None or cohort is None or policy is None:
-        return Verdict((sealed, "Nothing was recomputed: that takes the policy, and the cohort or run."), False)
+        other = [] if card.judging == JUDGING else [f"This program judges by {judging_words(JUDGING)}."]
+        lines = (sealed, *other, "Nothing was recomputed: that takes the policy, and the cohort or run.")
+        return Verdict(lines, False)
     if (card.basis == "run") != of_run:
         raise ArtifactError(f"the card was judged on a {card.basis}; give that {card.basis}.")
     if cohort.data_hash != card.data_hash:
@@ -59,12 +62,25 @@ def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any
     different = _differences(card, again)
     if different:
         told = "; ".join(different[:5])
-        raise ArtifactError(
-            f"the card's numbers do not come out again: {told}. Where the card is older than this program, judge anew."
-        )
+        raise ArtifactError(f"the card's numbers do not come out again: {told}. {_why(card, again)}")
     known = again.true_value is None and card.true_value is not None
     rest = "Every number comes out again" + (", but the truth: a table cannot be rolled out." if known else ".")
     return Verdict((sealed, "Data and policy are those of the card.", rest), True)
+
+
+def _why(card: Card, again: Card) -> str:
+    """What numbers that differ say about the card: a change of the judges is no sign of a forged one."""
+    if card.judging != again.judging:
+        return (
+            f"It was made by {judging_words(card.judging)}, and this is {judging_words(again.judging)}: other numbers "
+            "are to be expected and say nothing against the card, nor for it. Verify it with the program that made it, "
+            "or judge anew."
+        )
+    names = [name for name in again.versions if card.versions.get(name) != again.versions[name]]
+    libraries = ", ".join(f"{name} {card.versions.get(name, 'unknown')}, here {again.versions[name]}" for name in names)
+    if libraries:
+        return f"Judges are of the same version as here, but not all software is ({libraries}): try with the card's."
+    return "Judges and software are of the same versions as here: the card does not say what these files give."
 
 
 def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
@@ -83,7 +99,7 @@ def _again(card: Card, judged_on: JudgedOn, policy: Any) -> Card:
     _check_policy(card, brought.digest)
     plain = run_bench(judged_on) if isinstance(judged_on, RunView) else make_bench(judged_on, card.config)
     found = judge_on(plain, brought, choices=card.choices is not None)
-    return make_card(found, brought, cohort, plain.config, basis=card.basis)
+    return make_card(found, brought, cohort, plain.config, basis=card.basis, centered=plain.centered)
 
 
 def _check_policy(card: Card, digest: str) -> None:

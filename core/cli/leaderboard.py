@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,10 @@ def make(options: argparse.Namespace) -> None:
     from core.registry.simulate.world import WORLDS as SET_WORLDS
 
     settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)
-    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings, kept_rows(options.out, settings))
+    kept, outdated = kept_rows(options.out, settings)
+    if outdated:
+        print(f"{outdated} rows of {options.out} are of another version of the judging and left out.", file=sys.stderr)
+    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings, kept)
     found: list[Leaderboard] = []
 
     def steps() -> Iterator[Progress]:

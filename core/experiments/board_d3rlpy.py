@@ -39,17 +39,13 @@ def d3rlpy() -> Any:
 
 
 def their_names() -> list[str]:
-    """What `their_policies` are called: "d3rlpy-cql" and so on."""
+    """What `their_policy` knows: "d3rlpy-cql" and so on."""
     return [f"{LIBRARY}-{name}" for name in THEIRS]
 
 
-def their_policies(school: School) -> dict[str, Rule]:
-    """One policy an agent of `THEIRS`."""
-    return {name: _learned(school, settings) for name, settings in zip(their_names(), THEIRS.values(), strict=True)}
-
-
-def _learned(school: School, settings: str) -> Rule:
-    library = d3rlpy()
+def their_policy(school: School, name: str) -> Rule:
+    """What the agent of that name learns."""
+    library, settings = d3rlpy(), THEIRS[name.removeprefix(f"{LIBRARY}-")]
     library.seed(derive_seed(school.seed, "leaderboard", settings) % 2**31)
     agent = getattr(library.algos, settings)(batch_size=BATCH, encoder_factory=_network(library)).create(device="cpu:0")
     _fit(library, agent, _dataset(library, school.transitions, school.scale, school.study.n_actions), school.updates)

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from core.agents import AgentConfig, FittedQEvaluation, FQIConfig, train_agents
+from core.agents import AgentConfig, train_agents
 from core.agents.returns import return_scale, returns_to_go
 from core.agents.stack import AgentStack
 from core.base.rng import derive_seed
@@ -64,17 +64,13 @@ def make_school(world: World, n_patients: int, seed: int, updates: int) -> Schoo
 
 
 def our_names() -> list[str]:
-    """What `our_policies` are called, as their rules are."""
+    """What `our_policy` knows, called as the rules of `OURS` are."""
     return [name.replace("_", "-") for name in OURS]
 
 
-def our_policies(school: School) -> dict[str, Rule]:
-    """One policy a rule of `OURS`."""
-    return {name: _learned(school, rule) for name, rule in zip(our_names(), OURS, strict=True)}
-
-
-def _learned(school: School, algorithm: str) -> Rule:
-    n = len(school.transitions)
+def our_policy(school: School, name: str) -> Rule:
+    """What the learning rule of that name learns."""
+    algorithm, n = name.replace("-", "_"), len(school.transitions)
     config = AgentConfig(
         algorithm=algorithm,
         epochs=max(1, round(school.updates * BATCH / n)),
@@ -98,12 +94,5 @@ def _finished(training: Generator[Progress, None, AgentStack]) -> AgentStack:
 
 def forest_value(bench: Bench, policy: BroughtPolicy) -> float:
     """Fitted Q evaluation on all stays of a bench: the mean over stays of sum_a pi(a|s_0) Q(s_0, a)."""
-    data, config = bench.trajectories, bench.config
-    probs, transitions = on_grid(bench.cohort, policy.probs)[bench.rows], make_transitions(data)
-    settings = FQIConfig(
-        estimator="extra_trees", n_trees=config.critic_trees, shrinkage=500.0, gamma=config.gamma, seed=config.seed
-    )
-    fit = FittedQEvaluation(settings, data.study.n_actions, data.study.names)
-    for _ in fit.fit(transitions, probs[transitions.patient, transitions.next_step]):
-        pass
-    return float(fit.v(data.states[:, 0], probs[:, 0]).mean())
+    data, probs = bench.trajectories, on_grid(bench.cohort, policy.probs)[bench.rows]
+    return float(bench.whole_critic.fitted(probs).v(data.states[:, 0], probs[:, 0]).mean())

@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 
 from core.base.errors import ConfigError
 from core.base.files import read_json
+from core.base.judging import JUDGING
 from core.base.types import Estimate, Progress
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.bring.judgment import Bench
@@ -27,7 +28,7 @@ from core.cohort.simulate.generate import simulate_world
 from core.cohort.simulate.named import RULES, WORLDS, Rule
 from core.cohort.simulate.world import World
 from core.experiments import board_d3rlpy
-from core.experiments.board_learned import forest_value, make_school, our_names, our_policies
+from core.experiments.board_learned import School, forest_value, make_school, our_names, our_policy
 from core.experiments.board_sets import SET_RULES, judged_sets
 from core.policies.hazards import GIVEN
 from core.registry.simulate.world import WORLDS as SET_WORLDS
@@ -67,19 +68,21 @@ class BoardSettings:
     d3rlpy: bool = False
 
 
-def kept_rows(path: Path, settings: BoardSettings) -> list[Row]:
-    """Rows of the board in a file, to go on with; none where there is no file.
+def kept_rows(path: Path, settings: BoardSettings) -> tuple[list[Row], int]:
+    """Rows of the board in a file, to go on with, and how many others of it are of another version of the judging.
 
-    `ConfigError` where it was made with other settings.
+    None where there is no file. `ConfigError` where it was made with other settings.
     """
     if not path.is_file():
-        return []
+        return [], 0
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("settings") != asdict(settings):
         raise ConfigError(
             f"{path} holds a board of other settings; give the settings that it was made with, or another --out."
         )
-    return list(stored["policies"])
+    rows = list(stored["policies"])
+    kept = [row for row in rows if row.get("judging") == JUDGING]
+    return kept, len(rows) - len(kept)
 
 
 def leaderboard(
@@ -87,8 +90,8 @@ def leaderboard(
 ) -> Iterator[tuple[Progress, Leaderboard]]:
     """Judge all policies on a cohort of each world; yields progress and the board so far, at least once.
 
-    kept: rows of a board of the same settings that was stopped, or of other worlds; none is made again. `ConfigError`
-    for an unknown world, or where d3rlpy is asked for and not installed.
+    kept: rows of a board of the same settings that was stopped, or of other worlds (`kept_rows`); none is made again.
+    `ConfigError` for an unknown world, or where d3rlpy is asked for and not installed.
     """
     unknown = [name for name in worlds if name not in SET_WORLDS and name not in WORLDS]
     if unknown:
@@ -128,14 +131,16 @@ def _rows(world: World | str, names: Sequence[str], settings: BoardSettings) -> 
         yield from map(policy_row, judged_sets(world, settings.patients, config, names))
         return
     cohort, _ = simulate_world("mimic-iv", settings.patients, settings.seed, world)
-    bench, policies = make_bench(cohort, config), _policies(world, settings)
-    yield from (_judged(bench, name, policies[name], settings) for name in names)
-
-
-def _policies(world: World, settings: BoardSettings) -> dict[str, Rule]:
+    bench = make_bench(cohort, config)
     school = make_school(world, settings.patients, settings.seed, settings.updates)
-    theirs = board_d3rlpy.their_policies(school) if settings.d3rlpy else {}
-    return {**RULES, **our_policies(school), **theirs}
+    yield from (_judged(bench, name, _rule(name, school), settings) for name in names)
+
+
+def _rule(name: str, school: School) -> Rule:
+    """The policy of that name, learned where it is not written down."""
+    if name in RULES:
+        return RULES[name]
+    return our_policy(school, name) if name in our_names() else board_d3rlpy.their_policy(school, name)
 
 
 def _judged(bench: Bench, name: str, rule: Rule, settings: BoardSettings) -> dict[str, object]:
@@ -153,6 +158,7 @@ def policy_row(found: Judgment) -> dict[str, object]:
     estimates: dict[str, Estimate] = {MIX: found.judged.value, "phwis": found.phwis, "phwdr": found.phwdr}
     row: dict[str, object] = {
         "policy": found.name,
+        "judging": JUDGING,
         "true_value": found.truth.value,
         "true_difference": found.gain.value,
         "true_difference_se": found.gain.standard_error,

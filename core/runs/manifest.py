@@ -16,9 +16,11 @@ from pydantic import AfterValidator, Field, ValidationError
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError
 from core.base.files import read_json, write_json
+from core.base.judging import judging_version
 from core.runs.folders import owner_of
 
 MANIFEST = "manifest.json"
+JUDGED_BY = "judging"  # among the versions: that of the judging
 FIRST_KIND = "icu"  # manifests of version 1 name their kind only where it is another one
 PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "umap-learn", "scipy")
 Definition = TypeVar("Definition")
@@ -99,6 +101,11 @@ class Manifest(Config, Generic[Definition]):
         record = StageRecord(seconds=round(seconds, 3), finished=now(), files=files)
         return self.model_copy(update={"stages": {**self.stages, stage: record}})
 
+    def gone_on_with(self, versions: Mapping[str, str]) -> Self:
+        """A copy whose further stages are worked by these versions: "1, then 2" where one is not what it was."""
+        told = {name: _then(self.versions.get(name, "unknown"), version) for name, version in versions.items()}
+        return self.model_copy(update={"versions": told})
+
     def before(self, stage: str) -> Self:
         """A copy in which the stage and those that were finished after it are not done."""
         names = list(self.stages)
@@ -160,9 +167,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+def versions(centered: bool = True) -> dict[str, str]:
+    """Versions of what results depend on: the judging (see `judging_version`), Python, and packages."""
+    own = {JUDGED_BY: str(judging_version(centered)), "python": platform.python_version()}
+    return own | {name: _version(name) for name in PACKAGES}
+
+
+def _then(before: str, now: str) -> str:
+    return before if before.split(", then ")[-1] == now else f"{before}, then {now}"
 
 
 def _version(package: str) -> str:

@@ -39,6 +39,8 @@ def run(
             stage: (partial(work, study.open(folder), data), weight)
             for stage, (work, weight) in study.stages(data).items()
         }
+        if stages.keys() - manifest.stages.keys():
+            manifest = manifest.gone_on_with(versions())
         yield from run_stages(folder, manifest, stages, study.threads(config))
 
 

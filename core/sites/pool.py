@@ -26,6 +26,7 @@ from plotly.offline import get_plotlyjs
 
 from core.base.errors import ArtifactError, ConfigError
 from core.base.files import write_atomic, write_json
+from core.base.judging import judging_words
 from core.base.statistics import Z95
 from core.figures.differences import difference_forest
 from core.sites.validate import SiteResult
@@ -96,7 +97,7 @@ class Pooled:
 
 def pool(sites: Sequence[SiteResult]) -> Pooled:
     """Pool the results of at least two sites; `ConfigError` where a site comes twice, `ArtifactError` where they are of
-    different bundles."""
+    different bundles or judged by different versions."""
     if len(sites) < 2:
         raise ConfigError("pooling takes the results of two sites at least.")
     names = [site.site for site in sites]
@@ -104,6 +105,9 @@ def pool(sites: Sequence[SiteResult]) -> Pooled:
         raise ConfigError(f"a site comes twice among {', '.join(names)}; give each its own name.")
     if len({site.bundle for site in sites}) > 1:
         raise ArtifactError("the sites validated different bundles; pool results of one and the same.")
+    if len({site.judging for site in sites}) > 1:
+        told = "; ".join(f"{site.site} by {judging_words(site.judging)}" for site in sites)
+        raise ArtifactError(f"the sites judged differently, {told}; validate again with programs of one version.")
     order = [one.policy for one in sites[0].policies]
     return Pooled(tuple(sites), tuple(_pool_policy(policy, sites) for policy in order))
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from core.base.config import Config
 from core.base.errors import ArtifactError, ConfigError, RunError
+from core.base.judging import JUDGING
 from core.cohort import Cohort
 from core.evaluation import action_shares
 from core.evaluation.judging.grade import GradeSettings, grade
@@ -48,7 +49,7 @@ class SitePolicy(Config):
 
 class SiteResult(Config):
     """What leaves a site. deaths, phenotypes: None where a count below 11 is left out, deaths
-    also where the outcome does not tell them."""
+    also where the outcome does not tell them. judging: the version that judged, None from before it had a number."""
 
     schema_version: Literal[2] = 2
     site: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,39}$")
@@ -59,6 +60,7 @@ class SiteResult(Config):
     deaths: int | None
     phenotypes: list[int | None]
     policies: list[SitePolicy]
+    judging: int | None = None
 
 
 def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
@@ -84,6 +86,7 @@ def validate(bundle: Path, cohort: Cohort, site: str) -> SiteResult:
                 "deaths": suppressed([died, cohort.n_patients - died])[0] if told else None,
                 "phenotypes": suppressed(np.bincount(labels, minlength=k).tolist()),
                 "policies": [_policy(stays, key, one) for key, one in zip(keys, judged, strict=True)],
+                "judging": JUDGING,
             },
             where="site",
         )

@@ -296,3 +296,21 @@ def test_policies_evaluated_later_on_the_same_structure_join_those_before(random
     np.testing.assert_allclose(joined, together.q_values(transitions.states), atol=1e-3)
     with pytest.raises(ValueError, match="on one structure"):
         first.with_policies(run(FittedQEvaluation(config, 5), transitions, probs[2:]).forest)
+
+
+def test_the_forests_that_evaluation_starts_from_serve_every_policy(random_transitions, monkeypatch):
+    """Grown once and handed to each policy, they give what each grows for itself."""
+    transitions = random_transitions(200)
+    probs = np.random.default_rng(1).dirichlet(np.ones(5), size=(2, 200)).astype(np.float32)
+    config = FQIConfig(n_trees=4, structure_fits=2)
+    alone = [run(FittedQEvaluation(config, 5), transitions, one).q_values(transitions.states) for one in probs]
+    first = FittedQEvaluation(config, 5).first_structure(transitions)
+    grown = []
+    grow = FittedQEvaluation._grow
+    monkeypatch.setattr(FittedQEvaluation, "_grow", lambda *given: grown.append(given[-1]) or grow(*given))
+    for one, q in zip(probs, alone, strict=True):
+        fit = FittedQEvaluation(config, 5)
+        for _ in fit.fit(transitions, one, first=first):
+            pass
+        np.testing.assert_array_equal(fit.q_values(transitions.states), q)
+    assert grown == [1, 1]  # the second growth alone, on targets of the policy

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from core.base.errors import ArtifactError, ConfigError
+from core.base.judging import JUDGING, judging_words
 from core.bring import (
     BroughtPolicy,
     Card,
@@ -159,11 +160,43 @@ def test_verify_computes_the_card_anew(card: Card, cohort: Cohort, tmp_path: Pat
         verify_card(page, cohort, np.zeros(len(cohort.frame), dtype=np.int64))
     with pytest.raises(ArtifactError, match="made on other data"):
         verify_card(page, simulate_cohort("mimic-iv", 10, seed=6)[0], never)
-    better = card.model_copy(update={"difference": card.difference.model_copy(update={"value": 9.0})})
-    better = better.model_copy(update={"seal": better.right_seal})  # sealed anew by whoever changed it
-    page, _ = write_card(better, tmp_path / "better.html")
-    with pytest.raises(ArtifactError, match=r"do not come out again: difference.value is 9.0 in the card"):
-        verify_card(page, cohort, never)
+
+
+def resealed(card: Card, **changed: object) -> Card:
+    """The card with other content, sealed anew by whoever changed it."""
+    other = card.model_copy(update=changed)
+    return other.model_copy(update={"seal": other.right_seal})
+
+
+def test_verify_tells_a_change_of_the_judges_from_a_card_that_was_changed(
+    card: Card, cohort: Cohort, tmp_path: Path
+) -> None:
+    assert card.judging == JUDGING
+    better = card.difference.model_copy(update={"value": 9.0})
+
+    def said(**versions: str) -> str:
+        changed = resealed(card, difference=better, versions={**card.versions, **versions})
+        page, _ = write_card(changed, tmp_path / "card.html")
+        with pytest.raises(ArtifactError, match=r"do not come out again: difference.value is 9.0 in the card") as told:
+            verify_card(page, cohort, never)
+        return str(told.value)
+
+    assert said().endswith("of the same versions as here: the card does not say what these files give.")
+    assert "not all software is (numpy 0.1, here " in said(numpy="0.1")
+    assert f"made by {judging_words(1)}, and this is {judging_words(JUDGING)}: other numbers" in said(judging="1")
+    page, _ = write_card(card, tmp_path / "card.html")
+    assert f"judged by version {JUDGING} of the judging" in page.read_text()
+
+
+def test_a_card_from_before_judging_had_a_number_is_sealed_and_compared(
+    card: Card, cohort: Cohort, tmp_path: Path
+) -> None:
+    before = {name: version for name, version in card.versions.items() if name != "judging"}
+    page, _ = write_card(resealed(card, versions=before), tmp_path / "card.html")
+    verdict = verify_card(page)
+    assert "by a version of the judging from before it had a number" in verdict.lines[0]
+    assert verdict.lines[1] == f"This program judges by {judging_words(JUDGING)}."
+    assert verify_card(page, cohort, never).recomputed  # the numbers are the same all the same
 
 
 def test_other_choices_of_the_study_are_on_the_card_and_computed_anew(

@@ -44,7 +44,7 @@ MAY: dict[str, set[str]] = {
     "bring": {*ENGINE, *STUDIES},
     "environments": {*ENGINE, "registry"},
     "sites": {*ENGINE, "icu", "figures"},
-    "api": {*ENGINE, *STUDIES, "figures", "bring"},
+    "api": {*ENGINE, *STUDIES, "figures", "bring", "report"},
     "packaging": {"base"},
     "experiments": {*ENGINE, *STUDIES, "bring"},
     "report": {*ENGINE, *STUDIES, "figures", "experiments", "sites", "bring"},

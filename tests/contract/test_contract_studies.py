@@ -17,6 +17,7 @@ import pytest
 
 from core.base.errors import ArtifactError, ConfigError, RunError
 from core.base.files import read_json
+from core.base.judging import JUDGING
 from core.cli.app import default_runs
 from core.cli.main import build_parser, main
 from core.cli.studies import load_studies
@@ -233,6 +234,27 @@ def test_a_study_that_cannot_be_found_is_said_so(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.strip() == "PHENOPOLICY_STUDIES names 'no.such.study', which cannot be found; correct its path."
+
+
+def test_a_run_that_another_program_goes_on_with_names_the_versions_of_both(plays: Path, data: Path) -> None:
+    study, folder = study_of("bandit"), data / "bandits" / "older"
+    played = study.load(plays, None, study.config("", {}))
+    list(run(study, played, study.config("", {}), folder))
+    whole = read_manifest(folder)
+    assert whole.versions["judging"] == str(JUDGING)
+
+    def as_before(manifest: dict) -> None:
+        del manifest["stages"]["choice"]
+        del manifest["versions"]["scipy"]
+        manifest["versions"]["judging"] = "1"
+
+    edit_manifest(folder, as_before)
+    for _ in range(2):  # the second time nothing is left to do
+        list(run(study, played, study.config("", {}), folder))
+        found = read_manifest(folder).versions
+        assert found["judging"] == f"1, then {JUDGING}"
+        assert found["scipy"] == f"unknown, then {whole.versions['scipy']}"
+        assert found["numpy"] == whole.versions["numpy"]
 
 
 def test_a_killed_run_resumes(plays: Path, data: Path) -> None:

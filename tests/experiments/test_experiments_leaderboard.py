@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError
+from core.base.judging import JUDGING
 from core.bring import JudgeConfig, Judgment, bring, judge_on, make_bench
 from core.cli.main import main
 from core.cohort import TrueValue, simulate_cohort
 from core.cohort.simulate.named import RULES, mostly, named_world
 from core.experiments import board_d3rlpy
-from core.experiments.board_learned import OURS, forest_value, make_school, our_policies
+from core.experiments.board_learned import forest_value, make_school, our_names, our_policy
 from core.experiments.board_sets import SET_RULES
 from core.experiments.leaderboard import BoardSettings, estimator_scores, is_safe, leaderboard
 
@@ -75,6 +76,7 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert [row["coverage"] is None for row in board["estimators"]] == [False, False, False, True]
     assert "true_difference" in capsys.readouterr().out
     rows, known = board["policies"], len(board["policies"])
+    assert {row["judging"] for row in rows} == {JUDGING}
     stopped = {**board, "policies": [{**rows[0], "mix": 77.0}, *rows[1:4], *rows[5:]]}
     out.write_text(json.dumps(stopped))
     assert main(["leaderboard", "--worlds", "null", "transplant-null", *sizes, "--out", str(out)]) == 0
@@ -84,6 +86,13 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     assert [row["policy"] for row in sets] == list(SET_RULES)
     assert [row["true_difference"] for row in sets] == [0.0] * len(SET_RULES)
     assert [row["estimator"] for row in scores] == ["mix", "phwis", "phwdr"]
+    capsys.readouterr()
+    older = [{**row, "judging": 1} for row in stopped["policies"][:2]]
+    out.write_text(json.dumps({**board, "policies": [*older, {**rows[2], "judging": None}, *board["policies"][3:]]}))
+    assert main(["leaderboard", "--worlds", "null", *sizes, "--out", str(out)]) == 0
+    assert f"3 rows of {out} are of another version of the judging" in capsys.readouterr().err
+    again = {row["policy"]: row for row in json.loads(out.read_text())["policies"] if row["world"] == "null"}
+    assert again == {row["policy"]: row for row in rows}, "made anew, as they were"
     assert main(["leaderboard", "--worlds", "null", *sizes, "--seed", "1", "--out", str(out)]) == 2
     assert "holds a board of other settings" in capsys.readouterr().err
     assert main(["leaderboard", "--worlds", "moon", "--out", str(tmp_path / "moon.json")]) == 2
@@ -97,15 +106,14 @@ def test_a_school_is_of_the_world_and_shares_no_stay_with_what_is_judged() -> No
     taught = school.scaler.unscale(school.transitions.states)
     assert not judged & {row.tobytes() for row in np.round(taught, 3).astype(np.float32)}
     frame = cohort.frame.iloc[:50]
-    for name, rule in our_policies(school).items():
-        probs = rule(frame)
+    for name in our_names():
+        probs = our_policy(school, name)(frame)
         assert np.allclose(probs, mostly(probs.argmax(axis=1))), name  # a dose, and the share that is spread
-    assert [name.replace("-", "_") for name in our_policies(school)] == list(OURS)
 
 
 def test_cloning_learns_what_clinicians_give_most() -> None:
     school = make_school(named_world("heparin"), 300, seed=1, updates=300)
-    probs = our_policies(school)["behavior-cloning"](simulate_cohort("mimic-iv", 50, 2)[0].frame)
+    probs = our_policy(school, "behavior-cloning")(simulate_cohort("mimic-iv", 50, 2)[0].frame)
     assert (probs.argmax(axis=1) == 0).mean() > 0.9  # no heparin, at six steps in seven
 
 

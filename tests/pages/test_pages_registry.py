@@ -191,6 +191,14 @@ def test_every_view_of_a_run_draws(open_page, registry_run: str, view: str, key:
     assert not page.error
 
 
+def test_report_and_model_card_of_the_run_on_show_are_offered(open_page, registry_run: str) -> None:
+    page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "Report")
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == ["Build and download the report", "Model card", "JSON", "Croissant"]
+    assert f"report data/registry/{registry_run} --card FILE" in texts(page)
+    assert not page.error
+
+
 def test_the_difference_to_the_experts_comes_first(open_page, registry_run: str, tiny_registry: Path) -> None:
     run = RegistryView(tiny_registry)
     page = open_page("registry", {"registry-view": "Values"})

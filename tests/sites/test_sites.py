@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from core.base.errors import ArtifactError, CohortError, ConfigError, RunError
+from core.base.judging import JUDGING
 from core.cli.main import main
 from core.cohort import Cohort, save_cohort, simulate_cohort
 from core.icu.ask.judge import judge_policies
@@ -173,6 +174,8 @@ def test_sites_pool_to_what_one_analysis_of_all_stays_finds(bundle: Path, tiny_r
         pool([sites[0], sites[0]])
     with pytest.raises(ArtifactError, match="different bundles"):
         pool([sites[0], sites[1].model_copy(update={"bundle": "other"})])
+    with pytest.raises(ArtifactError, match=f"judged differently, .* by version {JUDGING} .* before it had a number"):
+        pool([sites[0], sites[1].model_copy(update={"judging": None})])
     file = sites[0].model_dump_json().encode()
     assert parse_site(file, "s.json") == sites[0]
     with pytest.raises(ArtifactError, match=r"s\.json is no site's result"):

@@ -9,17 +9,14 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import stream
-from core.base.statistics import Z95
 from core.evaluation.judging.audit import control_gain, null_advice, residualized
-from core.evaluation.judging.crossfit import judge, judge_groups
-from core.evaluation.judging.gate import DIALS, GateSettings, corrected_z
-from core.evaluation.judging.grade import GradeSettings, grade
+from core.evaluation.judging.crossfit import judge
+from core.evaluation.judging.gate import DIALS, GateSettings
+from core.evaluation.judging.groups import Group, judged_groups, thirds
 from core.icu.advice import AuditRecord, Control
 from core.icu.ask.judge import StepAdvice, judge_settings, step_features
 from core.icu.stays import Stays
 from core.study import StudySpec
-
-FEWEST_STAYS = 50  # of a subgroup that is judged apart
 
 
 def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, repeats: int, seed: int) -> AuditRecord:
@@ -47,32 +44,18 @@ def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, rep
 
 
 def subgroups(advised: StepAdvice, stays: Stays, study: StudySpec, labels: np.ndarray, share: float) -> pd.DataFrame:
-    """The dial's difference in groups of the advised stays, one row each: what is the group by, group, n, difference,
-    low, high (corrected for how many groups are looked at), se, ess, grade.
+    """The dial's difference in groups of the advised stays, a row each, as in `core.evaluation.judging.groups`.
 
-    labels (N,) phenotype of each stay. Groups of fewer than `FEWEST_STAYS` have n alone. Everyone outside a fold
-    teaches its critics; only the group is judged, each stay by the fold that never saw its person.
+    labels (N,) phenotype of each stay. Everyone outside a fold teaches its critics; each stay of a group is judged by
+    the fold that never saw its person.
     """
-    groups = list(_groups(stays.trajectories.states[advised.rows], study, labels[advised.rows]))
-    judged = [chosen for _, _, chosen in groups if chosen.sum() >= FEWEST_STAYS]
-    z, place = corrected_z(Z95, len(judged)), DIALS.index(share)
+    groups = _groups(stays.trajectories.states[advised.rows], study, labels[advised.rows])
+    place, floor = DIALS.index(share), stays.config.evaluation.ess_floor
     folds = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
-    found = iter(judge_groups(advised.histories, folds, judged, judge_settings(study)))
-    floor, rows = stays.config.evaluation.ess_floor, []
-    for by, name, chosen in groups:
-        row: dict[str, object] = {"by": by, "group": name, "n": int(chosen.sum())}
-        if chosen.sum() >= FEWEST_STAYS:
-            (one,) = next(found)
-            gain = one.difference
-            low, high = gain.value - z * gain.se, gain.value + z * gain.se
-            row |= {"difference": gain.value, "low": low, "high": high, "se": gain.se, "ess": gain.ess}
-            row["grade"] = grade(one, GradeSettings(ess=floor)).grade
-        rows.append(row)
-    columns = ["by", "group", "n", "difference", "low", "high", "se", "ess", "grade"]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return judged_groups(advised.histories, folds, groups, judge_settings(study), floor)
 
 
-def _groups(states: np.ndarray, study: StudySpec, labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+def _groups(states: np.ndarray, study: StudySpec, labels: np.ndarray) -> Iterator[Group]:
     """By what, its name and the stays (n,) bool: binary statics, thirds of the other statics and of severity at the
     first step, phenotypes. states (n, T, D) as scaled, since thirds and halves are the same on any scale."""
     first = states[:, 0]
@@ -82,9 +65,6 @@ def _groups(states: np.ndarray, study: StudySpec, labels: np.ndarray) -> Iterato
             for side, name in ((value <= value.mean(), "0"), (value > value.mean(), "1")):
                 yield column.name, name, side
         elif column.kind == "static" or column.name == study.severity:
-            low, high = np.quantile(value, [1 / 3, 2 / 3])
-            yield column.name, "lowest third", value <= low
-            yield column.name, "middle third", (value > low) & (value <= high)
-            yield column.name, "highest third", value > high
+            yield from thirds(column.name, value)
     for k in np.unique(labels):
         yield "phenotype", str(k), labels == k

@@ -20,10 +20,10 @@ from core.base.statistics import Z95
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.grade import GradeSettings, judged_row
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.evaluation.judging.mix import clustered_error
 from core.evaluation.judging.pessimism import pessimistic_step
 from core.icu.ask.against import true_differences
-from core.icu.ask.audit import FEWEST_STAYS
 from core.icu.ask.differences import jury_of
 from core.icu.ask.judge import STEP, Jury, probs_of, step_features
 from core.icu.fit.advised import FoldStep

@@ -1,7 +1,7 @@
 """What a run's advice does for some of its stays: its difference to the clinicians in a selection, by the run's judges.
 
-As the subgroups that a run stores (`core.icu.ask.audit`): everyone outside a fold teaches its critics, only the
-selection is judged, each stay by the fold that never saw its person. What the folds learned is kept with the run.
+As the subgroups that a run stores (`core.evaluation.judging.groups`): everyone outside a fold teaches its critics, only
+the selection is judged, each stay by the fold that never saw its person. What the folds learned is kept with the run.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from core.evaluation.judging.crossfit import judge_groups
 from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.grade import GradeSettings, judged_row
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.icu.advice import stays_advised
-from core.icu.ask.audit import FEWEST_STAYS
 from core.icu.ask.judge import STEP, StepAdvice, fold_of, held_out, histories_of, judge_settings
 from core.icu.selection import Selection
 from core.icu.view import RunView

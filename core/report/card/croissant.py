@@ -5,10 +5,13 @@ Where the file itself is, the description does not say: patients' data are not p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.figures.theme import fmt_unit
 from core.icu.view import RunView
+from core.registry.spec import ALIVE, Feature, RegistrySpec
+from core.registry.view import RegistryView
 from core.study import Column, StudySpec
 
 CONFORMS = "http://mlcommons.org/croissant/1.0"
@@ -49,27 +52,30 @@ CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 FILE = "cohort.parquet"
+Told = tuple[str, str, str]  # a column: name, kind of `MODEL`, meaning
 MODEL = {"text": "sc:Text", "whole": "sc:Integer", "number": "sc:Float"}
 
 
-def croissant(view: RunView) -> dict[str, Any]:
-    """The description as a JSON document. Raises `ArtifactError` where the run cannot be read."""
-    study, cohort, manifest = view.study, view.cohort, view.manifest
+def croissant(view: RunView | RegistryView) -> dict[str, Any]:
+    """The description as a JSON document, of a run of either study. Raises `ArtifactError` where the run cannot be
+    read."""
+    if isinstance(view, RegistryView):
+        return _described(view, _stages(view.spec), "stages", "patient")
+    return _described(view, _steps(view.study), "steps", "stay")
+
+
+def _described(view: RunView | RegistryView, columns: Sequence[Told], rows: str, record: str) -> dict[str, Any]:
+    """rows: what its rows are, steps or stages; record: of whom; the first two columns are its keys."""
+    study, cohort, manifest = view.manifest.study, view.cohort, view.manifest
     kind = "Simulated" if manifest.simulated else "Recorded"
-    fields = [
-        _field("traj", "text", "Key of the stay"),
-        _field("step", "whole", f"Number of the step from 0; one is {study.step_hours:g} hours"),
-        *(_field(column.name, "number", _meaning(column)) for column in study.columns),
-        _field("action", "whole", f"{view.study.actions.word.capitalize()} given: " + "; ".join(_doses(view))),
-        *_ends(study),
-    ]
+    fields = [_field(rows, *column) for column in columns]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS,
         "name": f"{study.name}-{manifest.data_hash[:8]}",
-        "description": f"{kind} stays. {fmt_unit(study.population)}. {cohort.n_patients:,} stays, "
-        f"{len(cohort.frame):,} steps. A description of the columns alone: the rows are not part of it.",
+        "description": f"{kind} {record}s. {fmt_unit(study.population)}. {cohort.n_patients:,} {record}s, "
+        f"{len(cohort.frame):,} {rows}. A description of the columns alone: the rows are not part of it.",
         "version": manifest.data_hash,
         "dateCreated": manifest.created,
         "isLiveDataset": False,
@@ -77,17 +83,54 @@ def croissant(view: RunView) -> dict[str, Any]:
         "recordSet": [
             {
                 "@type": "cr:RecordSet",
-                "@id": "steps",
-                "name": "steps",
-                "description": "One row a step of a stay.",
-                "key": [{"@id": "steps/traj"}, {"@id": "steps/step"}],
+                "@id": rows,
+                "name": rows,
+                "description": f"One row a {rows.removesuffix('s')} of a {record}.",
+                "key": [{"@id": field["@id"]} for field in fields[:2]],
                 "field": fields,
             }
         ],
     }
 
 
-def _file(view: RunView) -> dict[str, Any]:
+def _steps(study: StudySpec) -> list[Told]:
+    """Columns of an ICU cohort."""
+    actions = study.actions
+    given = "; ".join(f"{a} {label} {fmt_unit(actions.unit)}".strip() for a, label in enumerate(actions.labels))
+    return [
+        ("traj", "text", "Key of the stay"),
+        ("step", "whole", f"Number of the step from 0; one is {study.step_hours:g} hours"),
+        *((column.name, "number", _meaning(column)) for column in study.columns),
+        ("action", "whole", f"{actions.word.capitalize()} given: {given}"),
+        *_ends(study),
+    ]
+
+
+def _stages(spec: RegistrySpec) -> list[Told]:
+    """Columns of a registry."""
+    days = "; ".join(f"{stage.day} {stage.name}" for stage in spec.stages)
+    drugs = [
+        (column, "whole", f"{decision.title}: {drug} given, 0 or 1")
+        for decision in spec.decisions
+        for column, drug in zip(decision.columns, decision.drugs, strict=True)
+    ]
+    return [
+        ("patient", "text", "Key of the patient"),
+        ("stage", "whole", f"Day of the stage: {days}"),
+        *map(_feature, spec.features),
+        (ALIVE, "whole", "1 alive at the stage, 0 dead"),
+        *((one.name, "whole", f"{one.title} at the stage, 0 or 1") for one in spec.indicators),
+        *drugs,
+    ]
+
+
+def _feature(one: Feature) -> Told:
+    if one.kind == "number":
+        return one.name, "number", f"{one.label or one.name} ({one.unit}), one value a patient"
+    return one.name, "text", f"{one.label or one.name}: {', '.join(one.categories)}; one value a patient"
+
+
+def _file(view: RunView | RegistryView) -> dict[str, Any]:
     """The file that is meant, by its digest; not where it lies."""
     told = {
         "@type": "cr:FileObject",
@@ -101,10 +144,10 @@ def _file(view: RunView) -> dict[str, Any]:
     return told | ({"sha256": digest} if digest else {})
 
 
-def _field(name: str, kind: str, meaning: str) -> dict[str, Any]:
+def _field(rows: str, name: str, kind: str, meaning: str) -> dict[str, Any]:
     return {
         "@type": "cr:Field",
-        "@id": f"steps/{name}",
+        "@id": f"{rows}/{name}",
         "name": name,
         "description": meaning,
         "dataType": MODEL[kind],
@@ -117,15 +160,10 @@ def _meaning(column: Column) -> str:
     return f"{column.label or column.name} ({fmt_unit(column.unit)}), {known}"
 
 
-def _ends(study: StudySpec) -> list[dict[str, Any]]:
+def _ends(study: StudySpec) -> list[Told]:
     """The reward as given, and the outcome, as far as the study has them."""
-    found = [_field(study.reward_column, "number", "Reward of the step, as given")] if study.reward_column else []
+    found: list[Told] = [(study.reward_column, "number", "Reward of the step, as given")] * bool(study.reward_column)
     if study.tells_survival:
         said = f"1 {study.survived_label}, -1 {study.died_label}; one value a stay"
-        return [*found, _field("outcome", "whole", said)]
-    return found if study.outcome == "none" else [*found, _field("outcome", "number", "One value a stay")]
-
-
-def _doses(view: RunView) -> list[str]:
-    actions = view.study.actions
-    return [f"{a} {label} {fmt_unit(actions.unit)}".strip() for a, label in enumerate(actions.labels)]
+        return [*found, ("outcome", "whole", said)]
+    return found if study.outcome == "none" else [*found, ("outcome", "number", "One value a stay")]

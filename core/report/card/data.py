@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from core.figures.theme import fmt, fmt_count, fmt_percent, fmt_unit
 from core.icu.ask.against import as_told, question
 from core.icu.view import RunView
-from core.report.card.parts import FEW, NOT_SHOWN, CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+from core.report.card.parts import CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+from core.report.card.shared import attrition, mended, notes
 from core.study import StudySpec
 
 USE = (
@@ -18,7 +17,6 @@ USE = (
     "Intended users: clinicians who review past care, researchers, teachers and students. Its output is a probability "
     "for each dose at each step; it replaces no decision.",
 )
-_SMALL = re.compile(r"(?<![\d,.])(?:[1-9]|10) of (\d)")  # a small count in a sentence on where the stays come from
 OUT_OF_SCOPE = (
     "Care of a patient: nothing in the run was tested on patients.",
     "Patients, units or years unlike the recorded ones; doses that clinicians hardly ever give; states far from the "
@@ -71,7 +69,7 @@ def population(view: RunView) -> CardItem:
             "Parts, split by person" + (" and stratified by outcome." if study.tells_survival else "."),
             as_told(pd.DataFrame(rows, columns=["part", "stays", study.died_label]), study),
         ),
-        _attrition(view),
+        attrition(view.report, "stays"),
         _characteristics(view),
     ]
     known = view.manifest.simulated or bool(view.report.notes)
@@ -85,20 +83,10 @@ def population(view: RunView) -> CardItem:
             hti("intervention development details and input features"),
             decide("patients"),
         ],
-        said=said + [_SMALL.sub(rf"{FEW} of \1", note) for note in view.report.notes],
+        said=said + notes(view.report),
         tables=[table for table in tables if table.rows],
         unanswered=[] if known else ["In which hospitals and years the stays were recorded, and who was eligible."],
     )
-
-
-def _attrition(view: RunView) -> CardTable:
-    """What removed stays; how many were left stands beside it only where no number is left out."""
-    steps = view.report.attrition
-    removed = shown_counts([step.patients for step in steps])
-    table = pd.DataFrame({"reason": [step.reason for step in steps], "stays removed": removed})
-    if NOT_SHOWN not in removed:
-        table["stays left"] = [fmt_count(step.patients_left) for step in steps]
-    return CardTable.of("What removed stays before the run.", table)
 
 
 def _characteristics(view: RunView) -> CardTable:
@@ -130,7 +118,6 @@ def inputs(view: RunView) -> CardItem:
         for place, column in enumerate(study.columns)
     ]
     steps = int(view.cohort.lengths.sum())
-    mended = {w.rule: w for w in view.report.warnings}
     return CardItem(
         key="inputs",
         title="Input features, preparation and missing values",
@@ -144,9 +131,7 @@ def inputs(view: RunView) -> CardItem:
             f"{len(study.columns)} columns at {steps:,} steps. An empty value takes the last recorded one of the "
             "stay, before the first the median of the training patients; columns are scaled on the training patients "
             "alone.",
-            f"{len(mended)} kinds of problem were found in the file and mended as the report of the run lists them."
-            if mended
-            else "No problem had to be mended in the file.",
+            mended(view.report),
         ],
         tables=[
             CardTable.of(

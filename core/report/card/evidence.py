@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from core.report.card.parts import (
     shown_count,
     tripod,
 )
+from core.report.card.shared import differences, groups_item
 from core.report.policies import bracketed, policy_rows
 from core.sites import SiteResult, pool
 
@@ -103,19 +105,6 @@ def results(view: RunView) -> CardItem:
     if rows is None or view.advice is None:
         again = "Differences to the clinicians: the run was made before they were judged. Train it again."
         return CardItem(key="results", title="Results", references=references, unanswered=[again])
-    lines = []
-    for row in rows.to_dict("records"):
-        known = np.isfinite(row["true_difference"])
-        lines.append(
-            {
-                "policy": style(row["policy"]).name,
-                "difference": bracketed(f"{row['difference']:+.2f}", row["grade"]),
-                "95 % interval": fmt_interval(row["difference_low"], row["difference_high"]),
-                "effective stays": fmt(row["ess"], 1),
-                "grade": row["grade"],
-                "true difference": f"{row['true_difference']:+.2f}" if known else "not known",
-            }
-        )
     audit = view.advice.audit.sentences() if view.advice.audit else []
     atlas = view.advice.atlas.sentences() if view.advice.atlas else []
     return CardItem(
@@ -126,7 +115,7 @@ def results(view: RunView) -> CardItem:
         tables=[
             CardTable.of(
                 "Difference of each policy to the clinicians in reward; in brackets: not supported.",
-                pd.DataFrame(lines),
+                differences(rows, lambda policy: style(policy).name, "effective stays"),
             )
         ],
         unanswered=[]
@@ -194,45 +183,8 @@ def _hazard_rates(view: RunView, rules: list[Rule]) -> pd.DataFrame:
 
 def groups(view: RunView) -> CardItem:
     """The advice's difference by sex, age, severity and phenotype, where enough stays tell."""
-    references = [
-        tripod("14", "fairness"),
-        tripod("3c", "health inequalities"),
-        hti("process used to ensure fairness in development of the intervention"),
-    ]
-    title, unknown = (
-        "Subgroups",
-        [
-            "Groups that the records do not tell, as race, ethnicity, language and income.",
-            "Whether care in the records was itself unequal; a policy learned from it may carry that on.",
-        ],
-    )
-    if view.subgroups is None:
-        again = "Subgroups: the run was made before they were judged apart. Train it again."
-        return CardItem(key="groups", title=title, references=references, unanswered=[again, *unknown])
-    lines = []
-    for row in view.subgroups.to_dict("records"):
-        judged = np.isfinite(row["difference"])
-        text = f"{row['difference']:+.2f} {fmt_interval(row['low'], row['high'])}" if judged else "too few to judge"
-        lines.append(
-            {
-                "group": _group(view, str(row["by"]), str(row["group"])),
-                "stays": shown_count(int(row["n"])),
-                "difference and interval": bracketed(text, row["grade"]) if judged else text,
-                "effective stays": fmt(row["ess"], 1) if judged else "–",
-                "grade": row["grade"] if judged else "–",
-            }
-        )
-    return CardItem(
-        key="groups",
-        title=title,
-        references=references,
-        said=[
-            "The advice's difference to the clinicians in each group; intervals are corrected for the number of "
-            "groups. In brackets: not supported. Differences between groups are less sure than either."
-        ],
-        tables=[CardTable.of("Groups by the first step of the stay.", pd.DataFrame(lines))],
-        unanswered=unknown,
-    )
+    caption = "Groups by the first step of the stay."
+    return groups_item(view.subgroups, partial(_group, view), "clinicians", "stays", caption)
 
 
 def _group(view: RunView, by: str, group: str) -> str:

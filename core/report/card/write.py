@@ -9,11 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.base.errors import ConfigError
 from core.base.files import write_atomic, write_json
-from core.icu.study import ICU
 from core.report.card.build import model_card
 from core.report.card.croissant import croissant
 from core.report.card.parts import ModelCard
 from core.runs.integrity import open_run
+from core.runs.manifest import read_manifest
+from core.runs.study import study_of
 from core.sites import SiteResult
 
 
@@ -25,7 +26,8 @@ def write_model_card(run_folder: str | Path, out: str | Path, sites: Sequence[Si
     page = Path(out)
     if page.suffix != ".html":
         raise ConfigError(f"{page.name}: a model card is written as .html (with .json beside it); name it so.")
-    view = open_run(ICU, Path(run_folder))
+    folder = Path(run_folder)
+    view = open_run(study_of(read_manifest(folder).kind), folder)
     card = model_card(view, sites)
     data, described = page.with_suffix(".json"), page.with_suffix(".croissant.json")
     write_json(data, card.model_dump(mode="json"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.icu.ask.audit import FEWEST_STAYS
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.icu.ask.selected import advice_in
 from pages.components.policies.advice import HOW
 from pages.components.shell.frame import empty

@@ -33,6 +33,7 @@ VIEWS = (
     "Table",
     "Choices",
     "Your own",
+    "Report",
 )
 GROUPS = {"all": "everyone asked", "ill": "patients with what it treats"}
 
@@ -60,8 +61,17 @@ def draw(run: RegistryView) -> None:
         _table(run)
     elif view == VIEWS[6]:
         choices_panel(run)
-    else:
+    elif view == VIEWS[7]:
         _own(run)
+    else:
+        _report(run)
+
+
+def _report(run: RegistryView) -> None:
+    """Report and model card; only this view reads what writes them."""
+    from pages.components.registry.report import report_panel
+
+    report_panel(run)
 
 
 def _own(run: RegistryView) -> None:

@@ -11,8 +11,9 @@ import pytest
 from core.base.statistics import Z95
 from core.evaluation.judging.crossfit import judge
 from core.evaluation.judging.gate import DIALS
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.icu.advice import AuditRecord, Control
-from core.icu.ask.audit import FEWEST_STAYS, audit, subgroups
+from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.judge import StepAdvice, advise, judge_settings
 from core.icu.view import RunView
 

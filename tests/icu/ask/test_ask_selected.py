@@ -9,8 +9,8 @@ import pytest
 
 from core.base.statistics import Z95
 from core.evaluation.judging.gate import corrected_z
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.icu.advice import stays_advised
-from core.icu.ask.audit import FEWEST_STAYS
 from core.icu.ask.selected import advice_in
 from core.icu.selection import Selection
 from core.icu.view import RunView
