@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.base.judging import JUDGING, judging_version, judging_words
+from core.base.judging import JUDGING, UNCENTERED, judging_version, judging_words
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge
 from core.evaluation.judging.gate import gate
 from core.evaluation.judging.grade import grade
@@ -16,6 +16,7 @@ from tests.evaluation.worlds import record
 # and what the gate chose and claims
 GOLDEN: dict[int, list[float | str | bool]] = {
     2: [1.1316911, 1.1152116, 0.6385504, 0.6303819, 144.78293, 1.5816783, "weak", "policy", False],
+    3: [1.2581766, 1.2416972, 0.9330227, 0.9275559, 182.77167, 1.6238299, "weak", "policy", False],
 }
 
 
@@ -47,7 +48,7 @@ def test_a_judgment_gives_the_numbers_of_its_version() -> None:
 
 def test_versions_are_told_in_words() -> None:
     assert judging_version() == JUDGING
-    assert judging_version(centered=False) == 1
+    assert judging_version(centered=False) == UNCENTERED != JUDGING
     assert judging_words(1) == "version 1 of the judging (critics did not center actions, until 2026-11-29)"
     assert judging_words(99) == "version 99 of the judging, which this program does not know"
     assert "from before it had a number" in judging_words(None)
