@@ -12,7 +12,7 @@ from __future__ import annotations
 CHANGES = {
     1: "critics did not center actions, until 2026-11-29",
     2: "critics center actions by how likely they were",
-    3: "the mix hears a memory longer than one action only where 300 effective stays follow it",
+    3: "the mix hears a memory longer than one action only where 300 effective stays, or 15 % of all, follow it",
     4: "as version 3, with critics that do not center actions, of runs from before version 2",
 }
 JUDGING, UNCENTERED = 3, 4  # by the second, runs from before version 2 go on judging

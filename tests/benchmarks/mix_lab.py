@@ -38,9 +38,10 @@ N_FOLDS = 5
 FIXED_TRUTH, STEP_TRUTH = 20_000, 2_000  # patients rolled out for a fixed policy, and for each fold's own
 MIXES = {  # all of memories that `REMEMBERED` has, so that one judgment serves them
     "mix": MixSettings(),
-    "fading mix": MixSettings((0, 0.7), (0, 1, 4), 0.75, 1.3, 0.0),  # of runs until 2026-11-29
-    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), 1.0, 1.0, 0.0),
-    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), 1.0, 1.0, 0.0),
+    # of runs until 2026-11-29, and of the method card; their spreads were root mean squares, without the -1
+    "fading mix": MixSettings((0, 0.7), (0, 1, 4), 0.75 * (2 / 3) ** 0.5, 1.3, 0.0),
+    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), (2 / 3) ** 0.5, 1.0, 0.0),
+    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), (3 / 4) ** 0.5, 1.0, 0.0),
 }
 REMEMBERED = MixSettings((0, 0.7, 1, 2, 4, 8), (0, 1, 2, 4, 8))
 

@@ -131,7 +131,7 @@ def test_a_record_kept_twice_is_no_more_evidence() -> None:
 def test_intervals_hold_the_truth_and_errors_are_as_large_as_they_say() -> None:
     truth = true_value(POLICY) - true_value(BEHAVIOR)
     # the ridge is a prior on small effects, and this world's are large: it would be the whole error
-    plain = JudgeSettings(FeatureSettings((0, 1)), LstdSettings(1.0, 1.0), MixSettings(spread=0.0))
+    plain = JudgeSettings(FeatureSettings((0, 1)), LstdSettings(1.0, 1.0), MixSettings(spread=0.0, unseen=1.0))
     results = []
     for seed in range(60):
         world = record(250, seed=100 + seed)
@@ -178,29 +178,30 @@ def test_spread_and_memories_enter_the_error_as_said() -> None:
     settings = MixSettings((0, 1), (0, 1), spread=2.0, unseen=1.0)
     one = mix("p", found, usual, returns, np.arange(50), settings)
     sampling = influences.mean(axis=0).std(ddof=1) / np.sqrt(50)
-    assert (one.difference.value, one.difference.spread) == (2.0, 2.0)
-    assert one.difference.se == pytest.approx(np.hypot(sampling, 2.0))
+    assert one.difference.value == 2.0
+    assert one.difference.spread == pytest.approx(2.0 * np.sqrt(2.0))
+    assert one.difference.se == pytest.approx(np.hypot(sampling, one.difference.spread))
     assert one.difference.high - one.difference.value == pytest.approx(1.959964 * one.difference.se)
     assert one.value.value == pytest.approx(2.0 + returns.mean())
-    assert str(one.difference).startswith("2.00 (-1.92 to 5.92), n 50, ESS 50 [memory 0: 1.00 ± ")
+    assert str(one.difference).startswith("2.00 (-3.55 to 7.55), n 50, ESS 50 [memory 0: 1.00 ± ")
 
 
 def test_witnesses_widen_the_interval_and_leave_the_value() -> None:
     """A memory that is not averaged enters the error by its distance from the mix alone."""
     rng = np.random.default_rng(1)
     returns, rows = rng.normal(size=40), rng.normal(size=(3, 40))
-    found = [Remembering(k, value, row, 40.0) for k, value, row in zip((0, 0.5, 4), (1.0, 2.0, 6.0), rows, strict=True)]
-    usual = [Remembering(k, 0.0, np.zeros(40), 40.0) for k in (0, 0.5, 4)]
+    found = [Remembering(k, value, row, 40.0) for k, value, row in zip((0, 1, 4), (1.0, 2.0, 6.0), rows, strict=True)]
+    usual = [Remembering(k, 0.0, np.zeros(40), 40.0) for k in (0, 1, 4)]
 
     def difference(witnesses: tuple[float, ...], unseen: float = 1.0) -> MixEstimate:
-        settings = MixSettings((0, 0.5), witnesses, spread=0.5, unseen=unseen, heard=0)
+        settings = MixSettings((0, 1), witnesses, spread=0.5, unseen=unseen)
         return mix("p", found, usual, returns, np.arange(40), settings).difference
 
     noise = rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(40)
-    assert difference((0, 4)).value == difference((0,)).value == 1.5
-    assert difference((0, 4)).spread == pytest.approx(0.5 * np.sqrt((0.5**2 + 4.5**2) / 2))
-    assert difference((0, 4)).se == pytest.approx(np.hypot(noise, difference((0, 4)).spread))
-    assert difference((0,), unseen=4.0).se == pytest.approx(np.hypot(2 * noise, 0.25))
+    assert difference((0, 1, 4)).value == difference((0, 1)).value == 1.5
+    assert difference((0, 1, 4)).spread == pytest.approx(0.5 * np.sqrt((0.5**2 + 0.5**2 + 4.5**2) / 2))
+    assert difference((0, 1, 4)).se == pytest.approx(np.hypot(noise, difference((0, 1, 4)).spread))
+    assert difference((0, 1), unseen=4.0).se == pytest.approx(np.hypot(2 * noise, 0.5 * np.sqrt(0.5)))
 
 
 def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
@@ -211,15 +212,17 @@ def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
     found = [Remembering(*each) for each in zip(memories, values, rows, followers, strict=True)]
     usual = [Remembering(k, 0.0, np.zeros(30), 30.0) for k in memories]
 
-    def difference(heard: float) -> MixEstimate:
-        settings = MixSettings((0, 1, 2), memories, unseen=1.0, heard=heard)
+    def difference(heard: float, share: float = 1.0) -> MixEstimate:
+        settings = MixSettings((0, 1, 2), memories, spread=1.0, unseen=1.0, heard=heard, heard_share=share)
         return mix("p", found, usual, returns, np.arange(30), settings).difference
 
     assert difference(20).value == 3.0
     assert difference(20.1).value == 1.5, "of a memory of two actions 20 stays are too few"
-    assert difference(20).spread == pytest.approx(np.sqrt((2**2 + 1 + 3**2) / 3)), "four actions have no follower"
+    assert difference(300).value == 1.5
+    assert difference(300, 20 / 30).value == 3.0, "of 30 stays 20 are enough where two thirds of all are"
+    assert difference(20).spread == pytest.approx(np.sqrt((2**2 + 1 + 3**2) / 2)), "four actions have no follower"
     assert difference(0).spread > 40
-    assert difference(30).se == pytest.approx(np.hypot(rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(30), 0.5))
+    assert difference(30).se == pytest.approx(np.hypot(rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(30), np.sqrt(0.5)))
     assert [difference(30).ess, difference(20).ess] == [25, 20]
     assert [part.heard for part in difference(20).parts] == [True, True, True, False]
     assert "memory 4" not in str(difference(20))
@@ -231,11 +234,12 @@ def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
     [
         (lambda: MixSettings((1, 1)), "memories must be distinct"),
         (lambda: MixSettings(witnesses=()), "witnesses must be distinct and at least one"),
-        (lambda: MixSettings(unseen=0.9), "unseen at least 1 and heard at least 0, got 1.0, 0.9 and 300.0"),
-        (lambda: MixSettings(heard=-1), "heard at least 0, got 1.0, 1.5 and -1"),
-        (lambda: MixSettings((2, 4)), r"memories must hold one of 0 to 1, which is always heard, got \(2, 4\)"),
+        (lambda: MixSettings(unseen=0.9), "unseen at least 1, got 0.9, 0.9, 300.0 and 0.15"),
+        (lambda: MixSettings(heard=-1), "heard and heard_share must be at least 0"),
+        (lambda: MixSettings((2, 4)), r"memories must hold 0 or 1, which are always heard, got \(2, 4\)"),
+        (lambda: MixSettings(witnesses=(1, 2)), r"witnesses must hold 0 and 1, which are always heard, got \(1, 2\)"),
         (lambda: MixSettings((0, 1.5)), "a memory is 0, a fraction below 1 or a whole number of steps, got 1.5"),
-        (lambda: MixSettings(spread=-1), "spread must be at least 0"),
+        (lambda: MixSettings(spread=-1), "spread, heard and heard_share must be at least 0"),
         (lambda: assign_folds(np.arange(3), 5), "n_folds must lie between 2 and the 3 persons"),
         (lambda: record(5, 0).policy().toward(1.2), r"share must lie in \[0, 1\], got 1.2"),
     ],

@@ -1,7 +1,7 @@
 """The mix: a policy's value as the mean over memories, with a standard error that holds what short memories miss.
 
     difference = mean_k D_k,    D_k = V_k(policy) - V_k(clinicians),    value = mean return + difference
-    SE(difference)^2 = u SE(mean_k influence_k)^2 + f^2 mean_w (D_w - difference)^2
+    SE(difference)^2 = u SE(mean_k influence_k)^2 + f^2 sum_w (D_w - difference)^2 / (W - 1)
 
 V_k(clinicians) is the same estimate of the policy that always defers to them. From memory 1 on it is the mean return
 exactly; for the critic alone it takes with it what the critic gets wrong for everyone. So a policy that is the
@@ -31,21 +31,22 @@ from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
 AVERAGED, WITNESSES = (0, 1, 2, 4), (0, 1, 2, 4, 8)
-SHORT = 1  # memories up to this one are always heard: they are what is left where nothing longer is
+ALWAYS = (0, 1)  # heard whoever follows: the critic alone and one action are what is left where nothing longer is
 
 
 @dataclass(frozen=True)
 class MixSettings:
     """memories that are averaged and witnesses to their error, see `core.evaluation.judging.windows`; spread: f, how
     much of the witnesses' distance is added; unseen: u, by which the variance of the influences is enlarged; heard:
-    effective stays that have to follow a memory longer than one action, without which it neither counts nor bears
-    witness."""
+    effective stays that have to follow a memory longer than one action, or heard_share of all stays where that is less;
+    else it neither counts nor bears witness."""
 
     memories: tuple[float, ...] = AVERAGED
     witnesses: tuple[float, ...] = WITNESSES
-    spread: float = 1.0
+    spread: float = 0.9
     unseen: float = 1.5
     heard: float = 300.0
+    heard_share: float = 0.15
 
     def __post_init__(self) -> None:
         for name in ("memories", "witnesses"):
@@ -54,11 +55,13 @@ class MixSettings:
                 raise ValueError(f"{name} must be distinct and at least one, got {given}")
             for memory in given:
                 check_memory(memory)
-            if min(given) > SHORT:
-                raise ValueError(f"{name} must hold one of 0 to {SHORT}, which is always heard, got {given}")
-        if self.spread < 0 or self.unseen < 1 or self.heard < 0:
-            got = f"{self.spread}, {self.unseen} and {self.heard}"
-            raise ValueError(f"spread must be at least 0, unseen at least 1 and heard at least 0, got {got}")
+        if not set(ALWAYS) & set(self.memories):
+            raise ValueError(f"memories must hold 0 or 1, which are always heard, got {self.memories}")
+        if not set(ALWAYS) <= set(self.witnesses):
+            raise ValueError(f"witnesses must hold 0 and 1, which are always heard, got {self.witnesses}")
+        if self.spread < 0 or self.unseen < 1 or min(self.heard, self.heard_share) < 0:
+            got = f"{self.spread}, {self.unseen}, {self.heard} and {self.heard_share}"
+            raise ValueError(f"spread, heard and heard_share must be at least 0 and unseen at least 1, got {got}")
 
     @property
     def all_memories(self) -> tuple[float, ...]:
@@ -67,7 +70,10 @@ class MixSettings:
 
     def of(self, memories: Sequence[float], found: Sequence[Remembering]) -> list[Remembering]:
         """Those of `found` that are among these memories and are heard."""
-        return [one for one in found if one.memory in memories and (one.memory <= SHORT or one.ess >= self.heard)]
+        return [one for one in found if one.memory in memories and self._heard(one)]
+
+    def _heard(self, one: Remembering) -> bool:
+        return one.memory in ALWAYS or one.ess >= min(self.heard, self.heard_share * len(one.influence))
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def _mixed(found: Sequence[Remembering], person: np.ndarray, unseen: float, sett
     averaged, witnesses = (settings.of(memories, found) for memories in (settings.memories, settings.witnesses))
     value = float(np.mean([one.value for one in averaged]))
     away = np.array([one.value - value for one in witnesses])
-    spread = settings.spread * float(np.sqrt((away**2).mean()))
+    spread = settings.spread * float(np.sqrt((away**2).sum() / (len(away) - 1)))
     se = float(np.linalg.norm([_noise(found, person, settings), unseen, spread]))
     ess = min((one.ess for one in averaged if one.memory > 0), default=averaged[0].ess)
     parts = tuple(
