@@ -87,6 +87,28 @@ class Run(KeptRun[RunView]):
         whole = table.merge(known_truth(view)[[*KEY_COLUMNS, "true_value"]], on=list(KEY_COLUMNS), how="left")
         return ranked(whole, ["policy", "mode"])
 
+    def minus(self, other: Run, estimator: str = "phwdr") -> pd.DataFrame:
+        """Values of this run's policies less those of the same names in another run.
+
+        Index policy; difference with its 95 % interval (low, high), and whether both runs test the same patients
+        (paired). estimator: "phwis" or "phwdr". `ConfigError` where the runs differ in study, reward, discount or
+        horizon: their values are not counted in the same unit.
+        """
+        from core.report.comparison import shared_policies, value_differences
+
+        pair = other.view, self.view
+        return value_differences(*pair, shared_policies(*pair, estimator), estimator).set_index("policy")
+
+    @property
+    def learned(self) -> pd.DataFrame:
+        """Did the agents learn? One row a learner: agrees, and text, what it says of itself and what the records do.
+
+        `RunError` for a run from before it was asked.
+        """
+        if self.view.learned is None:
+            raise RunError("this run was made before its learners were asked; train it again.")
+        return self.view.learned.set_index("name")[["agrees", "text"]]
+
     def policy(
         self, name: str = "fused", k: int | None = None, lambda_: float | None = None, mode: str = "prospective"
     ) -> PolicyOfRun:

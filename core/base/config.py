@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from core.base.errors import ConfigError
+from core.base.text import check_plain
 
 MOST_THREADS = 1024  # of the networks: more are a slip, and can take a machine down
 
@@ -26,6 +27,16 @@ class Config(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise ConfigError(explain(error, where or cls.__name__, cls)) from None
+
+
+class Definition(Config):
+    """What a study is, as read from a file: a text of it that is more than text is refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _texts_are_plain(cls, values: Any) -> Any:
+        check_plain(values)
+        return values
 
 
 def explain(error: ValidationError, where: str, model: type[BaseModel] | None = None) -> str:

@@ -19,6 +19,25 @@ def add_run_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--sites", type=Path, nargs="+", default=[], help="what `validate` wrote at other sites, for the model card"
     )
     verb.set_defaults(function=report)
+    verb = verbs.add_parser("compare", help="values of an ICU run's policies less those of another run's")
+    verb.add_argument("run", type=Path)
+    verb.add_argument("other", type=Path)
+    verb.add_argument("--estimator", choices=("phwis", "phwdr"), default="phwdr")
+    verb.set_defaults(function=compare)
+
+
+def compare(options: argparse.Namespace) -> None:
+    from core.icu.study import ICU
+    from core.report.comparison import differing_settings, shared_policies, value_differences
+    from core.runs.integrity import open_run
+
+    pair = open_run(ICU, options.other), open_run(ICU, options.run)
+    differing = differing_settings(*pair).rename(columns={"first": str(options.other), "second": str(options.run)})
+    print("no setting differs" if differing.empty else differing.to_string(index=False))
+    found = value_differences(*pair, shared_policies(*pair, options.estimator), options.estimator)
+    basis = "on the same test patients" if found["paired"].all() else "on different test patients"
+    print(f"{options.estimator.upper()} of {options.run} minus {options.other}, with 95 % intervals, {basis}:")
+    print(found.drop(columns="paired").round(2).to_string(index=False))
 
 
 def report(options: argparse.Namespace) -> None:

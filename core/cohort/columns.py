@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from core.study import StudySpec
-from core.tables.propose import known_as
+from core.tables.known_names import known_as
 from core.tables.report import Problem
 from core.tables.values import safe_text
 

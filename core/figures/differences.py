@@ -111,40 +111,9 @@ def difference_axis(
     stands at each point.
     """
     x = [place[setting] for setting in table["setting"]]
-    low, high = table["difference_low"], table["difference_high"]
     fig = Draft()
-    fig.add_trace(
-        scatter(
-            x=[*x, *x[::-1]],
-            y=[*high, *low[::-1]],
-            fill="toself",
-            mode="none",
-            fillcolor=with_alpha(ACCENT, 0.15),
-            line={"width": 0},
-            hoverinfo="skip",
-            name="95 %",
-        )
-    )
-    fig.add_trace(
-        scatter(
-            x=x,
-            y=table["difference"],
-            mode="lines+markers",
-            name="difference by the mix",
-            line={"color": ACCENT},
-            marker={
-                "symbol": [f"circle{GRADES[grade][1]}" for grade in table["grade"]],
-                "size": 8,
-                "color": [GRADES[grade][0] for grade in table["grade"]],
-            },
-            customdata=np.stack([low, high, table["ess"], table["n"]], axis=1),
-            text=table["grade"]
-            if notes is None
-            else [f"{g}<br>{n}" for g, n in zip(table["grade"], notes, strict=True)],
-            hovertemplate="%{y:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]<br>"
-            "ESS %{customdata[2]:.1f} of %{customdata[3]:,.0f}, %{text}<extra></extra>",
-        )
-    )
+    fig.add_trace(_band(table, x))
+    fig.add_trace(_line(table, x, notes))
     if truth is not None and len(truth):
         fig.add_trace(_true_points(truth, place))
     fig.add_hline(y=0, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -159,6 +128,41 @@ def difference_axis(
     fig.update_yaxes(range=_in_sight(table, truth))
     fig.update_layout(margin={"l": 56, "r": 118, "t": 12, "b": 48})  # as wide as the values below it
     return fig.figure()
+
+
+def _band(table: pd.DataFrame, x: Sequence[float]) -> Props:
+    """The intervals, as a band along the axis."""
+    return scatter(
+        x=[*x, *x[::-1]],
+        y=[*table["difference_high"], *table["difference_low"][::-1]],
+        fill="toself",
+        mode="none",
+        fillcolor=with_alpha(ACCENT, 0.15),
+        line={"width": 0},
+        hoverinfo="skip",
+        name="95 %",
+    )
+
+
+def _line(table: pd.DataFrame, x: Sequence[float], notes: Sequence[str] | None) -> Props:
+    """The differences, each point by its grade; notes: a last line of what stands at it."""
+    grades = table["grade"]
+    return scatter(
+        x=x,
+        y=table["difference"],
+        mode="lines+markers",
+        name="difference by the mix",
+        line={"color": ACCENT},
+        marker={
+            "symbol": [f"circle{GRADES[grade][1]}" for grade in grades],
+            "size": 8,
+            "color": [GRADES[grade][0] for grade in grades],
+        },
+        customdata=table[["difference_low", "difference_high", "ess", "n"]].to_numpy(dtype=float),
+        text=grades if notes is None else [f"{g}<br>{n}" for g, n in zip(grades, notes, strict=True)],
+        hovertemplate="%{y:+.2f} [%{customdata[0]:+.2f}, %{customdata[1]:+.2f}]<br>"
+        "ESS %{customdata[2]:.1f} of %{customdata[3]:,.0f}, %{text}<extra></extra>",
+    )
 
 
 def _true_points(truth: pd.DataFrame, place: Mapping[float, float]) -> Props:

@@ -14,9 +14,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from core.base.config import Config, explain
+from core.base.config import Config, Definition, explain
 from core.base.errors import StudyError
-from core.base.text import check_plain
 from core.study import STUDIES
 
 DEFAULT_REGISTRY = "transplant"
@@ -98,7 +97,7 @@ class Decision(Config):
         return tuple(f"{self.name}:{drug}" for drug in self.drugs)
 
 
-class RegistrySpec(Config):
+class RegistrySpec(Definition):
     """A registry study; build it with `load_registry_spec`."""
 
     schema_version: Literal[2] = 2
@@ -113,12 +112,6 @@ class RegistrySpec(Config):
     features: tuple[Feature, ...] = Field(min_length=1)
     indicators: tuple[Indicator, ...] = ()
     decisions: tuple[Decision, ...] = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _texts_are_plain(cls, values: Any) -> Any:
-        check_plain(values)
-        return values
 
     @model_validator(mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.icu.ask.critics import control_variate
 from core.icu.view import RunView
 from core.policies.key import PolicyKey
 from core.report.policies import policy_rows
+from core.runs.manifest import JUDGED_BY
 
 PARTS = {"value": "value", "low": "low", "high": "high", "ess": "ess", "support": "support", "true": "true_value"}
 PATHS = ("encoder_folder",)  # settings that tell of the machine and its users
@@ -31,12 +33,15 @@ class Agreement:
 
 
 def differing_settings(first: RunView, second: RunView) -> pd.DataFrame:
-    """Settings whose values differ, one row each: setting, first, second; data and preset among them."""
+    """Settings whose values differ, one row each: setting, first, second; data, preset and judging among them."""
     rows: list[tuple[str, str, str]] = []
-    facts = [(view.manifest.data_hash, view.config.preset, view.study.title) for view in (first, second)]
-    for name, one, other in zip(("data hash", "preset", "study"), *facts, strict=True):
-        if one != other:
-            rows.append((name, one, other))
+    facts: dict[str, Callable[[RunView], str]] = {
+        "data hash": lambda view: view.manifest.data_hash,
+        "preset": lambda view: view.config.preset,
+        "study": lambda view: view.study.title,
+        "judging": lambda view: view.manifest.versions.get(JUDGED_BY, "unknown"),
+    }
+    rows += [(name, of(first), of(second)) for name, of in facts.items() if of(first) != of(second)]
     settings = [view.config.model_dump() for view in (first, second)]
     for group, values in settings[0].items():
         if not isinstance(values, dict):
@@ -73,11 +78,19 @@ def incomparable(first: RunView, second: RunView) -> tuple[str, ...]:
     """In what two runs differ that values of both are counted in; a difference of values means nothing then."""
     counted = {
         "study": lambda view: (view.study.name, view.study.actions),
-        "reward": lambda view: (view.study.rewards, view.study.terminal_coeff),
+        "reward": lambda view: (
+            (view.study.rewards, view.study.terminal_coeff),
+            (view.study.reward_column, view.study.outcome),
+        ),
         "discount": lambda view: view.config.agents.gamma,
         "horizon": lambda view: (view.study.horizon, view.study.step_hours),
     }
     return tuple(name for name, of in counted.items() if of(first) != of(second))
+
+
+def shared_policies(first: RunView, second: RunView, estimator: str) -> list[str]:
+    """Names of the policies that both runs hold."""
+    return list(shared_values(first, second, estimator)["policy"])
 
 
 def value_differences(first: RunView, second: RunView, policies: list[str], estimator: str) -> pd.DataFrame:

@@ -10,10 +10,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from core.base.config import Config, explain
+from core.base.config import Definition, explain
 from core.base.errors import StudyError
 from core.base.shipped import shipped
-from core.base.text import check_plain
 from core.hazard import Hazard
 from core.study.actions import Actions
 from core.study.parts import Column, Indication, Published, RewardTerm
@@ -24,7 +23,7 @@ MOST_STEPS = 10_000  # arrays are as long as the horizon for every stay
 RESERVED = ("traj", "step", "action", "outcome", "dose", "hours", "subject")
 
 
-class StudySpec(Config):
+class StudySpec(Definition):
     """A study; build it with `load_study` or `StudySpec.from_toml`."""
 
     schema_version: Literal[1] = Field(1, description="Version of this form")
@@ -68,12 +67,6 @@ class StudySpec(Config):
     mapping: dict[str, Any] = Field(
         {}, description="How a file of another form is read where no `--mapping` is given; see there for its keys"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _texts_are_plain(cls, values: Any) -> Any:
-        check_plain(values)
-        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

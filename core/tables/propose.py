@@ -6,29 +6,21 @@ stand or in a unit that explains them. One column of the file serves one column 
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from core.base.shipped import shipped
 from core.study import Column, StudySpec
-from core.tables.causes import FEWEST_CODES, NOT_MEASURED, number_for
+from core.tables.fits import Fit, codes_not_measured, doubt_of, fit_of
+from core.tables.known_names import known_names, loose
 from core.tables.mapping import TableMapping, parse_mapping
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import find_keys, is_time
 from core.tables.values import read_cells, safe_text
 
-NAMES = shipped("reference", "column_names.toml")
-FITS = 0.98  # share of a column's values that must be plausible
-UNUSUAL = 2.0  # a median beyond twice the healthy range's end, or below half its start
-MOST_CODES = 6  # texts of a coded column
 MOST_ROWS = 200_000  # rows whose values are looked at
-AGE_UNITS = {"days": 1 / 365.2425, "months": 1 / 12}
 
 
 @dataclass(frozen=True)
@@ -75,15 +67,6 @@ class _Found:
         self.proposals.append(Proposal(target, source, evidence))
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """How a column's values fit: in which unit (a known one, or a factor), with which codes."""
-
-    evidence: str
-    unit: object = None
-    codes: dict[str, float] = field(default_factory=dict)
-
-
 def propose_mapping(frame: pd.DataFrame, study: StudySpec) -> Proposed:
     """The mapping that a file seems to need; empty where it is in the study's form. Never raises on bad data."""
     table = frame.head(MOST_ROWS).copy(deep=False)
@@ -103,27 +86,6 @@ def propose_mapping(frame: pd.DataFrame, study: StudySpec) -> Proposed:
     lacking = [name for name in study.names if name not in targets]
     mapping = parse_mapping(found.sections, "proposed mapping")
     return Proposed(mapping, tuple(found.proposals), tuple(found.doubts), tuple(lacking))
-
-
-@cache
-def known_names() -> dict[str, dict[str, tuple[str, ...]]]:
-    """The table of the field's names, by section."""
-    stored = tomllib.loads(NAMES.read_text(encoding="utf-8"))
-    return {section: {key: tuple(names) for key, names in found.items()} for section, found in stored.items()}
-
-
-def known_as(target: str, names: Iterable[str]) -> list[str]:
-    """Those of a file's names by which the field knows a column or a role of the study, the best first."""
-    known = known_names()
-    usual = [target, *known["columns"].get(target, ()), *known["keys"].get(target, ())]
-    usual += [*known["roles"].get("dose" if target == "action" else target, ())]
-    rank = {loose(name): place for place, name in reversed(list(enumerate(usual)))}
-    return sorted((name for name in names if loose(name) in rank), key=lambda name: rank[loose(name)])
-
-
-def loose(name: str) -> str:
-    """A name without case, blanks and punctuation."""
-    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _named(table: pd.DataFrame, names: Iterable[str], used: set[str]) -> list[str]:
@@ -182,15 +144,15 @@ def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
     candidates = _named(table, [*names, *_with_units(names, column)], found.used)
     exact = [name for name in candidates if name == column.name]
     for source in [*exact, *(name for name in candidates if name not in exact)]:
-        gone = _not_measured(table[source], column)
+        gone = codes_not_measured(table[source], column)
         series = table[source]
         known = series.astype(object).mask(plain_codes(series).isin(gone), None) if gone else series
-        fit = _fit(known, column)
+        fit = fit_of(known, column)
         if fit is None:
-            found.doubts.append(_doubt(table[source], source, column))
+            found.doubts.append(doubt_of(table[source], source, column))
             if source != column.name:
                 continue
-            fit = _Fit("the study's own name; its values do not fit")
+            fit = Fit("the study's own name; its values do not fit")
         not_measured = f"{', '.join(gone)} are impossible and repeat, as if not measured; " if gone else ""
         found.add(column.name, source, f"{not_measured}{fit.evidence}")
         if gone:
@@ -207,107 +169,6 @@ def _with_units(names: Sequence[str], column: Column) -> list[str]:
     units = [column.unit, *(other.unit for other in column.other_units)]
     endings = [loose(part) for unit in units for part in (unit, unit.split("/")[0])]
     return [f"{name}_{ending}" for name in names for ending in endings if ending and not ending.isdigit()]
-
-
-def _not_measured(series: pd.Series, column: Column) -> list[str]:
-    """Codes such as -1 and 9999 that the column cannot hold, and that repeat exactly."""
-    cells = read_cells(series)
-    codes, counts = np.unique(cells.values[cells.usable], return_counts=True)
-    impossible = (codes < column.plausible[0]) | (codes > column.plausible[1])
-    found = codes[np.isin(codes, NOT_MEASURED) & impossible & (counts >= FEWEST_CODES)]
-    return [f"{code:.0f}" for code in found] if len(found) < len(codes) else []
-
-
-def _fit(series: pd.Series, column: Column) -> _Fit | None:
-    """How the values fit the column, None where they do not."""
-    codes = _codes(series, column)
-    cells = read_cells(
-        series.astype(object).where(~plain_codes(series).isin(list(codes)).to_numpy()) if codes else series
-    )
-    values = np.concatenate([cells.values[cells.usable], list(codes.values())]).astype(np.float64)
-    if not len(values) or cells.unreadable.mean() > 1 - FITS:
-        return None
-    low, high = np.quantile(values, [0.05, 0.95])
-    said = f"middle 90 % is {low:.4g} to {high:.4g}, plausible are {column.plausible[0]:g} to {column.plausible[1]:g}"
-    if codes:
-        said = f"coded as {', '.join(f'{text} = {number:g}' for text, number in codes.items())}; {said}"
-    if _plausible(values, column) >= FITS and not (_unusual(values, column) and _better_unit(values, column)):
-        return _Fit(said, None, codes)
-    for name, unit, factor, offset in _units(column):
-        after = values * factor + offset
-        if _plausible(after, column) >= FITS and not _unusual(after, column):
-            return _Fit(f"{said}; read as {name} the median is {np.median(after):.4g} {column.unit}", unit, codes)
-    return _Fit(said, None, codes) if _plausible(values, column) >= FITS else None
-
-
-def _units(column: Column) -> list[tuple[str, object, float, float]]:
-    """(name, what the mapping says, factor, offset) of each other unit."""
-    found: list[tuple[str, object, float, float]] = [(u.unit, u.unit, u.factor, u.offset) for u in column.other_units]
-    if column.unit == "years":
-        found += [(name, {"factor": f, "unit": name}, f, 0.0) for name, f in AGE_UNITS.items()]
-    return found
-
-
-def _better_unit(values: np.ndarray, column: Column) -> bool:
-    return any(
-        _plausible(values * factor + offset, column) >= FITS and not _unusual(values * factor + offset, column)
-        for _, _, factor, offset in _units(column)
-    )
-
-
-def _plausible(values: np.ndarray, column: Column) -> float:
-    low, high = column.plausible
-    return float(np.mean((values >= low) & (values <= high)))
-
-
-def _unusual(values: np.ndarray, column: Column) -> bool:
-    """True where the median lies far outside the healthy range."""
-    if column.reference is None:
-        return False
-    low, high = column.reference
-    median = float(np.median(values))
-    return not low / UNUSUAL <= median <= high * UNUSUAL
-
-
-def _codes(series: pd.Series, column: Column) -> dict[str, float]:
-    """Numbers for the texts of a coded column: sexes and yes/no by the study's own coding, "> 89" as 90."""
-    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
-        return {}
-    distinct = pd.Series(series.dropna().unique())
-    texts = [text for text in plain_codes(distinct[read_cells(distinct).unreadable]).unique() if text]
-    if not 0 < len(texts) <= MOST_CODES:
-        return {}
-    words = known_names()["words"]
-    if column.binary:
-        meanings = {**_meanings(column, words), **dict.fromkeys(words["yes"], 1.0), **dict.fromkeys(words["no"], 0.0)}
-        meanings |= _meanings(column, words)
-        coded = {text: meanings[text.casefold()] for text in texts if text.casefold() in meanings}
-        return coded if len(coded) == len(texts) else {}
-    over = {text: float(number) for text in texts if (number := number_for(text)) is not None}
-    return over if len(over) == len(texts) else {}
-
-
-def _meanings(column: Column, words: dict[str, tuple[str, ...]]) -> dict[str, float]:
-    """What the study's coding says in words, "0 = male, 1 = female", for every spelling of these words."""
-    stated = dict(re.findall(r"(\d+)\s*=\s*(\w+)", column.unit))
-    return {
-        spelling: float(number)
-        for number, word in stated.items()
-        for spelling in (word.casefold(), *words.get(word.casefold(), ()))
-    }
-
-
-def _doubt(series: pd.Series, source: str, column: Column) -> str:
-    cells = read_cells(series)
-    values = cells.values[cells.usable]
-    if not len(values) or cells.unreadable.mean() > 1 - FITS:
-        example = safe_text(series.dropna().iloc[0])[:40] if series.notna().any() else ""
-        return f"'{source}' is named like {column.name}, but holds no numbers (for example '{example}')."
-    share = 100 * (1 - _plausible(values.astype(np.float64), column))
-    return (
-        f"'{source}' is named like {column.name}, but {share:.0f} % of its values lie outside "
-        f"{column.plausible[0]:g} to {column.plausible[1]:g} {column.unit}, in every unit known here."
-    )
 
 
 def _outcome(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:

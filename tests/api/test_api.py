@@ -104,6 +104,16 @@ def test_exports_hold_every_transition_of_a_split_once(run: Run) -> None:
     assert len(parts["X"]) == len(parts["obs"]) == len(parts["obsm"]["X_pca"]) == cohort.n_patients
 
 
+def test_whether_learners_learned_is_told_and_an_older_run_says_so(run: Run) -> None:
+    stored = run.view.learned
+    assert run.learned["agrees"].tolist() == stored["agrees"].tolist()
+    assert run.learned.loc["dqn", "text"] == stored.set_index("name").loc["dqn", "text"]
+    older = RunView(run.folder)
+    older.__dict__["learned"] = None
+    with pytest.raises(RunError, match="before its learners were asked; train it again"):
+        Run(older).learned  # noqa: B018
+
+
 def test_figures_go_by_name(run: Run) -> None:
     assert "values" in dir(run.figures)
     assert run.figures.values.data

@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.api import open_run
 from core.base.errors import ConfigError
 from core.base.files import read_json, write_json, write_table
+from core.base.judging import JUDGING
+from core.cli.main import main
 from core.experiments.document import write_tables
 from core.experiments.repeats import machine
 from core.experiments.settings import ExperimentSettings
@@ -29,6 +32,7 @@ from core.report.comparison import (
 from core.runs.manifest import sealed
 from core.sites import digest_of
 from pages.components.experiments.compare import _which
+from tests.manifests import edit_manifest
 
 SETTINGS = {
     "title": "For a test",
@@ -146,6 +150,32 @@ def test_a_difference_of_runs_is_that_of_their_values(tiny_run: Path, tmp_path: 
     assert agreement.ari == pytest.approx(1.0)
 
 
+def test_the_library_subtracts_as_the_page_and_the_command_line_as_the_library(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = variant(tiny_run, tmp_path / "other", "Other")
+    found = open_run(other).minus(open_run(tiny_run), "phwis")
+    expected = value_differences(RunView(tiny_run), RunView(other), list(found.index), "phwis").set_index("policy")
+    pd.testing.assert_frame_equal(found, expected)
+    assert main(["compare", str(other), str(tiny_run), "--estimator", "phwis"]) == 0
+    said = capsys.readouterr().out
+    assert f"PHWIS of {other} minus {tiny_run}, with 95 % intervals, on the same test patients" in said
+    assert "fused" in said
+    edit_manifest(other, lambda manifest: [manifest["config"][part].update(gamma=0.5) for part in DISCOUNTED])
+    assert main(["compare", str(other), str(tiny_run)]) == 2
+    assert "compare: values of runs that differ in discount are not subtracted" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="differ in discount"):
+        open_run(tiny_run).minus(open_run(other))
+
+
+def test_runs_of_another_judging_are_told_apart(tiny_run: Path, tmp_path: Path) -> None:
+    other = variant(tiny_run, tmp_path / "other", "Other")
+    edit_manifest(other, lambda manifest: manifest["versions"].update(judging="1"))
+    rows = differing_settings(RunView(tiny_run), RunView(other)).set_index("setting")
+    assert rows.loc["judging"].tolist() == [str(JUDGING), "1"]
+
+
+DISCOUNTED = ("agents", "fqi", "fqe")
 APART = {
     "study": lambda view: setattr(view, "manifest", _of_study(view, name="other")),
     "reward": lambda view: setattr(view, "manifest", _of_study(view, terminal_coeff=1.0)),
@@ -181,7 +211,8 @@ def test_two_runs_of_other_rewards_stand_beside_each_other_without_a_difference(
     values = page.dataframe[1].value
     assert "B minus A" not in values
     assert {"A", "ESS A", "B", "ESS B"} <= set(values)
-    assert "No B minus A: the runs differ in reward" in texts(page)
+    (warning,) = page.warning
+    assert warning.value.startswith("The runs differ in reward, so their values are not counted in the same unit")
 
 
 def test_unequal_test_parts_are_not_paired(tiny_run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from core.registry.ask.policies import usual_shares
 from core.registry.ask.recommend import combination_rewards, recommendation_table, screened_q
 from core.registry.cohort.drugs import Combinations
 from core.registry.config import DQNConfig, ForestConfig
+from core.registry.fit import forest as forests
 from core.registry.fit.dqn import Moves, ReplayMemory, train_dqn
 from core.registry.fit.forest import fit_reward_forest, load_reward_forest
 from core.registry.fit.networks import predict
@@ -118,6 +122,28 @@ def test_the_forest_as_boxes_is_the_forest_walked():
         slow = forest.means[forest.forest.leaves(rows)].mean(axis=1)
         np.testing.assert_allclose(fast[:, action], slow, rtol=1e-4, atol=1e-5)
     assert np.corrcoef(fast[np.arange(50), 0], fast[np.arange(50), -1])[0, 1] < 0.999  # the drugs matter
+
+
+def test_blocks_of_states_and_of_choices_change_no_prediction_and_bound_what_is_held(monkeypatch):
+    rng = np.random.default_rng(3)
+    x, drugs = rng.normal(size=(300, 3)).astype(np.float32), rng.integers(2, size=(300, 5)).astype(np.uint8)
+    forest = fit_reward_forest(ForestConfig(n_trees=6, min_leaf=5), x, drugs, x[:, 0], name="t", seed=0)
+    catalog, means = np.unique(drugs, axis=0), rng.normal(size=(40, len(forest.means))).astype(np.float32)
+    whole, best = forest.predict(x, catalog), forest.best(x, catalog, means)
+    by_hand = [replace(forest, means=one).predict(x, catalog).argmax(axis=1) for one in means]
+    np.testing.assert_array_equal(best, by_hand)
+    monkeypatch.setattr(forests, "CHUNK_NUMBERS", 7 * len(forest.means))  # 7 states at once, 43 blocks
+    np.testing.assert_allclose(forest.predict(x, catalog), whole, rtol=1e-6)
+    np.testing.assert_array_equal(forest.best(x, catalog, means), best)
+
+    def held(choices: int) -> int:
+        tracemalloc.start()
+        forest.best(x, catalog, means[:choices])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak - choices * len(x) * 8 * 2  # what is given back, before and after it is joined
+
+    assert held(40) < 1.2 * held(1)
 
 
 def test_the_forest_survives_storage_and_damage_is_named(tmp_path):

@@ -10,7 +10,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.shipped import shipped
 from core.hazard import Hazard
-from core.tables.propose import loose
+from core.tables.known_names import loose
 
 PATH = shipped("reference", "drug_names.toml")
 

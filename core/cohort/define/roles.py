@@ -12,7 +12,8 @@ import pandas as pd
 from core.base.errors import ConfigError
 from core.cohort.define.names import drug_of, names, tells_survival, tells_the_outcome, unit_of
 from core.study import load_study
-from core.tables.propose import Proposed, known_names, loose, propose_mapping
+from core.tables.known_names import known_names, loose
+from core.tables.propose import Proposed, propose_mapping
 from core.tables.recode import plain_codes
 from core.tables.values import read_cells
 

@@ -13,7 +13,7 @@ from core.cohort.define.names import known_late, unit_of
 from core.cohort.define.roles import Roles
 from core.cohort.rules import FEWEST_CODES, NOT_MEASURED
 from core.study import RESERVED, Column, load_study
-from core.tables.propose import known_names, loose
+from core.tables.known_names import known_names, loose
 from core.tables.recode import plain_codes, with_points
 from core.tables.structure import is_time
 from core.tables.values import Cells, read_cells

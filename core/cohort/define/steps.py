@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.cohort.define.roles import Roles
-from core.tables.propose import loose
+from core.tables.known_names import loose
 from core.tables.steps import IN_HOURS
 from core.tables.structure import is_time
 from core.tables.times import read_times

@@ -47,7 +47,8 @@ def value_light(name: str, own: float, low: float, high: float, unit: float, n: 
     """A learner of values; unit: SD of the stays' returns; by: whose the interval is, in words."""
     agrees = bool(low - SLACK * unit <= own <= high + SLACK * unit)  # False where there is no interval
     verdict = "agrees" if agrees else "does not agree"
-    text = f"{verdict}: {own:.2f} by its Q, {(low + high) / 2:.2f} [{low:.2f}, {high:.2f}] by {by}"
+    beyond = f", at most {SLACK:g} SD of the returns beyond" if agrees and not low <= own <= high else ""
+    text = f"{verdict}: {own:.2f} by its Q, {(low + high) / 2:.2f} [{low:.2f}, {high:.2f}] by {by}{beyond}"
     return Light(name, own, (low + high) / 2, low, high, n, agrees, text)
 
 

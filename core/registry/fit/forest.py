@@ -26,7 +26,7 @@ from core.base.files import read_arrays, write_arrays
 from core.base.rng import derive_seed
 from core.registry.config import ForestConfig
 
-CHUNK_NUMBERS = 8_000_000  # comparisons held at once
+CHUNK_NUMBERS = 8_000_000  # comparisons, or predictions, held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class RewardForest:
 
     def predict(self, inputs: np.ndarray, drugs: np.ndarray) -> np.ndarray:
         """Predicted reward of each state under each combination: (n, D), (A, n_drugs) 0/1 -> (n, A) float32."""
-        return np.concatenate([part[0] for part in self._predicted(inputs, drugs, self.means[None])])
+        return np.concatenate([part for parts in self._predicted(inputs, drugs, self.means[None]) for part in parts])
 
     def best(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> np.ndarray:
         """(J, n) combination of highest predicted reward, had the leaves these means (J, leaves): see `averaged`."""
@@ -53,17 +53,16 @@ class RewardForest:
         averages = LeafAverages(self.forest.leaves(rows), self.forest.n_leaves)
         return averages.average(np.asarray(rewards, dtype=np.float32)).T.astype(np.float32)
 
-    def _predicted(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves)."""
+    def _predicted(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> Iterator[Iterator[np.ndarray]]:
+        """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves), one by one:
+        what is held at once does not grow with the states nor with J."""
         low, high = self._bounds
         given = _inside(np.asarray(drugs, dtype=np.float32), low[:, self.n_columns :], high[:, self.n_columns :])
-        worth = [given.astype(np.float32) * one for one in means]
-        rows = np.asarray(inputs, dtype=np.float32)
-        step = max(1, CHUNK_NUMBERS // len(self.means))
+        allowed, rows = given.T.astype(np.float32), np.asarray(inputs, dtype=np.float32)
+        step = max(1, CHUNK_NUMBERS // max(allowed.shape))
         for start in range(0, max(len(rows), 1), step):
             inside = _inside(rows[start : start + step], low[:, : self.n_columns], high[:, : self.n_columns])
-            part = inside.astype(np.float32)
-            yield [part @ one.T / self.forest.n_trees for one in worth]
+            yield ((inside * one) @ allowed / self.forest.n_trees for one in means)
 
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:

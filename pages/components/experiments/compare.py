@@ -79,6 +79,12 @@ def _compare(first: RunView, second: RunView, names: tuple[str, str]) -> None:
     if values.empty:
         empty("No policy in common", "The two runs hold no policy of the same name under this estimator.")
         return
+    if apart := incomparable(first, second):
+        st.warning(
+            f"The runs differ in {', '.join(apart)}, so their values are not counted in the same unit: look at each "
+            "run by itself. No B minus A is shown.",
+            icon=":material/warning:",
+        )
     show(
         two_runs(values, names),
         "two-runs",
@@ -147,7 +153,7 @@ def _phenotypes(first: RunView, second: RunView) -> None:
 
 def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: str) -> None:
     """Values side by side, with the difference and its interval."""
-    gaps, apart = {}, incomparable(first, second)
+    gaps, apart = {}, bool(incomparable(first, second))
     if not apart:
         found = _differences(*_which(first, second), list(values["policy"]), estimator, first, second)
         gaps = {row.policy: f"{row.difference:+.2f} {fmt_interval(row.low, row.high)}" for row in rows_of(found)}
@@ -168,13 +174,11 @@ def _values(first: RunView, second: RunView, values: pd.DataFrame, estimator: st
         lines.append(line)
     paired = same_test_patients(first, second)
     basis = "paired on the same test patients" if paired else "unpaired: the runs test different patients"
-    said = f"B minus A with 95 % bootstrap interval, {basis}."
-    if apart:
-        said = f"No B minus A: the runs differ in {', '.join(apart)}, so their values are not counted in the same unit."
+    said = "" if apart else f"B minus A with 95 % bootstrap interval, {basis}. "
     table(
         pd.DataFrame(lines),
         "compare-values",
         name="two-runs",
-        caption=f"{said} In brackets: not supported by the records in at least one of the runs.",
+        caption=f"{said}In brackets: not supported by the records in at least one of the runs.",
         csv=values.drop(columns="difference") if apart else values,
     )
