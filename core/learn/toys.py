@@ -1,4 +1,8 @@
-"""The toys of the Learn page. Wherever an idea is the engine's, the engine's own function computes it."""
+"""The toys of the Learn page. Wherever an idea is the engine's, the engine's own function computes it.
+
+Attention alone is computed anew, on plain arrays: the engine's is written for tensors, whose library takes longer to
+read than the whole lesson. A test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +36,11 @@ class AttentionToy:
 
 def attention_toy(step: int, strength: float) -> AttentionToy:
     """Attention with a score of `strength` at one step (0-based) and 0 at the others."""
-    import torch
-
-    from core.encoder.layers import masked_softmax, running_average
-
     value = np.array([4.0, 5.0, 9.0, 12.0, 11.0, 8.0, 6.0, 5.0])
-    score = torch.zeros(1, STEPS, dtype=torch.float64)
-    score[0, step] = strength
-    mask = torch.ones(1, STEPS, dtype=torch.bool)
-    running = running_average(torch.from_numpy(value)[None, :, None], score, mask)
+    weight = action_probs(np.where(np.arange(STEPS) == step, strength, 0.0), 1.0)
+    running = np.cumsum(weight * value) / np.cumsum(weight)
     plain = np.cumsum(value) / np.arange(1, STEPS + 1)
-    return AttentionToy(value, masked_softmax(score, mask)[0].numpy(), running[0, :, 0].numpy(), plain)
+    return AttentionToy(value, weight, running, plain)
 
 
 @dataclass(frozen=True, eq=False)

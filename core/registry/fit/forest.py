@@ -57,13 +57,12 @@ class RewardForest:
         """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves)."""
         low, high = self._bounds
         given = _inside(np.asarray(drugs, dtype=np.float32), low[:, self.n_columns :], high[:, self.n_columns :])
-        worth = [given.astype(np.float32) * one for one in means]
-        rows = np.asarray(inputs, dtype=np.float32)
-        step = max(1, CHUNK_NUMBERS // len(self.means))
+        taken, rows = given.astype(np.float32).T, np.asarray(inputs, dtype=np.float32)
+        step = max(1, CHUNK_NUMBERS // (len(self.means) * len(means)))
         for start in range(0, max(len(rows), 1), step):
             inside = _inside(rows[start : start + step], low[:, : self.n_columns], high[:, : self.n_columns])
-            part = inside.astype(np.float32)
-            yield [part @ one.T / self.forest.n_trees for one in worth]
+            worth = np.concatenate([inside * one for one in np.asarray(means, dtype=np.float32)])
+            yield list((worth @ taken / self.forest.n_trees).reshape(len(means), -1, taken.shape[1]))
 
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
