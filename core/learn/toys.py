@@ -12,7 +12,7 @@ import numpy as np
 
 from core.agents.policy import action_probs
 from core.base.rng import stream
-from core.base.statistics import eta_squared
+from core.base.statistics import adjusted_rand, eta_squared
 from core.base.types import OPEResult
 from core.evaluation import phwis, policy_entropy, propensities
 from core.fusion import between, fuse, fusion_weights
@@ -62,8 +62,6 @@ def cluster_toy(n_clusters: int, iterations: int, clock: float, seed: int = 0) -
     clock 0..1: how much of the horizontal axis is the length of stay instead of the group; at 1 the representation is
     a clock, and its clusters are stay lengths.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rng = stream(seed, "learn", "clusters")
     group = np.repeat(np.arange(3), 60)
     points = CENTERS[group] + rng.normal(0, 0.33, (len(group), 2))
@@ -77,9 +75,7 @@ def cluster_toy(n_clusters: int, iterations: int, clock: float, seed: int = 0) -
         centers = np.stack([m.mean(axis=0) if len(m) else centers[k] for k, m in enumerate(members)])
     labels = nearest(points, centers)
     inertia = float(np.square(points - centers[labels]).sum())
-    return ClusterToy(
-        points, labels, centers, inertia, float(adjusted_rand_score(group, labels)), eta_squared(length, labels)
-    )
+    return ClusterToy(points, labels, centers, inertia, adjusted_rand(group, labels), eta_squared(length, labels))
 
 
 @dataclass(frozen=True, eq=False)
