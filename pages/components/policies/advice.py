@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.icu.ask.options import refused_steps
@@ -200,10 +201,9 @@ def _claim(advice: AdviceRecord, dial: DialRecord) -> str:
 def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
     """One rule: how often the advice gives such a dose, beside what clinicians gave."""
     given, advised = (next(rows_of(pair[pair["policy"] == name])) for name in (GIVEN, ADVICE))
-    who, rule = "advice" if advice.share else "alternative", given.text[:1].upper() + given.text[1:]
-    title = f"Hazardous doses, {who}"
+    title = f"{'Advice' if advice.share else 'Alternative'}: {markdown(given.text)}"
     if not given.steps:
-        metric(title, None, estimator=f"{rule}: at no recorded step")
+        metric(title, None, estimator="hazardous, but the rule applies at no recorded step")
         return
     points = f"{100 * advised.excess:+.1f}"
     known = math.isfinite(advised.excess_low)
@@ -212,7 +212,7 @@ def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
         title,
         advised.rate,
         text=fmt_percent(advised.rate),
-        estimator=f"{rule}: {given.steps:,} steps of {given.patients:,} patients",
+        estimator=f"hazardous; of {given.steps:,} steps of {given.patients:,} patients",
         note=f"Clinicians: **{fmt_percent(given.rate)}**; difference {points}{interval} points.",
         help="How often a dose is given that the rule calls hazardous, at the recorded steps where it applies; 95 % "
         "interval by person. Change the rules under Policies, Hazard rules.",

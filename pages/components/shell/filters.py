@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.figures.theme import axis_label
 from core.icu.ask.coloring import AGAINST
 from core.icu.ask.find import ColumnRange, Departing, Filters, Hazardous, hazard_text, stay_value
@@ -28,6 +29,7 @@ from pages.components.shell.held import (
     held_many,
     held_range,
     held_switch,
+    unknown_many,
 )
 from pages.components.shell.names import policy_name
 from pages.components.shell.rules import rules_of_session
@@ -249,6 +251,11 @@ def _hazard(run: RunView, k: int, form: str) -> None:
         help="Any of them is enough. Policies, Hazard rules, changes the rules.",
         **held_many(f"{form}-hazard", hazards),
     )
+    if lost := unknown_many(f"{form}-hazard", hazards):
+        st.caption(
+            f":material/link_off: The link also asks for {markdown('; '.join(lost))}, for which this session has no "
+            "rule, so it is left out. Add the rule under Policies, Hazard rules, and it counts."
+        )
 
 
 def _policy(run: RunView, k: int, form: str) -> None:
