@@ -46,7 +46,7 @@ def recorded_columns(view: RunView) -> Sequence[ColumnOdds]:
 
 def hidden_in_words(view: RunView, row: Mapping[Any, Any]) -> str:
     """What unrecorded causes could do to a judged policy, of its row in a table with `HIDDEN_COLUMNS`."""
-    return in_words(HiddenCauses.of_row(row), recorded_columns(view))
+    return view.study.actions.said(in_words(HiddenCauses.of_row(row), recorded_columns(view)))
 
 
 @remembered_by(12)

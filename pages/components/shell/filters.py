@@ -259,16 +259,21 @@ def _hazard(run: RunView, k: int, form: str) -> None:
 
 
 def _policy(run: RunView, k: int, form: str) -> None:
-    """A policy that doses otherwise, than whom, and how often."""
+    """A policy that gives another dose, than whom, and how often."""
     policies = _policies(run, k)
     name = st.selectbox(
-        "Policy that doses otherwise",
+        run.study.actions.said("Policy that gives another dose"),
         [ANY, *policies],
         format_func=lambda n: policies.get(n, ANY),
         **held(f"{form}-policy", [ANY, *policies], key=f"{form}-policy-{k}"),
     )
     if name in policies:
-        st.selectbox("Than", AGAINST, format_func=AGAINST_WORDS.__getitem__, **held(f"{form}-against", AGAINST))
+        st.selectbox(
+            "Than",
+            AGAINST,
+            format_func=lambda one: run.study.actions.said(AGAINST_WORDS[one]),
+            **held(f"{form}-against", AGAINST),
+        )
         st.select_slider(
             "At so many steps, at least",
             LEAST_SHARES,
