@@ -111,7 +111,7 @@ def _door(
     """blind: patients opened from here on are shown without hindsight."""
     with st.container(border=True, height="stretch"):
         st.markdown(f"## {icon} {title}")
-        st.caption(text)
+        st.caption(text if run is None else run.study.actions.said(text))
         for target, label in links:
             case = _case(run) if label == CASE and run is not None else {}
             go_to(target, label, case | ({BLIND: ON} if blind else {}))

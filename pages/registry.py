@@ -125,8 +125,10 @@ def _with_cohort(part: str, chosen: StoredCohort) -> None:
         draw_training(DESK, chosen)
         _runs()
         return
+    run = current_registry()
     try:
-        cohort = open_stored(DESK, chosen)
+        shown = run is not None and chosen.path == run.path / "cohort.parquet"
+        cohort = run.cohort if run is not None and shown else open_stored(DESK, chosen)  # the run's is read once
     except (PhenoPolicyError, OSError) as error:
         failed(error, "Opening this registry")
         return

@@ -62,6 +62,7 @@ def main() -> None:
         "View",
         VIEWS,
         **held("values-view", VIEWS),
+        format_func=run.study.actions.said,
         required=True,
         label_visibility="collapsed",
     )
@@ -130,26 +131,26 @@ def _headline(run: RunView, policy: str, k: int, lambda_: float, mode: str) -> N
 
 
 def _by_dose(run: RunView, names: dict[str, np.ndarray], patients: np.ndarray, mask: np.ndarray, who: str) -> None:
-    labels = run.study.actions.labels
+    labels, told = run.study.actions.labels, run.study.actions.said
     tables, given = {}, np.bincount(run.trajectories.actions[patients][mask], minlength=len(labels))
     for name, q in names.items():
         means = patient_means(q, mask)
         doses = np.tile(np.arange(len(labels)), len(means))
         tables[name] = mean_interval(means.ravel(), doses, len(labels))
-    st.markdown("**By dose: mean Q over the states**")
+    st.markdown(told("**By dose: mean Q over the states**"))
     show(
         estimates_by_group(
             [f"{label}<br>given in {n:,} steps" for label, n in zip(labels, given, strict=True)],
             tables,
-            x="mean Q of giving this dose (return)",
+            x=told("mean Q of giving this dose (return)"),
         ),
         "q-by-dose",
-        "Mean Q of each dose with intervals: "
+        told("Mean Q of each dose with intervals: ")
         + "; ".join(f"{n}: " + ", ".join(fmt(v) for v in t["mean"]) for n, t in tables.items()),
         caption=f"{len(mask):,} {who}; one mean a patient, 95 % interval over patients. Not a comparison of treated "
-        "groups: every dose is "
+        f"groups: every {run.study.actions.word} is "
         "valued in every state, also where it was hardly ever given.",
-        data=_long(tables, "dose", labels),
+        data=_long(tables, run.study.actions.word, labels),
     )
 
 
@@ -236,9 +237,9 @@ def critic_panel(run: RunView) -> None:
 
 def _spread(run: RunView) -> None:
     patients = run.split.test if len(run.split.test) else np.arange(run.cohort.n_patients)
-    mask = run.trajectories.mask[patients]
+    mask, told = run.trajectories.mask[patients], run.study.actions.said
     estimates = {
-        "FQI, one forest per dose": run.fqi_layout_q("per_action")[patients][mask],
+        told("FQI, one forest per dose"): run.fqi_layout_q("per_action")[patients][mask],
         "FQI, joint forest (published)": run.fqi_layout_q("joint")[patients][mask],
     }
     spreads = {name: spread_over_actions(q) for name, q in estimates.items()}
@@ -246,15 +247,18 @@ def _spread(run: RunView) -> None:
     edges = np.linspace(0, top, 41)
     shares = {name: histogram_shares(s, np.zeros(len(s), dtype=int), 1, edges)[0][0] for name, s in spreads.items()}
     ties = {name: tie_share(q, 0.01 * max(top, 1e-9)) for name, q in estimates.items()}
-    st.markdown("**Can the critic tell doses apart?**")
+    st.markdown(told("**Can the critic tell doses apart?**"))
     data = pd.DataFrame({"spread from": edges[:-1], "spread to": edges[1:], **shares})
     show(
-        spread_histograms(edges, shares, ties),
+        spread_histograms(edges, shares, ties, run.study.actions.words),
         "q-spread",
-        "Histograms of the spread of Q over doses: " + "; ".join(f"{n}: {ties[n]:.0%} of states tie" for n in shares),
-        caption=f"{mask.sum():,} states of test patients. A forest on (state, one-hot dose) rarely splits on the "
-        "dose, so all doses tie and "
-        "their ranking is chance; one forest per dose keeps them apart. Ties: spread under 1 % of the axis.",
+        told("Histograms of the spread of Q over doses: ")
+        + "; ".join(f"{n}: {ties[n]:.0%} of states tie" for n in shares),
+        caption=told(
+            f"{mask.sum():,} states of test patients. A forest on (state, one-hot dose) rarely splits on the dose, so "
+            "all doses tie and their ranking is chance; one forest per dose keeps them apart. Ties: spread under "
+            "1 % of the axis."
+        ),
         data=data,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -93,15 +93,29 @@ def late_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str, late_coho
 @pytest.fixture(scope="session")
 def numbered_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny run as if its study's outcome were any number, which says nothing of survival."""
+    return _as_of_another_study(tiny_run, tmp_path_factory.mktemp("numbered") / "numbered", {"outcome": "number"})
+
+
+@pytest.fixture(scope="session")
+def unordered_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run as if its actions were sets of drugs, none of them more than another."""
+    sets = [[], ["heparin"], ["citrate"], ["argatroban"], ["heparin", "citrate"]]
+    changes = {"actions": {"kind": "combination", "drug": "anticoagulation", "sets": sets}}
+    nothing_of_doses = {"hazards": [], "warnings": [], "indication": None}
+    folder = tmp_path_factory.mktemp("unordered") / "unordered"
+    return _as_of_another_study(tiny_run, folder, changes | nothing_of_doses)
+
+
+def _as_of_another_study(run: Path, folder: Path, changes: dict[str, Any]) -> Path:
+    """A run whose manifest tells of a changed study; all else is the run's own."""
     from core.runs.manifest import read_manifest
 
-    folder = tmp_path_factory.mktemp("numbered") / "numbered"
     folder.mkdir()
-    for part in tiny_run.iterdir():
+    for part in run.iterdir():
         (folder / part.name).symlink_to(part)
-    manifest = read_manifest(tiny_run)
+    manifest = read_manifest(run)
     (folder / "manifest.json").unlink()
-    manifest.model_copy(update={"study": {**manifest.study, "outcome": "number"}}).write(folder)
+    manifest.model_copy(update={"study": {**manifest.study, **changes}}).write(folder)
     return folder
 
 

@@ -157,6 +157,15 @@ def test_import_of_the_engine_is_light() -> None:
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("page", ["overview", "learn", "registry", "policies", "phenotypes"])
+def test_a_page_is_there_before_heavy_libraries_are(page: str) -> None:
+    """A first visit waits for what its page imports; networks are read by what asks one."""
+    code = "import sys; from pathlib import Path; from pages.components.shell.first import import_alone; "
+    code += f"import_alone(Path('pages/{page}.py')); print([m for m in ('torch', 'numba') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("words", "setting", "group"), [(["train"], "encoder.epochs=", 60), (["registry", "train"], "dqn.updates=", 20)]
 )

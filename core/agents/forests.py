@@ -13,6 +13,7 @@ import numpy as np
 from core.base.threads import side_by_side
 
 CHUNK_ROWS = 8192  # walked at once by one thread
+FEW_ROWS = 16  # walked by numpy: to read the compiler and the compiled walk takes longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,8 @@ class Forest:
 
     def leaves(self, rows: np.ndarray) -> np.ndarray:
         """Leaf numbers of each row in each tree: (n, D) float32 -> (n, n_trees) int32."""
+        if len(rows) <= FEW_ROWS:
+            return self._leaves_of_few(np.asarray(rows, dtype=np.float32))
         import torch
 
         rows = np.require(rows, np.float32, ["C", "W"])  # the compiled walk takes no read-only array
@@ -51,6 +54,13 @@ class Forest:
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             list(pool.map(lambda part: walk(rows[part], *tree, out[part]), chunks))
         return out
+
+    def _leaves_of_few(self, rows: np.ndarray) -> np.ndarray:
+        """`leaves`, all rows and trees going down a level at once."""
+        node, row = np.tile(self.roots, (len(rows), 1)), np.arange(len(rows))[:, None]
+        for _ in range(self.depth):
+            node = self.child[node, (rows[row, self.feature[node]] <= self.threshold[node]).astype(np.int8)]
+        return np.asarray(self.leaf[node])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that defines the forest, for storage."""

@@ -25,6 +25,25 @@ def wilson(successes: np.ndarray | float, n: np.ndarray | float) -> tuple[np.nda
     return low, np.where(empty, 1.0, np.clip(middle + half, 0, 1))
 
 
+def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float:
+    """Adjusted Rand index of two groupings (n,) of the same things: 1 is full agreement, 0 is chance.
+
+        2 (tp tn - fn fp) / ((tp + fn) (fn + tn) + (tp + fp) (fp + tn))
+
+    over pairs of things that are together in both, in one or in neither. Source: Hubert and Arabie 1985.
+    """
+    _, rows = np.unique(np.asarray(first), return_inverse=True)
+    _, columns = np.unique(np.asarray(second), return_inverse=True)
+    table = np.zeros((rows.max(initial=-1) + 1, columns.max(initial=-1) + 1), dtype=np.int64)
+    np.add.at(table, (rows, columns), 1)
+    n, together = len(rows), int(np.square(table).sum())
+    in_first, in_second = (int(np.square(table.sum(axis=axis)).sum()) for axis in (1, 0))
+    tp, fn, fp = together - n, in_first - together, in_second - together
+    tn = n * n - n - tp - fn - fp
+    apart = (tp + fn) * (fn + tn) + (tp + fp) * (fp + tn)
+    return 2.0 * (tp * tn - fn * fp) / apart if fn or fp else 1.0
+
+
 def eta_squared(values: np.ndarray, labels: np.ndarray) -> float:
     """Share of the variance of `values` that the groups explain, 0..1; 0 where the values do not vary.
 

@@ -196,7 +196,7 @@ def _add_doses(
             base=None if ordered else actions - BLOCK / 2,
             width=0.8 * step_hours,
             marker={"color": [colors[a] for a in actions]},
-            name="dose",
+            name="dose" if ordered else "given",
             customdata=told,
             hovertemplate="%{customdata}<extra></extra>",
         ),

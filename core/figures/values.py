@@ -195,9 +195,12 @@ def value_boxes(
     return fig.figure()
 
 
-def spread_histograms(edges: np.ndarray, shares: Mapping[str, np.ndarray], ties: Mapping[str, float]) -> go.Figure:
-    """Spread of Q over the doses in one state, one panel an estimate; the share of states with no spread is written."""
-    titles = [f"{name}: all doses tie in {100 * ties[name]:.0f} % of states" for name in shares]
+def spread_histograms(
+    edges: np.ndarray, shares: Mapping[str, np.ndarray], ties: Mapping[str, float], actions: str = "doses"
+) -> go.Figure:
+    """Spread of Q over the actions, so called, in one state, one panel an estimate; the share of states with no spread
+    is written."""
+    titles = [f"{name}: all {actions} tie in {100 * ties[name]:.0f} % of states" for name in shares]
     fig = Draft(rows=1, cols=max(len(shares), 1), shared_yaxes=True, subplot_titles=titles)
     middle, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     for col, (name, share) in enumerate(shares.items(), start=1):
@@ -213,7 +216,7 @@ def spread_histograms(edges: np.ndarray, shares: Mapping[str, np.ndarray], ties:
             row=1,
             col=col,
         )
-    apply_theme(fig, x="largest minus smallest Q over the doses (return)", height=300, legend=False)
+    apply_theme(fig, x=f"largest minus smallest Q over the {actions} (return)", height=300, legend=False)
     fig.update_yaxes(title_text="states (%)", row=1, col=1)
     fig.update_annotations(font_size=13)
     fig.update_layout(bargap=0, margin={"l": 56, "r": 16, "t": 34, "b": 48})

@@ -20,6 +20,7 @@ from core.runs.manifest import Manifest
 from core.study import StudySpec
 
 ATTENTION, ATLAS, JURY, ADVICE_FOLDS = "attention.npy", "atlas.npy", "jury.npy", "advice.npz"
+OWN_DIFFERENCES = "differences.parquet"
 
 
 class RunFolder:
@@ -154,6 +155,13 @@ class RunFolder:
     def learned(self) -> pd.DataFrame | None:
         """Whether agents, critics and propensities learned (`core.icu.ask.learned`); None for a run from before."""
         path = self.path / "learned.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
+    def own_differences(self) -> pd.DataFrame | None:
+        """The run's own policy against the clinicians along its axes (`core.icu.ask.differences.own_differences`); None
+        for a run from before they were kept."""
+        path = self.path / OWN_DIFFERENCES
         return read_table(path) if path.is_file() else None
 
     @cached_property

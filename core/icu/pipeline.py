@@ -26,7 +26,7 @@ from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.calibrated import calibration_table
 from core.icu.ask.compare import compare_policies, recorded_survival
-from core.icu.ask.differences import differences_between, jury_of
+from core.icu.ask.differences import differences_between, jury_of, own_differences
 from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
@@ -39,7 +39,7 @@ from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
-from core.icu.folder import ADVICE_FOLDS, ATLAS, JURY
+from core.icu.folder import ADVICE_FOLDS, ATLAS, JURY, OWN_DIFFERENCES
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
@@ -224,29 +224,32 @@ def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
     """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
     advice.npz: what its folds learned, to judge it again in a selection;
     atlas.npy: what would be under other choices; jury.npy: the clinicians' probabilities that judged;
-    subgroups.parquet: the same in groups of patients; learned.parquet: whether agents, critics and propensities
-    learned; calibration.parquet: the clinicians' probabilities on stays that taught them nothing."""
+    differences.parquet: the run's own policy along lambda and from the clinicians to it; subgroups.parquet: the same
+    in groups of patients; learned.parquet: whether agents, critics and propensities learned; calibration.parquet: the
+    clinicians' probabilities on stays that taught them nothing."""
     k, fusion, study = view.n_clusters, view.config.fusion, view.study
     advised = advise(view, study, k)
     write_array(view.path / "advice.npy", advised.own)
     write_arrays(view.path / ADVICE_FOLDS, **kept_folds(advised))
-    yield Progress("judgment", 1, 4, str(advised.advice))
+    yield Progress("judgment", 1, 5, str(advised.advice))
     record, atlas = _advice(view, advised, cohort)
     write_array(view.path / ATLAS, atlas.taken)
     write_json(view.path / "advice.json", record.model_dump(mode="json"))
-    yield Progress("judgment", 2, 4, "The advice audited on null cohorts, and rolled out where the truth is known")
+    yield Progress("judgment", 2, 5, "The advice audited on null cohorts, and rolled out where the truth is known")
     write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
     keys = judged_keys(view, k, fusion.lambda_, MODES)
     jury = make_jury(view, study, k, view.split.test, view.split.learners)
     write_array(view.path / JURY, jury.behavior[0])
     judgments = _judgments(view, jury.bench_of(keys), keys, record)
     write_table(view.path / "judgments.parquet", judgments)
-    yield Progress("judgment", 3, 4, f"{len(keys)} policies judged against the clinicians")
+    yield Progress("judgment", 3, 5, f"{len(keys)} policies judged against the clinicians")
+    write_table(view.path / OWN_DIFFERENCES, own_differences(view))
+    yield Progress("judgment", 4, 5, "The run's own policy judged along lambda and on its way from the clinicians")
     write_table(view.path / "calibration.parquet", calibration_table(advised))
     learned = learned_table(view, judgments, advised)
     write_table(view.path / "learned.parquet", learned)
     agree = int(learned["agrees"].sum())
-    yield Progress("judgment", 4, 4, f"{agree} of {len(learned)} learners agree with what the records say of them")
+    yield Progress("judgment", 5, 5, f"{agree} of {len(learned)} learners agree with what the records say of them")
 
 
 def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> tuple[AdviceRecord, RunAtlas]:

@@ -1,4 +1,8 @@
-"""The toys of the Learn page. Wherever an idea is the engine's, the engine's own function computes it."""
+"""The toys of the Learn page. Wherever an idea is the engine's, the engine's own function computes it.
+
+Attention alone is computed anew, on plain arrays: the engine's is written for tensors, whose library takes longer to
+read than the whole lesson. A test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import numpy as np
 
 from core.agents.policy import action_probs
 from core.base.rng import stream
-from core.base.statistics import eta_squared
+from core.base.statistics import adjusted_rand, eta_squared
 from core.base.types import OPEResult
 from core.evaluation import phwis, policy_entropy, propensities
 from core.fusion import between, fuse, fusion_weights
@@ -32,17 +36,11 @@ class AttentionToy:
 
 def attention_toy(step: int, strength: float) -> AttentionToy:
     """Attention with a score of `strength` at one step (0-based) and 0 at the others."""
-    import torch
-
-    from core.encoder.layers import masked_softmax, running_average
-
     value = np.array([4.0, 5.0, 9.0, 12.0, 11.0, 8.0, 6.0, 5.0])
-    score = torch.zeros(1, STEPS, dtype=torch.float64)
-    score[0, step] = strength
-    mask = torch.ones(1, STEPS, dtype=torch.bool)
-    running = running_average(torch.from_numpy(value)[None, :, None], score, mask)
+    weight = action_probs(np.where(np.arange(STEPS) == step, strength, 0.0), 1.0)
+    running = np.cumsum(weight * value) / np.cumsum(weight)
     plain = np.cumsum(value) / np.arange(1, STEPS + 1)
-    return AttentionToy(value, masked_softmax(score, mask)[0].numpy(), running[0, :, 0].numpy(), plain)
+    return AttentionToy(value, weight, running, plain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +62,6 @@ def cluster_toy(n_clusters: int, iterations: int, clock: float, seed: int = 0) -
     clock 0..1: how much of the horizontal axis is the length of stay instead of the group; at 1 the representation is
     a clock, and its clusters are stay lengths.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rng = stream(seed, "learn", "clusters")
     group = np.repeat(np.arange(3), 60)
     points = CENTERS[group] + rng.normal(0, 0.33, (len(group), 2))
@@ -79,9 +75,7 @@ def cluster_toy(n_clusters: int, iterations: int, clock: float, seed: int = 0) -
         centers = np.stack([m.mean(axis=0) if len(m) else centers[k] for k, m in enumerate(members)])
     labels = nearest(points, centers)
     inertia = float(np.square(points - centers[labels]).sum())
-    return ClusterToy(
-        points, labels, centers, inertia, float(adjusted_rand_score(group, labels)), eta_squared(length, labels)
-    )
+    return ClusterToy(points, labels, centers, inertia, adjusted_rand(group, labels), eta_squared(length, labels))
 
 
 @dataclass(frozen=True, eq=False)

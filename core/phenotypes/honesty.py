@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import derive_seed
-from core.base.statistics import eta_squared
+from core.base.statistics import adjusted_rand, eta_squared
 from core.phenotypes.config import PhenotypeConfig
 from core.phenotypes.phenotypes import Phenotypes
 from core.phenotypes.profiles import patient_means
@@ -40,13 +40,11 @@ def prefix_agreement(
     row a slot with patients: hours, n (patients there then), agreement (share with the same label), ari (adjusted Rand
     index between the two).
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rows = []
     for slot in np.unique(slots[slots >= 0]):
         patient, step = np.nonzero(slots == slot)
         early, whole = prefix_labels[patient, step], labels[patient]
-        same, ari = float((early == whole).mean()), float(adjusted_rand_score(whole, early))
+        same, ari = float((early == whole).mean()), adjusted_rand(whole, early)
         rows.append({"hours": float(hours[slot]), "n": len(patient), "agreement": same, "ari": ari})
     return pd.DataFrame(rows, columns=["hours", "n", "agreement", "ari"])
 
@@ -178,8 +176,6 @@ def _measures(
     config: PhenotypeConfig,
 ) -> pd.DataFrame:
     """One row a K of one representation."""
-    from sklearn.metrics import adjusted_rand_score
-
     labels = {k: nearest(patients.whole, centers) for k, centers in sorted(centroids.items())}
     silhouette = silhouettes(patients.whole, labels, config)
     rows = []
@@ -194,9 +190,9 @@ def _measures(
                 "silhouette": silhouette[k],
                 "eta2_length": eta_squared(lengths, whole),
                 "bootstrap_ari": stable[k],
-                **{f"{when}ari": adjusted_rand_score(whole, own) for when, own in found.items() if when},
+                **{f"{when}ari": adjusted_rand(whole, own) for when, own in found.items() if when},
                 **{
-                    f"{when}truth_ari": float("nan") if truth is None else adjusted_rand_score(truth, own)
+                    f"{when}truth_ari": float("nan") if truth is None else adjusted_rand(truth, own)
                     for when, own in found.items()
                 },
                 "smallest": int(np.bincount(whole, minlength=k).min()),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import derive_seed, stream
-from core.base.statistics import eta_squared
+from core.base.statistics import adjusted_rand, eta_squared
 from core.phenotypes.config import PhenotypeConfig
 
 BLOCK = 512  # rows of distances held at once
@@ -36,8 +36,6 @@ def bootstrap_ari(z: np.ndarray, labels: np.ndarray, k: int, config: PhenotypeCo
     z (n, H), labels (n,). 1: every resample finds the same groups; 0: no better than chance. NaN without resamples.
     A sample draws min(n, bootstrap_sample) patients with replacement.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rng = stream(config.seed, "phenotypes", "bootstrap", k)
     size, starts = min(len(z), config.bootstrap_sample), min(config.n_init, BOOTSTRAP_STARTS)
     scores = []
@@ -46,7 +44,7 @@ def bootstrap_ari(z: np.ndarray, labels: np.ndarray, k: int, config: PhenotypeCo
         if len(np.unique(sample, axis=0)) < k:  # a tiny cohort's resample may hold too few patients
             continue
         _, centroids = kmeans(sample, k, derive_seed(config.seed, "phenotypes", "bootstrap", k, b), starts)
-        scores.append(adjusted_rand_score(labels, nearest(z, centroids)))
+        scores.append(adjusted_rand(labels, nearest(z, centroids)))
     return float(np.mean(scores)) if scores else float("nan")
 
 

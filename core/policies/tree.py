@@ -7,13 +7,13 @@ digits before anything is read off, so that the words are the tree and not nearl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.study import Column, StudySpec
+from core.study import Column
 
 if TYPE_CHECKING:
     from sklearn.tree import DecisionTreeRegressor
@@ -124,9 +124,9 @@ def side_text(column: Column, above: bool, threshold: float) -> str:
     return f"{title} {'>' if above else '≤'} {threshold:,g}{unit}"
 
 
-def limit_text(study: StudySpec, limit: Limit) -> str:
+def limit_text(columns: Sequence[Column], limit: Limit) -> str:
     """'Platelets > 50 and ≤ 82 10^9/L'."""
-    column = study.columns[limit.column]
+    column = columns[limit.column]
     if np.isinf(limit.low) or np.isinf(limit.high) or column.binary:
         above = np.isfinite(limit.low)
         return side_text(column, bool(above), limit.low if above else limit.high)
@@ -134,19 +134,19 @@ def limit_text(study: StudySpec, limit: Limit) -> str:
     return upper.replace(" ≤ ", f" > {limit.low:,g} and ≤ ")
 
 
-def group_text(study: StudySpec, tree: PolicyTree, number: int) -> str:
+def group_text(columns: Sequence[Column], tree: PolicyTree, number: int) -> str:
     """'SOFA score ≤ 6 points, Platelets > 82 10^9/L'; 'all states' where there is one group."""
-    return ", ".join(limit_text(study, limit) for limit in tree.limits[number]) or "all states"
+    return ", ".join(limit_text(columns, limit) for limit in tree.limits[number]) or "all states"
 
 
-def tree_lines(study: StudySpec, tree: PolicyTree, said: list[str]) -> Iterator[str]:
+def tree_lines(columns: Sequence[Column], tree: PolicyTree, said: list[str]) -> Iterator[str]:
     """The tree as indented lines, a group's line ending in what is `said` of it."""
 
     def walk(node: Branch | Leaf, indent: str) -> Iterator[str]:
         if isinstance(node, Leaf):
             yield f"{indent}{said[node.number]}"
             return
-        column = study.columns[node.column]
+        column = columns[node.column]
         for child, above in ((node.below, False), (node.above, True)):
             text = f"{indent}{side_text(column, above, node.threshold)}"
             if isinstance(child, Leaf):

@@ -98,7 +98,7 @@ def store_cohort(view: RegistryView, cohort: RegistryCohort) -> Iterator[Progres
 
 def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
     """screening_DECISION.safetensors, .json (temperature) and .parquet (losses by epoch)."""
-    from core.registry.fit.networks import save_networks
+    from core.registry.fit.layers import save_layers
     from core.registry.fit.screening import train_screening
 
     data, here, valid = _learning(view, decision)
@@ -118,13 +118,13 @@ def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
     stem = view.path / f"screening_{decision}"
     write_table(stem.with_suffix(".parquet"), pd.DataFrame(history))
     write_json(stem.with_suffix(".json"), {"schema_version": 1, "temperature": fitted.temperature})
-    save_networks(stem.with_suffix(".safetensors"), {"network": fitted.network})
+    save_layers(stem.with_suffix(".safetensors"), fitted.network)
 
 
 def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
     """dqn_DECISION.safetensors."""
     from core.registry.fit.dqn import Moves, train_dqn
-    from core.registry.fit.networks import save_networks
+    from core.registry.fit.layers import save_layers
     from core.registry.fit.screening import screened
 
     data, here, _ = _learning(view, decision)
@@ -146,7 +146,7 @@ def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
     )
     config, seed = view.config.dqn, view.config.run.seed
     network = yield from train_dqn(config, moves, len(catalog), view.spec.gamma, name=decision, seed=seed)
-    save_networks(view.path / f"dqn_{decision}.safetensors", {"network": network})
+    save_layers(view.path / f"dqn_{decision}.safetensors", network)
 
 
 def grow_forest(decision: str, view: RegistryView) -> Iterator[Progress]:
@@ -162,12 +162,12 @@ def grow_forest(decision: str, view: RegistryView) -> Iterator[Progress]:
 def train_rewards(decision: str, view: RegistryView) -> Iterator[Progress]:
     """reward_DECISION.safetensors: the network of the model-based comparison."""
     from core.registry.fit.evaluate import train_reward_model
-    from core.registry.fit.networks import save_networks
+    from core.registry.fit.layers import save_layers
 
     x, drugs, rewards, valid = _rewarded(view, decision)
     config, seed = view.config.reward_model, view.config.run.seed
     network = yield from train_reward_model(config, x, drugs, rewards, valid, name=decision, seed=seed)
-    save_networks(view.path / f"reward_{decision}.safetensors", {"network": network})
+    save_layers(view.path / f"reward_{decision}.safetensors", network)
 
 
 def judge_screening(view: RegistryView) -> Iterator[Progress]:

@@ -30,11 +30,10 @@ from core.tables.report import CohortReport
 from core.tables.split import Split
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from core.evaluation.judging.left_out import ColumnOdds
     from core.registry.ask.policies import TreatmentModels
     from core.registry.fit.inputs import Inputs
+    from core.registry.fit.layers import Layers
     from core.registry.fit.screening import Screening
 
 Model = TypeVar("Model")
@@ -132,7 +131,7 @@ class RegistryView:
         """Screening network of a decision."""
         return self._cached("screening", decision, self._read_screening)
 
-    def q_network(self, decision: str) -> nn.Sequential:
+    def q_network(self, decision: str) -> Layers:
         """Q-network of a treatment."""
         return self._cached("dqn", decision, self._read_q_network)
 
@@ -140,7 +139,7 @@ class RegistryView:
         """Everything learned about a treatment."""
         return self._cached("models", decision, self._read_models)
 
-    def reward_model(self, decision: str) -> nn.Sequential:
+    def reward_model(self, decision: str) -> Layers:
         """Network that predicts the reward of (state, drugs), apart from the policies' own models."""
         return self._cached("reward", decision, self._read_reward_model)
 
@@ -154,11 +153,10 @@ class RegistryView:
         model: Model = self._models[kind, decision]
         return model
 
-    def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> nn.Sequential:
-        from core.registry.fit.networks import load_networks
+    def _network(self, kind: str, decision: str, hidden: tuple[int, ...], inputs: int, outputs: int) -> Layers:
+        from core.registry.fit.layers import load_layers
 
-        path = self.path / f"{kind}_{decision}.safetensors"
-        return load_networks(path, {"network": (inputs, *hidden, outputs)})["network"]
+        return load_layers(self.path / f"{kind}_{decision}.safetensors", (inputs, *hidden, outputs))
 
     def _read_screening(self, decision: str) -> Screening:
         from core.registry.fit.screening import Screening
@@ -172,11 +170,11 @@ class RegistryView:
             raise ArtifactError(f"{path} does not hold a temperature; train again.") from None
         return Screening(network, temperature)
 
-    def _read_q_network(self, decision: str) -> nn.Sequential:
+    def _read_q_network(self, decision: str) -> Layers:
         hidden, catalog = self.config.dqn.hidden_sizes, self.catalogs[decision]
         return self._network("dqn", decision, hidden, len(self.inputs[decision].names), len(catalog))
 
-    def _read_reward_model(self, decision: str) -> nn.Sequential:
+    def _read_reward_model(self, decision: str) -> Layers:
         width = len(self.inputs[decision].names) + len(self.catalogs[decision].drugs)
         return self._network("reward", decision, self.config.reward_model.hidden_sizes, width, 1)
 

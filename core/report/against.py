@@ -66,7 +66,7 @@ def against_the_clinicians(view: RunView) -> Section:
             f"{shown.ess:.1f} effective of {view.advice.n:,} stays; grade: {shown.grade}. {shown.doubts}".strip()
             + _truth(shown),
             *_survival(shown),
-            view.advice.hidden_in_words,
+            view.study.actions.said(view.advice.hidden_in_words),
             *(view.advice.audit.sentences() if view.advice.audit else []),
             *(view.advice.atlas.sentences() if view.advice.atlas else []),
             "Differences are by the mix: the mean of estimates with ever longer memories, minus what the clinicians "

@@ -11,6 +11,7 @@ import pandas as pd
 
 from core.base.errors import ConfigError
 from core.base.rng import derive_seed, stream
+from core.base.statistics import adjusted_rand
 from core.evaluation import Critic, Recorded, propensities, state_values, weighted_draws
 from core.evaluation.resampling import percentile_interval
 from core.icu.ask.critics import control_variate
@@ -144,10 +145,8 @@ def _draws(view: RunView, policies: list[str], estimator: str, seed: int) -> np.
 
 def phenotype_agreement(first: RunView, second: RunView) -> Agreement | None:
     """Adjusted Rand index of the two runs' phenotypes on all patients; None where they are on different data."""
-    from sklearn.metrics import adjusted_rand_score
-
     if first.manifest.data_hash != second.manifest.data_hash:
         return None
     k = first.n_clusters, second.n_clusters
     labels = first.labels(k[0]), second.labels(k[1])
-    return Agreement(float(adjusted_rand_score(*labels)), len(labels[0]), k)
+    return Agreement(adjusted_rand(*labels), len(labels[0]), k)

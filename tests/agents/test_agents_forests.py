@@ -28,6 +28,7 @@ def test_leaves_and_predictions_are_those_of_scikit_learn(kind):
     np.testing.assert_allclose(
         LeafAverages(leaves, forest.n_leaves).lookup(values)[:, 0], model.predict(fresh), rtol=1e-6
     )
+    np.testing.assert_array_equal(forest.leaves(fresh[:9]), leaves[:9], "few rows are walked without the compiler")
     assert forest.n_leaves == sum(tree.get_n_leaves() for tree in model.estimators_)
 
 

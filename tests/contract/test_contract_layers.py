@@ -33,7 +33,7 @@ MAY: dict[str, set[str]] = {
     "agents": {*BELOW, *FLOW[:4]},
     "fusion": {"base"},
     "evaluation": {"base"},
-    "policies": {*BELOW, *STAGES},
+    "policies": {*BELOW, *STAGES, "figures"},
     "runs": {*BELOW, "tables"},
     "keep": {*BELOW, "tables", "runs"},
     "access": {*BELOW, "tables", "runs", "keep"},

@@ -81,6 +81,7 @@ CROSS_FITTED = (
     "advice.*",
     "atlas.npy",
     "jury.npy",
+    "differences.parquet",
     "subgroups.parquet",
     "learned.parquet",
     "calibration.parquet",

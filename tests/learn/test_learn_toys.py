@@ -20,6 +20,18 @@ def test_equal_scores_attend_evenly_and_a_large_one_alone() -> None:
     np.testing.assert_allclose(sharp.running[:3], sharp.plain[:3])  # nobody attends to the future
 
 
+def test_attention_is_what_the_engine_computes_on_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    from core.encoder.layers import masked_softmax, running_average
+
+    for strength in (-3.0, 0.5, 6.0):
+        toy, score = attention_toy(2, strength), torch.zeros(1, 8, dtype=torch.float64)
+        score[0, 2] = strength
+        mask, value = torch.ones(1, 8, dtype=torch.bool), torch.from_numpy(toy.value)[None, :, None]
+        np.testing.assert_allclose(toy.weight, masked_softmax(score, mask)[0].numpy())
+        np.testing.assert_allclose(toy.running, running_average(value, score, mask)[0, :, 0].numpy())
+
+
 def test_iterations_never_raise_the_distance_and_find_the_groups() -> None:
     inertia = [cluster_toy(3, rounds, 0.0).inertia for rounds in range(13)]
     assert (np.diff(inertia) <= 1e-9).all()

@@ -78,3 +78,16 @@ def test_a_hazard_stands_in_a_link_by_its_words(open_page, app_run: str) -> None
     assert parameter(page, "select-hazard") == asked.replace("%", "%25").replace(",", "%2C")
     other = open_page("patient", {"find-patient": "on", "patient-blind": "off", "select-hazard": "0"})
     assert other.multiselect(key="select-hazard").value == [], "a place would be another hazard under other rules"
+
+
+def test_a_hazard_that_this_session_has_no_rule_for_is_said_to_be_left_out(open_page, app_run: str) -> None:
+    page = open_page("patient", {"find-patient": "on", "patient-blind": "off"})
+    known = page.multiselect(key="select-hazard").options[0]
+    foreign = "where heparin 100%25 breaks a rule%2C of another session"
+    link = {"find-patient": "on", "patient-blind": "off", "select-hazard": f"{known.replace(',', '%2C')},{foreign}"}
+    page = open_page("patient", link)
+    assert page.multiselect(key="select-hazard").value == [known]
+    (said,) = (part.value for part in page.caption if "no rule" in part.value)
+    assert "where heparin 100% breaks a rule, of another session" in said.replace("\\", "")
+    assert "Policies, Hazard rules" in said
+    assert not any("no rule" in part.value for part in open_page("patient", link | {"select-hazard": ""}).caption)

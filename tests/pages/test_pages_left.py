@@ -100,7 +100,7 @@ def test_what_pages_need_is_imported_by_one_visitor_at_a_time_and_once(
         drawn = "import seen\nseen.got.append('drawn')\ndef f():\n    import of_no_use\n"
         (tmp_path / f"{name}.py").write_text(f"import of_{name}\n{drawn}", "utf-8")
     monkeypatch.setattr(first, "_IMPORTED", set())
-    monkeypatch.setattr(first, "LATER", {"": (), "a": ("later",)})
+    monkeypatch.setattr(first, "LATER", ("later",))
     visitors = [threading.Thread(target=import_alone, args=(tmp_path / f"{name}.py",)) for name in "aabb"]
     for visitor in visitors:
         visitor.start()
@@ -112,6 +112,5 @@ def test_what_pages_need_is_imported_by_one_visitor_at_a_time_and_once(
 
 def test_every_page_has_its_script_and_what_comes_later_can_be_imported() -> None:
     names = {name for pages in PAGES.values() for name, _, _ in pages}
-    assert set(first.LATER) <= {"", *names}
     assert all(first.head(HERE / "pages" / f"{name}.py").body for name in names)
-    assert all(find_spec(module) for modules in first.LATER.values() for module in modules)
+    assert all(find_spec(module) for module in first.LATER)

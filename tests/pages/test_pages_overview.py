@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.base.text import markdown
 from core.figures.theme import fmt_percent
 from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
@@ -95,7 +96,9 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     assert page.metric[0].label == f"{title}, minus clinicians"
     assert page.metric[1].label == "Survival, minus clinicians"
     assert UNKNOWN in said(page), "a run from before hidden causes were asked about"
-    assert page.metric[2].label == f"Hazardous doses, {'advice' if share else 'alternative'}"
+    rules = [markdown(rule.text(RunView(tiny_run).study)) for rule in default_rules(RunView(tiny_run).study)]
+    who = "Advice" if share else "Alternative"
+    assert [card.label for card in page.metric[2:4]] == [f"{who}: {text}" for text in rules], "cards tell apart"
     assert ("What came nearest" in said(page)) == (not share)
 
 

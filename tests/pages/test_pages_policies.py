@@ -26,11 +26,11 @@ from core.icu.ask.hazards import hazard_table
 from core.icu.ask.in_words import in_words
 from core.icu.ask.judge import STEP
 from core.icu.ask.tables import policy_table
-from core.icu.ask.tree_words import as_text, deferring_text, fidelity_text
 from core.icu.selection import Selection
 from core.icu.view import RunView
 from core.policies import PolicyKey
 from core.policies.hazards import default_warnings
+from core.policies.tree_words import as_text, deferring_text, fidelity_text, words_of
 from core.runs.folders import owner_of
 from pages.components.policies.own import policy_file
 from pages.components.shell.estimates import policy_names
@@ -475,13 +475,13 @@ def test_a_policy_is_put_into_words_when_asked(page: AppTest, run: RunView) -> N
     box.set_value("cql").run()
     page.button(key="in-words-go").click().run()
     assert not page.exception
-    found = in_words(run, "cql")
+    found, words = in_words(run, "cql"), words_of(run.study)
     tree, worth = figures(page)
     leaves = [text for text in tree["data"][0]["labels"] if "<b>" in text]
     assert len(leaves) == len(found.tree.limits)
     assert len(worth["layout"]["yaxis"]["ticktext"]) == len(found.judged)
-    assert fidelity_text(found) in texts(page)
-    assert as_text(run.study, found, "CQL", run.manifest.name).strip() in [part.value.strip() for part in page.code]
+    assert fidelity_text(words, found) in texts(page)
+    assert as_text(words, found, "CQL", run.manifest.name).strip() in [part.value.strip() for part in page.code]
     departing = found.groups["departs"].sum()
     assert len(page.dataframe[0].value) == departing
-    assert deferring_text(found) in texts(page).replace("\\", "")
+    assert deferring_text(words, found) in texts(page).replace("\\", "")

@@ -13,9 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.base.files import read_json, write_json
 from core.base.text import markdown
+from core.policies.tree_words import fidelity_text
 from core.registry import save_registry, simulate_registry
 from core.registry.ask.compared import along
 from core.registry.ask.hidden import hidden_in_words
+from core.registry.ask.in_words import decision_in_words
 from core.registry.ask.own import policy_file
 from core.registry.ask.patient import recommend
 from core.registry.ask.why import why
@@ -230,6 +232,25 @@ def test_a_run_from_before_judgments_says_so(open_page, registry_run: str, monke
     page = choose(page, "registry-values-view", "Trust frontier")
     assert "train it again" in texts(page)
     assert not page.error
+
+
+def test_a_policy_is_put_into_words_decision_by_decision(open_page, registry_run: str, tiny_registry: Path) -> None:
+    page = choose(open_page("registry", {"registry-view": "Values"}), "registry-values-view", "In words")
+    assert "tree of at most four questions" in texts(page)
+    assert not page.get("plotly_chart"), "nothing heavy before it is asked for"
+    page.selectbox(key="registry-in-words-decision").set_value("chronic").run()
+    page.selectbox(key="registry-in-words-policy").set_value("random-forest").run()
+    page = press(page, "Put it into words")
+    spoken = decision_in_words(RegistryView(tiny_registry), "chronic", "random-forest")
+    found, words = spoken.found, spoken.words
+    assert fidelity_text(words, found) in texts(page)
+    assert any("Random forest, chronic GVHD treatment, in words" in part.value for part in page.code)
+    tree, worth = (json.loads(chart.proto.spec) for chart in page.get("plotly_chart"))
+    assert len([text for text in tree["data"][0]["labels"] if "<b>" in text]) == len(found.tree.limits)
+    assert len(worth["layout"]["yaxis"]["ticktext"]) == len(found.judged)
+    table = page.dataframe[0].value
+    assert len(table) == found.groups["departs"].sum()
+    assert {"decisions", "patients", "what was given", "combinations moved"} <= set(table.columns)
 
 
 def test_matched_means_are_shown_with_the_warning_numbers_and_truth(open_page, registry_run: str) -> None:

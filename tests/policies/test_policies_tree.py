@@ -40,13 +40,13 @@ def test_planted_groups_are_found_and_told_in_words() -> None:
     away = np.abs(fresh[:, PLATELETS] - EDGE) > 10  # a threshold has three digits
     np.testing.assert_allclose(tree.probs[tree.groups(fresh)][away], planted(fresh)[away], atol=0.01)
     said, unit = [["none", "little", "much"][int(p.argmax())] for p in tree.probs], STUDY.columns[PLATELETS].unit
-    assert list(tree_lines(STUDY, tree, said)) == [
+    assert list(tree_lines(STUDY.columns, tree, said)) == [
         f"Platelets ≤ {edge:,g} {unit}: none",
         f"Platelets > {edge:,g} {unit}",
         "    male: little",
         "    female: much",
     ]
-    assert group_text(STUDY, tree, 2) == f"Platelets > {edge:,g} {unit}, female"
+    assert group_text(STUDY.columns, tree, 2) == f"Platelets > {edge:,g} {unit}, female"
 
 
 @given(st.integers(0, 10_000))
@@ -75,5 +75,5 @@ def test_a_policy_that_always_does_the_same_has_one_group() -> None:
     x = states(3, 300)
     tree = grow_tree(x, np.tile([0.0, 1.0], (300, 1)))
     assert (tree.root, len(tree.limits)) == (Leaf(0), 1)
-    assert group_text(STUDY, tree, 0) == "all states"
-    assert list(tree_lines(STUDY, tree, ["always"])) == ["always"]
+    assert group_text(STUDY.columns, tree, 0) == "all states"
+    assert list(tree_lines(STUDY.columns, tree, ["always"])) == ["always"]

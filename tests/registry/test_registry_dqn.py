@@ -17,7 +17,6 @@ from core.registry.config import DQNConfig, ForestConfig
 from core.registry.fit import forest as forests
 from core.registry.fit.dqn import Moves, ReplayMemory, train_dqn
 from core.registry.fit.forest import fit_reward_forest, load_reward_forest
-from core.registry.fit.networks import predict
 
 GAMMA = 0.9
 
@@ -56,7 +55,7 @@ def test_the_chain_is_solved(algorithm):
     moves, expected = chain(600)
     config = DQNConfig(algorithm=algorithm, updates=2500, batch_size=64, lr=3e-3, tau=0.05)
     network = run(train_dqn(config, moves, 2, GAMMA, name="chain", seed=0))
-    np.testing.assert_allclose(predict(network, np.eye(3)), expected, atol=0.4)
+    np.testing.assert_allclose(network.predict(np.eye(3)), expected, atol=0.4)
 
 
 def test_a_terminal_transition_does_not_look_ahead():
@@ -65,7 +64,7 @@ def test_a_terminal_transition_does_not_look_ahead():
     rewards, ends, bounds = np.array([0.0, 1.0, 0.7]), np.ones(3, dtype=bool), np.full((3, 2), 5.0)
     moves = Moves(eye[[0, 0, 1]], np.zeros(3, dtype=int), rewards, eye[[1, 1, 1]], ends, bounds)
     network = run(train_dqn(DQNConfig(updates=1500, batch_size=64), moves, 1, 0.99, name="end", seed=0))
-    np.testing.assert_allclose(predict(network, eye)[:, 0], [0.5, 0.7], atol=0.1)
+    np.testing.assert_allclose(network.predict(eye)[:, 0], [0.5, 0.7], atol=0.1)
 
 
 def two_steps(allowed):
@@ -85,7 +84,7 @@ def two_steps(allowed):
 def test_looking_ahead_stays_within_the_bounds_and_the_screen(allowed, value):
     config = DQNConfig(updates=2500, batch_size=32, lr=3e-3, tau=0.05)
     network = run(train_dqn(config, two_steps(allowed), 2, 1.0, name="two", seed=0))
-    q = predict(network, np.eye(2))
+    q = network.predict(np.eye(2))
     assert q[0, 0] == pytest.approx(value, abs=0.25)
     np.testing.assert_allclose(q[1], [1, 9], atol=0.5)
 

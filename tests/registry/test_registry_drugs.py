@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from core.base.errors import ArtifactError
 from core.registry import NO_DRUG, Combinations, prescription
+from core.registry.cohort.drugs import distinct_rows
 
 NAMES = ("tacrolimus", "MMF", "ATG", "MTX")
 GIVEN = np.array([[1, 1, 1, 0], [0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]])
@@ -54,6 +55,16 @@ def test_the_order_of_patients_does_not_matter(given_drugs: np.ndarray) -> None:
     one, other = Combinations.fit(given_drugs, NAMES), Combinations.fit(given_drugs[::-1], NAMES)
     assert (one.matrix == other.matrix).all()
     assert (one.counts == other.counts).all()
+
+
+@settings(max_examples=30)
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(0, 30), st.integers(1, 19)), elements=st.integers(0, 1)))
+def test_distinct_rows_are_those_of_numpy(given_drugs: np.ndarray) -> None:
+    first, which, counts = distinct_rows(given_drugs)
+    rows, inverse, times = np.unique(given_drugs, axis=0, return_inverse=True, return_counts=True)
+    np.testing.assert_array_equal(given_drugs[first], rows)
+    np.testing.assert_array_equal(which, inverse.reshape(-1))
+    np.testing.assert_array_equal(counts, times)
 
 
 @settings(max_examples=30)

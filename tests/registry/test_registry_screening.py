@@ -10,7 +10,8 @@ from core.base.rng import torch_stream
 from core.registry.config import ScreeningConfig
 from core.registry.fit.inputs import Inputs
 from core.registry.fit.intervals import ratio_of_sums
-from core.registry.fit.networks import fit_network, load_networks, new_network, predict, save_networks
+from core.registry.fit.layers import load_layers, save_layers
+from core.registry.fit.networks import fit_network, learned, new_network
 from core.registry.fit.screening import (
     accuracy_table,
     calibration_table,
@@ -144,25 +145,33 @@ def test_the_best_epoch_is_kept():
     settings = {"lr": 0.05, "epochs": 50, "batch_size": 10, "patience": 3, "seed": 0, "name": "n"}
     steps = list(fit_network(network, x, y, functional.mse_loss, valid=np.arange(60) >= 40, **settings))
     losses = [step.metrics["valid_loss"] for step in steps]
-    kept = float(((predict(network, x[40:]) - y[40:]) ** 2).mean())
+    kept = float(((learned(network).predict(x[40:]) - y[40:]) ** 2).mean())
     assert kept == pytest.approx(min(losses), rel=1e-5)
     assert len(steps) < 50
 
 
+def test_what_a_network_has_learned_says_what_the_network_says():
+    torch = pytest.importorskip("torch")
+    network = new_network((3, 5, 4, 2), torch_stream(0, "w"))
+    layers, x = learned(network), np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(layers.predict(x), network(torch.from_numpy(x)).numpy(), atol=1e-6)
+    assert layers.sizes == (3, 5, 4, 2)
+    assert layers.predict(x[:0]).shape == (0, 2)
+
+
 def test_networks_survive_storage_and_damage_is_named(tmp_path):
     path = tmp_path / "n.safetensors"
-    network = new_network((3, 5, 2), torch_stream(0, "w"))
-    save_networks(path, {"network": network})
+    network = learned(new_network((3, 5, 2), torch_stream(0, "w")))
+    save_layers(path, network)
     x = np.random.default_rng(0).normal(size=(4, 3))
-    np.testing.assert_array_equal(
-        predict(load_networks(path, {"network": (3, 5, 2)})["network"], x), predict(network, x)
-    )
+    np.testing.assert_array_equal(load_layers(path, (3, 5, 2)).predict(x), network.predict(x))
     with pytest.raises(ArtifactError, match=r"does not belong to this run: network\.0\.weight"):
-        load_networks(path, {"network": (4, 5, 2)})
+        load_layers(path, (4, 5, 2))
     path.write_bytes(b"junk")
     with pytest.raises(ArtifactError, match="not a readable safetensors file"):
-        load_networks(path, {"network": (3, 5, 2)})
+        load_layers(path, (3, 5, 2))
     with pytest.raises(ArtifactError, match="is missing"):
-        load_networks(tmp_path / "no.safetensors", {})
+        load_layers(tmp_path / "no.safetensors", (3, 5, 2))
     with pytest.raises(ValueError, match="needs inputs"):
-        predict(network, x[:, :2])
+        network.predict(x[:, :2])

@@ -1,7 +1,8 @@
 """Differences to the clinicians along an axis of policies: along lambda, and from the clinicians to a policy.
 
 Judged as the run's policies are (`core.icu.ask.judge`): on test patients, by probabilities and critics of the others.
-The jury is made once for a run; a policy more costs a critic and its weights.
+The jury is made once for a run; a policy more costs a critic and its weights. A run keeps the two axes of its own
+policy that pages open with.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from core.icu.view import RunView
 from core.policies.key import FUSED, PolicyKey
 
 TRUE = ("true_difference", "true_difference_se")
+LAMBDA = "lambda"  # the axis that is no dial
 
 
 @remembered_by(1)
@@ -44,7 +46,7 @@ def recorded_columns(view: RunView) -> Sequence[ColumnOdds]:
 
 def hidden_in_words(view: RunView, row: Mapping[Any, Any]) -> str:
     """What unrecorded causes could do to a judged policy, of its row in a table with `HIDDEN_COLUMNS`."""
-    return in_words(HiddenCauses.of_row(row), recorded_columns(view))
+    return view.study.actions.said(in_words(HiddenCauses.of_row(row), recorded_columns(view)))
 
 
 @remembered_by(12)
@@ -54,6 +56,26 @@ def differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame
 
     The dial starts at the clinicians themselves, whose difference is 0; further on they are as the run estimates them.
     """
+    kept = _kept(view, dial.name) if key == view.own_policy else None
+    return _along(view, key, dial) if kept is None else kept
+
+
+def own_differences(view: RunView) -> pd.DataFrame:
+    """What a run keeps of its own policy: `differences_along` the mixture and `differences_along_lambda`, by axis."""
+    own = view.own_policy
+    tables = {MIXTURE.name: _along(view, own, MIXTURE), LAMBDA: _along_lambda(view, own.n_clusters, own.mode)}
+    return pd.concat([table.assign(axis=axis) for axis, table in tables.items()], ignore_index=True)
+
+
+def _kept(view: RunView, axis: str) -> pd.DataFrame | None:
+    """What the run keeps of an axis; None where it keeps nothing of it."""
+    if view.own_differences is None:
+        return None
+    kept = view.own_differences[view.own_differences["axis"] == axis]
+    return kept.drop(columns="axis").reset_index(drop=True) if len(kept) else None
+
+
+def _along(view: RunView, key: PolicyKey, dial: Dial) -> pd.DataFrame:
     jury = jury_of(view)
     policies = [frontier_policy(jury.some, key, dial, setting) for setting in dial.settings[1:]]
     told = [always_deferring(jury.histories), *(Deferring("", probs) for probs in policies)]
@@ -93,6 +115,12 @@ def true_differences_along(view: RunView, key: PolicyKey, dial: Dial) -> pd.Data
 @remembered_by(8)
 def differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
     """The fused policy at every stored lambda: setting (lambda), then the columns as in `differences_along`."""
+    own = view.own_policy
+    kept = _kept(view, LAMBDA) if (n_clusters, mode) == (own.n_clusters, own.mode) else None
+    return _along_lambda(view, n_clusters, mode) if kept is None else kept
+
+
+def _along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
     jury = jury_of(view)
     keys = [PolicyKey.at(FUSED, n_clusters, value, mode) for value in view.lambdas]
     return _table(view, jury, [Deferring("", np.asarray(jury.some.probs(key))) for key in keys], view.lambdas)

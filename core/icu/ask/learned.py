@@ -64,7 +64,7 @@ def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.n
     agrees, apart = bool(own.mean() > mean), own - fixed
     alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
     text = (
-        f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of the doses given, "
+        f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of what was given, "
         f"{mean:.2f} by fixed shares{ALIKE if alike else ''}"
     )
     return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)

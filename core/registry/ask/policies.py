@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from torch import nn
 
 from core.fusion.dials import Dial
 from core.registry.ask.compared import GREEDY, OBSERVED, Screen
@@ -36,7 +35,7 @@ from core.registry.cohort.decisions import StateEncoder
 from core.registry.cohort.drugs import Combinations
 from core.registry.fit.forest import RewardForest
 from core.registry.fit.inputs import Inputs
-from core.registry.fit.networks import predict
+from core.registry.fit.layers import Layers
 from core.registry.fit.screening import Screening, softmax
 from core.registry.simulate import DecisionState, draw_combinations
 
@@ -53,7 +52,7 @@ class TreatmentModels:
     catalog: Combinations
     inputs: Inputs
     screening: Screening
-    q_network: nn.Sequential
+    q_network: Layers
     read_forest: Callable[[], RewardForest]
     shares: np.ndarray
     treats: str
@@ -65,7 +64,7 @@ class TreatmentModels:
 
     def q(self, states: np.ndarray, stage: np.ndarray) -> np.ndarray:
         """Q of every combination: states (n, D), stage indices (n,) -> (n, A) float32."""
-        return predict(self.q_network, self.inputs.transform(states, stage))
+        return self.q_network.predict(self.inputs.transform(states, stage))
 
     def expert_probs(self, states: np.ndarray, stage: np.ndarray) -> np.ndarray:
         """(n, A) calibrated probability that experts choose each combination."""

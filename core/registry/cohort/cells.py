@@ -31,6 +31,15 @@ def read_categories(series: pd.Series, feature: Feature) -> Cells:
     """Codes of a category column: the position in `feature.categories`; letter case does not matter, and 0 and 1 (or
     false and true) stand for no and yes."""
     series = series.reset_index(drop=True)
+    if isinstance(series.dtype, pd.StringDtype):  # a column repeats a handful of texts
+        which, texts = pd.factorize(series, use_na_sentinel=False)
+        read = _read_categories(pd.Series(texts), feature)
+        return Cells(series, read.values[which], read.missing[which], read.unreadable[which])
+    return _read_categories(series, feature)
+
+
+def _read_categories(series: pd.Series, feature: Feature) -> Cells:
+    """`read_categories`, cell by cell."""
     if feature.categories == YES_NO:
         numbers = read_cells(series)
         if not numbers.unreadable.any():
@@ -39,7 +48,7 @@ def read_categories(series: pd.Series, feature: Feature) -> Cells:
     codes = {category.casefold(): float(i) for i, category in enumerate(feature.categories)}
     if feature.categories == YES_NO:
         codes |= {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
-    which, texts = pd.factorize(texts_of(series))  # a column repeats a handful of texts
+    which, texts = pd.factorize(texts_of(series))
     missing = np.array([text.casefold() in MISSING_TEXT for text in texts], dtype=bool)[which]
     values = np.array([codes.get(text.casefold(), np.nan) for text in texts], dtype=np.float64)[which]
     return Cells(series, values, missing, np.isnan(values) & ~missing)

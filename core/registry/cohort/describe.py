@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.registry.cohort.courses import state_rewards
-from core.registry.cohort.drugs import Combinations, prescription
+from core.registry.cohort.drugs import Combinations, distinct_rows, prescription
 from core.registry.cohort.table import RegistryCohort
 from core.registry.spec import DEAD, RegistrySpec
 
@@ -65,7 +65,7 @@ def decision_table(cohort: RegistryCohort) -> pd.DataFrame:
         for index in decision.stages:
             asked = (cohort.stage_index == index) & ~cohort.ended
             given = drugs[asked]
-            different = len(np.unique(given, axis=0)) if len(given) else 0
+            different = len(distinct_rows(given)[0])
             stage = cohort.spec.stages[index]
             treated = int(given.any(axis=1).sum())
             rows.append((decision.name, decision.title, stage.name, stage.day, int(asked.sum()), treated, different))

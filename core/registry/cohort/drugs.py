@@ -30,7 +30,8 @@ class Combinations:
     def fit(cls, given: np.ndarray, drugs: Sequence[str]) -> Self:
         """Catalog of the rows of `given` (n, n_drugs) 0/1; equal counts are ordered by the drugs' order."""
         given = _checked(given, len(drugs))
-        rows, counts = np.unique(given, axis=0, return_counts=True)
+        first, _, counts = distinct_rows(given)
+        rows = given[first]
         order = np.lexsort((*(1 - rows.T[::-1].astype(np.int64)), -counts))
         return cls(tuple(drugs), rows[order], counts[order].astype(np.int64))
 
@@ -50,9 +51,9 @@ class Combinations:
         given = _checked(given, len(self.drugs))
         if not len(given):
             return np.zeros(0, dtype=np.int64)
-        rows, inverse = np.unique(given, axis=0, return_inverse=True)
-        known = np.array([self._index.get(row.tobytes(), -1) for row in rows], dtype=np.int64)
-        return known[inverse.reshape(-1)]
+        first, inverse, _ = distinct_rows(given)
+        known = np.array([self._index.get(row.tobytes(), -1) for row in given[first]], dtype=np.int64)
+        return np.asarray(known[inverse])
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
         """(n, n_drugs) uint8 drugs of actions (n,), each 0..A-1."""
@@ -108,6 +109,18 @@ class Combinations:
 def prescription(given: np.ndarray, drugs: Sequence[str]) -> str:
     """One row of a 0/1 matrix in words; the empty set is "no drug"."""
     return " + ".join(drug for drug, taken in zip(drugs, given, strict=True) if taken) or NO_DRUG
+
+
+def distinct_rows(given: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct rows of a 0/1 matrix (n, n_drugs), in their order as texts of 0 and 1: (k,) the row in which each stands
+    first, (n,) which of them every row is, (k,) how often each is there.
+
+    Rows are sorted packed, eight drugs a byte, many times as fast as column by column.
+    """
+    packed = np.packbits(np.ascontiguousarray(given, dtype=np.uint8), axis=1)
+    keys = packed.view(f"S{max(packed.shape[1], 1)}").reshape(-1) if packed.size else np.zeros(len(given), dtype="S1")
+    _, first, inverse, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return first, inverse.reshape(-1), counts
 
 
 def _checked(given: np.ndarray, n_drugs: int) -> np.ndarray:

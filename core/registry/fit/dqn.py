@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from core.base.rng import stream, torch_stream
 from core.base.types import Progress
 from core.registry.config import DQNConfig
-from core.registry.fit.networks import new_network
+from core.registry.fit.layers import Layers
+from core.registry.fit.networks import learned, new_network
 
 REPORTS = 50  # Progress reports per training
 LOSS_WINDOW = 200  # updates that the reported loss averages over, fading
@@ -88,8 +89,8 @@ class ReplayMemory:
 
 def train_dqn(
     config: DQNConfig, moves: Moves, n_actions: int, gamma: float, *, name: str, seed: int
-) -> Generator[Progress, None, nn.Sequential]:
-    """Train the Q-network of one decision; yields `Progress` (metric td_loss) and returns the network.
+) -> Generator[Progress, None, Layers]:
+    """Train the Q-network of one decision; yields `Progress` (metric td_loss) and returns what it learned.
 
     gamma: the registry's discount per stage. `name` chooses the random streams. Raises `ValueError` without
     transitions.
@@ -110,7 +111,7 @@ def train_dqn(
             left = (time.monotonic() - started) / update * (config.updates - update)
             message = f"{name}: {len(moves):,} transitions, {n_actions} combinations"
             yield Progress(f"dqn {name}", update, config.updates, message, {"td_loss": loss}, left)
-    return online
+    return learned(online)
 
 
 class _Tensors:

@@ -10,16 +10,13 @@ from collections.abc import Generator, Mapping
 
 import numpy as np
 import pandas as pd
-from torch import nn
-from torch.nn import functional
 
-from core.base.rng import torch_stream
 from core.base.statistics import Z95
 from core.base.types import Progress
 from core.registry.ask.compared import OBSERVED, TITLES
 from core.registry.config import RewardModelConfig
 from core.registry.fit.intervals import ratio_of_sums
-from core.registry.fit.networks import fit_network, new_network, predict
+from core.registry.fit.layers import Layers
 
 BASELINE = "baseline"
 ALL, ILL = "all", "ill"  # groups of decisions: all, and of patients with the disease that is treated
@@ -69,8 +66,13 @@ def train_reward_model(
     *,
     name: str,
     seed: int,
-) -> Generator[Progress, None, nn.Sequential]:
+) -> Generator[Progress, None, Layers]:
     """Fit the network that predicts the reward of (state, drugs): inputs (n, D), drugs (n, n_drugs), rewards (n,)."""
+    from torch.nn import functional
+
+    from core.base.rng import torch_stream
+    from core.registry.fit.networks import fit_network, learned, new_network
+
     rows = np.concatenate([inputs, drugs], axis=1).astype(np.float32)
     generator = torch_stream(seed, "registry", "reward", name, "weights")
     network = new_network((rows.shape[1], *config.hidden_sizes, 1), generator)
@@ -87,10 +89,10 @@ def train_reward_model(
         seed=seed,
         name=f"reward {name}",
     )
-    return network
+    return learned(network)
 
 
-def predicted_rewards(network: nn.Sequential, inputs: np.ndarray, drugs: np.ndarray) -> np.ndarray:
+def predicted_rewards(network: Layers, inputs: np.ndarray, drugs: np.ndarray) -> np.ndarray:
     """Predicted reward of each state under each combination: (n, D), (A, n_drugs) -> (n, A) float32."""
     given = drugs.astype(np.float32)
     out = np.empty((len(inputs), len(given)), dtype=np.float32)
@@ -98,7 +100,7 @@ def predicted_rewards(network: nn.Sequential, inputs: np.ndarray, drugs: np.ndar
     for start in range(0, len(inputs), step):
         part = np.asarray(inputs[start : start + step], dtype=np.float32)
         rows = np.concatenate([np.repeat(part, len(given), axis=0), np.tile(given, (len(part), 1))], axis=1)
-        out[start : start + step] = predict(network, rows).reshape(len(part), len(given))
+        out[start : start + step] = network.predict(rows).reshape(len(part), len(given))
     return out
 
 

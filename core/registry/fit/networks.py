@@ -1,4 +1,4 @@
-"""Small fully connected networks that screening, reward prediction and Q-learning share.
+"""Small fully connected networks that screening, reward prediction and Q-learning share, while they learn.
 
     x -> Linear -> ReLU -> ... -> Linear          sizes (inputs, hidden, ..., outputs)
 
@@ -11,18 +11,15 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.base.errors import ArtifactError
-from core.base.files import write_atomic
 from core.base.rng import stream
 from core.base.types import Progress
+from core.registry.fit.layers import Layers
 
-CHUNK_ROWS = 65_536  # rows predicted at once
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -40,21 +37,11 @@ def new_network(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequenti
     return nn.Sequential(*layers[:-1])
 
 
-def layer_sizes(network: nn.Sequential) -> tuple[int, ...]:
-    """(inputs, hidden, ..., outputs)."""
+def learned(network: nn.Sequential) -> Layers:
+    """What the network has learned so far."""
     layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return (layers[0].in_features, *(layer.out_features for layer in layers))
-
-
-@torch.no_grad()
-def predict(network: nn.Sequential, inputs: np.ndarray) -> np.ndarray:
-    """Outputs (n, outputs) float32 of inputs (n, D); `ValueError` for another width."""
-    width = layer_sizes(network)[0]
-    rows = np.ascontiguousarray(inputs, dtype=np.float32)
-    if rows.ndim != 2 or rows.shape[1] != width:
-        raise ValueError(f"this network needs inputs (n, {width}), got {rows.shape}.")
-    parts = [network(torch.from_numpy(rows[i : i + CHUNK_ROWS])) for i in range(0, len(rows), CHUNK_ROWS)]
-    return torch.cat(parts).numpy() if parts else np.empty((0, layer_sizes(network)[-1]), dtype=np.float32)
+    weights, biases = ([getattr(one, name).detach().numpy().copy() for one in layers] for name in ("weight", "bias"))
+    return Layers(tuple(weights), tuple(biases))
 
 
 def fit_network(
@@ -111,44 +98,3 @@ def _pass(
         adam.step()
         total, n = total + float(value.detach()) * len(rows), n + len(rows)
     return total / max(n, 1)
-
-
-def save_networks(path: Path, networks: dict[str, nn.Sequential]) -> None:
-    """All networks in one safetensors file, as NAME.LAYER.weight and NAME.LAYER.bias."""
-    from safetensors.torch import save
-
-    tensors = {
-        f"{name}.{key}": tensor.contiguous()
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-    write_atomic(path, lambda file: file.write(save(tensors)))
-
-
-def load_networks(path: Path, sizes: dict[str, tuple[int, ...]]) -> dict[str, nn.Sequential]:
-    """Networks of these sizes; `ArtifactError` where the file is missing, broken or holds other layers."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored = load_file(path)
-    except FileNotFoundError:
-        raise ArtifactError(f"{path.name} is missing in {path.parent}; the run has not got that far.") from None
-    except (SafetensorError, OSError):
-        raise ArtifactError(f"{path} is not a readable safetensors file; restore it or train again.") from None
-    networks = {name: new_network(layers, torch.Generator()) for name, layers in sizes.items()}
-    expected = {
-        f"{name}.{key}": tuple(tensor.shape)
-        for name, network in networks.items()
-        for key, tensor in network.state_dict().items()
-    }
-    found = {key: tuple(tensor.shape) for key, tensor in stored.items()}
-    if found != expected:
-        wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-        raise ArtifactError(
-            f"{path} does not belong to this run: {', '.join(wrong[:4])} differ from what its settings ask for; "
-            "restore the file or train again."
-        )
-    for name, network in networks.items():
-        network.load_state_dict({key: stored[f"{name}.{key}"] for key in network.state_dict()})
-    return networks

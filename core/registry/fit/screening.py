@@ -14,15 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import special
-from torch import nn
-from torch.nn import functional
 
-from core.base.rng import torch_stream
 from core.base.types import Progress
 from core.evaluation import reliability
 from core.registry.config import ScreeningConfig
 from core.registry.fit.intervals import ratio_of_sums
-from core.registry.fit.networks import fit_network, new_network, predict
+from core.registry.fit.layers import Layers
 
 TEMPERATURES = (0.1, 10.0)  # bounds of T
 LIKELY = 0.01  # least probability of the pairs that calibration is judged on
@@ -32,12 +29,12 @@ LIKELY = 0.01  # least probability of the pairs that calibration is judged on
 class Screening:
     """A fitted screening network of one decision and the temperature of its probabilities."""
 
-    network: nn.Sequential
+    network: Layers
     temperature: float
 
     def probs(self, inputs: np.ndarray) -> np.ndarray:
         """Calibrated probability of each combination: (n, D) -> (n, A) float32, rows sum to 1."""
-        return softmax(predict(self.network, inputs), self.temperature)
+        return softmax(self.network.predict(inputs), self.temperature)
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -56,6 +53,11 @@ def train_screening(
     seed: int,
 ) -> Generator[Progress, None, Screening]:
     """Fit one network on inputs (n, D), actions (n,); valid (n,) bool rows choose the epoch and the temperature."""
+    from torch.nn import functional
+
+    from core.base.rng import torch_stream
+    from core.registry.fit.networks import fit_network, learned, new_network
+
     sizes = (inputs.shape[1], *config.hidden_sizes, n_actions)
     network = new_network(sizes, torch_stream(seed, "registry", "screening", name, "weights"))
     yield from fit_network(
@@ -71,7 +73,8 @@ def train_screening(
         seed=seed,
         name=f"screening {name}",
     )
-    return Screening(network, fit_temperature(predict(network, inputs[valid]), actions[valid]))
+    layers = learned(network)
+    return Screening(layers, fit_temperature(layers.predict(inputs[valid]), actions[valid]))
 
 
 def fit_temperature(logits: np.ndarray, actions: np.ndarray) -> float:

@@ -46,7 +46,12 @@ def draw(cohort: Cohort) -> None:
     _facts(cohort)
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
-            "Show", VIEWS, required=True, **held("cohort-view", VIEWS), label_visibility="collapsed"
+            "Show",
+            VIEWS,
+            required=True,
+            format_func=cohort.study.actions.said,
+            **held("cohort-view", VIEWS),
+            label_visibility="collapsed",
         )
         groups = _groups(cohort) if view in ("Table 1", "Outcome", "Doses") else None
     if view == "Patients":
@@ -76,7 +81,7 @@ def _facts(cohort: Cohort) -> None:
     with cards[3]:
         missing, of = facts["missing_percent"] / 100, f"of {steps * facts['columns']:,} values"
         metric("Values filled in", missing, text=fmt_percent(missing), estimator=of)
-    state_knows(cohort.report, cohort.origin)
+    state_knows(cohort.report, cohort.origin, cohort.study)
     small = cohort_too_small(cohort)
     if small:
         st.warning(" ".join(small), icon=":material/groups:")

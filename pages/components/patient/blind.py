@@ -42,6 +42,6 @@ def blind_toggle() -> None:
     st.toggle(
         "Blind until judged",
         key=MARK,
-        help="Hides outcome, later steps, the dose given and the phenotype by the whole stay until you keep a verdict.",
+        help="Hides outcome, later steps, what was given and the phenotype by the whole stay until you keep a verdict.",
         on_change=lambda: get_session().mark(MARK, ON if st.session_state[MARK] else ""),
     )

@@ -36,7 +36,7 @@ def why_view(run: RunView, decision: Decision, by: str) -> None:
     ranked = decision.options.ranked(by)
     doses = [int(action) for action in ranked["action"]]
     action = st.selectbox(
-        "Dose",
+        run.study.actions.word.capitalize(),
         doses,
         format_func=lambda a: f"{run.study.actions.label(a)}{_place(ranked, a)}",
         key=f"why-dose-{decision.patient}-{decision.step}-{by}",
@@ -48,9 +48,11 @@ def why_view(run: RunView, decision: Decision, by: str) -> None:
         action,
         lambda row: _line(run.study.column(row.column), row.value, row.similar),
         name=run.study.actions.label(action),
-        lead=f"Advantage of this dose over what clinicians give here: {found.advantage[action]:+.2f} by "
-        f"{by.split(' (')[0]}. Doses closer than {fmt(spread)} are one option: smaller bars say little.",
-        how=HOW,
+        lead=run.study.actions.said(
+            f"Advantage of this dose over what clinicians give here: {found.advantage[action]:+.2f} by "
+            f"{by.split(' (')[0]}. Doses closer than {fmt(spread)} are one option: smaller bars say little."
+        ),
+        how=run.study.actions.said(HOW),
     )
 
 

@@ -46,7 +46,7 @@ NO_WEBGL = (
 HINT = (
     "Drag a lasso around patients on the map, or click one point: they become the selection of every page, and appear "
     "here as a table, to compare with the rest or to open one by one. Without a mouse: *Select ...* above takes "
-    "any column, dose, hazard or policy, the entries of the legend take their group, and the map itself listens to "
+    "any column, outcome, hazard or policy, the entries of the legend take their group, and the map itself listens to "
     "arrows, plus, minus, and Enter, which selects all that is in view."
 )
 

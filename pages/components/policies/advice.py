@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from core.base.text import markdown
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
 from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.icu.ask.options import refused_steps
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
-from pages.components.policies.choices import WORDS, choices_here
+from pages.components.policies.choices import choices_here, words_for
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
 from pages.components.shell.frame import empty
@@ -60,7 +61,7 @@ def headline(run: RunView) -> None:
             "No advice in this run", BEFORE, icon=":material/balance:", page="pages/encoder.py", action="Set up a run"
         )
         return
-    advice = run.advice
+    advice, told = run.advice, run.study.actions.said
     st.markdown(f"**{advice.text}** {_in_words(run, advice)}")
     rules = tuple(rules_of_session(run.study))
     rates = _hazards(str(run.path), run.manifest.created, rules, advice.shown.share, _run=run)
@@ -78,11 +79,13 @@ def headline(run: RunView) -> None:
         "from all records.",
     )
     st.caption(
-        f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}",
-        help=HIDDEN,
+        told(
+            f":material/visibility_off: **If something that moved the dose is not recorded.** {advice.hidden_in_words}"
+        ),
+        help=told(HIDDEN),
     )
     if advice.atlas is not None:
-        choices_badge(advice.atlas, WORDS)
+        choices_badge(advice.atlas, words_for(run.study))
     if not rules and run.study.actions.ordered:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 
@@ -140,7 +143,9 @@ def _difference(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
         estimator="mix, cross-fitted",
         mode=_followed(dial),
         help=f"{HOW} The value is in {run.study.earned}.",
-        note=f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " "),
+        note=run.study.actions.said(
+            f"Grade: **{dial.grade}**. {dial.doubts} {_claim(advice, dial)} {_truth(dial)}".replace("  ", " ")
+        ),
     )
 
 
@@ -200,10 +205,9 @@ def _claim(advice: AdviceRecord, dial: DialRecord) -> str:
 def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
     """One rule: how often the advice gives such a dose, beside what clinicians gave."""
     given, advised = (next(rows_of(pair[pair["policy"] == name])) for name in (GIVEN, ADVICE))
-    who, rule = "advice" if advice.share else "alternative", given.text[:1].upper() + given.text[1:]
-    title = f"Hazardous doses, {who}"
+    title = f"{'Advice' if advice.share else 'Alternative'}: {markdown(given.text)}"
     if not given.steps:
-        metric(title, None, estimator=f"{rule}: at no recorded step")
+        metric(title, None, estimator="hazardous, but the rule applies at no recorded step")
         return
     points = f"{100 * advised.excess:+.1f}"
     known = math.isfinite(advised.excess_low)
@@ -212,7 +216,7 @@ def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
         title,
         advised.rate,
         text=fmt_percent(advised.rate),
-        estimator=f"{rule}: {given.steps:,} steps of {given.patients:,} patients",
+        estimator=f"hazardous: share of {given.steps:,} such steps of {given.patients:,} patients",
         note=f"Clinicians: **{fmt_percent(given.rate)}**; difference {points}{interval} points.",
         help="How often a dose is given that the rule calls hazardous, at the recorded steps where it applies; 95 % "
         "interval by person. Change the rules under Policies, Hazard rules.",

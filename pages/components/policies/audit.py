@@ -19,6 +19,7 @@ from pages.components.study.left_out import left_out_table
 if TYPE_CHECKING:
     from core.icu.advice import AdviceRecord
     from core.icu.view import RunView
+    from core.study import StudySpec
 
 FEW = "fewer stays than are judged apart"
 
@@ -35,17 +36,18 @@ def audit_view(run: RunView) -> None:
         st.warning(
             f"A gain that is none was claimed in {share} of the copies: do not believe a claim on these records."
         )
-    _hidden(run.advice)
+    _hidden(run.advice, run.study)
     if run.subgroups is not None:
         _subgroups(run, run.subgroups)
 
 
-def _hidden(advice: AdviceRecord) -> None:
+def _hidden(advice: AdviceRecord, study: StudySpec) -> None:
     """What unrecorded causes could do to the advice, beside the recorded columns that move a dose most."""
-    st.markdown("**What if something that moved the dose is not recorded?**")
-    st.markdown(advice.hidden_in_words, help=HIDDEN)
+    told = study.actions.said
+    st.markdown(told("**What if something that moved the dose is not recorded?**"))
+    st.markdown(told(advice.hidden_in_words), help=told(HIDDEN))
     if advice.left_out:
-        left_out_table(advice.left_out, "left-out-table", "the dose given", "steps")
+        left_out_table(advice.left_out, "left-out-table", told("the dose given"), "steps")
 
 
 def _subgroups(run: RunView, found: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.figures.differences import IN_SPREADS
@@ -12,6 +13,7 @@ from pages.components.study.choices import ChoiceWords, choices_caption, choices
 if TYPE_CHECKING:
     from core.evaluation.judging.choices import ChoiceRecord
     from core.icu.view import RunView
+    from core.study import StudySpec
 
 HOW = (
     "Tried: each weight of the reward off, halved and doubled, the weight of the outcome halved and doubled, other "
@@ -38,18 +40,36 @@ WORDS = ChoiceWords(
 )
 
 
+def words_for(study: StudySpec) -> ChoiceWords:
+    """In the words of the study's actions; those without an order have no neighbors to take as one."""
+    told = study.actions.said
+    if study.actions.ordered:
+        return WORDS
+    title, caption = WORDS.same
+    return replace(
+        WORDS,
+        how=told(HOW.replace("neighboring doses taken as one, ", "")),
+        of=WORDS.of.replace("weights, discount and dose bins", "weights and discount"),
+        groups=("Weights", "Discount", "Several at once"),
+        same=(told(title), told(caption.replace("; joined doses count as one", ""))),
+        told=told,
+    )
+
+
 @panel
 def choices_panel(run: RunView) -> None:
     """Badge, sentences, forest and table of all choices."""
     advice = run.advice
-    choices_view(advice.atlas if advice else None, advice.n if advice else 0, WORDS)
+    choices_view(advice.atlas if advice else None, advice.n if advice else 0, words_for(run.study))
 
 
 def choices_here(run: RunView, patient: int, step: int) -> None:
     """Whether the advice at one step of a stay survives the choices, in a caption; nothing for a run without them."""
     found = step_choices(run, patient, step)
     if found is not None and found.of:
-        choices_caption(found.of, [(one, _dose(run, one, action)) for one, action in found.others], HOW)
+        choices_caption(
+            found.of, [(one, _dose(run, one, action)) for one, action in found.others], words_for(run.study).how
+        )
 
 
 def _dose(run: RunView, choice: ChoiceRecord, action: int) -> str:

@@ -63,10 +63,10 @@ def difference_view(run: RunView, mode: str) -> None:
         name="against-clinicians",
         caption=f"In brackets: not supported by the records. {POINTS if run.study.tells_survival else ''}PHWIS and "
         "PHWDR: published estimators of the value itself, with their own intervals and support; the mix is the "
-        "value that belongs to the difference. Γ: by how much an unrecorded cause must multiply the odds of a dose "
-        "throughout a stay to kill a claimed gain; passing: where it is another cause at every step. Its own Q: what "
-        "an agent says its policy is worth at the first step, held against "
-        f"the mix, a phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
+        "value that belongs to the difference. Γ: by how much an unrecorded cause must multiply the odds of a "
+        f"{run.study.actions.word} throughout a stay to kill a claimed gain; passing: where it is another cause at "
+        "every step. Its own Q: what an agent says its policy is worth at the first step, held against the mix, a "
+        f"phenotype's agent against the returns recorded in its phenotype.{_models(run)}",
         csv=rows,
         reasons="why not more",
     )

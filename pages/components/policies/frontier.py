@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,15 @@ from pages.components.study.frontier import FrontierWords, Way, choose_way, way_
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
+    from core.study import StudySpec
+
+
+def _words(study: StudySpec) -> FrontierWords:
+    """In the words of the study's actions."""
+    said = study.actions.said
+    dials = {name: said(title) for name, title in WORDS.dials.items()}
+    return replace(WORDS, dials=dials, help=said(WORDS.help), differing=said(WORDS.differing))
+
 
 WORDS = FrontierWords(
     start="clinicians",
@@ -41,8 +51,8 @@ WORDS = FrontierWords(
 def frontier_panel(run: RunView) -> None:
     """A dial between clinicians and policy, set at the furthest point that the records support."""
     k, lambda_, mode = fusion_controls(run, "frontier")
-    policies = [name for name in policy_names(k, run) if name != CLINICIAN]
-    policy, name = choose_way(WORDS, policies, FUSED, lambda name: policy_name(run, name), f"-{k}")
+    policies, words = [name for name in policy_names(k, run) if name != CLINICIAN], _words(run.study)
+    policy, name = choose_way(words, policies, FUSED, lambda name: policy_name(run, name), f"-{k}")
     dial, key = DIALS[name], PolicyKey.at(policy, k, lambda_, mode)
     table, floor = frontier_of(run, key, dial), run.config.evaluation.ess_floor
     with st.spinner("Judging against the clinicians ..."):
@@ -59,7 +69,7 @@ def frontier_panel(run: RunView) -> None:
         hidden_short=hidden_text,
     )
     slider = f"frontier-{run.manifest.data_hash}-{policy}-{dial.name}-{k}-{lambda_}-{mode}"
-    setting = way_view(WORDS, way, slider, f"K = {k}, {mode}.", support_rule(run))
+    setting = way_view(words, way, slider, f"K = {k}, {mode}.", support_rule(run))
     _doses(run, policy, key, dial, setting)
 
 
@@ -70,13 +80,13 @@ def _doses(run: RunView, policy: str, key: PolicyKey, dial: Dial, setting: float
     ends = (dial.settings[0], setting, dial.settings[-1])
     shares = np.stack([action_shares(frontier_policy(some, key, dial, at), mask, top=False) for at in ends])
     names = ["Clinicians", f"At {setting_text(dial, setting, WORDS.start)}", policy_name(run, policy)]
-    st.markdown("**Doses** (mean probability)")
+    st.markdown(run.study.actions.said("**Doses** (mean probability)"))
     dose_bars(
         run.study,
         names,
         shares,
         "frontier-doses",
-        "mean dose probabilities",
+        run.study.actions.said("mean dose probabilities"),
         f"{int(mask.sum()):,} steps of {len(some.persons):,} test patients. The clinicians' policy is its estimate "
         "from similar patients.",
     )

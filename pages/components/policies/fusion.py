@@ -74,7 +74,8 @@ def lambda_panel(run: RunView) -> None:
         f"disagreement; λ = {fmt_lambda(lambda_)} is marked.",
         caption=f"{len(patients):,} test patients, K = {k}, {mode}; hollow: weak, gray: not supported, where an "
         "interval is too narrow to be believed. Sizes part where stays of a rare length keep their weight in a small "
-        "group. Disagreement is the share of dose choices in which two policies differ "
+        "group. Disagreement is the share of "
+        f"{run.study.actions.words} in which two policies differ "
         "(total variation).",
         help=support_rule(run),
         data=fused,

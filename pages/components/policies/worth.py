@@ -106,7 +106,7 @@ def value_panel(run: RunView) -> None:
 
 def _rests_on(run: RunView, estimators: list[str]) -> None:
     """What the values rest on: what states know, how the estimators fared in simulation, where the stays come from."""
-    state_knows(run.report, run.cohort.origin)
+    state_knows(run.report, run.cohort.origin, run.study)
     for note in map(evidence_note, estimators):
         if note:
             st.caption(f":material/science: {note}")
@@ -156,9 +156,9 @@ def _value_table(run: RunView, rows: pd.DataFrame) -> None:
         "policy-table",
         name="policies",
         caption=f"{int(rows['n'].max()):,} test patients. In brackets: not supported by the records. Entropy: 1 is a "
-        f"uniform choice, {NEAR_UNIFORM:g} or more hardly prefers any dose. FQE: {FQE_REMARK}, and it uses no "
-        "weights. Survival, weighted: as PHWIS; published figure: read off the survival curve at PHWDR, no estimate of "
-        "survival. Survival by the mix stands above, against the clinicians.",
+        f"uniform choice, {NEAR_UNIFORM:g} or more hardly prefers any {run.study.actions.word}. FQE: {FQE_REMARK}, "
+        "and it uses no weights. Survival, weighted: as PHWIS; published figure: read off the survival curve at "
+        "PHWDR, no estimate of survival. Survival by the mix stands above, against the clinicians.",
         csv=_one_number_a_cell(run, rows),
     )
 

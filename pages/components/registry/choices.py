@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from core.figures.differences import in_spreads
 from core.registry.advice import EXPERTS
-from core.registry.ask.atlas import point_choices
 from pages.components.study.choices import ChoiceWords, choices_caption, choices_view
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def choices_panel(run: RegistryView) -> None:
 
 def choices_here(run: RegistryView, patient: int, stage: int, decision: str) -> None:
     """Whether the random forest keeps its combination here, in a caption; nothing for a run without choices."""
+    from core.registry.ask.atlas import point_choices  # brings the networks' library, which no other view needs
+
     found = point_choices(run, patient, stage, decision)
     if found is not None and found.of:
         choices_caption(found.of, found.others, WORDS.how, f", the random forest's choice ({found.own})")

@@ -15,6 +15,7 @@ from core.registry.spec import TO_THE_END
 from pages.components.registry.against import against_view
 from pages.components.registry.choices import choices_panel
 from pages.components.registry.frontier import course_rule, frontier_panel
+from pages.components.registry.in_words import in_words_panel
 from pages.components.registry.session import looks_of
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import show, table
@@ -32,6 +33,7 @@ VIEWS = (
     "Trust frontier",
     "Table",
     "Choices",
+    "In words",
     "Your own",
     "Report",
 )
@@ -62,6 +64,8 @@ def draw(run: RegistryView) -> None:
     elif view == VIEWS[6]:
         choices_panel(run)
     elif view == VIEWS[7]:
+        in_words_panel(run)
+    elif view == VIEWS[8]:
         _own(run)
     else:
         _report(run)

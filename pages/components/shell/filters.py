@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.base.errors import PhenoPolicyError
+from core.base.text import markdown
 from core.figures.theme import axis_label
 from core.icu.ask.coloring import AGAINST
 from core.icu.ask.find import ColumnRange, Departing, Filters, Hazardous, hazard_text, stay_value
@@ -28,6 +29,7 @@ from pages.components.shell.held import (
     held_many,
     held_range,
     held_switch,
+    unknown_many,
 )
 from pages.components.shell.names import policy_name
 from pages.components.shell.rules import rules_of_session
@@ -249,19 +251,29 @@ def _hazard(run: RunView, k: int, form: str) -> None:
         help="Any of them is enough. Policies, Hazard rules, changes the rules.",
         **held_many(f"{form}-hazard", hazards),
     )
+    if lost := unknown_many(f"{form}-hazard", hazards):
+        st.caption(
+            f":material/link_off: The link also asks for {markdown('; '.join(lost))}, for which this session has no "
+            "rule, so it is left out. Add the rule under Policies, Hazard rules, and it counts."
+        )
 
 
 def _policy(run: RunView, k: int, form: str) -> None:
-    """A policy that doses otherwise, than whom, and how often."""
+    """A policy that gives another dose, than whom, and how often."""
     policies = _policies(run, k)
     name = st.selectbox(
-        "Policy that doses otherwise",
+        run.study.actions.said("Policy that gives another dose"),
         [ANY, *policies],
         format_func=lambda n: policies.get(n, ANY),
         **held(f"{form}-policy", [ANY, *policies], key=f"{form}-policy-{k}"),
     )
     if name in policies:
-        st.selectbox("Than", AGAINST, format_func=AGAINST_WORDS.__getitem__, **held(f"{form}-against", AGAINST))
+        st.selectbox(
+            "Than",
+            AGAINST,
+            format_func=lambda one: run.study.actions.said(AGAINST_WORDS[one]),
+            **held(f"{form}-against", AGAINST),
+        )
         st.select_slider(
             "At so many steps, at least",
             LEAST_SHARES,

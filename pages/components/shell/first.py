@@ -11,10 +11,8 @@ import importlib
 import threading
 from pathlib import Path
 
-from core.base.shipped import NAME
-
-# What is imported only while a page is drawn, so that others need not wait for it: by page, and by every page ("").
-LATER = {"": ("PIL.Image", "pyarrow.parquet"), "learn": (f"{NAME}.encoder.layers",)}
+# What is imported only while a page is drawn, so that others need not wait for it.
+LATER = ("PIL.Image", "pyarrow.parquet")
 _TURN = threading.Lock()
 _IMPORTED: set[Path] = set()  # pages
 
@@ -25,7 +23,7 @@ def import_alone(page: Path) -> None:
         return
     with _TURN:
         exec(compile(head(page), page, "exec"), {"__name__": "head"})
-        for name in (*LATER[""], *LATER.get(page.stem, ())):
+        for name in LATER:
             importlib.import_module(name)
         _IMPORTED.add(page)
 

@@ -68,6 +68,13 @@ def chosen_many(name: str, options: Iterable[Any], first: Iterable[Any] = ()) ->
     return start if said is None or (said != BETWEEN and not texts) else [known[text] for text in texts]
 
 
+def unknown_many(name: str, options: Iterable[Any]) -> list[str]:
+    """What the link names beside the options of `held_many`, as texts: another session's, perhaps."""
+    known = {_part(option) for option in options}
+    said = get_session().marks.get(name, "").split(BETWEEN)
+    return [text.replace("%2C", BETWEEN).replace("%25", "%") for text in said if text and text not in known]
+
+
 def _part(option: Any) -> str:
     """An option among several: a comma in it does not part two."""
     return str(option).replace("%", "%25").replace(BETWEEN, "%2C")

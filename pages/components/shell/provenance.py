@@ -7,12 +7,13 @@ import streamlit as st
 
 from core.cohort import CohortReport, Origin
 from core.cohort.knowledge import what_a_state_knows
+from core.study import StudySpec
 
 
-def state_knows(report: CohortReport, origin: Origin) -> None:
-    """One line: whether a state holds values from before its dose alone."""
+def state_knows(report: CohortReport, origin: Origin, study: StudySpec) -> None:
+    """One line: whether a state holds values from before its dose alone, in the words of the study's actions."""
     if sentence := what_a_state_knows(report, origin):
-        st.caption(f":material/schedule: {sentence}")
+        st.caption(f":material/schedule: {study.actions.said(sentence)}")
 
 
 def where_from(report: CohortReport, key: str) -> None:

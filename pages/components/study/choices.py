@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ MOST_NAMED = 4  # choices at one step that are told one by one
 class ChoiceWords:
     """key: of widgets and figures; how: what was tried, in a tooltip; of: what the badge is on; groups: of choices, by
     weights, by all else that is chosen alone, and by several at once; who: those who treated; records: what judges;
-    same: of what is learned anew, for the column and for its caption; axis: of the forest; page: where a run is set up.
+    same: of what is learned anew, for the column and for its caption; axis: of the forest; page: where a run is set up;
+    told: a sentence that speaks of doses, in the study's words.
     """
 
     key: str
@@ -40,6 +41,7 @@ class ChoiceWords:
     same: tuple[str, str]
     axis: str
     page: str
+    told: Callable[[str], str] = str
 
 
 def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
@@ -51,7 +53,7 @@ def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
     choices_badge(atlas, words)
     if not atlas.others:
         return
-    st.markdown("\n".join(f"- {markdown(sentence)}" for sentence in atlas.sentences()))
+    st.markdown("\n".join(f"- {markdown(words.told(sentence))}" for sentence in atlas.sentences()))
     group = st.segmented_control(
         "Choices",
         words.groups,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.fusion.dials import DIALS, FLOOR, MIXTURE
@@ -51,6 +53,21 @@ def test_lambda_passes_through_the_judged_policy(view: RunView) -> None:
     assert table["setting"].tolist() == list(view.lambdas)
     here = table[table["setting"] == own.lambda_].iloc[0]
     np.testing.assert_allclose(here[NUMBERS].to_numpy(float), stored(view, own), rtol=1e-6)
+
+
+def test_a_run_keeps_its_own_axes_as_they_would_be_judged_anew(tiny_run: Path) -> None:
+    view, old = RunView(tiny_run), RunView(tiny_run)
+    old.own_differences = None  # a run from before they were kept
+    own = view.own_policy
+    asked = (
+        lambda run: differences_along(run, own, MIXTURE),
+        lambda run: differences_along_lambda(run, own.n_clusters, own.mode),
+    )
+    for ask in asked:
+        pd.testing.assert_frame_equal(ask(view), ask(old), check_like=True)
+    assert "core.icu.ask.differences.jury_of" not in view.__dict__, "nobody was judged anew"
+    other = replace(own, lambda_=0.0)
+    assert not differences_along(view, other, MIXTURE).equals(differences_along(view, own, MIXTURE))
 
 
 def test_points_between_are_those_of_the_dials_with_their_truth(view: RunView) -> None:

@@ -13,12 +13,13 @@ from core.cohort import ground_truth
 from core.evaluation.judging.gate import corrected_z
 from core.icu.ask import in_words as asked
 from core.icu.ask.differences import jury_of
-from core.icu.ask.in_words import FEW, ITSELF, TREE, InWords, _groups, _ratio, in_words, tree_deferring
+from core.icu.ask.in_words import _groups, in_words, tree_deferring
 from core.icu.ask.judge import STEP
-from core.icu.ask.tree_words import as_text, boxes, deferring_text, departures, said
 from core.icu.fit.in_words import TreePolicy, true_gains_of_trees
 from core.icu.view import RunView
+from core.policies.in_words import FEW, ITSELF, TREE, InWords, ratio
 from core.policies.tree import Leaf, Limit, PolicyTree
+from core.policies.tree_words import as_text, boxes, deferring_text, departures, given, said, words_of
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +128,11 @@ def test_a_group_of_a_few_patients_departs_nowhere(view: RunView) -> None:
 
 def test_an_interval_by_person_is_that_of_a_mean_where_everybody_has_one_step() -> None:
     values, person = np.random.default_rng(0).normal(size=(50, 1)), np.arange(50)
-    value, error = _ratio(values, np.ones((50, 1)), person)
+    value, error = ratio(values, np.ones((50, 1)), person)
     assert value == pytest.approx(values.mean())
     assert error == pytest.approx(values.std(ddof=1) / np.sqrt(50))
     twice = np.repeat(values, 2, axis=0)
-    assert _ratio(twice, np.ones((100, 1)), np.repeat(person, 2))[1] == pytest.approx(error)
+    assert ratio(twice, np.ones((100, 1)), np.repeat(person, 2))[1] == pytest.approx(error)
 
 
 def test_every_departing_group_has_its_effect_or_too_few_patients(found: InWords) -> None:
@@ -164,16 +165,27 @@ def test_an_effect_is_that_of_following_the_tree_in_the_group_alone(
 
 
 def test_words_tell_every_group_and_what_to_do_elsewhere(view: RunView, found: InWords) -> None:
-    study, texts = view.study, said(view.study, found)
+    words = words_of(view.study)
+    texts = said(words, found)
     for probs, text in zip(found.tree.probs, texts, strict=True):
         assert text.startswith(f"{100 * probs.max():.0f} %")
-    nodes = boxes(study, found)
+    nodes = boxes(words, found)
     assert [node.number for node in nodes] == list(range(len(nodes)))
     assert all(node.parent < node.number for node in nodes)
     leaves = [node for node in nodes if node.action is not None]
     assert [node.action for node in leaves] == found.tree.probs.argmax(axis=1).tolist()
-    text = as_text(study, found, "Policy", "tiny")
+    text = as_text(words, found, "Policy", "tiny")
     assert all(one in text for one in texts)
-    assert deferring_text(found) in text
-    assert departures(study, found)["moved"].is_monotonic_decreasing
+    assert deferring_text(words, found) in text
+    assert departures(words, found)["moved"].is_monotonic_decreasing
     assert "true difference (simulated)" in text
+
+
+def test_what_was_given_is_told_of_the_test_patients_steps(view: RunView, found: InWords) -> None:
+    jury = jury_of(view)
+    held = jury.held[0]
+    group, actions = groups_at(view, found.tree)[held], jury.histories.actions[held]
+    for number, text in enumerate(given(words_of(view.study), found)):
+        shares = np.bincount(actions[group == number], minlength=view.study.n_actions + 1) / (group == number).sum()
+        np.testing.assert_allclose(found.given[number], shares)
+        assert text.startswith(f"{100 * shares.max():.0f} % {view.study.actions.label(int(shares.argmax()))}")
