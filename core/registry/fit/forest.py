@@ -53,17 +53,16 @@ class RewardForest:
         averages = LeafAverages(self.forest.leaves(rows), self.forest.n_leaves)
         return averages.average(np.asarray(rewards, dtype=np.float32)).T.astype(np.float32)
 
-    def _predicted(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> Iterator[list[np.ndarray]]:
-        """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves): the parts are
-        so small that what is held at once grows neither with the states nor with J."""
+    def _predicted(self, inputs: np.ndarray, drugs: np.ndarray, means: np.ndarray) -> Iterator[Iterator[np.ndarray]]:
+        """Of a part of the states at a time, predictions (part, A) under each of the means (J, leaves), one by one:
+        what is held at once does not grow with the states nor with J."""
         low, high = self._bounds
         given = _inside(np.asarray(drugs, dtype=np.float32), low[:, self.n_columns :], high[:, self.n_columns :])
-        taken, rows = given.astype(np.float32).T, np.asarray(inputs, dtype=np.float32)
-        step = max(1, CHUNK_NUMBERS // (len(self.means) * len(means)))
+        allowed, rows = given.T.astype(np.float32), np.asarray(inputs, dtype=np.float32)
+        step = max(1, CHUNK_NUMBERS // max(allowed.shape))
         for start in range(0, max(len(rows), 1), step):
             inside = _inside(rows[start : start + step], low[:, : self.n_columns], high[:, : self.n_columns])
-            worth = np.concatenate([inside * one for one in np.asarray(means, dtype=np.float32)])
-            yield list((worth @ taken / self.forest.n_trees).reshape(len(means), -1, taken.shape[1]))
+            yield ((inside * one) @ allowed / self.forest.n_trees for one in means)
 
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
