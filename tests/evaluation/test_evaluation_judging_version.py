@@ -16,7 +16,7 @@ from tests.evaluation.worlds import record
 # and what the gate chose and claims
 GOLDEN: dict[int, list[float | str | bool]] = {
     2: [1.1316911, 1.1152116, 0.6385504, 0.6303819, 144.78293, 1.5816783, "weak", "policy", False],
-    3: [1.5718208, 1.5553413, 0.6766044, 0.66242, 84.9324706, 1.8833338, "weak", "policy", True],
+    3: [1.5718208, 1.5553413, 0.6766044, 0.66242, 125.9597507, 1.8833338, "weak", "policy", True],
 }
 
 

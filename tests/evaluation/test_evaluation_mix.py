@@ -110,7 +110,8 @@ def test_order_of_patients_and_content_of_padding_do_not_matter(seed: int) -> No
 
 def test_a_record_kept_twice_is_no_more_evidence() -> None:
     world = record(80, seed=3)
-    once = judged(world, [world.policy()])[0]
+    all_heard = MixSettings(heard=0)  # how many stays are enough is asked of stays, not of persons
+    once = judged(world, [world.policy()], replace(SETTINGS, mix=all_heard))[0]
     rows = np.tile(np.arange(80), 2)
     doubled = replace(
         world.histories,
@@ -119,7 +120,7 @@ def test_a_record_kept_twice_is_no_more_evidence() -> None:
     )
     number = np.tile(assign_folds(np.arange(80), 5, seed=1), 2)
     folds = [Fold(number == k, [Deferring("p", world.policy().own[rows])], world.propensities[rows]) for k in range(5)]
-    halved = JudgeSettings(SETTINGS.features, LstdSettings(base_ridge=20.0, action_ridge=60.0))
+    halved = JudgeSettings(SETTINGS.features, LstdSettings(base_ridge=20.0, action_ridge=60.0), all_heard)
     twice = judge(doubled, folds, halved)[0]
     assert twice.difference.value == pytest.approx(once.difference.value, rel=1e-6)
     assert twice.difference.se == pytest.approx(once.difference.se, rel=1e-6)
@@ -219,14 +220,36 @@ def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
     assert difference(20).value == 3.0
     assert difference(20.1).value == 1.5, "of a memory of two actions 20 stays are too few"
     assert difference(300).value == 1.5
-    assert difference(300, 20 / 30).value == 3.0, "of 30 stays 20 are enough where two thirds of all are"
     assert difference(20).spread == pytest.approx(np.sqrt((2**2 + 1 + 3**2) / 2)), "four actions have no follower"
     assert difference(0).spread > 40
     assert difference(30).se == pytest.approx(np.hypot(rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(30), np.sqrt(0.5)))
-    assert [difference(30).ess, difference(20).ess] == [25, 20]
+    assert [difference(30).ess, difference(20).ess] == [20, 20], "two actions in a row, heard or not"
     assert [part.heard for part in difference(20).parts] == [True, True, True, False]
     assert "memory 4" not in str(difference(20))
     assert "memory 4" in str(difference(0))
+
+
+@pytest.mark.parametrize(("n", "ess", "heard"), [(100, 40, True), (100, 39, False), (50, 25, False), (2000, 300, True)])
+def test_of_few_stays_a_share_is_enough_but_never_fewer_than_30(n: int, ess: float, heard: bool) -> None:
+    zeros = np.zeros(n)
+    found = [Remembering(k, float(k), zeros, e) for k, e in ((0, n), (1, n), (2, ess))]
+    usual = [Remembering(k, 0.0, zeros, float(n)) for k in (0, 1, 2)]
+    one = mix("p", found, usual, zeros, np.arange(n), MixSettings((0, 1, 2), (0, 1, 2), heard_share=0.4)).difference
+    assert [one.parts[2].heard, one.value] == [heard, 1.0 if heard else 0.5]
+
+
+def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None:
+    """Whole products are one estimate: told twice they would count twice, and bear witness to themselves."""
+    settings = MixSettings()
+    assert [settings.all_memories(horizon) for horizon in (1, 2, 3, 4, 5, 20)] == [
+        (0, 1), (0, 1, 2), (0, 1, 2, 4), (0, 1, 2, 4), (0, 1, 2, 4, 8), (0, 1, 2, 4, 8),
+    ]  # fmt: skip
+    world = record(100, seed=0)
+    horizon = int(world.histories.time.max()) + 1
+    cut = replace(SETTINGS, mix=MixSettings((0, 1, horizon), (0, 1, horizon), heard=0))
+    more = replace(SETTINGS, mix=MixSettings((0, 1, horizon, horizon + 3), (0, 1, horizon, horizon + 3), heard=0))
+    one, other = (judged(world, [world.policy()], given)[0].difference for given in (cut, more))
+    assert (one.value, one.se, one.ess) == (other.value, other.se, other.ess)
 
 
 @pytest.mark.parametrize(

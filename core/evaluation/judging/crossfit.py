@@ -271,7 +271,7 @@ def _remembering(alone: _Everything, p: int, settings: MixSettings) -> list[list
     """Value of policy p in each reward under each memory, with the whole influence of every stay."""
     histories, pooled = alone.histories, alone.pooled
     log_ratios, alive = _grid(histories, pooled.log_ratios[p]), _grid(histories, np.ones(len(histories.stay))) > 0
-    followed, memories = histories.log_followed[histories.evaluated], settings.all_memories
+    followed, memories = histories.log_followed[histories.evaluated], settings.all_memories(histories.time.max() + 1)
     said: list[list[Remembering]] = []
     leverage = None
     for v, delta, error in zip(pooled.v[p].T, pooled.delta[p].T, pooled.traced[p].T, strict=True):

@@ -13,9 +13,10 @@ So a memory longer than one action is heard only where enough effective stays fo
 then the critic alone and one action for a policy far from the clinicians, and nearly the whole course for one near them
 or in a large record. The memories k that are averaged and the witnesses w, one of them longer than all that are
 averaged, tell by their distances from the mix how far it may be off: where they differ no number of stays makes the
-interval narrow. u stands for what influences do not see: that the clinicians' probabilities are estimated, and that few
-stays carry the largest weights. Standard errors sum influences by person. Memories, witnesses, f, u and how many stays
-are enough were chosen on simulated design cohorts, and reported on others.
+interval narrow, and where only the two short ones are heard it rests on those. Of memories that reach over the whole
+course the shortest speaks for all. u stands for what influences do not see: that the clinicians' probabilities are
+estimated, and that few stays carry the largest weights. Standard errors sum influences by person. Memories, witnesses,
+f, u and how many stays are enough were chosen on simulated design cohorts, and reported on others (docs/evidence.md).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
 AVERAGED, WITNESSES = (0, 1, 2, 4), (0, 1, 2, 4, 8)
+FEWEST = 30.0  # effective stays that no memory longer than one action is heard without
 ALWAYS = (0, 1)  # heard whoever follows: the critic alone and one action are what is left where nothing longer is
 
 
@@ -38,8 +40,8 @@ ALWAYS = (0, 1)  # heard whoever follows: the critic alone and one action are wh
 class MixSettings:
     """memories that are averaged and witnesses to their error, see `core.evaluation.judging.windows`; spread: f, how
     much of the witnesses' distance is added; unseen: u, by which the variance of the influences is enlarged; heard:
-    effective stays that have to follow a memory longer than one action, or heard_share of all stays where that is less;
-    else it neither counts nor bears witness."""
+    effective stays that have to follow a memory longer than one action, or heard_share of the stays judged where that
+    is less, but `FEWEST`; else it neither counts nor bears witness."""
 
     memories: tuple[float, ...] = AVERAGED
     witnesses: tuple[float, ...] = WITNESSES
@@ -63,17 +65,20 @@ class MixSettings:
             got = f"{self.spread}, {self.unseen}, {self.heard} and {self.heard_share}"
             raise ValueError(f"spread, heard and heard_share must be at least 0 and unseen at least 1, got {got}")
 
-    @property
-    def all_memories(self) -> tuple[float, ...]:
-        """Those averaged, then the witnesses that are not among them."""
-        return (*self.memories, *(memory for memory in self.witnesses if memory not in self.memories))
+    def all_memories(self, horizon: int) -> tuple[float, ...]:
+        """Those averaged, then the witnesses that are not among them; of those that reach over a whole course of
+        `horizon` steps the shortest alone, as they are one estimate."""
+        given = (*self.memories, *(memory for memory in self.witnesses if memory not in self.memories))
+        whole = min((memory for memory in given if memory >= horizon), default=horizon)
+        return tuple(memory for memory in given if memory <= whole)
 
     def of(self, memories: Sequence[float], found: Sequence[Remembering]) -> list[Remembering]:
         """Those of `found` that are among these memories and are heard."""
         return [one for one in found if one.memory in memories and self._heard(one)]
 
     def _heard(self, one: Remembering) -> bool:
-        return one.memory in ALWAYS or one.ess >= min(self.heard, self.heard_share * len(one.influence))
+        enough = max(min(self.heard, self.heard_share * len(one.influence)), min(self.heard, FEWEST))
+        return one.memory in ALWAYS or one.ess >= enough
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,8 @@ class MixEstimate(Estimate):
     """Estimate with its standard error `se`, the part `spread` of it that the witnesses' distance makes, and what each
     memory says, heard or not, those that are averaged first.
 
-    `ess` is the smallest effective number of stays among the averaged memories that are heard and weigh; 0: no recorded
-    stay follows it.
+    `ess` is the effective number of stays that follow it for two actions in a row (by the shortest averaged memory
+    longer than one action, heard or not, so that it falls as a policy leaves the clinicians); 0: no recorded stay does.
     """
 
     se: float
@@ -172,6 +177,14 @@ def mix(
     return Judged(name, value, difference, float(returns.std()))
 
 
+def _followers(found: Sequence[Remembering]) -> float:
+    """Effective stays by the shortest memory longer than one action, by the longest where all are short."""
+    longer = [one for one in found if one.memory not in ALWAYS]
+    if longer:
+        return min(longer, key=lambda one: one.memory).ess
+    return max(found, key=lambda one: one.memory).ess
+
+
 def _noise(found: Sequence[Remembering], person: np.ndarray, settings: MixSettings) -> float:
     """Standard error of the averaged memories by their influences."""
     averaged = [one.influence for one in settings.of(settings.memories, found)]
@@ -185,7 +198,7 @@ def _mixed(found: Sequence[Remembering], person: np.ndarray, unseen: float, sett
     away = np.array([one.value - value for one in witnesses])
     spread = settings.spread * float(np.sqrt((away**2).sum() / (len(away) - 1)))
     se = float(np.linalg.norm([_noise(found, person, settings), unseen, spread]))
-    ess = min((one.ess for one in averaged if one.memory > 0), default=averaged[0].ess)
+    ess = _followers([one for one in found if one.memory in settings.memories])
     parts = tuple(
         Part(one.memory, one.value, clustered_error(one.influence, person), one.ess, one in (*averaged, *witnesses))
         for one in found
