@@ -141,7 +141,7 @@ class RunFolder:
     @property
     def centered(self) -> bool:
         """Whether the critics that judged centered actions by the clinicians' probabilities; not in older runs, whose
-        further policies are judged as theirs were."""
+        further policies are judged by such critics, too."""
         return self.jury_behavior is None or self.jury_behavior.ndim == 3
 
     @cached_property

@@ -32,6 +32,7 @@ from core.icu.view import RunView
 from core.policies.hazards import default_rules, default_warnings
 from core.report.parts import Section, Table
 from core.report.policies import bracketed
+from core.runs.manifest import judged_otherwise
 from core.study import StudySpec
 
 TITLE = "Against the clinicians"
@@ -73,6 +74,7 @@ def against_the_clinicians(view: RunView) -> Section:
             "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
             "other policies on test patients "
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
+            *filter(None, [judged_otherwise(view.manifest, view.centered)]),
             *_added(view),
         ],
         tables=[*tables, *_calibration(view)],

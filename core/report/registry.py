@@ -20,6 +20,7 @@ from core.report.parts import Section, Table
 from core.report.policies import bracketed
 from core.report.sections import attrition_table, mended_table, run_section, settings_table
 from core.runs.added import added_note
+from core.runs.manifest import judged_otherwise
 
 BEFORE = "This run was made before runs were judged against the experts; train it again to see what it advises."
 IN_REWARD = "value minus the experts' (sum of rewards)"
@@ -98,8 +99,9 @@ def against_the_experts(view: RegistryView) -> Section:
     )
     how = (
         "Differences are by the mix: the mean of estimates with ever longer memories, minus what the experts achieved "
-        "in the same courses; courses that were followed stand for those that were lost. Test patients judge."
-    )
+        "in the same courses; courses that were followed stand for those that were lost. Test patients judge. "
+        f"{judged_otherwise(view.manifest)}"
+    ).strip()
     return Section(
         "against",
         title,

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from core.base.config import Config, explain
 from core.base.errors import ArtifactError
 from core.base.files import read_json, write_json
-from core.base.judging import judging_version
+from core.base.judging import judging_version, judging_words
 from core.runs.folders import owner_of
 
 MANIFEST = "manifest.json"
@@ -171,6 +171,17 @@ def versions(centered: bool = True) -> dict[str, str]:
     """Versions of what results depend on: the judging (see `judging_version`), Python, and packages."""
     own = {JUDGED_BY: str(judging_version(centered)), "python": platform.python_version()}
     return own | {name: _version(name) for name in PACKAGES}
+
+
+def judged_otherwise(manifest: Manifest[Any], centered: bool = True) -> str:
+    """A sentence where what a run keeps was judged by another version than judges its policies now; "" where not."""
+    found, now_by = manifest.versions.get(JUDGED_BY, "").split(", then ")[-1], judging_version(centered)
+    if found == str(now_by):
+        return ""
+    return (
+        f"What this run keeps was judged by {judging_words(int(found) if found.isdecimal() else None)}; what is judged "
+        f"in it from now on, by {judging_words(now_by)}. Train the run again before you compare the two."
+    )
 
 
 def _then(before: str, now: str) -> str:

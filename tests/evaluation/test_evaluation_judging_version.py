@@ -10,6 +10,7 @@ from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, 
 from core.evaluation.judging.gate import gate
 from core.evaluation.judging.grade import grade
 from core.evaluation.judging.stacked import PropensitySettings, fit_propensities
+from core.runs.manifest import Manifest, judged_otherwise
 from tests.evaluation.worlds import record
 
 # of each version: value, difference, its standard error, spread and effective stays, Gamma of the difference, grade,
@@ -52,3 +53,14 @@ def test_versions_are_told_in_words() -> None:
     assert judging_words(1) == "version 1 of the judging (critics did not center actions, until 2026-11-29)"
     assert judging_words(99) == "version 99 of the judging, which this program does not know"
     assert "from before it had a number" in judging_words(None)
+
+
+def test_what_was_judged_by_another_version_says_so() -> None:
+    def said(found: dict[str, str], centered: bool = True) -> str:
+        return judged_otherwise(Manifest.model_construct(versions=found), centered)
+
+    assert said({"judging": str(JUDGING)}) == ""
+    assert said({"judging": f"1, then {JUDGING}"}) == "", "the last to judge"
+    assert "was judged by version 2 of the judging (critics center" in said({"judging": "2"})
+    assert f"from now on, by {judging_words(UNCENTERED)}." in said({"judging": "1"}, centered=False)
+    assert "from before it had a number" in said({})

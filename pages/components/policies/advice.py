@@ -14,6 +14,7 @@ from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
 from core.icu.ask.options import refused_steps
 from core.policies.hazards import GIVEN
 from core.policies.rules import Rule
+from core.runs.manifest import judged_otherwise
 from pages.components.policies.choices import choices_here, words_for
 from pages.components.shell.estimates import bracketed, rows_of
 from pages.components.shell.export import metric
@@ -33,10 +34,11 @@ BEFORE = (
 )
 HOW = (
     "Mix: the mean of estimates by a model of what follows, alone and corrected by the last action, two and four "
-    "(longer ones where 300 stays' worth of records, or 15 % of all, follow the advice that long), as a difference to "
-    "what the clinicians achieved in the same stays. Every stay is judged by a fold of the data that never saw it; "
-    "encoder and phenotypes are shared. The interval counts chance, and how far these estimates, and one that "
-    "remembers eight actions, lie from the mean. ESS: how many stays' worth of records follow the advice."
+    "(longer ones where 300 stays' worth of records, or 15 % of those judged where that is less, follow the advice "
+    "that long), as a difference to what the clinicians achieved in the same stays. Every stay is judged by a fold of "
+    "the data that never saw it; encoder and phenotypes are shared. The interval counts chance, and how far these "
+    "estimates, and one that remembers eight actions, lie from the mean. ESS: how many stays' worth of records follow "
+    "the advice for two actions in a row."
 )
 
 SURVIVAL_MET = (  # held to docs/evidence.md by a test
@@ -86,6 +88,8 @@ def headline(run: RunView) -> None:
     )
     if advice.atlas is not None:
         choices_badge(advice.atlas, words_for(run.study))
+    if otherwise := judged_otherwise(run.manifest, run.centered):
+        st.caption(f":material/update: {otherwise}")
     if not rules and run.study.actions.ordered:
         st.caption(":material/warning: No hazard rule is set for this study, so nothing is said of the harm in a dose.")
 

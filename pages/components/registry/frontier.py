@@ -9,6 +9,7 @@ import streamlit as st
 from core.figures.registry_values import registry_policy
 from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, along
 from core.registry.ask.hidden import hidden_in_words, hidden_text
+from core.runs.manifest import judged_otherwise
 from pages.components.shell.session import write_url
 from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 HOW = (
     "Mix: the mean of estimates by a model of what follows, alone and corrected by the last decision, two and four "
-    "(longer ones where 300 courses' worth of records, or 15 % of all, follow the policy that long), as a difference "
-    "to what the experts achieved in the same courses. Courses that were followed stand for the lost. Test patients "
-    "judge; policies, models and the experts' probabilities come from others. The interval counts chance, and how far "
-    "these estimates lie from the mean. ESS: how many courses' worth of records follow the policy."
+    "(longer ones where 300 courses' worth of records, or 15 % of those judged where that is less, follow the policy "
+    "that long), as a difference to what the experts achieved in the same courses. Courses that were followed stand "
+    "for the lost. Test patients judge; policies, models and the experts' probabilities come from others. The "
+    "interval counts chance, and how far these estimates lie from the mean. ESS: how many courses' worth of records "
+    "follow the policy for two decisions in a row."
 )
 WORDS = FrontierWords(
     start="experts",
@@ -58,6 +60,8 @@ def frontier_panel(run: RegistryView) -> None:
     """A dial between experts and policy, set at the furthest point that the records support."""
     write_url()
     st.markdown(f"**How far the records can follow a policy.** {SOFTENED}")
+    if otherwise := judged_otherwise(run.manifest):
+        st.caption(f":material/update: {otherwise}")
     policy, name = choose_way(WORDS, (*GREEDY, *run.added), RECOMMENDED, lambda name: registry_policy(name).name)
     truth = along(run.frontier_truth, policy, name)
     way = Way(
