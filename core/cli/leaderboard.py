@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.base.types import Progress
@@ -34,9 +34,10 @@ def make(options: argparse.Namespace) -> None:
 
     settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)
     kept, outdated = kept_rows(options.out, settings)
+    worlds = options.worlds or [*WORLDS, *SET_WORLDS]
     if outdated:
-        print(f"{outdated} rows of {options.out} are of another version of the judging and left out.", file=sys.stderr)
-    boards = leaderboard(options.worlds or [*WORLDS, *SET_WORLDS], settings, kept)
+        print(_left_out(options.out, outdated, worlds), file=sys.stderr)
+    boards = leaderboard(worlds, settings, kept)
     found: list[Leaderboard] = []
 
     def steps() -> Iterator[Progress]:
@@ -52,3 +53,10 @@ def make(options: argparse.Namespace) -> None:
     print(board.policies[shown].round(2).to_string(index=False))
     print(board.estimators.round(2).to_string(index=False))
     print(options.out)
+
+
+def _left_out(path: Path, outdated: Sequence[Mapping[str, object]], worlds: Sequence[str]) -> str:
+    """What is not gone on with, and which worlds are not asked for and leave the file with it."""
+    said = f"{len(outdated)} rows of {path} are of another version of the judging and left out."
+    gone = [world for world in dict.fromkeys(str(row["world"]) for row in outdated) if world not in worlds]
+    return f"{said} Not made anew, as --worlds does not name them: {', '.join(gone)}." if gone else said

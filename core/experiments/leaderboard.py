@@ -68,13 +68,13 @@ class BoardSettings:
     d3rlpy: bool = False
 
 
-def kept_rows(path: Path, settings: BoardSettings) -> tuple[list[Row], int]:
-    """Rows of the board in a file, to go on with, and how many others of it are of another version of the judging.
+def kept_rows(path: Path, settings: BoardSettings) -> tuple[list[Row], list[Row]]:
+    """Rows of the board in a file, to go on with, and those of another version of the judging.
 
     None where there is no file. `ConfigError` where it was made with other settings.
     """
     if not path.is_file():
-        return [], 0
+        return [], []
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("settings") != asdict(settings):
         raise ConfigError(
@@ -82,7 +82,7 @@ def kept_rows(path: Path, settings: BoardSettings) -> tuple[list[Row], int]:
         )
     rows = list(stored["policies"])
     kept = [row for row in rows if row.get("judging") == JUDGING]
-    return kept, len(rows) - len(kept)
+    return kept, [row for row in rows if row.get("judging") != JUDGING]
 
 
 def leaderboard(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,13 +90,31 @@ def test_the_board_is_made_by_one_command(tmp_path: Path, capsys: pytest.Capture
     older = [{**row, "judging": 1} for row in stopped["policies"][:2]]
     out.write_text(json.dumps({**board, "policies": [*older, {**rows[2], "judging": None}, *board["policies"][3:]]}))
     assert main(["leaderboard", "--worlds", "null", *sizes, "--out", str(out)]) == 0
-    assert f"3 rows of {out} are of another version of the judging" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"3 rows of {out} are of another version of the judging" in said
+    assert "--worlds" not in said, "all of them are made anew"
     again = {row["policy"]: row for row in json.loads(out.read_text())["policies"] if row["world"] == "null"}
     assert again == {row["policy"]: row for row in rows}, "made anew, as they were"
     assert main(["leaderboard", "--worlds", "null", *sizes, "--seed", "1", "--out", str(out)]) == 2
     assert "holds a board of other settings" in capsys.readouterr().err
     assert main(["leaderboard", "--worlds", "moon", "--out", str(tmp_path / "moon.json")]) == 2
     assert "world 'moon' is not known; choose among heparin," in capsys.readouterr().err
+
+
+def test_worlds_whose_old_rows_leave_the_file_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "board.json"
+    settings = BoardSettings(40, truth_patients=100, updates=20)
+    sizes = ["--patients", "40", "--truth-patients", "100", "--updates", "20"]
+    assert main(["leaderboard", "--worlds", "transplant-null", *sizes, "--out", str(out)]) == 0
+    made = json.loads(out.read_text())["policies"]
+    older = [{**made[0], "world": world, "judging": 1} for world in ("heparin", "transplant-null", "heparin", "null")]
+    out.write_text(json.dumps({"settings": asdict(settings), "policies": [*older, *made]}))
+    capsys.readouterr()
+    assert main(["leaderboard", "--worlds", "transplant-null", *sizes, "--out", str(out)]) == 0
+    said = capsys.readouterr().err
+    assert f"4 rows of {out} are of another version" in said
+    assert "Not made anew, as --worlds does not name them: heparin, null.\n" in said
+    assert json.loads(out.read_text())["policies"] == made
 
 
 def test_a_school_is_of_the_world_and_shares_no_stay_with_what_is_judged() -> None:

@@ -198,6 +198,7 @@ def test_report_and_model_card_of_the_run_on_show_are_offered(open_page, registr
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Build and download the report", "Model card", "JSON", "Croissant"]
     assert f"report data/registry/{registry_run} --card FILE" in texts(page)
+    assert "A model card takes a few seconds" in texts(page)
     assert not page.error
 
 

@@ -7,18 +7,20 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from core.base.errors import ConfigError, RunError
+from core.base.judging import JUDGING
 from core.cli.main import main
 from core.experiments.judgment_evidence import judgment_evidence
 from core.figures.theme import fmt_interval
 from core.icu.ask.against import against_clinicians
 from core.icu.view import RunView
 from core.policies.hazards import default_rules, default_warnings
-from core.report.card import CardItem, ModelCard, card_html, croissant, model_card, write_model_card
-from core.report.card.parts import NOT_SHOWN, CardTable, shown_counts
+from core.report.card import CardItem, ModelCard, card_html, croissant, data, model_card, write_model_card
+from core.report.card.parts import NOT_SHOWN, CardTable, shown_counts, shown_share
 from core.sites import SiteResult
 
 
@@ -40,7 +42,7 @@ def cells(table: CardTable) -> pd.DataFrame:
     return pd.DataFrame(table.rows, columns=table.columns)
 
 
-def site(name: str, difference: float, study: str = "thrombocytopenia") -> SiteResult:
+def site(name: str, difference: float, study: str = "thrombocytopenia", judging: int | None = JUDGING) -> SiteResult:
     policy = {
         "policy": "fused",
         "difference": difference,
@@ -53,7 +55,8 @@ def site(name: str, difference: float, study: str = "thrombocytopenia") -> SiteR
         "dose_shares": [1.0, 0, 0, 0, 0],
     }
     values = {"site": name, "bundle": "b", "study": study, "stays": 100, "steps": 900, "deaths": 20}
-    return SiteResult.build(values | {"phenotypes": [50, 30, 20], "policies": [policy]}, where=name)
+    values |= {"phenotypes": [50, 30, 20], "policies": [policy], "judging": judging}
+    return SiteResult.build(values, where=name)
 
 
 def test_every_item_names_its_guideline_and_is_answered_or_said_to_be_open(card: ModelCard) -> None:
@@ -119,6 +122,29 @@ def test_small_counts_stay_out_with_one_that_would_tell_them(view: RunView) -> N
     assert "fewer than 11 of 400 rows were lost, 12 of 30 not." in told.said
 
 
+def test_a_share_of_few_stays_is_not_told(view: RunView) -> None:
+    assert [shown_share(n, 100) for n in (0, 1, 10, 11, 89, 90, 100)] == [
+        "0.0 %",
+        *[NOT_SHOWN] * 2,
+        "11.0 %",
+        "89.0 %",
+        NOT_SHOWN,  # the other ten
+        "100.0 %",
+    ]
+    cohort, study, other = view.cohort, view.study, RunView(view.path)
+    binary = next(column for column in study.columns if column.kind == "static" and column.binary)
+    some = cohort.frame["traj"].isin(cohort.patients[:7])
+    imputed = np.zeros(cohort.states.shape, dtype=bool)
+    imputed[cohort.starts[:10], 0] = imputed[cohort.starts[:11], 1] = True
+    imputed[: cohort.starts[10], 2] = True  # many values, of ten stays
+    frame = cohort.frame.assign(**{binary.name: some.astype(np.float32)})
+    other.__dict__["cohort"] = replace(cohort, frame=frame, imputed=imputed)
+    filled = cells(data.inputs(other).tables[0])["filled in"]
+    assert filled[:4].tolist() == [NOT_SHOWN, f"{1100 / len(frame):.1f} %", NOT_SHOWN, "0.0 %"]
+    told = cells(data.population(other).tables[-1]).set_index("what")["all stays"]
+    assert told[f"{binary.label or binary.name} ({binary.word(1.0) or 'yes'})"] == NOT_SHOWN
+
+
 def test_results_of_other_sites_are_pooled_in_it(view: RunView) -> None:
     assert item(model_card(view), "external").answered == "no"
     told = item(model_card(view, [site("North", 1.0), site("South", 2.0)]), "external")
@@ -127,6 +153,21 @@ def test_results_of_other_sites_are_pooled_in_it(view: RunView) -> None:
     assert any(sentence.startswith("At a further site: +1.50") for sentence in told.said)
     with pytest.raises(RunError, match="North validated another study"):
         model_card(view, [site("North", 1.0, "sepsis")])
+
+
+def test_sites_of_several_versions_of_the_judging_are_told_and_not_mixed(view: RunView) -> None:
+    now, old = [site("North", 1.0), site("South", 2.0)], [site(f"Old {n}", 9.0, judging=1) for n in range(3)]
+    told = item(model_card(view, [old[0], *now, *old[1:]]), "external")
+    assert cells(told.tables[0])["version of the judging"].tolist() == ["1", str(JUDGING), str(JUDGING), "1", "1"]
+    alone = item(model_card(view, now), "external")
+    assert set(alone.said[1:]) < set(told.said), "the run's own version, though more sites judged by the other"
+    assert "Left out" in told.said[-1]
+    assert "Old 2 by version 1 of the judging" in told.said[-1]
+    older = item(model_card(view, [now[0], *old[:2]]), "external")
+    assert any(sentence.startswith("At a further site: +9.00") for sentence in older.said)
+    apart = item(model_card(view, [now[0], old[0], site("None", 3.0, judging=None)]), "external")
+    assert apart.said[1].startswith("Not pooled")
+    assert cells(apart.tables[0])["version of the judging"].tolist() == [str(JUDGING), "1", "none yet"]
 
 
 def test_the_page_says_all_and_loads_nothing(card: ModelCard) -> None:

@@ -12,13 +12,13 @@ import pytest
 from core.api import open_run
 from core.base.errors import RunError
 from core.cli.main import main
-from core.figures.theme import fmt_interval
+from core.figures.theme import fmt_interval, fmt_percent
 from core.icu.view import RunView
 from core.registry.ask import groups
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import along
 from core.registry.view import RegistryView
-from core.report.card import CardItem, ModelCard, card_html, croissant, model_card
+from core.report.card import CardItem, ModelCard, card_html, croissant, model_card, registry_data
 from core.report.card.parts import NOT_SHOWN, CardTable
 from core.report.card.shared import groups_item
 from core.sites import SiteResult
@@ -88,12 +88,49 @@ def test_accuracy_is_that_of_all_stages_together(card: ModelCard, view: Registry
     assert told.loc[title, "among 5 likeliest"] == f"{100 * right:.1f} %"
 
 
+def test_a_share_without_a_value_is_hidden_wherever_the_patients_are_few(view: RegistryView) -> None:
+    """In either table, for n stands on the card; and where it alone would tell a category of few patients."""
+    cohort, other = view.cohort, RegistryView(view.path)
+    frame, at = cohort.frame.copy(), cohort.spec
+    first = [feature for feature in at.features if feature.kind == "category" and len(feature.categories) == 2][:3]
+
+    def put(feature: str, value: object, who: slice) -> None:
+        frame.loc[frame["patient"].isin(cohort.patients[who]), feature] = value
+
+    few, many, telling = (feature.name for feature in first)
+    put(few, None, slice(0, 7))
+    put(many, None, slice(0, 15))
+    put(telling, first[2].categories[0], slice(None))
+    put(telling, first[2].categories[1], slice(0, 5))
+    put(telling, None, slice(5, 25))
+    put("age", np.nan, slice(0, 10))
+    put("bmi", np.nan, slice(0, 11))
+    other.__dict__["cohort"] = type(cohort)(at, frame)
+    told = cells(registry_data.inputs(other).tables[0]).set_index("feature")["not recorded"]
+    label = {feature.name: feature.label or feature.name for feature in at.features}
+    assert told[label[few]] == told[label[telling]] == told[label["age"]] == NOT_SHOWN
+    assert told[label[many]] == fmt_percent(15 / cohort.n_patients)
+    above = cells(registry_data.population(other).tables[-1]).set_index("what")["patients"]
+    for name in (few, many, telling):
+        assert above[f"{label[name]}: not recorded"] == told[label[name]]
+
+
+def test_groups_are_judged_once_for_a_run(view: RegistryView, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, judged = RegistryView(view.path), list[int]()
+    whole = groups.judged_groups
+    monkeypatch.setattr(groups, "judged_groups", lambda *asked: judged.append(1) or whole(*asked))
+    page, data = (item(model_card(opened), "groups") for _ in range(2))
+    assert page == data
+    assert judged == [1]
+
+
 def test_a_group_of_everybody_has_the_difference_of_the_advice(
     view: RegistryView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The groups are judged by the very policy, critics and patients that the advice was."""
     monkeypatch.setattr(groups, "baseline_groups", lambda cohort, at: [("all", "all", np.ones(len(at), dtype=bool))])
     monkeypatch.setattr("core.evaluation.judging.groups.FEWEST_STAYS", 10)  # the registry is a tiny one
+    view = RegistryView(view.path)  # which remembers no other groups
     found, advice = groups.subgroups(view), view.advice
     assert found is not None
     assert advice is not None

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from core.base.remembered import remembered_by
 from core.evaluation.judging.groups import Group, judged_groups, thirds
 from core.registry.ask.compared import DIALS
 from core.registry.ask.frontier import plans_along, softened
@@ -18,9 +19,10 @@ from core.registry.cohort.table import RegistryCohort
 from core.registry.view import RegistryView
 
 
+@remembered_by(1)
 def subgroups(view: RegistryView) -> pd.DataFrame | None:
     """The difference of the dial that the advice is about in groups of test patients, a row each, as in
-    `core.evaluation.judging.groups`; None for a run from before there was advice. Takes seconds.
+    `core.evaluation.judging.groups`; None for a run from before there was advice. Takes seconds once.
 
     Where the experts are advised it is the dial that came nearest.
     """

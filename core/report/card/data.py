@@ -8,7 +8,18 @@ import pandas as pd
 from core.figures.theme import fmt, fmt_count, fmt_percent, fmt_unit
 from core.icu.ask.against import as_told, question
 from core.icu.view import RunView
-from core.report.card.parts import CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+from core.report.card.parts import (
+    FEWEST_SHOWN,
+    NOT_SHOWN,
+    CardItem,
+    CardTable,
+    decide,
+    hti,
+    reinforcement,
+    shown_counts,
+    shown_share,
+    tripod,
+)
 from core.report.card.shared import attrition, mended, notes
 from core.study import StudySpec
 
@@ -90,7 +101,8 @@ def population(view: RunView) -> CardItem:
 
 
 def _characteristics(view: RunView) -> CardTable:
-    """The static columns and severity at the first step: mean and SD, or the share of a binary one."""
+    """The static columns and severity at the first step: mean and SD, or the share of a binary one unless
+    it, or the rest, is of 1 to 10 stays."""
     cohort, rows = view.cohort, []
     first = cohort.states[cohort.starts]
     for column in view.study.columns:
@@ -99,21 +111,21 @@ def _characteristics(view: RunView) -> CardTable:
         values = first[:, view.study.index(column.name)].astype(float)
         what = (column.word(1.0) or "yes") if column.binary else column.unit
         name = f"{column.label or column.name} ({what})"
-        told = fmt_percent(float(values.mean())) if column.binary else f"{fmt(values.mean())} ± {fmt(values.std())}"
-        rows.append((name, told))
+        share = shown_share(round(values.sum()), len(values))
+        rows.append((name, share if column.binary else f"{fmt(values.mean())} ± {fmt(values.std())}"))
     return CardTable.of("At the first step: mean ± SD, or share.", pd.DataFrame(rows, columns=["what", "all stays"]))
 
 
 def inputs(view: RunView) -> CardItem:
     """The state columns, with how many values were filled in."""
     cohort, study = view.cohort, view.study
-    filled = None if cohort.imputed is None else cohort.imputed.mean(axis=0)
+    filled = None if cohort.imputed is None else _filled_in(cohort.imputed, cohort.starts)
     rows = [
         (
             column.label or column.name,
             column.unit,
             "once a stay" if column.kind == "static" else "each step",
-            "not told" if filled is None else fmt_percent(float(filled[place])),
+            "not told" if filled is None else filled[place],
         )
         for place, column in enumerate(study.columns)
     ]
@@ -141,6 +153,14 @@ def inputs(view: RunView) -> CardItem:
         ],
         unanswered=[] if filled is not None else ["Which values were not recorded: the file does not tell."],
     )
+
+
+def _filled_in(imputed: np.ndarray, starts: np.ndarray) -> list[str]:
+    """The share of values of each column that were filled in, unless they are of 1 to 10 stays."""
+    stays = np.logical_or.reduceat(imputed, starts, axis=0).sum(axis=0)
+    shares = imputed.mean(axis=0)
+    few = (stays > 0) & (stays < FEWEST_SHOWN)
+    return [NOT_SHOWN if hide else fmt_percent(float(share)) for hide, share in zip(few, shares, strict=True)]
 
 
 def outcome_and_estimand(view: RunView) -> CardItem:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from core.base.judging import judging_words
 from core.experiments.judgment_evidence import judgment_evidence
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent
 from core.figures.theme import policy_style as style
@@ -31,6 +33,7 @@ from core.report.card.parts import (
 )
 from core.report.card.shared import differences, groups_item
 from core.report.policies import bracketed, policy_rows
+from core.runs.manifest import JUDGED_BY
 from core.sites import SiteResult, pool
 
 
@@ -197,7 +200,7 @@ def _group(view: RunView, by: str, group: str) -> str:
 
 
 def external(view: RunView, sites: Sequence[SiteResult]) -> CardItem:
-    """What other sites found of the run's own policy, pooled where there are two or more."""
+    """What other sites found of the run's own policy, pooled where two or more were judged by the same version."""
     own = view.own_policy.policy
     found = [(site, one) for site in sites for one in site.policies if one.policy == own]
     lines = [
@@ -207,17 +210,13 @@ def external(view: RunView, sites: Sequence[SiteResult]) -> CardItem:
             "difference": bracketed(f"{one.difference:+.2f}", one.grade),
             "95 % interval": fmt_interval(one.low, one.high),
             "grade": one.grade,
+            "version of the judging": "none yet" if site.judging is None else str(site.judging),
         }
         for site, one in found
     ]
     said = [f"The policy '{own}' judged at {len(found)} other sites by their own clinicians."] if found else []
     if len(found) > 1:
-        pooled = next(one for one in pool([site for site, _ in found]).policies if one.policy == own)
-        whole = pooled.random_effects
-        said.append(
-            f"At a further site: {whole.value:+.2f} {fmt_interval(whole.low, whole.high)} (random effects; between "
-            f"sites SD {pooled.tau:.2f}, I² {pooled.i2:.0%})."
-        )
+        said += _pooled(view, [site for site, _ in found])
     return CardItem(
         key="external",
         title="External validation",
@@ -226,3 +225,29 @@ def external(view: RunView, sites: Sequence[SiteResult]) -> CardItem:
         tables=[CardTable.of("Difference to the clinicians of each site.", pd.DataFrame(lines))] if lines else [],
         unanswered=[] if found else ["Results on other patients than the run's: no site's results were given."],
     )
+
+
+def _pooled(view: RunView, sites: Sequence[SiteResult]) -> list[str]:
+    """The sites pooled, in sentences; of several versions of the judging only those of one, for `pool` mixes none.
+
+    It is the run's own version where two sites were judged by it, or else that of most sites.
+    """
+    counts, own = Counter(site.judging for site in sites), view.manifest.versions.get(JUDGED_BY)
+    version = max(counts, key=lambda one: (counts[one] > 1, str(one) == own, counts[one], one or 0))
+    if counts[version] < 2:
+        return ["Not pooled: each was judged by a version of its own, and their numbers are not comparable."]
+    alike = [site for site in sites if site.judging == version]
+    pooled = next(one for one in pool(alike).policies if one.policy == view.own_policy.policy)
+    whole = pooled.random_effects
+    said = (
+        f"At a further site: {whole.value:+.2f} {fmt_interval(whole.low, whole.high)} (random effects; between "
+        f"sites SD {pooled.tau:.2f}, I² {pooled.i2:.0%})."
+    )
+    others = [f"{site.site} by {judging_words(site.judging)}" for site in sites if site.judging != version]
+    if not others:
+        return [said]
+    return [
+        said,
+        f"Pooled are the {len(alike)} sites judged by {judging_words(version)}. Left out, as their numbers are not "
+        f"comparable: {'; '.join(others)}.",
+    ]

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from core.base.config import Config
-from core.figures.theme import fmt_count
+from core.figures.theme import fmt_count, fmt_percent
 
 FEWEST_SHOWN = 11  # people; a card is passed on, and a smaller count could point at somebody
 FEW, NOT_SHOWN = f"fewer than {FEWEST_SHOWN}", "not shown"
@@ -106,6 +106,12 @@ def reinforcement(topic: str) -> Reference:
 def shown_count(number: int) -> str:
     """A count of people, without those of 1 to 10."""
     return FEW if 0 < number < FEWEST_SHOWN else fmt_count(number)
+
+
+def shown_share(number: int, total: int) -> str:
+    """A share of all people, left out where it, or the rest of them, is 1 to 10: beside the total it would tell."""
+    hidden = shown_counts([number, total - number])[0] == NOT_SHOWN
+    return NOT_SHOWN if hidden else fmt_percent(number / max(total, 1))
 
 
 def shown_counts(numbers: Sequence[int]) -> list[str]:

@@ -9,9 +9,20 @@ import pandas as pd
 
 from core.figures.theme import fmt, fmt_count, fmt_percent
 from core.registry.cohort.describe import MISSING, feature_counts, state_table
-from core.registry.spec import ALIVE, DEAD, TO_THE_END, RegistrySpec
+from core.registry.cohort.table import RegistryCohort
+from core.registry.spec import ALIVE, DEAD, TO_THE_END, Feature, RegistrySpec
 from core.registry.view import RegistryView
-from core.report.card.parts import NOT_SHOWN, CardItem, CardTable, decide, hti, reinforcement, shown_counts, tripod
+from core.report.card.parts import (
+    NOT_SHOWN,
+    CardItem,
+    CardTable,
+    decide,
+    hti,
+    reinforcement,
+    shown_counts,
+    shown_share,
+    tripod,
+)
 from core.report.card.shared import attrition, mended, notes
 
 USE = (
@@ -120,10 +131,13 @@ def _characteristics(view: RegistryView) -> CardTable:
 def inputs(view: RegistryView) -> CardItem:
     """Features and indicators that decide, with how many values are missing, and what experts decide among."""
     cohort, spec = view.cohort, view.spec
-    missing = cohort.baseline.isna().mean()
     rows = [
-        (one.label or one.name, one.unit if one.kind == "number" else " / ".join(one.categories), fmt_percent(share))
-        for one, share in zip(spec.features, missing, strict=True)
+        (
+            one.label or one.name,
+            one.unit if one.kind == "number" else " / ".join(one.categories),
+            _not_recorded(cohort, one),
+        )
+        for one in spec.features
     ]
     titles = ", ".join(["alive", *(one.title for one in spec.indicators)])
     columns = ["feature", "unit or categories", "not recorded"]
@@ -148,6 +162,16 @@ def inputs(view: RegistryView) -> CardItem:
             CardTable.of("Features, and the share of patients without a value.", pd.DataFrame(rows, columns=columns))
         ],
     )
+
+
+def _not_recorded(cohort: RegistryCohort, feature: Feature) -> str:
+    """The share of patients without a value, left out wherever `_characteristics` leaves it out, for it is the same."""
+    missing = int(cohort.baseline[feature.name].isna().sum())
+    if feature.kind == "category" and missing:
+        shown = shown_counts([int(n) for n in feature_counts(cohort, feature.name)["patients"]])
+        if shown[-1] == NOT_SHOWN:
+            return NOT_SHOWN
+    return shown_share(missing, cohort.n_patients)
 
 
 def reward_and_estimand(view: RegistryView) -> CardItem:

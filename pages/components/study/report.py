@@ -65,7 +65,9 @@ def card_buttons(run: RunView | RegistryView, holds: str, sites: Sequence[SiteRe
                 type="secondary" if ending == "html" else "tertiary",
                 on_click="ignore",
             )
-    st.caption(f"On the command line: `python -m core report {_shown(folder)} --card FILE`")
+    st.caption(
+        f"A model card takes a few seconds. On the command line: `python -m core report {_shown(folder)} --card FILE`"
+    )
 
 
 def _json(content: object) -> str:
