@@ -71,7 +71,7 @@ def main() -> None:
         "View",
         views,
         **held("policies-view", views),
-        format_func=lambda name: name if actions.ordered else name.replace("Doses", "Actions"),
+        format_func=actions.said,
         required=True,
         label_visibility="collapsed",
     )

@@ -27,6 +27,7 @@ def test_actions_are_told_by_name_and_by_what_they_give() -> None:
     assert (doses.ordered, SETS.ordered, WAYS.ordered) == (True, False, False)
     assert (doses.has_nothing, SETS.has_nothing, WAYS.has_nothing) == (True, True, False)
     assert (WAYS.title, doses.title) == ("choice", f"dose ({doses.unit})")
+    assert (WAYS.heading, doses.heading) == ("Way", f"Heparin ({doses.unit})")
 
 
 def test_a_text_of_doses_is_told_in_the_words_of_the_actions() -> None:

@@ -16,6 +16,7 @@ CHANGES = {
     4: "as version 3, with critics that do not center actions, of runs from before version 2",
 }
 JUDGING, UNCENTERED = 3, 4  # by the second, runs from before version 2 go on judging
+NOT_CENTERED = (1, UNCENTERED)  # versions whose critics did not center actions
 
 
 def judging_version(centered: bool = True) -> int:

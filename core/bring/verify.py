@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ArtifactError
-from core.base.judging import JUDGING, judging_words
+from core.base.judging import NOT_CENTERED, judging_version, judging_words
 from core.bring.card import Card, make_card, read_card
 from core.bring.evidence import run_bench
-from core.bring.judgment import judge_on, make_bench
+from core.bring.judgment import SETS, judge_on, make_bench
 from core.bring.policy import bring
 from core.bring.sets import Asked, BroughtSets, bring_sets
 from core.bring.sets_bench import RunBench, SetBench, judge_sets_on, make_set_bench
@@ -51,7 +51,9 @@ def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any
     if isinstance(judged_on, (RunView, RegistryView)) and policy is None:
         policy = _kept(judged_on, card)
     if judged_on is None or cohort is None or policy is None:
-        other = [] if card.judging == JUDGING else [f"This program judges by {judging_words(JUDGING)}."]
+        here = _judged_here(card, judged_on)
+        told = ", or ".join(judging_words(version) for version in here)
+        other = [] if here == (card.judging,) else [f"This program judges by {told}."]
         lines = (sealed, *other, "Nothing was recomputed: that takes the policy, and the cohort or run.")
         return Verdict(lines, False)
     if (card.basis == "run") != of_run:
@@ -66,6 +68,15 @@ def verify_card(path: str | Path, judged_on: JudgedOn | None = None, policy: Any
     known = again.true_value is None and card.true_value is not None
     rest = "Every number comes out again" + (", but the truth: a table cannot be rolled out." if known else ".")
     return Verdict((sealed, "Data and policy are those of the card.", rest), True)
+
+
+def _judged_here(card: Card, judged_on: JudgedOn | None) -> tuple[int, ...]:
+    """The version by which this program would judge the same anew; two for an unnumbered card of a run not at hand."""
+    if isinstance(judged_on, RunView):
+        return (judging_version(judged_on.centered),)
+    if card.basis == "run" and card.judging is None and card.form != SETS:
+        return judging_version(), judging_version(centered=False)
+    return (judging_version(centered=card.basis != "run" or card.judging not in NOT_CENTERED),)
 
 
 def _why(card: Card, again: Card) -> str:

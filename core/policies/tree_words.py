@@ -15,7 +15,7 @@ from core.policies.in_words import InWords, Share
 from core.policies.tree import Branch, Leaf, group_text, side_text, tree_lines
 from core.study import Column, StudySpec
 
-SECOND = 0.2  # share of a group's next likely dose from which it is told
+SECOND = 0.2  # share of a group's next likely action from which it is told
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def boxes(words: TreeWords, found: InWords) -> list[TreeNode]:
 
 
 def departures(words: TreeWords, found: InWords) -> pd.DataFrame:
-    """The groups in which the tree departs from the clinicians, what moves most doses first: the columns of `groups`,
+    """The groups in which the tree departs from those who treated, what moves most first: the columns of `groups`,
     with group, said and gave (what was given there), in words."""
     groups = found.groups.assign(
         group=[group_text(words.columns, found.tree, number) for number in range(len(found.groups))],

@@ -144,6 +144,11 @@ class Actions(Config):
         return f"{self.drug} ({self.unit})" if self.unit else self.drug
 
     @property
+    def heading(self) -> str:
+        """`in_unit` at the head of what can be chosen: 'Heparin (U per 4 h)', 'Way'."""
+        return f"{self.in_unit[:1].upper()}{self.in_unit[1:]}"
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """What `given` counts: the drug, the choices, or the drugs that are given together."""
         if self.kind == "combination":

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from core.base.errors import ArtifactError, ConfigError
-from core.base.judging import JUDGING, judging_words
+from core.base.judging import JUDGING, UNCENTERED, judging_words
 from core.bring import (
     BroughtPolicy,
     Card,
@@ -197,6 +197,26 @@ def test_a_card_from_before_judging_had_a_number_is_sealed_and_compared(
     assert "by a version of the judging from before it had a number" in verdict.lines[0]
     assert verdict.lines[1] == f"This program judges by {judging_words(JUDGING)}."
     assert verify_card(page, cohort, never).recomputed  # the numbers are the same all the same
+
+
+@pytest.mark.parametrize(
+    ("basis", "judging", "here"),
+    [
+        ("run", str(UNCENTERED), ()),
+        ("run", "1", (UNCENTERED,)),  # of an older run, which is judged on as it was
+        ("run", "2", (JUDGING,)),
+        ("run", "", (JUDGING, UNCENTERED)),
+        ("cohort", "1", (JUDGING,)),
+        ("cohort", str(JUDGING), ()),
+    ],
+)
+def test_a_card_is_told_the_version_that_would_judge_the_same_here(
+    card: Card, tmp_path: Path, basis: str, judging: str, here: tuple[int, ...]
+) -> None:
+    changed = resealed(card, basis=basis, versions={**card.versions, "judging": judging})
+    page, _ = write_card(changed, tmp_path / "card.html")
+    other = [f"This program judges by {', or '.join(map(judging_words, here))}."] if here else []
+    assert list(verify_card(page).lines[1:-1]) == other
 
 
 def test_other_choices_of_the_study_are_on_the_card_and_computed_anew(

@@ -17,6 +17,7 @@ from core.teaching.reading import ReaderStudy
 from core.teaching.rooms import conferences_of
 from pages.components.shell.session import KEY
 from tests.manifests import edit_manifest
+from tests.pages.test_pages_unordered import DOSE, told
 
 TEACHER, EVE = "the-teacher-of-this-test", "somebody-who-tries-codes"
 STUDENTS = ("the-first-student-here", "the-second-student-here")
@@ -119,6 +120,51 @@ def test_more_cases_than_patients_are_refused_in_a_sentence(open_page, app_run: 
     page.number_input[0].set_value(60)
     page = press(page, "Start study")
     assert "60 cases are asked for" in texts(page)
+
+
+@pytest.fixture
+def sets_run(app_data: Path, unordered_run: Path) -> str:
+    """A run whose actions are sets of drugs."""
+    (app_data / "runs" / "sets").symlink_to(unordered_run, target_is_directory=True)
+    return "sets"
+
+
+def of_combinations(page: AppTest) -> AppTest:
+    """The page, which tells something, and nowhere of doses."""
+    found = list(told(page))
+    assert any(found)
+    assert [text for text in found if DOSE.search(text)] == []
+    return page
+
+
+def test_a_reader_of_a_run_of_combinations_is_told_of_no_dose(open_page, sets_run: str) -> None:
+    page = choose(open_page("classroom", {"run": sets_run}), "Reader study", "class-view")
+    page.number_input[0].set_value(3)
+    page = press(of_combinations(page), "Start study")
+    assert page.radio[0].label == "Anticoagulation"
+    page = of_combinations(press(page, "Keep first answer"))
+    assert "Choose a combination first" in texts(page)
+    shown = []
+    for _ in range(3):
+        page = of_combinations(answer(page, 2, "Keep first answer"))
+        shown.append("most similar states got this combination" in texts(page))
+        page = answer(page, 2, "Keep and go on")
+    assert sum(shown) == 1, "one of the three arms tells what supports the advice"
+    page = choose(page, "Results", "reading-part")
+    assert "seconds, combination given" in texts(of_combinations(page))
+
+
+def test_a_class_on_a_run_of_combinations_is_told_of_no_dose(open_page, sets_run: str) -> None:
+    teacher = opened(open_page, sets_run)
+    ann = of_combinations(joined(open_page, mark(teacher, "class-code"), "Ann", STUDENTS[0]))
+    assert "Choose a combination first" in texts(of_combinations(press(ann, "Commit")))
+    ann = of_combinations(answer(ann, 1, "Commit"))
+    press(again(teacher), "Reveal")
+    ann = of_combinations(again(ann))
+    assert "for each combination, to the right" in texts(ann)
+    assert "Fused: the run's own policy" in texts(ann)
+    for part in ("Step by step", "What it is worth", "The whole stay"):
+        ann = of_combinations(choose(ann, part, "class-part"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pages.components.policies.choices import WORDS, words_for
 
 DOSE = re.compile(r"\bdos(?:es?|ed|ing)\b", re.IGNORECASE)
 TEXTS = ("title", "header", "markdown", "caption", "info", "warning", "error")
-WIDGETS = ("selectbox", "multiselect", "slider", "select_slider", "toggle", "button", "button_group", "metric")
+WIDGETS = ("selectbox", "multiselect", "radio", "slider", "select_slider", "toggle", "button", "button_group", "metric")
 OPENED = {"patient-blind": "off", "find-patient": "on"}
 VIEWS = [
     ("overview", {}),
@@ -55,6 +55,13 @@ def test_nothing_speaks_of_doses(
     texts = list(told(page))
     assert any("ombination" in text for text in texts) or name == "phenotypes", "it is the run of sets that is shown"
     assert [text for text in texts if DOSE.search(text)] == []
+
+
+def test_the_view_of_what_is_given_has_the_name_of_the_actions(open_page, app_data: Path, unordered_run: Path) -> None:
+    (app_data / "runs" / "sets").symlink_to(unordered_run, target_is_directory=True)
+    page = open_page("policies", {"run": "sets"})
+    views = next(group for group in page.button_group if group.key == "policies-view")
+    assert views.options[0] == "Combinations"
 
 
 def test_other_choices_are_told_without_bins(unordered_run: Path) -> None:

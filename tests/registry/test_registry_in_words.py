@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.policies.in_words import ITSELF, TREE, Parts
-from core.policies.tree import Leaf, PolicyTree
+from core.policies.tree import Leaf, Limit, PolicyTree, group_text
 from core.policies.tree_words import as_text, departures
 from core.registry.ask import in_words as asked
 from core.registry.ask.in_words import AS_EXPERTS, OTHERS, SetTree, SimulatedTree, decision_in_words, tree_states
@@ -16,6 +16,7 @@ from core.registry.ask.own import policy_probs
 from core.registry.ask.tables import Evaluation
 from core.registry.ask.true_values import longest_treatment
 from core.registry.simulate import registry_truth
+from core.registry.spec import Feature
 from core.registry.view import RegistryView
 
 DECISION, POLICY = "chronic", "dqn-screened"
@@ -42,6 +43,17 @@ def test_states_are_told_in_the_registry_s_own_units(view: RegistryView) -> None
     known = np.isfinite(recorded)
     np.testing.assert_allclose(states[known, age], recorded[known], rtol=1e-4)
     assert set(states[:, -1]) == {float(view.spec.stages[stage].day) for stage in view.spec.decision(DECISION).stages}
+
+
+def test_categories_with_commas_are_told_in_full() -> None:
+    match = Feature(
+        name="hla", label="HLA", kind="category", categories=("8/8, matched", "8/8, mismatched", "0 = none")
+    )
+    words = [(column.word(0.0), column.word(1.0)) for column in asked._columns_of(match)]
+    assert words == [(f"HLA: not {value}", f"HLA: {value}") for value in match.categories]
+    (two,) = asked._columns_of(match.model_copy(update={"categories": match.categories[:2]}))
+    tree = PolicyTree(Leaf(0), ((Limit(0, low=0.5),), (Limit(0, high=0.5),)), np.ones((2, 1)), np.ones(2))
+    assert [group_text([two], tree, side) for side in (0, 1)] == ["HLA: 8/8, mismatched", "HLA: 8/8, matched"]
 
 
 def test_a_tree_is_as_often_right_as_it_says_and_worth_what_its_judges_say(view: RegistryView) -> None:
@@ -108,3 +120,12 @@ def test_real_patients_have_no_truth(tiny_registry: Path, monkeypatch: pytest.Mo
     fresh = RegistryView(tiny_registry)
     found = decision_in_words(fresh, "acute", "most-frequent").found
     assert found.judged["true_difference"].isna().all()
+
+
+def test_an_effect_is_asked_from_as_many_patients_on_as_of_any_group(
+    tiny_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "FEWEST_STAYS", 1)
+    groups = decision_in_words(RegistryView(tiny_registry), DECISION, POLICY).found.groups
+    assert (groups["difference"].notna() == (groups["departs"] & (groups["stays"] >= 1))).all()
+    assert groups["difference"].notna().any()

@@ -19,6 +19,7 @@ import pandas as pd
 from core.base.remembered import remembered_by
 from core.base.rng import derive_seed
 from core.evaluation.judging.grade import GradeSettings, judged_row
+from core.evaluation.judging.groups import FEWEST_STAYS
 from core.policies.in_words import InWords, Parts, fidelity, given_shares, group_table, with_effects
 from core.policies.tree import PolicyTree, grow_tree
 from core.policies.tree_words import TreeWords
@@ -37,8 +38,17 @@ from core.registry.view import RegistryView
 from core.study import Column
 
 MOST_TOLD = 7  # combinations that are told apart
-FEWEST_PATIENTS = 50  # of a group whose effect is asked about
 OTHERS, AS_EXPERTS = "another combination", "as experts do"
+
+
+class Category(Column):
+    """A 0/1 column with the words of 0 and 1 beside it: a category's may hold the comma that parts a unit's codes."""
+
+    words: tuple[str, str]
+
+    def word(self, value: float) -> str:
+        """The word of a value."""
+        return self.words[int(value)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,15 +131,16 @@ def _columns_of(feature: Feature) -> Iterator[Column]:
     shown = feature.categories[1:] if len(feature.categories) == 2 else feature.categories
     for value in shown:
         below = feature.categories[0] if len(feature.categories) == 2 else f"not {value}"
-        yield _yes_or_no(feature.name, f"{label}: {value}", f"0 = {label}: {below}, 1 = {label}: {value}")
+        words = f"{label}: {below}", f"{label}: {value}"
+        yield Category(**_yes_or_no(feature.name, words[1]).model_dump(), words=words)
 
 
 def _number(name: str, label: str, unit: str) -> Column:
     return Column(name=name, label=label, unit=unit, kind="temporal", plausible=(-1e9, 1e9))
 
 
-def _yes_or_no(name: str, label: str, codes: str = "1") -> Column:
-    return Column(name=name, label=label, unit=codes, kind="temporal", binary=True, plausible=(0, 1))
+def _yes_or_no(name: str, label: str) -> Column:
+    return Column(name=name, label=label, unit="1", kind="temporal", binary=True, plausible=(0, 1))
 
 
 def _words(view: RegistryView, decision: str, names: Sequence[str]) -> TreeWords:
@@ -200,7 +211,7 @@ def _judged(
     groups: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`with_effects` of the policy, its tree, the tree where it departs, and each departing group alone."""
-    parts, evaluation = Parts.of(groups, FEWEST_PATIENTS), Evaluation.own(view)
+    parts, evaluation = Parts.of(groups, FEWEST_STAYS), Evaluation.own(view)
     bench = Bench.of(evaluation.judging, evaluation.recorded, evaluation.learned)
     everywhere, says = np.ones(len(group), dtype=bool), whole.probs[group]
     asked = [(probs, everywhere)]

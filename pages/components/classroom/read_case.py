@@ -93,19 +93,19 @@ def _second(run: RunView, path: Path, study: ReaderStudy, answer: Answer, case: 
         _keep(lambda: keep_second(path, reader, order, *said, time.time(), run.study.n_actions))
 
 
-def _ask(run: RunView, key: str, dose: int | None, sure: int | None, button: str) -> tuple[int, int] | None:
-    """Dose and confidence once they are kept; None before."""
+def _ask(run: RunView, key: str, before: int | None, sure: int | None, button: str) -> tuple[int, int] | None:
+    """Action and confidence once they are kept; None before."""
     with st.form(key):
         chosen = st.radio(
-            f"{run.study.actions.drug.capitalize()} ({run.study.actions.unit})",
+            run.study.actions.heading,
             range(run.study.n_actions),
-            index=dose,
+            index=before,
             format_func=run.study.actions.label,
         )
         confidence = st.slider("How sure are you?", 0, 100, 50 if sure is None else sure, step=5, format="%d %%")
         pressed = st.form_submit_button(button, type="primary", icon=":material/save:")
     if pressed and chosen is None:
-        st.warning("Choose a dose first.", icon=":material/info:")
+        st.warning(run.study.actions.said("Choose a dose first."), icon=":material/info:")
         return None
     return (int(chosen), int(confidence)) if pressed and chosen is not None else None
 
@@ -130,12 +130,12 @@ def _shown(run: RunView, case: Case, arm: Arm) -> None:
 
 
 def support_lines(run: RunView, case: Case) -> list[str]:
-    """How far the records carry the dose shown: similar states, clinicians, and the hazard rules that it breaks."""
+    """How far the records carry what is shown: similar states, clinicians, and the hazard rules that it breaks."""
     similar = neighborhood(run, case.patient, case.step)
     got, n = int(similar["n"].iloc[case.shown]), int(similar["n"].sum())
     usual = float(run.behavior[case.patient, case.step, case.shown])
     lines = [
-        f"{got} of the {n} most similar states got this dose.",
+        f"{got} of the {n} most similar states got this {run.study.actions.word}.",
         f"Clinicians give it in {fmt_percent(usual, 0)} of such states.",
     ]
     met = rules_met(run, case.patient, case.step, default_rules(run.study))

@@ -93,12 +93,14 @@ def _set_up(run: RunView, folder: Path) -> None:
         share = cells[1].number_input("Wrong advice planted (% of cases)", 0, 50, 25, step=5)
         seed = cells[2].number_input("Seed", 0, 2**31 - 1, 0, help="The same seed gives the same study again.")
         pressed = st.form_submit_button("Start study", type="primary", icon=":material/play_arrow:")
+    advice = run.study.actions.said(
+        "Advice is the likeliest dose of the run's own fused policy. Planted advice is a dose that it would not give:"
+    )
     st.caption(
         "Cases are steps of held-out test patients, or of the selection, at which the records support a ranking. "
-        "Advice is the likeliest dose of the run's own fused policy. Planted advice is a dose that it would not give: "
-        "one that breaks a hazard rule where one applies, else the one that clinicians give least in such states. Arms "
-        "(no advice, advice, advice with its support) are balanced for every reader, and for every case over three "
-        "readers in a row."
+        f"{advice} one that breaks a hazard rule where one applies, else the one that clinicians give least in such "
+        "states. Arms (no advice, advice, advice with its support) are balanced for every reader, and for every case "
+        "over three readers in a row."
     )
     if not pressed:
         return
@@ -154,5 +156,6 @@ def _results(run: RunView, study: ReaderStudy) -> None:
         csv_button(decisions, "reading-decisions", name=f"reading-{study.name}", label="All decisions (CSV)")
     st.caption(
         "One row a decision: reader, order, patient, step, hours, arm, planted, advice, choice and confidence before "
-        "and after, seconds, dose given; no outcome. Time runs from when a case is first shown, breaks included."
+        f"and after, seconds, {run.study.actions.word} given; no outcome. Time runs from when a case is first shown, "
+        "breaks included."
     )

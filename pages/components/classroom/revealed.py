@@ -63,7 +63,7 @@ def _labels(run: RunView) -> list[str]:
 
 def _chosen(run: RunView, conference: Conference, me: str) -> None:
     """The class beside what was given, what clinicians usually give, and the fused policy."""
-    asked, labels = conference.asked, _labels(run)
+    asked, labels, actions = conference.asked, _labels(run), run.study.actions
     steps, own = np.array(asked.steps), conference.choices(me, conference.case)
     rows = run.cohort.starts[asked.patient] + steps
     here = run.only(np.array([asked.patient]))
@@ -81,10 +81,10 @@ def _chosen(run: RunView, conference: Conference, me: str) -> None:
     show(
         class_doses(doses, labels, step_hours=run.study.step_hours),
         "class-doses",
-        f"Doses at {asked.n} steps. Given: {', '.join(told)}.",
-        caption=f"Bars: share of the class (n = {n}) for each dose, to the right of its step. Given is what was done, "
-        "not what was right. "
-        f"Doses in {run.study.actions.unit}; fused: the run's own policy, by the stay so far.",
+        f"{actions.said('Doses')} at {asked.n} steps. Given: {', '.join(told)}.",
+        caption=f"Bars: share of the class (n = {n}) for each {actions.word}, to the right of its step. Given is what "
+        "was done, not what was right. "
+        f"{f'Doses in {actions.unit}; fused' if actions.unit else 'Fused'}: the run's own policy, by the stay so far.",
         data=votes.assign(given=told),
     )
 
@@ -118,7 +118,8 @@ def _weighed(run: RunView, conference: Conference, decision: Decision) -> None:
     show(
         probability_table(names, np.vstack(rows), labels, decision.given),
         "class-weighed",
-        f"Probability of each dose at step {decision.step + 1}; given: {_labels(run)[decision.given]}.",
+        f"Probability of each {run.study.actions.word} at step {decision.step + 1}; given: "
+        f"{_labels(run)[decision.given]}.",
         caption="What each policy weighs at this step, and the class. Clinicians: share among similar training states.",
         data=pd.DataFrame(np.vstack(rows), columns=_labels(run)).assign(policy=names),
     )
@@ -133,7 +134,7 @@ def _similar(run: RunView, decision: Decision) -> None:
     show(
         similar_states(doses, _labels(run), ordered=run.study.actions.ordered),
         "class-similar",
-        f"Doses given in the {n} most similar states, and survival by dose.",
+        run.study.actions.said(f"Doses given in the {n} most similar states, and survival by dose."),
         caption=f"{n} most similar states of training patients: what they got, and survival of those who got it (95 % "
         f"Wilson, not under {FEWEST_SURVIVAL}). Description, not effect.",
         data=doses,
@@ -214,7 +215,7 @@ def _how(run: RunView, found: pd.DataFrame, simulated: bool) -> str:
         if simulated
         else "These are recorded patients, so that no true value is known."
     )
-    return (
+    return run.study.actions.said(
         "A student's policy: in any state, the dose chosen at the most similar step answered in this conference, among "
         "those in the same hazards where there are any. Few answers make a crude policy; more cases sharpen it. "
         f"Hazard rate: of {steps:,} recorded test steps in hazard ({rules}), the share with a hazardous dose. {truth}"

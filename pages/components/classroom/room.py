@@ -151,7 +151,7 @@ def _step_shown(conference: Conference, me: str) -> int:
 
 
 def _choose(run: RunView, conference: Conference, me: str) -> None:
-    """The doses to choose from, or what was chosen."""
+    """What to choose from, or what was chosen."""
     step, study = conference.step_of(me), run.study
     asked = conference.asked
     if step is None:
@@ -161,17 +161,17 @@ def _choose(run: RunView, conference: Conference, me: str) -> None:
         return
     st.markdown(f"**Decision {step - asked.first + 1} of {asked.n}: what would you give now?**")
     with st.form(f"class-commit-{conference.case}-{step}"):
-        dose = st.radio(
-            f"{study.actions.drug.capitalize()} ({study.actions.unit})",
+        chosen = st.radio(
+            study.actions.heading,
             range(study.n_actions),
             index=None,
             format_func=study.actions.label,
         )
         pressed = st.form_submit_button("Commit", type="primary", icon=":material/how_to_vote:")
-    if pressed and dose is None:
-        st.warning("Choose a dose first.", icon=":material/info:")
-    elif pressed and dose is not None:
-        _move(conference.code, lambda c: commit(c, me, step, int(dose), study.n_actions))
+    if pressed and chosen is None:
+        st.warning(study.actions.said("Choose a dose first."), icon=":material/info:")
+    elif pressed and chosen is not None:
+        _move(conference.code, lambda c: commit(c, me, step, int(chosen), study.n_actions))
 
 
 @st.fragment(run_every=GLANCE)
