@@ -101,7 +101,9 @@ def _step_slider(run: RunView, patient: int, length: int, step: int, hidden: boo
     if length < 2:
         return 0
     reached = min(step + 2, length) if hidden else length
-    key = f"patient-step-{patient}"
+    # Blind and seeing, the labels differ: the browser keeps the label that it shows, and would fall back to the first
+    # step where one and the same slider no longer has it.
+    key = f"patient-step-{patient}{'-blind' if hidden else ''}"
     let_show(key, step)
     st.select_slider(
         "Step (hours from onset)",

@@ -73,6 +73,14 @@ class Rule(ABC):
             drug += f" above {study.actions.upper[self.from_action - 1]:,.0f} {study.actions.unit}"
         return f"{drug} while {self.condition(study)}"
 
+    def title(self, study: StudySpec) -> str:
+        """The same for where little room is: a column goes by its name where that is shorter, 'heparin while PTT > 100'."""
+        said = self.text(study)
+        for name in self.columns:
+            label = _label(study, name)
+            said = said.replace(label, min(label, name, key=len))
+        return said
+
     def fits(self, study: StudySpec) -> bool:
         """True where the study has its columns and the dose bin."""
         return set(self.columns) <= set(study.names) and 1 <= self.from_action < study.n_actions

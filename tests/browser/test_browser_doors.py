@@ -48,10 +48,14 @@ def test_a_clinician_reviews_a_stay_and_keeps_a_verdict(new_tab: Callable[[], Ta
 
     assert tab.main.get_by_role("radio", name="Reject", exact=True).is_visible(), "open while the page is blind"
     tab.choose("Reject")
+    slider = tab.main.get_by_role("slider", name="Step (hours from onset)").first
+    judged_at = slider.get_attribute("aria-valuenow")
     tab.main.get_by_role("textbox", name="Why (optional)").fill("bleeding")
     tab.main.get_by_role("button", name="Keep verdict").click()
     tab.main.get_by_text("Your verdict: reject").wait_for()
+    tab.rest()
     assert "steps of 4 h" in tab.main.inner_text(), "judged, and so no longer blind"
+    assert slider.get_attribute("aria-valuenow") == judged_at, "the slider stays at the step that the page shows"
     tab.page.reload()
     tab.rest()
     tab.main.get_by_text("Your verdict: reject").wait_for()

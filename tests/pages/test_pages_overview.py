@@ -96,9 +96,10 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     assert page.metric[0].label == f"{title}, minus clinicians"
     assert page.metric[1].label == "Survival, minus clinicians"
     assert UNKNOWN in said(page), "a run from before hidden causes were asked about"
-    rules = [markdown(rule.text(RunView(tiny_run).study)) for rule in default_rules(RunView(tiny_run).study)]
+    rules = [markdown(rule.title(RunView(tiny_run).study)) for rule in default_rules(RunView(tiny_run).study)]
     who = "Advice" if share else "Alternative"
     assert [card.label for card in page.metric[2:4]] == [f"{who}: {text}" for text in rules], "cards tell apart"
+    assert "heparin while Activated partial thromboplastin time" in page.metric[3].help, "the whole rule, on asking"
     assert ("What came nearest" in said(page)) == (not share)
 
 

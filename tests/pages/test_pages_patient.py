@@ -151,7 +151,7 @@ def test_options_begin_with_the_default_advice_of_a_fold_that_never_saw_the_pati
     assert f"**{run.study.actions.label(2)}**" in said
     assert "with probability 50 %, else as clinicians do" in said
     assert "By a fold of the data that never saw this patient" in said
-    assert "Of steps at hazard: heparin while Platelets < 50" in said
+    assert "Of steps at hazard: heparin while Platelets < 50 in " in said
     monkeypatch.setattr(RunView, "advice", property(lambda _: stored.model_copy(update={"share": 0.0})))
     page.run()
     assert "as clinicians do, here and everywhere" in texts(page)

@@ -74,7 +74,7 @@ def headline(run: RunView) -> None:
         _survival(run, advice, advice.shown)
     for place, number in zip(places[2:], range(len(rules)), strict=False):
         with place:
-            _hazard(rates[rates["rule"] == number], advice)
+            _hazard(rates[rates["rule"] == number], advice, rules[number].title(run.study))
     st.caption(
         f":material/block: **Where nothing is ranked.** {_refused(run)}",
         help="Per step, on the Patient page: too few similar states that meet the same hazards, or a state too far "
@@ -167,7 +167,7 @@ def _survival(run: RunView, advice: AdviceRecord, dial: DialRecord) -> None:
     under += "." if 0 <= dial.survival <= 1 else ", which cannot be: next to no record bears on it."
     true = ""
     if dial.true_survival_gain is not None and dial.true_survival_se is not None:
-        true = f" In truth **{100 * dial.true_survival_gain:+.1f}** ± {100 * dial.true_survival_se:.1f}."
+        true = f" In truth **{100 * dial.true_survival_gain:+.1f}** ± {100 * dial.true_survival_se:.1f} points."
     metric(
         title,
         points,
@@ -206,10 +206,10 @@ def _claim(advice: AdviceRecord, dial: DialRecord) -> str:
     return "The records do not show that it is better."
 
 
-def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
-    """One rule: how often the advice gives such a dose, beside what clinicians gave."""
+def _hazard(pair: pd.DataFrame, advice: AdviceRecord, name: str) -> None:
+    """One rule by its short name: how often the advice gives such a dose, beside what clinicians gave."""
     given, advised = (next(rows_of(pair[pair["policy"] == name])) for name in (GIVEN, ADVICE))
-    title = f"{'Advice' if advice.share else 'Alternative'}: {markdown(given.text)}"
+    title = f"{'Advice' if advice.share else 'Alternative'}: {markdown(name)}"
     if not given.steps:
         metric(title, None, estimator="hazardous, but the rule applies at no recorded step")
         return
@@ -222,8 +222,8 @@ def _hazard(pair: pd.DataFrame, advice: AdviceRecord) -> None:
         text=fmt_percent(advised.rate),
         estimator=f"hazardous: share of {given.steps:,} such steps of {given.patients:,} patients",
         note=f"Clinicians: **{fmt_percent(given.rate)}**; difference {points}{interval} points.",
-        help="How often a dose is given that the rule calls hazardous, at the recorded steps where it applies; 95 % "
-        "interval by person. Change the rules under Policies, Hazard rules.",
+        help=f"{markdown(given.text)}: how often a dose is given that the rule calls hazardous, at the recorded steps "
+        "where it applies; 95 % interval by person. Change the rules under Policies, Hazard rules.",
     )
 
 
@@ -236,7 +236,7 @@ def hazards_in_words(run: RunView, advice: AdviceRecord) -> str:
         return "No hazard rule is set for this study."
     given, advised = (rates[rates["policy"] == name] for name in (GIVEN, ADVICE))
     said = (
-        f"{row.text} {fmt_percent(row.rate)} (clinicians {fmt_percent(clinicians)})"
+        f"{row.text} in {fmt_percent(row.rate)} (clinicians {fmt_percent(clinicians)})"
         for row, clinicians in zip(rows_of(advised), given["rate"], strict=True)
     )
     return f"Of steps at hazard: {'; '.join(said)}."

@@ -123,7 +123,7 @@ def subject() -> Subject | None:
     if run is None:
         return None
     facts = run.manifest
-    settings = f"{run.screen.n} likeliest combinations"
+    settings = f"{run.screen.n} likeliest shown"  # few words: the purpose stays on the same line
     return Subject(facts.name, facts.n_patients, facts.simulated, settings, facts.data_hash, run.spec.population)
 
 
