@@ -74,7 +74,7 @@ class Rule(ABC):
         return f"{drug} while {self.condition(study)}"
 
     def title(self, study: StudySpec) -> str:
-        """The same for where little room is: a column goes by its name where that is shorter, 'heparin while PTT > 100'."""
+        """The same where room is short: a column goes by its name if that is shorter, 'heparin while PTT > 100'."""
         said = self.text(study)
         for name in self.columns:
             label = _label(study, name)

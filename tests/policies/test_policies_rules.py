@@ -34,7 +34,9 @@ def test_any_of_several_limits_is_enough() -> None:
     assert BLEEDING.columns == ("Platelets", "INR")
     said = "heparin while risk of bleeding (Platelets < 50 or International normalized ratio > 1.5)"
     assert BLEEDING.text(STUDY) == said
-    assert BLEEDING.title(STUDY) == "heparin while risk of bleeding (Platelets < 50 or INR > 1.5)", "where room is short"
+    assert BLEEDING.title(STUDY) == "heparin while risk of bleeding (Platelets < 50 or INR > 1.5)", (
+        "where room is short"
+    )
 
 
 def test_a_fall_applies_under_the_drug_and_within_its_hours() -> None:
