@@ -44,6 +44,12 @@ def test_a_deep_link_as_first_visit_has_the_whole_frame(server: str, page: Page)
     assert not foreign
 
 
+def test_the_purpose_opens_by_mouse(server: str, page: Page) -> None:
+    page.goto(f"{server}/encoder")
+    page.get_by_text("Research and teaching only").click()  # waits until nothing lies over it
+    assert page.get_by_text("Not a medical device").is_visible()
+
+
 def test_a_cohort_in_one_click_survives_a_reload(server: str, page: Page) -> None:
     page.goto(f"{server}/cohort")
     page.get_by_role("button", name="Simulate eICU-like").click()

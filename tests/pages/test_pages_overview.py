@@ -103,6 +103,13 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     assert ("What came nearest" in said(page)) == (not share)
 
 
+def test_the_purpose_defines_hour_0_outcome_and_dose(open_page, app_run: str) -> None:
+    (purpose,) = (str(b.proto.body) for b in open_page("overview").get("html") if "<details" in str(b.proto.body))
+    assert "Hour 0: the first platelet count below 150" in purpose
+    assert "Outcome: died within 90 days" in purpose
+    assert "Dose: heparin, units per 4 h." in purpose
+
+
 def test_a_run_from_before_there_was_advice_says_so(open_page, app_run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RunView, "advice", property(lambda _: None))
     page = open_page("overview")

@@ -34,6 +34,7 @@ SIDEBAR_WIDTH = 230  # pixels; the first visit to a fresh server would else show
 STYLE = """<style>
 @media (min-width: 768px) {[data-testid="stSidebar"][data-collapsed="false"] {width: SIDEBAR_WIDTHpx !important;}}
 [data-testid="stHeader"] {height: 2.4rem; min-height: 2.4rem; background: transparent; pointer-events: none;}
+[data-testid="stToolbar"] {pointer-events: none;}  /* it lies over the head of the page, where its buttons are not */
 [data-testid="stHeader"] button {pointer-events: auto;}
 .stMainBlockContainer {padding: .7rem 2.2rem 4rem 2.2rem; max-width: none;}
 .stMainBlockContainer > div > [data-testid="stVerticalBlock"] {gap: .65rem;}
@@ -83,7 +84,7 @@ STYLE = """<style>
 
 @dataclass(frozen=True)
 class Subject:
-    """The run on show, as the head of a page names it; `settings` in a few words."""
+    """The run on show, as the head of a page names it; `settings` in a few words, `definitions` in sentences."""
 
     name: str
     n_patients: int
@@ -91,6 +92,7 @@ class Subject:
     settings: str
     data_hash: str
     population: str
+    definitions: str = ""
 
 
 def page(
@@ -129,7 +131,7 @@ def _purpose(shown: Subject | None, population: str) -> None:
     """What the app is for, in one word that stands on every page and opens to the whole statement, and to what the run
     is where a narrow window has no room for it."""
     people = markup(fmt_unit(population if shown is None else shown.population))
-    made = "" if shown is None else f" The run: {_made(shown)}."
+    made = "" if shown is None else f" {markup(fmt_unit(shown.definitions))} The run: {_made(shown)}."
     st.html(
         f'<details class="pp-purpose"><summary>{PURPOSE}</summary>'
         f"<div>{NOT_A_DEVICE} {USERS} Population: {people}.{made}</div></details>",
@@ -155,7 +157,22 @@ def current_subject() -> Subject | None:
         f"preset {run.config.preset}",
         facts.data_hash,
         run.study.population,
+        _definitions(run),
     )
+
+
+def _definitions(run: RunView) -> str:
+    """What hour 0, outcome and dose are in the run's study, and what its states may know of their own step."""
+    from core.cohort.knowledge import what_a_state_knows
+
+    study, actions = run.study, run.study.actions
+    said = (
+        f"Hour 0: {study.onset}." if study.onset else "",
+        f"Outcome: {study.died_label} {study.outcome_horizon}." if study.outcome_horizon else "",
+        f"Dose: {actions.drug}, {actions.unit}." if actions.ordered else "",
+        actions.said(what_a_state_knows(run.report, run.cohort.origin)),
+    )
+    return " ".join(filter(None, said))
 
 
 def _enter_frame() -> None:
