@@ -443,7 +443,7 @@ def test_blind_the_course_ends_at_the_step_and_the_list_tells_no_hindsight(
     course = {trace["name"]: trace for trace in figures(page)[0]["data"]}
     assert len(course["Platelets"]["marker"]["color"]) == 6
     assert len(course["dose"]["customdata"]) == 5  # the dose of the step itself is what is asked
-    assert page.select_slider(key=f"patient-step-{longest}").options[-1].startswith("7 (")
+    assert page.select_slider(key=f"patient-step-{longest}-blind").options[-1].startswith("7 (")
     page.toggle(key="find-patient").set_value(True).run()
     assert not {"outcome", "phenotype", "steps", "largest dose"} & set(page.dataframe[0].value)
     assert "find-outcome" not in {box.key for box in page.multiselect}
