@@ -6,7 +6,7 @@ the group "all". Tables are long, so that they can be filtered, joined and expor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,15 @@ from core.tables.report import CohortReport
 
 ALL = "all"
 REFERENCE = shipped("reference")
+SKEWED = 0.2  # standard deviations between mean and median from which a column's quartiles are told, too
 
 
 def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
     """Each state column overall and by group, over recorded values only.
 
-    Columns: column, label, unit, kind, group, counted ("patients" for static columns, one value each, "steps" for
-    temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); where
-    the study names published columns also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd. Statistics of an empty group
-    are NaN.
+    Columns: column, label, unit, kind, binary, group, counted ("patients" for static columns, one value each, "steps"
+    for temporal ones), n, mean, sd (n - 1), median, q1, q3, missing_percent (values that were imputed); where the study
+    names published columns also mimic_iv_mean, mimic_iv_sd, eicu_mean, eicu_sd. Statistics of an empty group are NaN.
     """
     states = cohort.states.astype(np.float64)
     imputed = _imputed(cohort)
@@ -46,6 +46,7 @@ def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
                     "label": column.label or column.name,
                     "unit": column.unit,
                     "kind": column.kind,
+                    "binary": column.binary,
                     "group": group,
                     "counted": "patients" if column.kind == "static" else "steps",
                     **_statistics(values[~filled]),
@@ -57,16 +58,21 @@ def table_one(cohort: Cohort, groups: np.ndarray | None = None) -> pd.DataFrame:
 
 
 def table_one_text(table: pd.DataFrame) -> pd.DataFrame:
-    """`table_one` as one reads it: a row a column, "mean (sd)" by group, published values beside where known."""
-    shown = table.assign(text=[_mean_sd(m, s) for m, s in zip(table["mean"], table["sd"], strict=True)])
+    """`table_one` as one reads it: a row a column, by group "n (%)" of binary columns, else "mean (sd)", with "; median
+    [quartiles]" where the whole cohort is skewed, published values beside where known."""
+    first = table[table["group"] == ALL].set_index("column")
+    skewed = first.index[(first["mean"] - first["median"]).abs() > SKEWED * first["sd"]]
+    shown = table.assign(text=[_in_words(row, row["column"] in skewed) for row in table.to_dict("records")])
     order = table["column"].drop_duplicates()
     wide = shown.pivot_table(index="column", columns="group", values="text", aggfunc="first", sort=False)
     wide = wide.reindex(order)[list(table["group"].drop_duplicates())]
-    first = table[table["group"] == ALL].set_index("column").loc[order]
+    first = first.loc[order]
     for source in ("mimic_iv", "eicu"):
         if f"{source}_mean" in first:
-            pairs = zip(first[f"{source}_mean"], first[f"{source}_sd"], strict=True)
-            wide[f"published {source.replace('_', '-')}"] = [_mean_sd(mean, sd) for mean, sd in pairs]
+            told = zip(first[f"{source}_mean"], first[f"{source}_sd"], first["binary"], strict=True)
+            wide[f"published {source.replace('_', '-')}"] = [
+                _share(mean) if binary else _mean_sd(mean, sd) for mean, sd, binary in told
+            ]
     wide.insert(0, "unit", first["unit"])
     return wide.rename_axis(columns=None)
 
@@ -213,6 +219,20 @@ def _published(study: StudySpec) -> pd.DataFrame | None:
         return None
     table = pd.read_csv(REFERENCE / study.published.columns).rename(columns={"feature": "column"})
     return table[["column", "mimic_iv_mean", "mimic_iv_sd", "eicu_mean", "eicu_sd"]]
+
+
+def _in_words(row: dict[Hashable, Any], skewed: bool) -> str:
+    """One cell of Table 1."""
+    if row["binary"] and row["n"]:
+        return f"{round(row['mean'] * row['n']):,} ({_share(row['mean'])})"
+    said = _mean_sd(row["mean"], row["sd"])
+    if skewed and row["n"]:
+        said += f"; {row['median']:,.2f} [{row['q1']:,.2f}, {row['q3']:,.2f}]"
+    return said
+
+
+def _share(mean: float) -> str:
+    return "–" if np.isnan(mean) else f"{100 * mean:.1f} %"
 
 
 def _mean_sd(mean: float, sd: float) -> str:

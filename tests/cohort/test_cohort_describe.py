@@ -72,7 +72,18 @@ def test_table_one_of_the_icu_study_shows_published_values() -> None:
     assert "mimic_iv_mean" not in table_one(make_cohort(frame, other))
     text = table_one_text(table)
     assert text.loc["SOFA", "published mimic-iv"] == "4.90 (3.94)"
-    assert text.loc["Gender", "published eicu"] == "0.44"
+    assert text.loc["Gender", "published eicu"] == "43.8 %"
+    men = int(frame.drop_duplicates("traj")["Gender"].sum())
+    assert text.loc["Gender", "all"] == f"{men} ({50 * men:.1f} %)"
+
+
+def test_quartiles_of_a_skewed_column_are_told_in_every_group(cohort: Cohort) -> None:
+    table = table_one(cohort, GROUPS)
+    assert ";" not in table_one_text(table).loc["age", "all"]
+    table.loc[(table["column"] == "age") & (table["group"] == "all"), "median"] = 40.0
+    one = table.set_index(["column", "group"]).loc[("age", "a")]
+    said = f"60.00 (14.14); {one['median']:.2f} [{one['q1']:.2f}, {one['q3']:.2f}]"
+    assert table_one_text(table).loc["age", "a"] == said
 
 
 def test_missing_by_column_and_step(cohort: Cohort) -> None:

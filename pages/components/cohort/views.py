@@ -166,8 +166,9 @@ def _table_one(cohort: Cohort, groups: np.ndarray | None) -> None:
         name="table-1",
         height=560,
         column_config={"unit": st.column_config.TextColumn(width=UNIT_WIDTH)},
-        caption="Mean (standard deviation) of recorded values; static columns count patients, the others steps. "
-        "The CSV also holds n, median, quartiles and the share not recorded.",
+        caption="Of recorded values: n (%) of columns that are yes or no, else mean (standard deviation), with median "
+        "[quartiles] where they are skewed; static columns count patients, the others steps. The CSV also holds n, "
+        "median, quartiles and the share not recorded.",
         csv=long,
     )
     if "mimic_iv_mean" in long:
