@@ -20,7 +20,7 @@ from core.report.card.parts import (
     shown_share,
     tripod,
 )
-from core.report.card.shared import attrition, mended, notes
+from core.report.card.shared import attrition, mended, population_item
 from core.study import StudySpec
 
 USE = (
@@ -62,16 +62,13 @@ def out_of_scope(_: RunView) -> CardItem:
 
 def population(view: RunView) -> CardItem:
     """Whose stays, what removed some, and the parts they were split into."""
-    cohort, study, origin = view.cohort, view.study, view.manifest.origin
+    cohort, study = view.cohort, view.study
     died = cohort.died
-    said = [
-        f"Simulated patients ({origin.like}-like, seed {origin.seed}); no real person is among them."
-        if view.manifest.simulated
-        else "Recorded patients.",
+    whose = (
         f"{fmt_unit(study.population)}. {fmt_count(cohort.n_patients)} stays of "
         f"{fmt_count(len(np.unique(cohort.persons)))} persons, {fmt_count(len(cohort.frame))} steps of "
-        f"{study.step_hours:g} hours.",
-    ]
+        f"{study.step_hours:g} hours."
+    )
     parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
     deaths = shown_counts([int(died[who].sum()) for who in parts.values()]) if study.tells_survival else ["–"] * 3
     rows = [(name, fmt_count(len(who)), dead) for (name, who), dead in zip(parts.items(), deaths, strict=True)]
@@ -83,20 +80,8 @@ def population(view: RunView) -> CardItem:
         attrition(view.report, "stays"),
         _characteristics(view),
     ]
-    known = view.manifest.simulated or bool(view.report.notes)
-    return CardItem(
-        key="population",
-        title="Population and attrition",
-        references=[
-            tripod("5a", "source of data"),
-            tripod("6a, 6b", "setting and eligibility"),
-            tripod("20", "participants"),
-            hti("intervention development details and input features"),
-            decide("patients"),
-        ],
-        said=said + notes(view.report),
-        tables=[table for table in tables if table.rows],
-        unanswered=[] if known else ["In which hospitals and years the stays were recorded, and who was eligible."],
+    return population_item(
+        view, whose, tables, "In which hospitals and years the stays were recorded, and who was eligible."
     )
 
 

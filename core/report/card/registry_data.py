@@ -23,7 +23,7 @@ from core.report.card.parts import (
     shown_share,
     tripod,
 )
-from core.report.card.shared import attrition, mended, notes
+from core.report.card.shared import attrition, mended, population_item
 
 USE = (
     "Research and teaching: review of past care by clinicians, study of methods, teaching. Not a medical device.",
@@ -65,13 +65,10 @@ def out_of_scope(_: RegistryView) -> CardItem:
 def population(view: RegistryView) -> CardItem:
     """Whose courses, what removed some, where they were at the end, and the parts they were split into."""
     cohort, spec = view.cohort, view.spec
-    said = [
-        f"Simulated patients (seed {view.manifest.origin.seed}); no real person is among them."
-        if view.manifest.simulated
-        else "Recorded patients.",
+    whose = (
         f"{spec.population}. {fmt_count(cohort.n_patients)} patients with {fmt_count(len(cohort.frame))} rows, one a "
-        f"stage, of {len(spec.stages)}: {', '.join(stage.name for stage in spec.stages)}.",
-    ]
+        f"stage, of {len(spec.stages)}: {', '.join(stage.name for stage in spec.stages)}."
+    )
     parts = {"training": view.split.train, "validation": view.split.valid, "test": view.split.test}
     split = pd.DataFrame([(name, fmt_count(len(who))) for name, who in parts.items()], columns=["part", "patients"])
     tables = [
@@ -80,20 +77,8 @@ def population(view: RegistryView) -> CardItem:
         _last_stage(view),
         _characteristics(view),
     ]
-    known = view.manifest.simulated or bool(view.report.notes)
-    return CardItem(
-        key="population",
-        title="Population and attrition",
-        references=[
-            tripod("5a", "source of data"),
-            tripod("6a, 6b", "setting and eligibility"),
-            tripod("20", "participants"),
-            hti("intervention development details and input features"),
-            decide("patients"),
-        ],
-        said=said + notes(view.report),
-        tables=[table for table in tables if table.rows],
-        unanswered=[] if known else ["In which hospitals and years the patients were treated, and who was eligible."],
+    return population_item(
+        view, whose, tables, "In which hospitals and years the patients were treated, and who was eligible."
     )
 
 

@@ -29,6 +29,27 @@ def attrition(report: CohortReport, records: str) -> CardTable:
     return CardTable.of(f"What removed {records} before the run.", table)
 
 
+def population_item(view: RunView | RegistryView, whose: str, tables: Sequence[CardTable], unanswered: str) -> CardItem:
+    """Who the patients are: simulated or not, whose records, tables with rows, and what the file left open."""
+    origin, simulated = view.manifest.origin, view.manifest.simulated
+    like = f"{origin.like}-like, " if isinstance(view, RunView) else ""
+    source = f"Simulated patients ({like}seed {origin.seed}); no real person is among them."
+    return CardItem(
+        key="population",
+        title="Population and attrition",
+        references=[
+            tripod("5a", "source of data"),
+            tripod("6a, 6b", "setting and eligibility"),
+            tripod("20", "participants"),
+            hti("intervention development details and input features"),
+            decide("patients"),
+        ],
+        said=[source if simulated else "Recorded patients.", whose, *notes(view.report)],
+        tables=[table for table in tables if table.rows],
+        unanswered=[] if simulated or view.report.notes else [unanswered],
+    )
+
+
 def notes(report: CohortReport) -> list[str]:
     """Where the file comes from, in sentences without counts of 1 to 10."""
     return [_SMALL.sub(rf"{FEW} of \1", note) for note in report.notes]
