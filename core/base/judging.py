@@ -14,9 +14,11 @@ CHANGES = {
     2: "critics center actions by how likely they were",
     3: "the mix hears a memory longer than one action only where 300 effective stays, or 15 % of all, follow it",
     4: "as version 3, with critics that do not center actions, of runs from before version 2",
+    5: "the mix weighs its memories by how far chance and bias may have moved each",
+    6: "as version 5, with critics that do not center actions, of runs from before version 2",
 }
-JUDGING, UNCENTERED = 3, 4  # by the second, runs from before version 2 go on judging
-NOT_CENTERED = (1, UNCENTERED)  # versions whose critics did not center actions
+JUDGING, UNCENTERED = 5, 6  # by the second, runs from before version 2 go on judging
+NOT_CENTERED = (1, 4, UNCENTERED)  # versions whose critics did not center actions
 
 
 def judging_version(centered: bool = True) -> int:

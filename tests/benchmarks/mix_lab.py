@@ -11,7 +11,7 @@ Design seeds were 3001-3012; report on others. Tables: `mix_summary`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -23,11 +23,12 @@ from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import CLINICIANS, DIALS, gate
 from core.evaluation.judging.grade import grade
 from core.evaluation.judging.histories import Histories
-from core.evaluation.judging.mix import Judged, MixSettings
+from core.evaluation.judging.mix import Judged
 from core.evaluation.judging.pessimism import PessimisticStep, pessimistic_step
 from core.evaluation.judging.stacked import Propensities, fit_propensities
 from core.trajectories import Scaler, Trajectories, make_trajectories
 from tests.benchmarks.lab_rows import lab_parser, lab_rows
+from tests.benchmarks.mix_equal import EqualMix
 from tests.benchmarks.mix_rules import RULES, rule_doses
 from tests.benchmarks.mix_summary import publish, summaries
 from tests.benchmarks.mix_today import today
@@ -36,14 +37,11 @@ from tests.benchmarks.mix_worlds import STUDY, WORLDS, LabWorld
 HIGHLIGHTS = tuple(STUDY.index(name) for name in STUDY.highlights)
 N_FOLDS = 5
 FIXED_TRUTH, STEP_TRUTH = 20_000, 2_000  # patients rolled out for a fixed policy, and for each fold's own
-MIXES = {  # all of memories that `REMEMBERED` has, so that one judgment serves them
-    "mix": MixSettings(),
-    # of runs until 2026-11-29, and of the method card; their spreads were root mean squares, without the -1
-    "fading mix": MixSettings((0, 0.7), (0, 1, 4), 0.75 * (2 / 3) ** 0.5, 1.3, 0.0),
-    "mix of 0 1 2 + spread": MixSettings((0, 1, 2), (0, 1, 2), (2 / 3) ** 0.5, 1.0, 0.0),
-    "mix of 0 1 2 4 + spread": MixSettings((0, 1, 2, 4), (0, 1, 2, 4), (3 / 4) ** 0.5, 1.0, 0.0),
+EQUAL = {  # mixes of before, and of the method card; the card's spreads are root mean squares, without the -1
+    "equal mix": EqualMix((0, 1, 2, 4), (0, 1, 2, 4, 8), 0.9, 1.5, 300.0, 0.15),
+    "mix of 0 1 2 + spread": EqualMix((0, 1, 2), (0, 1, 2), (2 / 3) ** 0.5),
+    "mix of 0 1 2 4 + spread": EqualMix((0, 1, 2, 4), (0, 1, 2, 4), (3 / 4) ** 0.5),
 }
-REMEMBERED = MixSettings((0, 0.7, 1, 2, 4, 8), (0, 1, 2, 4, 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,13 +165,13 @@ def run_seed(world: LabWorld, seed: int, n: int, slow: bool) -> Iterator[dict[st
     names = [policy.name for policy in folds[0].policies]
     ess, cell = whole_ess(histories, folds), {"world": world.name, "patients": n, "seed": seed}
     shared = [{**cell, "policy": m, "truth": t, "ess": e} for m, t, e in zip(names, truth, ess, strict=True)]
-    asked = JudgeSettings(FeatureSettings(HIGHLIGHTS), mix=REMEMBERED)
-    in_all = judge_terms(histories, folds, histories.rewards[..., None], asked)
-    for label, mixed in MIXES.items():
-        judged = replace(in_all, settings=mixed).judged(np.ones(1))
+    terms = judge_terms(histories, folds, histories.rewards[..., None], JudgeSettings(FeatureSettings(HIGHLIGHTS)))
+    mixes = {"mix": terms.judged(np.ones(1))} | {label: one.judged(terms) for label, one in EQUAL.items()}
+    for label, judged in mixes.items():
         for row, one in zip(shared, judged, strict=True):
             found = one.difference
             parts = {f"part {part.memory:g}": part.value for part in found.parts}
+            parts |= {f"weight {part.memory:g}": part.weight for part in found.parts}
             told = {"value": found.value, "se": found.se, "spread": found.spread, "grade": grade(one).grade}
             yield {**row, "estimator": label, **told, **parts}
         yield {**cell, **advised(label, judged[-len(DIALS) :], truth[-len(DIALS) :])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,17 @@ from core.evaluation.judging.deferring import Deferring, always_deferring
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.histories import Histories
 from core.evaluation.judging.lstd import LstdSettings
-from core.evaluation.judging.mix import Judged, MixEstimate, MixSettings, Remembering, clustered_error, mix
+from core.evaluation.judging.mix import (
+    Judged,
+    MixEstimate,
+    MixSettings,
+    Remembering,
+    clustered_covariance,
+    clustered_error,
+    enlargement,
+    least_variance,
+    mix,
+)
 from core.evaluation.judging.windows import corrected
 from core.evaluation.policies import propensities
 from core.evaluation.recorded import Recorded as RecordedStays
@@ -22,6 +33,7 @@ from core.evaluation.wis import per_decision_wis, wdr
 from tests.evaluation.worlds import BEHAVIOR, GAMMA, NEXT, POLICY, REWARD, Recorded, record, true_value
 
 SETTINGS = JudgeSettings(FeatureSettings((0, 1)), LstdSettings())
+PLAIN = MixSettings(bias=0.0, unseen=1.0, few=0.0, followers=0.0, spread=0.0)  # noise as influences see it
 
 
 def judged(world: Recorded, policies: list[Deferring], judge_settings: JudgeSettings = SETTINGS) -> list[Judged]:
@@ -110,8 +122,7 @@ def test_order_of_patients_and_content_of_padding_do_not_matter(seed: int) -> No
 
 def test_a_record_kept_twice_is_no_more_evidence() -> None:
     world = record(80, seed=3)
-    all_heard = MixSettings(heard=0)  # how many stays are enough is asked of stays, not of persons
-    once = judged(world, [world.policy()], replace(SETTINGS, mix=all_heard))[0]
+    once = judged(world, [world.policy()])[0]
     rows = np.tile(np.arange(80), 2)
     doubled = replace(
         world.histories,
@@ -120,7 +131,7 @@ def test_a_record_kept_twice_is_no_more_evidence() -> None:
     )
     number = np.tile(assign_folds(np.arange(80), 5, seed=1), 2)
     folds = [Fold(number == k, [Deferring("p", world.policy().own[rows])], world.propensities[rows]) for k in range(5)]
-    halved = JudgeSettings(SETTINGS.features, LstdSettings(base_ridge=20.0, action_ridge=60.0), all_heard)
+    halved = JudgeSettings(SETTINGS.features, LstdSettings(base_ridge=20.0, action_ridge=60.0))
     twice = judge(doubled, folds, halved)[0]
     assert twice.difference.value == pytest.approx(once.difference.value, rel=1e-6)
     assert twice.difference.se == pytest.approx(once.difference.se, rel=1e-6)
@@ -132,7 +143,7 @@ def test_a_record_kept_twice_is_no_more_evidence() -> None:
 def test_intervals_hold_the_truth_and_errors_are_as_large_as_they_say() -> None:
     truth = true_value(POLICY) - true_value(BEHAVIOR)
     # the ridge is a prior on small effects, and this world's are large: it would be the whole error
-    plain = JudgeSettings(FeatureSettings((0, 1)), LstdSettings(1.0, 1.0), MixSettings(spread=0.0, unseen=1.0))
+    plain = JudgeSettings(FeatureSettings((0, 1)), LstdSettings(1.0, 1.0), PLAIN)
     results = []
     for seed in range(60):
         world = record(250, seed=100 + seed)
@@ -171,71 +182,122 @@ def test_poisoned_stays_reach_no_critic_that_judges_them() -> None:
     assert (pooled[0].v[0, ~first] != pooled[1].v[0, ~first]).all()
 
 
-def test_spread_and_memories_enter_the_error_as_said() -> None:
-    rng = np.random.default_rng(0)
-    influences, returns = rng.normal(size=(2, 50)), rng.normal(size=50)
-    found = [Remembering(k, value, row, 50.0) for k, value, row in zip((0, 1), (1.0, 3.0), influences, strict=True)]
-    usual = [Remembering(k, 0.0, np.zeros(50), 50.0) for k in (0, 1)]
-    settings = MixSettings((0, 1), (0, 1), spread=2.0, unseen=1.0)
-    one = mix("p", found, usual, returns, np.arange(50), settings)
-    sampling = influences.mean(axis=0).std(ddof=1) / np.sqrt(50)
-    assert one.difference.value == 2.0
-    assert one.difference.spread == pytest.approx(2.0 * np.sqrt(2.0))
-    assert one.difference.se == pytest.approx(np.hypot(sampling, one.difference.spread))
-    assert one.difference.high - one.difference.value == pytest.approx(1.959964 * one.difference.se)
-    assert one.value.value == pytest.approx(2.0 + returns.mean())
-    assert str(one.difference).startswith("2.00 (-3.55 to 7.55), n 50, ESS 50 [memory 0: 1.00 ± ")
+def difference_of(
+    values: Sequence[float], rows: np.ndarray, settings: MixSettings, ess: Sequence[float] = (), returns: float = 1.0
+) -> MixEstimate:
+    """Of memories 0, 1, 2, ... with these values and influences (K, n); returns have mean 0 and this SD."""
+    n = rows.shape[1]
+    found = [
+        Remembering(k, value, row, follow)
+        for k, (value, row, follow) in enumerate(zip(values, rows, ess or [n / 2] * len(values), strict=True))
+    ]
+    usual = [Remembering(k, 0.0, np.zeros(n), float(n)) for k in range(len(values))]
+    earned = returns * np.where(np.arange(n) % 2, 1.0, -1.0)
+    return mix("p", found, usual, earned, np.arange(n), settings).difference
 
 
-def test_witnesses_widen_the_interval_and_leave_the_value() -> None:
-    """A memory that is not averaged enters the error by its distance from the mix alone."""
-    rng = np.random.default_rng(1)
-    returns, rows = rng.normal(size=40), rng.normal(size=(3, 40))
-    found = [Remembering(k, value, row, 40.0) for k, value, row in zip((0, 1, 4), (1.0, 2.0, 6.0), rows, strict=True)]
-    usual = [Remembering(k, 0.0, np.zeros(40), 40.0) for k in (0, 1, 4)]
+def test_memories_are_weighed_by_their_variances_and_errors_are_as_said() -> None:
+    """Of uncorrelated memories each counts by its precision; what they are apart widens the interval by f."""
+    rows = np.stack([np.repeat([1.0, -1.0], 20), np.tile([3.0, -3.0], 20)])  # uncorrelated, variances 1 and 9
+    rows -= rows.mean(axis=1, keepdims=True)
+    variance = np.array([1.0, 9.0]) / 39
+    found = difference_of([1.0, 2.0], rows, replace(PLAIN, spread=2.0))
+    assert found.value == pytest.approx(1.1)
+    assert [part.weight for part in found.parts] == pytest.approx([0.9, 0.1])
+    spread = 2.0 * np.sqrt(0.9 * 0.1**2 + 0.1 * 0.9**2)
+    assert found.spread == pytest.approx(spread)
+    assert found.se == pytest.approx(np.hypot(np.sqrt(1 / (1 / variance).sum()), spread))
+    assert found.high - found.value == pytest.approx(1.959964 * found.se)
+    assert str(found).startswith("1.10 (-0.11 to 2.31), n 40, ESS 20 [memory 0: 1.00 ± 0.16, weight 0.90, memory 1: ")
+    wider = difference_of([1.0, 2.0], rows, replace(PLAIN, unseen=2.0, few=80.0))
+    assert wider.value == found.value, "all memories alike"
+    assert wider.se == pytest.approx(2 * np.sqrt(1 / (1 / variance).sum())), "2 + 80 / 40"
 
-    def difference(witnesses: tuple[float, ...], unseen: float = 1.0) -> MixEstimate:
-        settings = MixSettings((0, 1), witnesses, spread=0.5, unseen=unseen)
-        return mix("p", found, usual, returns, np.arange(40), settings).difference
 
-    noise = rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(40)
-    assert difference((0, 1, 4)).value == difference((0, 1)).value == 1.5
-    assert difference((0, 1, 4)).spread == pytest.approx(0.5 * np.sqrt((0.5**2 + 0.5**2 + 4.5**2) / 2))
-    assert difference((0, 1, 4)).se == pytest.approx(np.hypot(noise, difference((0, 1, 4)).spread))
-    assert difference((0, 1), unseen=4.0).se == pytest.approx(np.hypot(2 * noise, 0.5 * np.sqrt(0.5)))
-
-
-def test_a_long_memory_is_heard_only_where_enough_stays_follow_it() -> None:
-    """What few stays say of a long memory moves neither the value nor its interval; it is told all the same."""
+def test_a_memory_that_few_stays_follow_counts_little_and_one_that_none_follow_nothing() -> None:
     rng = np.random.default_rng(2)
-    returns, rows, memories = rng.normal(size=30), rng.normal(size=(4, 30)), (0, 1, 2, 4)
-    values, followers = (1.0, 2.0, 6.0, 90.0), (30.0, 25.0, 20.0, 3.0)
-    found = [Remembering(*each) for each in zip(memories, values, rows, followers, strict=True)]
-    usual = [Remembering(k, 0.0, np.zeros(30), 30.0) for k in memories]
-
-    def difference(heard: float, share: float = 1.0) -> MixEstimate:
-        settings = MixSettings((0, 1, 2), memories, spread=1.0, unseen=1.0, heard=heard, heard_share=share)
-        return mix("p", found, usual, returns, np.arange(30), settings).difference
-
-    assert difference(20).value == 3.0
-    assert difference(20.1).value == 1.5, "of a memory of two actions 20 stays are too few"
-    assert difference(300).value == 1.5
-    assert difference(20).spread == pytest.approx(np.sqrt((2**2 + 1 + 3**2) / 2)), "four actions have no follower"
-    assert difference(0).spread > 40
-    assert difference(30).se == pytest.approx(np.hypot(rows[:2].mean(axis=0).std(ddof=1) / np.sqrt(30), np.sqrt(0.5)))
-    assert [difference(30).ess, difference(20).ess] == [20, 20], "two actions in a row, heard or not"
-    assert [part.heard for part in difference(20).parts] == [True, True, True, False]
-    assert "memory 4" not in str(difference(20))
-    assert "memory 4" in str(difference(0))
+    rows = rng.normal(size=(3, 30))
+    rows = np.linalg.qr((rows - rows.mean(axis=1, keepdims=True)).T)[0].T  # uncorrelated, of one variance
+    settings = replace(PLAIN, followers=30.0)
+    one = difference_of([1.0, 1.0, 4.0], rows, settings, ess=(30.0, 30.0, 10.0))
+    assert [part.weight for part in one.parts] == pytest.approx([0.4, 0.4, 0.2]), "variances 2, 2, 4"
+    assert one.ess == 10
+    none = difference_of([1.0, 1.0, 4.0], rows, settings, ess=(30.0, 30.0, 0.0))
+    assert (none.value, none.ess, none.parts[2].weight) == (pytest.approx(1.0), 0.0, 0.0)
+    assert np.isfinite(none.se)
 
 
-@pytest.mark.parametrize(("n", "ess", "heard"), [(100, 40, True), (100, 39, False), (50, 25, False), (2000, 300, True)])
-def test_of_few_stays_a_share_is_enough_but_never_fewer_than_30(n: int, ess: float, heard: bool) -> None:
-    zeros = np.zeros(n)
-    found = [Remembering(k, float(k), zeros, e) for k, e in ((0, n), (1, n), (2, ess))]
-    usual = [Remembering(k, 0.0, zeros, float(n)) for k in (0, 1, 2)]
-    one = mix("p", found, usual, zeros, np.arange(n), MixSettings((0, 1, 2), (0, 1, 2), heard_share=0.4)).difference
-    assert [one.parts[2].heard, one.value] == [heard, 1.0 if heard else 0.5]
+def test_the_bias_that_is_expected_favors_long_memories_the_more_the_fewer_follow() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(2, 100))
+    rows = 10 * np.linalg.qr((rows - rows.mean(axis=1, keepdims=True)).T)[0].T
+    noise = 100 / 99 / 100
+    far, near = (
+        difference_of([0.0, 0.1], rows, replace(PLAIN, bias=0.2), ess=(100.0, follow), returns=2.0)
+        for follow in (1.0, 99.0)
+    )
+    for found, away in ((far, 0.99), (near, 0.01)):
+        variance = noise + away * 0.4**2 / np.array([1.0, 4.0])  # memory 1 is half as biased as the critic alone
+        expected = 1 / variance
+        assert [part.weight for part in found.parts] == pytest.approx(expected / expected.sum())
+        assert found.se == pytest.approx(np.sqrt(1 / expected.sum()))
+    assert far.parts[0].weight < 0.3 < near.parts[0].weight
+
+
+def test_memories_that_disagree_are_believed_to_be_biased_until_they_agree() -> None:
+    """However narrow chance leaves the critic alone, what longer memories contradict widens the interval and loses
+    weight; what chance and bias explain changes nothing."""
+    noise, bias = np.diag([1e-6, 1.0, 1.0]), np.array([0.09, 0.04, 0.01])
+    assert enlargement(noise, bias, np.array([0.0, 1.0, 1.5])) == 1
+    values = np.array([0.0, 8.0, 9.0])
+    factor = enlargement(noise, bias, values)
+    covariance = noise + factor * np.diag(bias)
+    precision = np.linalg.inv(covariance)
+    residual = values - precision.sum(axis=0) @ values / precision.sum()
+    assert factor > 50
+    assert residual @ precision @ residual == pytest.approx(5.9914645), "95 % of chi-squared with 2 degrees of freedom"
+    assert least_variance(covariance)[0] < 0.2 < 0.8 < least_variance(noise + np.diag(bias))[0]
+    assert enlargement(noise, np.zeros(3), values) == 1, "of a policy that is the clinicians' own"
+    assert enlargement(np.diag([1.0, np.nan, np.inf]), bias, values) == 1, "one alone contradicts nobody"
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(3, 200)) * [[0.1], [1.0], [1.0]]
+    torn = difference_of([0.0, 3.0, 4.0], rows, MixSettings(memories=(0, 1, 2)))
+    calm = difference_of([0.0, 0.1, 0.0], rows, MixSettings(memories=(0, 1, 2)))
+    assert (torn.disagree, calm.disagree) == (True, False)
+    assert torn.se > 5 * calm.se
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.integers(1, 6))
+def test_no_other_weights_have_a_smaller_variance(seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(size, size)) * 10.0 ** rng.uniform(-3, 2)
+    covariance = root @ root.T
+    weights = least_variance(covariance)
+    assert (weights >= 0).all()
+    assert weights.sum() == pytest.approx(1)
+    others = rng.dirichlet(np.full(size, 0.5), 200)
+    assert (np.einsum("ij,jk,ik->i", others, covariance, others) >= weights @ covariance @ weights * (1 - 1e-6)).all()
+
+
+def test_estimates_without_a_variance_have_no_weight_and_all_of_them_equal_ones() -> None:
+    assert least_variance(np.diag([1.0, np.inf, 3.0])).tolist() == pytest.approx([0.75, 0, 0.25])
+    assert least_variance(np.full((2, 2), np.nan)).tolist() == [0.5, 0.5]
+    assert least_variance(np.ones((2, 2))).tolist() == pytest.approx([0.5, 0.5])
+    assert least_variance(np.zeros((4, 4))).tolist() == [0.25] * 4
+
+
+def test_persons_make_the_covariance() -> None:
+    """Three persons of two stays each: sums by person, as a loop has them."""
+    rng, person = np.random.default_rng(5), np.array([0, 1, 2, 2, 0, 1])
+    rows = rng.normal(size=(2, 6))
+    slow = np.zeros((2, 2))
+    for p in range(3):
+        total = (rows - rows.mean(axis=1, keepdims=True))[:, person == p].sum(axis=1)
+        slow += np.outer(total, total) * 3 / 2 / 36
+    assert clustered_covariance(rows, person) == pytest.approx(slow)
+    assert clustered_error(rows[1], person) == pytest.approx(np.sqrt(slow[1, 1]))
+    assert np.isnan(clustered_error(rows[0], np.zeros(6)))
 
 
 def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None:
@@ -246,8 +308,8 @@ def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None
     ]  # fmt: skip
     world = record(100, seed=0)
     horizon = int(world.histories.time.max()) + 1
-    cut = replace(SETTINGS, mix=MixSettings((0, 1, horizon), (0, 1, horizon), heard=0))
-    more = replace(SETTINGS, mix=MixSettings((0, 1, horizon, horizon + 3), (0, 1, horizon, horizon + 3), heard=0))
+    cut = replace(SETTINGS, mix=MixSettings((0, 1, horizon)))
+    more = replace(SETTINGS, mix=MixSettings((0, 1, horizon, horizon + 3)))
     one, other = (judged(world, [world.policy()], given)[0].difference for given in (cut, more))
     assert (one.value, one.se, one.ess) == (other.value, other.se, other.ess)
 
@@ -256,13 +318,13 @@ def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None
     ("build", "text"),
     [
         (lambda: MixSettings((1, 1)), "memories must be distinct"),
-        (lambda: MixSettings(witnesses=()), "witnesses must be distinct and at least one"),
-        (lambda: MixSettings(unseen=0.9), "unseen at least 1, got 0.9, 0.9, 300.0 and 0.15"),
-        (lambda: MixSettings(heard=-1), "heard and heard_share must be at least 0"),
-        (lambda: MixSettings((2, 4)), r"memories must hold 0 or 1, which are always heard, got \(2, 4\)"),
-        (lambda: MixSettings(witnesses=(1, 2)), r"witnesses must hold 0 and 1, which are always heard, got \(1, 2\)"),
+        (lambda: MixSettings(()), r"memories must be distinct and at least one, got \(\)"),
+        (
+            lambda: MixSettings(unseen=0.9),
+            "unseen must be at least 1 .* got unseen 0.9, bias 0.034",
+        ),
+        (lambda: MixSettings(spread=-1), r"at least 0, .* followers 30\.0, spread -1"),
         (lambda: MixSettings((0, 1.5)), "a memory is 0, a fraction below 1 or a whole number of steps, got 1.5"),
-        (lambda: MixSettings(spread=-1), "spread, heard and heard_share must be at least 0"),
         (lambda: assign_folds(np.arange(3), 5), "n_folds must lie between 2 and the 3 persons"),
         (lambda: record(5, 0).policy().toward(1.2), r"share must lie in \[0, 1\], got 1.2"),
     ],

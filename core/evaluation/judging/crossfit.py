@@ -14,7 +14,7 @@ for an effect; the step takes that back, and leaves the influences as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -176,21 +176,24 @@ def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
     if not settings.hidden:
         return judged
     return [
-        replace(one, hidden=_hidden(histories, alone.folds, p, alone.pooled, _weighing(one, settings.mix)))
+        replace(one, hidden=_hidden(histories, alone.folds, p, alone.pooled, _weighing(one)))
         if one.difference.ess > 0
         else one
         for p, one in enumerate(judged)
     ]
 
 
-def _weighing(judged: Judged, settings: MixSettings) -> list[float]:
-    """The memories that a difference was averaged over and that weigh stays; one action where none of them does."""
-    heard = [part.memory for part in judged.difference.parts if part.heard and part.memory in settings.memories]
-    return [memory for memory in heard if memory > 0] or [1]
+def _weighing(judged: Judged) -> dict[float, float]:
+    """What each memory that weighs stays counts in a difference, of sum 1; one action alone where none of them does."""
+    weights = {part.memory: part.weight for part in judged.difference.parts if part.memory > 0 and part.weight > 0}
+    total = sum(weights.values())
+    return {memory: weight / total for memory, weight in weights.items()} or {1: 1.0}
 
 
-def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, memories: Sequence[float]) -> Hidden:
-    """What hidden causes could do to the difference of policy p, averaged over memories above 0."""
+def _hidden(
+    histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, weights: Mapping[float, float]
+) -> Hidden:
+    """What hidden causes could do to the difference of policy p, over memories above 0 by their weights."""
     fixed, moved = np.zeros((2, len(histories.stay)))
     for fold in folds:
         steps = fold.held[histories.stay]
@@ -202,7 +205,7 @@ def _hidden(histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled
     rest = traced(histories, delta, histories.gamma * kept * np.minimum(np.exp(logs), 1))
     followed = histories.log_followed[histories.evaluated]
     lasting, passing = (
-        bounds(tilted, _grid(histories, errors), memories, histories.gamma, followed) for errors in (rest, delta)
+        bounds(tilted, _grid(histories, errors), weights, histories.gamma, followed) for errors in (rest, delta)
     )
     return Hidden(lasting, passing)
 

@@ -21,12 +21,10 @@ SMALL_UNIT = 5.0  # SD of returns below which an interval is told with two digit
 @dataclass(frozen=True)
 class GradeSettings:
     """ess: effective stays below which a difference is weak, and a third of which leaves it not supported; patients:
-    fewer than these are few; disagreement: most that the witnesses' distance adds to the standard error, in units of
-    what chance does; width: most half interval in SD of the stays' returns."""
+    fewer than these are few; width: most half interval in SD of the stays' returns."""
 
     ess: float = 30.0
     patients: int = 100
-    disagreement: float = 2.0
     width: float = 0.25
 
 
@@ -46,8 +44,7 @@ def grade(judged: Judged, settings: GradeSettings | None = None, words: Words = 
         reasons.append(
             f"Its interval, [{found.low:.{digits}f}, {found.high:.{digits}f}], is too wide to tell harm from benefit."
         )
-    chance = max(found.se**2 - found.spread**2, 0.0) ** 0.5
-    if found.spread > asked.disagreement * max(chance, 1e-12):
+    if found.disagree:
         reasons.append("Shorter and longer memories disagree by more than chance explains, as where causes are hidden.")
     level: Support = "supported"
     if reasons:

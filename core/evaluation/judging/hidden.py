@@ -12,7 +12,7 @@ Bhattacharya 2019, a linear fractional program whose solution is a threshold):
     s_t(Gamma) = extreme_l sum_i m_it rho_it(l_i) e_it / sum_i m_it rho_it(l_i)  -  the same at l = 1
     difference(Gamma) = difference + sum_t gamma^t s_t(Gamma)
 
-m: ratios of the steps before, as the memories that the mix averages take them; e: what a stay earned beyond the critic:
+m: ratios of the steps before, as the memories that the mix weighs take them; e: what a stay earned beyond the critic:
 
     lasting   e_t = delta_t + gamma min(1, rho_{t+1}) e_{t+1}, the rest of the stay: the cause may last, as a phenotype
               that clinicians see and the chart does not, and show in the outcome alone
@@ -29,7 +29,7 @@ it was. Not covered: recorded columns that models fit badly, causes of which sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,20 +96,20 @@ class Tilted:
 def bounds(
     tilted: Tilted,
     errors: np.ndarray,
-    memories: Sequence[float],
+    weights: Mapping[float, float],
     gamma: float,
     followed: np.ndarray | None = None,
 ) -> Bounds:
-    """Bounds from errors e (n, T), 0 after a stay's last step; mean over memories above 0; gamma: the discount;
-    followed (n, T): log weights of those who are not lost, as `windows.corrected` takes them."""
+    """Bounds from errors e (n, T), 0 after a stay's last step; weights: of each memory above 0, of sum 1; gamma: the
+    discount; followed (n, T): log weights of those who are not lost, as `windows.corrected` takes them."""
     low, high = np.zeros((2, len(GAMMAS)))
-    for memory in memories:
+    for memory, weight in weights.items():
         before = carried(tilted.log_ratios, memory) + (0.0 if followed is None else followed)
         top = before.max(axis=0)
-        weights = np.exp(before - np.where(np.isneginf(top), 0.0, top))
+        reached = np.exp(before - np.where(np.isneginf(top), 0.0, top))
         for t in range(errors.shape[1]):
-            parts = errors[:, t], weights[:, t] * tilted.fixed[:, t], weights[:, t] * tilted.moved[:, t]
-            share = gamma**t / len(memories)
+            parts = errors[:, t], reached[:, t] * tilted.fixed[:, t], reached[:, t] * tilted.moved[:, t]
+            share = gamma**t * weight
             low -= share * highest_gain(-parts[0], *parts[1:], GAMMAS)
             high += share * highest_gain(*parts, GAMMAS)
     return Bounds(low, high)

@@ -1,22 +1,28 @@
-"""The mix: a policy's value as the mean over memories, with a standard error that holds what short memories miss.
+"""The mix: a policy's value as a weighted mean over memories, and a standard error that holds what short ones miss.
 
-    difference = mean_k D_k,    D_k = V_k(policy) - V_k(clinicians),    value = mean return + difference
-    SE(difference)^2 = u SE(mean_k influence_k)^2 + f^2 sum_w (D_w - difference)^2 / (W - 1)
+    difference = sum_k w_k D_k,    D_k = V_k(policy) - V_k(clinicians),    value = mean return + difference
+    w minimizes w'S w over w >= 0, sum w = 1,    S = noise + diag(bias_k^2)
+    noise_kl = u C_kl sqrt((1 + c / (n e_k)) (1 + c / (n e_l))),    bias_k = beta SD(returns) sqrt(1 - e) / (1 + k)
+    SE(difference)^2 = w'S w + f^2 sum_k w_k (D_k - difference)^2
 
 V_k(clinicians) is the same estimate of the policy that always defers to them. From memory 1 on it is the mean return
 exactly; for the critic alone it takes with it what the critic gets wrong for everyone. So a policy that is the
 clinicians' own has difference 0 and the recorded mean as its value, without any noise.
 
-A longer memory leaves out less of what a policy would have changed, and rests on fewer stays: where weights of a few
-stays are all of it, its value is theirs, its standard error does not see it, and a mean with it is worse than without.
-So a memory longer than one action is heard only where enough effective stays follow the policy that long. The mix is
-then the critic alone and one action for a policy far from the clinicians, and nearly the whole course for one near them
-or in a large record. The memories k that are averaged and the witnesses w, one of them longer than all that are
-averaged, tell by their distances from the mix how far it may be off: where they differ no number of stays makes the
-interval narrow, and where only the two short ones are heard it rests on those. Of memories that reach over the whole
-course the shortest speaks for all. u stands for what influences do not see: that the clinicians' probabilities are
-estimated, and that few stays carry the largest weights. Standard errors sum influences by person. Memories, witnesses,
-f, u and how many stays are enough were chosen on simulated design cohorts, and reported on others (docs/evidence.md).
+A longer memory leaves out less of what a policy would have changed, and rests on fewer stays. C, the covariance of the
+memories by their stays' influences, tells the second as far as influences see it: they do not see that clinicians'
+probabilities and critics are estimated, the worse the fewer persons n there are (u = unseen + few / n), nor that a few
+stays with the largest weights carry a memory (c; e_k: its effective stays as a share of all). bias_k tells the first:
+what is expected of a memory of k actions before its number is seen, the less the larger the share e of stays that
+follow the policy all the way (the smallest e_k beside the clinicians' own). So a policy far from the clinicians is
+judged by the critic and one action, and one near them, or in a large record, by nearly the whole course.
+
+What the memories then say apart widens the interval by f. Where they disagree by more than noise and bias explain, as
+where causes are hidden or a critic is much too plain, biases are enlarged alike until they do (`AGREED`; the way in
+which Paule and Mandel 1982 find a variance between studies), so that long memories speak and no number of stays makes
+the interval narrow. Of memories that reach over the whole course the shortest speaks for all. Standard errors sum
+influences by person. Memories, beta, u, c and f were chosen on simulated design cohorts, and reported on others
+(docs/evidence.md).
 """
 
 from __future__ import annotations
@@ -25,92 +31,82 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq, nnls
+from scipy.special import chdtri
 
 from core.base.statistics import Z95
 from core.base.types import Estimate
 from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
-AVERAGED, WITNESSES = (0, 1, 2, 4), (0, 1, 2, 4, 8)
-FEWEST = 30.0  # effective stays that no memory longer than one action is heard without
-ALWAYS = (0, 1)  # heard whoever follows: the critic alone and one action are what is left where nothing longer is
+MEMORIES = (0, 1, 2, 4, 8)
+AGREED = (
+    0.95  # of sums of squared residuals, of estimates that noise and bias part, are no larger than the largest taken
+)
+JITTER = 1e-10  # of the mean variance: estimates that are one and the same share their weight
 
 
 @dataclass(frozen=True)
 class MixSettings:
-    """memories that are averaged and witnesses to their error, see `core.evaluation.judging.windows`; spread: f, how
-    much of the witnesses' distance is added; unseen: u, by which the variance of the influences is enlarged; heard:
-    effective stays that have to follow a memory longer than one action, or heard_share of the stays judged where that
-    is less, but `FEWEST`; else it neither counts nor bears witness."""
+    """memories that are averaged, see `core.evaluation.judging.windows`; bias: beta, of the critic alone, in SDs of the
+    stays' returns; unseen and few: u of ever more stays, and what is added to it over n; followers: c, effective stays
+    with which a memory's variance counts twice; spread: f, how much of the memories' disagreement is added."""
 
-    memories: tuple[float, ...] = AVERAGED
-    witnesses: tuple[float, ...] = WITNESSES
-    spread: float = 0.9
+    memories: tuple[float, ...] = MEMORIES
+    bias: float = 0.034
     unseen: float = 1.5
-    heard: float = 300.0
-    heard_share: float = 0.15
+    few: float = 250.0
+    followers: float = 30.0
+    spread: float = 0.6
 
     def __post_init__(self) -> None:
-        for name in ("memories", "witnesses"):
-            given = getattr(self, name)
-            if not given or len(set(given)) < len(given):
-                raise ValueError(f"{name} must be distinct and at least one, got {given}")
-            for memory in given:
-                check_memory(memory)
-        if not set(ALWAYS) & set(self.memories):
-            raise ValueError(f"memories must hold 0 or 1, which are always heard, got {self.memories}")
-        if not set(ALWAYS) <= set(self.witnesses):
-            raise ValueError(f"witnesses must hold 0 and 1, which are always heard, got {self.witnesses}")
-        if self.spread < 0 or self.unseen < 1 or min(self.heard, self.heard_share) < 0:
-            got = f"{self.spread}, {self.unseen}, {self.heard} and {self.heard_share}"
-            raise ValueError(f"spread, heard and heard_share must be at least 0 and unseen at least 1, got {got}")
+        if not self.memories or len(set(self.memories)) < len(self.memories):
+            raise ValueError(f"memories must be distinct and at least one, got {self.memories}")
+        for memory in self.memories:
+            check_memory(memory)
+        numbers = {name: getattr(self, name) for name in ("bias", "few", "followers", "spread")}
+        if self.unseen < 1 or min(numbers.values()) < 0:
+            said = ", ".join(f"{name} {number}" for name, number in numbers.items())
+            raise ValueError(f"unseen must be at least 1 and the others at least 0, got unseen {self.unseen}, {said}")
 
     def all_memories(self, horizon: int) -> tuple[float, ...]:
-        """Those averaged, then the witnesses that are not among them; of those that reach over a whole course of
-        `horizon` steps the shortest alone, as they are one estimate."""
-        given = (*self.memories, *(memory for memory in self.witnesses if memory not in self.memories))
-        whole = min((memory for memory in given if memory >= horizon), default=horizon)
-        return tuple(memory for memory in given if memory <= whole)
-
-    def of(self, memories: Sequence[float], found: Sequence[Remembering]) -> list[Remembering]:
-        """Those of `found` that are among these memories and are heard."""
-        return [one for one in found if one.memory in memories and self._heard(one)]
-
-    def _heard(self, one: Remembering) -> bool:
-        enough = max(min(self.heard, self.heard_share * len(one.influence)), min(self.heard, FEWEST))
-        return one.memory in ALWAYS or one.ess >= enough
+        """Those to ask about: of memories that reach over a whole course of `horizon` steps the shortest alone, as they
+        are one estimate."""
+        whole = min((memory for memory in self.memories if memory >= horizon), default=horizon)
+        return tuple(memory for memory in self.memories if memory <= whole)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One memory's say in a mix: its value, standard error and effective stays; heard: whether it is averaged or bears
-    witness here."""
+    """One memory's say in a mix: its value, standard error and effective stays, and its weight in the mean."""
 
     memory: float
     value: float
     se: float
     ess: float
-    heard: bool = True
+    weight: float
 
 
 @dataclass(frozen=True)
 class MixEstimate(Estimate):
-    """Estimate with its standard error `se`, the part `spread` of it that the witnesses' distance makes, and what each
-    memory says, heard or not, those that are averaged first.
+    """Estimate with its standard error `se`, the part `spread` of it that the distances between memories make, whether
+    these `disagree` by more than chance and the bias that is expected of them explain, and what each says.
 
-    `ess` is the effective number of stays that follow it for two actions in a row (by the shortest averaged memory
-    longer than one action, heard or not, so that it falls as a policy leaves the clinicians); 0: no recorded stay does.
+    `ess` is the effective number of stays that follow it for two actions in a row (by the shortest memory longer than
+    one action, whatever it weighs, so that it falls as a policy leaves the clinicians); 0: no recorded stay does.
     """
 
     se: float
     spread: float
+    disagree: bool
     ess: float
     parts: tuple[Part, ...]
 
     def __str__(self) -> str:
         whole = f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}), n {self.n:,}, ESS {self.ess:,.0f}"
-        heard = [part for part in self.parts if part.heard]
-        parts = ", ".join(f"memory {part.memory:g}: {part.value:.2f} ± {part.se:.2f}" for part in heard)
+        parts = ", ".join(
+            f"memory {part.memory:g}: {part.value:.2f} ± {part.se:.2f}, weight {part.weight:.2f}" for part in self.parts
+        )
         return f"{whole} [{parts}]"
 
 
@@ -140,16 +136,23 @@ class Remembering:
     ess: float
 
 
-def clustered_error(influence: np.ndarray, person: np.ndarray) -> float:
-    """Standard error of a mean over stays whose influences (n,) of one person (n,) belong together.
+def clustered_covariance(influences: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """(K, K) covariance of K means over stays whose influences (K, n) of one person (n,) belong together.
 
-    sqrt(P / (P - 1) sum_p (sum_{i in p} influence_i)^2) / n over P persons; NaN for fewer than two.
+    P / (P - 1) sum_p s_p s_p' / n^2, s_p = sum_{i in p} influence_i, over P persons; NaN for fewer than two.
     """
+    centered = influences - influences.mean(axis=1, keepdims=True)
     _, code = np.unique(person, return_inverse=True)
-    sums = np.bincount(code, weights=influence - influence.mean())
-    if len(sums) < 2:
-        return float("nan")
-    return float(np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(influence))
+    sums = np.stack([np.bincount(code, weights=row) for row in centered])
+    n, persons = influences.shape[1], sums.shape[1]
+    if persons < 2:
+        return np.full((len(influences),) * 2, np.nan)
+    return np.asarray(persons / (persons - 1) * (sums @ sums.T) / n**2)
+
+
+def clustered_error(influence: np.ndarray, person: np.ndarray) -> float:
+    """Standard error of a mean over stays by their influences (n,), see `clustered_covariance`."""
+    return float(np.sqrt(clustered_covariance(influence[None], person)[0, 0]))
 
 
 def mix(
@@ -170,37 +173,94 @@ def mix(
         Remembering(one.memory, one.value - usual.value, one.influence - usual.influence, one.ess)
         for one, usual in zip(found, clinicians, strict=True)
     ]
-    mean = float(returns.mean())
+    unit, mean = float(returns.std()), float(returns.mean())
+    away = max(1 - min(one.ess / usual.ess for one, usual in zip(found, clinicians, strict=True)), 0.0)
+    chance = clustered_covariance(np.stack([one.influence for one in less]), person)
+    noise, bias = _noise(less, chance, person, settings), away * _bias(less, unit, settings)
+    enlarged = enlargement(noise, bias, np.array([one.value for one in less]))
+    covariance = noise + enlarged * np.diag(bias)
+    weights = least_variance(covariance)
+    # of the value the influences' own error is the whole stays'; what they do not see is of the difference alone
+    heard = weights > 0
+    unseen = float(weights[heard] @ (covariance - chance)[np.ix_(heard, heard)] @ weights[heard])
     whole = [Remembering(one.memory, one.value + mean, one.influence + returns - mean, one.ess) for one in less]
-    unseen = (settings.unseen - 1) ** 0.5 * _noise(less, person, settings)
-    value, difference = (_mixed(one, person, unseen, settings) for one in (whole, less))
-    return Judged(name, value, difference, float(returns.std()))
+    value, difference = (_mixed(one, person, weights, unseen, settings.spread, enlarged > 1) for one in (whole, less))
+    return Judged(name, value, difference, unit)
+
+
+def _noise(found: Sequence[Remembering], chance: np.ndarray, person: np.ndarray, settings: MixSettings) -> np.ndarray:
+    """(K, K) covariance of the memories by chance, with what their influences do not see."""
+    persons = len(np.unique(person))
+    # a person's stay that is kept twice is no more evidence
+    followed = persons * np.array([one.ess / len(one.influence) for one in found])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        carried = np.sqrt(1 + settings.followers / followed)
+        return np.asarray((settings.unseen + settings.few / persons) * chance * np.outer(carried, carried))
+
+
+def _bias(found: Sequence[Remembering], unit: float, settings: MixSettings) -> np.ndarray:
+    """(K,) squares of the biases that memories are expected to have of a policy far from the clinicians."""
+    return np.asarray((settings.bias * unit / (1 + np.array([one.memory for one in found]))) ** 2)
+
+
+def enlargement(noise: np.ndarray, bias: np.ndarray, values: np.ndarray) -> float:
+    """The smallest factor >= 1 of the squared biases (K,) that explains how far the values (K,) are apart beside their
+    noise (K, K): 1 where they explain it as they are, and where there is no bias or no second value."""
+    told = np.isfinite(np.diag(noise))
+    noise, bias, values = noise[np.ix_(told, told)], bias[told], values[told]
+    if len(values) < 2 or not bias.all():
+        return 1.0
+    most = float(chdtri(len(values) - 1, 1 - AGREED))
+
+    def beyond(factor: float) -> float:
+        precision = np.linalg.inv(noise + factor * np.diag(bias))
+        residual = values - precision.sum(axis=0) @ values / precision.sum()
+        return float(residual @ precision @ residual) - most
+
+    if beyond(1.0) <= 0:
+        return 1.0
+    highest = 2.0
+    while beyond(highest) > 0:
+        highest *= 2
+    return float(brentq(beyond, highest / 2, highest))
+
+
+def least_variance(covariance: np.ndarray) -> np.ndarray:
+    """(K,) weights w >= 0 of sum 1 with the smallest w'S w for a covariance S (K, K): 0 for an estimate of no finite
+    variance, equal ones where none has any.
+
+    w is proportional to the x >= 0 with the smallest x'S x / 2 - sum x, a least squares problem in S = L L'.
+    """
+    told = np.isfinite(np.diag(covariance))
+    weights = told.astype(np.float64) if told.any() else np.ones(len(covariance))
+    scale = np.diag(covariance)[told].mean() if told.any() else 0.0
+    if scale > 0:
+        among = covariance[np.ix_(told, told)] / scale
+        root = np.linalg.cholesky(among + JITTER * np.eye(len(among)))
+        weights[told] = nnls(root.T, np.linalg.solve(root, np.ones(len(among))))[0]
+    return np.asarray(weights / weights.sum())
+
+
+def _mixed(
+    found: Sequence[Remembering], person: np.ndarray, weights: np.ndarray, unseen: float, f: float, disagree: bool
+) -> MixEstimate:
+    """unseen: variance that influences do not see."""
+    said = np.array([one.value for one in found])
+    value = float(weights @ said)
+    spread = f * float(np.sqrt(weights @ (said - value) ** 2))
+    sampling = clustered_error(weights @ np.stack([one.influence for one in found]), person)
+    se = float(np.sqrt(sampling**2 + unseen + spread**2))
+    parts = tuple(
+        Part(one.memory, one.value, clustered_error(one.influence, person), one.ess, float(weight))
+        for one, weight in zip(found, weights, strict=True)
+    )
+    ends = value - Z95 * se, value + Z95 * se
+    return MixEstimate(value, *ends, len(person), se, spread, disagree, _followers(found), parts)
 
 
 def _followers(found: Sequence[Remembering]) -> float:
     """Effective stays by the shortest memory longer than one action, by the longest where all are short."""
-    longer = [one for one in found if one.memory not in ALWAYS]
+    longer = [one for one in found if one.memory > 1]
     if longer:
         return min(longer, key=lambda one: one.memory).ess
     return max(found, key=lambda one: one.memory).ess
-
-
-def _noise(found: Sequence[Remembering], person: np.ndarray, settings: MixSettings) -> float:
-    """Standard error of the averaged memories by their influences."""
-    averaged = [one.influence for one in settings.of(settings.memories, found)]
-    return clustered_error(np.mean(averaged, axis=0), person)
-
-
-def _mixed(found: Sequence[Remembering], person: np.ndarray, unseen: float, settings: MixSettings) -> MixEstimate:
-    """unseen: standard error that influences do not see; of the difference, as the recorded mean is what it is."""
-    averaged, witnesses = (settings.of(memories, found) for memories in (settings.memories, settings.witnesses))
-    value = float(np.mean([one.value for one in averaged]))
-    away = np.array([one.value - value for one in witnesses])
-    spread = settings.spread * float(np.sqrt((away**2).sum() / (len(away) - 1)))
-    se = float(np.linalg.norm([_noise(found, person, settings), unseen, spread]))
-    ess = _followers([one for one in found if one.memory in settings.memories])
-    parts = tuple(
-        Part(one.memory, one.value, clustered_error(one.influence, person), one.ess, one in (*averaged, *witnesses))
-        for one in found
-    )
-    return MixEstimate(value, value - Z95 * se, value + Z95 * se, len(person), se, spread, ess, parts)

@@ -3,7 +3,7 @@
     r = sum_j f_j r_j   =>   V_k = sum_j f_j V_kj,   influence_k = sum_j f_j influence_kj     for every memory k
 
 Critics are least squares (`core.evaluation.judging.lstd`), and the weights of steps know actions alone. What is not
-linear, the standard error and the distance of the witnesses, is made anew from the sums. So judging a policy under
+linear, the memories' weights and the standard error, is made anew from the sums. So judging a policy under
 other weights of the reward costs a sum over J terms, and is exact; another discount is another judgment.
 """
 
