@@ -54,4 +54,4 @@ class EqualMix:
         noise = clustered_error(np.mean([one.influence for one in averaged], axis=0), person)
         se = float(np.hypot(self.unseen**0.5 * noise, spread))
         two = next(one.ess for one in found if one.memory == 2)
-        return MixEstimate(value, value - Z95 * se, value + Z95 * se, len(person), se, spread, False, two, ())
+        return MixEstimate(value, value - Z95 * se, value + Z95 * se, len(person), se, spread, two, ())

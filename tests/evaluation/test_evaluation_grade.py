@@ -30,7 +30,7 @@ def test_a_difference_with_everything_is_supported() -> None:
         ({"ess": 20.0}, "weak", "20 stays' worth"),
         ({"n": 60}, "weak", "60 stays are few"),
         ({"low": -2.0, "high": 4.0}, "weak", "too wide to tell harm from benefit"),
-        ({"se": 0.5, "spread": 0.46}, "weak", "memories disagree"),
+        ({"disagree": True}, "weak", "memories disagree"),
     ],
 )
 def test_each_want_has_its_grade_and_its_sentence(changes: dict[str, float], level: str, said: str) -> None:

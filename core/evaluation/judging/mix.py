@@ -98,9 +98,9 @@ class MixEstimate(Estimate):
 
     se: float
     spread: float
-    disagree: bool
     ess: float
     parts: tuple[Part, ...]
+    disagree: bool = False
 
     def __str__(self) -> str:
         whole = f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}), n {self.n:,}, ESS {self.ess:,.0f}"
@@ -255,7 +255,7 @@ def _mixed(
         for one, weight in zip(found, weights, strict=True)
     )
     ends = value - Z95 * se, value + Z95 * se
-    return MixEstimate(value, *ends, len(person), se, spread, disagree, _followers(found), parts)
+    return MixEstimate(value, *ends, len(person), se, spread, _followers(found), parts, disagree)
 
 
 def _followers(found: Sequence[Remembering]) -> float:
