@@ -98,8 +98,8 @@ def against_the_experts(view: RegistryView) -> Section:
         "the way from the experts to the policy, among which the advice was chosen."
     )
     how = (
-        "Differences are by the mix: the mean of estimates with ever longer memories, minus what the experts achieved "
-        "in the same courses; courses that were followed stand for those that were lost. Test patients judge. "
+        "Differences are by the mix: the weighted mean of estimates with ever longer memories, minus what the experts "
+        "achieved in the same courses; courses that were followed stand for those that were lost. Test patients judge. "
         f"{judged_otherwise(view.manifest)}"
     ).strip()
     return Section(

@@ -25,8 +25,8 @@ class EqualMix:
     """spread: f; unseen: u; heard: effective stays that a memory longer than one action needs, or heard_share of the
     stays judged where that is less, but `FEWEST`; 0: none."""
 
-    memories: tuple[float, ...]
-    witnesses: tuple[float, ...]
+    memories: tuple[int, ...]
+    witnesses: tuple[int, ...]
     spread: float
     unseen: float = 1.0
     heard: float = 0.0

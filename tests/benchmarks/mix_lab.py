@@ -170,8 +170,8 @@ def run_seed(world: LabWorld, seed: int, n: int, slow: bool) -> Iterator[dict[st
     for label, judged in mixes.items():
         for row, one in zip(shared, judged, strict=True):
             found = one.difference
-            parts = {f"part {part.memory:g}": part.value for part in found.parts}
-            parts |= {f"weight {part.memory:g}": part.weight for part in found.parts}
+            parts = {f"part {part.memory}": part.value for part in found.parts}
+            parts |= {f"weight {part.memory}": part.weight for part in found.parts}
             told = {"value": found.value, "se": found.se, "spread": found.spread, "grade": grade(one).grade}
             yield {**row, "estimator": label, **told, **parts}
         yield {**cell, **advised(label, judged[-len(DIALS) :], truth[-len(DIALS) :])}

@@ -46,17 +46,17 @@ def test_bounds_part_with_gamma_start_at_the_estimate_and_stay_within_what_was_s
     with np.errstate(divide="ignore"):
         moved[rng.random((n, 3)) < 0.2] = 0
         tilted = Tilted(fixed, moved, np.log(fixed + moved))
-    found = bounds(tilted, errors, {0.7: 0.4, 1: 0.6}, 0.9)
+    found = bounds(tilted, errors, {2: 0.4, 1: 0.6}, 0.9)
     assert (found.low[0], found.high[0]) == (0, 0)
     assert (np.diff(found.low) <= 1e-12).all()
     assert (np.diff(found.high) >= -1e-12).all()
     reach = (errors.max(axis=0) - errors.min(axis=0)) @ 0.9 ** np.arange(3)
     assert found.high[-1] - found.low[-1] <= reach + 1e-9
-    mirrored = bounds(tilted, -errors, {0.7: 0.4, 1: 0.6}, 0.9)
+    mirrored = bounds(tilted, -errors, {2: 0.4, 1: 0.6}, 0.9)
     assert (mirrored.low, mirrored.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
     order = rng.permutation(n)
     shuffled = Tilted(*(part[order] for part in (fixed, moved, tilted.log_ratios)))
-    assert bounds(shuffled, 5 * errors[order], {0.7: 0.4, 1: 0.6}, 0.9).low == pytest.approx(5 * found.low)
+    assert bounds(shuffled, 5 * errors[order], {2: 0.4, 1: 0.6}, 0.9).low == pytest.approx(5 * found.low)
 
 
 def test_those_who_are_followed_stand_for_those_who_are_lost() -> None:

@@ -88,7 +88,7 @@ def test_a_right_critic_needs_no_right_weights() -> None:
     after = np.concatenate([v[step[1:], s[:, 1:]], np.zeros((len(s), 1))], axis=1)
     delta = world.histories.rewards + GAMMA * after - q[step, s, a]
     wrong = np.log(propensities(POLICY[s], a) / 0.5)
-    for memory in (0, 0.5, 1, 2, 5):
+    for memory in (0, 1, 2, 5):
         found = corrected(v[0, s[:, 0]], delta, wrong, world.histories.mask, memory, GAMMA)
         assert abs(found.value - true_value(POLICY)) < 4 * clustered_error(found.influence, np.arange(20_000)) + 0.01
 
@@ -324,7 +324,7 @@ def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None
             "unseen must be at least 1 .* got unseen 0.9, bias 0.034",
         ),
         (lambda: MixSettings(spread=-1), r"at least 0, .* followers 30\.0, spread -1"),
-        (lambda: MixSettings((0, 1.5)), "a memory is 0, a fraction below 1 or a whole number of steps, got 1.5"),
+        (lambda: MixSettings((0, 1.5)), "a memory is a whole number of actions, 0 or more, got 1.5"),
         (lambda: assign_folds(np.arange(3), 5), "n_folds must lie between 2 and the 3 persons"),
         (lambda: record(5, 0).policy().toward(1.2), r"share must lie in \[0, 1\], got 1.2"),
     ],

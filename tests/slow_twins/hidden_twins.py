@@ -26,7 +26,7 @@ def slow_highest(values, fixed, moved, gamma: float) -> float:
     return float(-solved.fun)
 
 
-def slow_bounds(stays, horizon: int, discount: float, memory: float, gamma: float) -> tuple[float, float]:
+def slow_bounds(stays, horizon: int, discount: float, memory: int, gamma: float) -> tuple[float, float]:
     """Low and high from stays of [(fixed, moved, error), ...]; the ratios before a step are those without tilt."""
     low = high = 0.0
     for t in range(horizon):

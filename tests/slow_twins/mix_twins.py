@@ -19,12 +19,10 @@ def slow_lstd(stays, gamma: float, trace: float, ridge: np.ndarray):
     return np.linalg.solve(matrix, response), matrix
 
 
-def slow_weight(ratios, t: int, memory: float) -> float:
+def slow_weight(ratios, t: int, memory: int) -> float:
     """Weight at step t of a stay whose ratios end with it: 1 for the steps that it lacks."""
     known = [ratios[u] if u < len(ratios) else 1.0 for u in range(t + 1)]
-    if memory < 1:
-        return float(np.prod([ratio ** (memory ** (t - u)) for u, ratio in enumerate(known)]))
-    return float(np.prod(known[max(0, t + 1 - int(memory)) :]))
+    return float(np.prod(known[max(0, t + 1 - memory) :]))
 
 
 def slow_followed(followed, t: int) -> float:
@@ -32,7 +30,7 @@ def slow_followed(followed, t: int) -> float:
     return float(np.prod(followed[: t + 1]))
 
 
-def slow_value(stays, gamma: float, memory: float, followed=None) -> float:
+def slow_value(stays, gamma: float, memory: int, followed=None) -> float:
     """Value from stays of (v of the first step, [(ratio, delta), ...]); followed: of each stay, [ratio, ...]."""
     followed = followed or [[1.0] * len(steps) for _, steps in stays]
     value = sum(first for first, _ in stays) / len(stays)
@@ -58,7 +56,7 @@ def slow_clustered_error(influence, person) -> float:
     return (persons / (persons - 1) * sum(s**2 for s in sums.values())) ** 0.5 / len(influence)
 
 
-def slow_influence(stays, gamma: float, memory: float, step: float = 1e-6) -> list[float]:
+def slow_influence(stays, gamma: float, memory: int, step: float = 1e-6) -> list[float]:
     """n times the change of the value as one stay's mass grows, the others' shrinking alike: 1 + e on stay i."""
 
     def weighted(mass) -> float:

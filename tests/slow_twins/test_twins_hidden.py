@@ -22,8 +22,8 @@ def test_the_threshold_solves_the_linear_program(seed: int) -> None:
         assert found[place] == pytest.approx(slow_highest(values, fixed, moved, GAMMAS[place]) - usual, abs=1e-7)
 
 
-@pytest.mark.parametrize("memory", [0.7, 1, 2])
-def test_bounds_equal_the_loops_over_linear_programs(memory: float) -> None:
+@pytest.mark.parametrize("memory", [1, 2, 3])
+def test_bounds_equal_the_loops_over_linear_programs(memory: int) -> None:
     rng = np.random.default_rng(7)
     stays = [
         [(rng.uniform(0.1, 1), rng.exponential(), rng.normal()) for _ in range(rng.integers(1, 5))] for _ in range(12)
@@ -34,7 +34,7 @@ def test_bounds_equal_the_loops_over_linear_programs(memory: float) -> None:
             for grid, part in zip(grids, parts, strict=True):
                 grid[i, t] = part
     fixed, moved, errors = grids
-    fast = bounds(Tilted(fixed, moved, np.log(fixed + moved)), errors, [memory], 0.9)
+    fast = bounds(Tilted(fixed, moved, np.log(fixed + moved)), errors, {memory: 1.0}, 0.9)
     for place in PLACES:
         slow = slow_bounds(stays, 4, 0.9, memory, GAMMAS[place])
         assert (fast.low[place], fast.high[place]) == pytest.approx(slow, abs=1e-7)

@@ -183,7 +183,7 @@ def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
     ]
 
 
-def _weighing(judged: Judged) -> dict[float, float]:
+def _weighing(judged: Judged) -> dict[int, float]:
     """What each memory that weighs stays counts in a difference, of sum 1; one action alone where none of them does."""
     weights = {part.memory: part.weight for part in judged.difference.parts if part.memory > 0 and part.weight > 0}
     total = sum(weights.values())
@@ -191,7 +191,7 @@ def _weighing(judged: Judged) -> dict[float, float]:
 
 
 def _hidden(
-    histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, weights: Mapping[float, float]
+    histories: Histories, folds: Sequence[Fold], p: int, pooled: _Pooled, weights: Mapping[int, float]
 ) -> Hidden:
     """What hidden causes could do to the difference of policy p, over memories above 0 by their weights."""
     fixed, moved = np.zeros((2, len(histories.stay)))

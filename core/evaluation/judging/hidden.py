@@ -96,7 +96,7 @@ class Tilted:
 def bounds(
     tilted: Tilted,
     errors: np.ndarray,
-    weights: Mapping[float, float],
+    weights: Mapping[int, float],
     gamma: float,
     followed: np.ndarray | None = None,
 ) -> Bounds:

@@ -52,7 +52,7 @@ class MixSettings:
     stays' returns; unseen and few: u of ever more stays, and what is added to it over n; followers: c, effective stays
     with which a memory's variance counts twice; spread: f, how much of the memories' disagreement is added."""
 
-    memories: tuple[float, ...] = MEMORIES
+    memories: tuple[int, ...] = MEMORIES
     bias: float = 0.034
     unseen: float = 1.5
     few: float = 250.0
@@ -69,7 +69,7 @@ class MixSettings:
             said = ", ".join(f"{name} {number}" for name, number in numbers.items())
             raise ValueError(f"unseen must be at least 1 and the others at least 0, got unseen {self.unseen}, {said}")
 
-    def all_memories(self, horizon: int) -> tuple[float, ...]:
+    def all_memories(self, horizon: int) -> tuple[int, ...]:
         """Those to ask about: of memories that reach over a whole course of `horizon` steps the shortest alone, as they
         are one estimate."""
         whole = min((memory for memory in self.memories if memory >= horizon), default=horizon)
@@ -80,7 +80,7 @@ class MixSettings:
 class Part:
     """One memory's say in a mix: its value, standard error and effective stays, and its weight in the mean."""
 
-    memory: float
+    memory: int
     value: float
     se: float
     ess: float
@@ -105,7 +105,7 @@ class MixEstimate(Estimate):
     def __str__(self) -> str:
         whole = f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f}), n {self.n:,}, ESS {self.ess:,.0f}"
         parts = ", ".join(
-            f"memory {part.memory:g}: {part.value:.2f} ± {part.se:.2f}, weight {part.weight:.2f}" for part in self.parts
+            f"memory {part.memory}: {part.value:.2f} ± {part.se:.2f}, weight {part.weight:.2f}" for part in self.parts
         )
         return f"{whole} [{parts}]"
 
@@ -130,7 +130,7 @@ class Judged:
 class Remembering:
     """Input of the mix: V under one memory with the influence (n,) of each stay, mean about 0."""
 
-    memory: float
+    memory: int
     value: float
     influence: np.ndarray
     ess: float

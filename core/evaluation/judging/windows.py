@@ -2,16 +2,12 @@
 
     V = mean_i v(s_i0) + sum_t gamma^t sum_i omega_it delta_it,   delta = r + gamma v(s') - q(s, a)
 
-omega is normalized over all stays at each t and proportional to one of
+omega is normalized over all stays at each t and, of a memory of k actions, proportional to
 
-    window k = 1, 2, ..    prod_{u = t-k+1..t} rho_u            rho = pi/b of the action taken
-    fading 0 < f < 1       prod_{u <= t} rho_u ^ (f ^ (t-u))    the last action counts whole, earlier ones ever less
-    0                      nothing: the critic alone
+    prod_{u = t-k+1..t} rho_u    rho = pi/b of the action taken;   k = 0: nothing, the critic alone
 
-A short memory leaves out what a policy would have changed longer ago, and pays with less noise for it: at k = T this is
-the weighted doubly robust estimate. Fading keeps part of every ratio, so that its noise grows slowly and no step drops
-out at once; it raises ratios to powers, though, so that it is no policy's, and on design cohorts of 13,355 stays it
-made differences a quarter too large. A stay that has ended has delta 0 and keeps being counted, with ratio 1 for the
+A short memory leaves out what a policy would have changed longer ago, and is paid with less noise for it: at k = T this
+is the weighted doubly robust estimate. A stay that has ended has delta 0 and keeps being counted, with ratio 1 for the
 steps that it lacks.
 """
 
@@ -33,33 +29,27 @@ class Corrected:
     ess: float
 
 
-def check_memory(memory: float) -> None:
-    """ValueError unless 0, a fraction or a whole number of steps."""
-    if memory < 0 or (memory > 1 and memory != int(memory)):
-        raise ValueError(f"a memory is 0, a fraction below 1 or a whole number of steps, got {memory}")
+def check_memory(memory: int) -> None:
+    """ValueError unless a whole number of actions, 0 or more."""
+    if memory < 0 or memory != int(memory):
+        raise ValueError(f"a memory is a whole number of actions, 0 or more, got {memory}")
 
 
-def remembered(log_ratios: np.ndarray, memory: float) -> np.ndarray:
-    """Log of the unnormalized weight at each step. log_ratios (n, T), 0 after the last step -> (n, T)."""
+def remembered(log_ratios: np.ndarray, memory: int) -> np.ndarray:
+    """Log of the unnormalized weight at each step, for a memory above 0. log_ratios (n, T), 0 after the last step."""
     total = log_ratios.copy()
-    horizon = total.shape[1]
-    if memory < 1:
-        for t in range(1, horizon):
-            total[:, t] += memory * total[:, t - 1]
-        return total
-    for back in range(1, min(int(memory), horizon)):
+    for back in range(1, min(memory, total.shape[1])):
         total[:, back:] += log_ratios[:, :-back]
     return total
 
 
-def carried(log_ratios: np.ndarray, memory: float) -> np.ndarray:
-    """Log of the part of each step's weight that the steps before it make. As `remembered`, for a memory above 0."""
+def carried(log_ratios: np.ndarray, memory: int) -> np.ndarray:
+    """Log of the part of each step's weight that the steps before it make. As `remembered`."""
     before = np.zeros_like(log_ratios)
-    if memory < 1:
-        before[:, 1:] = memory * remembered(log_ratios, memory)[:, :-1]
+    if memory == 1:
         return before
     before[:, 1:] = log_ratios[:, :-1]
-    return remembered(before, memory - 1) if memory > 1 else np.zeros_like(log_ratios)
+    return remembered(before, memory - 1)
 
 
 def corrected(
@@ -67,7 +57,7 @@ def corrected(
     residuals: np.ndarray,
     log_ratios: np.ndarray,
     alive: np.ndarray,
-    memory: float,
+    memory: int,
     gamma: float,
     followed: np.ndarray | None = None,
 ) -> Corrected:

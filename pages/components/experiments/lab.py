@@ -77,14 +77,17 @@ def _judged() -> None:
         name=f"judged-{name}",
         caption=f"{evidence.on} Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
         f"differences above {evidence.clear:g}. Worlds with hidden causes stand under “by world” alone: no record can "
-        f"be right there. {GOALS} Mix: what this app judges by. Memories: the mean of estimates that look back on so "
-        "many actions, its interval widened by how far they lie apart; an earlier form, for comparison.",
+        f"be right there. {GOALS} Mix: what this app judges by, memories weighed by their noise and bias. Memories: "
+        "the plain mean of estimates that look back on so many actions, its interval widened by how far they lie "
+        "apart; earlier forms, for comparison.",
         csv=rows,
     )
 
 
 def _in_words(estimator: str) -> str:
     """'mix of 0 1 2 + spread' as 'memories of 0, 1, 2 actions'; other names as they are."""
+    if estimator == "equal mix":
+        return "memories that enough stays follow, alike"
     found = re.fullmatch(r"mix of ([\d ]+) \+ spread", estimator)
     return f"memories of {', '.join(found[1].split())} actions" if found else estimator
 
