@@ -70,9 +70,9 @@ def against_the_clinicians(view: RunView) -> Section:
             view.study.actions.said(view.advice.hidden_in_words),
             *(view.advice.audit.sentences() if view.advice.audit else []),
             *(view.advice.atlas.sentences() if view.advice.atlas else []),
-            "Differences are by the mix: the weighted mean of estimates with ever longer memories, minus what the clinicians "
-            "achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all stays, "
-            "other policies on test patients "
+            "Differences are by the mix: the weighted mean of estimates with ever longer memories, minus what the "
+            "clinicians achieved in the same stays. Each stay is judged by a fold that never saw it: the advice on all "
+            "stays, other policies on test patients "
             f"(K = {view.n_clusters}, λ = {view.config.fusion.lambda_:g}, {mode} mode).",
             *filter(None, [judged_otherwise(view.manifest, view.centered)]),
             *_added(view),
