@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 MOST_ROWS = 2000
+STEPPER = (44, 270, 44)  # pixels: previous, the patient, next
 AGE, MATCHING = "age", "hla_match"
 FEATURES = (AGE, MATCHING, "donor_relation")  # shown in the list where the registry has them
 
@@ -51,7 +52,9 @@ def _patients(run: RegistryView) -> pd.DataFrame:
 def draw(run: RegistryView) -> None:
     """Filters and list, the course, the options at one stage."""
     everyone = _patients(run)
-    listed = _find(run, everyone)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        slots = [st.container(width=width) for width in STEPPER]
+        listed = _find(run, everyone)
     if not mark("patient") and len(listed):
         set_mark("patient", _first(everyone, listed, run.spec.passing))
     if not mark("patient"):
@@ -60,7 +63,6 @@ def draw(run: RegistryView) -> None:
     patient = number_mark("patient", 0, 0, len(everyone) - 1)
     opened(run.path.name, str(everyone["patient"].iloc[patient]))
     if len(listed):
-        slots = st.columns([1, 3, 1])
         step_through(slots, listed, patient, everyone["patient"].to_numpy(), _open, prefix="registry-")
     _title(run, everyone.iloc[patient])
     _course(run, patient)
@@ -83,7 +85,7 @@ def _open(patient: int) -> None:
 
 def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
     """Filters and the list; returns the positions that match."""
-    with st.expander("Find a patient", icon=":material/filter_alt:", expanded=False):
+    with st.popover("Find a patient", icon=":material/filter_alt:"):
         filters = _filters(run, everyone)
         listed = matching(everyone, filters)
         key = f"registry-patients-{hash(filters)}"
