@@ -320,7 +320,7 @@ def test_a_link_restores_patient_stage_decision_and_screen(open_page, registry_r
     place = int(np.flatnonzero(points.stage == 2)[0])
     patient = int(points.patient[place])
     page = patient_page(open_page, patient=str(patient), stage="2", decision="chronic", n="4", order="q")
-    assert f"Patient {run.cohort.patients[patient]}" in [block.value for block in page.header]
+    assert any(str(block.value).startswith(f"**Patient {run.cohort.patients[patient]}** ·") for block in page.markdown)
     options = recommend(run, patient, 2, "chronic", 4, 0.0)
     shown = page.dataframe[-2].value  # the options; what was screened out comes last
     allowed = options[options["screened"] & (options["count"] >= 5)]
