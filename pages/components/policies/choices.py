@@ -31,7 +31,7 @@ WORDS = ChoiceWords(
     who="clinicians",
     records="stays",
     same=(
-        "same dose, where either departs",
+        "same dose",
         "Same dose: steps at which the step learned anew and the run's own agree, of those where either departs from "
         "clinicians; joined doses count as one.",
     ),

@@ -25,7 +25,7 @@ WORDS = ChoiceWords(
     who=EXPERTS,
     records="courses",
     same=(
-        "same combination, where either departs",
+        "same combination",
         "Same combination: decisions of ill test patients at which the random forest keeps its choice, of those where "
         "either departs from the experts' likeliest.",
     ),

@@ -281,6 +281,7 @@ def _table(run: RegistryView) -> None:
         "PHWDR of the furthest mixture with the experts that the records support (Trust frontier). ±: standard error. "
         + course_rule(run),
         csv=rows.drop(columns=["basis", "label", "decision"]),
+        reasons="why",
     )
     if known:
         _event_free(run)
