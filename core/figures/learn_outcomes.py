@@ -65,7 +65,7 @@ def survival_figure(
 def danger_figure(danger: np.ndarray, names: Sequence[str], counts: Sequence[tuple[str, float]]) -> go.Figure:
     """Share in danger by step under each of two (2, T), and hazardous doses in 100 stays, by label."""
     titles = ("Patients in danger (%)", "Hazardous doses in 100 stays")
-    fig = Draft(rows=1, cols=2, column_widths=[0.55, 0.45], horizontal_spacing=0.2, subplot_titles=titles)
+    fig = Draft(rows=1, cols=2, column_widths=[0.55, 0.45], horizontal_spacing=0.28, subplot_titles=titles)
     steps, colors = np.arange(1, danger.shape[1] + 1), (NEUTRAL, ACCENT)
     for name, share, color in zip(names, danger, colors, strict=True):
         fig.add_trace(

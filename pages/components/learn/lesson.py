@@ -60,7 +60,7 @@ def slots(n: int) -> list[DeltaGenerator]:
 
 def numbers_and_picture() -> tuple[DeltaGenerator, DeltaGenerator]:
     """A row for the numbers of a toy, under its sliders, and a place for its picture, under them: all are in sight."""
-    return st.container(horizontal=True), st.container()
+    return st.container(horizontal=True, wrap=False, gap="small", key="learn-numbers"), st.container()
 
 
 def show_function(*functions: tuple[str, str]) -> None:

@@ -27,7 +27,7 @@ HOW = (
 WORDS = FrontierWords(
     start="experts",
     key="registry-frontier",
-    dials={"mixture": "Mixture with the experts", "floor": "Only combinations that experts give"},
+    dials={"mixture": "Mixture with the experts", "floor": "Only what experts give"},
     help="Mixture: π ∝ experts^(1-a) · policy^a, from a = 0 (experts) to a = 1 (the policy). Combinations that experts "
     "give: the policy chooses among those they give with at least a set probability.",
     differing="Choices that differ from the experts'",

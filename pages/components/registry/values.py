@@ -88,7 +88,7 @@ def _own(run: RegistryView) -> None:
 def _matched(run: RegistryView) -> None:
     rows, looks = run.confounding, looks_of(run.spec)
     groups = [name for name in GROUPS if name in set(rows["group"])]
-    beside, picture = st.columns([2, 5], gap="medium")
+    beside, picture = st.columns([1, 2], gap="medium")
     group = beside.segmented_control(
         "Decisions of",
         groups,

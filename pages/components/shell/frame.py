@@ -66,6 +66,7 @@ STYLE = """<style>
   .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {
     white-space: normal !important; padding: .2rem .25rem; font-size: .8rem;}
   .pp-more {display: none;}
+  .st-key-learn-numbers [data-testid="stMetricValue"] {font-size: 1.35rem;}
   .st-key-patient-bar :is([data-testid="stPageLink"], [data-testid="stPopover"])
     [data-testid="stMarkdownContainer"] {position: absolute; clip-path: inset(50%);}
   .st-key-patient-bar > :has([data-testid="stPopover"]) {flex: 0 0 auto !important; width: auto !important;}}
