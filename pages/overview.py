@@ -85,6 +85,7 @@ def main() -> None:
         "Patient phenotypes and their policies",
         "PhenoPolicy learns groups of similar ICU stays and a treatment policy for each, blends them, "
         "and shows how much of their estimated worth the records support.",
+        aloud=True,
     )
     run = current_run()
     if run is not None:

@@ -28,7 +28,6 @@ def main() -> None:
         "Patient",
         "One stay, step by step: what was measured, what was given, what each policy would weigh, and how many "
         "similar patients stand behind it.",
-        short=True,
     )
     run = require_run()
     session = get_session()

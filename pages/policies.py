@@ -101,10 +101,9 @@ def _own(run: RunView) -> None:
 def dose_panel(run: RunView) -> None:
     """Dose shares of every policy, and where the chosen one departs from the clinicians."""
     k, lambda_, mode = fusion_controls(run, "doses")
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
+    counted, picture = st.columns([2, 5], gap="medium")
+    with counted:
         patients, who = choose_patients(run, "doses-patients")
-    with right:
         top = (
             st.segmented_control(
                 "A policy counts by its",
@@ -129,15 +128,16 @@ def dose_panel(run: RunView) -> None:
     )
     readable = ["Given by clinicians", *map(two_lines, phenotype_texts(run, k)), f"Fused, λ = {fmt_lambda(lambda_)}"]
     readable += run.added
-    dose_bars(
-        run.study,
-        readable,
-        shares,
-        "dose-shares",
-        "dose shares",
-        f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; hover or "
-        "export.",
-    )
+    with picture:
+        dose_bars(
+            run.study,
+            readable,
+            shares,
+            "dose-shares",
+            "dose shares",
+            f"{len(actions):,} steps of {len(patients):,} {who}, {mode}. Shares under 4.5 % carry no number; hover or "
+            "export.",
+        )
     _near_uniform(run, probs, mask)
     _difference(run, Given(patients, mask, actions, who), probs, k, top)
 

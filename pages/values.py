@@ -74,15 +74,17 @@ def main() -> None:
 def level_panel(run: RunView) -> None:
     """FQI and FQE beside each other by dose, by phenotype and by step."""
     k, lambda_, mode = fusion_controls(run, "levels")
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
-    with left:
-        patients, who = choose_patients(run, "levels-patients")
-    policy = right.selectbox(
-        "FQE of",
-        policy_names(k, run),
-        **held("levels-policy", policy_names(k, run), FUSED, key=f"levels-policy-{k}"),
-        format_func=lambda p: policy_name(run, p),
-    )
+    chosen, worth = st.columns([1, 4])
+    with chosen:
+        policy = st.selectbox(
+            "FQE of",
+            policy_names(k, run),
+            **held("levels-policy", policy_names(k, run), FUSED, key=f"levels-policy-{k}"),
+            format_func=lambda p: policy_name(run, p),
+        )
+    with worth:
+        _headline(run, policy, k, lambda_, mode)
+    patients, who = choose_patients(run, "levels-patients")
     mask = run.trajectories.mask[patients]
     if too_few(patients, FEWEST):
         return
@@ -91,7 +93,6 @@ def level_panel(run: RunView) -> None:
     star, own = run.fqi_q[patients], critic(run, key)[patients]
     names = {"FQI (Q*, best policy)": star, f"FQE ({policy_name(run, policy)})": own}
     values = dict(zip(names, (star.max(axis=-1), state_values(probs, own)), strict=True))
-    _headline(run, policy, k, lambda_, mode)
     by_dose, by_phenotype = st.columns(2, gap="medium")
     with by_dose:
         _by_dose(run, names, patients, mask, who)

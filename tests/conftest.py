@@ -45,6 +45,14 @@ TINY_REGISTRY = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def checked_figures() -> None:
+    """Let plotly check every figure that a test draws; the app, which shows the same ones, does without."""
+    from core.figures import draft
+
+    draft.CHECKED = True
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Open clinical data for tests; skipped where the folder is not there."""

@@ -1,9 +1,9 @@
-"""A figure while it is drawn: panels, traces, lines and notes collected as plain dicts, checked by plotly once, at the
-end.
+"""A figure while it is drawn: panels, traces, lines and notes collected as plain dicts.
 
 plotly's own figure checks and copies at every call, and all notes again with every further one; for a figure of several
 panels that takes longer than all else from a slider to its picture. The methods are called as in plotly and mean the
-same; a test holds both beside each other.
+same; a test holds both beside each other. Even one check at the end takes six times as long as the drawing, so only the
+tests, which draw every figure, let plotly check it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 Props = dict[str, Any]
+CHECKED = False  # whether plotly checks each figure; tests set it
 WHOLE_NAMES = ("error_x", "error_y", "paper_bgcolor", "plot_bgcolor")  # every other underscore leads into a part
 
 
@@ -117,8 +118,9 @@ class Draft:
             _merge(note, _nested(props))
 
     def figure(self) -> go.Figure:
-        """The figure, checked by plotly; `ValueError` names a property or value that it does not know."""
-        return go.Figure(self.traces, {**self.layout, "annotations": self.annotations, "shapes": self.shapes})
+        """The figure; where it is `CHECKED`, `ValueError` names a property or value that plotly does not know."""
+        notes = {name: some for name, some in (("annotations", self.annotations), ("shapes", self.shapes)) if some}
+        return go.Figure(self.traces, self.layout | notes, _validate=CHECKED)
 
     def _panels(self, row: int | None, col: int | None) -> list[tuple[str, str]]:
         found = [axes for (r, c), axes in self._axes.items() if row in (None, r) and col in (None, c)]

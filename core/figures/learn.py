@@ -160,7 +160,7 @@ def fusion_figure(
 
 def weights_figure(used: np.ndarray, left: np.ndarray) -> go.Figure:
     """Shares (n,) of the estimate that rest on the 1..n heaviest stays, and (T,) of stays left after 1..T steps."""
-    titles = ("Share of the estimate by number of stays (%)", "Stays that are left: expected ESS / n (%)")
+    titles = ("Share of the estimate (%)", "Expected ESS / n (%)")
     fig = Draft(rows=1, cols=2, horizontal_spacing=0.14, subplot_titles=titles)
     counts = np.arange(1, len(used) + 1)
     fig.add_trace(scatter(x=counts, y=100 * used, mode="lines", line={"color": ACCENT}), row=1, col=1)

@@ -64,8 +64,8 @@ def survival_figure(
 
 def danger_figure(danger: np.ndarray, names: Sequence[str], counts: Sequence[tuple[str, float]]) -> go.Figure:
     """Share in danger by step under each of two (2, T), and hazardous doses in 100 stays, by label."""
-    titles = ("Patients in danger (%)", "Hazardous doses in 100 stays")
-    fig = Draft(rows=1, cols=2, column_widths=[0.55, 0.45], horizontal_spacing=0.2, subplot_titles=titles)
+    titles = ("Patients in danger (%)", "In 100 stays")
+    fig = Draft(rows=1, cols=2, column_widths=[0.55, 0.45], horizontal_spacing=0.28, subplot_titles=titles)
     steps, colors = np.arange(1, danger.shape[1] + 1), (NEUTRAL, ACCENT)
     for name, share, color in zip(names, danger, colors, strict=True):
         fig.add_trace(
@@ -94,7 +94,7 @@ def danger_figure(danger: np.ndarray, names: Sequence[str], counts: Sequence[tup
     fig.update_xaxes(title_text="step", tickvals=steps[::5], row=1, col=1)
     fig.update_yaxes(range=[0, 104], row=1, col=1)
     top = max(count for _, count in counts)
-    fig.update_xaxes(range=[0, 1.15 * max(top, 1.0)], title_text="doses", row=1, col=2)
+    fig.update_xaxes(range=[0, 1.15 * max(top, 1.0)], title_text="hazardous doses", row=1, col=2)
     fig.update_yaxes(categoryorder="array", categoryarray=labels[::-1], range=[-0.6, 2.7], row=1, col=2)
     fig.update_layout(margin={"l": 48, "r": 16, "t": 34, "b": 44})
     return fig.figure()

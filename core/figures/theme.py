@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io as pio
 from plotly.colors import sample_colorscale
 
 from core.figures.draft import Draft
@@ -61,7 +60,6 @@ DIVERGING = ((0.0, "#0072B2"), (0.5, "#F4F4F2"), (1.0, "#D55E00"))  # difference
 # Of a figure that leaves the app: plotly.js 4 would offer to upload it to a cloud, patients and all.
 LEAVING = {"displaylogo": False, "showSendToCloud": False}
 
-TEMPLATE = "phenopolicy"
 HOUR_STEPS = (4, 12, 24, 48, 96, 168, 336, 672)  # apart, for ticks on a time axis
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -174,7 +172,8 @@ def axis_label(name: str, unit: str | None = None) -> str:
     return f"{name} ({fmt_unit(unit)})" if unit and unit != "1" else name
 
 
-def _register() -> None:
+def _template() -> dict[str, Any]:
+    """What all figures have in common, as plain dicts; checked once."""
     axis = {
         "gridcolor": GRID,
         "zeroline": False,
@@ -197,10 +196,10 @@ def _register() -> None:
         bargap=0.25,
         separators=".,",
     )
-    pio.templates[TEMPLATE] = go.layout.Template(layout=layout)
+    return dict(go.layout.Template(layout=layout).to_plotly_json())
 
 
-_register()
+TEMPLATE = _template()
 
 
 def apply_theme(
@@ -278,7 +277,7 @@ def fmt_unit(text: str) -> str:
 
 def on_dark(fig: go.Figure) -> go.Figure:
     """The figure for a dark ground: ink and lines that stand on the ground itself are light, hollow marks dark."""
-    return go.Figure(_on_dark(fig.to_dict()))
+    return go.Figure(_on_dark(fig.to_dict()), _validate=False)  # as right as the one that was drawn
 
 
 def _on_dark(part: Any) -> Any:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from test_browser_views import NAMES
-from visitor import Tab
+from visitor import Levels, Tab
 
 pytestmark = pytest.mark.browser
 
 SIZES = ((1024, 768), (1280, 800), (1920, 1080))
-FIRST_PANEL = 300  # pixels from the top of a window of 1280 x 800 to the course of a patient
+FIRST_PANEL = 300  # pixels at most from the top of a window of 1280 x 800 to what a view is for
+PANEL_LEVELS: Levels = (("View", "Idea"), ("Part",), ("Show",))
 GLANCE, GLANCES = 200, 50  # milliseconds between looks, and how many looks at most
 LEAST_USED = 0.85  # of the width beside the sidebar, at 1920
 # Boxes that scroll sideways: the page itself, and whatever is no table, figure or code, which may within its frame.
@@ -38,6 +39,23 @@ USED = """() => {
         })
         .filter(box => box.width > 0 && box.height > 0);
     return (Math.max(...drawn.map(box => box.right)) - Math.min(...drawn.map(box => box.left))) / main.clientWidth;
+}"""
+# How far down the first thing stands that shows data or is the view's object: a chart, a table, a card, a form. Head,
+# tabs and a line of controls come before it; a form that is no box begins with its first box to write in or its button.
+TOP = """() => {
+    const main = document.querySelector('[data-testid=stMain]');
+    const panels = '.js-plotly-plot, canvas, table, [data-testid=stDataFrame], [data-testid=stMetric], '
+        + '[data-testid=stForm], [data-testid=stFileUploader], [data-testid=stImage]';
+    const forms = '[data-testid=stTextInput], [data-testid=stNumberInput], [data-testid^=stBaseButton-primary]';
+    const isBox = one => getComputedStyle(one).borderTopStyle === 'solid'
+        && parseFloat(getComputedStyle(one).borderTopWidth) > 0;
+    const tops = [...main.querySelectorAll(`${panels}, ${forms}, [data-testid=stVerticalBlock]`)]
+        .filter(one => !one.matches('[data-testid=stVerticalBlock]') || isBox(one))
+        .filter(one => !one.closest('details:not([open])'))
+        .map(one => one.getBoundingClientRect())
+        .filter(box => box.width > 0 && box.height > 0)
+        .map(box => box.top + main.scrollTop);
+    return tops.length ? Math.round(Math.min(...tops)) : null;
 }"""
 
 
@@ -68,7 +86,26 @@ def test_a_page_fits_its_window_at_every_size(tab: Tab, name: str) -> None:
     assert tab.page.evaluate(USED) >= LEAST_USED
 
 
+def too_low(tab: Tab) -> str:
+    """Where the first panel of the view stands, once it is drawn; empty where that is high enough."""
+    for _ in range(GLANCES):
+        top = tab.page.evaluate(TOP)
+        if top is not None and top <= FIRST_PANEL:
+            return ""
+        tab.page.wait_for_timeout(GLANCE)
+    return "nothing" if top is None else f"{top} px"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_panel_of_every_view_stands_high(tab: Tab, name: str) -> None:
+    tab.page.set_viewport_size({"width": 1280, "height": 800})
+    tab.open("" if name == "overview" else name)
+    low = [f"{name}{view}: {where}" for view in tab.views(PANEL_LEVELS) if (where := too_low(tab))]
+    assert not low, "\n".join(low)
+
+
 def test_the_course_of_a_patient_stands_high(tab: Tab) -> None:
+    """There, a box of the row that leads to the patient is no panel."""
     tab.page.set_viewport_size({"width": 1280, "height": 800})
     tab.open("patient")
     course = tab.main.locator(".js-plotly-plot").first

@@ -7,9 +7,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from plotly.io import to_json
 from plotly.subplots import make_subplots
 
 from core.figures.draft import Draft, scatter
+from core.figures.theme import apply_theme, on_dark
 from tests.slow_twins.figure_twin import GRIDS, fill
 
 
@@ -31,6 +33,18 @@ def test_a_grid_of_panels_is_what_plotly_makes_of_the_same_calls(rows: int, cols
     fill(plain, go.Scatter, rows, cols)
     fill(draft, scatter, rows, cols)
     assert content(draft.figure()) == content(plain)
+
+
+@pytest.mark.parametrize(("rows", "cols", "grid"), GRIDS)
+def test_a_figure_that_plotly_does_not_check_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, rows: int, cols: int, grid: dict[str, Any]
+) -> None:
+    fill(draft := Draft(rows, cols, **grid), scatter, rows, cols)
+    checked = apply_theme(draft, "title").figure()
+    monkeypatch.setattr("core.figures.draft.CHECKED", False)
+    for dark in (False, True):
+        sent = [to_json(on_dark(fig) if dark else fig, validate=False) for fig in (checked, draft.figure())]
+        assert json.loads(sent[0]) == json.loads(sent[1])
 
 
 def test_a_figure_of_one_panel_is_what_plotly_makes_of_the_same_calls() -> None:

@@ -126,6 +126,7 @@ def _along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame:
     return _table(view, jury, [Deferring("", np.asarray(jury.some.probs(key))) for key in keys], view.lambdas)
 
 
+@remembered_by(8)
 def true_differences_along_lambda(view: RunView, n_clusters: int, mode: str) -> pd.DataFrame | None:
     """setting (lambda), true_difference and its _se where the fused policy was rolled out; None where it never was."""
     if view.truth.empty:

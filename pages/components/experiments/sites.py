@@ -44,15 +44,18 @@ def draw() -> None:
     if run is None:
         empty("This run cannot be read", "It was made by another version of this program, or is damaged.")
         return
-    _send(run, runs[name].path, runs[name].name)
-    _load(run)
+    bundle, there, back = st.columns(3, gap="medium")
+    with bundle:
+        _send(runs[name].path, runs[name].name)
+    with there:
+        _there(run)
+    with back:
+        found = _load(run)
+    _found(found)
 
 
-def _send(run: RunView, folder: Path, name: str) -> None:
-    st.markdown(
-        "**1. Send the bundle.** Encoder, phenotypes, policies, scaling and study of the run, and no patient's row; "
-        "scaling and encoder hold quantiles of the training patients' columns, extremes among them."
-    )
+def _send(folder: Path, name: str) -> None:
+    st.markdown("**1. Send the bundle**")
     st.download_button(
         "Build and download the bundle",
         data=recorded(lambda: bundle_of(folder), f"bundle {folder.name}"),
@@ -62,8 +65,16 @@ def _send(run: RunView, folder: Path, name: str) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+    st.caption(
+        "Encoder, phenotypes, policies, scaling and study of the run, and no patient's row; scaling and encoder hold "
+        "quantiles of the training patients' columns, extremes among them."
+    )
+
+
+def _there(run: RunView) -> None:
     st.markdown("**2. There**, where the other patients are:")
-    st.code("python -m core validate bundle.zip cohort.parquet --site North --out north.json", language=None)
+    command = "python -m core validate bundle.zip cohort.parquet --site North --out north.json"
+    st.code(command, language=None, wrap_lines=True)
     st.caption(f"Bundle {digest_of(run)[:16]}. What leaves the site holds aggregates alone, no count of 1 to 10.")
 
 
@@ -75,8 +86,8 @@ def bundle_of(folder: Path) -> bytes:
     return make_bundle(run)[0]
 
 
-def _load(run: RunView) -> None:
-    """Results of sites: as they are, and pooled where there are two or more."""
+def _load(run: RunView) -> list[SiteResult]:
+    """The results that were loaded and are of this run's bundle."""
     st.markdown("**3. Load what came back**, one file of each site:")
     files = st.file_uploader(
         "Results of sites", type=["json"], accept_multiple_files=True, max_upload_size=2, key="sites-files"
@@ -89,10 +100,14 @@ def _load(run: RunView) -> None:
             f"Left out, as they validated another bundle than this run's: {markdown(', '.join(foreign))}.",
             icon=":material/warning:",
         )
-    if not found:
-        return
-    if len(found) == 1:
-        _one(found[0])
+    return found
+
+
+def _found(found: list[SiteResult]) -> None:
+    """Results of sites: as they are, and pooled where there are two or more."""
+    if len(found) < 2:
+        for site in found:
+            _one(site)
         return
     try:
         pooled = pool(found)

@@ -49,8 +49,6 @@ def settings() -> None:
 
 
 def _choice(evidence: dict[str, Any]) -> None:
-    for sentence in evidence["findings"]:
-        st.markdown(f"- {sentence}")
     changes = pd.DataFrame(evidence["around"])
     if len(changes):
         named = changes.assign(
@@ -67,6 +65,7 @@ def _choice(evidence: dict[str, Any]) -> None:
             "differs from the best candidate in several, and loses less than some of these changes alone.",
             data=named,
         )
+    st.markdown("\n".join(f"- {sentence}" for sentence in evidence["findings"]))
     rows = evidence["rows"]
     cells = {f"{heading} of the {before}" if heading == "SE" else heading: [text(row) for row in rows]
              for (heading, text), (before, _) in zip(CHOICE, [CHOICE[0], *CHOICE], strict=False)}  # fmt: skip

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from core.figures.learn_outcomes import concordance_figure, danger_figure, survival_figure
 from core.figures.theme import fmt_percent
 from core.learn.outcomes import DAYS, GROUPS, POLICIES, STAY_STEPS, concordance_toy, danger_toy, survival_toy
-from pages.components.learn.lesson import beside, lesson, show_function, toy_of_a_lesson
+from pages.components.learn.lesson import lesson, numbers_and_picture, show_function, slots, toy_of_a_lesson
 from pages.components.shell.export import metric, show
 from pages.components.shell.held import held, held_number
 
 MANY, FEW_TO_MANY = (200, 1000, 5000, 20000), (30, 100, 300, 1000, 5000)  # patients of a toy
 
 
-@toy_of_a_lesson
 def concordance() -> None:
     """Patients treated as a policy would survive more often, although the drug does nothing."""
     lesson(
@@ -36,15 +34,24 @@ def concordance() -> None:
         "praise the opposite. With the same doses for well and sick nothing is praised. This is why the app shows "
         "concordance, but judges by weights, critics and intervals, and why a hidden cause of the dose can undo even "
         "these (*Policies → Value*, Γ).",
+        _concordance,
     )
-    columns = st.columns(5)
+    show_function(
+        ("core/evaluation/concordance.py", "concordant"),
+        ("core/learn/outcomes.py", "concordance_toy"),
+    )
+
+
+@toy_of_a_lesson
+def _concordance() -> None:
+    columns = slots(5)
     name = columns[0].selectbox("The policy treats", list(POLICIES), **held("learn-conc-policy", POLICIES))
     well = columns[1].slider("Clinicians: well (%)", 0, 100, step=5, **held_number("learn-conc-well", 0, 100, 20))
     sick = columns[2].slider("... and sick (%)", 0, 100, step=5, **held_number("learn-conc-sick", 0, 100, 80))
     effect = columns[3].slider("Effect (points)", -20, 20, step=1, **held_number("learn-conc-effect", -20, 20, 0))
     n = columns[4].select_slider("Patients", MANY, **held("learn-conc-n", MANY, 1000))
     toy = concordance_toy(POLICIES[name], (well / 100, sick / 100), (0.9, 0.5), effect / 100, 0.5, n)
-    picture, numbers = beside()
+    numbers, picture = numbers_and_picture()
     with numbers:
         _points("Crude, points", toy.crude, toy.crude_half, f"concordant minus discordant; n = {n:,}, simulated")
         _points("Like with like, points", toy.within, toy.within_half, "well and sick weighed as in all")
@@ -66,10 +73,6 @@ def concordance() -> None:
             caption="Half of the patients are sick; without the drug 90 % of the well and 50 % of the sick survive. "
             "Bars: 95 %.",
         )
-    show_function(
-        ("core/evaluation/concordance.py", "concordant"),
-        ("core/learn/outcomes.py", "concordance_toy"),
-    )
 
 
 def _points(title: str, value: float, half: float, basis: str) -> None:
@@ -88,7 +91,6 @@ def _points(title: str, value: float, half: float, basis: str) -> None:
     )
 
 
-@toy_of_a_lesson
 def survival() -> None:
     """Kaplan-Meier: who left is not known to have survived."""
     lesson(
@@ -103,8 +105,14 @@ def survival() -> None:
         "Too high: whoever left counts as alive for ever. The curve of Kaplan and Meier stays at the truth; what "
         "leaving costs it is certainty, since fewer and fewer are at risk. If the dying were sent home it would be "
         "wrong as well.",
+        _survival,
     )
-    columns = st.columns(4)
+    show_function(("core/learn/outcomes.py", "kaplan_meier"), ("core/learn/outcomes.py", "survival_toy"))
+
+
+@toy_of_a_lesson
+def _survival() -> None:
+    columns = slots(4)
     early = columns[0].slider(
         "Hazard in the first week (% a day)", 0.0, 10.0, step=0.5, **held_number("learn-early", 0.0, 10.0, 4.0)
     )
@@ -116,7 +124,7 @@ def survival() -> None:
     toy = survival_toy(early / 100, late / 100, leaving / 100, n)
     low, high = toy.band
     last, known = toy.estimate, f"day {DAYS}"
-    picture, numbers = beside()
+    numbers, picture = numbers_and_picture()
     with numbers:
         metric(
             f"Kaplan-Meier, {known}",
@@ -144,10 +152,8 @@ def survival() -> None:
             caption="Simulated patients. Band: 95 % by Greenwood, within 0 and 100 %; where few are at risk it is too "
             "narrow. Below: with few at risk a day's hazard jumps between nothing and much.",
         )
-    show_function(("core/learn/outcomes.py", "kaplan_meier"), ("core/learn/outcomes.py", "survival_toy"))
 
 
-@toy_of_a_lesson
 def danger() -> None:
     """The rate of hazardous doses rests on recorded states; a policy makes states of its own."""
     lesson(
@@ -167,8 +173,14 @@ def danger() -> None:
         "That it is as safe as they are. But more of its patients come into danger, so that more hazardous doses are "
         "given in truth. The two agree only where a dose does not bring danger about, or where the policy doses the "
         "safe as clinicians do.",
+        _danger,
     )
-    columns = st.columns(4)
+    show_function(("core/policies/hazards.py", "violation_rates"), ("core/learn/outcomes.py", "in_danger"))
+
+
+@toy_of_a_lesson
+def _danger() -> None:
+    columns = slots(4)
     safe = columns[0].slider("Policy doses the safe (%)", 0, 100, step=5, **held_number("learn-safe", 0, 100, 60))
     inside = columns[1].slider("... and those in danger (%)", 0, 100, step=5, **held_number("learn-danger", 0, 100, 10))
     harm = columns[2].slider("A dose adds danger (points)", 0, 40, step=1, **held_number("learn-harm", 0, 40, 15))
@@ -176,7 +188,7 @@ def danger() -> None:
         "Danger passes in a step (%)", 5, 100, step=5, **held_number("learn-recovery", 5, 100, 20)
     )
     toy = danger_toy((0.2, 0.1), (safe / 100, inside / 100), harm / 100, recovery / 100)
-    picture, numbers = beside()
+    numbers, picture = numbers_and_picture()
     with numbers:
         metric(
             "Rate of the rule",
@@ -201,4 +213,3 @@ def danger() -> None:
             caption=f"Exact, for stays of {STAY_STEPS} steps that begin safe; b = 3 % of steps bring danger by "
             "themselves, c is what a dose adds, r how often danger passes.",
         )
-    show_function(("core/policies/hazards.py", "violation_rates"), ("core/learn/outcomes.py", "in_danger"))

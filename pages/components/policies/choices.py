@@ -26,12 +26,12 @@ HOW = (
 WORDS = ChoiceWords(
     key="choices",
     how=HOW,
-    of="of reward weights, discount and dose bins: the advice, what is claimed of it, and the sign of its estimate.",
+    of="of weights, discount and dose bins: advice, claim and sign of the estimate.",
     groups=("Weights", "Discount and doses", "Several at once"),
     who="clinicians",
     records="stays",
     same=(
-        "same dose, where either departs",
+        "same dose",
         "Same dose: steps at which the step learned anew and the run's own agree, of those where either departs from "
         "clinicians; joined doses count as one.",
     ),
@@ -58,7 +58,7 @@ def words_for(study: StudySpec) -> ChoiceWords:
 
 @panel
 def choices_panel(run: RunView) -> None:
-    """Badge, sentences, forest and table of all choices."""
+    """Badge, forest, sentences and table of all choices."""
     advice = run.advice
     choices_view(advice.atlas if advice else None, advice.n if advice else 0, words_for(run.study))
 

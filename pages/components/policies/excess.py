@@ -33,11 +33,10 @@ WHOLE = 100  # from this dose on no decimals are told
 def excess_panel(run: RunView) -> None:
     """Dose excess of the chosen policies, and the surprises of one of them."""
     k, lambda_, mode = fusion_controls(run, "excess")
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
-    with left:
-        patients, who = choose_patients(run, "excess-patients")
     names = [name for name in policy_names(k, run, baselines=False) if name != CLINICIAN]
-    with right:
+    counted, picture = st.columns([1, 2], gap="medium")
+    with counted:
+        patients, who = choose_patients(run, "excess-patients")
         expected = (
             st.segmented_control(
                 "Dose of a policy",
@@ -47,13 +46,14 @@ def excess_panel(run: RunView) -> None:
             )
             == MEAN_DOSE
         )
-    chosen = st.pills(
-        "Policies",
-        names,
-        selection_mode="multi",
-        **held_many("excess-policies", names, [FUSED], key=f"excess-policies-{k}"),
-        format_func=lambda name: policy_name(run, name),
-    )
+        chosen = st.pills(
+            "Policies",
+            names,
+            selection_mode="multi",
+            **held_many("excess-policies", names, [FUSED], key=f"excess-policies-{k}"),
+            format_func=lambda name: policy_name(run, name).partition(":")[0],  # its words stand in the picture
+            wrap=True,
+        )
     if not chosen:
         empty("No policy chosen", "Choose at least one policy above.")
         return
@@ -72,19 +72,20 @@ def excess_panel(run: RunView) -> None:
     }
     excess = {name: np.nanmean(values, axis=1) for name, values in at_steps.items()}
     curves = {name: mortality_by_excess(values, data.outcomes < 0) for name, values in excess.items()}
-    show(
-        mortality_by_dose(
-            curves, unit=run.study.actions.unit, died=run.study.died_label, names=phenotype_texts_here(run)
-        ),
-        "dose-excess",
-        "Mortality against dose excess for "
-        + ", ".join(policy_name(run, name) for name in chosen)
-        + ", with 95 % bands.",
-        caption=f"{len(patients):,} {who}, {mode}, 95 % Wilson intervals. {_counted_at(run)} Sicker patients get other "
-        "doses, so a lowest point near 0 does not show that following the policy would save anyone; on simulated "
-        "cohorts compare true values.",
-        data=pd.concat([curve.assign(policy=name) for name, curve in curves.items()]),
-    )
+    with picture:
+        show(
+            mortality_by_dose(
+                curves, unit=run.study.actions.unit, died=run.study.died_label, names=phenotype_texts_here(run)
+            ),
+            "dose-excess",
+            "Mortality against dose excess for "
+            + ", ".join(policy_name(run, name) for name in chosen)
+            + ", with 95 % bands.",
+            caption=f"{len(patients):,} {who}, {mode}, 95 % Wilson intervals. {_counted_at(run)} Sicker patients get "
+            "other doses, so a lowest point near 0 does not show that following the policy would save anyone; on "
+            "simulated cohorts compare true values.",
+            data=pd.concat([curve.assign(policy=name) for name, curve in curves.items()]),
+        )
     _surprises(run, chosen[0], at_steps[chosen[0]], patients, k)
 
 

@@ -20,7 +20,7 @@ from pages.components.shell.estimates import fusion_controls, policy_names, supp
 from pages.components.shell.names import policy_name
 from pages.components.shell.panels import panel
 from pages.components.study.dial_view import setting_text
-from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
+from pages.components.study.frontier import FrontierWords, Way, choose_way, places, way_view
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
@@ -52,7 +52,8 @@ def frontier_panel(run: RunView) -> None:
     """A dial between clinicians and policy, set at the furthest point that the records support."""
     k, lambda_, mode = fusion_controls(run, "frontier")
     policies, words = [name for name in policy_names(k, run) if name != CLINICIAN], _words(run.study)
-    policy, name = choose_way(words, policies, FUSED, lambda name: policy_name(run, name), f"-{k}")
+    at = places()
+    policy, name = choose_way(at[0], words, policies, FUSED, lambda name: policy_name(run, name), f"-{k}")
     dial, key = DIALS[name], PolicyKey.at(policy, k, lambda_, mode)
     table, floor = frontier_of(run, key, dial), run.config.evaluation.ess_floor
     with st.spinner("Judging against the clinicians ..."):
@@ -69,7 +70,7 @@ def frontier_panel(run: RunView) -> None:
         hidden_short=hidden_text,
     )
     slider = f"frontier-{run.manifest.data_hash}-{policy}-{dial.name}-{k}-{lambda_}-{mode}"
-    setting = way_view(words, way, slider, f"K = {k}, {mode}.", support_rule(run))
+    setting = way_view(at, words, way, slider, f"K = {k}, {mode}.", support_rule(run))
     _doses(run, policy, key, dial, setting)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.base.remembered import remembered_by
 from core.figures.dials import lambda_axis
 from core.figures.policies import fused_share_area
 from core.figures.theme import fmt, fmt_lambda, fmt_percent
@@ -41,14 +42,12 @@ def lambda_panel(run: RunView) -> None:
     k, lambda_, mode = fusion_controls(run, "fusion")
     patients = run.split.test
     position = {value: i / max(len(run.lambdas) - 1, 1) for i, value in enumerate(run.lambdas)}
-    fused = lambda_curve(run, k, mode)
-    fused = fused[fused["estimator"].isin(["phwis", "phwdr"])]
+    fused, missed = _published_along(run, k, mode)
     if fused.empty:
         empty("Not evaluated", f"This run holds no fused policy at K = {k}, {mode}.")
         return
     along = along_lambda(run, k, mode)
     course = along.table
-    fused = fused.merge(course, on="lambda_", how="left")
     ticks = _ticks(position)
     _against(run, k, mode, lambda_, along, position)
     st.markdown("**Published estimators**")
@@ -80,9 +79,20 @@ def lambda_panel(run: RunView) -> None:
         help=support_rule(run),
         data=fused,
     )
-    if missed := _missed_along(fused):
+    if missed:
         st.caption(missed)
     _doses_along(run, course, position, lambda_, _ends(along, k))
+
+
+@remembered_by(8)
+def _published_along(run: RunView, k: int, mode: str) -> tuple[pd.DataFrame, str]:
+    """The published estimators along the axis, beside what else is known of each lambda, and where they miss the
+    truth: the same wherever the slider stands."""
+    fused = lambda_curve(run, k, mode)
+    fused = fused[fused["estimator"].isin(["phwis", "phwdr"])]
+    if fused.empty:
+        return fused, ""
+    return fused.merge(along_lambda(run, k, mode).table, on="lambda_", how="left"), _missed_along(fused)
 
 
 def _doses_along(

@@ -192,15 +192,16 @@ def support_panel(run: RunView) -> None:
         top[name], mass[name] = unsupported_shares(probs[name], behavior, floors)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**Recommendations that clinicians hardly ever give**")
-        which = st.segmented_control(
-            "Count",
-            COUNTS,
-            required=True,
-            format_func=run.study.actions.said,
-            **held("support-count", COUNTS),
-            label_visibility="collapsed",
-        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Advised, but hardly ever given**", width="content")
+            which = st.segmented_control(
+                "Count",
+                COUNTS,
+                required=True,
+                format_func=run.study.actions.said,
+                **held("support-count", COUNTS),
+                label_visibility="collapsed",
+            )
         shown = top if which == COUNTS[0] else mass
         show(
             support_curves(
@@ -220,14 +221,14 @@ def _calibration(run: RunView, behavior: np.ndarray, actions: np.ndarray) -> Non
     """Predicted beside observed shares of the judge's models on stays that they had not seen, or of the neighbors on
     test patients: behavior (m, A) and actions (m,)."""
     told = run.study.actions
-    st.markdown("**Calibration of the clinician policy**")
     models = MODELS if run.calibration is not None else MODELS[1:]
-    left, right = st.columns(2)
-    by = left.segmented_control(
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.markdown("**Calibration**", width="content", help="Of the clinicians' probabilities, as they are estimated.")
+    by = row.segmented_control(
         "By", models, required=True, **held("support-model", models), label_visibility="collapsed"
     )
     labels = [f"all {told.words} together", *told.labels]
-    place = right.selectbox(
+    place = row.selectbox(
         told.word.capitalize(),
         range(len(labels)),
         format_func=labels.__getitem__,

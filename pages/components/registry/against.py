@@ -27,6 +27,7 @@ from pages.components.study.left_out import left_out_table
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
+GAMMA = f"Γ = {TOLD:g}"
 IN_REWARD = "value minus the experts' (sum of rewards)"
 HIDDEN_HELP = (
     "Marginal sensitivity model: at each stage the odds of what was given may differ, by all that physicians knew, by "
@@ -76,7 +77,8 @@ def against_view(run: RegistryView) -> None:
         _lines(rows, known),
         "registry-difference-table",
         name="against-experts",
-        caption="In brackets: not supported by the records. Mix: the value that belongs to the difference. Matched "
+        caption=f"In brackets: not supported by the records. {GAMMA}: where the difference may lie if a hidden cause "
+        f"multiplies the odds of what was given by {TOLD:g}. Mix: the value that belongs to the difference. Matched "
         "means, PHWIS and PHWDR, the published estimators, stand in the other views."
         + (" ±: standard error of the simulation." if known else ""),
         csv=rows,
@@ -102,9 +104,9 @@ def _lines(rows: pd.DataFrame, known: bool) -> pd.DataFrame:
         }
         if known:
             true = f"{row.true_difference:+.2f} ± {row.true_difference_se:.2f}"
-            line["true difference"] = true if np.isfinite(row.true_difference) else "–"
+            line["in truth"] = true if np.isfinite(row.true_difference) else "–"
         if "hidden_low" in rows:
-            line[f"with hidden causes, Γ = {TOLD:g}"] = _told(row.hidden_low, row.hidden_high)
+            line[GAMMA] = _told(row.hidden_low, row.hidden_high)
         mix = f"{row.mix:.2f} {fmt_interval(row.mix_low, row.mix_high)}"
         line["under other choices"] = row.choices or "–"
         lines.append(line | {"mix": bracketed(mix, row.grade), "why not more": row.doubts or "–"})

@@ -20,12 +20,12 @@ WORDS = ChoiceWords(
     "a gain is claimed, and the sign of the difference. The random forest's leaves are averaged anew, to see whether "
     "its combinations stay; the Q-networks are not learned anew. Robust: these choices do not matter. It does not say "
     "that the advice is right.",
-    of="of rewards and discount: the advice, what is claimed of it, and the sign of its estimate.",
+    of="of rewards and discount: advice, claim and sign of the estimate.",
     groups=("Weights", "Discount", "Several at once"),
     who=EXPERTS,
     records="courses",
     same=(
-        "same combination, where either departs",
+        "same combination",
         "Same combination: decisions of ill test patients at which the random forest keeps its choice, of those where "
         "either departs from the experts' likeliest.",
     ),
@@ -35,7 +35,7 @@ WORDS = ChoiceWords(
 
 
 def choices_panel(run: RegistryView) -> None:
-    """Badge, sentences, forest and table of all choices."""
+    """Badge, forest, sentences and table of all choices."""
     advice = run.advice
     choices_view(advice.atlas if advice else None, advice.n if advice else 0, WORDS)
 

@@ -11,7 +11,7 @@ from core.registry.ask.compared import DIALS, GREEDY, RECOMMENDED, along
 from core.registry.ask.hidden import hidden_in_words, hidden_text
 from core.runs.manifest import judged_otherwise
 from pages.components.shell.session import write_url
-from pages.components.study.frontier import FrontierWords, Way, choose_way, way_view
+from pages.components.study.frontier import FrontierWords, Way, choose_way, places, way_view
 
 if TYPE_CHECKING:
     from core.registry.view import RegistryView
@@ -27,7 +27,7 @@ HOW = (
 WORDS = FrontierWords(
     start="experts",
     key="registry-frontier",
-    dials={"mixture": "Mixture with the experts", "floor": "Only combinations that experts give"},
+    dials={"mixture": "Mixture with the experts", "floor": "Only what experts give"},
     help="Mixture: π ∝ experts^(1-a) · policy^a, from a = 0 (experts) to a = 1 (the policy). Combinations that experts "
     "give: the policy chooses among those they give with at least a set probability.",
     differing="Choices that differ from the experts'",
@@ -59,10 +59,11 @@ def course_rule(run: RegistryView) -> str:
 def frontier_panel(run: RegistryView) -> None:
     """A dial between experts and policy, set at the furthest point that the records support."""
     write_url()
-    st.markdown(f"**How far the records can follow a policy.** {SOFTENED}")
+    st.markdown("**How far the records can follow a policy**", help=SOFTENED)
     if otherwise := judged_otherwise(run.manifest):
         st.caption(f":material/update: {otherwise}")
-    policy, name = choose_way(WORDS, (*GREEDY, *run.added), RECOMMENDED, lambda name: registry_policy(name).name)
+    at = places()
+    policy, name = choose_way(at[0], WORDS, (*GREEDY, *run.added), RECOMMENDED, lambda name: registry_policy(name).name)
     truth = along(run.frontier_truth, policy, name)
     way = Way(
         dial=DIALS[name],
@@ -79,6 +80,7 @@ def frontier_panel(run: RegistryView) -> None:
         " At the left end stand the experts themselves, further on the experts as the screening network predicts them."
     )
     way_view(
+        at,
         WORDS,
         way,
         f"registry-frontier-{run.path.name}-{policy}-{name}",

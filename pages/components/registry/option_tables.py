@@ -17,7 +17,7 @@ def options_table(founded: pd.DataFrame) -> None:
             "combination": founded["name"],
             "Q": founded["q"].astype(float),
             "experts": founded["probability"].astype(float),
-            "as far as supported": founded["chance"].astype(float),
+            "supported": founded["chance"].astype(float),
             "place": founded["place"],
             "count": founded["count"],
             "recorded reward": [f"{fmt(r.reward)} {fmt_interval(r.low, r.high)}" for r in rows_of(founded)],
@@ -28,8 +28,8 @@ def options_table(founded: pd.DataFrame) -> None:
         lines,
         "registry-options-table",
         name="registry-options",
-        caption="experts: calibrated probability of the screening network, place by it; as far as supported: that of "
-        "the policy where recorded courses can still judge it; count: training decisions.",
+        caption="experts: calibrated probability of the screening network, place by it; supported: that of the "
+        "policy where recorded courses can still judge it; count: training decisions.",
         csv=founded,
         column_config=_columns() | {"group": st.column_config.NumberColumn(width="small")},
     )
@@ -90,7 +90,7 @@ def _columns() -> dict[str, object]:
         "combination": st.column_config.TextColumn(width=290),
         "Q": st.column_config.NumberColumn(format="%.2f", width="small"),
         "experts": st.column_config.NumberColumn(format="percent", width="small"),
-        "as far as supported": st.column_config.NumberColumn(format="percent", width="small"),
+        "supported": st.column_config.NumberColumn(format="percent", width="small"),
         "place": st.column_config.NumberColumn(width="small"),
         "count": st.column_config.NumberColumn(width="small"),
         "given": st.column_config.CheckboxColumn(width="small"),

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from core.base.remembered import remembered_by
+from core.base.text import markdown
 from core.figures.registry_looks import Looks
 from core.figures.registry_patient import patient_course as course_figure
 from core.figures.theme import fmt
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 MOST_ROWS = 2000
+STEPPER = (44, 270, 44)  # pixels: previous, the patient, next
 AGE, MATCHING = "age", "hla_match"
 FEATURES = (AGE, MATCHING, "donor_relation")  # shown in the list where the registry has them
 
@@ -59,10 +61,11 @@ def draw(run: RegistryView) -> None:
         return
     patient = number_mark("patient", 0, 0, len(everyone) - 1)
     opened(run.path.name, str(everyone["patient"].iloc[patient]))
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
     if len(listed):
-        slots = st.columns([1, 3, 1])
+        slots = [row.container(width=width) for width in STEPPER]
         step_through(slots, listed, patient, everyone["patient"].to_numpy(), _open, prefix="registry-")
-    _title(run, everyone.iloc[patient])
+    row.container(key="patient-line").markdown(_who(run, everyone.iloc[patient]))
     _course(run, patient)
     options_panel(run, patient)
 
@@ -83,7 +86,7 @@ def _open(patient: int) -> None:
 
 def _find(run: RegistryView, everyone: pd.DataFrame) -> np.ndarray:
     """Filters and the list; returns the positions that match."""
-    with st.expander("Find a patient", icon=":material/filter_alt:", expanded=False):
+    with st.expander("Find a patient", icon=":material/filter_alt:"):
         filters = _filters(run, everyone)
         listed = matching(everyone, filters)
         key = f"registry-patients-{hash(filters)}"
@@ -185,7 +188,7 @@ def matching(everyone: pd.DataFrame, filters: Filters) -> np.ndarray:
     return np.flatnonzero(keep)
 
 
-def _title(run: RegistryView, row: pd.Series) -> None:
+def _who(run: RegistryView, row: pd.Series) -> str:
     """Key, features in words, outcome, and whether the policies know the patient."""
     facts = []
     for feature in run.spec.features:
@@ -199,9 +202,11 @@ def _title(run: RegistryView, row: pd.Series) -> None:
         else:
             facts.append(f"{in_text(label)} {value}")
     seen = "new to the policies" if row["split"] == "test" else "the policies learned from this patient"
-    st.header(f"Patient {row['patient']}", anchor=False)
     outcome = in_text(looks_of(run.spec).states[str(row["outcome"])].name)
-    st.caption(f"{', '.join(facts)} · **{outcome}**, last recorded at {row['last_stage']} · {row['split']} ({seen})")
+    return (
+        f"**Patient {markdown(str(row['patient']))}** · {', '.join(facts)} · **{outcome}**, last recorded at "
+        f"{row['last_stage']} · {row['split']} ({seen})"
+    )
 
 
 def _course(run: RegistryView, patient: int) -> None:

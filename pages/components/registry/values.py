@@ -86,10 +86,10 @@ def _own(run: RegistryView) -> None:
 
 
 def _matched(run: RegistryView) -> None:
-    st.warning(run.warning, icon=":material/warning:")
     rows, looks = run.confounding, looks_of(run.spec)
     groups = [name for name in GROUPS if name in set(rows["group"])]
-    group = st.segmented_control(
+    beside, picture = st.columns([1, 2], gap="medium")
+    group = beside.segmented_control(
         "Decisions of",
         groups,
         required=True,
@@ -98,6 +98,7 @@ def _matched(run: RegistryView) -> None:
         help="Most patients do not have at a stage what a decision treats, and rightly get no drug for it; they drown "
         "the others.",
     )
+    beside.warning(run.warning, icon=":material/warning:")
     rows = rows[rows["group"] == group]
     if rows.empty or not rows["n_matched"].any():
         empty("Nothing matched", "No recorded treatment of a test patient equals any recommendation.")
@@ -109,21 +110,22 @@ def _matched(run: RegistryView) -> None:
         basis=[f"{m:,} of {n:,} decisions match" for m, n in zip(rows["n_matched"], rows["n"], strict=True)],
         label=[f"n = {m:,}" for m in rows["n_matched"]],
     )
-    st.markdown("**Mean reward of the test decisions whose recorded treatment is the one that a policy recommends**")
-    show(
-        value_forest(drawn, looks, truth=known, x_title="mean reward of the decision"),
-        "registry-matched",
-        "Matched mean reward of each policy: "
-        + "; ".join(
-            f"{looks.decision(r.decision).name} {registry_policy(r.policy).name} {fmt(r.value)} "
-            f"{fmt_interval(r.low, r.high)}, {r.n_matched} matched"
-            for r in rows_of(rows)
-        ),
-        caption="95 % bootstrap intervals over patients; n: decisions that match; hollow: fewer than 30. "
-        + earned_text(run)
-        + (" Black bar: the true mean reward of the decision if all followed the policy in it." if known else ""),
-        data=rows,
-    )
+    with picture:
+        st.markdown("**Mean reward of test decisions whose recorded treatment is the one that a policy recommends**")
+        show(
+            value_forest(drawn, looks, truth=known, x_title="mean reward of the decision"),
+            "registry-matched",
+            "Matched mean reward of each policy: "
+            + "; ".join(
+                f"{looks.decision(r.decision).name} {registry_policy(r.policy).name} {fmt(r.value)} "
+                f"{fmt_interval(r.low, r.high)}, {r.n_matched} matched"
+                for r in rows_of(rows)
+            ),
+            caption="95 % bootstrap intervals over patients; n: decisions that match; hollow: fewer than 30. "
+            + earned_text(run)
+            + (" Black bar: the true mean reward of the decision if all followed the policy in it." if known else ""),
+            data=rows,
+        )
     lines = pd.DataFrame(
         {
             "decision": [looks.decision(name).name for name in rows["decision"]],
@@ -279,6 +281,7 @@ def _table(run: RegistryView) -> None:
         "PHWDR of the furthest mixture with the experts that the records support (Trust frontier). ±: standard error. "
         + course_rule(run),
         csv=rows.drop(columns=["basis", "label", "decision"]),
+        reasons="why",
     )
     if known:
         _event_free(run)

@@ -55,10 +55,10 @@ STYLE = """<style>
 @media (min-width: 900px) {div:has(> [class*="-sticky-controls"]) {position: sticky; top: 0; z-index: 5;
   background: light-dark(#FFFFFF, #11161C);} [class*="-sticky-controls"] {padding: .1rem 1.4rem 0 0;}}
 /* Between the arrows stands a patient, which says what they lead to; their names are for those who listen. */
-:is(.st-key-previous-patient, .st-key-next-patient) [data-testid="stMarkdownContainer"] {position: absolute;
+:is([class*="previous-patient"], [class*="next-patient"]) [data-testid="stMarkdownContainer"] {position: absolute;
   clip-path: inset(50%);}
 /* Nothing is cut or scrolls sideways where a window is narrow: it takes another line. */
-[data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap: wrap; overflow: visible;}
+[data-testid="stButtonGroup"] > [role="radiogroup"] {flex-wrap: wrap; overflow: visible; row-gap: .2rem;}
 :is([data-testid="stMetric"], [data-testid="stPageLink"], [data-testid="stCheckbox"])
   :is([data-testid="stMarkdownContainer"], p, span:has(> [data-testid="stMarkdownContainer"])) {
   white-space: normal; overflow: visible;}
@@ -66,6 +66,7 @@ STYLE = """<style>
   .stMainBlockContainer [data-testid="stMarkdownContainer"] :is(td, th) {
     white-space: normal !important; padding: .2rem .25rem; font-size: .8rem;}
   .pp-more {display: none;}
+  .st-key-learn-numbers [data-testid="stMetricValue"] {font-size: 1.35rem;}
   .st-key-patient-bar :is([data-testid="stPageLink"], [data-testid="stPopover"])
     [data-testid="stMarkdownContainer"] {position: absolute; clip-path: inset(50%);}
   .st-key-patient-bar > :has([data-testid="stPopover"]) {flex: 0 0 auto !important; width: auto !important;}}
@@ -101,12 +102,13 @@ def page(
     *,
     subject: Callable[[], Subject | None] | None = None,
     population: str = "adults in intensive care",
-    short: bool = False,
+    aloud: bool = False,
 ) -> Session:
-    """Draw the head of a page (banner, title, one sentence, the run on show) and return the session.
+    """Draw the head of a page (banner, title, the run on show) and return the session.
 
     subject: finds the run on show (default: the current run of the ICU study). population: where there is no run.
-    short: the sentence waits behind the title's question mark, for a page whose first panel shall stand high.
+    intro: one sentence; it waits behind the title's question mark, so that the first panel stands high, or is said
+    `aloud` under it.
     """
     _enter_frame()
     session = sync_url()
@@ -117,11 +119,11 @@ def page(
     write_url()
     keep_places()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", key="pp-head"):
-        st.title(title, anchor=False, width="content", help=intro if short else None)
+        st.title(title, anchor=False, width="content", help=None if aloud else intro)
         if shown is not None:
             _run_line(shown)
         _purpose(shown, population)
-    if not short:
+    if aloud:
         st.caption(intro)
     old_link(session)
     return session

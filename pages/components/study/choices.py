@@ -1,4 +1,4 @@
-"""The reward atlas in both studies: badge, sentences, forest and table of all other choices."""
+"""The reward atlas in both studies: badge, forest, sentences and table of all other choices."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ChoiceWords:
 
 
 def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
-    """Badge, sentences, forest and table of all choices; n: of the records that judge."""
+    """Badge, forest, sentences and table of all choices; n: of the records that judge."""
     st.markdown("**Would other reasonable choices say the same?**", help=words.how)
     if atlas is None:
         empty("No other choices tried", BEFORE, icon=":material/tune:", page=words.page, action="Set up a run")
@@ -53,7 +53,6 @@ def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
     choices_badge(atlas, words)
     if not atlas.others:
         return
-    st.markdown("\n".join(f"- {markdown(words.told(sentence))}" for sentence in atlas.sentences()))
     group = st.segmented_control(
         "Choices",
         words.groups,
@@ -65,6 +64,7 @@ def choices_view(atlas: AtlasRecord | None, n: int, words: ChoiceWords) -> None:
     )
     shown = [one for one in atlas.choices if not one.cause or _group(one, words.groups) == group]
     _forest(shown, n, words)
+    st.markdown("\n".join(f"- {markdown(words.told(sentence))}" for sentence in atlas.sentences()))
     _table(atlas, n, words)
 
 

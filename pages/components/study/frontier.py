@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.base.statistics import Z95
 from core.figures.dials import frontier_axis
@@ -62,19 +63,32 @@ class Way:
     hidden_short: Callable[[Mapping[Any, Any]], str]
 
 
+Places = tuple[DeltaGenerator, DeltaGenerator]
+
+
+def places() -> Places:
+    """Where the boxes and the slider go and, beside them, what is said of the setting: both are in sight."""
+    chosen, said = st.columns([2, 5], gap="medium")
+    return chosen, said
+
+
 def choose_way(
-    words: FrontierWords, policies: Sequence[str], default: str, named: Callable[[str], str], suffix: str = ""
+    chosen: DeltaGenerator,
+    words: FrontierWords,
+    policies: Sequence[str],
+    default: str,
+    named: Callable[[str], str],
+    suffix: str = "",
 ) -> tuple[str, str]:
     """Boxes for the policy and the dial, by their names."""
     setting = f"{words.key}-setting"  # of another policy or dial, it means nothing
-    first, second = st.columns([2, 3], vertical_alignment="bottom")
-    policy = first.selectbox(
+    policy = chosen.selectbox(
         "Policy",
         policies,
         format_func=named,
         **held(f"{words.key}-policy", policies, default, key=f"{words.key}-policy{suffix}", drops=[setting]),
     )
-    dial = second.segmented_control(
+    dial = chosen.segmented_control(
         "Dial",
         list(words.dials),
         format_func=words.dials.__getitem__,
@@ -85,17 +99,21 @@ def choose_way(
     return policy, dial or "mixture"
 
 
-def way_view(words: FrontierWords, way: Way, slider_key: str, caption: str, help: str | None = None) -> float:
-    """Slider, verdict, the difference as number and picture, then the published values; returns the setting on show."""
+def way_view(
+    at: Places, words: FrontierWords, way: Way, slider_key: str, caption: str, help: str | None = None
+) -> float:
+    """Slider, the difference as number, verdict and picture, then the published values; returns the setting on show."""
     dial, start = way.dial, words.start
-    setting = dial_slider(dial, way.furthest, start, slider_key, f"{words.key}-setting")
-    dial_verdict(way.values, way.judged, dial, setting, way.furthest, way.floor, start)
+    chosen, said = at
+    with chosen:
+        setting = dial_slider(dial, way.furthest, start, slider_key, f"{words.key}-setting")
     now = way.values[way.values["setting"] == setting]
-    left, right = st.columns([3, 1])
+    left, right = said.columns([3, 1])
     with left:
         _difference(words, way, setting)
     with right:
         dial_distance(now, words.differing, words.over)
+    dial_verdict(way.values, way.judged, dial, setting, way.furthest, way.floor, start)
     ticks = dial_ticks(dial, start)
     if way.judged is not None:
         difference_chart(
