@@ -131,7 +131,7 @@ def write_pool(pooled: Pooled, path: Path) -> list[Path]:
 def pool_html(pooled: Pooled) -> str:
     """The forest plots as one page of HTML that needs no network."""
     parts = [
-        f"<h2>{escape(one.policy)}</h2><p>Between sites: SD {one.tau:.2f}, I² {one.i2:.0%}.</p>"
+        f"<h2>{escape(one.policy)}</h2><p>Between sites: SD {one.tau:.2f}, I² {100 * one.i2:.0f} %.</p>"
         + difference_forest(pooled.table(one.policy).assign(true_difference=np.nan)).to_html(False, full_html=False)
         for one in pooled.policies
     ]

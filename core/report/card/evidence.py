@@ -241,7 +241,7 @@ def _pooled(view: RunView, sites: Sequence[SiteResult]) -> list[str]:
     whole = pooled.random_effects
     said = (
         f"At a further site: {whole.value:+.2f} {fmt_interval(whole.low, whole.high)} (random effects; between "
-        f"sites SD {pooled.tau:.2f}, I² {pooled.i2:.0%})."
+        f"sites SD {pooled.tau:.2f}, I² {100 * pooled.i2:.0f} %)."
     )
     others = [f"{site.site} by {judging_words(site.judging)}" for site in sites if site.judging != version]
     if not others:

@@ -150,7 +150,7 @@ def _pooled(pooled: Pooled) -> None:
             f"{r.policy} {r.difference:+.2f} [{r.difference_low:.2f}, {r.difference_high:.2f}]" for r in rows_of(rows)
         ),
         caption=f"{len(pooled.sites)} sites, {pooled.stays:,} stays{deaths}. Between sites: SD {one.tau:.2f}, I² "
-        f"{one.i2:.0%}. Hollow: weak; hollow and gray: not supported at that site.",
+        f"{100 * one.i2:.0f} %. Hollow: weak; hollow and gray: not supported at that site.",
         help="All stays: the patients that were seen, as uncertain as the least certain site. A further site: random "
         "effects (DerSimonian and Laird). Counts and doses pool to exactly those of all stays in one place, "
         "differences do not, since each site learns its own clinicians.",

@@ -180,7 +180,8 @@ def _default_progress() -> None:
         st.rerun()
     share = job.overall_fraction or 0.0
     st.progress(
-        share, f"The default run, on simulated patients, is being made: {share:.0%}. It is shown once it is there."
+        share,
+        f"The default run, on simulated patients, is being made: {100 * share:.0f} %. It is shown once it is there.",
     )
 
 
