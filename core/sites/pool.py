@@ -112,6 +112,13 @@ def pool(sites: Sequence[SiteResult]) -> Pooled:
     return Pooled(tuple(sites), tuple(_pool_policy(policy, sites) for policy in order))
 
 
+def once_each(sites: Sequence[SiteResult]) -> tuple[list[SiteResult], list[str]]:
+    """The first result of each site, and the names of those that come again, which `pool` would refuse."""
+    first = {site.site: site for site in reversed(sites)}
+    kept = [site for site in sites if first[site.site] is site]
+    return kept, list(dict.fromkeys(site.site for site in sites if first[site.site] is not site))
+
+
 def write_pool(pooled: Pooled, path: Path) -> list[Path]:
     """The forest plots as one HTML page that needs no network, and the numbers as JSON beside it."""
     if path.suffix != ".html":

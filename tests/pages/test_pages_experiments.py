@@ -338,6 +338,20 @@ def test_results_of_other_sites_are_pooled_and_those_of_another_bundle_left_out(
     assert [one.site for one in page.session_state["site-results"]] == ["North", "South"], "for the model card"
 
 
+def test_a_site_that_is_loaded_twice_is_counted_once_and_said(open_page, app_run, tiny_run: Path) -> None:
+    page = choose(open_page("experiments", {"run": app_run}), "Other sites")
+    here = digest_of(RunView(tiny_run))
+    north, south = site_file("North", here, 1.0), site_file("South", here, 2.0)
+    page.file_uploader(key="sites-files").set_value([north, ("copy.json", *north[1:])]).run()
+    assert not page.exception
+    assert "Loaded more than once, of which the first file counts: North." in texts(page)
+    assert "North: 100 stays, judged by its own clinicians" in texts(page), "what is left is shown"
+    page.file_uploader(key="sites-files").set_value([north, ("copy.json", *north[1:]), south]).run()
+    assert not page.exception
+    assert page.dataframe[0].value["a further site"].tolist() == ["+1.50 [0.52, 2.48]"]
+    assert [one.site for one in page.session_state["site-results"]] == ["North", "South"], "for the model card"
+
+
 def test_folders_of_other_things_are_left_out(open_page, app_run, app_data: Path) -> None:
     (app_data / "experiments" / "broken").mkdir(parents=True)
     (app_data / "experiments" / "broken" / "experiment.json").write_text("{")
