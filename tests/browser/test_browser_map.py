@@ -115,6 +115,8 @@ def lasso_is_the_selection(tab: Tab, shown: PointMap, wire: Wire) -> None:
     tab.main.get_by_text("No patients selected").wait_for()
     tab.rest()
     assert shown.selected() == []
+    shown.loop(*shown.empty_place(20), 20)
+    tab.main.get_by_role("status").filter(has_text="No patient lies inside the loop").wait_for()
     tab.page.get_by_role("application").focus()
     tab.page.keyboard.press("+")
     tab.page.keyboard.press("Enter")

@@ -67,6 +67,9 @@ class PointMap {
     });
     this.plot.subscribe("select", ({ points }) => this.selected(points));
     this.plot.subscribe("deselect", () => this.selected([]));
+    this.plot.subscribe("lassoEnd", () => {
+      if (!this.plot.get("selectedPoints").length) this.said.textContent = NOBODY_INSIDE;
+    });
     this.plot.subscribe("pointOver", (at) => this.point(this.marks.rows[at]));
     this.plot.subscribe("pointOut", () => this.tip.hide());
     this.plot.subscribe("view", () => this.placeLabels());
@@ -145,9 +148,8 @@ class PointMap {
   }
 
   selected(points) {
-    const drawn = this.path > A_CLICK;
-    this.sendRows(drawn ? "lasso" : "click", [...new Set(points.map((at) => this.marks.rows[at]))]);
-    if (drawn && !points.length) this.said.textContent = NOBODY_INSIDE;
+    const how = this.path > A_CLICK ? "lasso" : "click";
+    this.sendRows(how, [...new Set(points.map((at) => this.marks.rows[at]))]);
   }
 
   rowsOf(group) {
