@@ -16,7 +16,9 @@ def test_the_transplant_registry_says_what_its_words_mean() -> None:
     assert told["Stages"].endswith("Nothing is decided at 4 years: it is the end of follow-up.")
     assert "Acute GVHD treatment among 18 drugs at 100 days and 6 months;" in told["Treatments"]
     assert "GVHD prophylaxis among 14 drugs at transplant, only predicted;" in told["Treatments"]
-    assert told["Outcome"].endswith(": alive, none of these 1; Acute GVHD 0.8; Chronic GVHD 0.7; Relapse 0; dead 0.")
+    assert told["Outcome"].endswith(
+        ": alive, none of these = 1; Acute GVHD = 0.8; Chronic GVHD = 0.7; Relapse = 0; dead = 0."
+    )
 
 
 def test_another_registry_says_its_own_and_what_its_file_does_not_tell() -> None:

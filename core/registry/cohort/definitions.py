@@ -60,7 +60,7 @@ def _treatments(spec: RegistrySpec) -> str:
 
 def _outcome(spec: RegistrySpec) -> str:
     titles = state_titles(spec)
-    worth = "; ".join(f"{titles[name]} {reward:g}" for name, reward in spec.rewards.items())
+    worth = "; ".join(f"{titles[name]} = {reward:g}" for name, reward in spec.rewards.items())
     whole = [decision.title for decision in spec.decisions if decision.learned and decision.counts == TO_THE_END]
     to_end = f" {_list(whole)}: the last decision earns all rewards to the end of follow-up." if whole else ""
     return f"Outcome: the state at each stage. {REWARDED}: {worth}.{to_end}"

@@ -250,12 +250,8 @@ def _notes(cohort: RegistryCohort) -> None:
     st.markdown("**What the words mean here**")
     for told in definitions(cohort.spec, cohort.origin.simulated, cohort.origin.seed).values():
         st.caption(markdown(told))
-    drugs = drugs_by_decision(cohort.spec)
-    table(
-        pd.DataFrame({"decision": list(drugs), "drugs that may be combined": list(drugs.values())}),
-        "registry-drugs",
-        caption="Drugs of each decision, by the definition of this registry.",
-    )
+    for decision, drugs in drugs_by_decision(cohort.spec).items():
+        st.caption(f"{markdown(decision)}, drugs that may be combined: {markdown(drugs)}.")
     for line in cohort.report.notes:
         st.markdown(line)
     if cohort.report.mapping:
