@@ -1,9 +1,11 @@
-"""Experiments: runs and their comparison, the published tables in shape, estimators, sweeps, and a run's report."""
+"""Experiments: runs and their comparison, the published tables in shape, estimators, the leaderboard, sweeps, other
+sites, and a run's report."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from pages.components.experiments import board as experiment_board
 from pages.components.experiments import compare as experiment_compare
 from pages.components.experiments import lab as experiment_lab
 from pages.components.experiments import report as experiment_report
@@ -19,6 +21,7 @@ VIEWS = {
     "Two runs": experiment_compare.draw,
     "Published tables": experiment_tables.draw,
     "Estimators": experiment_lab.draw,
+    "Leaderboard": experiment_board.draw,
     "Sweeps": experiment_sweeps.draw,
     "Other sites": experiment_sites.draw,
     "Report": experiment_report.draw,

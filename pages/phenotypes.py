@@ -103,7 +103,7 @@ def _outcomes(run: RunView, k: int) -> None:
         ),
         "outcomes",
         "Bars of survival and mortality by phenotype: "
-        + "; ".join(f"{name} {m:.1%} died" for name, m in zip(names, outcomes["mortality"], strict=True)),
+        + "; ".join(f"{name} {100 * m:.1f} % died" for name, m in zip(names, outcomes["mortality"], strict=True)),
         caption=f"All {run.cohort.n_patients:,} patients, 95 % Wilson intervals.",
         data=outcomes,
     )
@@ -167,7 +167,9 @@ def _severity(run: RunView, k: int) -> None:
         ),
         "severity",
         f"Histograms of {column.name} by phenotype; shares below {low:g}, from {low:g} to {high:g} and above {high:g}: "
-        + "; ".join(f"{name} " + ", ".join(f"{v:.0%}" for v in band) for name, band in zip(names, bands, strict=True)),
+        + "; ".join(
+            f"{name} " + ", ".join(f"{100 * v:.0f} %" for v in band) for name, band in zip(names, bands, strict=True)
+        ),
         caption=f"{len(values):,} patient-steps; the percentages are the share of a phenotype's steps in each band.",
         data=data,
     )

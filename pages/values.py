@@ -254,7 +254,7 @@ def _spread(run: RunView) -> None:
         spread_histograms(edges, shares, ties, run.study.actions.words),
         "q-spread",
         told("Histograms of the spread of Q over doses: ")
-        + "; ".join(f"{n}: {ties[n]:.0%} of states tie" for n in shares),
+        + "; ".join(f"{n}: {100 * ties[n]:.0f} % of states tie" for n in shares),
         caption=told(
             f"{mask.sum():,} states of test patients. A forest on (state, one-hot dose) rarely splits on the dose, so "
             "all doses tie and their ranking is chance; one forest per dose keeps them apart. Ties: spread under "

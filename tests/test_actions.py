@@ -57,6 +57,13 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, object], why: 
         Actions.build({"kind": "choice", "drug": "way", "names": ["left", "up"]} | changes, "actions")
 
 
+def test_an_action_that_is_none_is_refused_in_the_words_of_the_study() -> None:
+    WAYS.check(1)
+    for action in (-1, 2):
+        with pytest.raises(ConfigError, match=f"choice {action} is not one of the 2 choices of this study"):
+            WAYS.check(action)
+
+
 def test_a_study_without_doses_has_no_rule_of_doses_and_no_dose_has_a_number() -> None:
     hazard = {"column": "row", "operator": "<", "threshold": 1.0}
     with pytest.raises((ConfigError, StudyError), match=r"speak of doses; actions of kind 'choice' have none"):

@@ -29,7 +29,8 @@ def add_leaderboard_verb(verbs: argparse._SubParsersAction[argparse.ArgumentPars
 def make(options: argparse.Namespace) -> None:
     from core.base.files import write_json
     from core.cohort.simulate.named import WORLDS
-    from core.experiments.leaderboard import ESTIMATORS, BoardSettings, Leaderboard, kept_rows, leaderboard
+    from core.experiments.board import ESTIMATORS, BoardSettings, Leaderboard
+    from core.experiments.leaderboard import kept_rows, leaderboard
     from core.registry.simulate.world import WORLDS as SET_WORLDS
 
     settings = BoardSettings(options.patients, options.seed, options.truth_patients, options.updates, options.d3rlpy)

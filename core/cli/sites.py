@@ -58,6 +58,6 @@ def pool(options: argparse.Namespace) -> None:
     pooled = pool_sites([read_site(path) for path in options.sites])
     for one in pooled.policies:
         whole = one.all_stays
-        print(f"{one.policy:<16} {whole.value:+7.3f} [{whole.low:+7.3f}, {whole.high:+7.3f}]  I2 {one.i2:.0%}")
+        print(f"{one.policy:<16} {whole.value:+7.3f} [{whole.low:+7.3f}, {whole.high:+7.3f}]  I2 {100 * one.i2:.0f} %")
     page, data = write_pool(pooled, options.out)
     print(f"{page} and {data.name}")

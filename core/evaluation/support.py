@@ -90,11 +90,11 @@ def apart(weighted: OPEResult, others: Sequence[OPEResult]) -> float:
 def _doubts(weighted: OPEResult, unsupported_share: float, others: Sequence[OPEResult], words: Words) -> Iterator[str]:
     """What speaks against an estimate besides its ESS."""
     if weighted.zero_weight > MOST_ZERO:
-        yield f"{weighted.zero_weight:.0%} of the {words.records} have ratio 0 and no say."
+        yield f"{100 * weighted.zero_weight:.0f} % of the {words.records} have ratio 0 and no say."
     if weighted.max_weight > LARGEST_WEIGHT:
-        yield f"One {words.record} carries {weighted.max_weight:.0%} of the weight."
+        yield f"One {words.record} carries {100 * weighted.max_weight:.0f} % of the weight."
     if unsupported_share > MOST_UNUSUAL:
-        rare = f"{unsupported_share:.0%} of its top {words.choices}"
+        rare = f"{100 * unsupported_share:.0f} % of its top {words.choices}"
         yield f"{rare} are hardly ever given by {words.choosers} in such states."
     distance = apart(weighted, others)
     if distance > MOST_APART:

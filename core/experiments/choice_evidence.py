@@ -79,7 +79,7 @@ def estimator_sentence(evidence: Row | None) -> str:
         return ""
     names = estimator_evidence.NAMES
     listed = "; ".join(
-        f"{names[name]}: coverage {row['coverage']:.0%}, rank correlation {row['rank_correlation']:.2f}, "
+        f"{names[name]}: coverage {100 * row['coverage']:.0f} %, rank correlation {row['rank_correlation']:.2f}, "
         f"root mean squared error {row['rmse']:.2f}"
         for name, row in measured.items()
         if None not in (row["coverage"], row["rank_correlation"], row["rmse"])

@@ -101,11 +101,11 @@ def statements(settings: ExperimentSettings, table: pd.DataFrame) -> list[str]:
     never = "; it can therefore never be below 0.05" if smallest >= 0.05 else ""
     said = [SIMULATED] if table["simulated"].any() else []
     said.append(
-        f"{n} repeats are {n} random splits of the same patients, not folds: two test parts share about {share:.0%} of "
-        "their patients and the training parts overlap far more, so repeats are not independent and the plain t test "
-        "is too sure of itself; the corrected t test widens the variance for that (Nadeau and Bengio). On the external "
-        "cohort every repeat is tested on the same patients, so its spread over repeats is that of training alone, and "
-        "no corrected test exists."
+        f"{n} repeats are {n} random splits of the same patients, not folds: two test parts share about "
+        f"{100 * share:.0f} % of their patients and the training parts overlap far more, so repeats are not "
+        "independent and the plain t test is too sure of itself; the corrected t test widens the variance for that "
+        "(Nadeau and Bengio). On the external cohort every repeat is tested on the same patients, so its spread over "
+        "repeats is that of training alone, and no corrected test exists."
     )
     said.append(
         f"With {n} repeats the exact sign-flip test cannot give a p below {smallest:.4g}, before any correction{never}."

@@ -115,9 +115,9 @@ def evidence_note(estimator: str, evidence: Row | None = None) -> str:
     verdict = f"It misses the goal in {' and in '.join(missed)}." if missed else "Both goals are met."
     return (
         f"{NAMES[estimator]} on {len(evidence['settings']['seeds'])} simulated cohorts, policies with ESS of "
-        f"{evidence['ess_floor']:g} or more: its 95 % intervals held the true value in {coverage:.0%} of "
-        f"{measured['n']} cases (goal {goals['coverage']:.0%}), and its order agreed with the true one by a rank "
-        f"correlation of {rank:.2f} (goal {goals['rank_correlation']:g}). {verdict}"
+        f"{evidence['ess_floor']:g} or more: its 95 % intervals held the true value in {100 * coverage:.0f} % of "
+        f"{measured['n']} cases (goal {100 * goals['coverage']:.0f} %), and its order agreed with the true one by a "
+        f"rank correlation of {rank:.2f} (goal {goals['rank_correlation']:g}). {verdict}"
     ) + _supported_note(estimator, evidence)
 
 
@@ -125,7 +125,7 @@ def _supported_note(estimator: str, evidence: Row) -> str:
     """How often its intervals held the truth where the light says supported; empty where it was not graded."""
     for row in evidence["light"]:
         if (row["grade"], row["estimator"]) == ("supported", estimator):
-            return f" Where values are graded supported: {row['coverage']:.0%} of {row['n']} cases."
+            return f" Where values are graded supported: {100 * row['coverage']:.0f} % of {row['n']} cases."
     return ""
 
 

@@ -9,14 +9,11 @@ standard errors. Fitted Q evaluation, ours and d3rlpy's, has no interval: nobody
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from core.base.errors import ConfigError
 from core.base.files import read_json
@@ -28,44 +25,13 @@ from core.cohort.simulate.generate import simulate_world
 from core.cohort.simulate.named import RULES, WORLDS, Rule
 from core.cohort.simulate.world import World
 from core.experiments import board_d3rlpy
+from core.experiments.board import FQE, MIX, THEIR_FQE, BoardSettings, Leaderboard, Row, estimator_scores
 from core.experiments.board_learned import School, forest_value, make_school, our_names, our_policy
 from core.experiments.board_sets import SET_RULES, judged_sets
 from core.policies.hazards import GIVEN
 from core.registry.simulate.world import WORLDS as SET_WORLDS
 
 STEPS = 1000  # of progress, a world
-Row = Mapping[str, object]
-MIX, FQE, THEIR_FQE = "mix", "fqe", "d3rlpy-fqe"
-ESTIMATORS = (MIX, "phwis", "phwdr", FQE, THEIR_FQE)
-
-
-@dataclass(frozen=True, eq=False)
-class Leaderboard:
-    """policies: a row a world and policy; estimators: a row a world and estimator (see `estimator_scores`)."""
-
-    policies: pd.DataFrame
-    estimators: pd.DataFrame
-    settings: Mapping[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values, None for what is not known."""
-        tables = {"policies": self.policies, "estimators": self.estimators}
-        rows = {
-            name: table.astype(object).where(table.notna(), None).to_dict("records") for name, table in tables.items()
-        }
-        return {"settings": dict(self.settings), **rows}
-
-
-@dataclass(frozen=True)
-class BoardSettings:
-    """patients: in the cohort that is judged and in the one that is learned from; updates: of each learner and of each
-    evaluation by d3rlpy; d3rlpy: its agents and its evaluation take part."""
-
-    patients: int = 1000
-    seed: int = 0
-    truth_patients: int = 5000
-    updates: int = 2000
-    d3rlpy: bool = False
 
 
 def kept_rows(path: Path, settings: BoardSettings) -> tuple[list[Row], list[Row]]:
@@ -160,6 +126,7 @@ def policy_row(found: Judgment) -> dict[str, object]:
         "policy": found.name,
         "judging": JUDGING,
         "true_value": found.truth.value,
+        "true_value_se": found.truth.standard_error,
         "true_difference": found.gain.value,
         "true_difference_se": found.gain.standard_error,
         "clinicians": usual,
@@ -180,41 +147,3 @@ def is_safe(found: Judgment) -> bool:
         return bool(harmless)
     own, given = (hazards.loc[hazards["policy"] == who, "rate"].to_numpy() for who in ("policy", GIVEN))
     return bool(harmless and not (own > given).any())
-
-
-def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
-    """One row a world and estimator, over its policies.
-
-    coverage: share of 95 % intervals that hold the true value; NaN where it has none. error: root mean square. sign:
-    share on the right side of the clinicians' true value, where the true difference is beyond two standard errors; NaN
-    where it never is. rank: Spearman's with the truth; NaN where all are the same.
-    """
-    rows = []
-    for world, table in policies.groupby("world", sort=False):
-        true, usual = table["true_value"].to_numpy(), table["clinicians"].to_numpy()
-        clear = (table["true_difference"].abs() > 2 * table["true_difference_se"]).to_numpy()
-        for name in (one for one in ESTIMATORS if one in table):
-            value = table[name].to_numpy(dtype=float)
-            if np.isnan(value).all():  # it takes no part in this world
-                continue
-            right = np.sign(value - usual) == np.sign(true - usual)
-            differ = len(true) > 1 and np.ptp(true) > 0 and np.ptp(value) > 0
-            rows.append(
-                {
-                    "world": world,
-                    "estimator": name,
-                    "coverage": _coverage(table, name),
-                    "error": float(np.sqrt(np.mean((value - true) ** 2))),
-                    "sign": float(right[clear].mean()) if clear.any() else float("nan"),
-                    "rank": float(spearmanr(value, true).statistic) if differ else float("nan"),
-                    "policies": len(table),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _coverage(table: pd.DataFrame, name: str) -> float:
-    """Share of the estimator's intervals that hold the true value; NaN where it has none."""
-    if f"{name}_low" not in table:
-        return float("nan")
-    return float(table["true_value"].between(table[f"{name}_low"], table[f"{name}_high"]).mean())

@@ -40,8 +40,8 @@ class ForeignStays(Stays):
         ours, theirs = view.study, cohort.study
         if (theirs.names, theirs.n_actions, theirs.horizon) != (ours.names, ours.n_actions, ours.horizon):
             raise RunError(
-                f"the run is of study '{ours.name}', whose columns, doses or horizon differ from this cohort's; "
-                "evaluate a cohort of the same study."
+                f"the run is of study '{ours.name}', whose columns, {ours.actions.words} or horizon differ from "
+                "this cohort's; evaluate a cohort of the same study."
             )
         self.view, self.config, self._persons = view, view.config, cohort.persons
         self.trajectories = make_trajectories(replace(cohort, study=ours), view.scaler)  # the run's reward weights

@@ -147,8 +147,8 @@ def _severity(view: RunView, k: int) -> list[PanelFigure]:
             f"severity-{i}",
             f"{name} of every step, {names[i]}",
             severity_histograms(edges, shares[i : i + 1], bands[i : i + 1], phenotypes=[i], **draw),  # type: ignore[arg-type]
-            f"Histogram of {name} in {names[i]}: {bands[i, 0]:.0%} of steps below {low:g}, "
-            f"{bands[i, 1]:.0%} from {low:g} to {high:g}, {bands[i, 2]:.0%} above {high:g}.",
+            f"Histogram of {name} in {names[i]}: {100 * bands[i, 0]:.0f} % of steps below {low:g}, "
+            f"{100 * bands[i, 1]:.0f} % from {low:g} to {high:g}, {100 * bands[i, 2]:.0f} % above {high:g}.",
             f"{int(counts[i].sum()):,} patient-steps; the percentages are the shares of steps in each band.",
         )
         for i in range(k)
@@ -269,7 +269,7 @@ def _shares(view: RunView) -> list[PanelFigure]:
         ("shares-recommended", actions.said("Doses as recommended by the fused policy"), advised),
     ):
         known = np.nan_to_num(shares)
-        everybody = ", ".join(f"{dose} {share:.1%}" for dose, share in zip(doses, known[0], strict=True))
+        everybody = ", ".join(f"{dose} {100 * share:.1f} %" for dose, share in zip(doses, known[0], strict=True))
         panels.append(
             PanelFigure(
                 name,

@@ -148,7 +148,7 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
     def summary(self, data: Cohort) -> str:
         kind = "simulated" if data.origin.simulated else "recorded"
-        died = f", mortality {data.mortality():.1%}" if data.study.tells_survival else ""
+        died = f", mortality {100 * data.mortality():.1f} %" if data.study.tells_survival else ""
         kind += f" ({data.origin.world})" if data.origin.world else ""
         return f"{data.n_patients:,} {kind} patients, {len(data.frame):,} steps{died}"
 

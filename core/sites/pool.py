@@ -112,6 +112,13 @@ def pool(sites: Sequence[SiteResult]) -> Pooled:
     return Pooled(tuple(sites), tuple(_pool_policy(policy, sites) for policy in order))
 
 
+def once_each(sites: Sequence[SiteResult]) -> tuple[list[SiteResult], list[str]]:
+    """The first result of each site, and the names of those that come again, which `pool` would refuse."""
+    first = {site.site: site for site in reversed(sites)}
+    kept = [site for site in sites if first[site.site] is site]
+    return kept, list(dict.fromkeys(site.site for site in sites if first[site.site] is not site))
+
+
 def write_pool(pooled: Pooled, path: Path) -> list[Path]:
     """The forest plots as one HTML page that needs no network, and the numbers as JSON beside it."""
     if path.suffix != ".html":
@@ -131,7 +138,7 @@ def write_pool(pooled: Pooled, path: Path) -> list[Path]:
 def pool_html(pooled: Pooled) -> str:
     """The forest plots as one page of HTML that needs no network."""
     parts = [
-        f"<h2>{escape(one.policy)}</h2><p>Between sites: SD {one.tau:.2f}, I² {one.i2:.0%}.</p>"
+        f"<h2>{escape(one.policy)}</h2><p>Between sites: SD {one.tau:.2f}, I² {100 * one.i2:.0f} %.</p>"
         + difference_forest(pooled.table(one.policy).assign(true_difference=np.nan)).to_html(False, full_html=False)
         for one in pooled.policies
     ]

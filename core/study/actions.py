@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from core.base.config import Config
+from core.base.errors import ConfigError
 
 ActionKind = Literal["dose", "choice", "combination"]
 _KEYS: dict[ActionKind, tuple[str, ...]] = {
@@ -132,6 +133,11 @@ class Actions(Config):
         if self.ordered:
             return text
         return _DOSE.sub(lambda found: self.word.capitalize() if found[0] == "Dose" else self.word, text)
+
+    def check(self, action: int) -> None:
+        """`ConfigError` where the study has no such action."""
+        if not 0 <= action < self.count:
+            raise ConfigError(f"{self.word} {action} is not one of the {self.count} {self.words} of this study.")
 
     @property
     def title(self) -> str:

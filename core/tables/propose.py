@@ -141,7 +141,7 @@ def _is_number(series: pd.Series) -> bool:
 def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
     """The first column of a known name whose values fit."""
     names = [column.name, *known_names()["columns"].get(column.name, ())]
-    candidates = _named(table, [*names, *_with_units(names, column)], found.used)
+    candidates = _named(table, [*names, *_written_longer(names, column)], found.used)
     exact = [name for name in candidates if name == column.name]
     for source in [*exact, *(name for name in candidates if name not in exact)]:
         gone = codes_not_measured(table[source], column)
@@ -164,11 +164,15 @@ def _state(table: pd.DataFrame, column: Column, found: _Found) -> None:
         return
 
 
-def _with_units(names: Sequence[str], column: Column) -> list[str]:
-    """The names with a unit of the column behind them, whole or as far as its stroke: map_mmhg, lactate_mmol."""
+def _written_longer(names: Sequence[str], column: Column) -> list[str]:
+    """The names with a unit of the column behind them, whole or as far as its stroke (map_mmhg, lactate_mmol), or with
+    a word that says nothing else (serum_sodium, lactate_value)."""
+    around, spelled = known_names()["around"], known_names()["units"]
     units = [column.unit, *(other.unit for other in column.other_units)]
-    endings = [loose(part) for unit in units for part in (unit, unit.split("/")[0])]
-    return [f"{name}_{ending}" for name in names for ending in endings if ending and not ending.isdigit()]
+    endings = [loose(part) for unit in units for part in (unit, unit.split("/")[0], *spelled.get(unit, ()))]
+    endings = [ending for ending in endings if ending and not ending.isdigit()]
+    behind = [f"{name}_{ending}" for name in names for ending in (*endings, *around["after"])]
+    return [*behind, *(f"{word}_{name}" for name in names for word in around["before"])]
 
 
 def _outcome(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
@@ -222,7 +226,8 @@ def _dose(table: pd.DataFrame, study: StudySpec, found: _Found) -> None:
         found.add("action", own[0], f"dose bins, 0 to {study.n_actions - 1}")
         return
     drug = loose(study.actions.drug)
-    named = _named(table, [*known_names()["roles"]["dose"], f"{drug}_units", drug], found.used)
+    of_drug = [*(f"{drug}_{word}" for word in known_names()["around"]["dose"]), drug]
+    named = _named(table, [*known_names()["roles"]["dose"], *of_drug], found.used)
     for source in named:
         cells = read_cells(table[source])
         values = cells.values[cells.usable]

@@ -14,6 +14,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ConfigError
 from core.base.text import plain
+from core.study import Actions
 
 Pace = Literal["together", "own"]
 MOST_MEMBERS = 100
@@ -126,14 +127,13 @@ def join(conference: Conference, who: str, nickname: str) -> Conference:
     return conference.model_copy(update={"members": (*conference.members, Member(id=who, nickname=name))})
 
 
-def commit(conference: Conference, who: str, step: int, action: int, n_actions: int) -> Conference:
-    """Keep a member's dose at the step that he is asked."""
+def commit(conference: Conference, who: str, step: int, action: int, actions: Actions) -> Conference:
+    """Keep a member's action at the step that he is asked."""
     if conference.member(who) is None:
-        raise ConfigError("only members of a conference choose doses; join it first.")
+        raise ConfigError(f"only members of a conference commit {actions.words}; join it first.")
     if step != conference.step_of(who):
         raise ConfigError("this step is not asked any more, or was answered already, perhaps in another tab.")
-    if not 0 <= action < n_actions:
-        raise ConfigError(f"dose {action} is not one of the {n_actions} doses of this study.")
+    actions.check(action)
     said = Commit(member=who, case=conference.case, step=step, action=action)
     return conference.model_copy(update={"commits": (*conference.commits, said)})
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from core.base.config import Config
 from core.base.errors import ConfigError, PhenoPolicyError
 from core.base.text import plain
-from core.study import StudySpec
+from core.study import Actions, StudySpec
 from core.teaching.arms import Arm, arms_of, order_of
 from core.teaching.cases import Case, ReadingSettings
 from core.teaching.kept import change_kept, read_kept, write_kept
@@ -155,10 +155,10 @@ def open_case(path: Path, reader: int, now: float) -> tuple[ReaderStudy, int | N
 
 
 def keep_first(
-    path: Path, reader: int, order: int, dose: int, confidence: int, now: float, n_actions: int
+    path: Path, reader: int, order: int, dose: int, confidence: int, now: float, actions: Actions
 ) -> ReaderStudy:
     """Keep what a reader would give before his arm is shown; `ConfigError` where he has said so already."""
-    _check_said(dose, confidence, n_actions)
+    _check_said(dose, confidence, actions)
 
     def move(study: ReaderStudy) -> ReaderStudy:
         answer = _at_hand(study, reader, order)
@@ -170,10 +170,10 @@ def keep_first(
 
 
 def keep_second(
-    path: Path, reader: int, order: int, dose: int, confidence: int, now: float, n_actions: int
+    path: Path, reader: int, order: int, dose: int, confidence: int, now: float, actions: Actions
 ) -> ReaderStudy:
     """Keep what a reader would give after it; `ConfigError` where the first answer is missing or this one is kept."""
-    _check_said(dose, confidence, n_actions)
+    _check_said(dose, confidence, actions)
 
     def move(study: ReaderStudy) -> ReaderStudy:
         answer = _at_hand(study, reader, order)
@@ -203,8 +203,7 @@ def _check_reader(reader: int) -> None:
         raise ConfigError(f"readers have numbers from 1 to {MOST_READERS}, not {reader}.")
 
 
-def _check_said(dose: int, confidence: int, n_actions: int) -> None:
-    if not 0 <= dose < n_actions:
-        raise ConfigError(f"dose {dose} is not one of the {n_actions} doses of this study.")
+def _check_said(dose: int, confidence: int, actions: Actions) -> None:
+    actions.check(dose)
     if not 0 <= confidence <= 100:
         raise ConfigError(f"confidence is a number from 0 to 100, not {confidence}.")

@@ -25,6 +25,10 @@ PIXELS = f"""() => {{
         return [box.left + x, box.top + y];
     }});
 }}"""
+BOX = f"""() => {{
+    const box = {ENTRY}.map.canvas.getBoundingClientRect();
+    return [box.left, box.top, box.width, box.height];
+}}"""
 INK = f"""() => {{
     const {{width, height, data}} = {ENTRY}.map.plot.export(), seen = new Set();
     for (let i = 0; i < data.length; i += 4) seen.add(data.slice(i, i + 3).join());
@@ -65,7 +69,21 @@ class PointMap:
 
     def lasso(self, row: int, radius: int = 25) -> None:
         """Draw a loop around one row."""
-        (x, y), mouse = self.pixels()[row], self.tab.page.mouse
+        self.loop(*self.pixels()[row], radius)
+
+    def empty_place(self, radius: int) -> tuple[float, float]:
+        """The middle of a square on the map, so wide each way, that holds no row."""
+        rows = self.pixels()
+        left, top, width, height = self.tab.page.evaluate(BOX)
+        for x in range(int(left + 2 * radius), int(left + width - 2 * radius), 20):
+            for y in range(int(top + 2 * radius), int(top + height - 2 * radius), 20):
+                if all(max(abs(x - a), abs(y - b)) > radius for a, b in rows):
+                    return float(x), float(y)
+        raise AssertionError("patients are everywhere on the map")
+
+    def loop(self, x: float, y: float, radius: int) -> None:
+        """Draw a loop around a place of the screen."""
+        mouse = self.tab.page.mouse
         mouse.move(x - radius, y - radius)
         mouse.down()
         for dx, dy in ((1, -1), (1, 1), (-1, 1), (-1, -1)):

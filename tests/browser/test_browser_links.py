@@ -83,6 +83,8 @@ def test_another_browser_sees_what_a_copied_link_shows(new_tab: Callable[[], Tab
     tab.rest()
     tab.step("Step (hours from onset)", "ArrowRight")
     tab.choose("Table")
+    tab.main.get_by_text("Your verdict", exact=True).click()
+    tab.rest()
     left[tab.page.url] = shown(tab)
 
     other = new_tab()
@@ -91,6 +93,7 @@ def test_another_browser_sees_what_a_copied_link_shows(new_tab: Callable[[], Tab
         other.page.goto(address)
         other.rest()
         assert shown(other) == controls, address
+    assert other.main.get_by_role("button", name="Keep verdict").is_visible(), "the open panel"
 
 
 def last_option(tab: Tab, box: str) -> str:

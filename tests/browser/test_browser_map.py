@@ -106,6 +106,7 @@ def lasso_is_the_selection(tab: Tab, shown: PointMap, wire: Wire) -> None:
     assert wire.points == 1
     tab.page.mouse.click(*shown.pixels()[row])
     tab.main.get_by_text("1 patient of").wait_for()
+    tab.main.get_by_text("click on the map").first.wait_for()
     tab.rest()
     assert len(shown.selected()) == 1
 
@@ -114,12 +115,21 @@ def lasso_is_the_selection(tab: Tab, shown: PointMap, wire: Wire) -> None:
     tab.main.get_by_text("No patients selected").wait_for()
     tab.rest()
     assert shown.selected() == []
+    shown.loop(*shown.empty_place(20), 20)
+    tab.main.get_by_role("status").filter(has_text="No patient lies inside the loop").wait_for()
     tab.page.get_by_role("application").focus()
     tab.page.keyboard.press("+")
     tab.page.keyboard.press("Enter")
-    tab.main.get_by_text("Selected:").first.wait_for()
+    tab.main.get_by_text("in view on the map").first.wait_for()
     tab.rest()
-    assert 0 < len(shown.selected()) < len(shown.points()), "what is in view is selected by keyboard alone"
+    before = shown.selected()
+    assert 0 < len(before) < len(shown.points()), "what is in view is selected by keyboard alone"
+    tab.page.get_by_role("application").focus()
+    for _ in range(20):
+        tab.page.keyboard.press("ArrowLeft")
+    tab.page.keyboard.press("Enter")
+    tab.main.get_by_role("status").filter(has_text="No patient is in view").wait_for()
+    assert shown.selected() == before
 
 
 def test_the_pointer_tells_a_patient_in_clinical_words(new_tab: Callable[[], Tab], tiny_run: Path) -> None:

@@ -50,9 +50,9 @@ def test_what_is_supported_needs_no_reason() -> None:
     ("weighted", "share", "other", "reason"),
     [
         (replace(GOOD, ess=40.0), 0.0, 5.0, "ESS 40.0 is below twice the floor of 30."),
-        (replace(GOOD, zero_weight=0.72), 0.0, 5.0, "72% of the stays have ratio 0 and no say."),
-        (replace(GOOD, max_weight=0.31), 0.0, 5.0, "One stay carries 31% of the weight."),
-        (GOOD, 0.25, 5.0, "25% of its top doses are hardly ever given by clinicians in such states."),
+        (replace(GOOD, zero_weight=0.72), 0.0, 5.0, "72 % of the stays have ratio 0 and no say."),
+        (replace(GOOD, max_weight=0.31), 0.0, 5.0, "One stay carries 31 % of the weight."),
+        (GOOD, 0.25, 5.0, "25 % of its top doses are hardly ever given by clinicians in such states."),
         (GOOD, 0.0, 6.2, "The estimators (PHWIS, FQE) lie 0.6 interval widths apart."),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_stay_alone_with_its_length_keeps_its_weight_in_phwis_and_loses_it_in_
 def test_a_low_ess_comes_first_among_the_reasons() -> None:
     light = support_light(replace(GOOD, ess=4.0, max_weight=0.5), 30)
     assert light.grade == "not supported"
-    assert light.reasons == ("ESS 4.0 is below the floor of 30.", "One stay carries 50% of the weight.")
+    assert light.reasons == ("ESS 4.0 is below the floor of 30.", "One stay carries 50 % of the weight.")
 
 
 def test_what_is_not_known_is_not_held_against_a_policy() -> None:

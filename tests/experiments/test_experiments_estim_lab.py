@@ -164,10 +164,10 @@ def test_the_sentence_quotes_what_was_measured() -> None:
     }
     note = evidence_note("phwis", evidence)
     assert "PHWIS on 2 simulated cohorts" in note
-    assert "85% of 40 cases" in note
+    assert "85 % of 40 cases" in note
     assert note.endswith("It misses the goal in coverage.")
     graded = evidence | {"light": [{"grade": "supported", "estimator": "phwis", "coverage": 0.95, "n": 20}]}
-    assert evidence_note("phwis", graded).endswith("Where values are graded supported: 95% of 20 cases.")
+    assert evidence_note("phwis", graded).endswith("Where values are graded supported: 95 % of 20 cases.")
     good = evidence | {"studies": {"simulated": {"phwis": measured | {"coverage": 0.95}}}}
     assert evidence_note("phwis", good).endswith("Both goals are met.")
     assert evidence_note("wdr", evidence) == ""

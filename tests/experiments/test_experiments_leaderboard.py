@@ -17,9 +17,10 @@ from core.cli.main import main
 from core.cohort import TrueValue, simulate_cohort
 from core.cohort.simulate.named import RULES, mostly, named_world
 from core.experiments import board_d3rlpy
+from core.experiments.board import BoardSettings, estimator_scores
 from core.experiments.board_learned import forest_value, make_school, our_names, our_policy
 from core.experiments.board_sets import SET_RULES
-from core.experiments.leaderboard import BoardSettings, estimator_scores, is_safe, leaderboard
+from core.experiments.leaderboard import is_safe, leaderboard
 
 ALL = (*RULES, "double-dqn", "cql", "behavior-cloning")
 

@@ -112,7 +112,7 @@ def test_a_reader_decides_twice_goes_on_after_a_reload_and_sees_the_rates(
     (figure,) = figures(page)
     notes = [note["text"] for note in figure["layout"]["annotations"]]
     assert notes.count("no decision yet") == 3  # two cases without planted advice, one with, over three arms
-    assert "3 decisions of 1 readers on 3 cases, 1 with planted advice" in texts(page)
+    assert "3 decisions of 1 reader on 3 cases, 1 with planted advice" in texts(page)
 
 
 def test_more_cases_than_patients_are_refused_in_a_sentence(open_page, app_run: str) -> None:

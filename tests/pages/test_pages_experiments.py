@@ -16,6 +16,7 @@ from core.base.errors import ConfigError
 from core.base.files import read_json, write_json, write_table
 from core.base.judging import JUDGING
 from core.cli.main import main
+from core.experiments.board import EXAMPLE
 from core.experiments.document import write_tables
 from core.experiments.repeats import machine
 from core.experiments.settings import ExperimentSettings
@@ -337,9 +338,60 @@ def test_results_of_other_sites_are_pooled_and_those_of_another_bundle_left_out(
     assert [one.site for one in page.session_state["site-results"]] == ["North", "South"], "for the model card"
 
 
+def test_a_site_that_is_loaded_twice_is_counted_once_and_said(open_page, app_run, tiny_run: Path) -> None:
+    page = choose(open_page("experiments", {"run": app_run}), "Other sites")
+    here = digest_of(RunView(tiny_run))
+    north, south = site_file("North", here, 1.0), site_file("South", here, 2.0)
+    page.file_uploader(key="sites-files").set_value([north, ("copy.json", *north[1:])]).run()
+    assert not page.exception
+    assert "Loaded more than once, of which the first file counts: North." in texts(page)
+    assert "North: 100 stays, judged by its own clinicians" in texts(page), "what is left is shown"
+    page.file_uploader(key="sites-files").set_value([north, ("copy.json", *north[1:]), south]).run()
+    assert not page.exception
+    assert page.dataframe[0].value["a further site"].tolist() == ["+1.50 [0.52, 2.48]"]
+    assert [one.site for one in page.session_state["site-results"]] == ["North", "South"], "for the model card"
+
+
 def test_folders_of_other_things_are_left_out(open_page, app_run, app_data: Path) -> None:
     (app_data / "experiments" / "broken").mkdir(parents=True)
     (app_data / "experiments" / "broken" / "experiment.json").write_text("{")
     page = choose(open_page("experiments", {"run": app_run}), "Published tables")
     assert "make experiment" in texts(page)
     shutil.rmtree(app_data / "experiments")
+
+
+def test_the_leaderboard_shows_the_example_until_a_board_is_loaded(open_page) -> None:
+    page = choose(open_page("experiments"), "Leaderboard")
+    said = texts(page)
+    assert "48 of 48 intervals hold the truth" in said
+    assert "Simulated worlds" in said
+    assert f"version {JUDGING} of the judging" in said
+    careful = page.dataframe[0].value.set_index(["world", "policy"]).loc[("heparin", "careful")]
+    assert careful[["true value", "true difference to clinicians", "the mix"]].tolist() == [
+        "5.81",
+        "-0.07 ± 0.14",
+        "6.60 [3.17, 10.02]",
+    ]
+    assert careful[["safe", "holds the truth", "ESS", "grade"]].tolist() == ["yes", "yes", "113.4", "weak"]
+    page.selectbox(key="board-world").set_value("null").run()
+    page.selectbox(key="board-estimator").set_value("fqe").run()
+    assert not page.exception
+    assert set(page.dataframe[0].value["world"]) == {"null"}
+    assert set(page.dataframe[0].value["holds the truth"]) == {"no interval"}
+    assert "without intervals" in texts(page)
+
+
+def test_a_board_of_ones_own_is_shown_and_a_wrong_file_named(open_page) -> None:
+    page = choose(open_page("experiments"), "Leaderboard")
+    mine = read_json(EXAMPLE)
+    mine["policies"] = [{**row, "judging": 1, "true_value_se": 0.125} for row in mine["policies"][:3]]
+    files = [("mine.json", json.dumps(mine).encode(), "application/json"), ("x.json", b"[]", "application/json")]
+    page.file_uploader(key="board-files").set_value(files).run()
+    assert not page.exception
+    said = texts(page).replace("\\", "")
+    assert "x.json is no leaderboard: it holds no list of policies" in said
+    assert page.selectbox(key="board-name").value == "mine.json"
+    assert "Now another version judges, and its numbers are not comparable" in said
+    assert page.dataframe[0].value["true value"].tolist()[0] == "5.25 ± 0.12"
+    page.selectbox(key="board-name").set_value(page.selectbox(key="board-name").options[-1]).run()
+    assert len(page.dataframe[0].value) == 48, "the example is still there"

@@ -100,14 +100,14 @@ def test_rows_from_the_browser_become_the_selection(open_page, app_run: str, mon
     session = page.session_state[KEY]
     monkeypatch.setattr("pages.components.phenotypes.point_map.get_session", lambda: session)
     shown = np.array([4, 9, 11, 30])
-    take_rows(Selection.of("rows", [1, 3]).encode(), shown)
+    take_rows("lasso:" + Selection.of("rows", [1, 3]).encode(), shown)
     assert session.selection == Selection.of("lasso on the map", [9, 30])
-    for nonsense in (None, "%%%", "AAAA"):
+    for nonsense in (None, "%%%", "lasso:%%%", "lasso:AAAA", "magic:" + Selection.of("rows", [1]).encode()):
         take_rows(nonsense, shown)
         assert len(session.selection) == 2, "what is no selection changes nothing"
-    take_rows(Selection.of("rows", [2, 4, 999]).encode(), shown)
-    assert session.selection.patients.tolist() == [11], "rows beyond the map are nobody"
-    take_rows("", shown)
+    take_rows("view:" + Selection.of("rows", [2, 4, 999]).encode(), shown)
+    assert session.selection == Selection.of("in view on the map", [11]), "rows beyond the map are nobody"
+    take_rows("click:", shown)
     assert session.selection is None
 
 

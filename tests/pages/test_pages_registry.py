@@ -486,3 +486,15 @@ def test_the_list_of_runs_follows_one_that_is_not_finished(
     page = rerun(page)
     assert page.query_params["registry-job"] in ("cut", ["cut"])
     assert "Resume" in [button.label for button in page.button]
+
+
+def test_the_page_says_what_its_registry_is(open_page, registry_run: str) -> None:
+    page = open_page("registry")
+    said = head(page)
+    assert "Source: simulated by this program (seed " in said
+    assert "Stages, in days from the transplant: 100 days (day 100)" in said
+    assert "Chronic GVHD treatment among 24 drugs" in said
+    assert "Outcome: the state at each stage." in said
+    page = choose(page, "registry-cohort-view", "Notes")
+    assert "Doses and days are not recorded" in texts(page)
+    assert "GVHD prophylaxis, drugs that may be combined: tacrolimus, cyclosporine, MTX, " in texts(page)

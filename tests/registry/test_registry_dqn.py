@@ -181,7 +181,7 @@ def test_a_recommendation_says_what_was_screened_out_and_why():
     assert table["reason"].tolist()[:2] == ["", ""]
     reason = table["reason"].iloc[2]
     assert "number 3 by expert probability, the screen keeps 2" in reason
-    assert "10.00% is below 20.00%" in reason
+    assert "10.00 % is below 20.00 %" in reason
     assert table["count"].tolist() == [5, 9, 2]
 
 

@@ -155,6 +155,25 @@ def test_results_of_other_sites_are_pooled_in_it(view: RunView) -> None:
         model_card(view, [site("North", 1.0, "sepsis")])
 
 
+def test_a_site_that_is_given_twice_is_counted_once_and_said(view: RunView) -> None:
+    told = item(model_card(view, [site("North", 1.0), site("South", 2.0), site("North", 9.0)]), "external")
+    assert cells(told.tables[0])["site"].tolist() == ["North", "South"]
+    assert "Given more than once, of which the first is counted: North." in told.said
+    assert any(sentence.startswith("At a further site: +1.50") for sentence in told.said)
+    alone = item(model_card(view, [site("North", 1.0), site("North", 1.0)]), "external")
+    assert len(alone.tables[0].rows) == 1
+    assert not any(sentence.startswith("At a further site") for sentence in alone.said)
+
+
+def test_results_that_cannot_be_pooled_leave_the_card_whole(view: RunView) -> None:
+    less = site("South", 2.0)
+    more = site("North", 1.0)
+    more = more.model_copy(update={"policies": [*more.policies, more.policies[0].model_copy(update={"policy": "x"})]})
+    told = item(model_card(view, [more, less]), "external")
+    assert "Not pooled: not every site judged the policy 'x' once." in told.said
+    assert cells(told.tables[0])["site"].tolist() == ["North", "South"]
+
+
 def test_sites_of_several_versions_of_the_judging_are_told_and_not_mixed(view: RunView) -> None:
     now, old = [site("North", 1.0), site("South", 2.0)], [site(f"Old {n}", 9.0, judging=1) for n in range(3)]
     told = item(model_card(view, [old[0], *now, *old[1:]]), "external")

@@ -18,6 +18,7 @@ from core.icu.view import RunView
 from core.policies import PolicyKey
 from core.policies.hazards import default_rules
 from core.policies.rules import HazardRule
+from core.study import load_study
 from core.teaching import rooms
 from core.teaching.codes import MOST_WRONG, MOST_WRONG_OF_ALL, SIGNS, WINDOW, WrongCodes, new_code, read_code
 from core.teaching.conference import (
@@ -43,7 +44,8 @@ from core.teaching.rooms import (
 from core.teaching.students import ROW, NearestAnswer, answers_of, policy_rows, student_policy
 
 ASKED = CaseSteps(patient=3, first=2, n=3)
-N_ACTIONS = 5
+ACTIONS = load_study().actions
+N_ACTIONS = ACTIONS.count
 
 
 def a_conference(pace: Pace = "together", members: int = 2) -> Conference:
@@ -62,16 +64,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_together_everybody_chooses_once_at_the_step_that_is_asked() -> None:
-    conference = commit(a_conference(), "m0", 2, 1, N_ACTIONS)
+    conference = commit(a_conference(), "m0", 2, 1, ACTIONS)
     assert (conference.step_of("m0"), conference.step_of("m1")) == (None, 2)
     with pytest.raises(ConfigError, match="answered already"):
-        commit(conference, "m0", 2, 4, N_ACTIONS)
+        commit(conference, "m0", 2, 4, ACTIONS)
     with pytest.raises(ConfigError, match="not asked any more"):
-        commit(conference, "m1", 3, 0, N_ACTIONS)
+        commit(conference, "m1", 3, 0, ACTIONS)
     later = advance(conference, "t")
     with pytest.raises(ConfigError, match="not asked any more"):
-        commit(later, "m1", 2, 0, N_ACTIONS)  # too late
-    later = commit(later, "m1", 3, 0, N_ACTIONS)
+        commit(later, "m1", 2, 0, ACTIONS)  # too late
+    later = commit(later, "m1", 3, 0, ACTIONS)
     assert later.votes(0, N_ACTIONS).tolist() == [[0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0] * 5]
     assert later.stage != conference.stage
     with pytest.raises(ConfigError, match="reveal it"):
@@ -82,12 +84,12 @@ def test_at_ones_own_pace_steps_follow_each_other_until_the_reveal() -> None:
     conference = a_conference("own")
     for step in (2, 3, 4):
         assert conference.step_of("m0") == step
-        conference = commit(conference, "m0", step, 1, N_ACTIONS)
+        conference = commit(conference, "m0", step, 1, ACTIONS)
     assert conference.step_of("m0") is None
     assert conference.committed(4) == {"m0"}
     shown = reveal(conference, "t")
     with pytest.raises(ConfigError, match="not asked any more"):
-        commit(shown, "m1", 2, 1, N_ACTIONS)
+        commit(shown, "m1", 2, 1, ACTIONS)
 
 
 MOVES: tuple[Callable[[Conference], Conference], ...] = (
@@ -104,13 +106,13 @@ def test_only_the_teacher_leads(move: Callable[[Conference], Conference]) -> Non
 
 
 def test_a_next_case_follows_a_reveal_and_keeps_all_choices() -> None:
-    conference = commit(a_conference(), "m0", 2, 1, N_ACTIONS)
+    conference = commit(a_conference(), "m0", 2, 1, ACTIONS)
     other = CaseSteps(patient=8, first=1, n=2)
     with pytest.raises(ConfigError, match="reveal this case first"):
         next_case(conference, "t", other)
     conference = next_case(reveal(conference, "t"), "t", other)
     assert (conference.case, conference.step, conference.revealed) == (1, 1, False)
-    conference = commit(conference, "m0", 1, 4, N_ACTIONS)
+    conference = commit(conference, "m0", 1, 4, ACTIONS)
     places, actions = answers_of(conference, "m0")
     assert places.tolist() == [[3, 2], [8, 1]]
     assert actions.tolist() == [1, 4]
@@ -128,7 +130,7 @@ def test_nicknames_are_one_line_of_text_and_nobody_elses_and_members_are_counted
     with pytest.raises(ConfigError, match="full"):
         join(full, "one-more", "One more")
     with pytest.raises(ConfigError, match="join it first"):
-        commit(full, "one-more", 2, 0, N_ACTIONS)
+        commit(full, "one-more", 2, 0, ACTIONS)
 
 
 def test_codes_are_read_as_typed_and_nothing_else_names_a_file(root: Path) -> None:
@@ -164,7 +166,7 @@ def test_a_class_that_joins_and_chooses_at_once_loses_nothing(root: Path) -> Non
     def play(i: int) -> None:
         change_conference(code, lambda c: join(c, f"m{i}", f"Member {i}"))
         for step in ASKED.steps:
-            change_conference(code, lambda c, step=step: commit(c, f"m{i}", step, i % N_ACTIONS, N_ACTIONS))  # type: ignore[misc]
+            change_conference(code, lambda c, step=step: commit(c, f"m{i}", step, i % N_ACTIONS, ACTIONS))  # type: ignore[misc]
 
     with ThreadPoolExecutor(6) as browsers:
         for done in [browsers.submit(play, i) for i in range(12)]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.base.errors import ConfigError
 from core.base.statistics import wilson
 from core.icu.view import RunView
+from core.study import load_study
 from core.teaching.arms import ARMS, arms_of, order_of
 from core.teaching.cases import ReadingSettings, choose_cases, evenly, hazardous_from, wrong_dose
 from core.teaching.kept import read_kept
@@ -28,6 +29,7 @@ from core.teaching.reading import (
     start_study,
 )
 
+ACTIONS = load_study().actions
 SETTINGS = ReadingSettings(n_cases=8, planted_share=0.25, seed=5)
 
 
@@ -113,29 +115,29 @@ def test_more_cases_than_patients_are_refused_with_what_there_is(run: RunView) -
 def read_all(path: Path, reader: int, second: int = 0, first: int = 1) -> ReaderStudy:
     study, order = open_case(path, reader, 100.0)
     while order is not None:
-        keep_first(path, reader, order, first, 40, 100.0 * order + 7, 5)
-        keep_second(path, reader, order, second, 70, 100.0 * order + 12, 5)
+        keep_first(path, reader, order, first, 40, 100.0 * order + 7, ACTIONS)
+        keep_second(path, reader, order, second, 70, 100.0 * order + 12, ACTIONS)
         study, order = open_case(path, reader, 100.0 * (order + 1))
     return study
 
 
 def test_a_reader_goes_on_where_he_stopped_and_what_he_kept_stands(kept: Path) -> None:
     assert open_case(kept, 1, 50.0)[1] == 1
-    keep_first(kept, 1, 1, 2, 35, 60.0, 5)
+    keep_first(kept, 1, 1, 2, 35, 60.0, ACTIONS)
     study, order = open_case(kept, 1, 900.0)  # the page was loaded again
     answer = study.answer(1, 1)
     assert order == 1
     assert answer is not None
     assert (answer.opened, answer.before, answer.confidence_before) == (50.0, 2, 35)
     with pytest.raises(ConfigError, match="kept already, perhaps in another tab"):
-        keep_first(kept, 1, 1, 0, 99, 61.0, 5)
-    keep_second(kept, 1, 1, 0, 80, 75.0, 5)
+        keep_first(kept, 1, 1, 0, 99, 61.0, ACTIONS)
+    keep_second(kept, 1, 1, 0, 80, 75.0, ACTIONS)
     with pytest.raises(ConfigError, match="answered already"):
-        keep_second(kept, 1, 1, 4, 80, 76.0, 5)
+        keep_second(kept, 1, 1, 4, 80, 76.0, ACTIONS)
     study, order = open_case(kept, 1, 80.0)
     assert order == 2
     with pytest.raises(ConfigError, match="no first answer yet"):
-        keep_second(kept, 1, 2, 4, 80, 90.0, 5)
+        keep_second(kept, 1, 2, 4, 80, 90.0, ACTIONS)
     last = study.answer(1, 1)
     assert last is not None
     assert (last.before, last.after) == (2, 0)
@@ -151,7 +153,7 @@ def test_what_is_no_answer_is_refused_and_changes_nothing(kept: Path) -> None:
         (0, 1, 50, "numbers from 1 to 99"),
     ):
         with pytest.raises(ConfigError, match=words):
-            keep_first(kept, reader, 1, dose, confidence, 1.0, 5)
+            keep_first(kept, reader, 1, dose, confidence, 1.0, ACTIONS)
     assert kept.read_bytes() == before
 
 

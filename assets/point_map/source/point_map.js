@@ -10,6 +10,8 @@ const EXTENSIONS = ["OES_texture_float", "OES_element_index_uint", "WEBGL_color_
 const STEP = 0.2, ZOOM = 1.4; // of what is in view, of a key or a button
 const A_CLICK = 12; // pixels that the pointer may travel in one
 const NO_VALUE = 65535;
+const NOBODY_INSIDE = "No patient lies inside the loop, so nobody is selected.";
+const NOBODY_IN_VIEW = "No patient is in view, so the selection stays as it was. The button Whole, or the key Home, brings them back.";
 
 function hasWebGL() {
   const gl = document.createElement("canvas").getContext("webgl");
@@ -50,7 +52,9 @@ class PointMap {
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.canvas = element("canvas", "pp-map-canvas");
     this.labels = element("div", "pp-map-labels");
-    this.stage.append(this.canvas, this.labels);
+    this.said = element("div", "pp-map-said"); // why nothing was selected
+    this.said.setAttribute("role", "status");
+    this.stage.append(this.canvas, this.labels, this.said);
     this.tip = new Tip(this.stage);
     this.legend = element("div", "");
     this.root.append(this.tools(), this.stage, this.legend);
@@ -63,14 +67,17 @@ class PointMap {
     });
     this.plot.subscribe("select", ({ points }) => this.selected(points));
     this.plot.subscribe("deselect", () => this.selected([]));
+    this.plot.subscribe("lassoEnd", () => {
+      if (!this.plot.get("selectedPoints").length) this.said.textContent = NOBODY_INSIDE;
+    });
     this.plot.subscribe("pointOver", (at) => this.point(this.marks.rows[at]));
     this.plot.subscribe("pointOut", () => this.tip.hide());
     this.plot.subscribe("view", () => this.placeLabels());
     // A loop that ends where it began is a click to the browser too, which would select the one point under it.
-    let path = 0;
-    this.stage.addEventListener("mousedown", () => (path = 0), true);
-    this.stage.addEventListener("mousemove", (event) => (path += Math.hypot(event.movementX, event.movementY)), true);
-    this.stage.addEventListener("click", (event) => path > A_CLICK && event.stopPropagation(), true);
+    this.path = 0;
+    this.stage.addEventListener("mousedown", () => (this.path = 0), true);
+    this.stage.addEventListener("mousemove", (event) => (this.path += Math.hypot(event.movementX, event.movementY)), true);
+    this.stage.addEventListener("click", (event) => this.path > A_CLICK && event.stopPropagation(), true);
     this.canvas.addEventListener("webglcontextlost", () => this.state("missing", true));
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.stage);
@@ -126,7 +133,7 @@ class PointMap {
     await this.plot.draw(points, { zDataType: "categorical", wDataType: "categorical" });
     if (this.selection) await this.mark(this.selection);
     this.stage.setAttribute("aria-label", look.alt);
-    this.legend.replaceChildren(legend(look, (group) => this.sendRows(this.rowsOf(group))));
+    this.legend.replaceChildren(legend(look, (group) => this.sendRows("legend", this.rowsOf(group))));
     this.nameGroups(look);
     this.painted = look;
   }
@@ -141,15 +148,18 @@ class PointMap {
   }
 
   selected(points) {
-    this.sendRows([...new Set(points.map((at) => this.marks.rows[at]))]);
+    const how = this.path > A_CLICK ? "lasso" : "click";
+    this.sendRows(how, [...new Set(points.map((at) => this.marks.rows[at]))]);
   }
 
   rowsOf(group) {
     return Array.from(this.codes.keys()).filter((row) => this.codes[row] === group);
   }
 
-  async sendRows(rows) {
-    this.send("rows", rows.length ? await encodeRows(rows) : "");
+  // how: by lasso, click, legend or view; the selection is called by it
+  async sendRows(how, rows) {
+    this.said.textContent = "";
+    this.send("rows", `${how}:${rows.length ? await encodeRows(rows) : ""}`);
   }
 
   inView() {
@@ -158,7 +168,8 @@ class PointMap {
       const [x, y] = this.plot.getScreenPosition(this.marks.first + row);
       return x >= 0 && y >= 0 && x <= width && y <= height;
     });
-    this.sendRows(rows);
+    if (rows.length) this.sendRows("view", rows);
+    else this.said.textContent = NOBODY_IN_VIEW;
   }
 
   // What the pointer says
@@ -221,7 +232,7 @@ class PointMap {
     const acts = {
       ArrowLeft: () => to(-1, 0), ArrowRight: () => to(1, 0), ArrowUp: () => to(0, 1), ArrowDown: () => to(0, -1),
       "+": () => this.zoom(1 / ZOOM), "-": () => this.zoom(ZOOM), Home: () => this.plot.reset(),
-      Enter: () => this.inView(), Escape: () => this.sendRows([]),
+      Enter: () => this.inView(), Escape: () => this.sendRows("click", []),
     };
     if (event.target !== this.stage || !acts[event.key]) return;
     event.preventDefault();

@@ -69,7 +69,7 @@ class Options:
     def ranked(self, by: str = AGENTS) -> pd.DataFrame:
         """The doses in groups from best to worst by one of `SPREADS`; `ConfigError` for another estimate."""
         if by not in SPREADS:
-            raise ConfigError(f"doses are ranked by {' or by '.join(SPREADS)}, not by {by}.")
+            raise ConfigError(f"options are ranked by {' or by '.join(SPREADS)}, not by {by}.")
         return self.by_agents if by == AGENTS else self.by_critic
 
 

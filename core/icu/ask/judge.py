@@ -228,7 +228,7 @@ def advice_record(
     names = [one.name for one in advised.judged]
     chosen = advised.advice.recommended
     share = DIALS[names.index(chosen)] if chosen in names else 0.0
-    name = "Pessimistic step" if share == 1 else f"Pessimistic step, taken in {share:.0%} of its steps"
+    name = "Pessimistic step" if share == 1 else f"Pessimistic step, taken in {100 * share:.0f} % of its steps"
     return AdviceRecord(
         recommended=chosen,
         share=share,

@@ -35,7 +35,7 @@ def why(view: RunView, patient: int, step: int, key: PolicyKey, by: str = AGENTS
     another estimate, and where agents exclude a dose so that it has no value.
     """
     if by not in SPREADS:
-        raise ConfigError(f"doses are ranked by {' or by '.join(SPREADS)}, not by {by}.")
+        raise ConfigError(f"{view.study.actions.words} are ranked by {' or by '.join(SPREADS)}, not by {by}.")
     start, train = view.cohort.starts[patient], view.training_states
     state = view.cohort.states[start + step].astype(np.float64)
     bank = view.cohort.states[view.cohort.starts[train[:, 0]] + train[:, 1]].astype(np.float64)
@@ -44,7 +44,10 @@ def why(view: RunView, patient: int, step: int, key: PolicyKey, by: str = AGENTS
     value = _agents(view, patient, step, key) if by == AGENTS else _critic(view)
     advantage = over_usual(value, view.behavior[patient, step].astype(np.float64))
     if not np.isfinite(advantage(state[None])).all():
-        raise ConfigError("the agents exclude a dose here, which then has no value that could move; rank by FQI.")
+        raise ConfigError(
+            f"the agents exclude a {view.study.actions.word} here, which then has no value that could move; rank by "
+            "FQI."
+        )
     return explain(view.study.names, advantage, state, bank, rows, train[:, 0])
 
 

@@ -67,7 +67,7 @@ def _reason(place: int, probability: float, n: int | None, threshold: float | No
     if n is not None and place > n:
         reasons.append(f"number {place} by expert probability, the screen keeps {n}")
     if threshold is not None and probability < threshold:
-        reasons.append(f"expert probability {probability:.2%} is below {threshold:.2%}")
+        reasons.append(f"expert probability {100 * probability:.2f} % is below {100 * threshold:.2f} %")
     return "; ".join(reasons)
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from core.base.errors import PhenoPolicyError
 from core.base.judging import judging_words
 from core.experiments.judgment_evidence import judgment_evidence
 from core.figures.theme import fmt, fmt_count, fmt_interval, fmt_percent
@@ -34,7 +35,7 @@ from core.report.card.parts import (
 from core.report.card.shared import differences, groups_item
 from core.report.policies import bracketed, policy_rows
 from core.runs.manifest import JUDGED_BY
-from core.sites import SiteResult, pool
+from core.sites import SiteResult, once_each, pool
 
 
 def model(view: RunView) -> CardItem:
@@ -202,7 +203,8 @@ def _group(view: RunView, by: str, group: str) -> str:
 def external(view: RunView, sites: Sequence[SiteResult]) -> CardItem:
     """What other sites found of the run's own policy, pooled where two or more were judged by the same version."""
     own = view.own_policy.policy
-    found = [(site, one) for site in sites for one in site.policies if one.policy == own]
+    kept, again = once_each(sites)
+    found = [(site, one) for site in kept for one in site.policies if one.policy == own]
     lines = [
         {
             "site": site.site,
@@ -215,6 +217,8 @@ def external(view: RunView, sites: Sequence[SiteResult]) -> CardItem:
         for site, one in found
     ]
     said = [f"The policy '{own}' judged at {len(found)} other sites by their own clinicians."] if found else []
+    if again:
+        said.append(f"Given more than once, of which the first is counted: {', '.join(again)}.")
     if len(found) > 1:
         said += _pooled(view, [site for site, _ in found])
     return CardItem(
@@ -237,11 +241,14 @@ def _pooled(view: RunView, sites: Sequence[SiteResult]) -> list[str]:
     if counts[version] < 2:
         return ["Not pooled: each was judged by a version of its own, and their numbers are not comparable."]
     alike = [site for site in sites if site.judging == version]
-    pooled = next(one for one in pool(alike).policies if one.policy == view.own_policy.policy)
+    try:
+        pooled = next(one for one in pool(alike).policies if one.policy == view.own_policy.policy)
+    except PhenoPolicyError as error:
+        return [f"Not pooled: {error}"]
     whole = pooled.random_effects
     said = (
         f"At a further site: {whole.value:+.2f} {fmt_interval(whole.low, whole.high)} (random effects; between "
-        f"sites SD {pooled.tau:.2f}, I² {pooled.i2:.0%})."
+        f"sites SD {pooled.tau:.2f}, I² {100 * pooled.i2:.0f} %)."
     )
     others = [f"{site.site} by {judging_words(site.judging)}" for site in sites if site.judging != version]
     if not others:

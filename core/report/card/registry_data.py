@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from core.figures.theme import fmt, fmt_count, fmt_percent
+from core.registry.cohort.definitions import REWARDED, state_titles
 from core.registry.cohort.describe import MISSING, feature_counts, state_table
 from core.registry.cohort.table import RegistryCohort
-from core.registry.spec import ALIVE, DEAD, TO_THE_END, Feature, RegistrySpec
+from core.registry.spec import DEAD, TO_THE_END, Feature, RegistrySpec
 from core.registry.view import RegistryView
 from core.report.card.parts import (
     NOT_SHOWN,
@@ -172,7 +171,7 @@ def reward_and_estimand(view: RegistryView) -> CardItem:
             hti("details and output of the intervention"),
         ],
         said=[
-            "Outcome: the state at each stage. A reward is earned on arriving at a stage, the lowest that applies.",
+            f"Outcome: the state at each stage. {REWARDED}.",
             f"Estimand: the sum of rewards (discount {spec.gamma:g} a stage) from the stage '{first}' on if the policy "
             "made every learned decision and nobody were lost to follow-up, less what experts achieved in the same "
             "courses, for patients like the test patients who reach that stage with decisions not ended.",
@@ -185,8 +184,7 @@ def reward_and_estimand(view: RegistryView) -> CardItem:
 
 
 def _rewards(spec: RegistrySpec) -> pd.DataFrame:
-    titles: Mapping[str, str] = {ALIVE: "alive, none of these", DEAD: "dead"}
-    titles = {**titles, **{one.name: one.title for one in spec.indicators}}
+    titles = state_titles(spec)
     rows = [(titles[name], f"{reward:g}") for name, reward in spec.rewards.items()]
     return pd.DataFrame(rows, columns=["state", "reward"])
 

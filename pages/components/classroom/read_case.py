@@ -82,7 +82,7 @@ def _first(run: RunView, path: Path, reader: int, order: int) -> None:
     st.markdown("**What would you give at this step?**")
     said = _ask(run, f"first-{reader}-{order}", None, None, "Keep first answer")
     if said is not None:
-        _keep(lambda: keep_first(path, reader, order, *said, time.time(), run.study.n_actions))
+        _keep(lambda: keep_first(path, reader, order, *said, time.time(), run.study.actions))
 
 
 def _second(run: RunView, path: Path, study: ReaderStudy, answer: Answer, case: Case, arm: Arm) -> None:
@@ -90,7 +90,7 @@ def _second(run: RunView, path: Path, study: ReaderStudy, answer: Answer, case: 
     reader, order = answer.reader, answer.order
     said = _ask(run, f"second-{reader}-{order}", answer.before, answer.confidence_before, "Keep and go on")
     if said is not None:
-        _keep(lambda: keep_second(path, reader, order, *said, time.time(), run.study.n_actions))
+        _keep(lambda: keep_second(path, reader, order, *said, time.time(), run.study.actions))
 
 
 def _ask(run: RunView, key: str, before: int | None, sure: int | None, button: str) -> tuple[int, int] | None:

@@ -136,12 +136,13 @@ def _results(run: RunView, study: ReaderStudy) -> None:
     if decisions.empty:
         empty("No decision yet", "Results fill as soon as a reader has finished a case.")
         return
-    found = rates(decisions)
+    found, n = rates(decisions), len(study.readers)
+    readers = "1 reader" if n == 1 else f"{n} readers"
     show(
         reading_rates(found, TITLES, ARM_TEXT),
         "reading-rates",
         said_rates(found, TITLES, ARM_TEXT),
-        caption=f"{len(decisions)} decisions of {len(study.readers)} readers on {len(study.cases)} cases, "
+        caption=f"{len(decisions)} decisions of {readers} on {len(study.cases)} cases, "
         f"{int(study.planted.sum())} with planted advice. 95 % Wilson intervals of decisions; those of one reader or "
         "one case are not independent, so other readers and cases may lie outside. No advice: how often one's own "
         "choice is the advice that was not shown. Advice that is not planted need not be right.",

@@ -171,7 +171,7 @@ def _choose(run: RunView, conference: Conference, me: str) -> None:
     if pressed and chosen is None:
         st.warning(study.actions.said("Choose a dose first."), icon=":material/info:")
     elif pressed and chosen is not None:
-        _move(conference.code, lambda c: commit(c, me, step, int(chosen), study.n_actions))
+        _move(conference.code, lambda c: commit(c, me, step, int(chosen), study.actions))
 
 
 @st.fragment(run_every=GLANCE)

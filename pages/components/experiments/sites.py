@@ -14,7 +14,7 @@ from core.base.text import markdown
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_count, fmt_interval, fmt_percent, policy_style
 from core.policies.key import FUSED
-from core.sites import digest_of, make_bundle, parse_site, pool, pool_html
+from core.sites import digest_of, make_bundle, once_each, parse_site, pool, pool_html
 from pages.components.shell.estimates import rows_of
 from pages.components.shell.export import file_name, recorded, show, table
 from pages.components.shell.frame import empty, failed, finished_run, require_run, visible_runs
@@ -93,11 +93,17 @@ def _load(run: RunView) -> list[SiteResult]:
         "Results of sites", type=["json"], accept_multiple_files=True, max_upload_size=2, key="sites-files"
     )
     read, here = [site for file in files for site in _read(file)], digest_of(run)
-    found = [site for site in read if site.bundle == here]
+    found, again = once_each([site for site in read if site.bundle == here])
     st.session_state[RESULTS] = found
     if foreign := [site.site for site in read if site.bundle != here]:
         st.warning(
             f"Left out, as they validated another bundle than this run's: {markdown(', '.join(foreign))}.",
+            icon=":material/warning:",
+        )
+    if again:
+        st.warning(
+            f"Loaded more than once, of which the first file counts: {markdown(', '.join(again))}. Two sites of one "
+            "name need names of their own: `--site` of `validate`.",
             icon=":material/warning:",
         )
     return found
@@ -165,7 +171,7 @@ def _pooled(pooled: Pooled) -> None:
             f"{r.policy} {r.difference:+.2f} [{r.difference_low:.2f}, {r.difference_high:.2f}]" for r in rows_of(rows)
         ),
         caption=f"{len(pooled.sites)} sites, {pooled.stays:,} stays{deaths}. Between sites: SD {one.tau:.2f}, I² "
-        f"{one.i2:.0%}. Hollow: weak; hollow and gray: not supported at that site.",
+        f"{100 * one.i2:.0f} %. Hollow: weak; hollow and gray: not supported at that site.",
         help="All stays: the patients that were seen, as uncertain as the least certain site. A further site: random "
         "effects (DerSimonian and Laird). Counts and doses pool to exactly those of all stays in one place, "
         "differences do not, since each site learns its own clinicians.",

@@ -58,7 +58,7 @@ def _attention() -> None:
     show(
         attention_figure(toy.value, toy.weight, toy.running, toy.plain),
         "learn-attention",
-        f"Step {step} has {toy.weight[step - 1]:.0%} of the attention; the whole stay is represented by "
+        f"Step {step} has {100 * toy.weight[step - 1]:.0f} % of the attention; the whole stay is represented by "
         f"{toy.running[-1]:.1f}, its plain average is {toy.plain[-1]:.1f}.",
         caption=f"Step {step} holds {fmt_percent(toy.weight[step - 1])} of the weight. Until it happens the attention "
         "average is the plain one: nobody can attend to the future.",
@@ -152,7 +152,7 @@ def _dueling() -> None:
         "Q: "
         + ", ".join(f"{d} {q:.2f}" for d, q in zip(DOSES, toy.q, strict=True))
         + "; policy: "
-        + ", ".join(f"{d} {p:.0%}" for d, p in zip(DOSES, toy.policy, strict=True)),
+        + ", ".join(f"{d} {100 * p:.0f} %" for d, p in zip(DOSES, toy.policy, strict=True)),
         caption=f"Entropy: {fmt_percent(toy.entropy)} of that of an even draw (dotted line), which knows no preference."
         + (" Such a policy is called near-uniform in this app." if toy.entropy >= NEAR_UNIFORM else ""),
     )
@@ -185,9 +185,9 @@ def _fusion() -> None:
         fusion_figure(CENTERS, toy.place, toy.weights, np.vstack([EXPERTS, toy.policy]), DOSES),
         "learn-fusion",
         "Weights: "
-        + ", ".join(f"phenotype {k} {w:.1%}" for k, w in enumerate(toy.weights))
+        + ", ".join(f"phenotype {k} {100 * w:.1f} %" for k, w in enumerate(toy.weights))
         + "; fused: "
-        + ", ".join(f"{d} {p:.0%}" for d, p in zip(DOSES, toy.policy, strict=True)),
+        + ", ".join(f"{d} {100 * p:.0f} %" for d, p in zip(DOSES, toy.policy, strict=True)),
         caption="Distances "
         + ", ".join(f"{fmt(d)}" for d in toy.distances)
         + ". Two phenotypes at equal distance share the weight at any λ.",

@@ -189,8 +189,9 @@ def _draw(stay: Stay, names: list[str], temporal: list[str], step: int) -> None:
         "timeline",
         f"Course of {', '.join(names)} and {study.actions.drug} over {len(stay.hours)} steps; step {step + 1} is "
         "marked.",
-        caption=f"Filled: recorded; hollow: imputed ({imputed:.0%} of the values shown). Green band: reference range; "
-        f"{_targets(study, names)}{_falling(stay, names)}Dotted: hour 0{hour_0(study.onset)}. Purple: the chosen step.",
+        caption=f"Filled: recorded; hollow: imputed ({100 * imputed:.0f} % of the values shown). Green band: reference "
+        f"range; {_targets(study, names)}{_falling(stay, names)}Dotted: hour 0{hour_0(study.onset)}. Purple: the "
+        "chosen step.",
         data=stay.frame(temporal),
     )
 

@@ -273,7 +273,7 @@ def _probabilities(run: RunView, decision: Decision, hidden: bool) -> None:
         probability_table(names, probs, _dose_labels(run, breaks=True), None if hidden else decision.given),
         "step-probabilities",
         run.study.actions.said("Probability of each dose: ")
-        + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in zip(names, probs, strict=True)),
+        + "; ".join(f"{n}: " + ", ".join(f"{100 * p:.0f} %" for p in row) for n, row in zip(names, probs, strict=True)),
         caption=f"Clinicians: share among {run.config.evaluation.n_neighbors} similar training states. "
         f"{_in_unit(run)}As far as supported: the point between clinicians and fused policy up to which the "
         "records of the test patients can judge it, an effective sample size of at least "

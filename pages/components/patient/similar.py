@@ -46,11 +46,11 @@ def similar_view(run: RunView, decision: Decision, hidden: bool = False) -> None
     if why:
         st.warning(why, icon=":material/block:")
     else:
+        close = fmt_percent(decision.neighbors.closeness, 0)
         st.caption(
             f":material/groups: Similar: {_shared(run, decision)}, nearest by all features together, so "
-            "single ones may differ. "
-            f"Support {fmt_percent(decision.neighbors.closeness, 0)}: so many training states have "
-            "neighbors no nearer than this one has."
+            f"single ones may differ. Support {close}: {close} of the training states stand as far from their own "
+            "neighbors as this state does, or farther."
         )
     if part == PARTS[1]:
         _went_on(run, decision, hidden)

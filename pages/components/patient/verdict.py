@@ -12,6 +12,7 @@ from core.icu.ask.decision import Decision
 from core.icu.verdicts import LONGEST_NOTE, VERDICTS, give_verdict, load_verdicts
 from pages.components.shell.export import csv_button
 from pages.components.shell.frame import failed
+from pages.components.shell.held import held_switch
 from pages.components.shell.places import uploads_root
 from pages.components.shell.session import get_session
 
@@ -41,7 +42,7 @@ def verdict_panel(run: RunView, decision: Decision, hidden: bool = False) -> Non
     recommended, given = label(int(decision.weighed.fused.argmax())), label(decision.given)
     title = "Your verdict" + (f": {here['verdict'].iloc[0]}" if len(here) else "")
     done = "Keeping it shows what was given, what followed and the outcome." if hidden else f"**{given}** was given."
-    with st.expander(title, icon=":material/rate_review:", expanded=hidden):
+    with st.expander(title, icon=":material/rate_review:", **held_switch("verdict-open", hidden)):
         st.caption(
             f"The fused policy weighs **{recommended}** highest at this step. {done} Your verdict stays on this "
             "machine, for this browser alone."

@@ -114,9 +114,10 @@ def _compare(run: RunView, decision: Decision, after: WhatIf, changes: dict[str,
         probability_table(list(rows), probs, short, None if hidden else decision.given),
         "what-if",
         run.study.actions.said(f"Probability of each dose, as recorded and with {changed}: ")
-        + "; ".join(f"{n}: " + ", ".join(f"{p:.0%}" for p in row) for n, row in rows.items()),
+        + "; ".join(f"{n}: " + ", ".join(f"{100 * p:.0f} %" for p in row) for n, row in rows.items()),
         caption=f"Model output, not an effect: {changed}. The fused policy moves {fmt_percent(moved)} of its "
-        f"probability. Support {fmt_percent(after.support, 0)}: so close are the {int(after.similar.sum())} nearest "
-        "training states. A score made from a changed value keeps its recorded value unless it is changed too.",
+        f"probability. Support {fmt_percent(after.support, 0)}, by the {int(after.similar.sum())} nearest training "
+        "states (100 %: in the midst of the records; 0 %: beyond them). A score made from a changed value keeps its "
+        "recorded value unless it is changed too.",
         data=data,
     )

@@ -155,7 +155,7 @@ def draw_map(
         key,
         alternative(run, k, METHODS[method], coloring, stated),
         caption=f"{stated}. " + ("" if short else f"{reading(coloring)}{_fitted(run, method)} ") + NOT_MEASURED,
-        on_select=lambda: take_from_chart(chart, key, "lasso on the map"),
+        on_select=lambda: take_from_chart(chart, key, "picked on the map"),
         selection_mode=("points", "box", "lasso"),
         data=lambda: patient_table(run, k, shown).assign(x=points[shown, 0], y=points[shown, 1]),
     )

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 SOURCE = Path(__file__).resolve().parents[3] / "assets" / "point_map"
 MISSING = "map-without-webgl"  # True once the browser has said that it cannot draw the map
 MOST_POINTS = 1_500_000
-LASSO = "lasso on the map"
+SELECTED_BY = {  # what a selection is called, by how it was made
+    "lasso": "lasso on the map",
+    "click": "click on the map",
+    "legend": "group of the map's legend",
+    "view": "in view on the map",
+}
 
 
 def _read(name: str) -> str:
@@ -70,13 +75,15 @@ def point_map(run: RunView, k: int, method: str, coloring: Coloring, shown: np.n
 def take_rows(text: str | None, shown: np.ndarray) -> None:
     """Make the rows that the browser names the selection (a callback); none of them: no selection.
 
-    text: as `Selection.encode` writes it, of rows of `shown`; what is no such text changes nothing.
+    text: how they were chosen, a colon, and rows of `shown` as `Selection.encode` writes them; what is no such text
+    changes nothing.
     """
-    if text is None:
+    how, _, text = (text or "").partition(":")
+    if how not in SELECTED_BY:
         return
     rows = Selection.decode("rows", text) if text else Selection.of("rows", [])
     if rows is not None:
-        get_session().select(LASSO, shown[rows.among(len(shown)).patients])
+        get_session().select(SELECTED_BY[how], shown[rows.among(len(shown)).patients])
 
 
 def _selected_rows(shown: np.ndarray) -> str:

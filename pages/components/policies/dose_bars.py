@@ -22,7 +22,7 @@ def dose_bars(study: StudySpec, names: Sequence[str], shares: np.ndarray, key: s
         key,
         f"Stacked bars of {study.actions.said(what)}: "
         + "; ".join(
-            f"{n}: " + ", ".join(f"{lab} {s:.0%}" for lab, s in zip(labels, row, strict=True))
+            f"{n}: " + ", ".join(f"{lab} {100 * s:.0f} %" for lab, s in zip(labels, row, strict=True))
             for n, row in zip(names, shares, strict=True)
         ),
         caption=caption,

@@ -273,7 +273,7 @@ def _support_table(
                 "of patients": row.n,
                 "largest weight": fmt_percent(row.max_weight),
                 "ratio 0": fmt_percent(row.zero_weight),
-                f"top {run.study.actions.word} under {settings.probability_floor:.0%}": fmt_percent(
+                f"top {run.study.actions.word} under {100 * settings.probability_floor:.0f} %": fmt_percent(
                     unsupported_share(probability, behavior, floor=settings.probability_floor)
                 ),
                 "why not more": row.reasons,

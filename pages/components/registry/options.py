@@ -266,8 +266,8 @@ def _headline(run: RegistryView, founded: pd.DataFrame, supported: bool, screen:
 
 
 def _option_text(row: Any, supported: bool) -> str:
-    chance = f", policy as far as supported {row.chance:.0%}" if supported else ""
-    return f"{row.name} Q {row.q:.2f}, experts {row.probability:.0%}{chance}"
+    chance = f", policy as far as supported {100 * row.chance:.0f} %" if supported else ""
+    return f"{row.name} Q {row.q:.2f}, experts {100 * row.probability:.0f} %{chance}"
 
 
 def group_options(options: pd.DataFrame, tolerance: float) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from core.base.errors import PhenoPolicyError
 from core.figures.registry_looks import Looks, make_looks
+from core.registry.cohort.definitions import definitions
 from core.registry.cohort.describe import grave_order
 from core.registry.spec import RegistrySpec, load_registry_spec
 from core.registry.study import REGISTRY
@@ -124,7 +125,8 @@ def subject() -> Subject | None:
         return None
     facts = run.manifest
     settings = f"{run.screen.n} likeliest shown"  # few words: the purpose stays on the same line
-    return Subject(facts.name, facts.n_patients, facts.simulated, settings, facts.data_hash, run.spec.population)
+    meant = " ".join(definitions(run.spec, facts.simulated, facts.origin.seed).values())
+    return Subject(facts.name, facts.n_patients, facts.simulated, settings, facts.data_hash, run.spec.population, meant)
 
 
 def show_run(name: str) -> None:
@@ -178,7 +180,8 @@ def _default_progress() -> None:
         st.rerun()
     share = job.overall_fraction or 0.0
     st.progress(
-        share, f"The default run, on simulated patients, is being made: {share:.0%}. It is shown once it is there."
+        share,
+        f"The default run, on simulated patients, is being made: {100 * share:.0f} %. It is shown once it is there.",
     )
 
 

@@ -7,10 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from core.base.remembered import remembered_by
+from core.base.text import markdown
 from core.figures.registry import age_histogram, combination_tail, stage_timeline, state_bars
 from core.figures.registry_looks import Looks
 from core.figures.theme import fmt_count, fmt_percent
 from core.registry import RegistryCohort
+from core.registry.cohort.definitions import definitions, drugs_by_decision
 from core.registry.cohort.describe import combination_table, decision_table, feature_counts, histogram, state_table
 from pages.components.cohort.views import problems_table
 from pages.components.registry.session import in_text, looks_of
@@ -104,7 +106,8 @@ def _stages(cohort: RegistryCohort, decisions: pd.DataFrame) -> None:
     table(
         shown[["decision", "stage", "day", "patients", "treated", "share", "combinations"]],
         "registry-decisions",
-        caption="patients: to whom the decision was posed; combinations: different ones, no drug among them.",
+        caption="patients: to whom the decision was posed; combinations: how many different ones were chosen; "
+        "giving no drug counts as one of them.",
         csv=decisions,
         column_config={"share": st.column_config.NumberColumn("share treated", format="percent")},
     )
@@ -244,6 +247,11 @@ def _combinations(combinations: pd.DataFrame, looks: Looks) -> None:
 
 
 def _notes(cohort: RegistryCohort) -> None:
+    st.markdown("**What the words mean here**")
+    for told in definitions(cohort.spec, cohort.origin.simulated, cohort.origin.seed).values():
+        st.caption(markdown(told))
+    for decision, drugs in drugs_by_decision(cohort.spec).items():
+        st.caption(f"{markdown(decision)}, drugs that may be combined: {markdown(drugs)}.")
     for line in cohort.report.notes:
         st.markdown(line)
     if cohort.report.mapping:

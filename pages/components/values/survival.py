@@ -123,7 +123,7 @@ def _published(run: RunView, k: int, lambda_: float, mode: str) -> None:
         survival_by_value(curve, marks, phenotype_texts_here(run)),
         "survival-by-value",
         "Survival against the value of what was done: rising curve with band, and policies: "
-        + ", ".join(f"{policy_name(run, p)} {v:.2f} gives {s:.0%}" for p, (v, s) in marks.items()),
+        + ", ".join(f"{policy_name(run, p)} {v:.2f} gives {100 * s:.0f} %" for p, (v, s) in marks.items()),
         caption=f"Gray: {fmt_count(curve['n'].sum())} recorded steps of training patients in bins of value (by the "
         f"{'FQI' if run.config.evaluation.control_variate == 'fqi' else 'FQE of the clinicians'}). Line: monotone "
         "fit with 95 % band. "

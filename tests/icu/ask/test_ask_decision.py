@@ -67,7 +67,7 @@ def test_options_are_ranked_by_either_estimate(run: RunView, longest: int, decis
         assert found.ranked(by).equals(wanted)
         values = found.estimates.query("estimate == @by")["value"].to_numpy()
         np.testing.assert_array_equal(found.ranked(by)["value"], values[found.ranked(by)["action"]])
-    with pytest.raises(ConfigError, match="doses are ranked by"):
+    with pytest.raises(ConfigError, match="options are ranked by"):
         found.ranked(POLICY_CRITIC)
 
 
