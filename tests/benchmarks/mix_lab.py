@@ -4,7 +4,7 @@
     python -m tests.benchmarks.mix_lab --summarize ROWS.csv [MORE.csv ...]
 
 Fixed policies (dosing rules and oracles, part of the way from the clinicians) and the pessimistic step are valued by
-the mix, by windows as plain alternatives, and by PHWDR with nearest neighbors and a forest critic as runs do today.
+the mix, by mixes that weigh memories alike (`mix_equal`), and by PHWDR with nearest neighbors and a forest critic.
 Design seeds were 3001-3012; report on others. Tables: `mix_summary`.
 """
 

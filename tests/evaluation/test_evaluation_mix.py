@@ -267,6 +267,24 @@ def test_memories_that_disagree_are_believed_to_be_biased_until_they_agree() -> 
     assert torn.se > 5 * calm.se
 
 
+def test_memories_that_rounding_alone_parts_agree() -> None:
+    """As of a policy that is the clinicians' by their own probabilities, but for the last digits."""
+    rows = np.tile(np.random.default_rng(5).normal(size=40), (5, 1))
+    for away in (1e-16, 1e-15, 1e-13):
+        found = difference_of([0.3, 0.3, 0.3, 0.3, 0.3 + 1e-9], rows, MixSettings(), ess=[40 * (1 - away)] * 5)
+        assert not found.disagree
+        assert found.value == pytest.approx(0.3)
+
+
+def test_where_everybody_is_lost_at_once_nobody_follows() -> None:
+    """As in a group of a registry whose courses all end unseen: not even the clinicians are followed."""
+    rows = np.stack([np.tile([1.0, -1.0], 20), np.zeros(40)])
+    found = [Remembering(memory, 0.5, row, ess) for memory, row, ess in zip((0, 2), rows, (40.0, 0.0), strict=True)]
+    usual = [Remembering(memory, 0.0, np.zeros(40), ess) for memory, ess in ((0, 40.0), (2, 0.0))]
+    result = mix("p", found, usual, rows[0], np.arange(40)).difference
+    assert (result.value, result.ess, result.parts[0].weight) == (0.5, 0.0, 1.0)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), size=st.integers(1, 6))
 def test_no_other_weights_have_a_smaller_variance(seed: int, size: int) -> None:
@@ -301,7 +319,7 @@ def test_persons_make_the_covariance() -> None:
 
 
 def test_of_memories_over_the_whole_course_the_shortest_speaks_for_all() -> None:
-    """Whole products are one estimate: told twice they would count twice, and bear witness to themselves."""
+    """Whole products are one estimate: told twice they would count twice."""
     settings = MixSettings()
     assert [settings.all_memories(horizon) for horizon in (1, 2, 3, 4, 5, 20)] == [
         (0, 1), (0, 1, 2), (0, 1, 2, 4), (0, 1, 2, 4), (0, 1, 2, 4, 8), (0, 1, 2, 4, 8),

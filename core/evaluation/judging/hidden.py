@@ -12,7 +12,9 @@ Bhattacharya 2019, a linear fractional program whose solution is a threshold):
     s_t(Gamma) = extreme_l sum_i m_it rho_it(l_i) e_it / sum_i m_it rho_it(l_i)  -  the same at l = 1
     difference(Gamma) = difference + sum_t gamma^t s_t(Gamma)
 
-m: ratios of the steps before, as the memories that the mix weighs take them; e: what a stay earned beyond the critic:
+m: ratios of the steps before, as the memories that the mix weighs take them, by their weights; the critic alone weighs
+no stays, so its share falls to them: it learned from records with the same causes, and is taken to move as they do; e:
+what a stay earned beyond the critic:
 
     lasting   e_t = delta_t + gamma min(1, rho_{t+1}) e_{t+1}, the rest of the stay: the cause may last, as a phenotype
               that clinicians see and the chart does not, and show in the outcome alone

@@ -5,9 +5,9 @@
     noise_kl = u C_kl sqrt((1 + c / (n e_k)) (1 + c / (n e_l))),    bias_k = beta SD(returns) sqrt(1 - e) / (1 + k)
     SE(difference)^2 = w'S w + f^2 sum_k w_k (D_k - difference)^2
 
-V_k(clinicians) is the same estimate of the policy that always defers to them. From memory 1 on it is the mean return
-exactly; for the critic alone it takes with it what the critic gets wrong for everyone. So a policy that is the
-clinicians' own has difference 0 and the recorded mean as its value, without any noise.
+V_k(clinicians) is the same estimate of the policy that always defers to them. From memory 1 on it is the mean return,
+exactly where nobody is lost; for the critic alone it takes with it what the critic gets wrong for everyone. So a policy
+that is the clinicians' own has difference 0 and the recorded mean as its value, without any noise.
 
 A longer memory leaves out less of what a policy would have changed, and rests on fewer stays. C, the covariance of the
 memories by their stays' influences, tells the second as far as influences see it: they do not see that clinicians'
@@ -40,10 +40,8 @@ from core.evaluation.judging.hidden import Hidden
 from core.evaluation.judging.windows import check_memory
 
 MEMORIES = (0, 1, 2, 4, 8)
-AGREED = (
-    0.95  # of sums of squared residuals, of estimates that noise and bias part, are no larger than the largest taken
-)
-JITTER = 1e-10  # of the mean variance: estimates that are one and the same share their weight
+AGREED = 0.95  # of cases in which noise and bias alone part the memories no further than is taken for agreement
+JITTER = 1e-10  # of the mean variance: estimates that are one and the same share their weight, and rounding parts none
 
 
 @dataclass(frozen=True)
@@ -174,15 +172,17 @@ def mix(
         for one, usual in zip(found, clinicians, strict=True)
     ]
     unit, mean = float(returns.std()), float(returns.mean())
-    away = max(1 - min(one.ess / usual.ess for one, usual in zip(found, clinicians, strict=True)), 0.0)
+    # nobody follows the clinicians themselves where all are lost at once
+    follow = min(one.ess / usual.ess if usual.ess else 0.0 for one, usual in zip(found, clinicians, strict=True))
+    away = max(1 - follow, 0.0)
     chance = clustered_covariance(np.stack([one.influence for one in less]), person)
     noise, bias = _noise(less, chance, person, settings), away * _bias(less, unit, settings)
     enlarged = enlargement(noise, bias, np.array([one.value for one in less]))
     covariance = noise + enlarged * np.diag(bias)
     weights = least_variance(covariance)
     # of the value the influences' own error is the whole stays'; what they do not see is of the difference alone
-    heard = weights > 0
-    unseen = float(weights[heard] @ (covariance - chance)[np.ix_(heard, heard)] @ weights[heard])
+    counts = weights > 0
+    unseen = float(weights[counts] @ (covariance - chance)[np.ix_(counts, counts)] @ weights[counts])
     whole = [Remembering(one.memory, one.value + mean, one.influence + returns - mean, one.ess) for one in less]
     value, difference = (_mixed(one, person, weights, unseen, settings.spread, enlarged > 1) for one in (whole, less))
     return Judged(name, value, difference, unit)
@@ -210,6 +210,7 @@ def enlargement(noise: np.ndarray, bias: np.ndarray, values: np.ndarray) -> floa
     noise, bias, values = noise[np.ix_(told, told)], bias[told], values[told]
     if len(values) < 2 or not bias.all():
         return 1.0
+    noise = noise + JITTER * np.diag(noise).mean() * np.eye(len(noise))
     most = float(chdtri(len(values) - 1, 1 - AGREED))
 
     def beyond(factor: float) -> float:
