@@ -112,6 +112,16 @@ def test_fahrenheit_is_read_as_such(cohort: pd.DataFrame) -> None:
     assert propose_mapping(given, STUDY).mapping.units["Temperature"] == "deg F"
 
 
+@pytest.mark.parametrize("stay", STAYS.split())
+def test_a_stays_key_goes_before_a_patients(cohort: pd.DataFrame, stay: str) -> None:
+    """Where times stand in the place of steps names alone decide, and a patient's stays would be taken for one."""
+    charted = pd.Timestamp("2020-01-01") + pd.to_timedelta(4 * cohort["step"], unit="h")
+    given = cohort.assign(patient_id=cohort["traj"] // 2, charttime=charted).drop(columns="step")
+    proposed = propose_mapping(given.rename(columns={"traj": stay}), STUDY)
+    sources = {one.target: one.source for one in proposed.proposals}
+    assert (sources["traj"], sources["subject"]) == (stay, "patient_id")
+
+
 @pytest.mark.parametrize(
     ("target", "name"),
     [
