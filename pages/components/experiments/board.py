@@ -73,7 +73,8 @@ def _board(board: Leaderboard, name: str, world: str, estimator: str) -> None:
     rows = board.policies if world == ALL else board.policies[board.policies["world"] == world]
     rows = rows[rows[estimator].notna()]
     if rows.empty:
-        empty("Nothing here", f"{NAMES[estimator]} took no part in this world.".capitalize())
+        said = NAMES[estimator]
+        empty("Nothing here", f"{said[0].upper()}{said[1:]} took no part in this world.")
         return
     _picture(rows, estimator)
     st.caption(_made(board))
