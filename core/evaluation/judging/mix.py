@@ -2,7 +2,7 @@
 
     difference = sum_k w_k D_k,    D_k = V_k(policy) - V_k(clinicians),    value = mean return + difference
     w minimizes w'S w over w >= 0, sum w = 1,    S = noise + diag(bias_k^2)
-    noise_kl = u C_kl sqrt((1 + c / (n e_k)) (1 + c / (n e_l))),    bias_k = beta SD(returns) sqrt(1 - e) / (1 + k)
+    noise_kl = u C_kl sqrt((1 + c / (n e_k)) (1 + c / (n e_l))),    bias_k = beta SD(returns) sqrt(1 - e) / (1 + k)^2
     SE(difference)^2 = w'S w + f^2 sum_k w_k (D_k - difference)^2
 
 V_k(clinicians) is the same estimate of the policy that always defers to them. From memory 1 on it is the mean return,
@@ -51,11 +51,11 @@ class MixSettings:
     with which a memory's variance counts twice; spread: f, how much of the memories' disagreement is added."""
 
     memories: tuple[int, ...] = MEMORIES
-    bias: float = 0.034
-    unseen: float = 1.5
-    few: float = 250.0
+    bias: float = 0.09
+    unseen: float = 1.4
+    few: float = 200.0
     followers: float = 30.0
-    spread: float = 0.6
+    spread: float = 0.5
 
     def __post_init__(self) -> None:
         if not self.memories or len(set(self.memories)) < len(self.memories):
@@ -200,7 +200,7 @@ def _noise(found: Sequence[Remembering], chance: np.ndarray, person: np.ndarray,
 
 def _bias(found: Sequence[Remembering], unit: float, settings: MixSettings) -> np.ndarray:
     """(K,) squares of the biases that memories are expected to have of a policy far from the clinicians."""
-    return np.asarray((settings.bias * unit / (1 + np.array([one.memory for one in found]))) ** 2)
+    return np.asarray((settings.bias * unit / (1 + np.array([one.memory for one in found])) ** 2) ** 2)
 
 
 def enlargement(noise: np.ndarray, bias: np.ndarray, values: np.ndarray) -> float:
