@@ -154,13 +154,14 @@ def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for world, table in policies.groupby("world", sort=False):
-        true, usual = table["true_value"].to_numpy(), table["clinicians"].to_numpy()
-        clear = (table["true_difference"].abs() > 2 * table["true_difference_se"]).to_numpy()
+        known, usual = table["true_value"].to_numpy(), table["clinicians"].to_numpy()
+        apart = (table["true_difference"].abs() > 2 * table["true_difference_se"]).to_numpy()
         for name in (one for one in ESTIMATORS if one in table):
-            value = table[name].to_numpy(dtype=float)
-            if np.isnan(value).all():  # it takes no part in this world
+            told = table[name].notna().to_numpy()
+            if not told.any():  # it takes no part in this world
                 continue
-            right = np.sign(value - usual) == np.sign(true - usual)
+            value, true, clear = table[name].to_numpy(dtype=float)[told], known[told], apart[told]
+            right = np.sign(value - usual[told]) == np.sign(true - usual[told])
             differ = len(true) > 1 and np.ptp(true) > 0 and np.ptp(value) > 0
             rows.append(
                 {
@@ -170,7 +171,7 @@ def estimator_scores(policies: pd.DataFrame) -> pd.DataFrame:
                     "error": float(np.sqrt(np.mean((value - true) ** 2))),
                     "sign": float(right[clear].mean()) if clear.any() else float("nan"),
                     "rank": float(spearmanr(value, true).statistic) if differ else float("nan"),
-                    "policies": len(table),
+                    "policies": int(told.sum()),
                 }
             )
     return pd.DataFrame(rows)

@@ -31,6 +31,7 @@ def test_a_difference_with_everything_is_supported() -> None:
         ({"n": 60}, "weak", "60 stays are few"),
         ({"low": -2.0, "high": 4.0}, "weak", "too wide to tell harm from benefit"),
         ({"disagree": True}, "weak", "memories disagree"),
+        ({"se": float("nan"), "low": float("nan"), "high": float("nan")}, "weak", "one person's"),
     ],
 )
 def test_each_want_has_its_grade_and_its_sentence(changes: dict[str, float], level: str, said: str) -> None:

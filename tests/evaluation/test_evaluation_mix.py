@@ -183,7 +183,12 @@ def test_poisoned_stays_reach_no_critic_that_judges_them() -> None:
 
 
 def difference_of(
-    values: Sequence[float], rows: np.ndarray, settings: MixSettings, ess: Sequence[float] = (), returns: float = 1.0
+    values: Sequence[float],
+    rows: np.ndarray,
+    settings: MixSettings,
+    ess: Sequence[float] = (),
+    returns: float = 1.0,
+    teachers: float = 40.0,
 ) -> MixEstimate:
     """Of memories 0, 1, 2, ... with these values and influences (K, n); returns have mean 0 and this SD."""
     n = rows.shape[1]
@@ -193,7 +198,7 @@ def difference_of(
     ]
     usual = [Remembering(k, 0.0, np.zeros(n), float(n)) for k in range(len(values))]
     earned = returns * np.where(np.arange(n) % 2, 1.0, -1.0)
-    return mix("p", found, usual, earned, np.arange(n), settings).difference
+    return mix("p", found, usual, earned, np.arange(n), teachers, settings).difference
 
 
 def test_memories_are_weighed_by_their_variances_and_errors_are_as_said() -> None:
@@ -209,9 +214,10 @@ def test_memories_are_weighed_by_their_variances_and_errors_are_as_said() -> Non
     assert found.se == pytest.approx(np.hypot(np.sqrt(1 / (1 / variance).sum()), spread))
     assert found.high - found.value == pytest.approx(1.959964 * found.se)
     assert str(found).startswith("1.10 (-0.11 to 2.31), n 40, ESS 20 [memory 0: 1.00 ± 0.16, weight 0.90, memory 1: ")
-    wider = difference_of([1.0, 2.0], rows, replace(PLAIN, unseen=2.0, few=80.0))
-    assert wider.value == found.value, "all memories alike"
-    assert wider.se == pytest.approx(2 * np.sqrt(1 / (1 / variance).sum())), "2 + 80 / 40"
+    for teachers, factor in ((40, 4), (80, 3)):
+        wider = difference_of([1.0, 2.0], rows, replace(PLAIN, unseen=2.0, few=80.0), teachers=teachers)
+        assert wider.value == found.value, "all memories alike"
+        assert wider.se == pytest.approx(np.sqrt(factor / (1 / variance).sum())), "2 + 80 / teachers"
 
 
 def test_a_memory_that_few_stays_follow_counts_little_and_one_that_none_follow_nothing() -> None:
@@ -281,7 +287,7 @@ def test_where_everybody_is_lost_at_once_nobody_follows() -> None:
     rows = np.stack([np.tile([1.0, -1.0], 20), np.zeros(40)])
     found = [Remembering(memory, 0.5, row, ess) for memory, row, ess in zip((0, 2), rows, (40.0, 0.0), strict=True)]
     usual = [Remembering(memory, 0.0, np.zeros(40), ess) for memory, ess in ((0, 40.0), (2, 0.0))]
-    result = mix("p", found, usual, rows[0], np.arange(40)).difference
+    result = mix("p", found, usual, rows[0], np.arange(40), 40).difference
     assert (result.value, result.ess, result.parts[0].weight) == (0.5, 0.0, 1.0)
 
 

@@ -67,7 +67,7 @@ COLUMNS = {
         "total_output output_total urine_output urine_ml uop urine_out urine_output_ml total_urine_output "
         "output_ml fluid_output"
     ),
-    "Vasopressor": "vasopressor norepi_eq nee norepinephrine_equivalent_dose vaso_rate norepi_equiv norepinephrine_eq",
+    "Vasopressor": "vasopressor norepi_eq nee norepinephrine_equivalent_dose norepi_equiv norepinephrine_eq",
     "Ventilation": "vent on_vent mech_vent ventilator ventilated imv invasive_vent mechanical_ventilation vent_flag",
     "SOFA": "sofa sofa_score sofa_24h sofa_24hours total_sofa sofatotal",
 }

@@ -134,17 +134,19 @@ def judge_terms(
     each = [replace(told, rewards=told.rewards[..., j]).returns for j in range(terms.shape[-1])]
     returns, person = np.stack(each)[:, told.evaluated], told.person[told.evaluated]
     found = [_remembering(alone, p, settings.mix) for p in range(len(alone.names))]
-    return JudgedTerms(tuple(alone.names[:-1]), found[:-1], found[-1], returns, person, settings.mix)
+    return JudgedTerms(tuple(alone.names[:-1]), found[:-1], found[-1], returns, person, alone.teachers, settings.mix)
 
 
 @dataclass(frozen=True, eq=False)
 class _Everything:
-    """What all judgments of the same policies share; of the policies the last are the clinicians."""
+    """What all judgments of the same policies share; of the policies the last are the clinicians. teachers: persons who
+    teach a fold's critics, in the mean."""
 
     histories: Histories
     folds: Sequence[Fold]
     held: Sequence[_HeldOut]
     pooled: _Pooled
+    teachers: float
 
     @property
     def names(self) -> list[str]:
@@ -162,7 +164,8 @@ def _judge_all(histories: Histories, folds: Sequence[Fold], settings: JudgeSetti
     v, delta, error = (np.empty((*shape, histories.rewards.shape[-1])) for _ in range(3))
     pooled = _Pooled(v, delta, error, np.empty(shape))
     held = side_by_side(lambda fold: _judge_fold(histories, fold, settings, pooled), folds)
-    return _Everything(histories, folds, held, pooled)
+    taught = [np.unique(histories.person[~fold.held & histories.mask.any(axis=1)]) for fold in folds]
+    return _Everything(histories, folds, held, pooled, float(np.mean([len(persons) for persons in taught])))
 
 
 def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
@@ -171,7 +174,8 @@ def _judgments(alone: _Everything, settings: JudgeSettings) -> list[Judged]:
     (*found, usual) = [_remembering(alone, p, settings.mix)[0] for p in range(len(alone.names))]
     returns, person = histories.returns[histories.evaluated], histories.person[histories.evaluated]
     judged = [
-        mix(name, one, usual, returns, person, settings.mix) for name, one in zip(alone.names, found, strict=False)
+        mix(name, one, usual, returns, person, alone.teachers, settings.mix)
+        for name, one in zip(alone.names, found, strict=False)
     ]
     if not settings.hidden:
         return judged
@@ -241,7 +245,8 @@ def _judged_alone(everything: _Everything, group: np.ndarray) -> _Everything:
         for fold in folds
     ]
     arrays = (pooled.v, pooled.delta, pooled.traced, pooled.log_ratios)
-    return _Everything(histories.only(chosen), alone, held, _Pooled(*(array[:, kept] for array in arrays)))
+    pooled = _Pooled(*(array[:, kept] for array in arrays))
+    return _Everything(histories.only(chosen), alone, held, pooled, everything.teachers)
 
 
 def _kept(one: _HeldOut, kept: np.ndarray, place: np.ndarray) -> _HeldOut:

@@ -10,6 +10,7 @@ A policy that nobody followed has no evidence, however narrow its interval: the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from core.evaluation.judging.mix import Judged
@@ -40,7 +41,9 @@ def grade(judged: Judged, settings: GradeSettings | None = None, words: Words = 
         )
     if found.n < asked.patients:
         reasons.append(f"{found.n:,} {words.records} are few.")
-    if found.high - found.value > asked.width * judged.unit:
+    if not math.isfinite(found.se):
+        reasons.append("All of them are one person's, which tells no interval.")
+    elif found.high - found.value > asked.width * judged.unit:
         reasons.append(
             f"Its interval, [{found.low:.{digits}f}, {found.high:.{digits}f}], is too wide to tell harm from benefit."
         )

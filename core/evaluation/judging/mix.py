@@ -11,16 +11,18 @@ that is the clinicians' own has difference 0 and the recorded mean as its value,
 
 A longer memory leaves out less of what a policy would have changed, and rests on fewer stays. C, the covariance of the
 memories by their stays' influences, tells the second as far as influences see it: they do not see that clinicians'
-probabilities and critics are estimated, the worse the fewer persons n there are (u = unseen + few / n), nor that a few
-stays with the largest weights carry a memory (c; e_k: its effective stays as a share of all). bias_k tells the first:
-what is expected of a memory of k actions before its number is seen, the less the larger the share e of stays that
-follow the policy all the way (the smallest e_k beside the clinicians' own). So a policy far from the clinicians is
-judged by the critic and one action, and one near them, or in a large record, by nearly the whole course.
+probabilities and critics are estimated, the worse the fewer persons m teach them (u = unseen + few / m), nor that a few
+of n stays with the largest weights carry a memory (c; e_k: its effective stays as a share of all). bias_k tells the
+first: what is expected of a memory of k actions before its number is seen, the less the larger the share e of stays
+that follow the policy as far back as any memory looks (the smallest e_k beside the clinicians' own). Biases count as
+independent, and a memory of a whole short course has its share too, though it leaves out nothing: beta and f were
+chosen with both. So a policy far from the clinicians is judged by the critic and one action, and one near them, or in a
+large record, by nearly the whole course.
 
 What the memories then say apart widens the interval by f. Where they disagree by more than noise and bias explain, as
 where causes are hidden or a critic is much too plain, biases are enlarged alike until they do (`AGREED`; the way in
-which Paule and Mandel 1982 find a variance between studies), so that long memories speak and no number of stays makes
-the interval narrow. Of memories that reach over the whole course the shortest speaks for all. Standard errors sum
+which Paule and Mandel 1982 find a variance between laboratories), so that long memories speak and no number of stays
+makes the interval narrow. Of memories that reach over the whole course the shortest speaks for all. Standard errors sum
 influences by person. Memories, beta, u, c and f were chosen on simulated design cohorts, and reported on others
 (docs/evidence.md).
 """
@@ -47,13 +49,14 @@ JITTER = 1e-10  # of the mean variance: estimates that are one and the same shar
 @dataclass(frozen=True)
 class MixSettings:
     """memories that are averaged, see `core.evaluation.judging.windows`; bias: beta, of the critic alone, in SDs of the
-    stays' returns; unseen and few: u of ever more stays, and what is added to it over n; followers: c, effective stays
-    with which a memory's variance counts twice; spread: f, how much of the memories' disagreement is added."""
+    stays' returns; unseen and few: u of ever more teachers, and what is added to it over their number; followers: c,
+    effective stays with which a memory's variance counts twice; spread: f, how much of the memories' distances is
+    added."""
 
     memories: tuple[int, ...] = MEMORIES
     bias: float = 0.09
     unseen: float = 1.4
-    few: float = 200.0
+    few: float = 160.0
     followers: float = 30.0
     spread: float = 0.5
 
@@ -159,12 +162,13 @@ def mix(
     clinicians: Sequence[Remembering],
     returns: np.ndarray,
     person: np.ndarray,
+    teachers: float,
     settings: MixSettings | None = None,
 ) -> Judged:
     """Put the memories of one policy together.
 
     found: one for each of `all_memories`; clinicians: those of the policy that always defers, in the same order;
-    returns (n,) of the same stays, person (n,) their persons' numbers.
+    returns (n,) of the same stays, person (n,) their persons' numbers; teachers: persons who taught a fold's critics.
     """
     settings = settings or MixSettings()
     less = [
@@ -176,7 +180,7 @@ def mix(
     follow = min(one.ess / usual.ess if usual.ess else 0.0 for one, usual in zip(found, clinicians, strict=True))
     away = max(1 - follow, 0.0)
     chance = clustered_covariance(np.stack([one.influence for one in less]), person)
-    noise, bias = _noise(less, chance, person, settings), away * _bias(less, unit, settings)
+    noise, bias = _noise(less, chance, person, teachers, settings), away * _bias(less, unit, settings)
     enlarged = enlargement(noise, bias, np.array([one.value for one in less]))
     covariance = noise + enlarged * np.diag(bias)
     weights = least_variance(covariance)
@@ -188,14 +192,16 @@ def mix(
     return Judged(name, value, difference, unit)
 
 
-def _noise(found: Sequence[Remembering], chance: np.ndarray, person: np.ndarray, settings: MixSettings) -> np.ndarray:
+def _noise(
+    found: Sequence[Remembering], chance: np.ndarray, person: np.ndarray, teachers: float, settings: MixSettings
+) -> np.ndarray:
     """(K, K) covariance of the memories by chance, with what their influences do not see."""
     persons = len(np.unique(person))
     # a person's stay that is kept twice is no more evidence
     followed = persons * np.array([one.ess / len(one.influence) for one in found])
     with np.errstate(divide="ignore", invalid="ignore"):
         carried = np.sqrt(1 + settings.followers / followed)
-        return np.asarray((settings.unseen + settings.few / persons) * chance * np.outer(carried, carried))
+        return np.asarray((settings.unseen + settings.few / teachers) * chance * np.outer(carried, carried))
 
 
 def _bias(found: Sequence[Remembering], unit: float, settings: MixSettings) -> np.ndarray:

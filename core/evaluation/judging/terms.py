@@ -20,13 +20,14 @@ from core.evaluation.judging.mix import Judged, MixSettings, Remembering, mix
 @dataclass(frozen=True, eq=False)
 class JudgedTerms:
     """Policies in each of J rewards. found: by policy, reward and memory, usual: of the clinicians; returns (J, n) of
-    the judged stays, person (n,) their persons' numbers."""
+    the judged stays, person (n,) their persons' numbers; teachers: as in `mix`."""
 
     names: tuple[str, ...]
     found: Sequence[Sequence[Sequence[Remembering]]]
     usual: Sequence[Sequence[Remembering]]
     returns: np.ndarray
     person: np.ndarray
+    teachers: float
     settings: MixSettings
 
     def judged(self, factors: np.ndarray) -> list[Judged]:
@@ -36,7 +37,7 @@ class JudgedTerms:
             raise ValueError(f"give one factor a reward, {(len(self.returns),)}, got {factors.shape}")
         usual, returns = _weighed(self.usual, factors), factors @ self.returns
         return [
-            mix(name, _weighed(one, factors), usual, returns, self.person, self.settings)
+            mix(name, _weighed(one, factors), usual, returns, self.person, self.teachers, self.settings)
             for name, one in zip(self.names, self.found, strict=True)
         ]
 

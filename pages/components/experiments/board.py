@@ -62,8 +62,8 @@ def _boards() -> dict[str, Leaderboard]:
         except PhenoPolicyError as error:
             failed(error, f"Reading {markdown(file.name)}")
             continue
-        same = sum(name.split(" (")[0] == file.name for name in found)
-        found[f"{file.name} ({same + 1})" if same else file.name] = read
+        names = (file.name, *(f"{file.name} ({count})" for count in range(2, len(files) + 1)))
+        found[next(name for name in names if name not in found)] = read
     example = example_board()
     return found if example is None else found | {EXAMPLE: example}
 
