@@ -84,4 +84,4 @@ def estimator_sentence(evidence: Row | None) -> str:
         for name, row in measured.items()
         if None not in (row["coverage"], row["rank_correlation"], row["rmse"])
     )
-    return f"Where one number must do, the estimator is {names[DEFAULT_ESTIMATOR]}. On the lab's seeds, {listed}."
+    return f"Where one value must do, the estimator is {names[DEFAULT_ESTIMATOR]}. On the lab's seeds, {listed}."

@@ -179,11 +179,13 @@ def _true_points(truth: pd.DataFrame, place: Mapping[float, float]) -> Props:
 
 
 def _in_sight(table: pd.DataFrame, truth: pd.DataFrame | None) -> list[float]:
-    """Range of the differences, and of the intervals of those that are supported: others may be endlessly wide."""
+    """Range of the differences, of their truths with the bars, and of the intervals of those that are supported: others
+    may be endlessly wide."""
     told = table[table["grade"] == "supported"]
     parts = [table["difference"], told["difference_low"], told["difference_high"]]
     if truth is not None:
-        parts.append(truth["true_difference"])
+        bar = Z95 * truth["true_difference_se"]
+        parts += [truth["true_difference"] - bar, truth["true_difference"] + bar]
     numbers = np.concatenate([np.zeros(1), *(np.asarray(part, dtype=float) for part in parts)])
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     pad = 0.25 * max(high - low, 1e-6)

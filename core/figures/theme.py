@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from colorsys import hls_to_rgb
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,7 +53,11 @@ DARK = {
     GROUND: GROUND_ON_DARK,
     UNSUPPORTED: "#59626D",
     **dict(zip(ESTIMATOR_COLORS.values(), ("#8B9AFF", "#FF7AA8", "#3FB6C2", "#D8B13C"), strict=True)),
+    "#7B3FA0": "#A566DB",  # the fused policy
+    "#1F6F54": "#3FA37F",  # the advice
 }
+# Letters need more contrast than marks: colors of lines and phenotypes where they write a name.
+DARK_LETTERS = DARK | {ACCENT: "#56B4E9", "#8C564B": "#C08A7F", "#6F7782": "#9AA2AD", "#5B7083": "#8FA3B5"}
 SEQUENTIAL = "Cividis"  # amounts
 DIVERGING = ((0.0, "#0072B2"), (0.5, "#F4F4F2"), (1.0, "#D55E00"))  # differences; center it on 0 with zmid=0
 
@@ -280,13 +284,13 @@ def on_dark(fig: go.Figure) -> go.Figure:
     return go.Figure(_on_dark(fig.to_dict()), _validate=False)  # as right as the one that was drawn
 
 
-def _on_dark(part: Any) -> Any:
+def _on_dark(part: Any, colors: Mapping[str, str] = DARK) -> Any:
     """A copy of a figure's dict, list or value with the colors for a dark ground."""
     if isinstance(part, dict):
-        return {key: _on_dark(value) for key, value in part.items()}
+        return {key: _on_dark(value, DARK_LETTERS if key == "font" else colors) for key, value in part.items()}
     if isinstance(part, (list, tuple)):
-        return [_on_dark(value) for value in part]
-    return DARK.get(part, part) if isinstance(part, str) else part
+        return [_on_dark(value, colors) for value in part]
+    return colors.get(part, part) if isinstance(part, str) else part
 
 
 def hour_ticks(

@@ -71,3 +71,11 @@ def test_an_endless_interval_of_what_is_not_supported_does_not_set_the_scale() -
     low, high = difference_axis(ALONG, PLACE, {0.0: "0"}, 0.0, axis="λ").layout.yaxis.range
     assert -9 < low < -3
     assert 0.7 < high < 3
+
+
+def test_the_bars_of_the_truth_are_in_sight_where_no_interval_is_supported() -> None:
+    truth = pd.DataFrame({"setting": [0.0], "true_difference": [-0.8], "true_difference_se": [2.0]})
+    along = ALONG.assign(grade="not supported")
+    low, high = difference_axis(along, PLACE, {0.0: "0"}, 0.0, axis="λ", truth=truth).layout.yaxis.range
+    assert low < -0.8 - 1.96 * 2
+    assert high > -0.8 + 1.96 * 2

@@ -16,7 +16,7 @@ from core.base.errors import ConfigError
 from core.base.files import read_json, write_json, write_table
 from core.base.judging import JUDGING
 from core.cli.main import main
-from core.experiments.board import EXAMPLE
+from core.experiments.board import EXAMPLE, example_board
 from core.experiments.document import write_tables
 from core.experiments.repeats import machine
 from core.experiments.settings import ExperimentSettings
@@ -365,8 +365,11 @@ def test_the_leaderboard_shows_the_example_until_a_board_is_loaded(open_page) ->
     said = texts(page)
     assert "48 of 48 intervals hold the truth" in said
     assert "Simulated worlds" in said
-    assert "version 3 of the judging" in said
-    assert ("Now another version judges" in said) == (JUDGING != 3), "the example is as old as it says"
+    board = example_board()
+    assert board is not None
+    judged = int(board.policies["judging"].iloc[0])
+    assert f"version {judged} of the judging" in said
+    assert ("Now another version judges" in said) == (judged != JUDGING)
     careful = page.dataframe[0].value.set_index(["world", "policy"]).loc[("heparin", "careful")]
     assert careful[["true value", "true difference to clinicians", "the mix"]].tolist() == [
         "5.81",

@@ -94,7 +94,7 @@ def _set_up(run: RunView, folder: Path) -> None:
         seed = cells[2].number_input("Seed", 0, 2**31 - 1, 0, help="The same seed gives the same study again.")
         pressed = st.form_submit_button("Start study", type="primary", icon=":material/play_arrow:")
     advice = run.study.actions.said(
-        "Advice is the likeliest dose of the run's own fused policy. Planted advice is a dose that it would not give:"
+        "Advice is here the likeliest dose of the run's fused policy. Planted advice is a dose that it would not give:"
     )
     st.caption(
         "Cases are steps of held-out test patients, or of the selection, at which the records support a ranking. "

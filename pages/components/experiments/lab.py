@@ -77,9 +77,9 @@ def _judged() -> None:
         name=f"judged-{name}",
         caption=f"{evidence.on} Policies with {evidence.ess_floor:g} effective stays or more; signs and pairs of "
         f"differences above {evidence.clear:g}. Worlds with hidden causes stand under “by world” alone: no record can "
-        f"be right there. {GOALS} Mix: what this app judges by, memories weighed by their noise and bias. Memories: "
-        "the plain mean of estimates that look back on so many actions, its interval widened by how far they lie "
-        "apart; earlier forms, for comparison.",
+        f"be right there. {GOALS} Mix: what this app judges by, memories weighed by their noise and bias. The "
+        "others are earlier forms, for comparison. Memories: the plain mean of estimates that look back on so many "
+        "actions, its interval widened by how far they lie apart.",
         csv=rows,
     )
 

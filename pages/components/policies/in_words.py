@@ -20,6 +20,7 @@ from pages.components.study.in_words import Told, asked, words_view
 
 if TYPE_CHECKING:
     from core.icu.view import RunView
+    from core.study.actions import Actions
 
 KEY = "in-words"
 STEP_NAME = "Advice (the pessimistic step)"
@@ -67,10 +68,16 @@ def _told(run: RunView, policy: str) -> Told:
         name=_name(run, policy),
         run=run.manifest.name,
         how=HOW,
-        below=f"At the run's own K and λ, prospective, by this step's columns alone.{learned} "
-        f"{f'Doses in {actions.unit}; gray' if actions.ordered else 'Gray'}: as clinicians do.",
+        below=f"At the run's own K and λ, prospective, by this step's columns alone.{learned} {_colors(actions)}",
         axis=IN_REWARD,
         unit=actions.unit,
         effect="following the tree in this group alone, as clinicians do everywhere else, minus the clinicians, in "
         "reward over all stays.",
     )
+
+
+def _colors(actions: Actions) -> str:
+    """What the colors of the boxes mean that could be mistaken: the clinicians' gray, and that of the lowest dose."""
+    if not actions.ordered:
+        return "Gray: as clinicians do."
+    return f"Doses in {actions.unit}; light gray: {actions.label(0)}; dark gray: as clinicians do."
