@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.base.text import markdown
 from core.figures.theme import fmt_percent
+from core.icu.advice import Control
 from core.icu.ask.against import advice_hazards
 from core.icu.ask.gain import gain
 from core.icu.hidden_causes import UNKNOWN
@@ -101,6 +102,18 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     assert [card.label for card in page.metric[2:4]] == [f"{who}: {text}" for text in rules], "cards tell apart"
     assert "heparin while Activated partial thromboplastin time" in page.metric[3].help, "the whole rule, on asking"
     assert ("What came nearest" in said(page)) == (not share)
+
+
+def test_an_audit_that_fails_stands_under_the_claim(open_page, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gain where nothing can be gained is no detail of the tab that audits have."""
+    stored = RunView(tiny_run).advice
+    assert stored is not None
+    assert stored.audit is not None
+    for gain, seen in ((9.0, True), (0.1, False)):
+        controls = (Control(column="PTT", gain=gain, se=1.0),)
+        advice = stored.model_copy(update={"audit": stored.audit.model_copy(update={"controls": controls})})
+        monkeypatch.setattr(RunView, "advice", property(lambda _, advice=advice: advice))
+        assert ("An audit that fails" in said(open_page("overview"))) == seen
 
 
 def test_the_purpose_defines_hour_0_outcome_and_dose(open_page, app_run: str) -> None:

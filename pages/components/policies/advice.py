@@ -33,12 +33,11 @@ BEFORE = (
     "that compares with them."
 )
 HOW = (
-    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last action, two and four "
-    "(longer ones where 300 stays' worth of records, or 15 % of those judged where that is less, follow the advice "
-    "that long), as a difference to what the clinicians achieved in the same stays. Every stay is judged by a fold of "
-    "the data that never saw it; encoder and phenotypes are shared. The interval counts chance, and how far these "
-    "estimates, and one that remembers eight actions, lie from the mean. ESS: how many stays' worth of records follow "
-    "the advice for two actions in a row."
+    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last action, two, four and "
+    "eight, each weighed by its noise and by what it is expected to leave out, as a difference to what the clinicians "
+    "achieved in the same stays. Every stay is judged by a fold of the data that never saw it; encoder and phenotypes "
+    "are shared. The interval counts both, and how far these estimates lie apart. ESS: how many stays' worth of "
+    "records follow the advice for two actions in a row."
 )
 
 SURVIVAL_MET = (  # held to docs/evidence.md by a test
@@ -86,6 +85,8 @@ def headline(run: RunView) -> None:
         ),
         help=told(HIDDEN),
     )
+    if advice.audit is not None and advice.audit.failed:
+        st.caption(f":material/rule: **An audit that fails.** {told(advice.audit.sentences()[-1])}")
     if advice.atlas is not None:
         choices_badge(advice.atlas, words_for(run.study))
     if otherwise := judged_otherwise(run.manifest, run.centered):

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from core.registry.view import RegistryView
 
 HOW = (
-    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last decision, two and four "
-    "(longer ones where 300 courses' worth of records, or 15 % of those judged where that is less, follow the policy "
-    "that long), as a difference to what the experts achieved in the same courses. Courses that were followed stand "
-    "for the lost. Test patients judge; policies, models and the experts' probabilities come from others. The "
-    "interval counts chance, and how far these estimates lie from the mean. ESS: how many courses' worth of records "
-    "follow the policy for two decisions in a row."
+    "Mix: the mean of estimates by a model of what follows, alone and corrected by the last decision, two and more, "
+    "each weighed by its noise and by what it is expected to leave out, as a difference to what the experts achieved "
+    "in the same courses. Courses that were followed stand for the lost. Test patients judge; policies, models and "
+    "the experts' probabilities come from others. The interval counts both, and how far these estimates lie apart. "
+    "ESS: how many courses' worth of records follow the policy for two decisions in a row."
 )
 WORDS = FrontierWords(
     start="experts",
