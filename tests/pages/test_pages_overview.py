@@ -104,13 +104,15 @@ def test_the_difference_is_called_advice_only_where_it_is_advised(
     assert ("What came nearest" in said(page)) == (not share)
 
 
-def test_an_audit_that_fails_stands_under_the_claim(open_page, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_audit_that_fails_stands_under_the_claim(
+    open_page, app_run: str, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A gain where nothing can be gained is no detail of the tab that audits have."""
     stored = RunView(tiny_run).advice
     assert stored is not None
     assert stored.audit is not None
-    for gain, seen in ((9.0, True), (0.1, False)):
-        controls = (Control(column="PTT", gain=gain, se=1.0),)
+    for seen_gain, seen in ((9.0, True), (0.1, False)):
+        controls = (Control(column="PTT", gain=seen_gain, se=1.0),)
         advice = stored.model_copy(update={"audit": stored.audit.model_copy(update={"controls": controls})})
         monkeypatch.setattr(RunView, "advice", property(lambda _, advice=advice: advice))
         assert ("An audit that fails" in said(open_page("overview"))) == seen
