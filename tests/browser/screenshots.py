@@ -24,12 +24,12 @@ VIEWS = {
     "cohort": ("", 0),
     "encoder": ("Training", 0),
     "phenotypes": ("", 0),
-    "policies": ("Trust frontier", 300),
-    "values": ("Two estimators", 190),
-    "patient": ("", 150),
+    "policies": ("Trust frontier", 0),
+    "values": ("Two estimators", 0),
+    "patient": ("", 0),
     "experiments": ("", 0),
-    "registry": ("Values", 190),
-    "learn": ("Importance weights", 60),
+    "registry": ("Values", 0),
+    "learn": ("Importance weights", 0),
     "classroom": ("", 0),
 }
 
