@@ -11,7 +11,9 @@ import plotly.graph_objects as go
 from core.figures.draft import Draft, Props, scatter
 from core.figures.theme import NEUTRAL, apply_theme, fmt_percent, policy_style, two_lines
 
-GIVEN = "given"
+GIVEN, ADVICE = "given", "advice"  # in the place of a policy
+SPECIAL = {GIVEN: "As given", ADVICE: "Advice"}
+MARKS = {GIVEN: "line-ns", ADVICE: "diamond"}
 NOWHERE = "The rule applies at no step of these patients"
 TITLE_WIDTH = 34  # letters in a line: two panels stand beside each other in a narrow window
 
@@ -19,7 +21,7 @@ TITLE_WIDTH = 34  # letters in a line: two panels stand beside each other in a n
 def hazard_name(policy: str, names: Sequence[str] = ()) -> str:
     """Name of a policy in tables of hazards, where the recorded course stands in the place of one; names: of the
     phenotypes."""
-    return "As given" if policy == GIVEN else policy_style(policy, names).name
+    return SPECIAL[policy] if policy in SPECIAL else policy_style(policy, names).name
 
 
 def hazard_rates(table: pd.DataFrame, names: Sequence[str] = (), *, across: int = 2) -> go.Figure:
@@ -60,7 +62,7 @@ def hazard_rates(table: pd.DataFrame, names: Sequence[str] = (), *, across: int 
 
 
 def _dot(row: pd.Series, policy: str, name: str) -> Props:
-    color, symbol = ("#5F6875", "line-ns") if policy == GIVEN else (policy_style(policy).color, "circle")
+    color, symbol = ("#5F6875", MARKS[policy]) if policy in MARKS else (policy_style(policy).color, "circle")
     rate, low, high = (100 * float(row[part]) for part in ("rate", "low", "high"))
     basis = f"{int(row['steps']):,} steps of {int(row['patients']):,} patients"
     interval = f"[{fmt_percent(row['low'])}, {fmt_percent(row['high'])}]" if pd.notna(row["low"]) else "no interval"

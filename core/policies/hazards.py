@@ -20,6 +20,7 @@ from core.policies.rules import HazardRule, HitRule, Rule, rule_of
 from core.study import StudySpec
 
 GIVEN = "given"  # the recorded course, in the place of a policy
+ADVICE = "advice"  # the default advice, in the place of a policy's name
 FEWEST_PERSONS = 5  # below this no interval is given
 
 

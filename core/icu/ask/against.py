@@ -10,18 +10,17 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.icu.advice import SURVIVAL_COLUMNS, stays_advised
-from core.icu.ask.hazards import rule_applies
+from core.icu.ask.hazards import advised_hazard, rule_applies
 from core.icu.ask.learned import said_of
 from core.icu.ask.tables import all_judgments, known_truth
 from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses
 from core.icu.view import RunView
 from core.policies.families import names_at
-from core.policies.hazards import GIVEN, violation_rates
+from core.policies.hazards import ADVICE, GIVEN, violation_rates
 from core.policies.key import CLINICIAN, KEY_COLUMNS
 from core.policies.rules import Rule
 from core.study import StudySpec
 
-ADVICE = "advice"  # the default advice, in the place of a policy
 TRUE_COLUMNS = tuple(
     f"{what}{part}" for what in ("true_difference", "true_survival", "true_survival_difference") for part in ("", "_se")
 )
@@ -132,18 +131,16 @@ def true_differences(view: RunView) -> pd.DataFrame:
 def advice_hazards(view: RunView, rules: Sequence[Rule], share: float) -> pd.DataFrame:
     """`violation_rates` of the recorded course and of the advice at a dial, one pair of rows a rule, on advised stays.
 
-    With probability `share` the advice takes the step's own dose where it has one; everywhere else the dose is the one
-    recorded, since there it does as clinicians do. Adds the columns rule (its number) and text.
+    Adds the columns rule (its number) and text.
     """
     stays = stays_advised(view.cohort.n_patients, view.config.run.seed)
-    given, own = view.trajectories.actions[stays], view.advised_action[stays]
+    given = view.trajectories.actions[stays]
     tables = []
     for number, rule in enumerate(rules):
         rule.check(view.study)
         applies = rule_applies(view, rule, stays)
         recorded = (given >= rule.from_action).astype(float)
-        stepped = np.where(own >= 0, own >= rule.from_action, recorded)
-        hazard = {GIVEN: recorded, ADVICE: (1 - share) * recorded + share * stepped}
+        hazard = {GIVEN: recorded, ADVICE: advised_hazard(view, rule, stays, share)}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
         table = violation_rates(hazard, applies, view.persons[stays], view.config.evaluation.n_bootstrap, rng)
         tables.append(table.assign(rule=number, text=rule.text(view.study)))

@@ -11,7 +11,7 @@ import pandas as pd
 from core.base.rng import stream
 from core.icu.view import RunView
 from core.policies.courses import Courses, courses_of
-from core.policies.hazards import GIVEN, default_rules, default_warnings, hit_rule, violation_rates
+from core.policies.hazards import ADVICE, GIVEN, default_rules, default_warnings, hit_rule, violation_rates
 from core.policies.hit import OTHER, THROMBOCYTOPENIA, THROMBOSIS, TIMING, TS
 from core.policies.key import PolicyKey
 from core.policies.rules import FallRule, HazardRule, Rule
@@ -25,8 +25,10 @@ def hazard_table(
     patients: np.ndarray,
     rules: Sequence[Rule],
     keys: Sequence[PolicyKey],
+    share: float | None = None,
 ) -> pd.DataFrame:
-    """`violation_rates` of every rule for the recorded course and the policies, on the given patients.
+    """`violation_rates` of every rule for the recorded course, the advice at a dial (share; None: without it) and the
+    policies, on the given patients.
 
     Adds the columns rule (its number), text, measured (share of the steps at which the rule's columns were recorded
     rather than filled in; NaN where the cohort does not say).
@@ -40,12 +42,22 @@ def hazard_table(
         courses = courses_of(view.cohort, rule.columns, patients)
         applies = rule.applies(courses)
         hazard = {GIVEN: (actions >= rule.from_action).astype(float)}
+        if share is not None:
+            hazard[ADVICE] = advised_hazard(view, rule, patients, share)
         hazard |= {name: p[..., rule.from_action :].sum(axis=-1) for name, p in probs.items()}
         rng = stream(view.config.run.seed, "hazards", "bootstrap")
         table = violation_rates(hazard, applies, view.persons[patients], view.config.evaluation.n_bootstrap, rng)
         measured = _measured(courses, rule, applies) if told and applies.any() else float("nan")
         tables.append(table.assign(rule=number, text=rule.text(study), measured=measured))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def advised_hazard(view: RunView, rule: Rule, patients: np.ndarray, share: float) -> np.ndarray:
+    """(n, T) how likely the advice at a dial gives a dose that the rule counts: with probability `share` the step's own
+    where it has one, everywhere else the one recorded, since there it does as clinicians do."""
+    own = view.advised_action[patients]
+    recorded = (view.trajectories.actions[patients] >= rule.from_action).astype(float)
+    return np.asarray((1 - share) * recorded + share * np.where(own >= 0, own >= rule.from_action, recorded))
 
 
 def hazard_patients(

@@ -10,9 +10,9 @@ import streamlit as st
 
 from core.base.text import markdown
 from core.figures.theme import fmt_interval, fmt_percent, fmt_unit
-from core.icu.ask.against import ADVICE, advice_hazards, advised_at, question
+from core.icu.ask.against import advice_hazards, advised_at, question
 from core.icu.ask.options import refused_steps
-from core.policies.hazards import GIVEN
+from core.policies.hazards import ADVICE, GIVEN
 from core.policies.rules import Rule
 from core.runs.manifest import judged_otherwise
 from pages.components.policies.choices import choices_here, words_for

@@ -55,7 +55,8 @@ def hazard_panel(run: RunView) -> None:
         return
     if too_few(patients, 1):
         return
-    found = hazard_table(run, patients, counted, list(keys.values()))
+    dial = run.advice.shown.share if run.advice is not None else None
+    found = hazard_table(run, patients, counted, list(keys.values()), dial)
     names = phenotype_texts(run, k)
     read = "; ".join(
         f"{hazard_name(r.policy, names)} {fmt_percent(r.rate)}" for r in rows_of(found[found["rule"] == 0])

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from core.hazard import Operator
+from core.icu.ask.against import advice_hazards
 from core.icu.ask.hazards import Met, fallen_steps, hazard_patients, hazard_table, hit_at, rules_met
 from core.icu.view import RunView
 from core.policies import PolicyKey
-from core.policies.hazards import GIVEN, default_warnings
+from core.policies.hazards import ADVICE, GIVEN, default_rules, default_warnings
 from core.policies.rules import FallRule, HazardRule, HitRule, Limit
 
 
@@ -158,3 +159,14 @@ def test_hit_is_said_with_what_is_not_on_record(view: RunView) -> None:
     assert "sepsis is a definite other cause (0 of 2); not on record: timing, thrombosis" in found.why
     assert rules_met(view, patient, step, [rule])
     assert not rules_met(view, patient, 0, [rule])
+
+
+def test_the_advice_stands_among_the_policies_and_agrees_with_its_card(view: RunView) -> None:
+    rule = default_rules(view.study)[0]
+    everyone = np.arange(view.cohort.n_patients)
+    table = hazard_table(view, everyone, [rule], [], 0.5).set_index("policy")
+    card = advice_hazards(view, [rule], 0.5).set_index("policy")
+    assert table.index.tolist() == [GIVEN, ADVICE]
+    assert table["rate"].tolist() == pytest.approx(card["rate"].tolist())
+    asleep = hazard_table(view, everyone, [rule], [], 0.0).set_index("policy")["rate"]
+    assert asleep[ADVICE] == asleep[GIVEN]
