@@ -188,7 +188,11 @@ def mix(
     counts = weights > 0
     unseen = float(weights[counts] @ (covariance - chance)[np.ix_(counts, counts)] @ weights[counts])
     whole = [Remembering(one.memory, one.value + mean, one.influence + returns - mean, one.ess) for one in less]
-    value, difference = (_mixed(one, person, weights, unseen, settings.spread, enlarged > 1) for one in (whole, less))
+    of_whole = clustered_covariance(np.stack([one.influence for one in whole]), person)
+    value, difference = (
+        _mixed(one, sampling, weights, unseen, settings.spread, enlarged > 1)
+        for one, sampling in ((whole, of_whole), (less, chance))
+    )
     return Judged(name, value, difference, unit)
 
 
@@ -249,20 +253,19 @@ def least_variance(covariance: np.ndarray) -> np.ndarray:
 
 
 def _mixed(
-    found: Sequence[Remembering], person: np.ndarray, weights: np.ndarray, unseen: float, f: float, disagree: bool
+    found: Sequence[Remembering], sampling: np.ndarray, weights: np.ndarray, unseen: float, f: float, disagree: bool
 ) -> MixEstimate:
-    """unseen: variance that influences do not see."""
-    said = np.array([one.value for one in found])
+    """sampling (K, K): covariance of the memories by their influences; unseen: variance that these do not see."""
+    said, n = np.array([one.value for one in found]), len(found[0].influence)
     value = float(weights @ said)
     spread = f * float(np.sqrt(weights @ (said - value) ** 2))
-    sampling = clustered_error(weights @ np.stack([one.influence for one in found]), person)
-    se = float(np.sqrt(sampling**2 + unseen + spread**2))
+    chance = max(float(weights @ sampling @ weights), 0.0)  # rounding alone makes it less
+    se = float(np.sqrt(chance + unseen + spread**2))
     parts = tuple(
-        Part(one.memory, one.value, clustered_error(one.influence, person), one.ess, float(weight))
-        for one, weight in zip(found, weights, strict=True)
+        Part(one.memory, one.value, float(error), one.ess, float(weight))
+        for one, error, weight in zip(found, np.sqrt(np.diag(sampling)), weights, strict=True)
     )
-    ends = value - Z95 * se, value + Z95 * se
-    return MixEstimate(value, *ends, len(person), se, spread, _followers(found), parts, disagree)
+    return MixEstimate(value, value - Z95 * se, value + Z95 * se, n, se, spread, _followers(found), parts, disagree)
 
 
 def _followers(found: Sequence[Remembering]) -> float:

@@ -18,7 +18,7 @@ from core.icu.ask.find import ColumnRange, Departing, Filters, Hazardous, hazard
 from core.icu.ask.names import phenotype_texts
 from core.icu.ask.stay_values import STAY_VALUES, StayValue
 from core.policies.families import expert_keys
-from core.policies.hazards import default_warnings
+from core.policies.hazards import ADVICE, default_warnings
 from core.policies.key import FUSED, PolicyKey
 from pages.components.shell.held import (
     chosen,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from core.study import Column
 
 SPLITS = ("train", "valid", "test")
-ADVICE = "advice"  # the run's recommended step, in the place of a policy's name
 ANY, NO_COLUMN = "any", ""
 LEAST_SHARES = (1, 10, 25, 50, 75, 100)  # percent of a stay's steps
 WHICH: dict[StayValue, str] = {
