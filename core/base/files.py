@@ -6,6 +6,8 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile
@@ -16,6 +18,17 @@ import pandas as pd
 from core.base.errors import ArtifactError
 
 PART = ".part"
+_NOTED: ContextVar[set[Path] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noting(written: set[Path]) -> Iterator[None]:
+    """Add the files to the set that this thread writes within the block. Never hold it over a generator's `yield`."""
+    before = _NOTED.set(written)
+    try:
+        yield
+    finally:
+        _NOTED.reset(before)
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -28,6 +41,8 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        if (noted := _NOTED.get()) is not None:
+            noted.add(path)
     finally:
         temporary.unlink(missing_ok=True)
 

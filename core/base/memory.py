@@ -1,10 +1,12 @@
-"""Memory that nothing uses any more, handed back to the machine; both need glibc and do nothing elsewhere."""
+"""Memory: what is free, and what nothing uses any more, handed back; the latter needs glibc, else nothing is done."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import os
+
+import psutil
 
 MOST_ARENAS = -8  # M_ARENA_MAX of malloc.h
 ARENAS = 2
@@ -22,6 +24,11 @@ def hand_back() -> None:
     gc.collect()
     if (c := _c()) is not None and hasattr(c, "malloc_trim"):
         c.malloc_trim(0)
+
+
+def free_memory() -> int:
+    """Bytes that can be had without taking another program's."""
+    return int(psutil.virtual_memory().available)
 
 
 def _c() -> ctypes.CDLL | None:

@@ -6,6 +6,7 @@ wait for each other. Whole pieces beside each other, with one thread each, use t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -30,3 +31,21 @@ def side_by_side(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> li
         # OpenMP keeps its limit by thread, so each worker is told anew
         with ThreadPoolExecutor(allowed, initializer=threadpool_limits, initargs=(1,)) as pool:
             return list(pool.map(work, pieces))
+
+
+def allowed_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def allowed_threads(asked: int = 0) -> int:
+    """Threads that are asked for; 0: as many as OMP_NUM_THREADS says, or one for each core."""
+    return asked or int(os.environ.get("OMP_NUM_THREADS", 0)) or allowed_cores()
+
+
+def set_threads(asked: int = 0) -> None:
+    """Fix torch's threads before each piece of a run: other libraries change them when they load, and sums over another
+    number of threads differ in their last digits, so that a resumed run would not end as an undisturbed one."""
+    import torch
+
+    torch.set_num_threads(allowed_threads(asked))

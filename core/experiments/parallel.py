@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
 from core.base.errors import ConfigError
+from core.base.threads import allowed_cores
 
 
 def in_parallel(function: Callable[..., Any], tasks: Sequence[tuple], jobs: int = 0, dask: str = "") -> Iterator[Any]:
@@ -37,11 +37,6 @@ def shares(jobs: int, n_tasks: int, cores: int) -> tuple[int, int]:
     """(processes, threads of each): no more processes than tasks, no more threads in sum than cores."""
     processes = max(1, min(jobs or cores, n_tasks))
     return processes, max(1, cores // processes)
-
-
-def allowed_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from core.icu.ask.selected import kept_folds
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
 from core.icu.fit.advised import true_gains
-from core.icu.fit.baselines import train_baselines
+from core.icu.fit.baselines import train_baselines, train_without_encoder
 from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
@@ -44,9 +44,8 @@ from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
 from core.policies.key import FUSED, MODES, NO_ENCODER, PolicyKey
+from core.runs.study import Stage
 from core.trajectories import Scaler, fit_scaler, make_transitions, reward_terms
-
-Stage = Callable[[RunView, Cohort], Iterator[Progress]]
 
 
 def evaluate_run(
@@ -119,7 +118,7 @@ def _given_scaler(view: RunView) -> Scaler:
     return scaler
 
 
-def train_representation(view: RunView, _: Cohort) -> Iterator[Progress]:
+def train_representation(view: RunView) -> Iterator[Progress]:
     """encoder/; the best epoch by validation error is kept."""
     from core.encoder import load_encoder, save_encoder, train_encoder
 
@@ -133,7 +132,7 @@ def train_representation(view: RunView, _: Cohort) -> Iterator[Progress]:
     yield from train_encoder(view.config.encoder, train, valid, view.path / "encoder")
 
 
-def represent(view: RunView, _: Cohort) -> Iterator[Progress]:
+def represent(view: RunView) -> Iterator[Progress]:
     """z.npy, z_prefix.npy, attention.npy, representation.json."""
     encoder, data = view.encoder(), view.trajectories
     write_array(view.path / "z_prefix.npy", encoder.encode_prefixes(data))
@@ -144,7 +143,7 @@ def represent(view: RunView, _: Cohort) -> Iterator[Progress]:
     yield Progress("representation", 2, 2, "Representation of every stay")
 
 
-def find_phenotypes(view: RunView, _: Cohort) -> Iterator[Progress]:
+def find_phenotypes(view: RunView) -> Iterator[Progress]:
     """phenotypes/, projection.npz, honesty.parquet."""
     from core.phenotypes import fit_phenotypes, honesty_table, project, save_phenotypes
 
@@ -165,7 +164,7 @@ def find_phenotypes(view: RunView, _: Cohort) -> Iterator[Progress]:
     yield Progress("phenotypes", 3, 3, "Phenotypes held against stay length, rivals and, where known, the truth")
 
 
-def train_policies(view: RunView, _: Cohort) -> Iterator[Progress]:
+def train_policies(view: RunView) -> Iterator[Progress]:
     """agents/: one agent per phenotype for every K, and their Q at every state."""
     from core.agents import train_agents
 
@@ -186,12 +185,17 @@ def train_policies(view: RunView, _: Cohort) -> Iterator[Progress]:
         write_array(view.path / "agents" / f"q_{k}.npy", np.ascontiguousarray(np.moveaxis(q, 0, -2)))
 
 
-def train_rivals(view: RunView, _: Cohort) -> Iterator[Progress]:
+def train_rivals(view: RunView) -> Iterator[Progress]:
     """baselines/: every policy to compare with, trained on all training patients, and its Q at every state."""
     yield from train_baselines(view)
 
 
-def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
+def train_ablation(view: RunView) -> Iterator[Progress]:
+    """baselines/no-encoder/: agents of phenotypes that no encoder found, where they are asked for."""
+    yield from train_without_encoder(view)
+
+
+def estimate_clinicians(view: RunView) -> Iterator[Progress]:
     """behavior, support, similar_reference and neighbors.npy."""
     arrays = behavior_arrays(view)
     for name, array in arrays.items():
@@ -199,12 +203,12 @@ def estimate_clinicians(view: RunView, _: Cohort) -> Iterator[Progress]:
     yield Progress("clinicians", 1, 1, "Clinician policy from similar patients")
 
 
-def estimate_values(view: RunView, _: Cohort) -> Iterator[Progress]:
+def estimate_values(view: RunView) -> Iterator[Progress]:
     """FQI (Q*) in both layouts, and FQE of every baseline and phenotype policy, at every state."""
     yield from fit_critics(view)
 
 
-def roll_out_truth(view: RunView, _: Cohort) -> Iterator[Progress]:
+def roll_out_truth(view: RunView) -> Iterator[Progress]:
     """truth.parquet: what the policies are really worth, on simulated patients only."""
     table = pd.DataFrame()
     for progress, table in true_values(view):  # noqa: B007 - the last table is whole
@@ -212,7 +216,7 @@ def roll_out_truth(view: RunView, _: Cohort) -> Iterator[Progress]:
     write_table(view.path / "truth.parquet", table)
 
 
-def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
+def roll_out_frontier(view: RunView) -> Iterator[Progress]:
     """frontier.parquet: true values of the fused policy on its way from the clinicians', on simulated patients."""
     table = pd.DataFrame()
     for progress, table in frontier_truth(view):  # noqa: B007 - the last table is whole
@@ -220,36 +224,43 @@ def roll_out_frontier(view: RunView, _: Cohort) -> Iterator[Progress]:
     write_table(view.path / "frontier.parquet", table)
 
 
-def judge_run(view: RunView, cohort: Cohort) -> Iterator[Progress]:
-    """judgments.parquet, advice.json and advice.npy: differences to the clinicians by the mix, and what is advised;
-    advice.npz: what its folds learned, to judge it again in a selection;
-    atlas.npy: what would be under other choices; jury.npy: the clinicians' probabilities that judged;
-    differences.parquet: the run's own policy along lambda and from the clinicians to it; subgroups.parquet: the same
-    in groups of patients; learned.parquet: whether agents, critics and propensities learned; calibration.parquet: the
-    clinicians' probabilities on stays that taught them nothing."""
-    k, fusion, study = view.n_clusters, view.config.fusion, view.study
-    advised = advise(view, study, k)
+def advise_run(view: RunView) -> Iterator[Progress]:
+    """advice.json and advice.npy: what is advised, and how far it may be believed; advice.npz: what its folds learned,
+    to judge it again in a selection; atlas.npy: what would be under other choices; subgroups.parquet: the difference in
+    groups of patients; calibration.parquet: the clinicians' probabilities on stays that taught them nothing."""
+    study = view.study
+    advised = advise(view, study, view.n_clusters)
     write_array(view.path / "advice.npy", advised.own)
     write_arrays(view.path / ADVICE_FOLDS, **kept_folds(advised))
-    yield Progress("judgment", 1, 5, str(advised.advice))
-    record, atlas = _advice(view, advised, cohort)
+    write_table(view.path / "calibration.parquet", calibration_table(advised))
+    yield Progress("advice", 1, 3, str(advised.advice))
+    record, atlas = _advice(view, advised, view.cohort)
     write_array(view.path / ATLAS, atlas.taken)
     write_json(view.path / "advice.json", record.model_dump(mode="json"))
-    yield Progress("judgment", 2, 5, "The advice audited on null cohorts, and rolled out where the truth is known")
-    write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, view.labels(k), record.shown.share))
-    keys = judged_keys(view, k, fusion.lambda_, MODES)
+    yield Progress("advice", 2, 3, "The advice audited on null cohorts, and rolled out where the truth is known")
+    labels = view.labels(view.n_clusters)
+    write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, labels, record.shown.share))
+    yield Progress("advice", 3, 3, "The advice in groups of patients")
+
+
+def judge_run(view: RunView) -> Iterator[Progress]:
+    """judgments.parquet: differences to the clinicians by the mix; jury.npy: the clinicians' probabilities that judged;
+    differences.parquet: the run's own policy along lambda and from the clinicians to it; learned.parquet: whether
+    agents, critics and propensities learned."""
+    k, study = view.n_clusters, view.study
+    keys = judged_keys(view, k, view.config.fusion.lambda_, MODES)
     jury = make_jury(view, study, k, view.split.test, view.split.learners)
     write_array(view.path / JURY, jury.behavior[0])
-    judgments = _judgments(view, jury.bench_of(keys), keys, record)
+    assert view.advice is not None
+    judgments = _judgments(view, jury.bench_of(keys), keys, view.advice)
     write_table(view.path / "judgments.parquet", judgments)
-    yield Progress("judgment", 3, 5, f"{len(keys)} policies judged against the clinicians")
+    yield Progress("judgment", 1, 3, f"{len(keys)} policies judged against the clinicians")
     write_table(view.path / OWN_DIFFERENCES, own_differences(view))
-    yield Progress("judgment", 4, 5, "The run's own policy judged along lambda and on its way from the clinicians")
-    write_table(view.path / "calibration.parquet", calibration_table(advised))
-    learned = learned_table(view, judgments, advised)
+    yield Progress("judgment", 2, 3, "The run's own policy judged along lambda and on its way from the clinicians")
+    learned = learned_table(view, judgments)
     write_table(view.path / "learned.parquet", learned)
     agree = int(learned["agrees"].sum())
-    yield Progress("judgment", 5, 5, f"{agree} of {len(learned)} learners agree with what the records say of them")
+    yield Progress("judgment", 3, 3, f"{agree} of {len(learned)} learners agree with what the records say of them")
 
 
 def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> tuple[AdviceRecord, RunAtlas]:
@@ -280,7 +291,7 @@ def judged_keys(view: RunView, n_clusters: int, lambda_: float, modes: Sequence[
     return [*own, *baseline_keys(names, n_clusters, lambda_, modes)]
 
 
-def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
+def compare(view: RunView) -> Iterator[Progress]:
     """evaluations.parquet and survival_curve.parquet: every policy, K, mode and lambda on the test patients."""
     curve = recorded_survival(view, view.split.train)
     write_table(view.path / "survival_curve.parquet", pd.DataFrame(asdict(curve)))
@@ -294,18 +305,18 @@ def compare(view: RunView, _: Cohort) -> Iterator[Progress]:
     yield Progress("evaluation", 1, 1, f"{len(keys)} policies compared")
 
 
-# In flow order; the number is the stage's usual share of the run's time, for the progress bar.
-STAGES: dict[str, tuple[Stage, float]] = {
-    "cohort": (store_cohort, 1),
-    "encoder": (train_representation, 40),
-    "representation": (represent, 2),
-    "phenotypes": (find_phenotypes, 15),
-    "agents": (train_policies, 20),
-    "baselines": (train_rivals, 10),
-    "clinicians": (estimate_clinicians, 4),
-    "values": (estimate_values, 15),
-    "truth": (roll_out_truth, 8),
-    "frontier": (roll_out_frontier, 5),
-    "judgment": (judge_run, 5),
-    "evaluation": (compare, 8),
+STAGES: dict[str, Stage[RunView]] = {
+    "encoder": Stage(train_representation, 40),
+    "representation": Stage(represent, 2, ("encoder",)),
+    "phenotypes": Stage(find_phenotypes, 15, ("representation",)),
+    "agents": Stage(train_policies, 20, ("phenotypes",)),
+    "baselines": Stage(train_rivals, 50),
+    "ablation": Stage(train_ablation, 4, ("phenotypes",), within="baselines"),
+    "clinicians": Stage(estimate_clinicians, 30),
+    "advice": Stage(advise_run, 100, ("phenotypes",), within="judgment"),
+    "values": Stage(estimate_values, 40, ("agents", "baselines", "ablation", "clinicians")),
+    "truth": Stage(roll_out_truth, 20, ("values",)),
+    "frontier": Stage(roll_out_frontier, 20, ("truth",)),
+    "judgment": Stage(judge_run, 40, ("values", "advice")),
+    "evaluation": Stage(compare, 10, ("values", "truth", "frontier", "judgment")),
 }

@@ -160,7 +160,12 @@ class IcuStudy(Study["Cohort", "RunConfig", StudySpec, "RunView"]):
 
         return tuple(cohort_too_small(data))
 
-    def stages(self, data: Cohort) -> Mapping[str, tuple[Stage[RunView, Cohort], float]]:
+    def store(self, view: RunView, data: Cohort) -> Iterator[Progress]:
+        from core.icu.pipeline import store_cohort
+
+        return store_cohort(view, data)
+
+    def stages(self, view: RunView) -> Mapping[str, Stage[RunView]]:
         from core.icu.pipeline import STAGES
 
         return STAGES

@@ -6,7 +6,7 @@ never computed twice, so the same call resumes a run that was killed, and ends w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -22,44 +22,29 @@ from core.registry.cohort.drugs import Combinations
 from core.registry.cohort.load import save_registry
 from core.registry.cohort.table import RegistryCohort
 from core.registry.config import RegistryConfig
+from core.registry.spec import RegistrySpec
 from core.registry.view import RegistryView
 from core.runs.study import Stage
 from core.tables.split import Split, apportion
 
 FEWEST_PATIENTS = 20
-Learning = Callable[[RegistryView], Iterator[Progress]]
 
 
-def all_stages(cohort: RegistryCohort) -> dict[str, tuple[Stage[RegistryView, RegistryCohort], float]]:
-    """In flow order: the work of each stage and its usual share of the run's time."""
-    stages: dict[str, tuple[Stage[RegistryView, RegistryCohort], float]] = {"cohort": (store_cohort, 1)}
-    for stage, (work, weight) in learning_stages(cohort).items():
-        stages[stage] = partial(_of_the_view, work), weight
-    return stages
-
-
-def _of_the_view(work: Learning, view: RegistryView, _: RegistryCohort) -> Iterator[Progress]:
-    """A stage that reads the registry as the run has stored it."""
-    return work(view)
-
-
-def learning_stages(cohort: RegistryCohort) -> dict[str, tuple[Learning, float]]:
-    """Stages after the cohort's own, in flow order, with their usual share of the run's time."""
-    stages: dict[str, tuple[Learning, float]] = {}
-    names = [decision.name for decision in cohort.spec.decisions]
-    for name in names:
-        stages[f"screening {name}"] = partial(screen, name), 12
-    for name in cohort.spec.learned:
-        stages[f"dqn {name}"] = partial(train_q_network, name), 8
-        stages[f"forest {name}"] = partial(grow_forest, name), 2
-        stages[f"reward {name}"] = partial(train_rewards, name), 5
-    stages |= {
-        "accuracy": (judge_screening, 3),
-        "comparison": (compare, 12),
-        "truth": (store_truth, 20),
-        "frontier": (store_frontier, 20),
+def stages_of(spec: RegistrySpec) -> dict[str, Stage[RegistryView]]:
+    """The stages after the cohort's own."""
+    screened = {f"screening {one.name}": Stage(partial(screen, one.name), 12) for one in spec.decisions}
+    stages: dict[str, Stage[RegistryView]] = dict(screened)
+    for name in spec.learned:
+        stages[f"dqn {name}"] = Stage(partial(train_q_network, name), 8, (f"screening {name}",))
+        stages[f"forest {name}"] = Stage(partial(grow_forest, name), 2)
+        stages[f"reward {name}"] = Stage(partial(train_rewards, name), 5)
+    learned = tuple(stages)
+    return stages | {
+        "accuracy": Stage(judge_screening, 3, tuple(screened)),
+        "comparison": Stage(compare, 12, learned),
+        "truth": Stage(store_truth, 20, learned),
+        "frontier": Stage(store_frontier, 20, (*learned, "comparison", "truth", "accuracy")),
     }
-    return stages
 
 
 def split_registry(n_patients: int, config: RegistryConfig) -> Split:

@@ -111,10 +111,15 @@ class RegistryStudy(Study["RegistryCohort", "RegistryConfig", RegistrySpec, "Reg
 
         check_learnable(data)
 
-    def stages(self, data: RegistryCohort) -> Mapping[str, tuple[Stage[RegistryView, RegistryCohort], float]]:
-        from core.registry.pipeline import all_stages
+    def store(self, view: RegistryView, data: RegistryCohort) -> Iterator[Progress]:
+        from core.registry.pipeline import store_cohort
 
-        return all_stages(data)
+        return store_cohort(view, data)
+
+    def stages(self, view: RegistryView) -> Mapping[str, Stage[RegistryView]]:
+        from core.registry.pipeline import stages_of
+
+        return stages_of(view.spec)
 
     def open(self, folder: Path) -> RegistryView:
         from core.registry.view import RegistryView

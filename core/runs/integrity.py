@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from core.base.errors import ArtifactError
-from core.runs.job import CANCELLED, JOB, LOG
-from core.runs.manifest import MANIFEST, Manifest, read_manifest
-from core.runs.progress import PROGRESS
+from core.runs.manifest import Manifest, read_manifest
 from core.runs.study import DataT, DefinitionT, SettingsT, Study, ViewT
 
 BESIDE = "brought"  # folder of what was added to a finished run: no stage made it, and it has digests of its own
-NO_RESULTS = {MANIFEST, PROGRESS, JOB, CANCELLED, LOG}  # how a run went, in the folder itself
 UNCHECKED = "made before checksums were kept: damage to its files cannot be told. Train it again to keep them."
 
 
@@ -61,15 +58,15 @@ def damaged(folder: Path, manifest: Manifest[Any]) -> dict[str, list[str]]:
     return {stage: paths for stage, paths in wrong.items() if paths}
 
 
-def stage_files(folder: Path, manifest: Manifest[Any]) -> dict[str, str] | None:
-    """SHA-256 of what the stage that has just ended wrote: every file that none before it had left.
+def digests_of(folder: Path, manifest: Manifest[Any], written: Iterable[Path]) -> dict[str, str] | None:
+    """SHA-256 of the files that a stage wrote and left, by path in the folder.
 
     None in a run whose earlier stages were finished before there were checksums: what is theirs cannot be told.
     """
     if not manifest.has_checksums:
         return None
-    known = manifest.files
-    return {path: digest for path, digest in digests(folder, _results(folder)).items() if path not in known if digest}
+    paths = sorted(path.relative_to(folder).as_posix() for path in written)
+    return {path: digest for path, digest in digests(folder, paths).items() if digest}
 
 
 def forget(folder: Path, manifest: Manifest[Any], stage: str) -> Manifest[Any]:
@@ -94,16 +91,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-def _results(folder: Path) -> list[str]:
-    """Paths in the folder of all that a run computed; hidden files (locks, half-written ones) are none of it, nor
-    is what was added later."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path.as_posix()
-        for path in found
-        if path.as_posix() not in NO_RESULTS
-        and path.parts[0] != BESIDE
-        and not any(part.startswith(".") for part in path.parts)
-    )

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
@@ -96,10 +96,16 @@ class Manifest(Config, Generic[Definition]):
     def write(self, folder: Path) -> None:
         write_json(folder / MANIFEST, sealed(self.model_dump(mode="json")))
 
-    def with_stage(self, stage: str, seconds: float, files: dict[str, str] | None = None) -> Self:
-        """A copy in which the stage is done."""
+    def with_stage(
+        self, stage: str, seconds: float, files: dict[str, str] | None = None, order: Sequence[str] = ()
+    ) -> Self:
+        """A copy in which the stage is done; stages that the order names stand in it, others before them."""
         record = StageRecord(seconds=round(seconds, 3), finished=now(), files=files)
-        return self.model_copy(update={"stages": {**self.stages, stage: record}})
+        place = {name: at for at, name in enumerate(order)}
+        done = {**self.stages, stage: record}
+        return self.model_copy(
+            update={"stages": {name: done[name] for name in sorted(done, key=lambda name: place.get(name, -1))}}
+        )
 
     def gone_on_with(self, versions: Mapping[str, str]) -> Self:
         """A copy whose further stages are worked by these versions: "1, then 2" where one is not what it was."""
@@ -107,7 +113,7 @@ class Manifest(Config, Generic[Definition]):
         return self.model_copy(update={"versions": told})
 
     def before(self, stage: str) -> Self:
-        """A copy in which the stage and those that were finished after it are not done."""
+        """A copy in which the stage and those that stand after it are not done."""
         names = list(self.stages)
         return self.model_copy(update={"stages": {name: self.stages[name] for name in names[: names.index(stage)]}})
 

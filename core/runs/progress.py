@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,7 @@ class ProgressRecord(Config):
     overall_fraction: float = 0.0
     seconds_left: float | None = None
     message: str = ""
+    beside: tuple[str, ...] = ()  # further stages at work
     error: str = ""
     updated: float = 0.0
     history: list[dict[str, float]] = Field(default_factory=list)  # encoder epochs
@@ -40,26 +42,34 @@ class ProgressRecord(Config):
 
 
 class ProgressFile:
-    """Writes the progress of one run. Weights are the share of a run's time that each stage usually takes."""
+    """Writes the progress of one run. Shares are those of a run's time that each stage usually takes, in flow order."""
 
-    def __init__(self, folder: Path, weights: dict[str, float]) -> None:
-        self.path = folder / PROGRESS
-        self.weights = weights
+    def __init__(self, folder: Path, shares: Mapping[str, float], done: Iterable[str] = ()) -> None:
+        self.path, self.shares = folder / PROGRESS, dict(shares)
         before = read_progress(folder)
         self.history: list[dict[str, float]] = list(before.history) if before else []  # epochs before an interruption
+        self._fractions = dict.fromkeys(done, 1.0)
+        self._at_work: dict[str, Progress] = {}
         self._last_write = -math.inf  # by a clock that nobody sets
         self._last_stage = ""
 
     def update(self, progress: Progress) -> None:
-        """Write unless a write was just made in the same stage; epochs are always kept in the history."""
+        """Write unless a write was just made and the stage was known to be at work; epochs are always kept."""
         if progress.metrics and progress.stage == "encoder":
             finite = {name: float(v) for name, v in progress.metrics.items() if math.isfinite(v)}
             if not self.history or self.history[-1]["epoch"] < progress.done:  # a resumed training tells all again
                 self.history.append({"epoch": float(progress.done), **finite})
+        known = progress.stage in self._at_work
+        self._at_work[progress.stage] = progress
         recent = time.monotonic() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
-        if recent and progress.stage == self._last_stage and progress.done < progress.total:
+        if recent and known and progress.done < progress.total:
             return
-        self.write("running", progress)
+        self.write("running", self._at_work[min(self._at_work, key=self._place)])
+
+    def done(self, stage: str) -> None:
+        """A stage has ended; the next one that tells of itself takes its place."""
+        self._at_work.pop(stage, None)
+        self._fractions[stage] = 1.0
 
     def write(self, state: str, progress: Progress | None = None, error: str = "") -> None:
         """Write a state now."""
@@ -69,9 +79,10 @@ class ProgressFile:
             state=state,
             stage=stage,
             stage_fraction=min(fraction, 1.0),
-            overall_fraction=1.0 if state == "done" else self._overall(stage, fraction),
+            overall_fraction=1.0 if state == "done" else self._overall(),
             seconds_left=progress.seconds_left if progress else None,
             message=progress.message if progress else "",
+            beside=tuple(sorted(self._at_work.keys() - {stage}, key=self._place)) if state == "running" else (),
             error=error,
             updated=time.time(),
             history=self.history,
@@ -79,14 +90,14 @@ class ProgressFile:
         write_json(self.path, record.model_dump())
         self._last_write, self._last_stage = time.monotonic(), stage
 
-    def _overall(self, stage: str, fraction: float) -> float:
-        total = sum(self.weights.values())
-        before = 0.0
-        for name, weight in self.weights.items():
-            if name == stage:
-                return (before + weight * min(fraction, 1.0)) / total
-            before += weight
-        return 0.0
+    def _place(self, stage: str) -> int:
+        names = list(self.shares)
+        return names.index(stage) if stage in names else len(names)
+
+    def _overall(self) -> float:
+        fractions = self._fractions | {stage: min(told.fraction, 1.0) for stage, told in self._at_work.items()}
+        total = sum(self.shares.values())
+        return sum(share * fractions.get(stage, 0.0) for stage, share in self.shares.items()) / total if total else 0.0
 
 
 def read_progress(folder: Path) -> ProgressRecord | None:

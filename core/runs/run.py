@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from core.base.errors import ConfigError, RunError
@@ -13,8 +12,8 @@ from core.base.types import Progress
 from core.runs.integrity import damaged, forget
 from core.runs.lock import hold
 from core.runs.manifest import MANIFEST, Manifest, OriginRecord, now, versions
-from core.runs.stages import Work, differences, run_stages
-from core.runs.study import DataT, DefinitionT, SettingsT, Study, ViewT
+from core.runs.stages import differences, missing, run_stages
+from core.runs.study import FIRST, DataT, DefinitionT, SettingsT, Study, ViewT
 
 
 def run(
@@ -35,13 +34,9 @@ def run(
     with hold(folder):
         remove_parts(folder)
         manifest = _whole(_open(study, data, config, folder, name or folder.name, owner), folder)
-        stages: dict[str, tuple[Work, float]] = {
-            stage: (partial(work, study.open(folder), data), weight)
-            for stage, (work, weight) in study.stages(data).items()
-        }
-        if stages.keys() - manifest.stages.keys():
+        if FIRST not in manifest.stages or missing(study.stages(study.open(folder)), manifest.stages):
             manifest = manifest.gone_on_with(versions())
-        yield from run_stages(folder, manifest, stages, study.threads(config))
+        yield from run_stages(study, data, folder, manifest, study.threads(config))
 
 
 def build_demo(study: Study[DataT, SettingsT, DefinitionT, ViewT], n_patients: int) -> Iterator[Progress]:

@@ -1,44 +1,108 @@
-"""Stages of a run of any study: in order, each once, the same call resuming a run that was killed."""
+"""Stages of a run of any study: each once, as soon as those that it needs are done; the same call resumes a run.
+
+On several cores, stages that do not need each other are worked beside each other, each in a process of its own (see
+`core.runs.beside`); on one, here, in flow order. Both end with the same results.
+"""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.base.memory import free_memory
+from core.base.threads import allowed_threads, set_threads
 from core.base.types import Progress
-from core.runs.integrity import stage_files
+from core.runs.integrity import digests_of
 from core.runs.manifest import Manifest
 from core.runs.progress import ProgressFile
+from core.runs.study import FIRST, DataT, DefinitionT, SettingsT, Stage, Study, ViewT
+from core.runs.work import Worked, worked
 
-Work = Callable[[], Iterator[Progress]]
+WIDTH = 3  # stages that are worked beside each other at most: seldom are more ready at once
+FIRST_SHARE = 1.0  # of the run's time, for storing the data
+# What a process of its own takes: libraries, and what a stage holds of each row at its fullest.
+PROCESS_BYTES, ROW_BYTES = 1_000_000_000, 1_500
+
+
+class Ledger:
+    """What is told of a run while it is worked: its manifest, and its progress."""
+
+    def __init__(self, folder: Path, manifest: Manifest[Any], shares: Mapping[str, float]) -> None:
+        self.folder, self.manifest, self._order = folder, manifest, tuple(shares)
+        self.progress = ProgressFile(folder, shares, manifest.stages)
+
+    def tell(self, step: Progress) -> Progress:
+        self.progress.update(step)
+        return step
+
+    def done(self, stage: str, worked: Worked) -> None:
+        """Write down that a stage is done; the manifest names stages in flow order, whichever ended first."""
+        files = digests_of(self.folder, self.manifest, worked.files)
+        self.manifest = self.manifest.with_stage(stage, worked.seconds, files, self._order)
+        self.manifest.write(self.folder)
+        self.progress.done(stage)
 
 
 def run_stages(
-    folder: Path, manifest: Manifest[Any], stages: Mapping[str, tuple[Work, float]], threads: int
+    study: Study[DataT, SettingsT, DefinitionT, ViewT],
+    data: DataT,
+    folder: Path,
+    manifest: Manifest[DefinitionT],
+    threads: int,
 ) -> Iterator[Progress]:
-    """Work through the stages that the manifest does not name as done, and add them to it.
+    """Work through the stages that are not done, and add them to the manifest. The caller holds the folder.
 
-    stages: by name, the work and its usual share of the run's time. The caller holds the folder.
+    threads: that the run may use in all; 0: one for each core.
     """
-    progress = ProgressFile(folder, {stage: weight for stage, (_, weight) in stages.items()})
-    for stage, (work, _) in stages.items():
-        if stage in manifest.stages:
-            continue
-        started = time.perf_counter()
+    stages = study.stages(study.open(folder))
+    ledger = Ledger(folder, manifest, {FIRST: FIRST_SHARE} | {name: stage.share for name, stage in stages.items()})
+    threads = allowed_threads(threads)
+    if FIRST not in manifest.stages:
         set_threads(threads)
-        for step in with_time_left(work()):
-            progress.update(step)
-            yield step
-        seconds = time.perf_counter() - started
-        manifest = manifest.with_stage(stage, seconds, stage_files(folder, manifest))
-        manifest.write(folder)
-    finished = Progress(stage, 1, 1, "Run complete")
-    progress.write("done", finished)
+        yield from _here(ledger, FIRST, study.store(study.open(folder), data))
+    left = missing(stages, manifest.stages)
+    workers = min(threads, len(left), WIDTH, 1 + free_memory() // (PROCESS_BYTES + ROW_BYTES * len(data.frame)))
+    if workers > 1:
+        from core.runs.beside import beside
+
+        for stage, said in beside(study, folder, left, workers, max(1, threads // WIDTH)):
+            if isinstance(said, Worked):
+                ledger.done(stage, said)
+            else:
+                yield ledger.tell(said)
+    else:
+        for name, one in left.items():
+            set_threads(threads)
+            yield from _here(ledger, name, one.work(study.open(folder)))
+    finished = Progress(list(stages)[-1], 1, 1, "Run complete")
+    ledger.progress.write("done", finished)
     yield finished
+
+
+def missing(stages: Mapping[str, Stage[ViewT]], done: Iterable[str]) -> dict[str, Stage[ViewT]]:
+    """The stages that are not done, neither as such nor, in an older run, within another one; each needs only others of
+    them."""
+    done = set(done)
+    left = {name: stage for name, stage in stages.items() if name not in done and stage.within not in done}
+    return {
+        name: replace(stage, needs=tuple(need for need in stage.needs if need in left)) for name, stage in left.items()
+    }
+
+
+def _here(ledger: Ledger, stage: str, steps: Iterator[Progress]) -> Iterator[Progress]:
+    ended = yield from _told(ledger, worked(stage, steps))
+    ledger.done(stage, ended)
+
+
+def _told(ledger: Ledger, steps: Generator[Progress, None, Worked]) -> Generator[Progress, None, Worked]:
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield ledger.tell(step)
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
@@ -50,22 +114,3 @@ def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str
         elif stored.get(group) != given[group]:
             found.append(group)
     return sorted(found)
-
-
-def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
-    """Fill in seconds_left of stages that do not estimate it themselves."""
-    started = time.perf_counter()
-    for step in steps:
-        if step.seconds_left is None and 0 < step.fraction < 1:
-            spent = time.perf_counter() - started
-            yield replace(step, seconds_left=spent / step.fraction * (1 - step.fraction))
-        else:
-            yield step
-
-
-def set_threads(threads: int) -> None:
-    """Fix torch's threads before each stage: other libraries change them when they load, and sums over another number
-    of threads differ in their last digits, so that a resumed run would not end as an undisturbed one."""
-    import torch
-
-    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)

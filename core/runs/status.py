@@ -27,6 +27,7 @@ class JobStatus:
     overall_fraction: float = 0.0
     seconds_left: float | None = None
     message: str = ""
+    beside: tuple[str, ...] = ()  # further stages at work
     error: str = ""
     history: pd.DataFrame | None = None
     name: str = ""  # the name that people gave the run; the folder's where they gave none
@@ -84,6 +85,7 @@ def _state(run_dir: Path, starting: bool) -> JobStatus:
         overall_fraction=record.overall_fraction,
         seconds_left=record.seconds_left,
         message=record.message,
+        beside=record.beside if state == "running" else (),
         error=record.error,
         history=history_table(record),
     )

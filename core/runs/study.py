@@ -46,11 +46,25 @@ class Data(Protocol):
     def origin(self) -> Source: ...
 
 
+FIRST = "cohort"  # the stage that stores a run's data
 DataT = TypeVar("DataT", bound=Data)
 SettingsT = TypeVar("SettingsT", bound=Config)
 DefinitionT = TypeVar("DefinitionT", bound=Config)
 ViewT = TypeVar("ViewT")
-Stage = Callable[[ViewT, DataT], Iterator[Progress]]
+
+
+@dataclass(frozen=True)
+class Stage(Generic[ViewT]):
+    """One stage of a run: it reads what the stages that it needs stored in the folder, and stores its own results.
+
+    share: its usual share of the run's time. needs: names of stages, the first one aside, which all need. within: the
+    stage in which runs from before this was a stage of its own did its work; where that is done, this is too.
+    """
+
+    work: Callable[[ViewT], Iterator[Progress]]
+    share: float
+    needs: tuple[str, ...] = ()
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,8 +190,12 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
     # Runs
 
     @abstractmethod
-    def stages(self, data: DataT) -> Mapping[str, tuple[Stage[ViewT, DataT], float]]:
-        """In flow order: the work of each stage and its usual share of the run's time."""
+    def store(self, view: ViewT, data: DataT) -> Iterator[Progress]:
+        """The first stage of a run, `FIRST`: store the data as all others read them."""
+
+    @abstractmethod
+    def stages(self, view: ViewT) -> Mapping[str, Stage[ViewT]]:
+        """All further stages, in an order in which they can be worked; view: of a folder with a manifest at least."""
 
     @abstractmethod
     def open(self, folder: Path) -> ViewT:

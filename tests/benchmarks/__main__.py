@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from core.runs.stages import set_threads
+from core.base.threads import set_threads
 from tests.benchmarks import hand, rivals, rivals_d3rlpy, split, stages  # noqa: F401 - most register their cases
 from tests.benchmarks.harness import SUITE, Skip, measure
 from tests.benchmarks.report import circumstances, document

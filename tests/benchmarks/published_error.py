@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.base.files import write_json
+from core.base.threads import set_threads
 from core.encoder import EncoderConfig, load_encoder, train_encoder
-from core.runs.stages import set_threads
 from tests.benchmarks.__main__ import WORK
 from tests.benchmarks.report import circumstances
 from tests.benchmarks.workspace import PUBLISHED_ERROR, SEED, SIZES, Workspace, published_encoder

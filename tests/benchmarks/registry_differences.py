@@ -30,7 +30,6 @@ from core.registry.ask.policies import DialedPolicy, SimulatedPolicy
 from core.registry.ask.tables import Evaluation
 from core.registry.ask.true_values import TRUE_DIFFERENCE, longest_treatment
 from core.registry.config import registry_config
-from core.registry.pipeline import learning_stages, store_cohort
 from core.registry.simulate import registry_truth, simulate_registry
 from core.registry.simulate.world import RegistryWorld
 from core.registry.study import REGISTRY
@@ -44,11 +43,9 @@ PATIENTS, ROLLED_OUT = 6021, 4_000
 class Learned(type(REGISTRY)):  # type: ignore[misc]
     """The registry study without what policies do not need."""
 
-    def stages(self, data) -> dict[str, tuple[Stage, float]]:
-        needed = [f"{kind} {name}" for name in data.spec.learned for kind in ("screening", "dqn", "forest")]
-        works = learning_stages(data)
-        kept = {name: (lambda view, _, work=works[name][0]: work(view), 1) for name in needed}
-        return {"cohort": (store_cohort, 1), **kept}
+    def stages(self, view) -> dict[str, Stage]:
+        needed = [f"{kind} {name}" for name in view.spec.learned for kind in ("screening", "dqn", "forest")]
+        return {name: stage for name, stage in super().stages(view).items() if name in needed}
 
 
 def measure(seed: int, folder: Path, world: RegistryWorld) -> pd.DataFrame:

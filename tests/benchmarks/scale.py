@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 
 from core.agents import action_probs
+from core.base.threads import set_threads
 from core.cohort import load_cohort, reimpute, simulate_cohort, split_cohort
 from core.encoder import Encoder
 from core.evaluation import Critic, Recorded, knn_behavior_policy, propensities, state_values, weighted_many
 from core.fusion import fuse, fusion_weights
 from core.icu.config import load_preset
 from core.phenotypes import Phenotypes, fit_phenotypes, project
-from core.runs.stages import set_threads
 from core.trajectories import Trajectories, fit_scaler, make_trajectories, make_transitions, padded
 from tests.benchmarks import split
 from tests.benchmarks import workspace as ws

@@ -14,7 +14,7 @@ import pandas as pd
 
 from core.base.config import Config
 from core.base.errors import CohortError, ConfigError
-from core.base.files import read_json, write_json
+from core.base.files import read_json, write_atomic, write_json
 from core.base.types import Progress
 from core.cohort.cohort import Origin
 from core.runs.study import Evaluation, Option, Stage, Study, register
@@ -56,17 +56,24 @@ class Plays:
         return hashlib.sha256(self.frame.to_csv(index=False).encode()).hexdigest()[:16]
 
 
-def mean_rewards(folder: Path, plays: Plays) -> Iterator[Progress]:
+def store_plays(folder: Path, plays: Plays) -> Iterator[Progress]:
+    """plays.csv."""
+    text = plays.frame.to_csv(index=False)
+    write_atomic(folder / "plays.csv", lambda file: file.write(text.encode()))
+    yield Progress("cohort", 1, 1)
+
+
+def mean_rewards(folder: Path) -> Iterator[Progress]:
     """values.json: mean reward of each arm; told round by round, so that it can be cut short."""
     config = BANDIT.stored_config(BANDIT.manifest(folder).config, "")
     for done in range(1, config.rounds + 1):
         time.sleep(config.pause)
         yield Progress("values", done, config.rounds)
-    means = plays.frame.groupby("arm")["reward"].mean()
+    means = pd.read_csv(folder / "plays.csv").groupby("arm")["reward"].mean()
     write_json(folder / "values.json", {str(arm): float(value) for arm, value in means.items()})
 
 
-def best_arm(folder: Path, _: Plays) -> Iterator[Progress]:
+def best_arm(folder: Path) -> Iterator[Progress]:
     """choice.json: the name of the arm of the highest mean reward."""
     values = read_json(folder / "values.json")
     best = int(max(values, key=values.get))
@@ -117,8 +124,11 @@ class Bandit(Study[Plays, BanditConfig, Casino, Path]):
     def save(self, data: Plays, path: Path) -> None:
         data.frame.to_csv(path, index=False)
 
-    def stages(self, data: Plays) -> Mapping[str, tuple[Stage[Path, Plays], float]]:
-        return {"values": (mean_rewards, 3), "choice": (best_arm, 1)}
+    def store(self, view: Path, data: Plays) -> Iterator[Progress]:
+        return store_plays(view, data)
+
+    def stages(self, view: Path) -> Mapping[str, Stage[Path]]:
+        return {"values": Stage(mean_rewards, 3), "choice": Stage(best_arm, 1, ("values",))}
 
     def open(self, folder: Path) -> Path:
         return folder

@@ -11,7 +11,9 @@ MAY = {
     "core/icu/study.py": "what `core.runs.integrity.open_run` calls when the files were compared",
     "core/registry/study.py": "the same",
     "core/runs/integrity.py": "compares them",
-    "core/runs/run.py": "the stages at work, on files that were compared when the run was taken up",
+    "core/runs/beside.py": "the stages at work, on files that were compared when the run was taken up",
+    "core/runs/run.py": "the same",
+    "core/runs/stages.py": "the same",
     "pages/components/shell/frame.py": "compares them, and remembers the view for all who see the same of it",
     "pages/components/registry/session.py": "the same",
 }

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.evaluation.judging.audit import control_gain, null_advice, redrawn, residualized, with_outcome
+from core.evaluation.judging.audit import (
+    control_rewards,
+    in_each,
+    null_advice,
+    outcome_rewards,
+    redrawn,
+    residualized,
+)
 from core.evaluation.judging.crossfit import Fold, JudgeSettings, assign_folds, judge, judge_groups
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.lstd import LstdSettings
@@ -63,7 +70,7 @@ def test_controls_show_no_gain_where_propensities_are_right_and_one_where_they_a
         lot = np.full(world.propensities.shape, 0.5)
         for found, given in ((honest, world.propensities), (fooled, lot)):
             folds = [Fold(one, [world.policy()], given) for one in folds_of(3000)]
-            told = control_gain(world.histories, folds, 0, SETTINGS)[0].difference
+            told = in_each(world.histories, folds, [control_rewards(world.histories, 0)], SETTINGS)[0][0].difference
             assert abs(told.value) < 3 * told.se
             found.append(told.parts[-1])
     right, wrong = (np.mean([part.value for part in found]) for found in (honest, fooled))
@@ -71,14 +78,25 @@ def test_controls_show_no_gain_where_propensities_are_right_and_one_where_they_a
     assert abs(wrong) > 3 * np.sqrt(np.sum([part.se**2 for part in fooled])) / 4
 
 
+def test_many_rewards_at_once_are_judged_as_one_by_one() -> None:
+    world = record(300, seed=8)
+    folds = [Fold(one, [world.policy()], world.propensities) for one in folds_of(300)]
+    controls = [control_rewards(world.histories, column) for column in range(world.histories.states.shape[-1])]
+    rewards = [residualized(world.histories, folds_of(300)), *controls]
+    for reward, (found,) in zip(rewards, in_each(world.histories, folds, rewards, SETTINGS), strict=True):
+        (alone,) = judge(replace(world.histories, rewards=reward), folds, SETTINGS)
+        assert found.difference.value == pytest.approx(alone.difference.value, abs=1e-9)
+        assert found.difference.se == pytest.approx(alone.difference.se)
+
+
 def test_an_outcome_is_earned_at_the_last_step_and_spread_as_the_returns() -> None:
     histories = record(80, seed=6).histories
     outcome = np.arange(80.0)
-    changed = with_outcome(histories, outcome)
+    rewards = outcome_rewards(histories, outcome)
     for stay in (0, 40, 79):
         steps = np.flatnonzero(histories.mask[stay])
-        assert (changed.rewards[stay, steps[:-1]] == 0).all()
-    last = np.array([changed.rewards[i, np.flatnonzero(histories.mask[i])[-1]] for i in range(80)])
+        assert (rewards[stay, steps[:-1]] == 0).all()
+    last = np.array([rewards[i, np.flatnonzero(histories.mask[i])[-1]] for i in range(80)])
     assert np.corrcoef(last, outcome)[0, 1] == pytest.approx(1.0)
     assert last.mean() == pytest.approx(0.0, abs=1e-9)
     assert last.std() == pytest.approx(histories.returns.std())
@@ -90,13 +108,13 @@ def test_a_prognosis_comes_from_other_folds_and_keeps_the_mean() -> None:
     start = histories.states[:, 0, 0]
     rewards = histories.rewards.copy()
     rewards[:, last] = 5.0 * start + 1.0
-    left = residualized(replace(histories, rewards=rewards), held).rewards
+    left = residualized(replace(histories, rewards=rewards), held)
     assert left[:, last].std() < 0.2 * (5.0 * start).std()
     assert left[:, last].mean() == pytest.approx(rewards[:, last].mean())
     np.testing.assert_array_equal(left[:, :last], rewards[:, :last])
     other = rewards.copy()
     other[0, last] += 100.0  # the first stay's own reward moves the prognosis of other folds, never of its own
-    moved = residualized(replace(histories, rewards=other), held).rewards[:, last] - left[:, last]
+    moved = residualized(replace(histories, rewards=other), held)[:, last] - left[:, last]
     own = next(one for one in held if one[0])
     assert np.ptp(moved[own & (stays != 0)]) == pytest.approx(0, abs=1e-9), "only the mean, which is everybody's, moved"
     assert np.ptp(moved[~own]) > 0.01

@@ -19,7 +19,7 @@ from core.registry.ask.tables import Evaluation
 from core.registry.cohort.load import load_registry, make_registry
 from core.registry.config import registry_config
 from core.registry.fit.dqn import Moves
-from core.registry.pipeline import learning_stages, train_q_network
+from core.registry.pipeline import stages_of, train_q_network
 from core.registry.simulate import simulate_registry
 from core.registry.study import train_registry
 from core.registry.view import RegistryView
@@ -69,7 +69,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 def test_the_run_holds_every_stage_and_says_done(view: RegistryView) -> None:
     assert view.complete
-    assert set(view.manifest.stages) == {"cohort", *learning_stages(view.cohort)}
+    assert set(view.manifest.stages) == {"cohort", *stages_of(view.spec)}
     assert view.manifest.simulated
     assert (view.manifest.schema_version, view.manifest.kind) == (3, "registry")
     assert read_job(view.path).state == "done"

@@ -41,12 +41,28 @@ DEEP = "[" * 100_000
 
 
 def test_overall_fraction_weighs_stages(tmp_path: Path) -> None:
-    progress = ProgressFile(tmp_path, {"a": 1.0, "b": 3.0})
+    progress = ProgressFile(tmp_path, {"a": 1.0, "b": 3.0}, done=["a"])
     progress.update(Progress("b", 1, 2, "half of b"))
     record = read_progress(tmp_path)
     assert record is not None
     assert record.overall_fraction == pytest.approx((1 + 3 * 0.5) / 4)
     assert record.message == "half of b"
+
+
+def test_of_stages_at_work_the_first_tells_and_the_others_are_named(tmp_path: Path) -> None:
+    progress = ProgressFile(tmp_path, {"a": 1.0, "b": 3.0, "c": 4.0})
+    progress.update(Progress("c", 1, 4, "a quarter of c"))
+    progress.update(Progress("b", 1, 3, "a third of b"))
+    told = read_progress(tmp_path)
+    assert told is not None
+    assert (told.stage, told.message, told.beside) == ("b", "a third of b", ("c",))
+    assert told.overall_fraction == pytest.approx((1 + 1) / 8)
+    progress.done("b")
+    progress.update(Progress("c", 4, 4, "all of c"))
+    told = read_progress(tmp_path)
+    assert told is not None
+    assert (told.stage, told.message, told.beside) == ("c", "all of c", ())
+    assert told.overall_fraction == pytest.approx((3 + 4) / 8)
 
 
 def test_every_epoch_is_kept_even_when_writes_are_thinned(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.base.threads import side_by_side
-from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge
+from core.evaluation.judging.crossfit import Fold, JudgeSettings, judge, judge_terms
 from core.evaluation.judging.features import FeatureSettings
 from core.evaluation.judging.gate import DIALS, Advice, GateSettings, gate
 from core.evaluation.judging.histories import Histories
@@ -60,25 +60,33 @@ def null_advice(
     return side_by_side(advised, [redrawn(histories, probs, rng) for _ in range(repeats)])
 
 
-def with_outcome(histories: Histories, outcome: np.ndarray) -> Histories:
-    """Rewards replaced by an outcome (N,) that is earned at each stay's last step, as spread as the returns are."""
+def outcome_rewards(histories: Histories, outcome: np.ndarray) -> np.ndarray:
+    """(N, T) rewards that an outcome (N,) makes, earned at each stay's last step, as spread as the returns are."""
     evaluated = histories.evaluated
     spread = outcome[evaluated].std()
     scale = histories.returns[evaluated].std() / spread if spread > 0 else 0.0
     rewards = np.zeros(histories.rewards.shape)
     rewards[evaluated, histories.last] = scale * (outcome[evaluated] - outcome[evaluated].mean())
-    return replace(histories, rewards=rewards)
+    return rewards
 
 
-def control_gain(histories: Histories, folds: Sequence[Fold], column: int, settings: JudgeSettings) -> list[Judged]:
-    """Judgments of the folds' policies on what a state column was at each stay's first step; in truth all gain 0."""
+def control_rewards(histories: Histories, column: int) -> np.ndarray:
+    """(N, T) rewards of what a state column was at each stay's first step; in truth every policy gains 0 in them."""
     first = np.zeros(len(histories.mask))
     first[histories.evaluated] = histories.flat(histories.states)[histories.time == 0, column]
-    return judge(with_outcome(histories, first), folds, settings)
+    return outcome_rewards(histories, first)
 
 
-def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
-    """The last reward of each stay less its prognosis, a ridge regression on the first step's state and weights.
+def in_each(
+    histories: Histories, folds: Sequence[Fold], rewards: Sequence[np.ndarray], settings: JudgeSettings
+) -> list[list[Judged]]:
+    """Judgments of the folds' policies in each of the rewards (N, T), by critics that are fitted once for all."""
+    found = judge_terms(histories, folds, np.stack(rewards, axis=-1), settings)
+    return [found.judged(one) for one in np.eye(len(rewards))]
+
+
+def residualized(histories: Histories, held: Sequence[np.ndarray]) -> np.ndarray:
+    """(N, T) rewards, the last of each stay less its prognosis: a ridge regression on the first step's state, weights.
 
     Each stay's prognosis comes from the stays of the other folds; its mean over all stays is kept.
     """
@@ -94,4 +102,4 @@ def residualized(histories: Histories, held: Sequence[np.ndarray]) -> Histories:
         prognosis[here] = Ridge(RIDGE).fit(start[~here], final[~here]).predict(start[here])
     rewards = histories.rewards.astype(np.float64)
     rewards[evaluated, last] = final - (prognosis - prognosis.mean())
-    return replace(histories, rewards=rewards)
+    return rewards

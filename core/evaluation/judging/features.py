@@ -80,7 +80,7 @@ class FeatureMap:
         wrong = [column for column in settings.highlights if not 0 <= column < width]
         if wrong:
             raise ValueError(f"highlights name state columns {wrong}, of which there are {width} (0..{width - 1})")
-        spread = _spread(histories.flat(histories.states)[chosen])
+        spread = _spread(histories.state[chosen])
         columns = _columns(histories, spread, settings.history)[chosen]
         horizon = histories.mask.shape[1]
         center, scale = columns.mean(axis=0), _spread(columns)
@@ -90,29 +90,40 @@ class FeatureMap:
 
     def situations(self, histories: Histories, chances: np.ndarray | None = None) -> Situations:
         """Base and modifiers of all steps; chances (m, A): the clinicians' probabilities there, to center by."""
-        told = (_columns(histories, self.spread, self.settings.history) - self.center) / self.scale
-        scaled = np.clip(told, self.low, self.high)
+        scaled = self._scaled(_columns(histories, self.spread, self.settings.history), slice(None))
         width = histories.states.shape[-1]
         state, restless, doses = scaled[:, :width], scaled[:, width].copy(), scaled[:, width + 1 :]
         restless[histories.time == 0] = 0  # nothing has moved yet: neither calm nor restless
         t, ones = histories.time / self.horizon, np.ones(len(scaled))
         base = [ones, restless, restless**2, t, t**2, (histories.time == 0).astype(np.float64)]
         wide = [state, doses] if self.settings.ordered else [state, doses, state**2]
-        amounts = [doses] if histories.n_earlier == 2 else []  # of many parts they would be too many
-        modifiers = [ones[:, None], state[:, list(self.settings.highlights)], *amounts]
-        if histories.memberships is not None:
-            modifiers.append(histories.flat(histories.memberships))
-        change = np.concatenate(modifiers, axis=1)
-        usual = None if chances is None else self._given(change, chances)
+        change = self.modifiers(histories)
+        usual = None if chances is None else self.given(change, chances)
         return Situations(np.concatenate([np.stack(base, axis=1), *wide], axis=1), change, usual)
+
+    def modifiers(self, histories: Histories) -> np.ndarray:
+        """(m, J) modifiers of an action's effect at all steps, see `Situations`."""
+        highlights, width = list(self.settings.highlights), histories.states.shape[-1]
+        parts = [np.ones((len(histories.stay), 1)), self._scaled(histories.state[:, highlights], highlights)]
+        if self.settings.history and histories.n_earlier == 2:  # of many parts they would be too many
+            parts.append(self._scaled(histories.earlier.copy(), slice(width + 1, None)))
+        if histories.memberships is not None:
+            parts.append(histories.flat(histories.memberships))
+        return np.concatenate(parts, axis=1)
+
+    def _scaled(self, columns: np.ndarray, which: slice | list[int]) -> np.ndarray:
+        """Some of the columns in their SDs, in place, none beyond what was fitted on."""
+        columns -= self.center[which]
+        columns /= self.scale[which]
+        return np.clip(columns, self.low[which], self.high[which], out=columns)
 
     def action_part(self, situations: Situations, weights: np.ndarray) -> np.ndarray:
         """(m, E) action part under action weights (m, A): one-hot for an action, probabilities for a policy; less the
         clinicians' where it is known."""
-        given = self._given(situations.modifiers, weights)
+        given = self.given(situations.modifiers, weights)
         return given if situations.usual is None else given - situations.usual
 
-    def _given(self, modifiers: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def given(self, modifiers: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """(m, E) what the actions give by the modifiers of their effects."""
         given = weights[:, 1:]
         if not self.settings.ordered:
@@ -139,12 +150,10 @@ def _spread(columns: np.ndarray) -> np.ndarray:
 
 def _columns(histories: Histories, spread: np.ndarray, history: bool) -> np.ndarray:
     """(m, C) state, restlessness (and what was given before)."""
-    state = histories.flat(histories.states).astype(np.float64)
-    change = np.abs((state - histories.before(state)) / spread).mean(axis=1)
-    change[histories.time == 0] = 0
+    change = histories.moved @ (1 / spread) / len(spread)
     restless = histories.so_far(change) / np.maximum(histories.time, 1)
-    earlier = histories.propensity_columns()[:, -histories.n_earlier :] if history else np.empty((len(state), 0))
-    return np.concatenate([state, restless[:, None], earlier], axis=1)
+    earlier = histories.earlier if history else np.empty((len(change), 0))
+    return np.concatenate([histories.state, restless[:, None], earlier], axis=1)
 
 
 def one_hot(actions: np.ndarray, n_actions: int) -> np.ndarray:

@@ -158,15 +158,32 @@ class Histories:
         """(A, C) what each action gives; of doses C is 1."""
         return np.asarray(self.doses, dtype=np.float64).reshape(self.n_actions, -1)
 
+    @cached_property
+    def state(self) -> np.ndarray:
+        """(m, D) of each step."""
+        return self.flat(self.states).astype(np.float64)
+
+    @cached_property
+    def moved(self) -> np.ndarray:
+        """(m, D) how far each column is from where it was at the stay's step before; 0 at the first."""
+        moved = np.abs(self.state - self.before(self.state))
+        moved[self.time == 0] = 0
+        return np.asarray(moved)
+
+    @cached_property
+    def earlier(self) -> np.ndarray:
+        """(m, 2 C) what the step before gave and what was given so far before the step, of each of C parts (one of
+        doses)."""
+        # summed over the doses before: a sum less the step's own dose would show that dose in its last digits
+        previous = self.before(self._amounts[self.flat(self.actions)])
+        return np.concatenate([previous, self.so_far(previous)], axis=1)
+
     def propensity_columns(self) -> np.ndarray:
-        """(m, D + K + 2 C): state, phenotype weights, what the step before gave and what was given so far before the
-        step, of each of C parts (one of doses).
+        """(m, D + K + 2 C): state, phenotype weights, and what was given before.
 
         Earlier doses stand for what clinicians know of a patient and the state does not show.
         """
-        # summed over the doses before: a sum less the step's own dose would show that dose in its last digits
-        previous = self.before(self._amounts[self.flat(self.actions)])
         parts = [self.flat(self.states)]
         if self.memberships is not None:
             parts.append(self.flat(self.memberships))
-        return np.concatenate([*parts, previous, self.so_far(previous)], axis=1)
+        return np.concatenate([*parts, self.earlier], axis=1)

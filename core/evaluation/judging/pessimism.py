@@ -103,11 +103,11 @@ def contrasts(features: FeatureMap, histories: Histories, behavior: np.ndarray) 
 
 def _contrasts(features: FeatureMap, histories: Histories, behavior: np.ndarray) -> Iterator[np.ndarray]:
     """(m, E) of each action."""
-    situations = features.situations(histories)
-    usual = features.action_part(situations, behavior)
+    modifiers = features.modifiers(histories)
+    usual = features.given(modifiers, behavior)
     for action in range(histories.n_actions):
         weights = one_hot(np.full(len(behavior), action), histories.n_actions)
-        yield features.action_part(situations, weights) - usual
+        yield features.given(modifiers, weights) - usual
 
 
 def pessimistic_step(

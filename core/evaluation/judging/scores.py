@@ -31,7 +31,7 @@ class NormalScores:
 
 
 def _scores(knots: np.ndarray, column: np.ndarray) -> np.ndarray:
-    left, right = np.searchsorted(knots, column, side="left"), np.searchsorted(knots, column, side="right")
-    between = np.interp(column, knots, np.arange(N_KNOTS))
-    position = np.where(right > left, (left + right - 1) / 2, between)
+    position, left = np.interp(column, knots, np.arange(N_KNOTS)), np.searchsorted(knots, column)
+    tied = knots[np.minimum(left, N_KNOTS - 1)] == column
+    position[tied] = (left[tied] + np.searchsorted(knots, column[tied], side="right") - 1) / 2
     return np.asarray(ndtri((position + 0.5) / N_KNOTS))

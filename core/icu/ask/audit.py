@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import stream
-from core.evaluation.judging.audit import control_gain, null_advice, residualized
-from core.evaluation.judging.crossfit import judge
+from core.evaluation.judging.audit import control_rewards, in_each, null_advice, residualized
 from core.evaluation.judging.gate import DIALS, GateSettings
 from core.evaluation.judging.groups import Group, judged_groups, thirds
 from core.icu.advice import AuditRecord, Control
@@ -26,11 +25,11 @@ def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, rep
     rng, gates = stream(seed, "audit", "null"), GateSettings.of_floor(floor)
     found = null_advice(histories, advised.probs, held, step_features(study), settings, repeats, rng, gates)
     alone = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
-    residual = judge(residualized(histories, held), alone, settings)[0].difference
-    controls = []
-    for name in study.highlights:
-        gain = control_gain(histories, alone, study.index(name), settings)[0].difference
-        controls.append(Control(column=name, gain=gain.value, se=gain.se))
+    columns = [study.index(name) for name in study.highlights]
+    rewards = [residualized(histories, held), *(control_rewards(histories, column) for column in columns)]
+    residual, *gains = (one.difference for (one,) in in_each(histories, alone, rewards, settings))
+    named = zip(study.highlights, gains, strict=True)
+    controls = [Control(column=name, gain=gain.value, se=gain.se) for name, gain in named]
     return AuditRecord(
         share=share,
         null_repeats=repeats,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from core.base.statistics import Z95
 from core.evaluation.policies import state_values
-from core.icu.ask.judge import StepAdvice
+from core.icu.ask.selected import advised_histories
 from core.icu.fit.baselines import baseline_action_values
 from core.icu.view import RunView
 from core.policies.families import expert_keys
@@ -70,14 +70,14 @@ def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.n
     return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)
 
 
-def learned_table(view: RunView, judgments: pd.DataFrame, advised: StepAdvice) -> pd.DataFrame:
+def learned_table(view: RunView, judgments: pd.DataFrame) -> pd.DataFrame:
     """One row a learner, the fields of `Light`; a policy's row carries its name. Empty without test patients."""
     test = view.split.test
     if not len(test):
         return pd.DataFrame(columns=list(Light.__dataclass_fields__))
     returns = _returns(view, test)
     lights = [*_experts(view, test, returns), *_baselines(view, test, judgments, returns.std())]
-    lights += [_critic(view, test, returns), *_models(view, test, advised)]
+    lights += [_critic(view, test, returns), *_models(view, test)]
     return pd.DataFrame([asdict(light) for light in lights])
 
 
@@ -127,15 +127,20 @@ def _critic(view: RunView, test: np.ndarray, returns: np.ndarray) -> Light:
     return _recorded(CRITIC, state_values(view.behavior[test, 0], q), returns, returns.std())
 
 
-def _models(view: RunView, test: np.ndarray, advised: StepAdvice) -> Iterator[Light]:
+def _models(view: RunView, test: np.ndarray) -> Iterator[Light]:
     """The neighbors' clinicians on test patients; the judge's on the stays that each fold held out."""
     data, train = view.trajectories, view.split.train
     shares = np.bincount(data.actions[train][data.mask[train]], minlength=view.study.n_actions) + 1.0
     shares /= shares.sum()
     steps = data.mask[test]
     yield chance_light(NEIGHBORS, view.behavior[test][steps], data.actions[test][steps], shares, len(test))
-    seen = advised.histories.mask
-    yield chance_light(STACK, advised.probs[seen], advised.histories.actions[seen], shares, len(seen))
+    kept, (histories, parts) = view.advice_folds, advised_histories(view)
+    assert kept is not None
+    probs = np.zeros(kept["given"].shape[1:])
+    for held, given in zip(parts, kept["given"], strict=True):
+        probs[held] = given[held]
+    seen = histories.mask
+    yield chance_light(STACK, probs[seen], histories.actions[seen], shares, len(seen))
 
 
 def said_of(table: pd.DataFrame | None, names: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from core.evaluation.judging.deferring import Deferring
 from core.evaluation.judging.gate import corrected_z
 from core.evaluation.judging.grade import GradeSettings, judged_row
 from core.evaluation.judging.groups import FEWEST_STAYS
+from core.evaluation.judging.histories import Histories
 from core.icu.advice import stays_advised
 from core.icu.ask.judge import STEP, StepAdvice, fold_of, held_out, histories_of, judge_settings
 from core.icu.selection import Selection
@@ -38,19 +39,24 @@ def kept_folds(advised: StepAdvice) -> dict[str, np.ndarray]:
     return dict(zip(FOLDS, (np.stack(taken), np.stack(given)), strict=True))
 
 
+def advised_histories(view: RunView) -> tuple[Histories, list[np.ndarray]]:
+    """The stays that are advised, and which of them (n,) each fold held out."""
+    rows = stays_advised(view.cohort.n_patients, view.config.run.seed)
+    histories = histories_of(view.only(rows), view.study, view.n_clusters)
+    return histories, held_out(histories, derive_seed(view.config.run.seed, "advice"))
+
+
 @remembered_by(8)
 def advice_in(view: RunView, selection: Selection, looks: int) -> dict[str, object] | None:
     """`judged_row` of the advice at the dial on show among the selected stays, n of them; the interval is corrected for
     how many selections were looked at. None where fewer than `FEWEST_STAYS` of them are judged, or the run is from
     before its folds were kept."""
     kept, advice = view.advice_folds, view.advice
-    rows = stays_advised(view.cohort.n_patients, view.config.run.seed)
-    chosen = np.isin(rows, selection.patients)
+    chosen = np.isin(stays_advised(view.cohort.n_patients, view.config.run.seed), selection.patients)
     if kept is None or advice is None or chosen.sum() < FEWEST_STAYS:
         return None
-    histories = histories_of(view.only(rows), view.study, view.n_clusters)
+    histories, parts = advised_histories(view)
     folds = []
-    parts = held_out(histories, derive_seed(view.config.run.seed, "advice"))
     for held, taken, given in zip(parts, *(kept[name] for name in FOLDS), strict=True):
         own = np.eye(histories.n_actions)[np.maximum(taken, 0)]
         step = Deferring(STEP, own, (taken < 0).astype(np.float64)).toward(advice.shown.share)

@@ -44,25 +44,35 @@ def fit_mean_phenotypes(stays: Trajectories, n_clusters: int, seed: int, n_init:
 
 
 def train_baselines(view: RunView) -> Iterator[Progress]:
-    """Train what the settings ask for, and write baselines/; its list comes last."""
+    """Train all that the settings ask for but the ablation, and write baselines/; the list of all comes last."""
     from core.agents.boosting import xgboost_installed
 
     boosted = BOOSTED if xgboost_installed() else WITHOUT_XGBOOST
     chosen = [boosted if name == BOOSTED else name for name in view.config.baselines.chosen]
     names = [name for name in chosen if name != FOREST or not view.config.fqi.boosted]  # else its Q* is no forest
-    trained = [name for name in names if name != FOREST]
+    trained = [name for name in names if name not in (FOREST, NO_ENCODER)]
     transitions = make_transitions(view.trajectories, view.split.train)
     for done, name in enumerate(trained):
         if name == boosted:
             yield from _as_part(_boosted(view, name, transitions), name, done, len(trained))
             continue
-        training = _without_encoder(view, transitions) if name == NO_ENCODER else _network(view, name, transitions)
-        agents = yield from _as_part(training, name, done, len(trained))
+        agents = yield from _as_part(_network(view, name, transitions), name, done, len(trained))
         agents.save(view.path / FOLDER / name)
-        q = agents.q_values(view.trajectories.states)
-        write_array(stored_q(view.path, name), np.ascontiguousarray(np.moveaxis(q, 0, -2)) if len(q) > 1 else q[0])
+        write_array(stored_q(view.path, name), agents.q_values(view.trajectories.states)[0])
     write_json(view.path / NAMES, {"schema_version": SCHEMA_VERSION, "names": names})
     yield Progress(FOLDER, 1, 1, f"{len(names)} policies to compare with")
+
+
+def train_without_encoder(view: RunView) -> Iterator[Progress]:
+    """Train the ablation without encoder where the settings ask for it: one agent for each phenotype of mean states,
+    trained as the run's own agents are."""
+    if NO_ENCODER in view.config.baselines.chosen:
+        training = _without_encoder(view, make_transitions(view.trajectories, view.split.train))
+        agents = yield from _as_part(training, NO_ENCODER, 0, 1, "ablation")
+        agents.save(view.path / FOLDER / NO_ENCODER)
+        q = agents.q_values(view.trajectories.states)
+        write_array(stored_q(view.path, NO_ENCODER), np.ascontiguousarray(np.moveaxis(q, 0, -2)))
+    yield Progress("ablation", 1, 1, "Phenotypes of mean states")
 
 
 def not_indicated(view: RunView, transitions: Transitions) -> np.ndarray | None:
@@ -83,7 +93,6 @@ def _network(view: RunView, name: str, transitions: Transitions) -> Training:
 
 
 def _without_encoder(view: RunView, transitions: Transitions) -> Training:
-    """One agent for each phenotype of mean states, trained as the run's own agents are."""
     data, config, k = view.trajectories, view.config.phenotypes, view.n_clusters
     phenotypes = fit_mean_phenotypes(data.subset(view.split.train), k, config.seed, config.n_init)
     write_arrays(view.path / MEANS, **asdict(phenotypes))
@@ -130,7 +139,7 @@ def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Pr
 
 
 def _as_part(
-    training: Generator[Progress, None, Result], name: str, done: int, total: int
+    training: Generator[Progress, None, Result], name: str, done: int, total: int, stage: str = FOLDER
 ) -> Generator[Progress, None, Result]:
     """Progress of one training within the stage."""
     while True:
@@ -140,7 +149,7 @@ def _as_part(
             result: Result = end.value
             return result
         part = round(1000 * (done + step.fraction) / total)
-        yield Progress(FOLDER, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
+        yield Progress(stage, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
 
 
 def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -109,6 +109,8 @@ def _draw_active(folder: Path, status: JobStatus, key: str) -> None:
         text=f"{stage if said == stage else f'{stage}: {said}'} "
         f"· left in this stage: {fmt_duration(status.seconds_left)}",
     )
+    if status.beside:
+        st.caption(f"At work beside it: {', '.join(name.replace('_', ' ') for name in status.beside)}.")
     if st.button("Cancel", key=f"{key}-cancel", icon=":material/stop_circle:"):
         try:
             me().cancel(folder)

@@ -1,0 +1,42 @@
+"""One stage of a run at work: what it says on its way, how long it took, and which files it wrote."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.base.files import noting
+from core.base.types import Progress
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A stage that has ended: how long it took, and the files that it wrote."""
+
+    seconds: float
+    files: frozenset[Path]
+
+
+def worked(stage: str, steps: Iterator[Progress]) -> Generator[Progress, None, Worked]:
+    """Work a stage in this process: its progress, under its name and with the time left."""
+    started, written = time.perf_counter(), set[Path]()
+    steps = with_time_left(steps)
+    while True:
+        with noting(written):
+            step = next(steps, None)
+        if step is None:
+            return Worked(time.perf_counter() - started, frozenset(written))
+        yield replace(step, stage=stage)
+
+
+def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
+    """Fill in seconds_left of stages that do not estimate it themselves."""
+    started = time.perf_counter()
+    for step in steps:
+        if step.seconds_left is None and 0 < step.fraction < 1:
+            spent = time.perf_counter() - started
+            yield replace(step, seconds_left=spent / step.fraction * (1 - step.fraction))
+        else:
+            yield step
