@@ -120,6 +120,14 @@ class AuditRecord(Config):
         return found
 
 
+class Audited(Config):
+    """What is asked of an advice once it is made: tests of its claim on the run's own records, and the same under other
+    choices of the study."""
+
+    audit: AuditRecord
+    atlas: AtlasRecord
+
+
 class AdviceRecord(Config):
     """recommended: "clinicians", or the policy's name with its dial; share: that dial, 0 for the clinicians.
 

@@ -35,7 +35,7 @@ class RunGroup(Config):
     valid_share: float = Field(0.15, gt=0, lt=1, description="Share of patients to choose the best epoch on")
     device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="Where the networks run")
     encoder_folder: str = Field("", description="Folder of a saved encoder to use instead of training one")
-    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Threads of the networks; 0: one for each core")
+    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Cores that the run works on; 0: all")
     plot_flag: bool = Field(False, description="Write the published figures as HTML into the run folder as well")
 
     @model_validator(mode="after")

@@ -13,14 +13,14 @@ from core.base.errors import ArtifactError
 from core.base.files import read_array, read_arrays, read_json, read_table
 from core.cohort import Cohort, CohortReport, Split, load_cohort
 from core.evaluation import SurvivalCurve
-from core.icu.advice import AdviceRecord
+from core.icu.advice import AdviceRecord, Audited
 from core.icu.config import RunConfig
 from core.icu.manifest import icu_manifest
 from core.runs.manifest import Manifest
 from core.study import StudySpec
 
 ATTENTION, ATLAS, JURY, ADVICE_FOLDS = "attention.npy", "atlas.npy", "jury.npy", "advice.npz"
-OWN_DIFFERENCES = "differences.parquet"
+OWN_DIFFERENCES, AUDIT = "differences.parquet", "audit.json"
 
 
 class RunFolder:
@@ -120,9 +120,15 @@ class RunFolder:
 
     @cached_property
     def advice(self) -> AdviceRecord | None:
-        """What the run advises by default; None for a run from before there was advice."""
-        path = self.path / "advice.json"
-        return AdviceRecord.build(read_json(path), where=str(path)) if path.is_file() else None
+        """What the run advises by default, with its audit and atlas once they are made; None for a run from before
+        there was advice."""
+        path, audited = self.path / "advice.json", self.path / AUDIT
+        if not path.is_file():
+            return None
+        advice = AdviceRecord.build(read_json(path), where=str(path))
+        if not audited.is_file():  # in an older run they stand in the advice itself
+            return advice
+        return advice.model_copy(update=dict(Audited.build(read_json(audited), where=str(audited))))
 
     @cached_property
     def atlas_taken(self) -> np.ndarray | None:

@@ -21,16 +21,26 @@ from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.cohort.overlap import overlap
 from core.evaluation.judging.gate import DIALS
-from core.icu.advice import AdviceRecord
+from core.icu.advice import AdviceRecord, Audited
 from core.icu.ask.atlas import RunAtlas, reward_atlas
 from core.icu.ask.audit import audit, subgroups
 from core.icu.ask.calibrated import calibration_table
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.differences import differences_between, jury_of, own_differences
-from core.icu.ask.judge import Bench, StepAdvice, advice_record, advise, bench, judgment_rows, left_out, make_jury
+from core.icu.ask.judge import (
+    AdvisedStays,
+    Bench,
+    StepAdvice,
+    advice_record,
+    advise,
+    bench,
+    judgment_rows,
+    left_out,
+    make_jury,
+)
 from core.icu.ask.learned import learned_table
 from core.icu.ask.metrics import Metrics, metrics_document, run_metrics
-from core.icu.ask.selected import kept_folds
+from core.icu.ask.selected import advised_in, kept_folds
 from core.icu.ask.tables import with_truth
 from core.icu.config import Clinicians
 from core.icu.fit.advised import true_gains
@@ -39,7 +49,7 @@ from core.icu.fit.clinicians import behavior_arrays
 from core.icu.fit.frontier import frontier_truth
 from core.icu.fit.truth import true_values
 from core.icu.fit.values import fit_critics
-from core.icu.folder import ADVICE_FOLDS, ATLAS, JURY, OWN_DIFFERENCES
+from core.icu.folder import ADVICE_FOLDS, ATLAS, AUDIT, JURY, OWN_DIFFERENCES
 from core.icu.foreign import ForeignStays
 from core.icu.view import REPRESENTATION, RunView
 from core.policies.families import baseline_keys, policy_keys
@@ -83,7 +93,10 @@ def evaluate_run(
         judges = bench(stays, view.study, n_clusters, keys, patients, view.split.learners if own else None)
     advice = view.advice if own else None
     if advice is None:
-        advice, _ = _advice(view, advise(stays, view.study, view.n_clusters), cohort)
+        advised = advise(stays, view.study, view.n_clusters)
+        advice = _advice(view, advised, cohort)
+        audited, _ = _audited(view, advised, cohort, advice.shown.share)
+        advice = advice.model_copy(update=dict(audited))
     judgments = _judgments(view, judges, keys, advice)
     if own:
         table = with_truth(view, table)
@@ -225,22 +238,31 @@ def roll_out_frontier(view: RunView) -> Iterator[Progress]:
 
 
 def advise_run(view: RunView) -> Iterator[Progress]:
-    """advice.json and advice.npy: what is advised, and how far it may be believed; advice.npz: what its folds learned,
-    to judge it again in a selection; atlas.npy: what would be under other choices; subgroups.parquet: the difference in
-    groups of patients; calibration.parquet: the clinicians' probabilities on stays that taught them nothing."""
-    study = view.study
-    advised = advise(view, study, view.n_clusters)
+    """advice.json and advice.npy: what is advised; advice.npz: what its folds learned, to ask it further;
+    calibration.parquet: the clinicians' probabilities on stays that taught them nothing."""
+    advised = advise(view, view.study, view.n_clusters)
     write_array(view.path / "advice.npy", advised.own)
     write_arrays(view.path / ADVICE_FOLDS, **kept_folds(advised))
     write_table(view.path / "calibration.parquet", calibration_table(advised))
-    yield Progress("advice", 1, 3, str(advised.advice))
-    record, atlas = _advice(view, advised, view.cohort)
-    write_array(view.path / ATLAS, atlas.taken)
+    yield Progress("advice", 1, 2, str(advised.advice))
+    record = _advice(view, advised, view.cohort)
     write_json(view.path / "advice.json", record.model_dump(mode="json"))
-    yield Progress("advice", 2, 3, "The advice audited on null cohorts, and rolled out where the truth is known")
+    yield Progress("advice", 2, 2, "The advice, rolled out where the truth is known")
+
+
+def audit_run(view: RunView) -> Iterator[Progress]:
+    """audit.json: the advice on null cohorts and controls, and under other choices of the study; atlas.npy: what it
+    would be under them; subgroups.parquet: its difference in groups of patients."""
+    advice, advised = view.advice, advised_in(view)
+    assert advice is not None
+    assert advised is not None
+    audited, atlas = _audited(view, advised, view.cohort, advice.shown.share)
+    write_array(view.path / ATLAS, atlas.taken)
+    write_json(view.path / AUDIT, audited.model_dump(mode="json"))
+    yield Progress("audit", 1, 2, "The advice on null cohorts, and under other choices")
     labels = view.labels(view.n_clusters)
-    write_table(view.path / "subgroups.parquet", subgroups(advised, view, study, labels, record.shown.share))
-    yield Progress("advice", 3, 3, "The advice in groups of patients")
+    write_table(view.path / "subgroups.parquet", subgroups(advised, view, view.study, labels, advice.shown.share))
+    yield Progress("audit", 2, 2, "The advice in groups of patients")
 
 
 def judge_run(view: RunView) -> Iterator[Progress]:
@@ -263,19 +285,24 @@ def judge_run(view: RunView) -> Iterator[Progress]:
     yield Progress("judgment", 3, 3, f"{agree} of {len(learned)} learners agree with what the records say of them")
 
 
-def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> tuple[AdviceRecord, RunAtlas]:
-    """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on; its atlas."""
+def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
+    """The advice as it is kept, with its true gain where the cohort is simulated and roll-outs are on."""
     truth, evaluation, seed = ground_truth(cohort), view.config.evaluation, view.config.run.seed
     gains = None
     if truth is not None and evaluation.truth_patients:
         truth = replace(truth, study=view.study)  # the run's reward weights
         drawn = derive_seed(seed, "truth")
         gains = true_gains(view, truth, advised.learned, DIALS, evaluation.truth_patients, drawn)
-    record = advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
-    audited = audit(advised, view.study, record.shown.share, evaluation.ess_floor, evaluation.audit_repeats, seed)
+    return advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
+
+
+def _audited(view: RunView, advised: AdvisedStays, cohort: Cohort, share: float) -> tuple[Audited, RunAtlas]:
+    """Tests of the advice at the dial `share` on its own records, and its atlas."""
+    evaluation, seed = view.config.evaluation, view.config.run.seed
+    audited = audit(advised, view.study, share, evaluation.ess_floor, evaluation.audit_repeats, seed)
     terms = reward_terms(cohort, view.study, view.scaler)
-    atlas = reward_atlas(advised, view.study, terms, record.shown.share, evaluation.ess_floor, seed)
-    return record.model_copy(update={"audit": audited, "atlas": atlas.record}), atlas
+    atlas = reward_atlas(advised, view.study, terms, share, evaluation.ess_floor, seed)
+    return Audited(audit=audited, atlas=atlas.record), atlas
 
 
 def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: AdviceRecord) -> pd.DataFrame:
@@ -313,10 +340,11 @@ STAGES: dict[str, Stage[RunView]] = {
     "baselines": Stage(train_rivals, 50),
     "ablation": Stage(train_ablation, 4, ("phenotypes",), within="baselines"),
     "clinicians": Stage(estimate_clinicians, 30),
-    "advice": Stage(advise_run, 100, ("phenotypes",), within="judgment"),
+    "advice": Stage(advise_run, 40, ("phenotypes",), within="judgment"),
+    "audit": Stage(audit_run, 80, ("advice",), within="judgment"),
     "values": Stage(estimate_values, 40, ("agents", "baselines", "ablation", "clinicians")),
     "truth": Stage(roll_out_truth, 20, ("values",)),
     "frontier": Stage(roll_out_frontier, 20, ("truth",)),
     "judgment": Stage(judge_run, 40, ("values", "advice")),
-    "evaluation": Stage(compare, 10, ("values", "truth", "frontier", "judgment")),
+    "evaluation": Stage(compare, 10, ("truth", "frontier", "audit", "judgment")),
 }

@@ -22,7 +22,7 @@ class RegistryRunGroup(Config):
     valid_share: float = Field(
         0.1, gt=0, lt=0.5, description="Share of the other patients that choose epochs and calibrate probabilities"
     )
-    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Threads of the networks; 0: one for each core")
+    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Cores that the run works on; 0: all")
 
 
 class ScreeningConfig(Config):

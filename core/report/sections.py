@@ -85,7 +85,7 @@ def run_section(manifest: Manifest, own: Mapping[str, str]) -> Section:
         tables=[
             Table.of("What was run.", pd.DataFrame(list(facts.items()), columns=["fact", "value"])),
             Table.of(
-                f"Stages; {fmt_duration(total)} in all.",
+                f"Stages; {fmt_duration(total)} of work in all, some of them at the same time.",
                 pd.DataFrame(stages, columns=["stage", "duration", "finished (UTC)"]),
             ),
             Table.of("Versions.", pd.DataFrame(list(manifest.versions.items()), columns=["software", "version"])),

@@ -135,7 +135,7 @@ class Study(ABC, Generic[DataT, SettingsT, DefinitionT, ViewT]):
         """What the data are learned under."""
 
     def threads(self, config: SettingsT) -> int:
-        """Threads of the networks; 0: one for each core."""
+        """Cores that a run works on; 0: all."""
         return 0
 
     # Data

@@ -100,7 +100,7 @@ def test_a_damaged_run_names_the_file_and_resuming_makes_it_anew(tiny_run: Path,
     damage = read_array(folder / "fqi_q.npy").copy()
     damage[0, 0, 0] += 1.0
     write_array(folder / "fqi_q.npy", damage)
-    reason = r"fqi_q\.npy of stage 'values' is not as written.*keeps .*'advice' and earlier.*makes 'values' and all"
+    reason = r"fqi_q\.npy of stage 'values' is not as written.*keeps .*'audit' and earlier.*makes 'values' and all"
     with pytest.raises(ArtifactError, match=reason):
         open_run(ICU, folder)
     view = RunView(tiny_run)

@@ -17,7 +17,7 @@ from core.evaluation.judging.atlas import CHANGES, GAMMAS, Atlas, Choice, Named,
 from core.evaluation.judging.atlas import reward_atlas as ask_all
 from core.evaluation.judging.choices import DISCOUNT, DOSES, OUTCOME, SEVERAL, AtlasRecord, ChoiceRecord
 from core.evaluation.judging.gate import CLINICIANS, DIALS, GateSettings, gate
-from core.icu.ask.judge import StepAdvice, judge_settings, step_features
+from core.icu.ask.judge import AdvisedStays, judge_settings, step_features
 from core.icu.view import RunView
 from core.study import RewardTerm, StudySpec
 
@@ -83,7 +83,7 @@ def _joined(study: StudySpec, world: World) -> str:
 
 
 def reward_atlas(
-    advised: StepAdvice, study: StudySpec, terms: np.ndarray, share: float, floor: float, seed: int
+    advised: AdvisedStays, study: StudySpec, terms: np.ndarray, share: float, floor: float, seed: int
 ) -> RunAtlas:
     """The advice under every choice.
 

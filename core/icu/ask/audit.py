@@ -13,12 +13,12 @@ from core.evaluation.judging.audit import control_rewards, in_each, null_advice,
 from core.evaluation.judging.gate import DIALS, GateSettings
 from core.evaluation.judging.groups import Group, judged_groups, thirds
 from core.icu.advice import AuditRecord, Control
-from core.icu.ask.judge import StepAdvice, judge_settings, step_features
+from core.icu.ask.judge import AdvisedStays, judge_settings, step_features
 from core.icu.stays import Stays
 from core.study import StudySpec
 
 
-def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, repeats: int, seed: int) -> AuditRecord:
+def audit(advised: AdvisedStays, study: StudySpec, share: float, floor: float, repeats: int, seed: int) -> AuditRecord:
     """Audit the advice at the dial `share`; floor: effective stays that it was asked for; repeats: null cohorts."""
     settings, histories = judge_settings(study), advised.histories
     held, place = [fold.held for fold in advised.folds], DIALS.index(share)
@@ -42,7 +42,7 @@ def audit(advised: StepAdvice, study: StudySpec, share: float, floor: float, rep
     )
 
 
-def subgroups(advised: StepAdvice, stays: Stays, study: StudySpec, labels: np.ndarray, share: float) -> pd.DataFrame:
+def subgroups(advised: AdvisedStays, stays: Stays, study: StudySpec, labels: np.ndarray, share: float) -> pd.DataFrame:
     """The dial's difference in groups of the advised stays, a row each, as in `core.evaluation.judging.groups`.
 
     labels (N,) phenotype of each stay. Everyone outside a fold teaches its critics; each stay of a group is judged by

@@ -10,12 +10,12 @@ from __future__ import annotations
 import pandas as pd
 
 from core.evaluation import reliability
-from core.icu.ask.judge import StepAdvice
+from core.icu.ask.judge import AdvisedStays
 
 TOGETHER = -1  # in the place of an action: each step gives as many pairs as there are actions
 
 
-def calibration_table(advised: StepAdvice) -> pd.DataFrame:
+def calibration_table(advised: AdvisedStays) -> pd.DataFrame:
     """action (`TOGETHER` first), then a row a bin as in `Reliability.curve`: predicted, observed, low, high, n."""
     seen = advised.histories.mask
     probs, given = advised.probs[seen], advised.histories.actions[seen]

@@ -41,14 +41,27 @@ STEP = "pessimistic-step"
 
 
 @dataclass(frozen=True, eq=False)
-class StepAdvice:
+class AdvisedStays:
+    """What the advice of a run rests on, to ask it further.
+
+    rows (n,) positions of the stays, their histories, the folds with the step at each dial, probs (n, T, A), the
+    clinicians' probabilities by a model that never saw the stay, and behaviors (n, T, A) by the model of each fold.
+    """
+
+    rows: np.ndarray
+    histories: Histories
+    folds: tuple[Fold, ...]
+    probs: np.ndarray
+    behaviors: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StepAdvice(AdvisedStays):
     """The pessimistic step of a run's own cohort.
 
     judged: at each dial, in reward; survival: the same as shares, None where nobody knows; advice: the gate's choice,
     by reward; own (N, T): the action that it takes by itself, -1 where it does as clinicians do, by a fold that never
-    saw the stay; learned: what each fold has learned. For what is asked further: rows (n,) positions of the stays,
-    their histories, the folds, and probs (n, T, A), the clinicians' probabilities by a model that never saw the stay,
-    and behaviors (n, T, A) by the model of each fold.
+    saw the stay; learned: what each fold has learned.
     """
 
     judged: tuple[Judged, ...]
@@ -56,11 +69,6 @@ class StepAdvice:
     advice: Advice
     own: np.ndarray
     learned: tuple[FoldStep, ...]
-    rows: np.ndarray
-    histories: Histories
-    folds: tuple[Fold, ...]
-    probs: np.ndarray
-    behaviors: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,25 +184,49 @@ def advise(stays: Stays, study: StudySpec, n_clusters: int) -> StepAdvice:
     seed = derive_seed(stays.config.run.seed, "advice")
     some = stays_advised(len(stays.trajectories.mask), stays.config.run.seed)
     histories = histories_of(stays.only(some), study, n_clusters)
-    folds, learned, behaviors, own = [], [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
-    probs, parts = np.zeros((*histories.mask.shape, histories.n_actions)), held_out(histories, seed)
+    learned, behaviors, steps, own = [], [], [], np.full(stays.trajectories.mask.shape, -1, dtype=np.int8)
+    parts = held_out(histories, seed)
     clinicians = side_by_side(lambda held: fitted_clinicians(histories, ~held, seed), parts)
     for held, fitted in zip(parts, clinicians, strict=True):
-        behavior = probs_of(histories, fitted)
+        # to the precision in which a run keeps them, so that whatever is asked of it later rests on the same numbers
+        behavior = probs_of(histories, fitted).astype(np.float32).astype(np.float64)
         fitted_step = pessimistic_step(histories, ~held, step_features(study), chances=behavior)
         behaviors.append(behavior)
         learned.append(FoldStep(fitted, fitted_step, int(held.sum())))
         step = fitted_step.policy(STEP, histories, behavior)
-        folds.append(Fold.by(histories, held, [step.toward(share) for share in DIALS], behavior))
-        assert step.deferred is not None
-        taken = np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1)
-        own[some[held]], probs[held] = taken[held], behavior[held]
+        steps.append(step)
+        own[some[held]] = taken_by(step, histories)[held]
+    records = advised_stays(some, histories, parts, steps, behaviors)
     lived = stays.trajectories.survived
-    judges = Bench(histories, tuple(folds), None if lived is None else lived[some], judge_settings(study))
+    judges = Bench(histories, records.folds, None if lived is None else lived[some], judge_settings(study))
     judged, survival = tuple(judges.reward()), tuple(judges.survival())
-    told = tuple(learned), some, histories, judges.folds, probs, tuple(behaviors)
     advice = gate(judged, GateSettings.of_floor(stays.config.evaluation.ess_floor))
-    return StepAdvice(judged, survival, advice, own, *told)
+    return StepAdvice(**vars(records), judged=judged, survival=survival, advice=advice, own=own, learned=tuple(learned))
+
+
+def taken_by(step: Deferring, histories: Histories) -> np.ndarray:
+    """(N, T) int8 action that a step takes by itself, -1 where it does as clinicians do."""
+    assert step.deferred is not None
+    return np.where((step.deferred < 1) & histories.mask, step.own.argmax(axis=-1), -1).astype(np.int8)
+
+
+def advised_stays(
+    rows: np.ndarray,
+    histories: Histories,
+    parts: Sequence[np.ndarray],
+    steps: Sequence[Deferring],
+    behaviors: Sequence[np.ndarray],
+) -> AdvisedStays:
+    """From what each fold learned, without the stays `parts` (n,) bool: its step, and its clinicians' probabilities
+    (n, T, A), of older runs (n, T) of the action taken alone."""
+    probs = np.zeros(behaviors[0].shape)
+    for held, behavior in zip(parts, behaviors, strict=True):
+        probs[held] = behavior[held]
+    folds = tuple(
+        fold_of(histories, held, [step.toward(share) for share in DIALS], behavior)
+        for held, step, behavior in zip(parts, steps, behaviors, strict=True)
+    )
+    return AdvisedStays(rows, histories, folds, probs, tuple(behaviors))
 
 
 def advice_record(

@@ -17,7 +17,7 @@ import pandas as pd
 
 from core.base.statistics import Z95
 from core.evaluation.policies import state_values
-from core.icu.ask.selected import advised_histories
+from core.icu.ask.selected import advised_in
 from core.icu.fit.baselines import baseline_action_values
 from core.icu.view import RunView
 from core.policies.families import expert_keys
@@ -134,13 +134,10 @@ def _models(view: RunView, test: np.ndarray) -> Iterator[Light]:
     shares /= shares.sum()
     steps = data.mask[test]
     yield chance_light(NEIGHBORS, view.behavior[test][steps], data.actions[test][steps], shares, len(test))
-    kept, (histories, parts) = view.advice_folds, advised_histories(view)
-    assert kept is not None
-    probs = np.zeros(kept["given"].shape[1:])
-    for held, given in zip(parts, kept["given"], strict=True):
-        probs[held] = given[held]
-    seen = histories.mask
-    yield chance_light(STACK, probs[seen], histories.actions[seen], shares, len(seen))
+    advised = advised_in(view)
+    assert advised is not None
+    seen = advised.histories.mask
+    yield chance_light(STACK, advised.probs[seen], advised.histories.actions[seen], shares, len(seen))
 
 
 def said_of(table: pd.DataFrame | None, names: Sequence[str]) -> list[str]:

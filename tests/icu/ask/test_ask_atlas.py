@@ -11,10 +11,10 @@ from core.evaluation.judging.atlas import DRAWS, World
 from core.evaluation.judging.choices import DISCOUNT, DOSES, NOTHING_ELSE, OUTCOME, SEVERAL
 from core.evaluation.judging.crossfit import Fold
 from core.evaluation.judging.deferring import Deferring
-from core.evaluation.judging.gate import CLINICIANS, DIALS, Advice
+from core.evaluation.judging.gate import DIALS
 from core.evaluation.judging.histories import Histories
 from core.icu.ask.atlas import RunAtlas, choices_of, reward_atlas, same_actions, step_choices
-from core.icu.ask.judge import StepAdvice
+from core.icu.ask.judge import AdvisedStays
 from core.icu.view import RunView
 from core.study import RewardTerm, StudySpec, load_study
 
@@ -41,9 +41,7 @@ def coin(harm: float, n: int = 3_000) -> RunAtlas:
     histories = Histories(states, actions, terms.sum(axis=2), mask, np.asarray(study.actions.representative))
     always = Deferring("step", np.broadcast_to(np.eye(5)[1], (n, 1, 5)))
     folds = [Fold(np.arange(n) % 2 == k, [always.toward(a) for a in DIALS], np.full((n, 1), 0.48)) for k in (0, 1)]
-    nobody = Advice(CLINICIANS, None, False, 2.4, 3)
-    told = (np.arange(n), histories, tuple(folds), np.asarray(probs), (np.asarray(probs),) * 2)
-    advised = StepAdvice((), (), nobody, np.zeros((n, 1), dtype=np.int8), (), *told)
+    advised = AdvisedStays(np.arange(n), histories, tuple(folds), np.asarray(probs), (np.asarray(probs),) * 2)
     return reward_atlas(advised, study, terms, 1.0, 30.0, seed=0)
 
 
