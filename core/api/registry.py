@@ -10,7 +10,7 @@ import pandas as pd
 from core.api.figures import Figures, registry_figures
 from core.api.kept import KeptRun
 from core.api.values import ranked
-from core.base.errors import ConfigError
+from core.base.errors import ConfigError, RunError
 from core.bring import Asked
 from core.registry.ask.against import against_experts
 from core.registry.ask.compared import DIALS, OBSERVED, POLICIES
@@ -41,6 +41,16 @@ class RegistryRun(KeptRun[RegistryView]):
         """What a function that is added is told at each decision point: features and indicators, and `stage`, its day;
         rows as in `policy(...).table(decision)`."""
         return Asked.of_run(self.view).states(decision)
+
+    @property
+    def learned(self) -> pd.DataFrame:
+        """Did the models learn? One row a decision and model: agrees, and text, what it says and what was recorded.
+
+        `RunError` for a run from before it was asked.
+        """
+        if self.view.learned is None:
+            raise RunError("this run was made before its models were asked; train it again.")
+        return self.view.learned.set_index(["decision", "name"])[["agrees", "text"]]
 
     def policy(self, name: str = "dqn-screened", dial: str = "", setting: float = 1.0) -> PolicyOfRegistry:
         """One of the run's policies; see `policies` for names. dial: "mixture" or "floor", at one of its settings: part

@@ -108,29 +108,14 @@ def screen(decision: str, view: RegistryView) -> Iterator[Progress]:
 
 def train_q_network(decision: str, view: RegistryView) -> Iterator[Progress]:
     """dqn_DECISION.safetensors."""
-    from core.registry.fit.dqn import Moves, train_dqn
+    from core.registry.ask.moves import moves_of
+    from core.registry.fit.dqn import train_dqn
     from core.registry.fit.layers import save_layers
-    from core.registry.fit.screening import screened
 
     data, here, _ = _learning(view, decision)
-    rows = np.flatnonzero(here & data.followed)
-    after = np.where(data.next[rows] >= 0, data.next[rows], rows)
-    inputs, catalog = view.inputs[decision], view.catalogs[decision]
-    following = inputs.transform(data.states[after], data.stage[after])
-    allowed = None
-    if view.config.dqn.look_ahead == "screened":
-        allowed = screened(view.screening(decision).probs(following), view.screen.n, view.screen.threshold)
-    moves = Moves(
-        states=inputs.transform(data.states[rows], data.stage[rows]),
-        actions=catalog.encode(data.drugs[rows]),
-        rewards=data.rewards[rows],
-        next_states=following,
-        terminals=data.terminal[rows],
-        bounds=_bounds(view, decision, data.stage[rows]),
-        allowed=allowed,
-    )
-    config, seed = view.config.dqn, view.config.run.seed
-    network = yield from train_dqn(config, moves, len(catalog), view.spec.gamma, name=decision, seed=seed)
+    config, seed, n_actions = view.config.dqn, view.config.run.seed, len(view.catalogs[decision])
+    moves = moves_of(view, decision, here & data.followed)
+    network = yield from train_dqn(config, moves, n_actions, view.spec.gamma, name=decision, seed=seed)
     save_layers(view.path / f"dqn_{decision}.safetensors", network)
 
 
@@ -176,7 +161,8 @@ def judge_screening(view: RegistryView) -> Iterator[Progress]:
 
 
 def compare(view: RegistryView) -> Iterator[Progress]:
-    """matched.parquet, modeled.parquet, ope.parquet on test patients."""
+    """matched.parquet, modeled.parquet, ope.parquet and learned.parquet on test patients."""
+    from core.registry.ask.learned import learned_table
     from core.registry.ask.tables import Evaluation
 
     own = Evaluation.own(view)
@@ -185,7 +171,8 @@ def compare(view: RegistryView) -> Iterator[Progress]:
     write_table(view.path / "modeled.parquet", own.modeled())
     yield Progress("comparison", 2, 3, "Predicted rewards")
     write_table(view.path / "ope.parquet", own.off_policy())
-    yield Progress("comparison", 3, 3, "Off-policy estimates")
+    write_table(view.path / "learned.parquet", learned_table(own))
+    yield Progress("comparison", 3, 3, "Off-policy estimates, and whether models learned")
 
 
 def store_truth(view: RegistryView) -> Iterator[Progress]:
@@ -227,15 +214,6 @@ def _learning(view: RegistryView, decision: str) -> tuple[DecisionData, np.ndarr
     data = view.points[decision]
     here = data.of(learned(view))
     return data, here, data.of(view.split.valid)[here]
-
-
-def _bounds(view: RegistryView, decision: str, stage: np.ndarray) -> np.ndarray:
-    """(n, 2) least and most that the decision's stages after each one can pay, discounted to the next stage."""
-    later = (np.asarray(view.spec.decision(decision).stages) > stage[:, None]).sum(axis=1)
-    later += np.where(later > 0, view.spec.after_last(decision), 0)
-    paid = np.concatenate([[0.0], np.cumsum(view.spec.gamma ** np.arange(later.max(initial=0)))])[later]
-    rewards = view.spec.rewards.values()
-    return np.stack([min(0.0, *rewards) * paid, max(0.0, *rewards) * paid], axis=1)
 
 
 def _rewarded(view: RegistryView, decision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

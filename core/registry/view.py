@@ -284,6 +284,12 @@ class RegistryView:
         return self._with_added("judgments") if (self.path / "judgments.parquet").is_file() else None
 
     @cached_property
+    def learned(self) -> pd.DataFrame | None:
+        """Whether its models learned (`core.registry.ask.learned`); None for a run from before it was asked."""
+        path = self.path / "learned.parquet"
+        return read_table(path) if path.is_file() else None
+
+    @cached_property
     def advice(self) -> RegistryAdvice | None:
         """What the run advises by default; None for a run from before there was advice."""
         path = self.path / "advice.json"

@@ -169,7 +169,14 @@ def test_changed_settings_go_to_the_run(open_page, registry_run: str, started) -
 
 ALL_VIEWS = [
     ("Expert predictions", "registry-accuracy-view", view)
-    for view in ("At transplant", "Acute GVHD treatment", "Chronic GVHD treatment", "Calibration", "Table")
+    for view in (
+        "At transplant",
+        "Acute GVHD treatment",
+        "Chronic GVHD treatment",
+        "Calibration",
+        "Did they learn?",
+        "Table",
+    )
 ] + [
     ("Values", "registry-values-view", view)
     for view in (

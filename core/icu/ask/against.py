@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from core.base.rng import stream
+from core.evaluation.learned import said_of
 from core.icu.advice import SURVIVAL_COLUMNS, stays_advised
 from core.icu.ask.hazards import advised_hazard, rule_applies
-from core.icu.ask.learned import said_of
 from core.icu.ask.tables import all_judgments, known_truth
 from core.icu.hidden_causes import HIDDEN_COLUMNS, HiddenCauses
 from core.icu.view import RunView

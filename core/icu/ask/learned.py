@@ -9,13 +9,14 @@ shares do. All of it on test patients, who taught none of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from core.base.statistics import Z95
+from core.evaluation.learned import Light, chance_light, value_light
 from core.evaluation.policies import state_values
 from core.icu.ask.selected import advised_in
 from core.icu.fit.baselines import baseline_action_values
@@ -23,51 +24,7 @@ from core.icu.view import RunView
 from core.policies.families import expert_keys
 from core.policies.key import CLINICIAN, NO_ENCODER, PolicyKey
 
-SLACK = 0.25
-ALIKE = ", alike but for chance: what is given may not depend on the state"
 CRITIC, NEIGHBORS, STACK = "critic", "clinicians by neighbors", "clinicians by the judge's models"
-
-
-@dataclass(frozen=True)
-class Light:
-    """One learner: what it says of itself (own), against what (reference, low, high) on n stays, and whether that
-    agrees."""
-
-    name: str
-    own: float
-    reference: float
-    low: float
-    high: float
-    n: int
-    agrees: bool
-    text: str
-
-
-def value_light(name: str, own: float, low: float, high: float, unit: float, n: int, by: str) -> Light:
-    """A learner of values; unit: SD of the stays' returns; by: whose the interval is, in words."""
-    agrees = bool(low - SLACK * unit <= own <= high + SLACK * unit)  # False where there is no interval
-    verdict = "agrees" if agrees else "does not agree"
-    beyond = f", at most {SLACK:g} SD of the returns beyond" if agrees and not low <= own <= high else ""
-    text = f"{verdict}: {own:.2f} by its Q, {(low + high) / 2:.2f} [{low:.2f}, {high:.2f}] by {by}{beyond}"
-    return Light(name, own, (low + high) / 2, low, high, n, agrees, text)
-
-
-def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.ndarray, n: int) -> Light:
-    """A model of the clinicians: mean log probability of the doses given, against that of fixed shares (A,).
-
-    probs (m, A) and actions (m,) of m steps; low and high: 95 % interval of the shares' own mean.
-    """
-    tiny = np.finfo(np.float64).tiny
-    own = np.log(np.maximum(np.take_along_axis(probs, actions[:, None], axis=1)[:, 0], tiny))
-    fixed = np.log(np.maximum(shares, tiny))[actions]
-    mean, half = float(fixed.mean()), Z95 * float(fixed.std()) / np.sqrt(len(fixed))
-    agrees, apart = bool(own.mean() > mean), own - fixed
-    alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
-    text = (
-        f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of what was given, "
-        f"{mean:.2f} by fixed shares{ALIKE if alike else ''}"
-    )
-    return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)
 
 
 def learned_table(view: RunView, judgments: pd.DataFrame) -> pd.DataFrame:
@@ -138,9 +95,3 @@ def _models(view: RunView, test: np.ndarray) -> Iterator[Light]:
     assert advised is not None
     seen = advised.histories.mask
     yield chance_light(STACK, advised.probs[seen], advised.histories.actions[seen], shares, len(seen))
-
-
-def said_of(table: pd.DataFrame | None, names: Sequence[str]) -> list[str]:
-    """The sentence of each name; a dash where there is none."""
-    known = {} if table is None else dict(zip(table["name"], table["text"], strict=True))
-    return [str(known.get(name, "–")) for name in names]

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.evaluation.learned import said_of
 from core.figures.differences import difference_forest
 from core.figures.theme import fmt_interval, fmt_lambda, two_lines
 from core.icu.ask.against import against_clinicians, as_told, hidden_text, points_text, true_points_text
-from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, said_of
+from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK
 from pages.components.policies.advice import BEFORE, HOW, hazards_in_words
 from pages.components.shell.estimates import ESTIMATORS, bracketed, compared, rows_of
 from pages.components.shell.export import show, table

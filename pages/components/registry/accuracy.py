@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.registry.spec import RegistrySpec
     from core.registry.view import RegistryView
 
-CALIBRATION, TABLE = "Calibration", "Table"
+CALIBRATION, LEARNED, TABLE = "Calibration", "Did they learn?", "Table"
 BY_STAGE_N = (7, 10)  # N of the figure by stage, as published
 PUBLISHED = (0.75, 0.90)  # "about 75-90 %", all decisions and N
 MOST_BY_N = 2  # stages of a decision, above which there is a figure by stage as well
@@ -30,7 +30,7 @@ BAND = "Band: 95 % bootstrap interval over test patients."
 def draw(run: RegistryView) -> None:
     """The chosen figure; all are of test patients, whom the networks have not seen."""
     parts = decision_views(run.spec)
-    views = [*parts, CALIBRATION, TABLE]
+    views = [*parts, CALIBRATION, LEARNED, TABLE]
     view = st.segmented_control(
         "Show",
         views,
@@ -41,6 +41,9 @@ def draw(run: RegistryView) -> None:
     looks = looks_of(run.spec)
     if view == CALIBRATION:
         _calibration(run, looks)
+        return
+    if view == LEARNED:
+        _learned(run, looks)
         return
     rows, published = run.accuracy, PUBLISHED if is_published(run.spec) else None
     if rows.empty:
@@ -137,6 +140,31 @@ def _calibration(run: RegistryView, looks: Looks) -> None:
         caption=f"Test patients; pairs with a predicted probability of at least 1 %; 95 % intervals. Mean distance "
         f"from the diagonal, percentage points: {errors}.",
         data=rows,
+    )
+
+
+def _learned(run: RegistryView, looks: Looks) -> None:
+    if run.learned is None or run.learned.empty:
+        empty("Not asked", "This run was made before its models were asked, or has no test patients; train it again.")
+        return
+    st.markdown("**Does each model say of test patients what was recorded of them?**")
+    rows = run.learned
+    shown = pd.DataFrame(
+        {
+            "decision": [looks.decision(name).name for name in rows["decision"]],
+            "model": rows["name"],
+            "patients": rows["n"],
+            "light": ["agrees" if agrees else "does not agree" for agrees in rows["agrees"]],
+            "on what grounds": [text.partition(": ")[2] for text in rows["text"]],
+        }
+    )
+    table(
+        shown,
+        "registry-learned",
+        caption="Experts' choices should be likelier by a network than by fixed shares. A Q-network should say of what "
+        "was given what it says of the reward and the state that followed, on average over test patients. Models of "
+        "rewards should err less than a mean does. A light that agrees says no more than that something was learned.",
+        csv=rows,
     )
 
 

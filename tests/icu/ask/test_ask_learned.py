@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.evaluation.learned import chance_light, said_of, value_light
 from core.icu.ask.calibrated import TOGETHER, calibration_curve, calibration_error
-from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK, chance_light, said_of, value_light
+from core.icu.ask.learned import CRITIC, NEIGHBORS, STACK
 from core.icu.view import RunView
 
 
