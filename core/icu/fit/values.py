@@ -69,7 +69,8 @@ def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress
     lambda_, nothing = view.config.fusion.lambda_, view.study.actions.has_nothing
     own = len(evaluated_keys(view.k_values, view.n_clusters, lambda_, (), nothing))
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
-    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", PARTS[2])
+    part = PARTS[2] if own < len(policies) else (PARTS[2][0], PARTS[3][1])
+    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", part)
     forest = fit.forest
     if own < len(policies):
         rest = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
