@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.base.errors import RunError
+from core.base.types import Progress
 from core.cli.main import main
+from core.cli.shared import print_progress
 from core.cohort import ground_truth, load_cohort
 from core.cohort.simulate import World
 from core.icu.study import ICU
@@ -147,6 +151,57 @@ def test_a_wrong_setting_is_named(
     assert main(["train", str(cohort_file), "--run", str(tmp_path / "r"), "--set", setting]) == 2
     assert reason in capsys.readouterr().err
     assert not (tmp_path / "r").exists() or not os.listdir(tmp_path / "r")
+
+
+def steps_of_two_stages(fault: bool = False) -> Iterator[Progress]:
+    yield Progress("encoder", 0, 2)
+    yield Progress("baselines", 1, 4, "dqn")
+    yield Progress("encoder", 1, 2, "epoch 1 of 2", seconds_left=3.0)
+    if fault:
+        raise RunError("no more.")
+    yield Progress("encoder", 2, 2, "epoch 2 of 2")
+    yield Progress("baselines", 4, 4, "5 policies to compare with " + "and more " * 10)
+
+
+def on_screen(written: str) -> list[str]:
+    """What a terminal shows of it: each line as it was last written over."""
+    lines = []
+    for line in written.split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
+ENDED = [
+    "encoder          100.0%  epoch 2 of 2",
+    ("baselines        100.0%  5 policies to compare with " + "and more " * 10).rstrip(),
+]
+
+
+def test_progress_on_a_file_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    print_progress(steps_of_two_stages())
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == ENDED
+
+
+def test_on_a_terminal_stages_that_talk_in_turn_share_one_live_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    print_progress(steps_of_two_stages())
+    written = capsys.readouterr().out
+    assert on_screen(written) == [*ENDED, ""]
+    live = [part.rstrip() for part in written.replace("\n", "\r").split("\r") if part.strip()]
+    assert live[1:3] == [
+        "encoder            0.0% (baselines 25%)",
+        "encoder           50.0%, 3 s left (baselines 25%)  epoch 1",
+    ], "the first tells until it ends, within the width"
+
+    with pytest.raises(RunError):
+        print_progress(steps_of_two_stages(fault=True))
+    assert capsys.readouterr().out.endswith("\n"), "the reason stands on a line of its own"
 
 
 def test_import_of_the_engine_is_light() -> None:

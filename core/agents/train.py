@@ -106,7 +106,7 @@ def _fit(
             reported = spent * REPORTS // work + 1
             left = (time.monotonic() - started) / spent * (work - spent)
             metrics = {"td_loss": float(losses[:active].mean())}
-            yield Progress("agents", spent, work, f"{active} agents in training", metrics, left)
+            yield Progress("agents", spent, work, f"{active} agent{'s' * (active > 1)} in training", metrics, left)
 
 
 def _scales(config: AgentConfig, transitions: Transitions, members: list[np.ndarray]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
@@ -27,20 +28,28 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(*args, **named)
 
 
-def print_progress(stages: object) -> None:
-    """One line a stage on a file, a live line on a terminal."""
-    live, last = sys.stdout.isatty(), ""
-    for progress in stages:  # type: ignore[attr-defined]
-        left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
-        line = f"{progress.stage:<16} {progress.fraction:6.1%}{left}  {progress.message}"
-        if live:
-            ended = "\n" if progress.stage != last and last else ""
-            print(f"{ended}\r{line:<100.100}", end="", flush=True)
-        elif progress.done == progress.total:
-            print(line, flush=True)
-        last = progress.stage
-    if live:
-        print()
+def print_progress(steps: Iterable[Progress]) -> None:
+    """One line a stage, once it ends; on a terminal, under them, a live one of those at work."""
+    live, at_work = sys.stdout.isatty(), dict[str, Progress]()
+    try:
+        for step in steps:
+            at_work[step.stage] = step
+            width = shutil.get_terminal_size().columns - 1 if live else 0  # a line that wraps is not written over
+            if step.done == step.total:
+                del at_work[step.stage]
+                print(("\r" if live else "") + f"{_line(step):<{width}}", flush=True)
+            if live and at_work:
+                print(f"\r{_line(*at_work.values()):<{width}.{width}}", end="", flush=True)
+    finally:
+        if live and at_work:
+            print()
+
+
+def _line(step: Progress, *others: Progress) -> str:
+    """Where a stage stands, and how far those beside it are."""
+    left = f", {step.seconds_left:.0f} s left" if step.seconds_left else ""
+    beside = f" ({', '.join(f'{other.stage} {other.fraction:.0%}' for other in others)})" if others else ""
+    return f"{step.stage:<16} {step.fraction:6.1%}{left}{beside}  {step.message}"
 
 
 def print_cautions(sentences: Iterable[str]) -> None:

@@ -64,7 +64,9 @@ class ProgressFile:
         recent = time.monotonic() - self._last_write < MIN_SECONDS_BETWEEN_WRITES
         if recent and known and progress.done < progress.total:
             return
-        self.write("running", self._at_work[min(self._at_work, key=self._place)])
+        # one tells until it ends: whoever follows the run would see stages jump back and forth
+        shown = self._last_stage if self._last_stage in self._at_work else min(self._at_work, key=self._place)
+        self.write("running", self._at_work[shown])
 
     def done(self, stage: str) -> None:
         """A stage has ended; the next one that tells of itself takes its place."""

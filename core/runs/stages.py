@@ -92,6 +92,7 @@ def missing(stages: Mapping[str, Stage[ViewT]], done: Iterable[str]) -> dict[str
 
 
 def _here(ledger: Ledger, stage: str, steps: Iterator[Progress]) -> Iterator[Progress]:
+    yield ledger.tell(Progress(stage, 0, 1))
     ended = yield from _told(ledger, worked(stage, steps))
     ledger.done(stage, ended)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from core.base.files import noting
 from core.base.types import Progress
 
+ENOUGH = 0.05  # of a stage, to tell from it how long the rest takes
+
 
 @dataclass(frozen=True)
 class Worked:
@@ -32,10 +34,10 @@ def worked(stage: str, steps: Iterator[Progress]) -> Generator[Progress, None, W
 
 
 def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:
-    """Fill in seconds_left of stages that do not estimate it themselves."""
+    """Fill in seconds_left of stages that do not estimate it themselves, once enough is done to tell from."""
     started = time.perf_counter()
     for step in steps:
-        if step.seconds_left is None and 0 < step.fraction < 1:
+        if step.seconds_left is None and ENOUGH <= step.fraction < 1:
             spent = time.perf_counter() - started
             yield replace(step, seconds_left=spent / step.fraction * (1 - step.fraction))
         else:

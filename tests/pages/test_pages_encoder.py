@@ -190,7 +190,7 @@ def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monk
     asked_for(app_data / "runs" / "job", owner_of(OWNER))
     history = pd.DataFrame({"epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "valid_loss": [0.9, 0.6]})
     error = "It broke." if state == "failed" else ""
-    told = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error, history, "Mine")
+    told = JobStatus(state, "encoder", 0.5, 0.25, 12.0, "epoch 2 of 4", error=error, history=history, name="Mine")
     monkeypatch.setattr(status, "read_job", lambda path: told)
     page = open_page("encoder", {"job": "job"})
     buttons = {button.label for button in page.button}
@@ -201,6 +201,38 @@ def test_the_panel_of_a_run_draws_in_every_state(open_page, app_data: Path, monk
     assert ("Cancel" in buttons) == (state in ("waiting", "running"))
     assert ("Resume" in buttons) == (state in ("failed", "cancelled", "interrupted"))
     assert ("Show this run" in buttons) == (state == "done")
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (JobStatus("waiting", message="Starting"), ["Whole run: 0 %", "Starting"]),
+        (
+            JobStatus("waiting", "waiting", message="Another run is at work; this one starts when it ends"),
+            ["Whole run: 0 %", "Another run is at work; this one starts when it ends"],
+        ),
+        (
+            JobStatus("running", "encoder", 0.0, 0.01, beside=("net_two", "baselines")),
+            [
+                "Whole run: 1 % · at work: encoder, net two, baselines",
+                "Encoder: 0 % · left in this stage: not known yet",
+            ],
+        ),
+        (
+            JobStatus("running", "advice", 0.5, 0.47, 13.0, "two of four"),
+            ["Whole run: 47 %", "Advice: two of four · left in this stage: 13 s"],
+        ),
+        (JobStatus("running", "truth", 1.0, 0.6, None, "all"), ["Whole run: 60 %", "Truth: all"]),
+    ],
+)
+def test_the_panel_of_a_run_says_how_far_it_is_in_two_lines(
+    open_page, app_data: Path, monkeypatch, told: JobStatus, said: list[str]
+) -> None:
+    asked_for(app_data / "runs" / "job", owner_of(OWNER))
+    monkeypatch.setattr(status, "read_job", lambda path: told)
+    page = open_page("encoder", {"job": "job"})
+    assert [bar.proto.text for bar in page.get("progress")] == said
+    assert not any("t work" in str(caption.value) for caption in page.caption), "no line that comes and goes"
 
 
 def test_a_run_of_somebody_else_cannot_be_followed(open_page, app_data: Path) -> None:

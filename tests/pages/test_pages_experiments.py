@@ -120,7 +120,9 @@ def test_runs_are_listed_with_their_settings_and_those_of_others_are_not(
     assert first["K"] == view.config.phenotypes.n_clusters
     assert first["λ"] == view.config.fusion.lambda_
     assert first["data hash"] == view.manifest.data_hash
-    assert first["duration (s)"] == pytest.approx(sum(s.seconds for s in view.manifest.stages.values()), abs=0.1)
+    assert first["work (s)"] == pytest.approx(sum(s.seconds for s in view.manifest.stages.values()), abs=0.1)
+    columns = json.loads(page.dataframe[0].proto.columns)
+    assert "at the same time" in columns["work"]["help"]
 
 
 def test_two_runs_are_compared_by_settings_values_and_phenotypes(open_page, app_run, app_data, tiny_run) -> None:

@@ -37,9 +37,10 @@ for step in run(study, study.simulate(0, 0, {{}}), study.config("", {{"rounds": 
 """
 
 
-def worked(folder: Path, cores: int) -> list[str]:
+def worked(folder: Path, cores: int, pause: float = Chain.pause) -> list[str]:
     """Names of the stages that told of themselves, in order."""
     study = Chain()
+    study.pause = pause
     steps = run(study, study.simulate(0, 0, {}), study.config("", {"rounds": str(cores)}), folder)
     return [step.stage for step in steps]
 
@@ -49,7 +50,7 @@ def found(folder: Path) -> dict[str, dict]:
 
 
 def test_stages_that_do_not_need_each_other_are_worked_at_once_and_none_before_what_it_needs(tmp_path: Path) -> None:
-    told = worked(tmp_path / "run", 2)
+    told = worked(tmp_path / "run", 2, pause=2.0)  # longer than two processes take to start, one after the other
     stages = found(tmp_path / "run")
     assert stages["left"]["began"] < stages["right"]["ended"]
     assert stages["right"]["began"] < stages["left"]["ended"]
@@ -58,11 +59,13 @@ def test_stages_that_do_not_need_each_other_are_worked_at_once_and_none_before_w
         assert all(stages[name]["began"] >= stages[need]["ended"] for need in needs)
     assert os.getpid() not in {one["pid"] for one in stages.values()}
     assert (told[0], told[-1]) == ("cohort", "both")
-    assert [told.count(name) for name in SHAPE] == [2, 2, 2, 3], "each step of each stage, and the run's end"
+    assert [told.count(name) for name in SHAPE] == [3, 3, 3, 4], "that it begins, each step, and the run's end"
+    assert told[-4:] == ["both"] * 4, "a stage says nothing once those that wait for it have begun"
     manifest = verify(tmp_path / "run")
     assert list(manifest.stages) == ["cohort", *SHAPE], "in flow order, whichever ended first"
     assert all(list(manifest.stages[name].files or {}) == [f"{name}.json"] for name in SHAPE)
-    assert read_job(tmp_path / "run").overall_fraction == 1.0
+    job = read_job(tmp_path / "run")
+    assert (job.overall_fraction, job.beside) == (1.0, ())
 
 
 def test_one_core_works_them_here_in_flow_order_with_the_same_results(tmp_path: Path) -> None:
@@ -92,7 +95,7 @@ def test_the_error_of_a_stage_is_raised_with_its_kind_and_resuming_does_the_rest
 
 def test_a_process_that_is_ended_from_outside_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "die-left").touch()
-    with pytest.raises(RunError, match=r"'left'.*ended from outside.*run\.threads=1"):
+    with pytest.raises(RunError, match=r"'left'.*ended from outside.*resume.*anew with run\.threads=1"):
         worked(tmp_path / "run", 2)
 
 
@@ -112,9 +115,9 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path, number
     workers = psutil.Process(child.pid).children(recursive=True)
     assert workers
     child.send_signal(number)
-    child.wait(20)
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=20)  # before the child is waited for, as a server may never do
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    child.wait(20)
     assert not (tmp_path / "run" / "left.json").exists()
 
 

@@ -49,20 +49,22 @@ def test_overall_fraction_weighs_stages(tmp_path: Path) -> None:
     assert record.message == "half of b"
 
 
-def test_of_stages_at_work_the_first_tells_and_the_others_are_named(tmp_path: Path) -> None:
+def test_of_stages_at_work_one_tells_until_it_ends_and_the_others_are_named(tmp_path: Path) -> None:
     progress = ProgressFile(tmp_path, {"a": 1.0, "b": 3.0, "c": 4.0})
-    progress.update(Progress("c", 1, 4, "a quarter of c"))
-    progress.update(Progress("b", 1, 3, "a third of b"))
-    told = read_progress(tmp_path)
-    assert told is not None
-    assert (told.stage, told.message, told.beside) == ("b", "a third of b", ("c",))
-    assert told.overall_fraction == pytest.approx((1 + 1) / 8)
+
+    def told(step: Progress) -> tuple[str, str, tuple[str, ...], float]:
+        progress.update(step)
+        record = read_progress(tmp_path)
+        assert record is not None
+        return record.stage, record.message, record.beside, record.overall_fraction * 8
+
+    assert told(Progress("b", 1, 3, "a third of b")) == ("b", "a third of b", (), 1)
+    assert told(Progress("c", 1, 4)) == ("b", "a third of b", ("c",), 2)
+    assert told(Progress("a", 0, 1)) == ("b", "a third of b", ("a", "c"), 2), "in flow order, and b still tells"
     progress.done("b")
-    progress.update(Progress("c", 4, 4, "all of c"))
-    told = read_progress(tmp_path)
-    assert told is not None
-    assert (told.stage, told.message, told.beside) == ("c", "all of c", ())
-    assert told.overall_fraction == pytest.approx((3 + 4) / 8)
+    assert told(Progress("c", 4, 4, "all of c")) == ("a", "", ("c",), 7), "then the first in flow order"
+    progress.done("a")
+    assert told(Progress("c", 4, 4, "all of c")) == ("c", "all of c", (), 8)
 
 
 def test_every_epoch_is_kept_even_when_writes_are_thinned(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.agents.q_forest import QForest
 
 LAYOUTS = ("joint", "per_action")
+PARTS = ((0, 250), (250, 500), (500, 900), (900, 1000))  # of the stage: both layouts, own policies, baselines
 
 
 def fit_critics(view: RunView) -> Iterator[Progress]:
@@ -40,11 +41,11 @@ def fit_optimal(view: RunView, transitions: Transitions) -> Iterator[Progress]:
     config, study = view.config.fqi, view.study
     boosted = config.boosted
     frozen = {"method": "frozen", "estimator": "extra_trees" if boosted else config.estimator}
-    for share, layout in zip((0.25, 0.5), sorted(LAYOUTS, key=lambda name: name == config.layout), strict=True):
+    for part, layout in zip(PARTS[:2], sorted(LAYOUTS, key=lambda name: name == config.layout), strict=True):
         chosen = layout == config.layout
         settings = config if chosen else config.model_copy(update={"layout": layout, "structure_fits": 1, **frozen})
         fit = FittedQIteration(settings, study.n_actions, study.names)
-        yield from _part(fit.fit(transitions), f"Fitted Q iteration, {layout.replace('_', ' ')} forest", share)
+        yield from _part(fit.fit(transitions), f"Fitted Q iteration, {layout.replace('_', ' ')} forest", part)
         q = on_grid(fit.q_values, view)
         write_array(view.path / f"fqi_{layout}_q.npy", q)
         if chosen:
@@ -68,12 +69,13 @@ def _fit_evaluated(view: RunView, transitions: Transitions) -> Iterator[Progress
     lambda_, nothing = view.config.fusion.lambda_, view.study.actions.has_nothing
     own = len(evaluated_keys(view.k_values, view.n_clusters, lambda_, (), nothing))
     fit = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
-    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", 0.9)
+    part = PARTS[2] if own < len(policies) else (PARTS[2][0], PARTS[3][1])
+    yield from _part(fit.fit(transitions, probs[:own]), f"Fitted Q evaluation of {own} policies", part)
     forest = fit.forest
     if own < len(policies):
         rest = FittedQEvaluation(view.config.fqe, view.study.n_actions, view.study.names)
         steps = rest.fit(transitions, probs[own:], forest.structure)
-        yield from _part(steps, f"Fitted Q evaluation of {len(policies) - own} baselines", 1.0)
+        yield from _part(steps, f"Fitted Q evaluation of {len(policies) - own} baselines", PARTS[3])
         forest = forest.with_policies(rest.forest)
     forest.save(view.path / "fqe.npz")
     write_array(view.path / "fqe_q.npy", on_grid(forest.q_values, view))
@@ -100,7 +102,8 @@ def load_critic(path: Path) -> QForest:
     return load_q_forest(path)
 
 
-def _part(steps: Iterator[Progress], message: str, end: float) -> Iterator[Progress]:
-    """Progress of one fit within the stage; it ends when the share `end` of the stage is done."""
+def _part(steps: Iterator[Progress], message: str, part: tuple[int, int]) -> Iterator[Progress]:
+    """Progress of one fit within the stage."""
+    begin, end = part
     for step in steps:
-        yield Progress("values", round(1000 * end * step.fraction), 1000, message, step.metrics)
+        yield Progress("values", begin + round((end - begin) * step.fraction), PARTS[-1][1], message, step.metrics)

@@ -18,6 +18,8 @@ from pages.components.study.runs import run_list
 if TYPE_CHECKING:
     from core.runs.status import RunInfo
 
+WORK = "The times of its stages, added up: some of them went on at the same time, so you waited for less."
+
 
 def draw() -> None:
     """All runs that this session may see, newest first."""
@@ -39,7 +41,7 @@ def draw() -> None:
         "Click a heading to sort; mark a row to show that run on every page. Every other setting is in the report of "
         "the run.",
         row=_row,
-        column_config={"duration (s)": None},
+        column_config={"work": st.column_config.Column(help=WORK), "work (s)": None},
     )
     if chosen is None:
         return
@@ -75,8 +77,8 @@ def _row(run: RunInfo) -> dict[str, Any]:
         "λ": config.fusion.lambda_,
         "mode": config.fusion.mode,
         "seed": config.run.seed,
-        "duration": fmt_duration(seconds),
-        "duration (s)": round(seconds, 1),
+        "work": fmt_duration(seconds),
+        "work (s)": round(seconds, 1),
         "data hash": run.data_hash,
         "started": _when(run.created),
         "seen by": "you" if run.owner else "everybody",

@@ -99,24 +99,34 @@ def _draw_losses(status: JobStatus, folder: Path, key: str) -> None:
 
 
 def _draw_active(folder: Path, status: JobStatus, key: str) -> None:
-    stage = (status.stage.replace("_", " ") or "starting").capitalize()
-    said = status.message or fmt_percent(status.stage_fraction, 0)
-    st.progress(
-        min(max(status.overall_fraction, 0.0), 1.0), text=f"Whole run: {fmt_percent(status.overall_fraction, 0)}"
-    )
-    st.progress(
-        min(max(status.stage_fraction, 0.0), 1.0),
-        text=f"{stage if said == stage else f'{stage}: {said}'} "
-        f"· left in this stage: {fmt_duration(status.seconds_left)}",
-    )
-    if status.beside:
-        st.caption(f"At work beside it: {', '.join(name.replace('_', ' ') for name in status.beside)}.")
+    st.progress(min(max(status.overall_fraction, 0.0), 1.0), text=_of_run(status))
+    st.progress(min(max(status.stage_fraction, 0.0), 1.0), text=_of_stage(status))
     if st.button("Cancel", key=f"{key}-cancel", icon=":material/stop_circle:"):
         try:
             me().cancel(folder)
         except PhenoPolicyError as error:
             failed(error, "Cancelling")
         st.rerun()
+
+
+def _of_run(status: JobStatus) -> str:
+    """How far the whole run is; where several stages are at work, which: no line of its own, that would come and go."""
+    share = f"Whole run: {fmt_percent(status.overall_fraction, 0)}"
+    if not status.beside:
+        return share
+    return f"{share} · at work: {', '.join(_words(name) for name in (status.stage, *status.beside))}"
+
+
+def _of_stage(status: JobStatus) -> str:
+    if status.state == "waiting" or not status.stage:
+        return status.message or "Starting"
+    said = f"{_words(status.stage).capitalize()}: {status.message or fmt_percent(status.stage_fraction, 0)}"
+    ended = status.stage_fraction >= 1
+    return said if ended else f"{said} · left in this stage: {fmt_duration(status.seconds_left)}"
+
+
+def _words(stage: str) -> str:
+    return stage.replace("_", " ")
 
 
 def _resume(folder: Path) -> None:
