@@ -8,16 +8,14 @@ its way comes back through a queue. The processes end with the one that started 
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any
 
-import psutil
 from loky import ProcessPoolExecutor
 from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
@@ -25,6 +23,7 @@ from loky.process_executor import TerminatedWorkerError
 from core.base.errors import RunError
 from core.base.threads import set_threads
 from core.base.types import Progress
+from core.runs.process import ProcessId
 from core.runs.study import DataT, DefinitionT, SettingsT, Stage, Study, ViewT
 from core.runs.work import Worked, worked
 
@@ -47,11 +46,9 @@ def beside(
     after it goes first. The error of a stage is raised here, and ends the others; `RunError` where a process was ended.
     """
     context, rank = get_context(), to_come(stages)
-    said = context.Queue()
-    limits = dict.fromkeys(LIMITS, str(threads))
-    pool = ProcessPoolExecutor(
-        workers, context=context, initializer=_begin, initargs=(said, os.getpid(), threads), env=limits
-    )
+    said = context.SimpleQueue()  # what is put is there at once, so that a stage's end never overtakes what it said
+    limits, own = dict.fromkeys(LIMITS, str(threads)), ProcessId.of(os.getpid())
+    pool = ProcessPoolExecutor(workers, context=context, initializer=_begin, initargs=(said, own, threads), env=limits)
     waiting = dict(stages)
     at_work: dict[str, Future[Worked]] = {}
     try:
@@ -60,20 +57,23 @@ def beside(
             for name in sorted(ready, key=rank.__getitem__, reverse=True)[: workers - len(at_work)]:
                 at_work[name] = pool.submit(_work, study, folder, name)
                 del waiting[name]
-            yield from _heard(said, POLL_SECONDS)
-            for name in [name for name, future in at_work.items() if future.done()]:
-                yield from _heard(said, 0)  # what it said before its end
+            wait(at_work.values(), POLL_SECONDS, FIRST_COMPLETED)
+            over = [name for name, future in at_work.items() if future.done()]
+            while not said.empty():
+                step = said.get()
+                yield step.stage, step
+            for name in over:
                 ended = at_work[name].result()
                 del at_work[name]
                 yield name, ended
     except TerminatedWorkerError:
         names = " or ".join(f"'{name}'" for name in at_work) or "a stage"
         raise RunError(
-            f"the process that worked {names} was ended from outside, perhaps for want of memory; resume the run, with "
-            "run.threads=1 to work one stage at a time."
+            f"the process that worked {names} was ended from outside, perhaps for want of memory; close what else "
+            "takes it and resume the run. With OMP_NUM_THREADS=1 in the environment it works one stage at a time."
         ) from None
     finally:
-        pool.shutdown(kill_workers=True)
+        pool.shutdown(kill_workers=bool(waiting or at_work))
 
 
 def to_come(stages: Mapping[str, Stage[Any]]) -> dict[str, float]:
@@ -85,18 +85,7 @@ def to_come(stages: Mapping[str, Stage[Any]]) -> dict[str, float]:
     return found
 
 
-def _heard(said: Any, seconds: float) -> Iterator[tuple[str, Progress]]:
-    """What was said by now; waits for the first."""
-    while True:
-        try:
-            step = said.get(timeout=seconds) if seconds else said.get_nowait()
-        except queue.Empty:
-            return
-        yield step.stage, step
-        seconds = 0
-
-
-def _begin(said: Any, parent: int, threads: int) -> None:
+def _begin(said: Any, parent: ProcessId, threads: int) -> None:
     """A worker starts: it leaves it to its parent when to end, and ends where that is gone."""
     global _told
     _told = said
@@ -106,9 +95,9 @@ def _begin(said: Any, parent: int, threads: int) -> None:
     set_threads(threads)
 
 
-def _end_after(parent: int) -> None:
-    with suppress(psutil.Error):
-        psutil.Process(parent).wait()
+def _end_after(parent: ProcessId) -> None:
+    while parent.alive:  # one that nobody has reaped yet is over
+        time.sleep(POLL_SECONDS)
     os._exit(1)
 
 
