@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from core.base.errors import CohortError
 from core.base.files import read_json, write_json
@@ -19,6 +20,7 @@ from core.runs.study import Stage
 from tests.contract.bandit import Bandit, BanditConfig, Plays, store_plays
 
 SHAPE = {"left": (), "right": (), "middle": ("left",), "both": ("middle", "right")}
+WITHIN = {"middle": "right"}  # in runs of an earlier version
 
 
 def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iterator[Progress]:
@@ -34,7 +36,8 @@ def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iter
     drawn = float(np.random.default_rng(len(stage)).normal())
     write_json(
         folder / f"{stage}.json",
-        {"stage": stage, "pid": os.getpid(), "began": began, "ended": time.time(), "known": known, "drawn": drawn},
+        {"stage": stage, "pid": os.getpid(), "began": began, "ended": time.time(), "known": known, "drawn": drawn}
+        | {"threads": torch.get_num_threads()},
     )
     yield Progress(stage, 2, 2)
 
@@ -57,5 +60,6 @@ class Chain(Bandit):
 
     def stages(self, view: Path) -> Mapping[str, Stage[Path]]:
         return {
-            name: Stage(partial(note, name, needs, self.pause), 1 + len(needs), needs) for name, needs in SHAPE.items()
+            name: Stage(partial(note, name, needs, self.pause), 1 + len(needs), needs, WITHIN.get(name, ""))
+            for name, needs in SHAPE.items()
         }
