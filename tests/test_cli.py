@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.base.types import Progress
 from core.cli.main import main
+from core.cli.shared import print_progress
 from core.cohort import ground_truth, load_cohort
 from core.cohort.simulate import World
 from core.icu.study import ICU
@@ -180,3 +182,13 @@ def test_help_lists_every_setting_with_its_value_and_meaning(
     assert any(line.strip().startswith(setting) for line in listed)
     assert len(listed) > group
     assert all(meaning.strip() for meaning in listed[1::2]), "each has its meaning"
+
+
+def test_stages_that_take_turns_leave_one_line_each_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    told = [("encoder", 1), ("baselines", 1), ("encoder", 2), ("baselines", 2), ("baselines", 4), ("encoder", 4)]
+    print_progress(Progress(stage, done, 4) for stage, done in told)
+    seen = [line.rsplit("\r", 1)[-1].split() for line in capsys.readouterr().out.split("\n")]
+    assert [line[:2] for line in seen if line] == [["baselines", "100.0%"], ["encoder", "100.0%"]]

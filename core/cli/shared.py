@@ -28,18 +28,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def print_progress(stages: object) -> None:
-    """One line a stage on a file, a live line on a terminal."""
-    live, last = sys.stdout.isatty(), ""
+    """A line for each stage that has ended, and on a terminal a live one for what was said last, of whichever stage."""
+    live, ended = sys.stdout.isatty(), True
     for progress in stages:  # type: ignore[attr-defined]
         left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
         line = f"{progress.stage:<16} {progress.fraction:6.1%}{left}  {progress.message}"
+        ended = progress.done == progress.total
         if live:
-            ended = "\n" if progress.stage != last and last else ""
-            print(f"{ended}\r{line:<100.100}", end="", flush=True)
-        elif progress.done == progress.total:
+            print(f"\r{line:<100.100}", end="\n" if ended else "", flush=True)
+        elif ended:
             print(line, flush=True)
-        last = progress.stage
-    if live:
+    if live and not ended:
         print()
 
 
