@@ -21,6 +21,7 @@ from tests.contract.bandit import Bandit, BanditConfig, Plays, store_plays
 
 SHAPE = {"left": (), "right": (), "middle": ("left",), "both": ("middle", "right")}
 WITHIN = {"middle": "right"}  # in runs of an earlier version
+TOGETHER = ("left", "right")  # wait for each other where a file says so
 
 
 def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iterator[Progress]:
@@ -32,6 +33,9 @@ def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iter
         raise CohortError(f"{stage} cannot be done.")
     if (folder.parent / f"die-{stage}").exists():
         os._exit(9)
+    (folder.parent / f"began-{stage}").touch()
+    if stage in TOGETHER and (folder.parent / "together").exists():
+        _wait_for(*(folder.parent / f"began-{one}" for one in TOGETHER))
     time.sleep(pause)
     drawn = float(np.random.default_rng(len(stage)).normal())
     write_json(
@@ -42,12 +46,20 @@ def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iter
     yield Progress(stage, 2, 2)
 
 
+def _wait_for(*paths: Path) -> None:
+    for _ in range(600):
+        if all(path.exists() for path in paths):
+            return
+        time.sleep(0.1)
+    raise CohortError("nobody came.")
+
+
 class Chain(Bandit):
     """left -> middle -> both <- right."""
 
     kind = verb = "chain"
     home = "chains"
-    pause = 0.5
+    pause = 0.1
 
     def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> Plays:
         return Plays(pd.DataFrame({"arm": [0, 1], "reward": [0.0, 1.0]}))

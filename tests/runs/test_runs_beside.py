@@ -49,6 +49,7 @@ def found(folder: Path) -> dict[str, dict]:
 
 
 def test_stages_that_do_not_need_each_other_are_worked_at_once_and_none_before_what_it_needs(tmp_path: Path) -> None:
+    (tmp_path / "together").touch()
     told = worked(tmp_path / "run", 2)
     stages = found(tmp_path / "run")
     assert stages["left"]["began"] < stages["right"]["ended"]
@@ -112,8 +113,8 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path, number
     workers = psutil.Process(child.pid).children(recursive=True)
     assert workers
     child.send_signal(number)
+    _, alive = psutil.wait_procs(workers, timeout=20)  # before anybody reaps the one that started them
     child.wait(20)
-    _, alive = psutil.wait_procs(workers, timeout=20)
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
     assert not (tmp_path / "run" / "left.json").exists()
 
