@@ -28,7 +28,13 @@ from core.runs.study import DataT, DefinitionT, SettingsT, Stage, Study, ViewT
 from core.runs.work import Worked, worked
 
 POLL_SECONDS = 0.1
-LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",  # of macOS
+    "NUMBA_NUM_THREADS",
+)
 _told: Any = None  # of a worker: where it says how far it is
 
 
