@@ -21,6 +21,7 @@ from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
 from core.base.errors import RunError
+from core.base.memory import hand_back
 from core.base.threads import set_threads
 from core.base.types import Progress
 from core.runs.process import ProcessId
@@ -35,6 +36,8 @@ LIMITS = (
     "VECLIB_MAXIMUM_THREADS",  # of macOS
     "NUMBA_NUM_THREADS",
 )
+# Or loky would start a process anew, and warn of a leak, where one stage holds more than another did.
+KEEP = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
 _told: Any = None  # of a worker: where it says how far it is
 
 
@@ -53,8 +56,8 @@ def beside(
     """
     context, rank = get_context(), to_come(stages)
     said = context.SimpleQueue()  # what is put is there at once, so that a stage's end never overtakes what it said
-    limits, own = dict.fromkeys(LIMITS, str(threads)), ProcessId.of(os.getpid())
-    pool = ProcessPoolExecutor(workers, context=context, initializer=_begin, initargs=(said, own, threads), env=limits)
+    begins = {"initializer": _begin, "initargs": (said, ProcessId.of(os.getpid()), threads)}
+    pool = ProcessPoolExecutor(workers, context=context, env=dict.fromkeys(LIMITS, str(threads)) | KEEP, **begins)
     waiting = dict(stages)
     at_work: dict[str, Future[Worked]] = {}
     try:
@@ -107,7 +110,14 @@ def _end_after(parent: ProcessId) -> None:
     os._exit(1)
 
 
-def _work(study: Study[Any, Any, Any, ViewT], folder: Path, stage: str) -> Worked:
+def _work(study: Study[Any, Any, Any, Any], folder: Path, stage: str) -> Worked:
+    try:
+        return _worked(study, folder, stage)
+    finally:
+        hand_back()
+
+
+def _worked(study: Study[Any, Any, Any, ViewT], folder: Path, stage: str) -> Worked:
     view = study.open(folder)
     steps = worked(stage, study.stages(view)[stage].work(view))
     while True:
