@@ -21,6 +21,7 @@ from loky.backend import get_context
 from loky.process_executor import TerminatedWorkerError
 
 from core.base.errors import RunError
+from core.base.memory import hand_back
 from core.base.threads import set_threads
 from core.base.types import Progress
 from core.runs.process import ProcessId
@@ -28,7 +29,15 @@ from core.runs.study import DataT, DefinitionT, SettingsT, Stage, Study, ViewT
 from core.runs.work import Worked, worked
 
 POLL_SECONDS = 0.1
-LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+LIMITS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",  # of macOS
+    "NUMBA_NUM_THREADS",
+)
+# Or loky would start a process anew, and warn of a leak, where one stage holds more than another did.
+KEEP = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
 _told: Any = None  # of a worker: where it says how far it is
 
 
@@ -46,11 +55,9 @@ def beside(
     after it goes first. The error of a stage is raised here, and ends the others; `RunError` where a process was ended.
     """
     context, rank = get_context(), to_come(stages)
-    said = context.SimpleQueue()  # what a stage put there before it ended is there once it has ended
-    limits = dict.fromkeys(LIMITS, str(threads))
-    pool = ProcessPoolExecutor(
-        workers, context=context, initializer=_begin, initargs=(said, ProcessId.of(os.getpid()), threads), env=limits
-    )
+    said = context.SimpleQueue()  # what is put is there at once, so that a stage's end never overtakes what it said
+    begins = {"initializer": _begin, "initargs": (said, ProcessId.of(os.getpid()), threads)}
+    pool = ProcessPoolExecutor(workers, context=context, env=dict.fromkeys(LIMITS, str(threads)) | KEEP, **begins)
     waiting = dict(stages)
     at_work: dict[str, Future[Worked]] = {}
     try:
@@ -60,23 +67,23 @@ def beside(
                 at_work[name] = pool.submit(_work, study, folder, name)
                 del waiting[name]
                 yield name, Progress(name, 0, 1)
-            ended, _ = wait(at_work.values(), POLL_SECONDS, FIRST_COMPLETED)
+            wait(at_work.values(), POLL_SECONDS, FIRST_COMPLETED)
+            over = [name for name, future in at_work.items() if future.done()]
             while not said.empty():
                 step = said.get()
                 yield step.stage, step
-            for name in [name for name, future in at_work.items() if future in ended]:
+            for name in over:
                 end = at_work[name].result()
                 del at_work[name]
                 yield name, end
-        pool.shutdown()  # idle by now, they end by themselves and leave nothing behind
     except TerminatedWorkerError:
         names = " or ".join(f"'{name}'" for name in at_work) or "a stage"
         raise RunError(
-            f"the process that worked {names} was ended from outside, perhaps for want of memory; resume the run, and "
-            "where that ends the same way, make it anew with run.threads=1, which works one stage at a time."
+            f"the process that worked {names} was ended from outside, perhaps for want of memory; close what else "
+            "takes it and resume the run. With OMP_NUM_THREADS=1 in the environment it works one stage at a time."
         ) from None
     finally:
-        pool.shutdown(kill_workers=True)
+        pool.shutdown(kill_workers=bool(waiting or at_work))
 
 
 def to_come(stages: Mapping[str, Stage[Any]]) -> dict[str, float]:
@@ -104,7 +111,14 @@ def _end_after(parent: ProcessId) -> None:
     os._exit(1)
 
 
-def _work(study: Study[Any, Any, Any, ViewT], folder: Path, stage: str) -> Worked:
+def _work(study: Study[Any, Any, Any, Any], folder: Path, stage: str) -> Worked:
+    try:
+        return _worked(study, folder, stage)
+    finally:
+        hand_back()
+
+
+def _worked(study: Study[Any, Any, Any, ViewT], folder: Path, stage: str) -> Worked:
     view = study.open(folder)
     steps = worked(stage, study.stages(view)[stage].work(view))
     while True:

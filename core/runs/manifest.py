@@ -41,11 +41,16 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class StageRecord(Config):
-    """One finished stage; files: SHA-256 of what it wrote, by path in the folder (None: from before checksums)."""
+    """One finished stage; files: SHA-256 of what it wrote, by path in the folder (None: from before checksums).
+
+    apart: stages that did their work within this one in runs from before they were stages of their own, not in this
+    run.
+    """
 
     seconds: float
     finished: str
     files: dict[FilePath, Sha256] | None = None
+    apart: tuple[str, ...] = ()
 
 
 class OriginRecord(Config):
@@ -96,11 +101,8 @@ class Manifest(Config, Generic[Definition]):
     def write(self, folder: Path) -> None:
         write_json(folder / MANIFEST, sealed(self.model_dump(mode="json")))
 
-    def with_stage(
-        self, stage: str, seconds: float, files: dict[str, str] | None = None, order: Sequence[str] = ()
-    ) -> Self:
+    def with_stage(self, stage: str, record: StageRecord, order: Sequence[str]) -> Self:
         """A copy in which the stage is done; stages that the order names stand in it, others before them."""
-        record = StageRecord(seconds=round(seconds, 3), finished=now(), files=files)
         place = {name: at for at, name in enumerate(order)}
         done = {**self.stages, stage: record}
         return self.model_copy(

@@ -1,12 +1,13 @@
 """Stages of a run of any study: each once, as soon as those that it needs are done; the same call resumes a run.
 
 On several cores, stages that do not need each other are worked beside each other, each in a process of its own (see
-`core.runs.beside`); on one, here, in flow order. Both end with the same results.
+`core.runs.beside`); on one, here, in flow order. How many threads a stage has depends on the cores alone, not on what
+is left to do or is worked beside it: sums over another number differ in their last digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from core.base.memory import free_memory
 from core.base.threads import allowed_threads, set_threads
 from core.base.types import Progress
 from core.runs.integrity import digests_of
-from core.runs.manifest import Manifest
+from core.runs.manifest import Manifest, StageRecord, now
 from core.runs.progress import ProgressFile
 from core.runs.study import FIRST, DataT, DefinitionT, SettingsT, Stage, Study, ViewT
 from core.runs.work import Worked, worked
@@ -29,9 +30,11 @@ PROCESS_BYTES, ROW_BYTES = 1_000_000_000, 1_500
 class Ledger:
     """What is told of a run while it is worked: its manifest, and its progress."""
 
-    def __init__(self, folder: Path, manifest: Manifest[Any], shares: Mapping[str, float]) -> None:
-        self.folder, self.manifest, self._order = folder, manifest, tuple(shares)
-        self.progress = ProgressFile(folder, shares, manifest.stages)
+    def __init__(self, folder: Path, manifest: Manifest[Any], stages: Mapping[str, Stage[Any]]) -> None:
+        shares = {FIRST: FIRST_SHARE} | {name: stage.share for name, stage in stages.items()}
+        self.folder, self.manifest, self._stages, self._order = folder, manifest, stages, tuple(shares)
+        done = stages.keys() - missing(stages, manifest.stages)
+        self.progress = ProgressFile(folder, shares, {*manifest.stages, *done})
 
     def tell(self, step: Progress) -> Progress:
         self.progress.update(step)
@@ -39,8 +42,13 @@ class Ledger:
 
     def done(self, stage: str, worked: Worked) -> None:
         """Write down that a stage is done; the manifest names stages in flow order, whichever ended first."""
-        files = digests_of(self.folder, self.manifest, worked.files)
-        self.manifest = self.manifest.with_stage(stage, worked.seconds, files, self._order)
+        record = StageRecord(
+            seconds=round(worked.seconds, 3),
+            finished=now(),
+            files=digests_of(self.folder, self.manifest, worked.files),
+            apart=tuple(name for name, one in self._stages.items() if one.within == stage),
+        )
+        self.manifest = self.manifest.with_stage(stage, record, self._order)
         self.manifest.write(self.folder)
         self.progress.done(stage)
 
@@ -54,38 +62,42 @@ def run_stages(
 ) -> Iterator[Progress]:
     """Work through the stages that are not done, and add them to the manifest. The caller holds the folder.
 
-    threads: that the run may use in all; 0: one for each core.
+    threads: cores that the run may use, see `allowed_threads`.
     """
     stages = study.stages(study.open(folder))
-    ledger = Ledger(folder, manifest, {FIRST: FIRST_SHARE} | {name: stage.share for name, stage in stages.items()})
-    threads = allowed_threads(threads)
+    ledger = Ledger(folder, manifest, stages)
+    cores = allowed_threads(threads)
+    each = max(1, cores // WIDTH)
     if FIRST not in manifest.stages:
-        set_threads(threads)
+        set_threads(each)
         yield from _here(ledger, FIRST, study.store(study.open(folder), data))
     left = missing(stages, manifest.stages)
-    workers = min(threads, len(left), WIDTH, 1 + free_memory() // (PROCESS_BYTES + ROW_BYTES * len(data.frame)))
-    if workers > 1:
+    if left and cores > 1:
         from core.runs.beside import beside
 
-        for stage, said in beside(study, folder, left, workers, max(1, threads // WIDTH)):
+        fit = 1 + free_memory() // (PROCESS_BYTES + ROW_BYTES * len(data.frame))
+        for stage, said in beside(study, folder, left, min(cores, len(left), WIDTH, fit), each):
             if isinstance(said, Worked):
                 ledger.done(stage, said)
             else:
                 yield ledger.tell(said)
     else:
         for name, one in left.items():
-            set_threads(threads)
+            set_threads(each)
             yield from _here(ledger, name, one.work(study.open(folder)))
     finished = Progress(list(stages)[-1], 1, 1, "Run complete")
     ledger.progress.write("done", finished)
     yield finished
 
 
-def missing(stages: Mapping[str, Stage[ViewT]], done: Iterable[str]) -> dict[str, Stage[ViewT]]:
+def missing(stages: Mapping[str, Stage[ViewT]], done: Mapping[str, StageRecord]) -> dict[str, Stage[ViewT]]:
     """The stages that are not done, neither as such nor, in an older run, within another one; each needs only others of
     them."""
-    done = set(done)
-    left = {name: stage for name, stage in stages.items() if name not in done and stage.within not in done}
+
+    def is_done(name: str, stage: Stage[ViewT]) -> bool:
+        return name in done or (stage.within in done and name not in done[stage.within].apart)
+
+    left = {name: stage for name, stage in stages.items() if not is_done(name, stage)}
     return {
         name: replace(stage, needs=tuple(need for need in stage.needs if need in left)) for name, stage in left.items()
     }

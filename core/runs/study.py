@@ -58,7 +58,7 @@ class Stage(Generic[ViewT]):
     """One stage of a run: it reads what the stages that it needs stored in the folder, and stores its own results.
 
     share: its usual share of the run's time. needs: names of stages, the first one aside, which all need. within: the
-    stage in which runs from before this was a stage of its own did its work; where that is done, this is too.
+    stage in which runs from before this was a stage of its own did its work; where one of them has that, this is done.
     """
 
     work: Callable[[ViewT], Iterator[Progress]]

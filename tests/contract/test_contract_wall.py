@@ -79,6 +79,7 @@ JUDGED = ("evaluations.parquet",)  # on test patients
 CROSS_FITTED = (
     "judgments.parquet",
     "advice.*",
+    "audit.json",
     "atlas.npy",
     "jury.npy",
     "differences.parquet",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from core.base.errors import CohortError
 from core.base.files import read_json, write_json
@@ -19,6 +20,8 @@ from core.runs.study import Stage
 from tests.contract.bandit import Bandit, BanditConfig, Plays, store_plays
 
 SHAPE = {"left": (), "right": (), "middle": ("left",), "both": ("middle", "right")}
+WITHIN = {"middle": "right"}  # in runs of an earlier version
+TOGETHER = ("left", "right")  # wait for each other where a file says so
 
 
 def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iterator[Progress]:
@@ -30,13 +33,25 @@ def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iter
         raise CohortError(f"{stage} cannot be done.")
     if (folder.parent / f"die-{stage}").exists():
         os._exit(9)
+    (folder.parent / f"began-{stage}").touch()
+    if stage in TOGETHER and (folder.parent / "together").exists():
+        _wait_for(*(folder.parent / f"began-{one}" for one in TOGETHER))
     time.sleep(pause)
     drawn = float(np.random.default_rng(len(stage)).normal())
     write_json(
         folder / f"{stage}.json",
-        {"stage": stage, "pid": os.getpid(), "began": began, "ended": time.time(), "known": known, "drawn": drawn},
+        {"stage": stage, "pid": os.getpid(), "began": began, "ended": time.time(), "known": known, "drawn": drawn}
+        | {"threads": torch.get_num_threads()},
     )
     yield Progress(stage, 2, 2)
+
+
+def _wait_for(*paths: Path) -> None:
+    for _ in range(600):
+        if all(path.exists() for path in paths):
+            return
+        time.sleep(0.1)
+    raise CohortError("nobody came.")
 
 
 class Chain(Bandit):
@@ -44,7 +59,7 @@ class Chain(Bandit):
 
     kind = verb = "chain"
     home = "chains"
-    pause = 0.5
+    pause = 0.1
 
     def simulate(self, n_patients: int, seed: int, options: Mapping[str, Any]) -> Plays:
         return Plays(pd.DataFrame({"arm": [0, 1], "reward": [0.0, 1.0]}))
@@ -57,5 +72,6 @@ class Chain(Bandit):
 
     def stages(self, view: Path) -> Mapping[str, Stage[Path]]:
         return {
-            name: Stage(partial(note, name, needs, self.pause), 1 + len(needs), needs) for name, needs in SHAPE.items()
+            name: Stage(partial(note, name, needs, self.pause), 1 + len(needs), needs, WITHIN.get(name, ""))
+            for name, needs in SHAPE.items()
         }

@@ -16,7 +16,7 @@ from core.base.errors import CohortError, RunError
 from core.base.files import read_json
 from core.runs.beside import to_come
 from core.runs.integrity import verify
-from core.runs.manifest import read_manifest
+from core.runs.manifest import StageRecord, read_manifest
 from core.runs.run import run
 from core.runs.stages import missing
 from core.runs.status import read_job
@@ -37,10 +37,9 @@ for step in run(study, study.simulate(0, 0, {{}}), study.config("", {{"rounds": 
 """
 
 
-def worked(folder: Path, cores: int, pause: float = Chain.pause) -> list[str]:
+def worked(folder: Path, cores: int) -> list[str]:
     """Names of the stages that told of themselves, in order."""
     study = Chain()
-    study.pause = pause
     steps = run(study, study.simulate(0, 0, {}), study.config("", {"rounds": str(cores)}), folder)
     return [step.stage for step in steps]
 
@@ -50,7 +49,8 @@ def found(folder: Path) -> dict[str, dict]:
 
 
 def test_stages_that_do_not_need_each_other_are_worked_at_once_and_none_before_what_it_needs(tmp_path: Path) -> None:
-    told = worked(tmp_path / "run", 2, pause=2.0)  # longer than two processes take to start, one after the other
+    (tmp_path / "together").touch()
+    told = worked(tmp_path / "run", 2)
     stages = found(tmp_path / "run")
     assert stages["left"]["began"] < stages["right"]["ended"]
     assert stages["right"]["began"] < stages["left"]["ended"]
@@ -95,7 +95,7 @@ def test_the_error_of_a_stage_is_raised_with_its_kind_and_resuming_does_the_rest
 
 def test_a_process_that_is_ended_from_outside_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "die-left").touch()
-    with pytest.raises(RunError, match=r"'left'.*ended from outside.*resume.*anew with run\.threads=1"):
+    with pytest.raises(RunError, match=r"'left'.*ended from outside.*OMP_NUM_THREADS=1"):
         worked(tmp_path / "run", 2)
 
 
@@ -115,7 +115,7 @@ def test_the_processes_end_with_the_one_that_started_them(tmp_path: Path, number
     workers = psutil.Process(child.pid).children(recursive=True)
     assert workers
     child.send_signal(number)
-    _, alive = psutil.wait_procs(workers, timeout=20)  # before the child is waited for, as a server may never do
+    _, alive = psutil.wait_procs(workers, timeout=20)  # before anybody reaps the one that started them
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
     child.wait(20)
     assert not (tmp_path / "run" / "left.json").exists()
@@ -143,10 +143,34 @@ def test_what_an_older_run_did_within_another_stage_is_not_done_again() -> None:
         "c": Stage[Path](lambda _: iter(()), 1, ("b",)),
         "d": Stage[Path](lambda _: iter(()), 1, ("b", "c")),
     }
-    assert list(missing(stages, ["cohort", "a", "c"])) == ["d"]
-    assert missing(stages, ["cohort", "a", "c"])["d"].needs == ()
-    assert list(missing(stages, ["cohort", "a"])) == ["b", "c", "d"]
-    assert missing(stages, ["cohort", "a"])["b"].needs == ()
+    one = StageRecord(seconds=1.0, finished="")
+    assert list(missing(stages, {"a": one, "c": one})) == ["d"]
+    assert missing(stages, {"a": one, "c": one})["d"].needs == ()
+    assert list(missing(stages, {"a": one})) == ["b", "c", "d"]
+    assert missing(stages, {"a": one})["b"].needs == ()
+    assert list(missing(stages, {"a": one, "c": one.model_copy(update={"apart": ("b",)})})) == ["b", "d"]
+
+
+def test_a_stage_that_was_split_off_is_worked_where_only_the_rest_of_it_was_done(tmp_path: Path) -> None:
+    trap = tmp_path / "break-middle"
+    trap.touch()
+    with pytest.raises(CohortError):
+        worked(tmp_path / "run", 1)
+    assert list(read_manifest(tmp_path / "run").stages) == ["cohort", "left", "right"]
+    trap.unlink()
+    worked(tmp_path / "run", 1)
+    assert list(found(tmp_path / "run")) == list(SHAPE)
+    assert read_manifest(tmp_path / "run").stages["right"].apart == ("middle",)
+
+
+def test_a_stage_that_is_left_alone_has_as_many_threads_as_beside_others(tmp_path: Path) -> None:
+    trap = tmp_path / "break-both"
+    trap.touch()
+    with pytest.raises(CohortError):
+        worked(tmp_path / "run", 6)
+    trap.unlink()
+    worked(tmp_path / "run", 6)
+    assert {one["threads"] for one in found(tmp_path / "run").values()} == {2}
 
 
 def test_the_stage_with_most_to_come_is_ranked_first() -> None:
