@@ -30,6 +30,13 @@ def note(stage: str, needs: tuple[str, ...], pause: float, folder: Path) -> Iter
         raise CohortError(f"{stage} cannot be done.")
     if (folder.parent / f"die-{stage}").exists():
         os._exit(9)
+    (folder.parent / f"began-{stage}").touch()
+    if (folder.parent / "meet").exists() and not needs:  # it ends once the other one has begun
+        end = time.monotonic() + 60
+        while (
+            not all((folder.parent / f"began-{name}").exists() for name in ("left", "right")) and time.monotonic() < end
+        ):
+            time.sleep(0.05)
     time.sleep(pause)
     drawn = float(np.random.default_rng(len(stage)).normal())
     write_json(

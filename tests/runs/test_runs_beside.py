@@ -37,10 +37,9 @@ for step in run(study, study.simulate(0, 0, {{}}), study.config("", {{"rounds": 
 """
 
 
-def worked(folder: Path, cores: int, pause: float = Chain.pause) -> list[str]:
+def worked(folder: Path, cores: int) -> list[str]:
     """Names of the stages that told of themselves, in order."""
     study = Chain()
-    study.pause = pause
     steps = run(study, study.simulate(0, 0, {}), study.config("", {"rounds": str(cores)}), folder)
     return [step.stage for step in steps]
 
@@ -50,7 +49,8 @@ def found(folder: Path) -> dict[str, dict]:
 
 
 def test_stages_that_do_not_need_each_other_are_worked_at_once_and_none_before_what_it_needs(tmp_path: Path) -> None:
-    told = worked(tmp_path / "run", 2, pause=2.0)  # longer than two processes take to start, one after the other
+    (tmp_path / "meet").touch()
+    told = worked(tmp_path / "run", 2)
     stages = found(tmp_path / "run")
     assert stages["left"]["began"] < stages["right"]["ended"]
     assert stages["right"]["began"] < stages["left"]["ended"]
