@@ -20,10 +20,10 @@ from core.base.rng import derive_seed
 from core.base.types import Progress
 from core.cohort import Cohort, ground_truth, reimpute, save_cohort, split_cohort
 from core.cohort.overlap import overlap
-from core.evaluation.judging.gate import DIALS
+from core.evaluation.judging.gate import DIALS, Advice
 from core.icu.advice import AdviceRecord, Audited
 from core.icu.ask.atlas import RunAtlas, reward_atlas
-from core.icu.ask.audit import audit, subgroups
+from core.icu.ask.audit import audit, null_cohorts, subgroups
 from core.icu.ask.calibrated import calibration_table
 from core.icu.ask.compare import compare_policies, recorded_survival
 from core.icu.ask.differences import differences_between, jury_of, own_differences
@@ -95,7 +95,8 @@ def evaluate_run(
     if advice is None:
         advised = advise(stays, view.study, view.n_clusters)
         advice = _advice(view, advised, cohort)
-        audited, _ = _audited(view, advised, cohort, advice.shown.share)
+        null = list(_null_cohorts(view, advised))
+        audited, _ = _audited(view, advised, cohort, advice.shown.share, null)
         advice = advice.model_copy(update=dict(audited))
     judgments = _judgments(view, judges, keys, advice)
     if own:
@@ -256,13 +257,18 @@ def audit_run(view: RunView) -> Iterator[Progress]:
     advice, advised = view.advice, advised_in(view)
     assert advice is not None
     assert advised is not None
-    audited, atlas = _audited(view, advised, view.cohort, advice.shown.share)
+    null: list[Advice] = []
+    repeats, share = view.config.evaluation.audit_repeats, advice.shown.share
+    for one in _null_cohorts(view, advised):
+        null.append(one)
+        yield Progress("audit", round(600 * len(null) / repeats), 1000, f"{len(null)} of {repeats} null cohorts")
+    audited, atlas = _audited(view, advised, view.cohort, share, null)
     write_array(view.path / ATLAS, atlas.taken)
     write_json(view.path / AUDIT, audited.model_dump(mode="json"))
-    yield Progress("audit", 1, 2, "The advice on null cohorts, and under other choices")
+    yield Progress("audit", 950, 1000, "The advice under other choices")
     labels = view.labels(view.n_clusters)
-    write_table(view.path / "subgroups.parquet", subgroups(advised, view, view.study, labels, advice.shown.share))
-    yield Progress("audit", 2, 2, "The advice in groups of patients")
+    write_table(view.path / "subgroups.parquet", subgroups(advised, view, view.study, labels, share))
+    yield Progress("audit", 1000, 1000, "The advice in groups of patients")
 
 
 def judge_run(view: RunView) -> Iterator[Progress]:
@@ -296,13 +302,19 @@ def _advice(view: RunView, advised: StepAdvice, cohort: Cohort) -> AdviceRecord:
     return advice_record(advised, evaluation.ess_floor, left_out(advised, view.study), gains)
 
 
-def _audited(view: RunView, advised: AdvisedStays, cohort: Cohort, share: float) -> tuple[Audited, RunAtlas]:
-    """Tests of the advice at the dial `share` on its own records, and its atlas."""
+def _null_cohorts(view: RunView, advised: AdvisedStays) -> Iterator[Advice]:
+    """What would be advised in null cohorts, as many as the settings say."""
     evaluation, seed = view.config.evaluation, view.config.run.seed
-    audited = audit(advised, view.study, share, evaluation.ess_floor, evaluation.audit_repeats, seed)
+    return null_cohorts(advised, view.study, evaluation.ess_floor, evaluation.audit_repeats, seed)
+
+
+def _audited(
+    view: RunView, advised: AdvisedStays, cohort: Cohort, share: float, null: Sequence[Advice]
+) -> tuple[Audited, RunAtlas]:
+    """Tests of the advice at the dial `share` on its own records, with its null cohorts, and its atlas."""
     terms = reward_terms(cohort, view.study, view.scaler)
-    atlas = reward_atlas(advised, view.study, terms, share, evaluation.ess_floor, seed)
-    return Audited(audit=audited, atlas=atlas.record), atlas
+    atlas = reward_atlas(advised, view.study, terms, share, view.config.evaluation.ess_floor, view.config.run.seed)
+    return Audited(audit=audit(advised, view.study, share, null), atlas=atlas.record), atlas
 
 
 def _judgments(view: RunView, judges: Bench, keys: Sequence[PolicyKey], advice: AdviceRecord) -> pd.DataFrame:
@@ -333,18 +345,18 @@ def compare(view: RunView) -> Iterator[Progress]:
 
 
 STAGES: dict[str, Stage[RunView]] = {
-    "encoder": Stage(train_representation, 40),
-    "representation": Stage(represent, 2, ("encoder",)),
-    "phenotypes": Stage(find_phenotypes, 15, ("representation",)),
-    "agents": Stage(train_policies, 20, ("phenotypes",)),
-    "baselines": Stage(train_rivals, 50),
-    "ablation": Stage(train_ablation, 4, ("phenotypes",), within="baselines"),
-    "clinicians": Stage(estimate_clinicians, 30),
-    "advice": Stage(advise_run, 40, ("phenotypes",), within="judgment"),
-    "audit": Stage(audit_run, 80, ("advice",), within="judgment"),
-    "values": Stage(estimate_values, 40, ("agents", "baselines", "ablation", "clinicians")),
-    "truth": Stage(roll_out_truth, 20, ("values",)),
-    "frontier": Stage(roll_out_frontier, 20, ("truth",)),
-    "judgment": Stage(judge_run, 40, ("values", "advice")),
-    "evaluation": Stage(compare, 10, ("truth", "frontier", "audit", "judgment")),
+    "encoder": Stage(train_representation, 10),
+    "representation": Stage(represent, 1, ("encoder",)),
+    "phenotypes": Stage(find_phenotypes, 5, ("representation",)),
+    "agents": Stage(train_policies, 6, ("phenotypes",)),
+    "baselines": Stage(train_rivals, 20),
+    "ablation": Stage(train_ablation, 1, ("phenotypes",), within="baselines"),
+    "clinicians": Stage(estimate_clinicians, 9),
+    "advice": Stage(advise_run, 17, ("phenotypes",), within="judgment"),
+    "audit": Stage(audit_run, 25, ("advice",), within="judgment"),
+    "values": Stage(estimate_values, 11, ("agents", "baselines", "ablation", "clinicians")),
+    "truth": Stage(roll_out_truth, 5, ("values",)),
+    "frontier": Stage(roll_out_frontier, 7, ("truth",)),
+    "judgment": Stage(judge_run, 7, ("values", "advice")),
+    "evaluation": Stage(compare, 3, ("truth", "frontier", "audit", "judgment")),
 }

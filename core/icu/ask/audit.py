@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +10,29 @@ import pandas as pd
 
 from core.base.rng import stream
 from core.evaluation.judging.audit import control_rewards, in_each, null_advice, residualized
-from core.evaluation.judging.gate import DIALS, GateSettings
+from core.evaluation.judging.gate import DIALS, Advice, GateSettings
 from core.evaluation.judging.groups import Group, judged_groups, thirds
 from core.icu.advice import AuditRecord, Control
 from core.icu.ask.judge import AdvisedStays, judge_settings, step_features
 from core.icu.stays import Stays
 from core.study import StudySpec
 
+AT_ONCE = 2  # null cohorts that are asked beside each other, where there are threads
 
-def audit(advised: AdvisedStays, study: StudySpec, share: float, floor: float, repeats: int, seed: int) -> AuditRecord:
-    """Audit the advice at the dial `share`; floor: effective stays that it was asked for; repeats: null cohorts."""
+
+def null_cohorts(advised: AdvisedStays, study: StudySpec, floor: float, repeats: int, seed: int) -> Iterator[Advice]:
+    """What would be advised in null cohorts, a few at a time; floor: effective stays that the advice was asked for."""
+    settings, held = judge_settings(study), [fold.held for fold in advised.folds]
+    rng, gates = stream(seed, "audit", "null"), GateSettings.of_floor(floor)
+    for start in range(0, repeats, AT_ONCE):
+        some, asked = min(AT_ONCE, repeats - start), (advised.histories, advised.probs, held, step_features(study))
+        yield from null_advice(*asked, settings, some, rng, gates)
+
+
+def audit(advised: AdvisedStays, study: StudySpec, share: float, null: Sequence[Advice]) -> AuditRecord:
+    """Audit the advice at the dial `share`; null: what would be advised in null cohorts."""
     settings, histories = judge_settings(study), advised.histories
     held, place = [fold.held for fold in advised.folds], DIALS.index(share)
-    rng, gates = stream(seed, "audit", "null"), GateSettings.of_floor(floor)
-    found = null_advice(histories, advised.probs, held, step_features(study), settings, repeats, rng, gates)
     alone = [replace(fold, policies=[fold.policies[place]]) for fold in advised.folds]
     columns = [study.index(name) for name in study.highlights]
     rewards = [residualized(histories, held), *(control_rewards(histories, column) for column in columns)]
@@ -32,9 +41,9 @@ def audit(advised: AdvisedStays, study: StudySpec, share: float, floor: float, r
     controls = [Control(column=name, gain=gain.value, se=gain.se) for name, gain in named]
     return AuditRecord(
         share=share,
-        null_repeats=repeats,
-        null_advised=sum(one.chosen is not None for one in found),
-        null_claimed=sum(one.claims for one in found),
+        null_repeats=len(null),
+        null_advised=sum(one.chosen is not None for one in null),
+        null_claimed=sum(one.claims for one in null),
         residual_value=residual.value,
         residual_low=residual.low,
         residual_high=residual.high,

@@ -13,7 +13,7 @@ from core.evaluation.judging.crossfit import judge
 from core.evaluation.judging.gate import DIALS
 from core.evaluation.judging.groups import FEWEST_STAYS
 from core.icu.advice import AuditRecord, Control
-from core.icu.ask.audit import audit, subgroups
+from core.icu.ask.audit import audit, null_cohorts, subgroups
 from core.icu.ask.judge import StepAdvice, advise, judge_settings
 from core.icu.view import RunView
 
@@ -33,7 +33,8 @@ def test_the_stored_audit_is_made_anew(view: RunView, advised: StepAdvice) -> No
     stored = view.advice.audit
     assert stored is not None
     floor = view.config.evaluation.ess_floor
-    again = audit(advised, view.study, stored.share, floor, stored.null_repeats, view.config.run.seed)
+    null = list(null_cohorts(advised, view.study, floor, stored.null_repeats, view.config.run.seed))
+    again = audit(advised, view.study, stored.share, null)
     assert again == stored
     assert stored.null_claimed <= stored.null_advised <= stored.null_repeats == view.config.evaluation.audit_repeats
     assert [one.column for one in stored.controls] == list(view.study.highlights)
