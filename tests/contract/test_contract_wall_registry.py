@@ -52,6 +52,7 @@ JUDGED = (
     "matched.parquet",
     "modeled.parquet",
     "ope.parquet",
+    "learned.parquet",
     "frontier.parquet",
     "judgments.parquet",
     "advice.json",

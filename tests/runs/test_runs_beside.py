@@ -25,7 +25,8 @@ from tests.runs.chain import SHAPE, Chain
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has children in the background ignore it
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from tests.runs.chain import Chain
