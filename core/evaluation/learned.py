@@ -51,27 +51,28 @@ def chance_light(name: str, probs: np.ndarray, actions: np.ndarray, shares: np.n
     tiny = np.finfo(np.float64).tiny
     own = np.log(np.maximum(np.take_along_axis(probs, actions[:, None], axis=1)[:, 0], tiny))
     fixed = np.log(np.maximum(shares, tiny))[actions]
-    mean, half = float(fixed.mean()), Z95 * float(fixed.std()) / np.sqrt(len(fixed))
-    agrees, apart = bool(own.mean() > mean), own - fixed
-    alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
-    text = (
-        f"{'agrees' if agrees else 'does not agree'}: {own.mean():.2f} mean log probability of what was given, "
-        f"{mean:.2f} by fixed shares{ALIKE if alike else ''}"
-    )
-    return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)
+    said = "{own:.2f} mean log probability of what was given, {fixed:.2f} by fixed shares"
+    return _light(name, own, fixed, 1, n, said, ALIKE)
 
 
 def error_light(name: str, predicted: np.ndarray, recorded: np.ndarray, fixed: float, n: int) -> Light:
     """A model of rewards: mean squared error at m rewards of n patients, against that of a fixed prediction; low and
     high: 95 % interval of the latter's own mean."""
     own, plain = (predicted - recorded) ** 2, (fixed - recorded) ** 2
-    mean, half = float(plain.mean()), Z95 * float(plain.std()) / np.sqrt(len(plain))
-    agrees, apart = bool(own.mean() < mean), plain - own
-    alike = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
-    text = (
-        f"{'agrees' if agrees else 'does not agree'}: squared error {own.mean():.3f}, {mean:.3f} by the mean reward "
-        f"of those it learned from{', alike but for chance' if alike else ''}"
-    )
+    said = "squared error {own:.3f}, {fixed:.3f} by the mean reward of those it learned from"
+    return _light(name, own, plain, -1, n, said, ", alike but for chance")
+
+
+def _light(name: str, own: np.ndarray, fixed: np.ndarray, sign: int, n: int, said: str, alike: str) -> Light:
+    """A model by its scores own (m,), which should be above (sign 1) or below (-1) those of a fixed rule, on average.
+
+    said: in words, of the means {own} and {fixed}; alike: what is added where they differ by no more than chance.
+    """
+    mean, half = float(fixed.mean()), Z95 * float(fixed.std()) / np.sqrt(len(fixed))
+    agrees, apart = bool(sign * own.mean() > sign * mean), sign * (own - fixed)
+    chance = not agrees and apart.mean() >= -Z95 * apart.std() / np.sqrt(len(apart))
+    verdict = "agrees" if agrees else "does not agree"
+    text = f"{verdict}: {said.format(own=own.mean(), fixed=mean)}{alike if chance else ''}"
     return Light(name, float(own.mean()), mean, mean - half, mean + half, n, agrees, text)
 
 

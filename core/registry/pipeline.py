@@ -171,7 +171,7 @@ def compare(view: RegistryView) -> Iterator[Progress]:
     write_table(view.path / "modeled.parquet", own.modeled())
     yield Progress("comparison", 2, 3, "Predicted rewards")
     write_table(view.path / "ope.parquet", own.off_policy())
-    write_table(view.path / "learned.parquet", learned_table(own))
+    write_table(view.path / "learned.parquet", learned_table(view))
     yield Progress("comparison", 3, 3, "Off-policy estimates, and whether models learned")
 
 

@@ -120,9 +120,8 @@ def _work(study: Study[Any, Any, Any, Any], folder: Path, stage: str) -> Worked:
 
 def _worked(study: Study[Any, Any, Any, ViewT], folder: Path, stage: str) -> Worked:
     view = study.open(folder)
-    steps = worked(stage, study.stages(view)[stage].work(view))
-    while True:
-        try:
-            _told.put(next(steps))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    for said in worked(stage, study.stages(view)[stage].work(view)):
+        if isinstance(said, Worked):
+            return said
+        _told.put(said)
+    raise AssertionError("a stage's end is the last that is said of it")

@@ -12,8 +12,8 @@ from core.base.types import Progress
 from core.runs.integrity import damaged, forget
 from core.runs.lock import hold
 from core.runs.manifest import MANIFEST, Manifest, OriginRecord, now, versions
-from core.runs.stages import differences, missing, run_stages
-from core.runs.study import FIRST, DataT, DefinitionT, SettingsT, Study, ViewT
+from core.runs.stages import differences, run_stages
+from core.runs.study import DataT, DefinitionT, SettingsT, Study, ViewT
 
 
 def run(
@@ -34,8 +34,6 @@ def run(
     with hold(folder):
         remove_parts(folder)
         manifest = _whole(_open(study, data, config, folder, name or folder.name, owner), folder)
-        if FIRST not in manifest.stages or missing(study.stages(study.open(folder)), manifest.stages):
-            manifest = manifest.gone_on_with(versions())
         yield from run_stages(study, data, folder, manifest, study.threads(config))
 
 

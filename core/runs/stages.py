@@ -7,7 +7,7 @@ is left to do or is worked beside it: sums over another number differ in their l
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from core.base.memory import free_memory
 from core.base.threads import allowed_threads, set_threads
 from core.base.types import Progress
 from core.runs.integrity import digests_of
-from core.runs.manifest import Manifest, StageRecord, now
+from core.runs.manifest import Manifest, StageRecord, now, versions
 from core.runs.progress import ProgressFile
 from core.runs.study import FIRST, DataT, DefinitionT, SettingsT, Stage, Study, ViewT
 from core.runs.work import Worked, worked
@@ -30,11 +30,12 @@ PROCESS_BYTES, ROW_BYTES = 1_000_000_000, 1_500
 class Ledger:
     """What is told of a run while it is worked: its manifest, and its progress."""
 
-    def __init__(self, folder: Path, manifest: Manifest[Any], stages: Mapping[str, Stage[Any]]) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest[Any], stages: Mapping[str, Stage[Any]], done: Iterable[str]
+    ) -> None:
         shares = {FIRST: FIRST_SHARE} | {name: stage.share for name, stage in stages.items()}
         self.folder, self.manifest, self._stages, self._order = folder, manifest, stages, tuple(shares)
-        done = stages.keys() - missing(stages, manifest.stages)
-        self.progress = ProgressFile(folder, shares, {*manifest.stages, *done})
+        self.progress = ProgressFile(folder, shares, done)
 
     def tell(self, step: Progress) -> Progress:
         self.progress.update(step)
@@ -65,29 +66,54 @@ def run_stages(
     threads: cores that the run may use, see `allowed_threads`.
     """
     stages = study.stages(study.open(folder))
-    ledger = Ledger(folder, manifest, stages)
-    cores = allowed_threads(threads)
-    each = max(1, cores // WIDTH)
-    if FIRST not in manifest.stages:
-        set_threads(each)
-        yield from _here(ledger, FIRST, study.store(study.open(folder), data))
     left = missing(stages, manifest.stages)
+    if left or FIRST not in manifest.stages:
+        manifest = manifest.gone_on_with(versions())
+    ledger = Ledger(folder, manifest, stages, {*manifest.stages, *(stages.keys() - left.keys())})
+    for stage, said in _work(study, data, folder, FIRST not in manifest.stages, left, allowed_threads(threads)):
+        if isinstance(said, Worked):
+            ledger.done(stage, said)
+        else:
+            yield ledger.tell(said)
+    finished = Progress(list(stages)[-1], 1, 1, "Run complete")
+    ledger.progress.write("done", finished)
+    yield finished
+
+
+def _work(
+    study: Study[DataT, SettingsT, DefinitionT, ViewT],
+    data: DataT,
+    folder: Path,
+    store: bool,
+    left: Mapping[str, Stage[ViewT]],
+    cores: int,
+) -> Iterator[tuple[str, Progress | Worked]]:
+    """What the stages that are left say, and the end of each; store: whether the data are to be stored first."""
+    each = max(1, cores // WIDTH)
+    if store:
+        yield from _here(FIRST, lambda view: study.store(view, data), study, folder, each)
     if left and cores > 1:
         from core.runs.beside import beside
 
         fit = 1 + free_memory() // (PROCESS_BYTES + ROW_BYTES * len(data.frame))
-        for stage, said in beside(study, folder, left, min(cores, len(left), WIDTH, fit), each):
-            if isinstance(said, Worked):
-                ledger.done(stage, said)
-            else:
-                yield ledger.tell(said)
-    else:
-        for name, one in left.items():
-            set_threads(each)
-            yield from _here(ledger, name, one.work(study.open(folder)))
-    finished = Progress(list(stages)[-1], 1, 1, "Run complete")
-    ledger.progress.write("done", finished)
-    yield finished
+        yield from beside(study, folder, left, min(cores, len(left), WIDTH, fit), each)
+        return
+    for name, stage in left.items():
+        yield from _here(name, stage.work, study, folder, each)
+
+
+def _here(
+    stage: str,
+    work: Callable[[ViewT], Iterator[Progress]],
+    study: Study[DataT, SettingsT, DefinitionT, ViewT],
+    folder: Path,
+    threads: int,
+) -> Iterator[tuple[str, Progress | Worked]]:
+    """A stage in this process."""
+    yield stage, Progress(stage, 0, 1)
+    set_threads(threads)
+    for said in worked(stage, work(study.open(folder))):
+        yield stage, said
 
 
 def missing(stages: Mapping[str, Stage[ViewT]], done: Mapping[str, StageRecord]) -> dict[str, Stage[ViewT]]:
@@ -101,21 +127,6 @@ def missing(stages: Mapping[str, Stage[ViewT]], done: Mapping[str, StageRecord])
     return {
         name: replace(stage, needs=tuple(need for need in stage.needs if need in left)) for name, stage in left.items()
     }
-
-
-def _here(ledger: Ledger, stage: str, steps: Iterator[Progress]) -> Iterator[Progress]:
-    yield ledger.tell(Progress(stage, 0, 1))
-    ended = yield from _told(ledger, worked(stage, steps))
-    ledger.done(stage, ended)
-
-
-def _told(ledger: Ledger, steps: Generator[Progress, None, Worked]) -> Generator[Progress, None, Worked]:
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        yield ledger.tell(step)
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

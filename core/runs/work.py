@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,16 +21,17 @@ class Worked:
     files: frozenset[Path]
 
 
-def worked(stage: str, steps: Iterator[Progress]) -> Generator[Progress, None, Worked]:
-    """Work a stage in this process: its progress, under its name and with the time left."""
+def worked(stage: str, steps: Iterator[Progress]) -> Iterator[Progress | Worked]:
+    """Work a stage in this process: its progress, under its name and with the time left, and last its end."""
     started, written = time.perf_counter(), set[Path]()
     steps = with_time_left(steps)
     while True:
         with noting(written):
             step = next(steps, None)
         if step is None:
-            return Worked(time.perf_counter() - started, frozenset(written))
+            break
         yield replace(step, stage=stage)
+    yield Worked(time.perf_counter() - started, frozenset(written))
 
 
 def with_time_left(steps: Iterator[Progress]) -> Iterator[Progress]:

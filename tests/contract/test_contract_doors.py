@@ -12,7 +12,6 @@ MAY = {
     "core/registry/study.py": "the same",
     "core/runs/integrity.py": "compares them",
     "core/runs/beside.py": "the stages at work, on files that were compared when the run was taken up",
-    "core/runs/run.py": "the same",
     "core/runs/stages.py": "the same",
     "pages/components/shell/frame.py": "compares them, and remembers the view for all who see the same of it",
     "pages/components/registry/session.py": "the same",

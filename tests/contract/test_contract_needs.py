@@ -23,7 +23,7 @@ from core.runs.integrity import digests
 from core.runs.manifest import read_manifest
 from core.runs.stages import WIDTH
 from core.runs.study import FIRST, AnyStudy, Stage
-from core.runs.work import worked
+from core.runs.work import Worked, worked
 
 
 def needed(stages: Mapping[str, Stage], name: str) -> set[str]:
@@ -44,11 +44,9 @@ def worked_alone(study: AnyStudy, run: Path, name: str, folder: Path) -> dict[st
     cores = allowed_threads(view.config.run.threads)
     set_threads(each := max(1, cores // WIDTH))
     with threadpool_limits(each if cores > 1 else None):  # as the run was worked
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return digests(folder, [path.relative_to(folder).as_posix() for path in end.value.files])
+        *_, end = steps
+    assert isinstance(end, Worked)
+    return digests(folder, [path.relative_to(folder).as_posix() for path in end.files])
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -11,7 +11,6 @@ import pytest
 from core.evaluation.learned import error_light
 from core.registry.ask.learned import COLUMNS, EXPERTS, FOREST, REWARDS, Q, learned_table
 from core.registry.ask.moves import moves_of
-from core.registry.ask.tables import Evaluation
 from core.registry.view import RegistryView
 
 
@@ -41,13 +40,13 @@ def test_every_decision_has_the_lights_of_its_models_and_the_run_keeps_them(view
     found = {name: set(rows["name"]) for name, rows in view.learned.groupby("decision")}
     for name in view.decisions:
         assert found[name] == ({EXPERTS, Q, FOREST, REWARDS} if name in view.treatments else {EXPERTS})
-    again = learned_table(Evaluation.own(view))
+    again = learned_table(view)
     np.testing.assert_allclose(again["own"], view.learned["own"], rtol=1e-5)
     assert list(again["text"]) == list(view.learned["text"])
 
 
 def test_a_q_network_is_held_against_what_follows_by_its_own_word(view: RegistryView) -> None:
-    decision, evaluation = view.treatments[0], Evaluation.own(view)
+    decision = view.treatments[0]
     data = view.points[decision]
     known = data.of(view.split.test) & data.followed & (view.catalogs[decision].encode(data.drugs) >= 0)
     moves, network = moves_of(view, decision, known), view.q_network(decision)
@@ -59,7 +58,7 @@ def test_a_q_network_is_held_against_what_follows_by_its_own_word(view: Registry
         least, most = moves.bounds[i]
         value = 0.0 if moves.terminals[i] else min(max(best, least), most)
         follows.append(moves.rewards[i] + view.spec.gamma * value)
-    table = learned_table(evaluation)
+    table = learned_table(view)
     row = table[(table["decision"] == decision) & (table["name"] == Q)].iloc[0]
     assert row["own"] == pytest.approx(np.mean(own), rel=1e-5)
     assert row["reference"] == pytest.approx(np.mean(follows), rel=1e-5)
@@ -72,6 +71,6 @@ def test_a_q_network_that_says_too_much_of_everybody_does_not_agree(view: Regist
     network = view.q_network(decision)
     *biases, last = network.biases
     view._models["dqn", decision] = replace(network, biases=(*biases, last + 100.0))
-    table = learned_table(Evaluation.own(view))
+    table = learned_table(view)
     row = table[(table["decision"] == decision) & (table["name"] == Q)].iloc[0]
     assert not row["agrees"], "what follows is kept within what can be paid"

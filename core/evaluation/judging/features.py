@@ -97,16 +97,21 @@ class FeatureMap:
         t, ones = histories.time / self.horizon, np.ones(len(scaled))
         base = [ones, restless, restless**2, t, t**2, (histories.time == 0).astype(np.float64)]
         wide = [state, doses] if self.settings.ordered else [state, doses, state**2]
-        change = self.modifiers(histories)
+        change = self._modifiers(histories, state[:, list(self.settings.highlights)], doses)
         usual = None if chances is None else self.given(change, chances)
         return Situations(np.concatenate([np.stack(base, axis=1), *wide], axis=1), change, usual)
 
     def modifiers(self, histories: Histories) -> np.ndarray:
         """(m, J) modifiers of an action's effect at all steps, see `Situations`."""
-        highlights, width = list(self.settings.highlights), histories.states.shape[-1]
-        parts = [np.ones((len(histories.stay), 1)), self._scaled(histories.state[:, highlights], highlights)]
-        if self.settings.history and histories.n_earlier == 2:  # of many parts they would be too many
-            parts.append(self._scaled(histories.earlier.copy(), slice(width + 1, None)))
+        highlights, after = list(self.settings.highlights), slice(histories.states.shape[-1] + 1, None)
+        doses = histories.earlier.copy() if self.settings.history else np.empty((len(histories.stay), 0))
+        state = self._scaled(histories.state[:, highlights], highlights)
+        return self._modifiers(histories, state, self._scaled(doses, after))
+
+    def _modifiers(self, histories: Histories, highlights: np.ndarray, doses: np.ndarray) -> np.ndarray:
+        """From the scaled columns of the highlights and of what was given before (without columns: it is not read)."""
+        amounts = [doses] if histories.n_earlier == 2 else []  # of many parts they would be too many
+        parts = [np.ones((len(highlights), 1)), highlights, *amounts]
         if histories.memberships is not None:
             parts.append(histories.flat(histories.memberships))
         return np.concatenate(parts, axis=1)

@@ -68,7 +68,7 @@ def train_without_encoder(view: RunView) -> Iterator[Progress]:
     trained as the run's own agents are."""
     if NO_ENCODER in view.config.baselines.chosen:
         training = _without_encoder(view, make_transitions(view.trajectories, view.split.train))
-        agents = yield from _as_part(training, NO_ENCODER, 0, 1, "ablation")
+        agents = yield from _as_part(training, NO_ENCODER, 0, 1)
         agents.save(view.path / FOLDER / NO_ENCODER)
         q = agents.q_values(view.trajectories.states)
         write_array(stored_q(view.path, NO_ENCODER), np.ascontiguousarray(np.moveaxis(q, 0, -2)))
@@ -139,7 +139,7 @@ def _boosted(view: RunView, name: str, transitions: Transitions) -> Generator[Pr
 
 
 def _as_part(
-    training: Generator[Progress, None, Result], name: str, done: int, total: int, stage: str = FOLDER
+    training: Generator[Progress, None, Result], name: str, done: int, total: int
 ) -> Generator[Progress, None, Result]:
     """Progress of one training within the stage."""
     while True:
@@ -149,7 +149,7 @@ def _as_part(
             result: Result = end.value
             return result
         part = round(1000 * (done + step.fraction) / total)
-        yield Progress(stage, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
+        yield Progress(FOLDER, part, 1000, f"{name} ({done + 1} of {total})", step.metrics)
 
 
 def baseline_values(view: RunView, name: str) -> Callable[[np.ndarray], np.ndarray]:
